@@ -1,0 +1,108 @@
+import { jetstream, type JetStreamClient, type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
+import { type KV, Kvm } from "@nats-io/kv";
+import type { NatsConnection } from "@nats-io/nats-core";
+import { type Observer, silentObserver } from "./observer.ts";
+import { declareStreams, isStreamGone, type StreamName } from "./streams.ts";
+
+export type BucketName = "locks" | "results" | "schedules" | "config" | "workers";
+const BUCKET_NAMES: readonly BucketName[] = ["locks", "results", "schedules", "config", "workers"];
+
+/** How long the trace of a lapsed key stays in a bucket with TTLs, ms: long enough for every watcher to see it. */
+const MARKER_TTL_MS = 60_000;
+
+export interface BrokerOptions {
+  readonly observer?: Observer;
+  /** Copies of each stream and bucket, default 1. */
+  readonly replicas?: number;
+  /**
+   * Runs when the `locks` bucket was just created, before anyone takes a lock in it: its revisions begin at 1 again and must be
+   * raised above every fencing token given out so far (PROTOCOL 3).
+   */
+  raiseLocks?(broker: Broker): Promise<void>;
+}
+
+/** One connection with the streams and buckets of Muster behind it. */
+export interface Broker {
+  readonly nc: NatsConnection;
+  readonly js: JetStreamClient;
+  readonly jsm: JetStreamManager;
+  readonly buckets: Readonly<Record<BucketName, KV>>;
+  readonly observer: Observer;
+  /**
+   * Declares whatever stream or bucket is missing, with an alarm: what it held is lost. One run at a time. Answers what was missing.
+   *
+   * Call it when a stream's info says 10059, and for no other failure: "no responders" also means a change of leader.
+   */
+  declareMissing(): Promise<readonly string[]>;
+}
+
+async function declareBucket(jsm: JetStreamManager, nc: NatsConnection, name: BucketName, replicas: number): Promise<"created" | "found"> {
+  const stream = `KV_${name}`;
+  try {
+    await jsm.streams.info(stream);
+    return "found";
+  } catch (error) {
+    if (!isStreamGone(error)) throw error;
+  }
+  const expires = name === "locks" || name === "results" || name === "workers";
+  await new Kvm(nc).create(name, {
+    replicas,
+    history: 1,
+    // A read from a replica may be stale, and compare-and-set decisions rest on these.
+    allow_direct: false,
+    ...(expires ? { markerTTL: MARKER_TTL_MS } : {}),
+  });
+  return "created";
+}
+
+/**
+ * Declares the streams and buckets where they are missing, so that nobody publishes before they exist.
+ *
+ * The connection stays the caller's. Throws what JetStream reports, e.g. that it is not enabled.
+ */
+export async function openBroker(nc: NatsConnection, options: BrokerOptions = {}): Promise<Broker> {
+  const { observer = silentObserver, replicas = 1 } = options;
+  const jsm = await jetstreamManager(nc, { checkAPI: true, timeout: 10_000 });
+  const js = jetstream(nc, { timeout: 5_000 });
+
+  async function declare(): Promise<string[]> {
+    const maxPayload = nc.info?.max_payload ?? 1_048_576;
+    const created: string[] = [...(await declareStreams(jsm, { replicas, maxPayload }))];
+    for (const name of BUCKET_NAMES) {
+      if ((await declareBucket(jsm, nc, name, replicas)) === "found") continue;
+      created.push(`bucket ${name}`);
+      if (name === "locks") await options.raiseLocks?.(broker);
+    }
+    return created;
+  }
+
+  let underWay: Promise<readonly string[]> | undefined;
+  async function declareMissing(): Promise<readonly string[]> {
+    underWay ??= declare().finally(() => {
+      underWay = undefined;
+    });
+    const created = await underWay;
+    if (created.length > 0) {
+      observer.alarm(`${created.join(", ")} had gone and was declared again; what it held is lost`, { created });
+    }
+    return created;
+  }
+
+  const kvm = new Kvm(nc);
+  const buckets = {} as Record<BucketName, KV>;
+  const broker: Broker = { nc, js, jsm, buckets, observer, declareMissing };
+  for (const name of BUCKET_NAMES) buckets[name] = await kvm.open(name, { allow_direct: false });
+  await declare();
+  return broker;
+}
+
+/** Whether `stream` exists by JetStream's own word; throws when nobody answers. */
+export async function streamExists(jsm: JetStreamManager, stream: StreamName | `KV_${BucketName}`): Promise<boolean> {
+  try {
+    await jsm.streams.info(stream);
+    return true;
+  } catch (error) {
+    if (isStreamGone(error)) return false;
+    throw error;
+  }
+}

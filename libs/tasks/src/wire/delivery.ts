@@ -1,0 +1,69 @@
+import type { MsgHdrs } from "@nats-io/nats-core";
+import { createHash } from "node:crypto";
+import { MSG_ID, SCHEDULER, TASK_ATTEMPT, TASK_ID } from "./headers.ts";
+import { InvalidNameError } from "./names.ts";
+import { unescapeToken } from "./token.ts";
+
+/** What the server says of a message it delivers, read from the reply subject to which the ack goes. */
+export interface Delivery {
+  readonly stream: string;
+  readonly consumer: string;
+  /** How often the server handed it over, this time included; hand-backs count, and a crash of the server can lose one. */
+  readonly count: number;
+  readonly streamSequence: number;
+  /** When the message was stored, ns since the epoch, as text: a number would be rounded. */
+  readonly storedAtNs: string;
+  /** Messages still waiting at this consumer; handed-back ones are not counted. */
+  readonly pending: number;
+}
+
+/**
+ * Reads `$JS.ACK.<stream>.<consumer>.<count>.<stream seq>.<consumer seq>.<time>.<pending>`, or its longer form with domain and account.
+ *
+ * @see NATS ADR-15
+ */
+export function readAckReply(reply: string): Delivery {
+  const tokens = reply.split(".");
+  const at = tokens.length > 9 ? 4 : 2;
+  const [stream, consumer, count, streamSequence, , storedAtNs, pending] = tokens.slice(at, at + 7);
+  if (tokens[1] !== "ACK" || stream === undefined || consumer === undefined || storedAtNs === undefined) {
+    throw new SyntaxError(`Cannot read reply subject ${JSON.stringify(reply)}: not an ack subject of JetStream`);
+  }
+  return {
+    stream,
+    consumer,
+    count: Number(count),
+    streamSequence: Number(streamSequence),
+    storedAtNs,
+    pending: Number(pending),
+  };
+}
+
+/** The longest id that is used as it is, in bytes of UTF-8; a longer one is replaced by its SHA-256. */
+export const MAX_ID_BYTES = 200;
+
+/** `id` as it is, or the SHA-256 of one over 200 bytes. */
+export function boundId(id: string): string {
+  if (id.length * 3 <= MAX_ID_BYTES || Buffer.byteLength(id) <= MAX_ID_BYTES) return id;
+  return `sha256-${createHash("sha256").update(id).digest("hex")}`;
+}
+
+/** The identity of a task message: the same on every redelivery and retry, never given out twice (PROTOCOL 1). */
+export function taskIdOf(headers: MsgHdrs | undefined, delivery: Pick<Delivery, "stream" | "streamSequence" | "storedAtNs">): string {
+  const given = headers?.get(TASK_ID) || headers?.get(MSG_ID);
+  if (given) return boundId(given);
+  const scheduler = headers?.get(SCHEDULER);
+  if (scheduler) return boundId(unescapeToken(scheduler.slice(scheduler.lastIndexOf(".") + 1)));
+  return `${delivery.stream}-${delivery.streamSequence}-${delivery.storedAtNs}`;
+}
+
+/** The attempt a message asks for, 1 where it says nothing. Throws `InvalidNameError` for anything but a whole number from 1 to 1,000,000. */
+export function attemptOf(headers: MsgHdrs | undefined): number {
+  const text = headers?.get(TASK_ATTEMPT);
+  if (!text) return 1;
+  const attempt = Number(text);
+  if (!/^[0-9]{1,7}$/.test(text) || attempt < 1 || attempt > 1_000_000) {
+    throw new InvalidNameError(`header ${TASK_ATTEMPT}`, text, "it is no attempt number", "leave it out, or give a whole number from 1");
+  }
+  return attempt;
+}

@@ -1,0 +1,30 @@
+/** Headers of a task message; each is optional. */
+export const TASK_ID = "Task-Id";
+export const MSG_ID = "Nats-Msg-Id";
+export const TASK_ATTEMPT = "Task-Attempt";
+export const TASK_PARENT = "Task-Parent";
+export const TASK_GROUP = "Task-Group";
+export const TRACEPARENT = "traceparent";
+
+/** Headers of a dead letter, beside those the task had. */
+export const DEAD_REASON = "Dead-Reason";
+export const DEAD_SUBJECT = "Dead-Subject";
+export const DEAD_AT = "Dead-At";
+export const DEAD_ERRORS = "Dead-Errors";
+
+/** The server's own. */
+export const SCHEDULE = "Nats-Schedule";
+export const SCHEDULE_TARGET = "Nats-Schedule-Target";
+export const SCHEDULER = "Nats-Scheduler";
+export const EXPECTED_LAST_SUBJECT_SEQUENCE = "Nats-Expected-Last-Subject-Sequence";
+export const MESSAGE_TTL = "Nats-TTL";
+export const REASON_BYTES = 1024;
+
+/** `text` as one header line: no control characters, at most 1 KiB of UTF-8, cut with an ellipsis. */
+export function oneLine(text: string): string {
+  // Control, format, surrogate and private-use characters and line separators would break the header or the reader's terminal.
+  const line = text.replaceAll(/[\p{C}\p{Zl}\p{Zp}]+/gu, " ").trim();
+  const bytes = new TextEncoder().encode(line);
+  if (bytes.length <= REASON_BYTES) return line;
+  return `${new TextDecoder().decode(bytes.subarray(0, REASON_BYTES - 6)).replace(/\uFFFD+$/, "")}...`;
+}

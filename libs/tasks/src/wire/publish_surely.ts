@@ -1,0 +1,54 @@
+import type { PubAck } from "@nats-io/jetstream";
+import { type MsgHdrs, NoRespondersError, RequestError, TimeoutError } from "@nats-io/nats-core";
+import { setTimeout as pause } from "node:timers/promises";
+import type { Broker } from "./broker.ts";
+
+/** How long one message is tried under one id before its fate is called unknown, ms. */
+export const PUBLISH_BUDGET_MS = 20_000;
+const PAUSE_MS = 250;
+
+/** Nobody answered: the message may be stored or not. Publishing it again under the same id is safe, for ever. */
+export class PublishUnknownError extends Error {
+  override readonly name = "PublishUnknownError";
+  readonly subject: string;
+  readonly id: string;
+  constructor(subject: string, id: string, cause: unknown) {
+    super(`Cannot tell whether ${id} was stored on ${subject}: no answer in ${PUBLISH_BUDGET_MS / 1000} s; publish it again under the same id`, {
+      cause,
+    });
+    this.subject = subject;
+    this.id = id;
+  }
+}
+
+/** Whether nobody answered, in which case the message may be stored or not. */
+export function isSilence(error: unknown): boolean {
+  return (
+    error instanceof TimeoutError ||
+    error instanceof NoRespondersError ||
+    error instanceof RequestError ||
+    // The client's name for "no responders"; it does not export the class.
+    (error instanceof Error && error.name === "JetStreamNotEnabled")
+  );
+}
+
+/**
+ * Publishes until JetStream has answered, the same bytes and headers each time, within a budget of 20 s.
+ *
+ * The headers must carry an id or an expectation that makes a repeat harmless. Declares streams that are gone.
+ * Throws what JetStream refuses, and {@linkcode PublishUnknownError} when it stays silent.
+ */
+export async function publishSurely(broker: Broker, subject: string, data: Uint8Array | string, headers: MsgHdrs): Promise<PubAck> {
+  const until = performance.now() + PUBLISH_BUDGET_MS;
+  for (;;) {
+    try {
+      return await broker.js.publish(subject, data, { headers });
+    } catch (error) {
+      if (!isSilence(error)) throw error;
+      if (broker.nc.isClosed() || performance.now() > until) throw new PublishUnknownError(subject, headers.get("Nats-Msg-Id"), error);
+      await pause(PAUSE_MS);
+      // "No responders" also means a change of leader; only the stream's own info tells that it is gone.
+      await broker.declareMissing().catch((cause: unknown) => broker.observer.note("Cannot look for missing streams yet", { cause }));
+    }
+  }
+}
