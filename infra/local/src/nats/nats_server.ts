@@ -1,0 +1,86 @@
+import { glob, readFile, rm, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { claimDataFolder } from "../process/claim.ts";
+import { assertPortFree } from "../process/port.ts";
+import { logEnd, whenReady } from "../process/readiness.ts";
+import { type Exit, startServerProcess } from "../process/server_process.ts";
+import { provisionNatsServer } from "../provision/nats_server.ts";
+import { renderServerConfig, type SyncInterval } from "./server_config.ts";
+import { readNatsServerVersion } from "../provision/nats_server_version.ts";
+
+/** How long a server may take to end before it is killed, ms. Its streams are safe at any moment. */
+const STOP_GRACE_MS = 3_000;
+
+export interface NatsServerOptions {
+  /** Holds the streams, the configuration and the log; made when missing. A server started here again has the same streams. */
+  readonly dataDir: string;
+  /** The port to listen on; by default the server takes one that is free. */
+  readonly port?: number | undefined;
+  /** What a {@linkcode PortTakenError} tells the user to change, default `port`. */
+  readonly portOption?: string | undefined;
+  /** `always` (default) loses nothing that was acknowledged, even with the power; `lazy` may lose two minutes then, and is faster. */
+  readonly syncInterval?: SyncInterval | undefined;
+  /** The nats-server to run, default: what {@linkcode provisionNatsServer} finds. */
+  readonly binary?: string | undefined;
+  /** Hears of what takes time, one line each. */
+  readonly onProgress?: ((line: string) => void) | undefined;
+}
+
+/** A running nats-server with JetStream, on loopback. It ends with this process at the latest. */
+export interface NatsServer extends AsyncDisposable {
+  /** E.g. `nats://127.0.0.1:4222`. */
+  readonly url: string;
+  readonly port: number;
+  readonly pid: number;
+  readonly version: string;
+  readonly dataDir: string;
+  /** Resolves when the server has ended, for whatever reason; never rejects. */
+  readonly exited: Promise<Exit>;
+  /** Shuts the server down in order. Resolves when it has ended. */
+  stop(): Promise<void>;
+  /** Sends a signal at once, e.g. `SIGKILL` to play a crash; await {@linkcode exited} before starting anew. */
+  kill(signal: NodeJS.Signals): void;
+}
+
+/** The port in the file that the server writes once it serves. */
+async function readPortsFile(dataDir: string, pid: number): Promise<number | undefined> {
+  try {
+    const { nats } = JSON.parse(await readFile(join(dataDir, `nats-server_${pid}.ports`), "utf8"));
+    return Number(new URL(nats[0]).port);
+  } catch {
+    return undefined; // not written yet, or not to the end
+  }
+}
+
+/** Files of servers that were killed. */
+async function removePortsFiles(dataDir: string): Promise<void> {
+  for await (const name of glob("nats-server_*.ports", { cwd: dataDir })) await rm(join(dataDir, name), { force: true });
+}
+
+/**
+ * Starts nats-server and waits until it serves; about 40 ms.
+ *
+ * Throws {@linkcode PortTakenError}, {@linkcode DataFolderInUseError}, {@linkcode NatsServerTooOldError},
+ * {@linkcode NoNatsServerError} when there is none to be had, and {@linkcode ServerStartError} with the end of its log.
+ */
+export async function startNatsServer(options: NatsServerOptions): Promise<NatsServer> {
+  const { port, portOption = "port", syncInterval = "always", onProgress = () => {} } = options;
+  const dataDir = resolve(options.dataDir);
+  const binary = options.binary ?? (await provisionNatsServer(onProgress));
+  const version = await readNatsServerVersion(binary);
+  await claimDataFolder(dataDir, onProgress);
+  await removePortsFiles(dataDir);
+  if (port !== undefined) await assertPortFree(port, portOption);
+
+  const configFile = join(dataDir, "nats-server.conf");
+  const logFile = join(dataDir, "nats-server.log");
+  await writeFile(configFile, renderServerConfig({ dataDir, port: port ?? -1, syncInterval }));
+  const logFrom = await logEnd(logFile);
+  const serverProcess = await startServerProcess({ command: binary, args: ["-c", configFile], dataDir, logFile, stopSignal: "SIGTERM" });
+  const { pid, exited, kill } = serverProcess;
+  const look = () => readPortsFile(dataDir, pid);
+  const actualPort = await whenReady({ server: "nats-server", serverProcess, logFile, logFrom, look });
+  const stop = () => serverProcess.stop(STOP_GRACE_MS);
+  const url = `nats://127.0.0.1:${actualPort}`;
+  return { url, port: actualPort, pid, version, dataDir, exited, stop, kill, [Symbol.asyncDispose]: stop };
+}

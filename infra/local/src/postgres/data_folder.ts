@@ -1,0 +1,45 @@
+import { createHash } from "node:crypto";
+import { chown, lstat, mkdir, readlink, rm, symlink } from "node:fs/promises";
+import { join } from "node:path";
+import { canReach, type ServerUser } from "./server_user.ts";
+
+/** Where root keeps the databases of data folders that PostgreSQL's user cannot reach. */
+const WITHIN_REACH = "/var/lib/muster";
+
+/** The name of the link in the data folder that leads to such a database. */
+const LINK = "elsewhere";
+
+/**
+ * The folder that PostgreSQL works in for `dataDir`; made when missing, and owned by `user`.
+ *
+ * It is `dataDir` itself, unless that lies below a folder closed to `user`, such as `/root`: then it is one of `/var/lib/muster`
+ * that a link in `dataDir` leads to. Without the link, so in a data folder that is new, what lies there is of a former data folder
+ * of this name, and is removed.
+ */
+export async function openDataFolder(dataDir: string, user: ServerUser | undefined): Promise<string> {
+  await mkdir(dataDir, { recursive: true });
+  if (user === undefined) return dataDir;
+  if (await canReach(user, join(dataDir, "pgdata"))) {
+    await chown(dataDir, user.uid, user.gid);
+    return dataDir;
+  }
+  const elsewhere = join(WITHIN_REACH, createHash("sha256").update(dataDir).digest("hex").slice(0, 16));
+  const link = join(dataDir, LINK);
+  if ((await linkTarget(link)) !== elsewhere) {
+    await rm(elsewhere, { recursive: true, force: true });
+    await rm(link, { force: true });
+    await symlink(elsewhere, link);
+  }
+  await mkdir(WITHIN_REACH, { recursive: true, mode: 0o755 });
+  await mkdir(elsewhere, { recursive: true, mode: 0o700 });
+  await chown(elsewhere, user.uid, user.gid);
+  return elsewhere;
+}
+
+async function linkTarget(link: string): Promise<string | undefined> {
+  try {
+    return (await lstat(link)).isSymbolicLink() ? await readlink(link) : undefined;
+  } catch {
+    return undefined; // not there
+  }
+}

@@ -1,0 +1,141 @@
+import { readFile, rm } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { claimDataFolder } from "../process/claim.ts";
+import { assertPortFree, findFreePort, LOOPBACK } from "../process/port.ts";
+import { findProcess } from "../process/process_table.ts";
+import { logEnd, ServerStartError, whenReady } from "../process/readiness.ts";
+import { type Exit, startServerProcess } from "../process/server_process.ts";
+import { openCluster, SUPERUSER } from "./cluster.ts";
+import { openDataFolder } from "./data_folder.ts";
+import { findPostgresPrograms } from "./programs.ts";
+import { choosePostgresUser } from "./server_user.ts";
+
+/** How long PostgreSQL may take to end before it is killed, ms. What was committed is safe at any moment. */
+const STOP_GRACE_MS = 4_000;
+
+/** How often a start is tried: another program may take our free port, and a killed server's backends take a moment to end. */
+const STARTS = 5;
+
+/** The pause before a start is tried again, ms. */
+const RETRY_AFTER_MS = 200;
+
+/** What a commit survives: `full` the loss of power, `none` the end of PostgreSQL in order and no more. */
+export type Durability = "full" | "none";
+
+export interface PostgresOptions {
+  /** Holds the database cluster and the log; made when missing. A server started here again has the same databases. */
+  readonly dataDir: string;
+  /** The port to listen on; by default one that is free. */
+  readonly port?: number | undefined;
+  /** What a {@linkcode PortTakenError} tells the user to change, default `port`. */
+  readonly portOption?: string | undefined;
+  /** Default `full`. With `none` a SIGKILL too may lose the last commits: only for tests that play no crash. */
+  readonly durability?: Durability | undefined;
+  /** Hears of what takes time, one line each. */
+  readonly onProgress?: ((line: string) => void) | undefined;
+}
+
+/** A running PostgreSQL 18 on loopback. It ends with this process at the latest. */
+export interface Postgres extends AsyncDisposable {
+  /** Of the database `postgres`, with the superuser's name and password. */
+  readonly url: string;
+  readonly port: number;
+  readonly pid: number;
+  readonly dataDir: string;
+  /** Resolves when the server has ended, for whatever reason; never rejects. */
+  readonly exited: Promise<Exit>;
+  /** Ends every session and shuts down in order. Resolves when the server has ended. */
+  stop(): Promise<void>;
+  /** Sends a signal at once, e.g. `SIGKILL` to play a crash; await {@linkcode exited} before starting anew. */
+  kill(signal: NodeJS.Signals): void;
+}
+
+const DURABILITY: Readonly<Record<Durability, readonly string[]>> = {
+  full: ["fsync=on", "synchronous_commit=on"],
+  none: ["fsync=off", "synchronous_commit=off", "full_page_writes=off"],
+};
+
+function settings(port: number, durability: Durability): string[] {
+  const all = [
+    `listen_addresses=${LOOPBACK}`,
+    `port=${port}`,
+    "unix_socket_directories=",
+    "max_connections=200",
+    "logging_collector=off",
+    ...DURABILITY[durability],
+  ];
+  return all.flatMap((setting) => ["-c", setting]);
+}
+
+async function readPidFile(pgData: string): Promise<string[]> {
+  try {
+    return (await readFile(join(pgData, "postmaster.pid"), "utf8")).split("\n");
+  } catch {
+    return []; // no server, or one that is just starting or ending
+  }
+}
+
+/**
+ * Removes the pid file that a killed server left behind when another program has its process id by now, since PostgreSQL would take
+ * that for itself and refuse to start. Every other case PostgreSQL judges better than we could.
+ */
+async function removeMisleadingPidFile(pgData: string): Promise<void> {
+  const pid = Number((await readPidFile(pgData))[0]);
+  if (!Number.isInteger(pid) || pid <= 0) return;
+  const found = await findProcess(pid);
+  if (found === undefined || found.commandLine.includes(pgData)) return;
+  await rm(join(pgData, "postmaster.pid"), { force: true });
+}
+
+/** Whether a later start may do better. PostgreSQL ends with the same exit code for every reason, so its log has to tell. */
+function isPassing({ log }: ServerStartError): boolean {
+  return log.includes("Address already in use") || log.includes("shared memory block");
+}
+
+/** True once the server named in the pid file is ours and has noted there that it takes connections. */
+async function isReady(pgData: string, pid: number): Promise<true | undefined> {
+  const lines = await readPidFile(pgData);
+  return Number(lines[0]) === pid && lines[7]?.trim() === "ready" ? true : undefined;
+}
+
+/**
+ * Starts PostgreSQL and waits until it takes connections: about 0.8 s in a new folder, 50 ms later on.
+ *
+ * As root it runs as nobody, since it refuses root; a data folder below one that is closed to that user is kept in `/var/lib/muster`
+ * then. Throws {@linkcode PortTakenError}, {@linkcode DataFolderInUseError}, {@linkcode NoPostgresError}, and
+ * {@linkcode ServerStartError} with the end of its log.
+ */
+export async function startPostgres(options: PostgresOptions): Promise<Postgres> {
+  const { portOption = "port", durability = "full", onProgress = () => {} } = options;
+  const user = choosePostgresUser();
+  const programs = await findPostgresPrograms(user);
+  const folder = await openDataFolder(resolve(options.dataDir), user);
+  await claimDataFolder(folder, onProgress);
+  if (options.port !== undefined) await assertPortFree(options.port, portOption);
+  const { pgData, password } = await openCluster({ folder, programs, user, onProgress });
+  await removeMisleadingPidFile(pgData);
+
+  async function start(): Promise<Postgres> {
+    const port = options.port ?? (await findFreePort());
+    const logFile = join(folder, "postgres.log");
+    const logFrom = await logEnd(logFile);
+    const args = ["-D", pgData, ...settings(port, durability)];
+    const command = join(programs, "postgres");
+    const serverProcess = await startServerProcess({ command, args, dataDir: folder, logFile, stopSignal: "SIGINT", user, env: {} });
+    const { pid, exited, kill } = serverProcess;
+    await whenReady({ server: "PostgreSQL", serverProcess, logFile, logFrom, look: () => isReady(pgData, pid) });
+    const stop = () => serverProcess.stop(STOP_GRACE_MS);
+    const url = `postgres://${SUPERUSER}:${password}@${LOOPBACK}:${port}/postgres`;
+    return { url, port, pid, dataDir: folder, exited, stop, kill, [Symbol.asyncDispose]: stop };
+  }
+
+  for (let left = STARTS - 1; ; left--) {
+    try {
+      return await start();
+    } catch (error) {
+      if (left === 0 || !(error instanceof ServerStartError) || !isPassing(error)) throw error;
+      await pause(RETRY_AFTER_MS);
+    }
+  }
+}

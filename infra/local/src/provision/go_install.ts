@@ -1,0 +1,23 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { addToCache } from "./cache.ts";
+import { findOnPath, run } from "./run.ts";
+import type { Progress } from "./source.ts";
+
+/** A download of the modules and a build on a small machine, ms. */
+const BUILD_WITHIN_MS = 300_000;
+
+/** Builds the command `module` with Go into the cache. Throws why it cannot, in one line. */
+export async function fromGo(cache: string, module: string, name: string, progress: Progress): Promise<string> {
+  const go = await findOnPath("go");
+  if (go === undefined) throw new Error("there is no Go on this machine");
+  progress(`${name}: building ${module} with Go; this takes a minute or two`);
+  return await addToCache(cache, name, async (scratch) => {
+    const bin = join(scratch, "bin");
+    await mkdir(bin);
+    // Go's own folders lie in the user's home, which need not exist.
+    const folders = { GOBIN: bin, GOPATH: join(cache, "go"), GOCACHE: join(cache, "go-build"), GOFLAGS: "-modcacherw" };
+    await run(go, ["install", module], { timeoutMs: BUILD_WITHIN_MS, cwd: scratch, env: folders });
+    return join(bin, name);
+  });
+}

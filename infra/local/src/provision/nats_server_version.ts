@@ -1,0 +1,43 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+
+const run = promisify(execFile);
+
+/** The oldest nats-server that knows all that Muster uses. An older one ignores a lock's TTL in silence. */
+export const OLDEST_NATS_SERVER = "2.12.0";
+
+/** The binary is older than {@linkcode OLDEST_NATS_SERVER}. */
+export class NatsServerTooOldError extends Error {
+  override readonly name = "NatsServerTooOldError";
+  readonly binary: string;
+  readonly version: string;
+  constructor(binary: string, version: string) {
+    super(`Cannot use ${binary}: it is nats-server ${version}, and ${OLDEST_NATS_SERVER} or newer is needed; upgrade it, or unset NATS_SERVER`);
+    this.binary = binary;
+    this.version = version;
+  }
+}
+
+/** Whether version `a` comes before version `b`; both are numbers parted by dots, and what follows a dash is not looked at. */
+export function isOlder(a: string, b: string): boolean {
+  const numbers = (version: string) => (version.split("-")[0] ?? "").split(".").map(Number);
+  const [left, right] = [numbers(a), numbers(b)];
+  for (let i = 0; i < 3; i++) {
+    const difference = (left[i] ?? 0) - (right[i] ?? 0);
+    if (difference !== 0) return difference < 0;
+  }
+  return false;
+}
+
+/**
+ * The version that the nats-server `binary` tells, e.g. `2.15.2`.
+ *
+ * Throws {@linkcode NatsServerTooOldError}, or an error when the file cannot be executed or is something else.
+ */
+export async function readNatsServerVersion(binary: string): Promise<string> {
+  const { stdout } = await run(binary, ["--version"], { timeout: 10_000 });
+  const version = /^nats-server: v(\d+\.\d+\.\d+\S*)/m.exec(stdout)?.[1];
+  if (version === undefined) throw new Error(`Cannot use ${binary}: it is no nats-server; set NATS_SERVER to one`);
+  if (isOlder(version, OLDEST_NATS_SERVER)) throw new NatsServerTooOldError(binary, version);
+  return version;
+}
