@@ -1,6 +1,7 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import * as z from "zod";
 import { checkTaskName } from "../wire/names.ts";
+import { currentPublisher } from "./ambient.ts";
 import type { JsonObject } from "./json.ts";
 import type { Lock } from "./lock_type.ts";
 import { exponentialBackoff, type RetryPolicy } from "./retry.ts";
@@ -49,6 +50,11 @@ export interface Run<Payload, Deps> {
   spawn<P extends JsonObject>(task: PublishableTask<P>, payload: P, options?: SpawnOptions): string;
 }
 
+export interface ScheduleOptions<Payload> extends SpawnOptions {
+  /** Default: the empty object, where the schema allows it. */
+  readonly payload?: Payload;
+}
+
 /** What publishing needs to know of a task. */
 export interface PublishableTask<Payload extends JsonObject = JsonObject> {
   readonly name: string;
@@ -67,9 +73,15 @@ export interface TaskDefinition<Payload extends JsonObject = JsonObject, Deps = 
   readonly timeoutMs: number;
   /** Longest wait for a lock before the attempt fails, ms. */
   readonly lockWaitMs: number;
-  readonly schedule: Schedule | undefined;
+  /** The rule by which the scheduler publishes it; undefined: only on demand. */
+  readonly recurrence: Schedule | undefined;
   locks(payload: Payload, vo: string): readonly Lock[];
   execute(run: Run<Payload, Deps>): Promise<Result> | Result;
+  /**
+   * Publishes this task and answers its id; inside another task's `execute`, spawns it as a child.
+   * Throws `NoPublisherError` where neither is at hand.
+   */
+  schedule(options?: ScheduleOptions<Payload>): Promise<string>;
 }
 
 /**
@@ -86,7 +98,7 @@ export interface AnyTask extends PublishableTask {
   readonly retry: RetryPolicy;
   readonly timeoutMs: number;
   readonly lockWaitMs: number;
-  readonly schedule: Schedule | undefined;
+  readonly recurrence: Schedule | undefined;
   locks(payload: never, vo: string): readonly Lock[];
   execute(run: Run<never, never>): unknown;
 }
@@ -129,7 +141,7 @@ function define<Payload extends JsonObject, Deps, Result, Effect extends EffectK
   if (!(timeoutMs >= 1 && timeoutMs <= 86_400_000)) {
     throw new RangeError(`Cannot define ${spec.name}: timeoutMs is ${timeoutMs}; give 1 to 86,400,000`);
   }
-  return {
+  const definition: TaskDefinition<Payload, Deps, Result, Effect> = {
     name: checkTaskName(spec.name),
     per: spec.per ?? "all",
     // Without a schema the payload's type parameter is inferred as the empty object.
@@ -140,10 +152,12 @@ function define<Payload extends JsonObject, Deps, Result, Effect extends EffectK
     retry: spec.retry ?? exponentialBackoff(),
     timeoutMs,
     lockWaitMs,
-    schedule: spec.schedule,
+    recurrence: spec.schedule,
     locks: (payload, vo) => spec.locks?.(payload, vo) ?? [],
     execute: (run) => spec.execute(run),
+    schedule: async (options = {}) => currentPublisher(spec.name).schedule(definition, options),
   };
+  return definition;
 }
 
 /** Defines tasks over one kind of `deps`. */

@@ -1,0 +1,85 @@
+import type { StandardSchemaV1 } from "@standard-schema/spec";
+import { createHash } from "node:crypto";
+import { canonicalJson, type Json, type JsonObject } from "./json.ts";
+import type { PublishableTask } from "./task.ts";
+
+/** Deepest nesting and most values of a payload or result: beyond them schema checks and readers run out of stack or time. */
+export const MAX_DEPTH = 64;
+export const MAX_VALUES = 20_000;
+
+/** A payload is not what its task takes. */
+export class PayloadRefusedError extends Error {
+  override readonly name = "PayloadRefusedError";
+  readonly task: string;
+  /** One line: the field and what is wrong with it. */
+  readonly problem: string;
+  constructor(task: string, problem: string, cause?: unknown) {
+    super(`Cannot take this payload for ${task}: ${problem}`, { cause });
+    this.task = task;
+    this.problem = problem;
+  }
+}
+
+/** What makes `value` too large to work on, or undefined. Walks without recursion, since the depth is the very thing in doubt. */
+export function sizeProblem(value: unknown): string | undefined {
+  let level: unknown[] = [value];
+  let values = 0;
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > MAX_DEPTH) return `it is nested deeper than ${MAX_DEPTH} levels`;
+    values += level.length;
+    if (values > MAX_VALUES) return `it holds more than ${MAX_VALUES} values`;
+    const next: unknown[] = [];
+    for (const part of level) {
+      if (part === null || typeof part !== "object") continue;
+      if (Object.hasOwn(part, "__proto__")) return `it has a field "__proto__"`;
+      for (const inner of Object.values(part)) next.push(inner);
+    }
+    level = next;
+  }
+  return undefined;
+}
+
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
+/** Reads a message's body as a JSON object; an empty body is `{}`, and of a field written twice the last counts. Throws {@linkcode PayloadRefusedError}. */
+export function readPayload(task: string, body: Uint8Array): JsonObject {
+  if (body.length === 0) return {};
+  let value: unknown;
+  try {
+    value = JSON.parse(decoder.decode(body));
+  } catch (cause) {
+    const problem = cause instanceof SyntaxError ? `it is no JSON: ${cause.message}` : "it is no UTF-8";
+    throw new PayloadRefusedError(task, problem, cause);
+  }
+  if (value === null || typeof value !== "object" || Array.isArray(value)) {
+    const found = value === null ? "null" : Array.isArray(value) ? "an array" : `a ${typeof value}`;
+    throw new PayloadRefusedError(task, `it is ${found}, not a JSON object`);
+  }
+  const problem = sizeProblem(value);
+  if (problem !== undefined) throw new PayloadRefusedError(task, problem);
+  return value as JsonObject;
+}
+
+function pathOf(issue: StandardSchemaV1.Issue): string {
+  return (issue.path ?? []).map((part) => String(typeof part === "object" ? part.key : part)).join(".");
+}
+
+function accept<Payload>(task: string, result: StandardSchemaV1.Result<Payload>): Payload {
+  if (result.issues === undefined) return result.value;
+  const problems = result.issues.slice(0, 5).map((issue) => {
+    const path = pathOf(issue);
+    return path === "" ? issue.message : `${path}: ${issue.message}`;
+  });
+  throw new PayloadRefusedError(task, problems.join("; "));
+}
+
+/** The payload as the task's schema sees it. Answers at once unless the schema is asynchronous. Throws {@linkcode PayloadRefusedError}. */
+export function checkPayload<Payload extends JsonObject>(task: PublishableTask<Payload>, payload: unknown): Payload | Promise<Payload> {
+  const result = task.payload["~standard"].validate(payload);
+  return result instanceof Promise ? result.then((settled) => accept(task.name, settled)) : accept(task.name, result);
+}
+
+/** SHA-256 of the canonical payload, hexadecimal. */
+export function payloadHash(payload: Json): string {
+  return createHash("sha256").update(canonicalJson(payload)).digest("hex");
+}
