@@ -1,7 +1,9 @@
 export { canonicalJson, type Json, type JsonObject } from "./definition/json.ts";
 export { defineLockType, type Lock, type LockType, LockTypeTakenError, lockTypeNames } from "./definition/lock_type.ts";
 export { exponentialBackoff, NeverRetry, noRetry, RetryTask, type RetryPolicy } from "./definition/retry.ts";
-export type { Schedule } from "./definition/schedule.ts";
+export { InvalidScheduleError } from "./definition/invalid_schedule.ts";
+export { cron, every, type Schedule } from "./definition/schedule.ts";
+export { parseSchedule, printSchedule } from "./definition/schedule_text.ts";
 export {
   type AnyTask,
   atLeastOnceFactory,

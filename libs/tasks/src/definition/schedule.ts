@@ -1,3 +1,7 @@
+import { nextWall } from "./cron_calendar.ts";
+import { readCronRule } from "./cron_rule.ts";
+import { InvalidScheduleError } from "./invalid_schedule.ts";
+
 /** When a periodic task is due. Made by `every` or `cron`. */
 export type Schedule = IntervalSchedule | CronSchedule;
 
@@ -14,4 +18,71 @@ export interface CronSchedule {
   readonly expression: string;
   /** IANA name, default `UTC`. */
   readonly timeZone: string;
+}
+
+/** How long an interval is; what is given adds up. */
+export interface Interval {
+  readonly days?: number;
+  readonly hours?: number;
+  readonly minutes?: number;
+  readonly seconds?: number;
+}
+
+const SHORTEST_MS = 1_000;
+const LONGEST_MS = 366 * 86_400_000;
+
+/**
+ * A fixed interval from 1 second to 366 days, in whole milliseconds.
+ *
+ * Its times lie on a grid that starts at the epoch, whenever the scheduler was started and however long a run took. Each VO has
+ * its own steady offset on that grid, up to an hour, so that VOs do not all fire at once.
+ *
+ * Throws {@linkcode InvalidScheduleError}.
+ *
+ * ```ts
+ * const schedule = every({ seconds: 30 });
+ * ```
+ */
+export function every(interval: Interval): IntervalSchedule {
+  const { days = 0, hours = 0, minutes = 0, seconds = 0 } = interval;
+  const intervalMs = Math.round((((days * 24 + hours) * 60 + minutes) * 60 + seconds) * 1_000);
+  const given = `every ${JSON.stringify(interval)}`;
+  if (![days, hours, minutes, seconds].every((part) => Number.isFinite(part) && part >= 0)) {
+    throw new InvalidScheduleError(given, "each part must be a number from 0");
+  }
+  if (intervalMs < SHORTEST_MS || intervalMs > LONGEST_MS) {
+    throw new InvalidScheduleError(given, "an interval lasts from 1 second to 366 days");
+  }
+  return { kind: "interval", intervalMs };
+}
+
+/** The zone's name as IANA spells it. `+02:00` is none: it knows no summer time, and who writes it would be surprised. */
+function checkTimeZone(given: string, timeZone: string): string {
+  try {
+    if (!/^[A-Za-z]/.test(timeZone) || /[^A-Za-z0-9_+/-]/.test(timeZone)) throw new RangeError("no IANA name");
+    return Temporal.Instant.fromEpochMilliseconds(0).toZonedDateTimeISO(timeZone).timeZoneId;
+  } catch (cause) {
+    throw new InvalidScheduleError(given, `time zone ${JSON.stringify(timeZone)} is unknown; give an IANA name such as Europe/Zurich`, { cause });
+  }
+}
+
+/**
+ * Due whenever the wall clock of `timeZone` (IANA name, default `UTC`) matches `expression`: minute, hour, day of month, month
+ * and day of week, or a second before these. Lists, ranges, steps and English names (`mon`, `jan`) work; 0 and 7 are Sunday.
+ *
+ * A day must match both day fields if one of them begins with `*`, else either is enough, as in Vixie cron.
+ * When clocks change: an expression that allows every hour goes by real time, so `*\/15 * * * *` neither pauses nor comes double;
+ * any other names times of the day, each of which comes once. One that the clock skips comes when the clock has skipped, one
+ * that it shows twice comes the first time.
+ *
+ * Throws {@linkcode InvalidScheduleError} for what is misspelt or never comes, such as `0 0 31 2 *`.
+ *
+ * ```ts
+ * const schedule = cron("30 2 * * mon-fri", { timeZone: "Europe/Zurich" });
+ * ```
+ */
+export function cron(expression: string, { timeZone = "UTC" }: { readonly timeZone?: string } = {}): CronSchedule {
+  const rule = readCronRule(expression);
+  if (nextWall(rule, 0) === undefined) throw new InvalidScheduleError(expression, "no date ever matches its day and month");
+  return { kind: "cron", expression: expression.trim().replaceAll(/\s+/g, " "), timeZone: checkTimeZone(expression, timeZone) };
 }
