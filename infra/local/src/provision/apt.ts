@@ -43,6 +43,9 @@ async function privateOptions(folder: string, mirror: string): Promise<string[]>
     "Acquire::Languages": "none",
     "Acquire::http::Timeout": "10",
     "Acquire::Retries": "1",
+    "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled": "false",
+    // Without this a list that cannot be fetched is a warning, and the machine's trouble shows up as a missing package.
+    "APT::Update::Error-Mode": "any",
     // As root, apt would fetch as a user who may not enter our folder.
     "APT::Sandbox::User": "",
   };
@@ -69,6 +72,6 @@ export async function fromApt(cache: string, name: string, progress: Progress): 
     const [archive] = (await readdir(scratch)).filter((file) => file.endsWith(".deb"));
     if (archive === undefined) throw new Error("apt-get downloaded no package");
     await run("dpkg", ["-x", archive, "unpacked"], { timeoutMs: 30_000, cwd: scratch });
-    return join(scratch, "unpacked/usr/bin/nats-server");
+    return join(scratch, "unpacked/usr/sbin/nats-server");
   });
 }

@@ -15,8 +15,8 @@ export async function fromGo(cache: string, module: string, name: string, progre
   return await addToCache(cache, name, async (scratch) => {
     const bin = join(scratch, "bin");
     await mkdir(bin);
-    // Go's own folders lie in the user's home, which need not exist.
-    const folders = { GOBIN: bin, GOPATH: join(cache, "go"), GOCACHE: join(cache, "go-build"), GOFLAGS: "-modcacherw" };
+    // Go's own folders lie in the user's home, which need not exist; read-only modules could not be removed with the scratch folder.
+    const folders = { GOBIN: bin, GOPATH: join(scratch, "go"), GOCACHE: join(scratch, "build"), GOFLAGS: "-modcacherw" };
     await run(go, ["install", module], { timeoutMs: BUILD_WITHIN_MS, cwd: scratch, env: folders });
     return join(bin, name);
   });

@@ -1,3 +1,4 @@
+import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { openCache } from "./cache.ts";
 import { fromGo } from "./go_install.ts";
@@ -13,6 +14,9 @@ export type NatsCli = { readonly path: string } | { readonly path: undefined; re
 
 async function checked(binary: string | undefined): Promise<string> {
   if (binary === undefined) throw new Error("it is not there");
+  await access(binary).catch((cause) => {
+    throw new Error("nothing there yet", { cause });
+  });
   await run(binary, ["--version"], { timeoutMs: 10_000 });
   return binary;
 }

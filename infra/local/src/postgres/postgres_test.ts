@@ -1,0 +1,70 @@
+import test from "ava";
+import { once } from "node:events";
+import { mkdtempDisposable, writeFile } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import pg from "pg";
+import { createDatabase, PortTakenError, startPostgres } from "../mod.ts";
+
+const testFolder = () => mkdtempDisposable(join(tmpdir(), "muster-postgres-"));
+
+async function query(url: string, sql: string): Promise<unknown[]> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    return (await client.query(sql)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+test("a PostgreSQL that was killed has what it committed when it is started again on its folder and port", async (t) => {
+  await using folder = await testFolder();
+  const first = await startPostgres({ dataDir: folder.path });
+  await query(first.url, "create table kept as select 1 as one");
+  first.kill("SIGKILL");
+  t.is((await first.exited).signal, "SIGKILL");
+
+  await using second = await startPostgres({ dataDir: folder.path, port: first.port });
+  t.is(second.url, first.url);
+  t.deepEqual(await query(second.url, "select one from kept"), [{ one: 1 }]);
+});
+
+test("a pid file that names a program of somebody else does not keep PostgreSQL from starting", async (t) => {
+  await using folder = await testFolder();
+  const first = await startPostgres({ dataDir: folder.path });
+  await first.stop();
+  await writeFile(join(first.dataDir, "pgdata", "postmaster.pid"), `${process.pid}\n${first.dataDir}/pgdata\n`);
+  await using second = await startPostgres({ dataDir: folder.path });
+  t.deepEqual(await query(second.url, "select 1 as one"), [{ one: 1 }]);
+});
+
+test("PostgreSQL is durable unless a test says otherwise, and takes 200 connections", async (t) => {
+  await using folder = await testFolder();
+  const shown = "select current_setting('fsync') f, current_setting('synchronous_commit') s, current_setting('max_connections') m";
+  await using full = await startPostgres({ dataDir: join(folder.path, "full") });
+  t.deepEqual(await query(full.url, shown), [{ f: "on", s: "on", m: "200" }]);
+  await using none = await startPostgres({ dataDir: join(folder.path, "none"), durability: "none" });
+  t.deepEqual(await query(none.url, shown), [{ f: "off", s: "off", m: "200" }]);
+});
+
+test("a database made from a template has the template's tables", async (t) => {
+  await using folder = await testFolder();
+  await using server = await startPostgres({ dataDir: folder.path, durability: "none" });
+  const template = await createDatabase(server, "the template");
+  await query(template, "create table kept as select 1 as one");
+  const copy = await createDatabase(server, "the copy", { template: "the template" });
+  t.deepEqual(await query(copy, "select one from kept"), [{ one: 1 }]);
+});
+
+test("a port that PostgreSQL would share is refused with its number and the option that changes it", async (t) => {
+  await using folder = await testFolder();
+  const other = createServer().listen(0, "127.0.0.1");
+  await once(other, "listening");
+  const { port } = other.address() as AddressInfo;
+  const error = await t.throwsAsync(startPostgres({ dataDir: folder.path, port, portOption: "--postgres-port" }), { instanceOf: PortTakenError });
+  other.close();
+  t.is(error.port, port);
+  t.true(error.message.includes("--postgres-port"));
+});

@@ -1,0 +1,65 @@
+import test from "ava";
+import { chmod, mkdtempDisposable, readdir, readFile, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { addToCache } from "./cache.ts";
+import { NoNatsServerError, provisionNatsServer } from "./nats_server.ts";
+import { isOlder } from "./nats_server_version.ts";
+import { obtainFirst } from "./source.ts";
+
+const testFolder = () => mkdtempDisposable(join(tmpdir(), "muster-provision-"));
+
+test("versions are compared number by number", (t) => {
+  t.true(isOlder("2.9.10", "2.12.0"));
+  t.false(isOlder("2.12.0", "2.12.0"));
+  t.false(isOlder("2.12.0-RC.1", "2.12.0"));
+  t.false(isOlder("10.0.0", "2.12.0"));
+});
+
+test.serial("an old server named by NATS_SERVER is told of, and a newer one on PATH is taken", async (t) => {
+  await using folder = await testFolder();
+  const { NATS_SERVER, PATH = "" } = process.env;
+  for (const [name, version] of [["old", "2.9.10"], ["nats-server", "2.14.0"]] as const) {
+    await writeFile(join(folder.path, name), `#!/bin/sh\necho 'nats-server: v${version}'\n`);
+    await chmod(join(folder.path, name), 0o755);
+  }
+  process.env["NATS_SERVER"] = join(folder.path, "old");
+  process.env["PATH"] = `${folder.path}${delimiter}${PATH}`;
+  const told: string[] = [];
+  try {
+    t.is(await provisionNatsServer((line) => told.push(line)), join(folder.path, "nats-server"));
+  } finally {
+    process.env["PATH"] = PATH;
+    if (NATS_SERVER === undefined) delete process.env["NATS_SERVER"];
+    else process.env["NATS_SERVER"] = NATS_SERVER;
+  }
+  t.is(told.length, 1);
+  t.regex(told[0] ?? "", /^nats-server: not from NATS_SERVER: .*2\.9\.10.*2\.12\.0/);
+});
+
+test("each source that cannot serve says why in one line, and the next one is asked", async (t) => {
+  const told: string[] = [];
+  const broken = { name: "the first", obtain: () => Promise.reject(new Error("no route\nto host")) };
+  const good = { name: "the second", obtain: async () => "/bin/true" };
+  t.is(await obtainFirst("nats", [broken, good], (line) => told.push(line)), "/bin/true");
+  t.deepEqual(told, ["nats: not from the first: no route"]);
+  t.deepEqual(await obtainFirst("nats", [broken], () => {}), [{ source: "the first", reason: "no route" }]);
+});
+
+test("when no source can serve, the error says what each one lacked and what to do by hand", (t) => {
+  const { message } = new NoNatsServerError([{ source: "Go", reason: "there is no Go on this machine" }]);
+  t.true(message.includes("Go: there is no Go on this machine"));
+  t.true(message.includes("NATS_SERVER") && message.includes("https://github.com/nats-io/nats-server/releases"));
+});
+
+test("two processes that fill the cache at once leave one whole file and nothing else", async (t) => {
+  await using folder = await testFolder();
+  const fill = (text: string) => async (scratch: string) => {
+    const file = join(scratch, "made");
+    await writeFile(file, text);
+    return file;
+  };
+  await Promise.all([addToCache(folder.path, "program", fill("first")), addToCache(folder.path, "program", fill("second"))]);
+  t.deepEqual(await readdir(folder.path), ["program"]);
+  t.true(["first", "second"].includes(await readFile(join(folder.path, "program"), "utf8")));
+});
