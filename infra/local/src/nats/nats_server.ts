@@ -54,7 +54,8 @@ async function readPortsFile(dataDir: string, pid: number): Promise<number | und
 
 /** Files of servers that were killed. */
 async function removePortsFiles(dataDir: string): Promise<void> {
-  for await (const name of glob("nats-server_*.ports", { cwd: dataDir })) await rm(join(dataDir, name), { force: true });
+  for await (const name of glob("nats-server_*.ports", { cwd: dataDir }))
+    await rm(join(dataDir, name), { force: true });
 }
 
 /**
@@ -76,7 +77,13 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
   const logFile = join(dataDir, "nats-server.log");
   await writeFile(configFile, renderServerConfig({ dataDir, port: port ?? -1, syncInterval }));
   const logFrom = await logEnd(logFile);
-  const serverProcess = await startServerProcess({ command: binary, args: ["-c", configFile], dataDir, logFile, stopSignal: "SIGTERM" });
+  const serverProcess = await startServerProcess({
+    command: binary,
+    args: ["-c", configFile],
+    dataDir,
+    logFile,
+    stopSignal: "SIGTERM",
+  });
   const { pid, exited, kill } = serverProcess;
   const look = () => readPortsFile(dataDir, pid);
   const actualPort = await whenReady({ server: "nats-server", serverProcess, logFile, logFrom, look });

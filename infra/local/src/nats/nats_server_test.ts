@@ -8,7 +8,13 @@ import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { DataFolderInUseError, NatsServerTooOldError, PortTakenError, provisionNatsServer, startNatsServer } from "../mod.ts";
+import {
+  DataFolderInUseError,
+  NatsServerTooOldError,
+  PortTakenError,
+  provisionNatsServer,
+  startNatsServer,
+} from "../mod.ts";
 import { writeClaim } from "../process/claim.ts";
 import { findProcess } from "../process/process_table.ts";
 import { lookUntil } from "../process/wait.ts";
@@ -40,7 +46,9 @@ test("a taken port is refused with its number and the option that changes it", a
   const other = createServer().listen(0, "127.0.0.1");
   await once(other, "listening");
   const { port } = other.address() as AddressInfo;
-  const error = await t.throwsAsync(startNatsServer({ dataDir: folder.path, port, portOption: "--nats-port" }), { instanceOf: PortTakenError });
+  const error = await t.throwsAsync(startNatsServer({ dataDir: folder.path, port, portOption: "--nats-port" }), {
+    instanceOf: PortTakenError,
+  });
   other.close();
   t.is(error.port, port);
   t.true(error.message.includes(`port ${port}`) && error.message.includes("--nats-port"));
@@ -51,7 +59,9 @@ test("a nats-server that is too old is refused with its version and the one need
   const binary = join(folder.path, "old-server");
   await writeFile(binary, "#!/bin/sh\necho 'nats-server: v2.9.10'\n");
   await chmod(binary, 0o755);
-  const error = await t.throwsAsync(startNatsServer({ dataDir: folder.path, binary }), { instanceOf: NatsServerTooOldError });
+  const error = await t.throwsAsync(startNatsServer({ dataDir: folder.path, binary }), {
+    instanceOf: NatsServerTooOldError,
+  });
   t.is(error.version, "2.9.10");
   t.true(error.message.includes("2.12.0"));
 });
@@ -69,7 +79,9 @@ test("a nats-server ends when the process that started it is killed", async (t) 
   const script = `
     import { startNatsServer } from ${JSON.stringify(new URL("../mod.ts", import.meta.url).href)};
     console.log((await startNatsServer({ dataDir: ${JSON.stringify(folder.path)} })).pid);`;
-  const owner = spawn(process.execPath, ["--input-type=module", "--eval", script], { stdio: ["ignore", "pipe", "inherit"] });
+  const owner = spawn(process.execPath, ["--input-type=module", "--eval", script], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   const [line] = await once(createInterface(owner.stdout), "line");
   t.truthy(await findProcess(Number(line)));
   owner.kill("SIGKILL");

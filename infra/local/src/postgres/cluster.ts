@@ -34,7 +34,11 @@ async function readPassword(file: string): Promise<string | undefined> {
 }
 
 /** Makes the cluster beside its place and moves it there, so that a crash half-way leaves none. */
-async function initialize({ folder, programs, user, onProgress }: ClusterOptions, passwordFile: string, pgData: string): Promise<string> {
+async function initialize(
+  { folder, programs, user, onProgress }: ClusterOptions,
+  passwordFile: string,
+  pgData: string,
+): Promise<string> {
   onProgress("postgres: making the database cluster");
   const password = randomBytes(16).toString("hex");
   await writeFile(passwordFile, password, { mode: 0o600 });
@@ -50,7 +54,12 @@ async function initialize({ folder, programs, user, onProgress }: ClusterOptions
     // A password of 128 random bits needs no slow hash, and each connection computes it.
     ["--set", "scram_iterations=1"],
   ].flat();
-  await execute(join(programs, "initdb"), [...settings, "--no-locale"], { ...user, cwd: "/", timeout: 60_000, env: {} });
+  await execute(join(programs, "initdb"), [...settings, "--no-locale"], {
+    ...user,
+    cwd: "/",
+    timeout: 60_000,
+    env: {},
+  });
   await rename(scratch, pgData);
   return password;
 }
@@ -62,7 +71,9 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
   const version = await readPassword(join(pgData, "PG_VERSION"));
   const known = version === undefined ? undefined : await readPassword(passwordFile);
   if (version !== undefined && known === undefined) {
-    throw new Error(`Cannot use the database in ${options.folder}: its password is missing; restore ${passwordFile}, or remove the folder`);
+    throw new Error(
+      `Cannot use the database in ${options.folder}: its password is missing; restore ${passwordFile}, or remove the folder`,
+    );
   }
   return { pgData, password: known ?? (await initialize(options, passwordFile, pgData)) };
 }

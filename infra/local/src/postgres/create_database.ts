@@ -5,7 +5,11 @@ import pg from "pg";
  *
  * `template` is a database to copy, to which nobody may be connected. Throws what PostgreSQL reports, e.g. that the name is taken.
  */
-export async function createDatabase(server: { readonly url: string }, name: string, options: { readonly template?: string } = {}): Promise<string> {
+export async function createDatabase(
+  server: { readonly url: string },
+  name: string,
+  options: { readonly template?: string } = {},
+): Promise<string> {
   const client = new pg.Client({ connectionString: server.url });
   await client.connect();
   try {

@@ -122,7 +122,15 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
     const logFrom = await logEnd(logFile);
     const args = ["-D", pgData, ...settings(port, durability)];
     const command = join(programs, "postgres");
-    const serverProcess = await startServerProcess({ command, args, dataDir: folder, logFile, stopSignal: "SIGINT", user, env: {} });
+    const serverProcess = await startServerProcess({
+      command,
+      args,
+      dataDir: folder,
+      logFile,
+      stopSignal: "SIGINT",
+      user,
+      env: {},
+    });
     const { pid, exited, kill } = serverProcess;
     await whenReady({ server: "PostgreSQL", serverProcess, logFile, logFrom, look: () => isReady(pgData, pid) });
     const stop = () => serverProcess.stop(STOP_GRACE_MS);

@@ -42,7 +42,8 @@ test("a pid file that names a program of somebody else does not keep PostgreSQL 
 
 test("PostgreSQL is durable unless a test says otherwise, and takes 200 connections", async (t) => {
   await using folder = await testFolder();
-  const shown = "select current_setting('fsync') f, current_setting('synchronous_commit') s, current_setting('max_connections') m";
+  const shown =
+    "select current_setting('fsync') f, current_setting('synchronous_commit') s, current_setting('max_connections') m";
   await using full = await startPostgres({ dataDir: join(folder.path, "full") });
   t.deepEqual(await query(full.url, shown), [{ f: "on", s: "on", m: "200" }]);
   await using none = await startPostgres({ dataDir: join(folder.path, "none"), durability: "none" });
@@ -63,7 +64,9 @@ test("a port that PostgreSQL would share is refused with its number and the opti
   const other = createServer().listen(0, "127.0.0.1");
   await once(other, "listening");
   const { port } = other.address() as AddressInfo;
-  const error = await t.throwsAsync(startPostgres({ dataDir: folder.path, port, portOption: "--postgres-port" }), { instanceOf: PortTakenError });
+  const error = await t.throwsAsync(startPostgres({ dataDir: folder.path, port, portOption: "--postgres-port" }), {
+    instanceOf: PortTakenError,
+  });
   other.close();
   t.is(error.port, port);
   t.true(error.message.includes("--postgres-port"));

@@ -11,7 +11,10 @@ export class NoPostgresError extends Error {
   override readonly name = "NoPostgresError";
   readonly packageName: string;
   constructor(packageName: string, cause: unknown) {
-    super(`Cannot provide PostgreSQL: the package ${packageName} is not installed; install again, or set DATABASE_URL to a server of yours`, { cause });
+    super(
+      `Cannot provide PostgreSQL: the package ${packageName} is not installed; install again, or set DATABASE_URL to a server of yours`,
+      { cause },
+    );
     this.packageName = packageName;
   }
 }

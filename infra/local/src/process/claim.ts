@@ -13,7 +13,9 @@ export class DataFolderInUseError extends Error {
   readonly dataDir: string;
   readonly ownerPid: number;
   constructor(dataDir: string, ownerPid: number) {
-    super(`Cannot start a server on ${dataDir}: process ${ownerPid} runs one there; stop it, or choose another data folder`);
+    super(
+      `Cannot start a server on ${dataDir}: process ${ownerPid} runs one there; stop it, or choose another data folder`,
+    );
     this.dataDir = dataDir;
     this.ownerPid = ownerPid;
   }
@@ -66,7 +68,11 @@ export async function claimDataFolder(dataDir: string, onProgress: (line: string
   onProgress(`stopping the server that an earlier run left behind on ${dataDir} (process ${serverPid})`);
   process.kill(serverPid, "SIGINT");
   process.kill(serverPid, "SIGCONT");
-  const gone = await lookUntil(LEFT_BEHIND_MS, async () => ((await findServerOn(dataDir, serverPid)) === undefined ? true : undefined));
+  const gone = await lookUntil(LEFT_BEHIND_MS, async () =>
+    (await findServerOn(dataDir, serverPid)) === undefined ? true : undefined,
+  );
   if (gone) return;
-  throw new Error(`Cannot start a server on ${dataDir}: the one left behind by an earlier run does not end; kill process ${serverPid}`);
+  throw new Error(
+    `Cannot start a server on ${dataDir}: the one left behind by an earlier run does not end; kill process ${serverPid}`,
+  );
 }

@@ -11,7 +11,10 @@ export class PortTakenError extends Error {
   /** The option by which the caller chooses another port, e.g. `--nats-port`. */
   readonly option: string;
   constructor(port: number, option: string, cause?: unknown) {
-    super(`Cannot listen on port ${port}: another program holds it; stop that program, or choose another port with ${option}`, { cause });
+    super(
+      `Cannot listen on port ${port}: another program holds it; stop that program, or choose another port with ${option}`,
+      { cause },
+    );
     this.port = port;
     this.option = option;
   }

@@ -15,11 +15,11 @@ export class ServerStartError extends Error {
   readonly logFile: string;
   /** The end of what the server wrote since it was started. */
   readonly log: string;
-  constructor(server: string, found: string, logFile: string, log: string) {
-    super(`Cannot start ${server}: ${found}; see ${logFile}, which ends in\n${log}`);
+  constructor(server: string, found: string, written: { readonly logFile: string; readonly log: string }) {
+    super(`Cannot start ${server}: ${found}; see ${written.logFile}, which ends in\n${written.log}`);
     this.server = server;
-    this.logFile = logFile;
-    this.log = log;
+    this.logFile = written.logFile;
+    this.log = written.log;
   }
 }
 
@@ -56,7 +56,9 @@ export async function whenReady<T>(options: ReadinessOptions<T>): Promise<T> {
   void serverProcess.exited.then(({ code, signal }) => ended.abort(`it ended with ${signal ?? `exit code ${code}`}`));
   const ready = await lookUntil(READY_WITHIN_MS, look, ended.signal);
   if (ready !== undefined && !ended.signal.aborted) return ready;
-  const found = ended.signal.aborted ? String(ended.signal.reason) : `it was not ready after ${READY_WITHIN_MS / 1_000} s`;
+  const found = ended.signal.aborted
+    ? String(ended.signal.reason)
+    : `it was not ready after ${READY_WITHIN_MS / 1_000} s`;
   await serverProcess.stop(1_000);
-  throw new ServerStartError(server, found, logFile, await quoteLog(logFile, logFrom));
+  throw new ServerStartError(server, found, { logFile, log: await quoteLog(logFile, logFrom) });
 }

@@ -8,7 +8,11 @@ const LOOK_EVERY_MS = 10;
  *
  * Answers undefined when `withinMs` have passed, or when `signal` aborted. Throws what `look` throws.
  */
-export async function lookUntil<T>(withinMs: number, look: () => Promise<T | undefined>, signal?: AbortSignal): Promise<T | undefined> {
+export async function lookUntil<T>(
+  withinMs: number,
+  look: () => Promise<T | undefined>,
+  signal?: AbortSignal,
+): Promise<T | undefined> {
   const end = performance.now() + withinMs;
   while (signal?.aborted !== true) {
     const seen = await look();

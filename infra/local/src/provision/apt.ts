@@ -23,7 +23,11 @@ async function mirrorsOfSourceFiles(): Promise<string[]> {
 }
 
 async function findMirror(): Promise<string> {
-  const listed = await run("apt-get", ["indextargets", "--format", "$(REPO_URI)", "Created-By: Packages", "Label: Debian"], { timeoutMs: 10_000 });
+  const listed = await run(
+    "apt-get",
+    ["indextargets", "--format", "$(REPO_URI)", "Created-By: Packages", "Label: Debian"],
+    { timeoutMs: 10_000 },
+  );
   const mirror = listed.split("\n").find((line) => line.length > 0) ?? (await mirrorsOfSourceFiles())[0];
   if (mirror === undefined) throw new Error("this machine's apt knows no Debian mirror");
   return mirror;

@@ -13,7 +13,12 @@ function candidates(): string[] {
   const own = MUSTER_CACHE ? [MUSTER_CACHE] : [];
   const xdg = XDG_CACHE_HOME ? [join(XDG_CACHE_HOME, "muster")] : [];
   // A service's user often has a home that does not exist.
-  return [...own, ...xdg, join(homedir(), ".cache", "muster"), join(tmpdir(), `muster-cache-${process.getuid?.() ?? "user"}`)];
+  return [
+    ...own,
+    ...xdg,
+    join(homedir(), ".cache", "muster"),
+    join(tmpdir(), `muster-cache-${process.getuid?.() ?? "user"}`),
+  ];
 }
 
 /**
@@ -33,7 +38,10 @@ export async function openCache(): Promise<string> {
       failures.push(error);
     }
   }
-  throw new AggregateError(failures, "Cannot make a cache folder; set MUSTER_CACHE to a folder that only you may write to");
+  throw new AggregateError(
+    failures,
+    "Cannot make a cache folder; set MUSTER_CACHE to a folder that only you may write to",
+  );
 }
 
 /**
@@ -41,7 +49,11 @@ export async function openCache(): Promise<string> {
  *
  * Two processes that do so at once both get a whole one. `fill` answers the path of what it made. Answers the final path.
  */
-export async function addToCache(cache: string, name: string, fill: (scratch: string) => Promise<string>): Promise<string> {
+export async function addToCache(
+  cache: string,
+  name: string,
+  fill: (scratch: string) => Promise<string>,
+): Promise<string> {
   const scratch = await mkdtemp(join(cache, "tmp-"));
   try {
     const target = join(cache, name);

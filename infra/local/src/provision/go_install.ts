@@ -7,8 +7,15 @@ import type { Progress } from "./source.ts";
 /** A download of the modules and a build on a small machine, ms. */
 const BUILD_WITHIN_MS = 300_000;
 
-/** Builds the command `module` with Go into the cache. Throws why it cannot, in one line. */
-export async function fromGo(cache: string, module: string, name: string, progress: Progress): Promise<string> {
+/** A command written in Go. */
+export interface GoCommand {
+  readonly name: string;
+  /** Its path and version, as `go install` takes them. */
+  readonly module: string;
+}
+
+/** Builds the command with Go into the cache. Throws why it cannot, in one line. */
+export async function fromGo(cache: string, { name, module }: GoCommand, progress: Progress): Promise<string> {
   const go = await findOnPath("go");
   if (go === undefined) throw new Error("there is no Go on this machine");
   progress(`${name}: building ${module} with Go; this takes a minute or two`);
@@ -16,7 +23,12 @@ export async function fromGo(cache: string, module: string, name: string, progre
     const bin = join(scratch, "bin");
     await mkdir(bin);
     // Go's own folders lie in the user's home, which need not exist; read-only modules could not be removed with the scratch folder.
-    const folders = { GOBIN: bin, GOPATH: join(scratch, "go"), GOCACHE: join(scratch, "build"), GOFLAGS: "-modcacherw" };
+    const folders = {
+      GOBIN: bin,
+      GOPATH: join(scratch, "go"),
+      GOCACHE: join(scratch, "build"),
+      GOFLAGS: "-modcacherw",
+    };
     await run(go, ["install", module], { timeoutMs: BUILD_WITHIN_MS, cwd: scratch, env: folders });
     return join(bin, name);
   });

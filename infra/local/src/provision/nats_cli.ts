@@ -7,7 +7,7 @@ import { obtainFirst, type Progress, type Refusal, type Source } from "./source.
 
 const PROGRAM = "nats";
 // v0.5.1 cannot be installed this way.
-const GO_MODULE = "github.com/nats-io/natscli/nats@v0.5.0";
+const GO_COMMAND = { name: PROGRAM, module: "github.com/nats-io/natscli/nats@v0.5.0" };
 
 /** The `nats` command line, or why there is none. */
 export type NatsCli = { readonly path: string } | { readonly path: undefined; readonly refusals: readonly Refusal[] };
@@ -27,7 +27,7 @@ export async function provisionNatsCli(progress: Progress): Promise<NatsCli> {
   const sources: Source[] = [
     { name: "PATH", obtain: async () => await checked(await findOnPath(PROGRAM)) },
     { name: `the cache ${cache}`, obtain: () => checked(join(cache, PROGRAM)) },
-    { name: "Go", obtain: async (tell) => await checked(await fromGo(cache, GO_MODULE, PROGRAM, tell)) },
+    { name: "Go", obtain: async (tell) => await checked(await fromGo(cache, GO_COMMAND, tell)) },
   ];
   const found = await obtainFirst(PROGRAM, sources, progress);
   return typeof found === "string" ? { path: found } : { path: undefined, refusals: found };

@@ -8,7 +8,7 @@ import { findOnPath } from "./run.ts";
 import { obtainFirst, type Progress, type Refusal, type Source } from "./source.ts";
 
 const PROGRAM = "nats-server";
-const GO_MODULE = "github.com/nats-io/nats-server/v2@v2.15.2";
+const GO_COMMAND = { name: PROGRAM, module: "github.com/nats-io/nats-server/v2@v2.15.2" };
 
 /** No source could serve. */
 export class NoNatsServerError extends Error {
@@ -45,7 +45,8 @@ async function fromCache(cache: string): Promise<string> {
   try {
     return await checked(join(cache, PROGRAM));
   } catch (cause) {
-    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") throw new Error("nothing there yet", { cause });
+    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT")
+      throw new Error("nothing there yet", { cause });
     throw cause;
   }
 }
@@ -62,9 +63,12 @@ export async function provisionNatsServer(progress: Progress): Promise<string> {
     ...fromEnvironment(),
     { name: "PATH", obtain: fromPath },
     { name: `the cache ${cache}`, obtain: () => fromCache(cache) },
-    { name: "the official release", obtain: async (tell) => await checked(await fromReleaseArchive(cache, PROGRAM, tell)) },
+    {
+      name: "the official release",
+      obtain: async (tell) => await checked(await fromReleaseArchive(cache, PROGRAM, tell)),
+    },
     { name: "Debian's newest suite", obtain: async (tell) => await checked(await fromApt(cache, PROGRAM, tell)) },
-    { name: "Go", obtain: async (tell) => await checked(await fromGo(cache, GO_MODULE, PROGRAM, tell)) },
+    { name: "Go", obtain: async (tell) => await checked(await fromGo(cache, GO_COMMAND, tell)) },
   ];
   const found = await obtainFirst(PROGRAM, sources, progress);
   if (typeof found !== "string") throw new NoNatsServerError(found);

@@ -12,7 +12,9 @@ export class NatsServerTooOldError extends Error {
   readonly binary: string;
   readonly version: string;
   constructor(binary: string, version: string) {
-    super(`Cannot use ${binary}: it is nats-server ${version}, and ${OLDEST_NATS_SERVER} or newer is needed; upgrade it, or unset NATS_SERVER`);
+    super(
+      `Cannot use ${binary}: it is nats-server ${version}, and ${OLDEST_NATS_SERVER} or newer is needed; upgrade it, or unset NATS_SERVER`,
+    );
     this.binary = binary;
     this.version = version;
   }

@@ -19,7 +19,10 @@ test("versions are compared number by number", (t) => {
 test.serial("an old server named by NATS_SERVER is told of, and a newer one on PATH is taken", async (t) => {
   await using folder = await testFolder();
   const { NATS_SERVER, PATH = "" } = process.env;
-  for (const [name, version] of [["old", "2.9.10"], ["nats-server", "2.14.0"]] as const) {
+  for (const [name, version] of [
+    ["old", "2.9.10"],
+    ["nats-server", "2.14.0"],
+  ] as const) {
     await writeFile(join(folder.path, name), `#!/bin/sh\necho 'nats-server: v${version}'\n`);
     await chmod(join(folder.path, name), 0o755);
   }
@@ -59,7 +62,10 @@ test("two processes that fill the cache at once leave one whole file and nothing
     await writeFile(file, text);
     return file;
   };
-  await Promise.all([addToCache(folder.path, "program", fill("first")), addToCache(folder.path, "program", fill("second"))]);
+  await Promise.all([
+    addToCache(folder.path, "program", fill("first")),
+    addToCache(folder.path, "program", fill("second")),
+  ]);
   t.deepEqual(await readdir(folder.path), ["program"]);
   t.true(["first", "second"].includes(await readFile(join(folder.path, "program"), "utf8")));
 });

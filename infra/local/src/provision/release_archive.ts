@@ -28,9 +28,14 @@ export function goPlatform(): string {
 
 async function download(url: string): Promise<Buffer> {
   const gaveUp = new AbortController();
-  const late = setTimeout(() => gaveUp.abort(new Error(`no answer within ${ANSWER_WITHIN_MS / 1_000} s`)), ANSWER_WITHIN_MS);
+  const late = setTimeout(
+    () => gaveUp.abort(new Error(`no answer within ${ANSWER_WITHIN_MS / 1_000} s`)),
+    ANSWER_WITHIN_MS,
+  );
   try {
-    const response = await fetch(url, { signal: AbortSignal.any([gaveUp.signal, AbortSignal.timeout(WHOLE_WITHIN_MS)]) });
+    const response = await fetch(url, {
+      signal: AbortSignal.any([gaveUp.signal, AbortSignal.timeout(WHOLE_WITHIN_MS)]),
+    });
     clearTimeout(late);
     if (!response.ok) throw new Error(`the server answers ${response.status}`);
     return Buffer.from(await response.arrayBuffer());

@@ -14,7 +14,11 @@ export interface RunOptions {
 }
 
 /** What the command wrote to its standard output. Throws with the last line of what it complained about. */
-export async function run(command: string, args: readonly string[], { timeoutMs, cwd, env }: RunOptions): Promise<string> {
+export async function run(
+  command: string,
+  args: readonly string[],
+  { timeoutMs, cwd, env }: RunOptions,
+): Promise<string> {
   try {
     const { stdout } = await execute(command, [...args], {
       timeout: timeoutMs,

@@ -21,7 +21,11 @@ function oneLine(error: unknown): string {
 }
 
 /** Asks one source after the other. Each refusal is told as it comes; all of them are answered when none can serve. */
-export async function obtainFirst(program: string, sources: readonly Source[], progress: Progress): Promise<string | readonly Refusal[]> {
+export async function obtainFirst(
+  program: string,
+  sources: readonly Source[],
+  progress: Progress,
+): Promise<string | readonly Refusal[]> {
   const refusals: Refusal[] = [];
   for (const { name, obtain } of sources) {
     try {
