@@ -1,0 +1,88 @@
+import type { NatsConnection } from "@nats-io/nats-core";
+import { sharedNowMs } from "../locks/clocks.ts";
+import type { Ownership } from "./ownership.ts";
+import type { HeldMessage } from "./thread_messages.ts";
+
+/** JetStream's "work in progress": the ack wait of the message begins anew. */
+const WORK_IN_PROGRESS = new TextEncoder().encode("+WPI");
+
+export interface Heartbeats extends AsyncDisposable {
+  hold(messages: readonly HeldMessage[]): void;
+  letGo(ids: readonly number[]): void;
+}
+
+interface HeartbeatOptions {
+  readonly nc: NatsConnection;
+  readonly ownership: Ownership;
+  readonly heartbeatMs: number;
+  /** Something worth a line in the log. */
+  note(message: string, details: Readonly<Record<string, unknown>>): void;
+}
+
+/**
+ * Sends a heartbeat for each message in hand, all in one round every `heartbeatMs`, and notes each round that surely reached
+ * the server.
+ *
+ * When the server it finds after a lost connection is another one, or was restarted, all that was pulled before is ours no more:
+ * consumers keep what is in flight in memory. Heartbeats go on all the same, for on a cluster the consumer may have lived on, and
+ * the task is not run twice then.
+ */
+export function openHeartbeats({ nc, ownership, heartbeatMs, note }: HeartbeatOptions): Heartbeats {
+  const held = new Map<number, HeldMessage>();
+  let serverId = nc.info?.server_id;
+  let disconnectedAtMs: number | undefined;
+  let round: Promise<void> | undefined;
+
+  async function beat(): Promise<void> {
+    const startedAtMs = sharedNowMs();
+    for (const { id, ack, untilMs } of held.values()) {
+      if (untilMs <= startedAtMs) held.delete(id);
+      else nc.publish(ack, WORK_IN_PROGRESS);
+    }
+    await nc.flush();
+    if (disconnectedAtMs === undefined) ownership.noteBeat(startedAtMs);
+  }
+
+  function beatSoon(): void {
+    // What is published while disconnected would go out at the reconnect, to a server that may know nothing of it.
+    if (round !== undefined || disconnectedAtMs !== undefined || nc.isClosed()) return;
+    round = beat()
+      .catch((cause: unknown) => note("A round of heartbeats did not reach the server; the next one follows", { cause: String(cause) }))
+      .finally(() => {
+        round = undefined;
+      });
+  }
+
+  async function followConnection(): Promise<void> {
+    for await (const { type } of nc.status()) {
+      if (type === "disconnect") disconnectedAtMs ??= sharedNowMs();
+      if (type !== "reconnect") continue;
+      const found = nc.info?.server_id;
+      if (found !== serverId) {
+        ownership.lapse(disconnectedAtMs ?? sharedNowMs());
+        note("The broker was restarted, or another one answers now: messages in hand may be with others too", { serverId: found });
+      }
+      serverId = found;
+      disconnectedAtMs = undefined;
+      beatSoon();
+    }
+  }
+
+  ownership.noteBeat(sharedNowMs());
+  const beating = setInterval(beatSoon, heartbeatMs);
+  const following = followConnection();
+
+  return {
+    hold(messages) {
+      for (const message of messages) held.set(message.id, message);
+    },
+    letGo(ids) {
+      for (const id of ids) held.delete(id);
+    },
+    async [Symbol.asyncDispose]() {
+      clearInterval(beating);
+      await nc.close();
+      await Promise.all([round, following]);
+    },
+  };
+}

@@ -1,0 +1,135 @@
+import { once } from "node:events";
+import { extname } from "node:path";
+import { Worker } from "node:worker_threads";
+import { asSharedMs } from "../locks/clocks.ts";
+import type { LeaseKeeper } from "../locks/lease.ts";
+import { LeaseSlot } from "../locks/lease_slot.ts";
+import type { Observer } from "../wire/observer.ts";
+import { type MessageInHand, Ownership } from "./ownership.ts";
+import type { FromThread, ThreadSettings, ToThread } from "./thread_messages.ts";
+
+/** How much sooner than the server's ack wait ownership ends, ms. */
+const OWNERSHIP_MARGIN_MS = 5_000;
+/** How long the thread may take to close its connection before it is ended, ms. */
+const CLOSE_GRACE_MS = 2_000;
+
+export interface KeeperOptions {
+  readonly url: string;
+  readonly credsFile?: string | undefined;
+  /** Shown in the server's list of connections. */
+  readonly name: string;
+  readonly observer: Observer;
+  /** Between two heartbeats of a message, default 5,000. */
+  readonly heartbeatMs?: number;
+  /** The consumers' ack wait, default 20,000. */
+  readonly ackWaitMs?: number;
+}
+
+/** A message that was pulled. The worker gives it an id of its own, which it uses once. */
+export interface PulledMessage extends MessageInHand {
+  readonly id: number;
+  /** The subject to which its ack goes. */
+  readonly ack: string;
+}
+
+/**
+ * A thread with its own connection that keeps what a worker has in hand, so that a task that hogs the CPU loses neither its own
+ * lease and message nor its neighbours'.
+ *
+ * It stops at each message's and lease's `untilMs`, the task's timeout: a task that never ends must not hold them for ever.
+ */
+export interface Keeper extends LeaseKeeper, AsyncDisposable {
+  /** Aborts when the thread has crashed: nothing is owned or renewed any more, and the process should end. */
+  readonly signal: AbortSignal;
+  /** Begins heartbeats. One call for each batch, before any of it runs. A second call for an id gives it another `untilMs`. */
+  hold(messages: readonly PulledMessage[]): void;
+  /** Ends heartbeats, by the end of this turn of the event loop. */
+  letGo(id: number): void;
+  /** Whether the message is surely not with another worker. Once false, the holder may only ack what is recorded: no nak, no term, no failure. */
+  owns(message: MessageInHand): boolean;
+}
+
+/** Starts the thread, and resolves when it is connected. Throws what connecting throws, without its class. */
+export async function openKeeper(options: KeeperOptions): Promise<Keeper> {
+  const { url, credsFile, name, observer, heartbeatMs = 5_000, ackWaitMs = 20_000 } = options;
+  const windowMs = ackWaitMs - OWNERSHIP_MARGIN_MS;
+  if (!(windowMs > heartbeatMs)) {
+    throw new RangeError(`Cannot keep messages with a heartbeat of ${heartbeatMs} ms and an ack wait of ${ackWaitMs} ms: the ack wait must be over 5 s longer`);
+  }
+  const ownership = new Ownership(windowMs);
+  const settings: ThreadSettings = { url, credsFile, name, heartbeatMs, windowMs, ownership: ownership.shared };
+  // thread.ts when run from source, thread.js when built.
+  const thread = new Worker(new URL(`./thread${extname(import.meta.url)}`, import.meta.url), { name: "muster keeper", workerData: settings });
+  await once(thread, "message"); // It says that it is ready, or rejects with the thread's error.
+  // An open connection keeps a process alive, not its keeper.
+  thread.unref();
+  return keepWith(thread, ownership, observer);
+}
+
+function keepWith(thread: Worker, ownership: Ownership, observer: Observer): Keeper {
+  const leases = new Map<number, { readonly slot: LeaseSlot; onLost(reason: string): void }>();
+  const crashed = new AbortController();
+  let nextLeaseId = 1;
+  let letGo: number[] = [];
+  let isClosing = false;
+
+  const tell = (message: ToThread) => thread.postMessage(message);
+
+  function crash(cause: unknown): void {
+    if (isClosing || crashed.signal.aborted) return;
+    ownership.end();
+    crashed.abort(new Error("Cannot keep leases and messages: the keeper's thread has ended; restart the process", { cause }));
+    observer.alarm("The thread of heartbeats and renewals has crashed; all leases and messages in hand are given up", { cause });
+    for (const [id, { slot, onLost }] of leases) {
+      leases.delete(id);
+      if (slot.end("lost")) onLost("the thread that renews it has crashed");
+    }
+  }
+
+  function flushLetGo(): void {
+    if (letGo.length > 0) tell({ kind: "letGo", ids: letGo });
+    letGo = [];
+  }
+
+  thread.on("message", (message: FromThread) => {
+    if (message.kind === "note") observer.note(message.message, message.details);
+    if (message.kind !== "lost") return;
+    const lease = leases.get(message.id);
+    leases.delete(message.id);
+    lease?.onLost(message.reason);
+  });
+  thread.on("error", crash);
+  thread.on("exit", (code) => crash(new Error(`Cannot go on: the thread exited with code ${code}`)));
+
+  return {
+    signal: crashed.signal,
+    hold(messages) {
+      flushLetGo();
+      tell({ kind: "hold", messages: messages.map(({ id, ack, untilMs }) => ({ id, ack, untilMs: asSharedMs(untilMs) })) });
+    },
+    letGo(id) {
+      if (letGo.length === 0) setImmediate(flushLetGo);
+      letGo.push(id);
+    },
+    owns: (message) => ownership.owns(message),
+    keep(lease, onLost) {
+      if (crashed.signal.aborted) queueMicrotask(() => onLost("the thread that would renew it has crashed"));
+      const id = nextLeaseId++;
+      leases.set(id, { slot: new LeaseSlot(lease.ttlMs, lease.shared), onLost });
+      tell({ kind: "keep", id, lease });
+      return () => leases.delete(id);
+    },
+    async [Symbol.asyncDispose]() {
+      if (isClosing) return;
+      isClosing = true;
+      ownership.end();
+      if (crashed.signal.aborted) return;
+      thread.ref();
+      const exited = once(thread, "exit");
+      tell({ kind: "close" });
+      const ending = setTimeout(() => void thread.terminate(), CLOSE_GRACE_MS);
+      await exited;
+      clearTimeout(ending);
+    },
+  };
+}

@@ -1,0 +1,43 @@
+/** The keeper's thread. It imports only what runs under type stripping, and is started by `keeper.ts`. */
+import { parentPort, workerData } from "node:worker_threads";
+import { openLockBucket } from "../locks/lock_bucket.ts";
+import { openRenewals } from "../locks/renewals.ts";
+import { connectNats } from "../wire/connection.ts";
+import { openHeartbeats } from "./heartbeats.ts";
+import { Ownership } from "./ownership.ts";
+import type { FromThread, ThreadSettings, ToThread } from "./thread_messages.ts";
+
+async function run(port: NonNullable<typeof parentPort>, settings: ThreadSettings): Promise<void> {
+  const tell = (message: FromThread) => port.postMessage(message);
+  const { url, credsFile, name, heartbeatMs, windowMs } = settings;
+  const nc = await connectNats({ url, credsFile, name });
+  const heartbeats = openHeartbeats({
+    nc,
+    ownership: new Ownership(windowMs, settings.ownership),
+    heartbeatMs,
+    note: (message, details) => tell({ kind: "note", message, details }),
+  });
+  const renewals = openRenewals(await openLockBucket(nc), (id, reason) => tell({ kind: "lost", id, reason }));
+
+  let isClosing = false;
+  async function close(): Promise<void> {
+    isClosing = true;
+    renewals[Symbol.dispose]();
+    await heartbeats[Symbol.asyncDispose]();
+    port.close();
+  }
+
+  port.on("message", (message: ToThread) => {
+    if (message.kind === "hold") heartbeats.hold(message.messages);
+    else if (message.kind === "letGo") heartbeats.letGo(message.ids);
+    else if (message.kind === "keep") renewals.keep(message.id, message.lease);
+    else void close();
+  });
+  tell({ kind: "ready" });
+
+  const cause = await nc.closed();
+  if (!isClosing) throw new Error(`Cannot keep leases and messages: the connection to NATS was closed (${String(cause ?? "no reason")})`, { cause });
+}
+
+if (parentPort === null) throw new Error("Cannot run keeper/thread: it is the keeper's thread; use openKeeper");
+await run(parentPort, workerData);

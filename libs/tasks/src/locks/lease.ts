@@ -1,0 +1,144 @@
+import { isSilence } from "../wire/publish_surely.ts";
+import type { Observer } from "../wire/observer.ts";
+import { setTimeout as pause } from "node:timers/promises";
+import { elapsedMs } from "./clocks.ts";
+import type { LeaseSlot, LeaseWrite } from "./lease_slot.ts";
+import type { LockBucket, LockRecord } from "./lock_bucket.ts";
+import type { KeptLease } from "./renewals.ts";
+
+/** Why a lease's `signal` aborted: its lock has lapsed or changed hands, so the run is abandoned and its task comes back. */
+export class LeaseLostError extends Error {
+  override readonly name = "LeaseLostError";
+  readonly key: string;
+  readonly fencingToken: number;
+  constructor(key: string, fencingToken: number, reason: string) {
+    super(`Cannot keep lock "${key}" with fencing token ${fencingToken}: ${reason}; the run is abandoned and its task comes back`);
+    this.key = key;
+    this.fencingToken = fencingToken;
+  }
+}
+
+/** Renews leases whatever the holder's own thread is busy with. */
+export interface LeaseKeeper {
+  /** Renews `lease` until its `untilMs`, or until the returned function is called. `onLost` hears once if it is lost, and why. */
+  keep(lease: KeptLease, onLost: (reason: string) => void): () => void;
+}
+
+/** A lock that is held, until released. `await using` releases it. */
+export interface Lease extends AsyncDisposable {
+  readonly key: string;
+  /** The random name of this hold. */
+  readonly holder: string;
+  /** The revision that began the lease; the database refuses whoever comes with a smaller one than it has seen. */
+  readonly fencingToken: number;
+  /** Aborts with {@linkcode LeaseLostError} when the lease is lost or its deadline has passed. */
+  readonly signal: AbortSignal;
+  /** The create or the last renewal; the broker's stored time of that revision tells how far its clock is from ours. */
+  readonly lastWrite: LeaseWrite;
+  /**
+   * Throws {@linkcode LeaseLostError} once the lease is lost or past its deadline, and aborts `signal` then.
+   *
+   * To be called at the last moment before the fence is sent, and again before COMMIT: a process that was frozen looks here first
+   * on waking. Sees renewals that were made while this thread was busy.
+   */
+  checkDeadline(): void;
+  /**
+   * Frees the lock for everyone; call it once the transaction has surely ended. Never throws, and may be called again.
+   *
+   * Settles after one round trip, or within the TTL where the broker is silent: the lock has then lapsed by itself.
+   */
+  release(): Promise<void>;
+}
+
+/** What a lease is made of, once its lock was taken. */
+export interface TakenLock {
+  readonly key: string;
+  readonly record: LockRecord;
+  readonly fencingToken: number;
+  readonly slot: LeaseSlot;
+  readonly untilMs: number;
+}
+
+/**
+ * Hears when a lease was lost, and when it was released: of a lost lease twice. `mark` is the revision of the mark that freed
+ * the lock; undefined where it was lost or lapses by itself.
+ */
+export type LeaseEnded = (key: string, holder: string, mark: number | undefined) => void;
+
+const PAUSE_MS = 250;
+
+/** Frees the lock by compare-and-set, whatever renewal came between. Answers the mark's revision, or undefined if it was ours no more. */
+async function free(bucket: LockBucket, { key, record: { holder } }: TakenLock, revision: number): Promise<number | undefined> {
+  for (let expected = revision; ; ) {
+    const mark = await bucket.free(key, expected);
+    if (mark !== undefined) return mark;
+    // A renewal on its way has moved the revision, or our first purge was stored and its answer lost.
+    const found = await bucket.read(key);
+    if (found?.kind !== "taken" || found.holder !== holder) return undefined;
+    expected = found.revision;
+  }
+}
+
+/** Makes a lease of a lock that was just taken, and has it renewed. */
+export function openLease(
+  { bucket, keeper, observer }: { readonly bucket: LockBucket; readonly keeper: LeaseKeeper; readonly observer: Observer },
+  taken: TakenLock,
+  onEnded: LeaseEnded,
+): Lease {
+  const { key, record, fencingToken, slot, untilMs } = taken;
+  const lost = new AbortController();
+  let released: Promise<void> | undefined;
+
+  function lose(reason: string): LeaseLostError {
+    slot.end("lost");
+    const error = new LeaseLostError(key, fencingToken, reason);
+    if (!lost.signal.aborted) {
+      lost.abort(error);
+      onEnded(key, record.holder, undefined);
+    }
+    return error;
+  }
+
+  const stopKeeping = keeper.keep({ key, record, ttlMs: slot.ttlMs, untilMs, shared: slot.shared }, lose);
+
+  async function letGo(): Promise<void> {
+    slot.end("letGo");
+    stopKeeping();
+    let mark: number | undefined;
+    // Beyond its TTL the lock has lapsed by itself.
+    while (elapsedMs(slot.sent) < slot.ttlMs) {
+      try {
+        mark = await free(bucket, taken, slot.revision);
+        break;
+      } catch (cause) {
+        if (!isSilence(cause)) {
+          observer.note(`Cannot free lock "${key}"; it lapses by itself`, { cause });
+          break;
+        }
+        await pause(PAUSE_MS);
+      }
+    }
+    onEnded(key, record.holder, mark);
+  }
+
+  function release(): Promise<void> {
+    released ??= letGo();
+    return released;
+  }
+
+  return {
+    key,
+    holder: record.holder,
+    fencingToken,
+    signal: lost.signal,
+    get lastWrite() {
+      return slot.lastWrite;
+    },
+    checkDeadline() {
+      if (lost.signal.aborted) throw lost.signal.reason;
+      if (!slot.isHeld || slot.isPastDeadline) throw lose("its deadline has passed");
+    },
+    release,
+    [Symbol.asyncDispose]: release,
+  };
+}

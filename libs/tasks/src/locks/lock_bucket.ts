@@ -1,0 +1,103 @@
+import { headers as newHeaders, type NatsConnection } from "@nats-io/nats-core";
+import { jetstream, jetstreamManager } from "@nats-io/jetstream";
+import { MESSAGE_TTL, EXPECTED_LAST_SUBJECT_SEQUENCE } from "../wire/headers.ts";
+import { isConflict } from "../wire/streams.ts";
+
+/** The stream under the bucket `locks`. */
+export const LOCKS_STREAM = "KV_locks";
+const SUBJECT_PREFIX = "$KV.locks.";
+
+/** How long the mark of a released lock stays, ms: the shortest that the server allows. Every watcher sees it before it goes. */
+export const MARK_TTL_MS = 1_000;
+/** No single request waits longer, ms; whoever asks decides whether to ask again. */
+const REQUEST_TIMEOUT_MS = 2_000;
+
+/** What a lock's key holds while it is taken, as JSON. */
+export interface LockRecord {
+  /** A random name of this one hold, which tells its own writes from others'. */
+  readonly holder: string;
+  readonly worker: string;
+  readonly taskId: string;
+  /** RFC 3339, UTC. */
+  readonly since: string;
+}
+
+/** What the stream's leader has under a lock's key. */
+export type StoredLock =
+  /** Taken. `holder` is empty where the value is none of ours. */
+  | { readonly kind: "taken"; readonly revision: number; readonly holder: string; readonly worker: string; readonly ttlMs: number | undefined }
+  /** Free; a mark tells that it was released or has lapsed. */
+  | { readonly kind: "mark"; readonly revision: number };
+
+export interface LockWrite {
+  readonly record: LockRecord;
+  readonly ttlMs: number;
+  /** The revision that must be stored for the write to be accepted; 0: none. */
+  readonly expected: number;
+}
+
+/**
+ * The KV bucket `locks`, one write or read a call.
+ *
+ * It does not use the KV client for writes: that loses the TTL at an update, needs three requests for a create after a
+ * release, and does not tell the revision of a purge.
+ */
+export interface LockBucket {
+  /** Takes or renews the lock. Answers the revision, or undefined where another one than `expected` is stored. */
+  write(key: string, write: LockWrite): Promise<number | undefined>;
+  /** Frees the lock for everyone, and wakes who watches. Answers the mark's revision, or undefined where another one than `expected` is stored. */
+  free(key: string, expected: number): Promise<number | undefined>;
+  /** Reads from the stream's leader. */
+  read(key: string): Promise<StoredLock | undefined>;
+}
+
+function parseRecord(data: Uint8Array): Partial<LockRecord> {
+  try {
+    const value: unknown = JSON.parse(new TextDecoder().decode(data));
+    return typeof value === "object" && value !== null ? value : {};
+  } catch {
+    return {}; // Written by hand: taken, by nobody we know.
+  }
+}
+
+/** The milliseconds of a `Nats-TTL` header that we wrote, or undefined. */
+function parseTtl(text: string | undefined): number | undefined {
+  const [, digits] = /^([0-9]+)ms$/.exec(text ?? "") ?? [];
+  return digits === undefined ? undefined : Number(digits);
+}
+
+/** Opens the bucket on `nc`. Each call below throws what JetStream reports but a refused expectation, and a timeout after 2 s. */
+export async function openLockBucket(nc: NatsConnection): Promise<LockBucket> {
+  const js = jetstream(nc, { timeout: REQUEST_TIMEOUT_MS });
+  const jsm = await jetstreamManager(nc, { timeout: REQUEST_TIMEOUT_MS, checkAPI: false });
+
+  async function put(key: string, value: string, options: { ttlMs: number; expected: number; purge: boolean }): Promise<number | undefined> {
+    const headers = newHeaders();
+    headers.set(EXPECTED_LAST_SUBJECT_SEQUENCE, String(options.expected));
+    headers.set(MESSAGE_TTL, `${options.ttlMs}ms`);
+    if (options.purge) {
+      headers.set("KV-Operation", "PURGE");
+      headers.set("Nats-Rollup", "sub");
+    }
+    try {
+      const { seq } = await js.publish(SUBJECT_PREFIX + key, value, { headers });
+      return seq;
+    } catch (error) {
+      if (isConflict(error)) return undefined;
+      throw error;
+    }
+  }
+
+  return {
+    write: (key, { record, ttlMs, expected }) => put(key, JSON.stringify(record), { ttlMs, expected, purge: false }),
+    free: (key, expected) => put(key, "", { ttlMs: MARK_TTL_MS, expected, purge: true }),
+    async read(key) {
+      const found = await jsm.streams.getMessage(LOCKS_STREAM, { last_by_subj: SUBJECT_PREFIX + key });
+      if (found === null) return undefined;
+      const { seq: revision, header, data } = found;
+      if (header?.has("KV-Operation") || header?.has("Nats-Marker-Reason")) return { kind: "mark", revision };
+      const { holder = "", worker = "" } = parseRecord(data);
+      return { kind: "taken", revision, holder: String(holder), worker: String(worker), ttlMs: parseTtl(header?.get(MESSAGE_TTL)) };
+    },
+  };
+}

@@ -1,0 +1,109 @@
+import { elapsedMs, type Moment, momentNow, sharedNowMs } from "./clocks.ts";
+import { LeaseSlot } from "./lease_slot.ts";
+import type { LockBucket, LockRecord } from "./lock_bucket.ts";
+
+/** A lease that is to be renewed; it can be sent to another thread. */
+export interface KeptLease {
+  readonly key: string;
+  readonly record: LockRecord;
+  readonly ttlMs: number;
+  /** No renewal after this moment of the shared monotonic clock, ms. */
+  readonly untilMs: number;
+  /** Of its {@linkcode LeaseSlot}. */
+  readonly shared: SharedArrayBuffer;
+}
+
+/** Renewals are sent after this part of a lease's TTL, so that four may go astray: each 3 s at the default TTL of 15 s. */
+const RENEW_PART = 1 / 5;
+/** How often leases are looked at, ms. */
+const TICK_MS = 100;
+/** After a renewal that failed, the next one waits this long, ms: during a change of leader "no responders" comes at once. */
+const PAUSE_MS = 300;
+
+interface Renewal {
+  readonly lease: KeptLease;
+  readonly slot: LeaseSlot;
+  /** When the first renewal since the last answer was sent. It may be stored for all we know. */
+  unanswered: Moment | undefined;
+  /** Why the last one failed. */
+  failure: string | undefined;
+  /** No renewal is sent before this moment of the shared monotonic clock, ms; Infinity while one is under way. */
+  notBeforeMs: number;
+}
+
+/** Renews leases until they are let go of, lost, or at their `untilMs`. */
+export interface Renewals extends Disposable {
+  keep(id: number, lease: KeptLease): void;
+}
+
+/** Begins with no leases. `onLost` hears once of each lease that was lost, with a line on why. */
+export function openRenewals(bucket: LockBucket, onLost: (id: number, reason: string) => void): Renewals {
+  const renewals = new Map<number, Renewal>();
+
+  function lose(id: number, renewal: Renewal, reason: string): void {
+    renewals.delete(id);
+    if (renewal.slot.end("lost")) onLost(id, reason);
+  }
+
+  function note(renewal: Renewal, revision: number, sent: Moment): void {
+    renewal.slot.noteWrite(revision, sent);
+    renewal.unanswered = undefined;
+    renewal.failure = undefined;
+  }
+
+  /** The answer to a refused renewal: an earlier one whose answer was lost has moved the revision, or the lock is no longer ours. */
+  async function lookUp(id: number, renewal: Renewal): Promise<void> {
+    const { lease, slot } = renewal;
+    const found = await bucket.read(lease.key);
+    if (found?.kind === "taken" && found.holder === lease.record.holder) {
+      note(renewal, found.revision, renewal.unanswered ?? slot.sent);
+      return;
+    }
+    lose(id, renewal, found?.kind === "taken" ? `worker ${found.worker || "unknown"} holds it now` : "it has lapsed or was freed");
+  }
+
+  async function renew(id: number, renewal: Renewal): Promise<void> {
+    const { lease, slot } = renewal;
+    const sent = momentNow();
+    renewal.notBeforeMs = Number.POSITIVE_INFINITY;
+    try {
+      const revision = await bucket.write(lease.key, { record: lease.record, ttlMs: lease.ttlMs, expected: slot.revision });
+      if (revision === undefined) await lookUp(id, renewal);
+      else note(renewal, revision, sent);
+      renewal.notBeforeMs = 0;
+    } catch (error) {
+      // Silence and refusals (no room, say) alike may pass: tried again until the deadline, which then tells the reason.
+      renewal.unanswered ??= sent;
+      renewal.failure = String(error);
+      renewal.notBeforeMs = sharedNowMs() + PAUSE_MS;
+    }
+  }
+
+  function look(id: number, renewal: Renewal, nowMs: number): void {
+    const { lease, slot } = renewal;
+    if (!slot.isHeld) {
+      renewals.delete(id);
+    } else if (slot.isSurelyPastDeadline) {
+      lose(id, renewal, `its deadline has passed without a renewal (${renewal.failure ?? "no answer"})`);
+    } else if (nowMs < lease.untilMs) {
+      // A wall clock that jumped ahead makes every renewal due; the lease is lost only if the server says so.
+      if (nowMs >= renewal.notBeforeMs && elapsedMs(slot.sent) >= lease.ttlMs * RENEW_PART) void renew(id, renewal);
+    } else if (slot.isPastDeadline) {
+      lose(id, renewal, "it is not renewed beyond its task's timeout");
+    }
+  }
+
+  const ticking = setInterval(() => {
+    const nowMs = sharedNowMs();
+    for (const [id, renewal] of renewals) look(id, renewal, nowMs);
+  }, TICK_MS);
+
+  return {
+    keep(id, lease) {
+      renewals.set(id, { lease, slot: new LeaseSlot(lease.ttlMs, lease.shared), unanswered: undefined, failure: undefined, notBeforeMs: 0 });
+    },
+    [Symbol.dispose]() {
+      clearInterval(ticking);
+    },
+  };
+}

@@ -1,0 +1,115 @@
+import { setTimeout as pause } from "node:timers/promises";
+import type { Broker } from "../wire/broker.ts";
+import { isSilence } from "../wire/publish_surely.ts";
+import { isStreamGone } from "../wire/streams.ts";
+import { elapsedMs, type Moment, momentNow, sharedNowMs } from "./clocks.ts";
+import { SAFETY_MS } from "./lease_slot.ts";
+import { type LockBucket, LOCKS_STREAM, type LockRecord } from "./lock_bucket.ts";
+import { LOWEST_TOKEN } from "./raise.ts";
+
+/** How long a lock is asked for before nobody knows whether it was taken, ms: longer than a change of the bucket's leader. */
+const BUDGET_MS = 10_000;
+const PAUSE_MS = 250;
+/** So often a lock may seem free and be refused; then others take it faster than we do, and it is busy. */
+const MAX_RACES = 4;
+
+/** Nobody answered whether the lock is ours. If it is, it lapses within its TTL. */
+export class LockUnknownError extends Error {
+  override readonly name = "LockUnknownError";
+  readonly key: string;
+  constructor(key: string, cause: unknown) {
+    super(`Cannot tell whether lock "${key}" was taken: no answer in ${BUDGET_MS / 1000} s; try again, it lapses by itself`, { cause });
+    this.key = key;
+  }
+}
+
+export type TakeAnswer =
+  | { readonly kind: "taken"; readonly fencingToken: number; readonly sent: Moment }
+  /** `ttlMs`: after so long without a renewal it is free, if the holder's record tells. */
+  | { readonly kind: "busy"; readonly ttlMs: number | undefined };
+
+export interface TakeRequest {
+  readonly key: string;
+  readonly record: LockRecord;
+  readonly ttlMs: number;
+  /** The revision of the key's mark where it is known, else 0. */
+  readonly mark: number;
+}
+
+export interface Taker {
+  readonly broker: Broker;
+  readonly bucket: LockBucket;
+  /** Raises the bucket's revisions; nobody holds a lock afterwards. */
+  raise(): Promise<unknown>;
+}
+
+interface Asked {
+  /** The revision that must be stored for the next request to be accepted. */
+  expected: number;
+  /** When the first request was sent that may be stored without our knowing. */
+  firstSent: Moment | undefined;
+}
+
+/** One request in the usual case. Undefined: it seemed free and was refused, so ask again with what now stands in `asked`. */
+async function tryOnce(
+  { bucket, raise }: Taker,
+  { key, record, ttlMs }: TakeRequest,
+  asked: Asked,
+): Promise<TakeAnswer | undefined> {
+  const sent = momentNow();
+  const firstSent = asked.firstSent ?? sent;
+  asked.firstSent = firstSent;
+  const revision = await bucket.write(key, { record, ttlMs, expected: asked.expected });
+  const found = revision === undefined ? await bucket.read(key) : ({ kind: "taken", revision, holder: record.holder, ttlMs } as const);
+  if (found?.kind !== "taken") {
+    asked.expected = found?.revision ?? 0;
+    return undefined;
+  }
+  if (found.revision < LOWEST_TOKEN) {
+    // Whoever holds it: no lock in a bucket that was not raised counts as taken.
+    await raise();
+    asked.expected = 0;
+    return undefined;
+  }
+  if (found.holder !== record.holder) return { kind: "busy", ttlMs: found.ttlMs };
+  // If an earlier request was stored whose answer was lost, the server's clock started then.
+  const since = revision === undefined ? firstSent : sent;
+  if (elapsedMs(since) < ttlMs - SAFETY_MS) return { kind: "taken", fencingToken: found.revision, sent: since };
+  asked.firstSent = undefined;
+  asked.expected = (await bucket.free(key, found.revision)) ?? 0;
+  return undefined;
+}
+
+/**
+ * Takes the lock, or answers that it is busy. One round trip where it is free, two where it is not.
+ *
+ * A request without an answer is sent again with the same holder: if the first one was stored, its record says that it is ours.
+ * Declares a bucket that is gone. Throws {@linkcode LockUnknownError} after 10 s of silence.
+ */
+export async function takeLock(taker: Taker, request: TakeRequest): Promise<TakeAnswer> {
+  const untilMs = sharedNowMs() + BUDGET_MS;
+  const asked: Asked = { expected: request.mark, firstSent: undefined };
+  for (let races = 0; races < MAX_RACES; ) {
+    try {
+      const answer = await tryOnce(taker, request, asked);
+      if (answer !== undefined) return answer;
+      races++;
+    } catch (error) {
+      if (!isSilence(error) && !isStreamGone(error)) throw error;
+      if (sharedNowMs() > untilMs || taker.broker.nc.isClosed()) throw new LockUnknownError(request.key, error);
+      await declareIfGone(taker.broker);
+      await pause(PAUSE_MS);
+    }
+  }
+  return { kind: "busy", ttlMs: request.ttlMs };
+}
+
+/** "No responders" also means a change of leader; only the stream's own info tells that it is gone. */
+async function declareIfGone({ jsm, declareMissing, observer }: Broker): Promise<void> {
+  try {
+    await jsm.streams.info(LOCKS_STREAM);
+  } catch (error) {
+    if (!isStreamGone(error)) return;
+    await declareMissing().catch((cause: unknown) => observer.note("Cannot declare the bucket locks yet", { cause }));
+  }
+}

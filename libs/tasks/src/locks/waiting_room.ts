@@ -1,0 +1,200 @@
+import { SAFETY_MS } from "./lease_slot.ts";
+
+/** Someone who wants locks. One object stands for one task, from its first try until it has its locks or is forgotten. */
+export interface Waiter {
+  /** It is this waiter's turn: it must try now, or be forgotten, since those behind it wait. */
+  resume(): void;
+}
+
+export interface RoomLimits {
+  /** Waiters asleep in this process, default 1,000. */
+  readonly perProcess: number;
+  /** Waiters in one key's line, default 64: one busy CE must not fill the room. */
+  readonly perKey: number;
+}
+
+/**
+ * A waiter's place in one line.
+ *
+ * `trying`: at the broker, or about to be. `asleep`: waits to be resumed. Only the first of a line tries; the others sleep, also
+ * those who never tried.
+ */
+interface Place {
+  readonly waiter: Waiter;
+  state: "trying" | "asleep";
+  /** The lock may have come free since this try began, so its refusal proves nothing. */
+  isStale: boolean;
+}
+
+interface Line {
+  readonly places: Place[];
+  /** The highest revision of the key that was acted upon; older news are of no interest. */
+  newest: number;
+  /** After so long without news the holder's lease has lapsed, ms. */
+  holderTtlMs: number;
+  timer: NodeJS.Timeout | undefined;
+}
+
+/**
+ * The lines of those who wait for locks, in order of arrival, one line a key.
+ *
+ * A waiter lines up before it tries, so that no release can fall between its refusal and its sleep. Should nobody tell of a
+ * release, the first of a line is resumed all the same once the holder's TTL and a second have passed.
+ */
+export class WaitingRoom {
+  readonly #lines = new Map<string, Line>();
+  readonly #keys = new Map<Waiter, Set<string>>();
+  readonly #limits: RoomLimits;
+  readonly #ttlMs: number;
+  #asleep = 0;
+
+  constructor(ttlMs: number, limits: RoomLimits) {
+    this.#ttlMs = ttlMs;
+    this.#limits = limits;
+  }
+
+  /** Waiters that are asleep, in all lines. */
+  get asleep(): number {
+    return this.#asleep;
+  }
+
+  /** Waiters in the line of `key`, trying or asleep. */
+  waiting(key: string): number {
+    return this.#lines.get(key)?.places.length ?? 0;
+  }
+
+  /** Lines `waiter` up for `key`, at the end unless it stands there already. Answers whether it is first, and may try. */
+  lineUp(key: string, waiter: Waiter): boolean {
+    const line = this.#lines.get(key) ?? { places: [], newest: 0, holderTtlMs: this.#ttlMs, timer: undefined };
+    this.#lines.set(key, line);
+    let place = line.places.find((each) => each.waiter === waiter);
+    if (place === undefined) {
+      place = { waiter, state: "trying", isStale: false };
+      line.places.push(place);
+      const keys = this.#keys.get(waiter) ?? new Set();
+      this.#keys.set(waiter, keys.add(key));
+    }
+    this.#wakeUp(place);
+    place.isStale = false;
+    return line.places[0] === place;
+  }
+
+  /** The waiter has the lock of `key` and leaves the line; the next one sleeps on until the lock is free again. */
+  took(key: string, waiter: Waiter, fencingToken: number): void {
+    const line = this.#lines.get(key);
+    if (line === undefined) return;
+    line.newest = Math.max(line.newest, fencingToken);
+    line.holderTtlMs = this.#ttlMs;
+    for (const place of line.places) place.isStale = false;
+    this.#leave(key, line, waiter);
+  }
+
+  /** The waiter was refused at `key`: it keeps its place there, and leaves every other line to those behind it. */
+  refused(key: string, waiter: Waiter, holderTtlMs?: number): void {
+    const line = this.#lines.get(key);
+    if (line !== undefined && holderTtlMs !== undefined) line.holderTtlMs = holderTtlMs;
+    for (const other of [...(this.#keys.get(waiter) ?? [])]) {
+      if (other !== key) this.#giveUp(other, waiter);
+    }
+  }
+
+  /** Puts a refused waiter to sleep in its line. False where the room or the line is full: it has left then. */
+  sleep(waiter: Waiter): boolean {
+    const [key] = this.#keys.get(waiter) ?? [];
+    const line = key === undefined ? undefined : this.#lines.get(key);
+    const index = line?.places.findIndex((each) => each.waiter === waiter) ?? -1;
+    const place = line?.places[index];
+    if (key === undefined || line === undefined || place === undefined) return false;
+    if (this.#asleep >= this.#limits.perProcess || index >= this.#limits.perKey) {
+      this.forget(waiter);
+      return false;
+    }
+    if (place.state === "trying") this.#asleep++;
+    place.state = "asleep";
+    if (index === 0) this.#watchOver(key, line);
+    return true;
+  }
+
+  /** The waiter leaves all lines; where it was first, the next one's turn has come. */
+  forget(waiter: Waiter): void {
+    for (const key of [...(this.#keys.get(waiter) ?? [])]) this.#giveUp(key, waiter);
+  }
+
+  /** The lock was freed by the write of `revision`. News that are older than what was acted upon are ignored. */
+  freed(key: string, revision: number): void {
+    const line = this.#lines.get(key);
+    if (line === undefined || revision <= line.newest) return;
+    line.newest = revision;
+    this.wake(key);
+  }
+
+  /** The lock may be free: the first in its line tries. */
+  wake(key: string): void {
+    const first = this.#lines.get(key)?.places[0];
+    if (first === undefined) return;
+    if (first.state === "trying") first.isStale = true;
+    else this.#resume(key, first);
+  }
+
+  /** Any lock may be free, for news may have been missed. */
+  wakeAll(): void {
+    for (const key of [...this.#lines.keys()]) this.wake(key);
+  }
+
+  /** Ends all timers; nobody is resumed any more. */
+  close(): void {
+    for (const line of this.#lines.values()) clearTimeout(line.timer);
+    this.#lines.clear();
+    this.#keys.clear();
+    this.#asleep = 0;
+  }
+
+  /** Looks after the first of a line, who sleeps. */
+  #watchOver(key: string, line: Line): void {
+    const first = line.places[0];
+    clearTimeout(line.timer);
+    if (first === undefined || first.state !== "asleep") return;
+    if (first.isStale) {
+      // Not at once: its caller is still on the way out of the refused try.
+      setImmediate(() => this.#resume(key, first));
+      return;
+    }
+    line.timer = setTimeout(() => this.wake(key), line.holderTtlMs + SAFETY_MS).unref();
+  }
+
+  #resume(key: string, place: Place): void {
+    if (place.state !== "asleep" || this.#lines.get(key)?.places[0] !== place) return;
+    this.#wakeUp(place);
+    clearTimeout(this.#lines.get(key)?.timer);
+    place.waiter.resume();
+  }
+
+  #wakeUp(place: Place): void {
+    if (place.state === "asleep") this.#asleep--;
+    place.state = "trying";
+  }
+
+  #giveUp(key: string, waiter: Waiter): void {
+    const line = this.#lines.get(key);
+    if (line === undefined) return;
+    const wasFirst = line.places[0]?.waiter === waiter;
+    this.#leave(key, line, waiter);
+    if (wasFirst) this.wake(key);
+  }
+
+  #leave(key: string, line: Line, waiter: Waiter): void {
+    const index = line.places.findIndex((each) => each.waiter === waiter);
+    const [place] = index < 0 ? [] : line.places.splice(index, 1);
+    if (place === undefined) return;
+    this.#wakeUp(place);
+    const keys = this.#keys.get(waiter);
+    keys?.delete(key);
+    if (keys?.size === 0) this.#keys.delete(waiter);
+    if (line.places.length > 0) {
+      if (index === 0) this.#watchOver(key, line);
+      return;
+    }
+    clearTimeout(line.timer);
+    this.#lines.delete(key);
+  }
+}
