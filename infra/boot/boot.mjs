@@ -1,36 +1,4 @@
-// What npm start, npm test and npm run muster run: needs nothing but Node.js 20 and npm, and installs the rest.
-import { delimiter, dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { settleHome } from "./home.mjs";
-import { install } from "./install.mjs";
-import { runPinned } from "./pinned_node.mjs";
+// What npm start, npm test and npm run muster run.
+import { runCommand } from "./run_command.mjs";
 
-const OLDEST_NODE = 20;
-const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
-const CLI = join(ROOT, "apps", "cli", "src", "main.ts");
-
-/** The script that each command runs, and its first arguments. */
-const COMMANDS = {
-  start: [CLI, "up"],
-  muster: [CLI],
-  test: [join(ROOT, "tests", "src", "gate", "main.ts")],
-};
-
-async function boot([command = "", ...args]) {
-  if (Number.parseInt(process.versions.node, 10) < OLDEST_NODE) {
-    throw new Error(
-      `Cannot start with Node.js ${process.versions.node}: ${OLDEST_NODE} or newer is needed; install it`,
-    );
-  }
-  const script = Object.hasOwn(COMMANDS, command) ? COMMANDS[command] : undefined;
-  if (script === undefined) throw new Error(`Cannot run "${command}"; use one of ${Object.keys(COMMANDS).join(", ")}`);
-  settleHome();
-  const pnpmFolder = await install(ROOT);
-  process.env.PATH = [join(ROOT, "node_modules", ".bin"), pnpmFolder, process.env.PATH].join(delimiter);
-  runPinned(ROOT, [...script, ...args]);
-}
-
-boot(process.argv.slice(2)).catch((error) => {
-  console.error(error.message);
-  process.exitCode = 1;
-});
+await runCommand(process.argv.slice(2));

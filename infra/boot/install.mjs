@@ -32,7 +32,8 @@ function readNote(root) {
 /** Runs a command whose output is progress and so belongs on stderr; answers what it printed if `stdout` is "pipe". */
 function run(command, args, { root, stdout }) {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd: root, stdio: ["ignore", stdout === "pipe" ? "pipe" : 2, 2] });
+    const env = { ...process.env, npm_config_update_notifier: "false" };
+    const child = spawn(command, args, { cwd: root, env, stdio: ["ignore", stdout === "pipe" ? "pipe" : 2, 2] });
     let printed = "";
     child.stdout?.setEncoding("utf8").on("data", (text) => {
       printed += text;

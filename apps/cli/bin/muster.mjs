@@ -1,13 +1,5 @@
 #!/usr/bin/env node
-// `npx muster` in a workspace that is installed: hands over to the Node.js that the workspace pins, since ours may be older.
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { runPinned } from "../../../infra/boot/pinned_node.mjs";
+// What `npx muster` runs, from any folder of the checkout, before and after the first install.
+import { runCommand } from "../../../infra/boot/run_command.mjs";
 
-const cli = join(dirname(fileURLToPath(import.meta.url)), "..");
-try {
-  runPinned(join(cli, "..", ".."), [join(cli, "src", "main.ts"), ...process.argv.slice(2)]);
-} catch (error) {
-  console.error(error.message);
-  process.exitCode = 1;
-}
+await runCommand(["muster", ...process.argv.slice(2)]);

@@ -1,0 +1,30 @@
+import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import type { StepResult } from "./step.ts";
+import { makeTapCounter } from "./tap.ts";
+
+/**
+ * Runs the ava suites and shows their TAP lines as they come. A skipped test counts as failed, and so does a run that ends badly
+ * without having named a test.
+ */
+export async function runAva(root: string, env: Readonly<Record<string, string>>): Promise<StepResult> {
+  const child = spawn("ava", ["--tap"], {
+    cwd: root,
+    stdio: ["ignore", "pipe", "inherit"],
+    env: { ...process.env, ...env },
+  });
+  const ended = new Promise<string | undefined>((resolve) => {
+    child.once("error", (error) => resolve(`ava did not run: ${error.message}`));
+    child.once("close", (code, signal) => resolve(code === 0 ? undefined : `ava ended with ${signal ?? code}`));
+  });
+  const tap = makeTapCounter();
+  for await (const line of createInterface(child.stdout)) {
+    tap.read(line);
+    console.log(line);
+  }
+  const failure = await ended;
+  const { passed, failed, skipped } = tap.counts();
+  const unnamed = failure !== undefined && failed + skipped === 0 ? 1 : 0;
+  const report = skipped > 0 ? `${skipped} tests were skipped; none may be` : (failure ?? "");
+  return { name: "ava", passed, failed: failed + skipped + unnamed, report };
+}

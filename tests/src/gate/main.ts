@@ -1,0 +1,66 @@
+// What `npm test` runs: everything that must hold, and one closing line. Needs the workspace installed, and pnpm on PATH.
+import { provisionNatsCli, provisionNatsServer } from "@muster/local";
+import { join } from "node:path";
+import { runAva } from "./ava_step.ts";
+import { checkRules } from "./rules_step.ts";
+import { runCommandStep, runStep, type StepCommand, type StepResult } from "./step.ts";
+
+const ROOT = join(import.meta.dirname, "..", "..", "..");
+
+const BUILD: StepCommand = {
+  name: "build",
+  command: "turbo",
+  args: ["run", "build", "--output-logs=errors-only", "--no-update-notifier"],
+  env: { TURBO_TELEMETRY_DISABLED: "1" },
+};
+const TYPES: StepCommand = { name: "types", command: "tsc", args: ["-p", "tsconfig.json"] };
+const LINT: StepCommand = { name: "lint", command: "biome", args: ["ci", "--colors=off", "--max-diagnostics=100"] };
+
+function tell(line: string): void {
+  console.error(`muster: ${line}`);
+}
+
+/** What the tests need that no package brings. Got here once, lest every test file gets it at the same time. */
+async function provision(): Promise<{ result: StepResult; env: Record<string, string> }> {
+  const env: Record<string, string> = {};
+  const result = await runStep("nats-server", async () => {
+    env["NATS_SERVER"] = await provisionNatsServer(tell);
+  });
+  const cli = await provisionNatsCli(tell);
+  if (cli.path === undefined) {
+    const reasons = cli.refusals.map(({ source, reason }) => `${source}: ${reason}`).join("; ");
+    console.log(`# the nats command line cannot be had (${reasons}), so no test publishes with it`);
+  }
+  return { result, env };
+}
+
+function show({ name, failed, report }: StepResult): void {
+  console.log(failed === 0 ? `# ${name}: good` : `# ${name}: ${failed} failed\n${report}`);
+}
+
+async function main(): Promise<void> {
+  const provisioned = provision();
+  const checks = [
+    runCommandStep(ROOT, TYPES),
+    runCommandStep(ROOT, LINT),
+    runStep("rules", () => checkRules(ROOT)),
+    runCommandStep(ROOT, BUILD),
+    provisioned.then(({ result }) => result),
+  ];
+  const results = await Promise.all(
+    checks.map(async (check) => {
+      const result = await check;
+      show(result);
+      return result;
+    }),
+  );
+  const ava = await runAva(ROOT, (await provisioned).env);
+  show(ava);
+  results.push(ava);
+  const sum = (count: "passed" | "failed") => results.reduce((total, result) => total + result[count], 0);
+  for (const { name, failed } of results) if (failed > 0) console.log(`# failed: ${name}`);
+  console.log(`${sum("passed")} passed, ${sum("failed")} failed`);
+  process.exitCode = sum("failed") === 0 ? 0 : 1;
+}
+
+await main();

@@ -1,0 +1,19 @@
+import { findWrongArrows, readPackageFolders } from "../rules/arrows.ts";
+import { findFolderCircles } from "../rules/folder_circles.ts";
+import { readSources } from "../rules/source.ts";
+import { findRefusedWording } from "../rules/wording.ts";
+
+/** Throws an error that lists every place of the workspace where a rule of ours is broken. */
+export async function checkRules(root: string): Promise<void> {
+  const sources = await readSources(root);
+  const violations = [
+    ...findWrongArrows(sources, await readPackageFolders(root, sources)),
+    ...findFolderCircles(sources),
+    ...findRefusedWording(sources),
+  ];
+  if (violations.length === 0) return;
+  const lines = violations.map(
+    ({ path, line, message }) => `${path}${line === undefined ? "" : `:${line}`}: ${message}`,
+  );
+  throw new Error(lines.join("\n"));
+}

@@ -1,0 +1,96 @@
+import test from "ava";
+import { findWrongArrows } from "./arrows.ts";
+import { findFolderCircles } from "./folder_circles.ts";
+import { findImports, parseSource } from "./source.ts";
+import { findRefusedWording } from "./wording.ts";
+
+const FOLDERS = new Map([
+  ["@muster/tasks", "libs/tasks"],
+  ["@muster/logic", "libs/logic"],
+  ["@muster/pilot-tasks", "libs/pilot-tasks"],
+  ["@muster/local", "infra/local"],
+  ["@muster/cli", "apps/cli"],
+]);
+
+function arrowsOf(path: string, specifier: string): string[] {
+  const source = parseSource(path, `import { x } from "${specifier}";\n`);
+  return findWrongArrows([source], FOLDERS).map(({ message }) => message);
+}
+
+test("imports are found over several lines, for types, for side effects and at run time, and not in comments", (t) => {
+  const text = [
+    'import {\n  a,\n  type B,\n} from "one";',
+    'import type { C } from "two";',
+    'import "three";',
+    'export { d } from "four";',
+    'const e = await import("five");',
+    '// import { f } from "six";',
+  ].join("\n");
+  t.deepEqual(
+    findImports(text).map(({ specifier, line }) => [specifier, line]),
+    [
+      ["one", 1],
+      ["two", 5],
+      ["three", 6],
+      ["four", 7],
+      ["five", 8],
+    ],
+  );
+});
+
+test("tasks and logic never meet but in pilot-tasks, and no arrow runs from a lib to an app", (t) => {
+  t.deepEqual(arrowsOf("libs/pilot-tasks/src/a.ts", "@muster/logic"), []);
+  t.deepEqual(arrowsOf("libs/tasks/src/a.ts", "@muster/logic"), ["no arrow runs from libs/tasks to libs/logic"]);
+  t.deepEqual(arrowsOf("libs/logic/src/a.ts", "@muster/tasks"), ["no arrow runs from libs/logic to libs/tasks"]);
+  t.deepEqual(arrowsOf("libs/logic/src/a.ts", "@muster/cli"), ["no arrow runs from libs/logic to apps/cli"]);
+  t.deepEqual(arrowsOf("apps/scheduler/src/main.ts", "@muster/cli"), ["no arrow runs from apps/scheduler to apps/cli"]);
+});
+
+test("only tests of a lib start servers through infra/local", (t) => {
+  t.deepEqual(arrowsOf("libs/logic/src/a_test.ts", "@muster/local"), []);
+  t.deepEqual(arrowsOf("libs/logic/src/testing/a.ts", "@muster/local"), []);
+  t.is(arrowsOf("libs/logic/src/a.ts", "@muster/local").length, 1);
+});
+
+test("tasks knows no SQL, and logic no NATS", (t) => {
+  t.is(arrowsOf("libs/tasks/src/a.ts", "pg").length, 1);
+  t.is(arrowsOf("libs/logic/src/a.ts", "@nats-io/kv").length, 1);
+  t.deepEqual(arrowsOf("libs/logic/src/a.ts", "pg"), []);
+});
+
+test("no relative import leaves its package or enters it by its face", (t) => {
+  t.is(arrowsOf("libs/tasks/src/wire/a.ts", "../../../logic/src/b.ts").length, 1);
+  t.is(arrowsOf("libs/tasks/src/wire/a.ts", "../mod.ts").length, 1);
+  t.deepEqual(arrowsOf("libs/tasks/src/wire/a.ts", "../worker/b.ts"), []);
+});
+
+test("a circle between folders is told once, with its way", (t) => {
+  const files = [
+    ["libs/tasks/src/wire/a.ts", "../worker/b.ts"],
+    ["libs/tasks/src/worker/b.ts", "../locks/c.ts"],
+    ["libs/tasks/src/locks/c.ts", "../wire/d.ts"],
+    ["libs/tasks/src/publish/e.ts", "../wire/a.ts"],
+  ] as const;
+  const sources = files.map(([path, specifier]) => parseSource(path, `import { x } from "${specifier}";`));
+  t.deepEqual(findFolderCircles(sources), [
+    {
+      path: "libs/tasks/src/locks",
+      message: "the folders import each other in a circle: locks -> wire -> worker -> locks",
+    },
+  ]);
+  t.deepEqual(findFolderCircles(sources.slice(1)), []);
+});
+
+test("skipped tests, swallowed errors, quieted compilers and notes to self are refused", (t) => {
+  const refused = [
+    'test.serial.skip("x", (t) => t.pass());',
+    "try { a(); } catch {}",
+    "a().catch(() => {});",
+    "const b = a as unknown as B;",
+    "// TODO later",
+    "class A extends B {}",
+  ];
+  for (const text of refused) t.is(findRefusedWording([parseSource("libs/tasks/src/a.ts", text)]).length, 1, text);
+  const fine = 'test.serial("x", () => {});\ntry { a(); } catch {\n  // none: why\n}\nclass GoneError extends Error {}';
+  t.deepEqual(findRefusedWording([parseSource("libs/tasks/src/a.ts", fine)]), []);
+});
