@@ -1,0 +1,111 @@
+import { sql } from "kysely";
+import * as z from "zod";
+import type { Transaction } from "../database/transaction.ts";
+import { CeName, VoName } from "./names.ts";
+
+const settings = {
+  /** Slots, for all VOs together. May be lowered below the active pilots: those run on, and no new one comes until there is room. */
+  capacity: z.int().min(0).max(1_000_000),
+  /** Share of pilots that end well, 0 to 1. */
+  successRate: z.number().min(0).max(1),
+  /** The VOs that may submit; null: all. An empty list lets none. */
+  vos: z.array(VoName).nullable(),
+};
+const NewCe = z.strictObject({
+  name: CeName,
+  ...settings,
+  vos: settings.vos.default(null),
+  enabled: z.boolean().default(true),
+});
+const CeChange = z.strictObject(settings).partial();
+
+/** What {@linkcode addCe} takes. */
+export type NewCe = z.input<typeof NewCe>;
+/** What {@linkcode changeCe} takes; what is left out stays. */
+export type CeChange = z.input<typeof CeChange>;
+
+/** There is a CE of this name already. */
+export class CeExistsError extends Error {
+  override readonly name = "CeExistsError";
+  readonly ceName: string;
+  constructor(ceName: string) {
+    super(`Cannot add CE ${ceName}: there is one of this name; change that one, or remove it first`);
+    this.ceName = ceName;
+  }
+}
+
+/** There is no CE of this name. */
+export class UnknownCeError extends Error {
+  override readonly name = "UnknownCeError";
+  readonly ceName: string;
+  constructor(ceName: string) {
+    super(`Cannot find CE ${ceName}: no CE has this name; list them to see their names`);
+    this.ceName = ceName;
+  }
+}
+
+/** Adds a CE. Throws {@linkcode CeExistsError}, which leaves the transaction usable, and `ZodError` for a setting that cannot be. */
+export async function addCe(transaction: Transaction, ce: NewCe): Promise<void> {
+  const { name, capacity, successRate, enabled, vos } = NewCe.parse(ce);
+  const added = await transaction
+    .getKysely()
+    .insertInto("compute_element")
+    .values({ name, capacity, success_rate: successRate, enabled, vos })
+    .onConflict((conflict) => conflict.column("name").doNothing())
+    .returning("name")
+    .executeTakeFirst();
+  if (added === undefined) throw new CeExistsError(name);
+}
+
+interface Columns {
+  readonly capacity?: number | undefined;
+  readonly successRate?: number | undefined;
+  readonly vos?: string[] | null | undefined;
+  readonly enabled?: boolean;
+}
+
+async function update(transaction: Transaction, ceName: string, change: Columns): Promise<void> {
+  const { successRate: success_rate, ...rest } = change;
+  const changed = await transaction
+    .getKysely()
+    .updateTable("compute_element")
+    // Kysely leaves out what is undefined. The name stands there so that a change of nothing is a statement too, and finds out whether there is such a CE.
+    .set({ name: ceName, success_rate, ...rest })
+    .where("name", "=", ceName)
+    .returning("name")
+    .executeTakeFirst();
+  if (changed === undefined) throw new UnknownCeError(ceName);
+}
+
+/**
+ * Changes capacity, success rate or VOs. From the commit on every submission sees it; those under way are waited for.
+ * Throws {@linkcode UnknownCeError}, and `ZodError` for a setting that cannot be.
+ */
+export async function changeCe(transaction: Transaction, ceName: string, change: CeChange): Promise<void> {
+  await update(transaction, ceName, CeChange.parse(change));
+}
+
+/** Lets new pilots in. Throws {@linkcode UnknownCeError}. */
+export async function enableCe(transaction: Transaction, ceName: string): Promise<void> {
+  await update(transaction, ceName, { enabled: true });
+}
+
+/** Lets no new pilot in from the commit on; the active ones run on. Throws {@linkcode UnknownCeError}. */
+export async function disableCe(transaction: Transaction, ceName: string): Promise<void> {
+  await update(transaction, ceName, { enabled: false });
+}
+
+/**
+ * Removes a CE. Its pilots stay, as history; the active ones stay as they are, since there is nobody left to ask for how they end.
+ * Answers how many those are. Throws {@linkcode UnknownCeError}.
+ */
+export async function removeCe(transaction: Transaction, ceName: string): Promise<{ readonly activePilots: number }> {
+  const { rows } = await sql<{ activePilots: number }>`
+    delete from compute_element where name = ${ceName}
+    returning (
+      select count(*) from pilot where ce_name = compute_element.name and status in ('SUBMITTED', 'RUNNING')
+    ) as "activePilots"`.execute(transaction.getKysely());
+  const removed = rows[0];
+  if (removed === undefined) throw new UnknownCeError(ceName);
+  return removed;
+}

@@ -1,0 +1,89 @@
+/**
+ * No answer can be had from the database: it is down, the connection was lost or closed, or it is shutting down.
+ *
+ * What was under way has no known outcome of its own; it is never the task's failure.
+ */
+export class DatabaseGoneError extends Error {
+  override readonly name = "DatabaseGoneError";
+  /** Survives MikroORM, which turns every error of a query into a class of its own and copies the fields. */
+  readonly code = "DATABASE_GONE";
+  constructor(doing: string, cause: unknown) {
+    const found = cause instanceof Error && cause.message !== "" ? cause.message : "the connection is lost";
+    super(`Cannot ${doing}: ${found}; it is tried again when the database answers`, { cause });
+  }
+}
+
+/** A statement failed earlier in this transaction and whoever ran it went on: nothing of the transaction can be kept. `cause` is that first error. */
+export class TransactionFailedError extends Error {
+  override readonly name = "TransactionFailedError";
+  constructor(cause: unknown) {
+    const first = cause instanceof Error ? cause.message : "an unknown error";
+    super(
+      `Cannot go on in this transaction: an earlier statement failed with "${first}"; let that error end the task`,
+      { cause },
+    );
+  }
+}
+
+/** The server is older than PostgreSQL 17: it does not know a setting that each of our connections begins with. */
+export class DatabaseTooOldError extends Error {
+  override readonly name = "DatabaseTooOldError";
+  constructor(cause: Error) {
+    super(`Cannot use the database: ${cause.message}; PostgreSQL 17 or newer is needed, 18 is what is tried`, {
+      cause,
+    });
+  }
+}
+
+/** States that tell of the server or the connection and not of the statement, by their first characters. */
+const GONE_STATES = [
+  "08", // connection exceptions
+  "57P", // shut down by an operator, crashed, starting up, idle session closed
+  "25P03", // idle in a transaction for too long: this process was frozen or too busy
+  "25P04", // transaction_timeout: the task's own timeout comes first in a process that is alive
+  "25006", // a server that does not accept writes: a standby, or one that was just demoted
+  "53", // out of connections, memory or disk
+  "58", // the server's own files or system calls failed
+  "28", // this login is refused
+  "3D", // there is no such database
+];
+/** Inside "53": a limit that is set on purpose, and the statement exceeds it. */
+const CONFIGURATION_LIMIT = "53400";
+const AGAIN_STATES = ["40001", "40P01"]; // serialisation failure, deadlock
+
+/** An error and its causes, outermost first. Bounded, since a chain may bite its tail. */
+function* chain(error: unknown): Generator<Error> {
+  for (let link = error, depth = 0; link instanceof Error && depth < 10; link = link.cause, depth++) yield link;
+}
+
+/** PostgreSQL's five-character state, where the server itself reported the error. */
+export function sqlStateOf(error: unknown): string | undefined {
+  for (const link of chain(error)) {
+    // The severity tells a server's report from a system error: EPIPE has five characters too.
+    if ("severity" in link && "code" in link && typeof link.code === "string") return link.code;
+  }
+  return undefined;
+}
+
+/** Whether `error` says that the database or the connection is gone: nothing was decided, and nobody's task is to blame. */
+export function meansGone(error: unknown): boolean {
+  for (const link of chain(error)) {
+    if ("code" in link && link.code === "DATABASE_GONE") return true;
+  }
+  const state = sqlStateOf(error);
+  return state !== undefined && state !== CONFIGURATION_LIMIT && GONE_STATES.some((known) => state.startsWith(known));
+}
+
+const UNKNOWN_SETTING = "42704";
+
+/** What to throw where a connection could not be made, or its first question was not answered. */
+export function connectFailure(cause: unknown): DatabaseGoneError | DatabaseTooOldError {
+  if (cause instanceof Error && sqlStateOf(cause) === UNKNOWN_SETTING) return new DatabaseTooOldError(cause);
+  return new DatabaseGoneError("reach the database", cause);
+}
+
+/** Whether `error` says that two transactions met and this one lost: the same work may succeed if it is done again. */
+export function meansAgain(error: unknown): boolean {
+  const state = sqlStateOf(error);
+  return state !== undefined && AGAIN_STATES.includes(state);
+}

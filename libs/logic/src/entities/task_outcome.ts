@@ -1,0 +1,37 @@
+import { defineEntity, type InferEntity, p } from "@mikro-orm/postgresql";
+
+/** How a task ended. `retry` and `dead` may be replaced by a higher attempt; the others are final. */
+export const LEDGER_OUTCOMES = ["done", "dropped", "cancelled", "retry", "dead"] as const;
+export type LedgerOutcome = (typeof LEDGER_OUTCOMES)[number];
+
+/**
+ * The ledger: how each task ended. Written in the transaction of the task's effect, so that the two are one.
+ *
+ * The JSON columns are `json` and not `jsonb`: they must give back what they were given, and `jsonb` refuses `\u0000`.
+ */
+export const TaskOutcome = defineEntity({
+  name: "TaskOutcome",
+  tableName: "task_outcome",
+  properties: {
+    taskId: p.text().primary(),
+    task: p.text(),
+    vo: p.text(),
+    payloadHash: p.text(),
+    attempt: p.integer().check("attempt >= 1"),
+    outcome: p.enum(LEDGER_OUTCOMES),
+    result: p.json<unknown>().columnType("json"),
+    spawned: p.json<unknown>().columnType("json"),
+    errors: p.json<unknown>().columnType("json"),
+    /** When the next attempt is due. */
+    dueAt: p.datetime().nullable().check("(due_at is not null) = (outcome = 'retry')"),
+    settledAt: p.datetime().defaultRaw("now()"),
+    /** When all of `spawned` were known to be published; null while that is not known. A row that spawned nothing has it at once. */
+    publishedAt: p.datetime().nullable(),
+  },
+  indexes: [
+    { name: "task_outcome_by_settled_at", properties: ["settledAt"] },
+    { name: "task_outcome_unpublished", properties: ["settledAt"], where: "published_at is null" },
+  ],
+});
+
+export type TaskOutcome = InferEntity<typeof TaskOutcome>;

@@ -1,0 +1,48 @@
+import type { Session } from "../database/session.ts";
+
+/** A lease that must still be the newest when the transaction writes. */
+export interface Fence {
+  /** The lock's key, `<lock type>.<key>`. */
+  readonly key: string;
+  /** The revision that began the lease. */
+  readonly fencingToken: number;
+  /** The random name under which this lease was taken. */
+  readonly holder: string;
+}
+
+/** A newer lease has written under this lock, so ours may not any more: the task is abandoned, and its message comes back. */
+export class FenceRefusedError extends Error {
+  override readonly name = "FenceRefusedError";
+  readonly key: string;
+  readonly fencingToken: number;
+  /** The token that is stored. Where it is above the last revision of the locks' bucket, that bucket's revisions have fallen and must be raised. */
+  readonly storedRevision: number;
+  constructor({ key, fencingToken }: Fence, storedRevision: number) {
+    super(
+      `Cannot write under lock "${key}" with fencing token ${fencingToken}: token ${storedRevision} has written since; ` +
+        "the lease was lost, and the task runs again",
+    );
+    this.key = key;
+    this.fencingToken = fencingToken;
+    this.storedRevision = storedRevision;
+  }
+}
+
+/**
+ * Raises the token stored for a lock. Belongs at the transaction's start: the row lock that it takes lasts to the end of the transaction and
+ * is what orders the writers. It waits for whoever writes under the same lock, and then sees what that one has stored.
+ *
+ * Throws {@linkcode FenceRefusedError}.
+ */
+export async function raiseFence(session: Session, fence: Fence): Promise<void> {
+  const { key, fencingToken, holder } = fence;
+  const { rowCount } = await session.query(
+    `insert into lock_fence as stored (key, revision, holder) values ($1, $2, $3)
+     on conflict (key) do update set revision = excluded.revision, holder = excluded.holder, raised_at = now()
+     where stored.revision < excluded.revision or (stored.revision = excluded.revision and stored.holder = excluded.holder)`,
+    [key, fencingToken, holder],
+  );
+  if (rowCount === 1) return;
+  const stored = await session.query<{ revision: number }>("select revision from lock_fence where key = $1", [key]);
+  throw new FenceRefusedError(fence, stored.rows[0]?.revision ?? fencingToken);
+}

@@ -1,0 +1,111 @@
+import { MikroORM } from "@mikro-orm/postgresql";
+import { askOnce, CONNECT_TIMEOUT_MS, type ServerAddress } from "./database/ask_once.ts";
+import { Connections } from "./database/connections.ts";
+import type { Orm, Transaction } from "./database/transaction.ts";
+import { entities } from "./entities/all.ts";
+import { openUnitOfWork, type UnitOfWork } from "./ledger/unit_of_work.ts";
+
+export interface DatabaseOptions {
+  /** `postgres://user:password@host:port/name`. */
+  readonly url: string;
+  /** Connections at most; default 10, and 1 works. */
+  readonly poolSize?: number;
+  /** After so long without a statement the server ends a transaction and its connection, ms, default 15,000: the TTL of a lease. */
+  readonly idleInTransactionTimeoutMs?: number;
+  /** After so long the server ends any transaction and its connection, ms, default 600,000: the longest timeout of a task. */
+  readonly transactionTimeoutMs?: number;
+  /** What `pg_stat_activity` calls our connections, default `muster`. */
+  readonly applicationName?: string;
+  /** Hears of trouble that mends itself, such as an idle connection that was lost. Default: nobody does. */
+  readonly note?: (message: string, cause: unknown) => void;
+}
+
+/** The database of one process. Nothing is connected before the first use, and lost connections are made anew. */
+export interface Database extends AsyncDisposable {
+  readonly orm: Orm;
+  /** The transactions and outcomes of tasks. */
+  readonly unitOfWork: UnitOfWork;
+  /**
+   * Runs `work` in a transaction that is no task's: for operators, views and sweepers. Commits what it did, or rolls back and throws
+   * its error. A connection lost in the COMMIT leaves open whether it is done.
+   */
+  transaction<Answer>(work: (transaction: Transaction) => Promise<Answer>): Promise<Answer>;
+  /**
+   * Resolves when the server answers, within 10 s, on a connection of its own: a pool that is all in use is no dead server.
+   * Throws `DatabaseGoneError`.
+   */
+  ping(): Promise<void>;
+  /** Destroys what is still open and closes all connections. */
+  close(): Promise<void>;
+}
+
+/** Both timeouts go with a connection's start, so they cost no statement. What the URL itself sets comes first and stays. */
+function addressOf(options: DatabaseOptions, transactionTimeoutMs: number): ServerAddress {
+  const { idleInTransactionTimeoutMs = 15_000, applicationName = "muster" } = options;
+  const url = new URL(options.url);
+  const ofUrl = url.searchParams.get("options") ?? "";
+  url.searchParams.delete("options");
+  return {
+    connectionString: url.href,
+    application_name: applicationName,
+    options: `${ofUrl} -c idle_in_transaction_session_timeout=${idleInTransactionTimeoutMs} -c transaction_timeout=${transactionTimeoutMs}`,
+  };
+}
+
+async function inTransaction<Answer>(
+  connections: Connections,
+  work: (transaction: Transaction) => Promise<Answer>,
+): Promise<Answer> {
+  const session = await connections.open();
+  try {
+    const transaction = await connections.begin(session);
+    const answer = await work(transaction);
+    await transaction.flush();
+    await session.commit();
+    return answer;
+  } catch (error) {
+    await session.rollback();
+    throw error;
+  }
+}
+
+/**
+ * Opens the database for one process, as in `await using database = await openDatabase({ url })`.
+ *
+ * Does not connect, so it works while the server is down. Throws `TypeError` for a URL that is none.
+ */
+export async function openDatabase(options: DatabaseOptions): Promise<Database> {
+  const { transactionTimeoutMs = 600_000, note = () => {} } = options;
+  const address = addressOf(options, transactionTimeoutMs);
+  const orm: Orm = new MikroORM({
+    entities,
+    clientUrl: options.url,
+    ensureDatabase: false, // it would connect at once
+    driverOptions: {
+      ...address,
+      max: options.poolSize ?? 10,
+      idleTimeoutMillis: 30_000,
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: 10_000,
+    },
+  });
+  const pool = await orm.driver.getConnection().getNativeClient();
+  const connections = new Connections({ orm, pool, address, note });
+
+  async function close(): Promise<void> {
+    await connections.destroyOpen();
+    await orm.close();
+    // MikroORM ends its pool only if it has used it.
+    if (!pool.ending) await pool.end();
+  }
+
+  return {
+    orm,
+    unitOfWork: openUnitOfWork(connections, transactionTimeoutMs),
+    transaction: (work) => inTransaction(connections, work),
+    ping: () => askOnce(address, "select 1"),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}

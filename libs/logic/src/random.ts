@@ -1,0 +1,13 @@
+/** Gives a number from 0 up to, but not including, 1, each time it is called: `Math.random`, or a seeded one in tests. */
+export type Random = () => number;
+
+/** A generator that gives the same numbers for the same seed (mulberry32). For tests and simulations, never for secrets. */
+export function seededRandom(seed: number): Random {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}

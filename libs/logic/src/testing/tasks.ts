@@ -1,0 +1,43 @@
+import { setTimeout as pause } from "node:timers/promises";
+import type { Fence } from "../ledger/fence.ts";
+import type { OutcomeRow } from "../ledger/outcome_row.ts";
+import type { Claim } from "../ledger/task_work.ts";
+import type { Database } from "../open_database.ts";
+
+/** The claim of a MyPilotTask of VO lhcb. */
+export function claim(taskId: string, ...fences: readonly Fence[]): Claim {
+  return { taskId, task: "MyPilotTask", vo: "lhcb", attempt: 1, fences };
+}
+
+/** The outcome `done` of a MyPilotTask of VO lhcb, or another. */
+export function outcome(taskId: string, other: Partial<OutcomeRow> = {}): OutcomeRow {
+  return {
+    taskId,
+    task: "MyPilotTask",
+    vo: "lhcb",
+    payloadHash: "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
+    attempt: 1,
+    outcome: "done",
+    result: null,
+    spawned: [],
+    dueAt: null,
+    errors: [],
+    ...other,
+  };
+}
+
+/** The fence of a lease on lock `my_pilot.<ceName>`, whose holder follows from its token. */
+export function fence(ceName: string, fencingToken: number, holder = `holder-${fencingToken}`): Fence {
+  return { key: `my_pilot.${ceName}`, fencingToken, holder };
+}
+
+/** Runs SQL outside any task, e.g. to play an operator or to look at rows. */
+export async function runSql<Row extends object>(database: Database, sql: string): Promise<Row[]> {
+  return database.transaction((transaction) => transaction.execute<Row[]>(sql));
+}
+
+/** Resolves once `count` connections of this database wait for a lock. PostgreSQL tells nobody when that happens, so this asks until it does. */
+export async function untilWaiting(database: Database, count = 1): Promise<void> {
+  const waiting = "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+  while ((await runSql(database, waiting)).length < count) await pause(5);
+}
