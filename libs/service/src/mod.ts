@@ -1,1 +1,19 @@
-export {};
+/**
+ * What every app shares: settings, log, metrics, health and the end. Knows neither NATS nor SQL; an app joins it to those that do.
+ *
+ * @module
+ */
+export { type Health, type HealthOptions, startHealth } from "./health/health.ts";
+export { ListenError } from "./health/listen_error.ts";
+export type { Ask } from "./health/probe.ts";
+export { escapeControls, escapeControlsInLines } from "./logging/escape.ts";
+export { createLog, type Log, type LogOptions } from "./logging/log.ts";
+export { sparingly, type SparingLevel, type SparingLog } from "./logging/sparingly.ts";
+export { type Counter, createMeters, type Gauge, type Histogram, type Meters, type Metric } from "./metrics/meters.ts";
+export type { Family } from "./metrics/family.ts";
+export { type TaskMeters, taskMeters } from "./metrics/task_meters.ts";
+export { type App, runApp } from "./run_app.ts";
+export { InvalidSettingsError, readSettings, type SettingProblem } from "./settings/read_settings.ts";
+export { redactUrls } from "./settings/redact.ts";
+export { LOG_LEVELS, type LogLevel, type Settings } from "./settings/settings.ts";
+export { listenForStop, type Stop, StopDemand, type StopOptions } from "./shutdown/stop.ts";

@@ -1,0 +1,152 @@
+import { extname } from "node:path";
+import { Worker } from "node:worker_threads";
+import type { Log } from "../logging/log.ts";
+import { ListenError } from "./listen_error.ts";
+import type { FromThread, ThreadStart, ToThread } from "./messages.ts";
+import { type Ask, runProbe } from "./probe.ts";
+import { BEAT_MS } from "./silence.ts";
+import type { CheckState, HealthState } from "./verdict.ts";
+
+/** What an app tells of itself; anyone may ask over HTTP, and gets an answer even while a task holds the event loop. */
+export interface Health extends AsyncDisposable {
+  /** `http://127.0.0.1:8080`; under it /healthz, /readyz and /metrics. */
+  readonly url: string;
+  /** Sets a check: a reason makes the app unready, undefined clears it. Cheap where nothing changes. */
+  report(check: string, reason: string | undefined): void;
+  /** Asks every 5 s and sets the check by the answer; red as well when there is none within 5 s. Ends with the health itself. */
+  probe(check: string, ask: Ask): void;
+  /** The app is up. Until then it is not ready. */
+  started(): void;
+  /** The app was told to stop: not ready from now on. */
+  stopping(): void;
+  /** Makes /healthz red for good: only a new process helps. */
+  requestRestart(reason: string): void;
+}
+
+/** Where and what to serve. */
+export interface HealthOptions {
+  readonly app: string;
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  /** Makes the text of /metrics; called at each scrape. */
+  readonly metrics: () => Promise<string>;
+  readonly log: Log;
+  /** Unready when the event loop is held for longer, ms; default 20 s. */
+  readonly unreadySilenceMs?: number;
+  /** Not alive when it is held for longer, ms; default 15 minutes. Longer than the longest task's timeout, or that task never ends. */
+  readonly restartSilenceMs?: number;
+}
+
+/** Checks that say where the app is in its life: their turns are no news for the log. */
+const START_CHECK = "start";
+const STOP_CHECK = "stop";
+
+interface Checks {
+  state(): HealthState;
+  /** Answers whether anything changed. */
+  set(check: string, reason: string | undefined): boolean;
+  restart(reason: string): void;
+}
+
+function keepChecks(app: string, log: Log): Checks {
+  const checks = new Map<string, CheckState>();
+  let restart: string | null = null;
+  return {
+    state: () => ({ app, checks: [...checks.values()], restart }),
+    set(check, reason = undefined) {
+      const before = checks.get(check);
+      const after = reason ?? null;
+      if (before !== undefined && before.reason === after) return false;
+      const turned = (before?.reason ?? null) === null ? after !== null : after === null;
+      const since = turned || before === undefined ? new Date().toISOString() : before.since;
+      checks.set(check, { check, reason: after, since });
+      // A reason that only changes its words is no news; what turns is.
+      if (turned && check !== START_CHECK && check !== STOP_CHECK) {
+        if (after === null) log.info({ check }, "ready again");
+        else log.warn({ check, reason: after }, "not ready");
+      }
+      return true;
+    },
+    restart(reason) {
+      restart ??= reason;
+    },
+  };
+}
+
+async function firstWord(worker: Worker, { host, port }: HealthOptions): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  worker.once("error", reject);
+  worker.once("message", (message: FromThread) => {
+    if (message.kind === "listening") resolve(message.port);
+    else if (message.kind === "refused") reject(new ListenError({ host, port }, message.code, message.text));
+  });
+  try {
+    return await promise;
+  } catch (error) {
+    await worker.terminate();
+    throw error;
+  } finally {
+    worker.off("error", reject);
+  }
+}
+
+/** Starts the health thread, which keeps the process up until it is disposed of. Throws {@linkcode ListenError} when the port cannot be opened. */
+export async function startHealth(options: HealthOptions): Promise<Health> {
+  const { app, host, port, metrics, log, unreadySilenceMs = 20_000, restartSilenceMs = 900_000 } = options;
+  const checks = keepChecks(app, log);
+  checks.set(START_CHECK, "starting");
+  const beats = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
+  const limits = { unreadyMs: unreadySilenceMs, restartMs: restartSilenceMs };
+  const workerData: ThreadStart = { host, port, beats, limits, state: checks.state() };
+  // The built library has .js beside it where the source has .ts.
+  const file = new URL(`./thread${extname(import.meta.filename)}`, import.meta.url);
+  // No flags of this process: a debugger's would stop the thread, and it imports nothing that needs one.
+  const worker = new Worker(file, { workerData, name: "health", execArgv: [] });
+  const openPort = await firstWord(worker, options);
+  const url = `http://${host.includes(":") ? `[${host}]` : host}:${openPort}`;
+
+  const counter = new Int32Array(beats);
+  const beating = setInterval(() => Atomics.add(counter, 0, 1), BEAT_MS).unref();
+  const ended = new AbortController();
+  const tell = (message: ToThread) => worker.postMessage(message);
+  const tellState = () => tell({ kind: "state", state: checks.state() });
+  async function scrape(): Promise<void> {
+    try {
+      tell({ kind: "metrics", text: await metrics() });
+    } catch (error) {
+      tell({ kind: "metricsFailed", reason: error instanceof Error ? error.message : String(error) });
+    }
+  }
+  worker.on("message", (message: FromThread) => void (message.kind === "scrape" && scrape()));
+  worker.on("error", (cause) => {
+    // An app that nobody can ask is soon killed; so it ends at once and says why.
+    throw new Error("Cannot go on: the health thread ended", { cause });
+  });
+  await scrape(); // so that a first scrape during a long task finds something
+
+  function report(check: string, reason: string | undefined): void {
+    if (checks.set(check, reason)) tellState();
+  }
+  const probes: Promise<void>[] = [];
+  return {
+    url,
+    report,
+    probe(check, ask) {
+      report(check, "not asked yet");
+      probes.push(runProbe({ ask, report: (reason) => report(check, reason), signal: ended.signal }));
+    },
+    started: () => report(START_CHECK, undefined),
+    stopping: () => report(STOP_CHECK, "the app is stopping"),
+    requestRestart(reason) {
+      checks.restart(reason);
+      tellState();
+    },
+    async [Symbol.asyncDispose]() {
+      ended.abort();
+      clearInterval(beating);
+      await Promise.all(probes);
+      await worker.terminate();
+    },
+  };
+}

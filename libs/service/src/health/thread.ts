@@ -1,0 +1,96 @@
+/**
+ * The health thread: answers /healthz, /readyz and /metrics whatever the main thread is doing.
+ *
+ * It is a thread of its own because a task that computes for minutes holds the main thread's event loop, and an app that then does not
+ * answer would be taken for dead and killed in the middle of that task.
+ */
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { parentPort, workerData } from "node:worker_threads";
+import type { FromThread, ThreadStart, ToThread } from "./messages.ts";
+import { BEAT_MS, watchSilence } from "./silence.ts";
+import { liveness, readiness } from "./verdict.ts";
+
+/** A scrape waits this long for the main thread; then it gets the metrics of the scrape before. */
+const SCRAPE_WAIT_MS = 500;
+
+const main = parentPort;
+if (main === null) throw new Error("Cannot serve health: this file runs as a worker thread; call startHealth");
+const { host, port, beats, limits, ...start }: ThreadStart = workerData;
+
+let state = start.state;
+let metrics = "";
+let metricsFailure: string | undefined;
+let scrapes: (() => void)[] = [];
+const counter = new Int32Array(beats);
+const look = watchSilence(() => Atomics.load(counter, 0));
+setInterval(() => look(performance.now()), BEAT_MS);
+
+function tell(message: FromThread): void {
+  main?.postMessage(message);
+}
+
+main.on("message", (message: ToThread) => {
+  if (message.kind === "state") {
+    state = message.state;
+    return;
+  }
+  metricsFailure = message.kind === "metricsFailed" ? message.reason : undefined;
+  if (message.kind === "metrics") metrics = message.text;
+  for (const done of scrapes.splice(0)) done();
+});
+
+async function freshMetrics(): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  // One question at a time, however many ask: a blocked main thread must not find a thousand of them.
+  if (scrapes.push(resolve) === 1) tell({ kind: "scrape" });
+  const timer = setTimeout(resolve, SCRAPE_WAIT_MS);
+  await promise;
+  clearTimeout(timer);
+  scrapes = scrapes.filter((waiting) => waiting !== resolve);
+}
+
+function silenceMetric(): string {
+  const name = "muster_event_loop_silent_seconds";
+  const help = "For how long the main thread's event loop has been held; the other metrics are as old.";
+  return `# HELP ${name} ${help}\n# TYPE ${name} gauge\n${name} ${look(performance.now()) / 1_000}\n`;
+}
+
+function send(response: ServerResponse, status: number, { type, body }: { type: string; body: string }): void {
+  response.writeHead(status, {
+    "content-type": type,
+    "cache-control": "no-store",
+    "content-length": Buffer.byteLength(body),
+  });
+  response.end(body);
+}
+
+function sendJson(response: ServerResponse, status: number, body: object): void {
+  send(response, status, { type: "application/json; charset=utf-8", body: `${JSON.stringify(body)}\n` });
+}
+
+async function answer({ method = "", url = "" }: IncomingMessage, response: ServerResponse): Promise<void> {
+  if (method !== "GET" && method !== "HEAD")
+    return sendJson(response, 405, { error: `${method} is not allowed; GET and HEAD are` });
+  const silentMs = look(performance.now());
+  const [path] = url.split("?");
+  if (path === "/healthz" || path === "/readyz") {
+    const { status, body } =
+      path === "/healthz" ? liveness(state, silentMs, limits) : readiness(state, silentMs, limits);
+    return sendJson(response, status, body);
+  }
+  if (path !== "/metrics")
+    return sendJson(response, 404, { error: "not found; there are /healthz, /readyz and /metrics" });
+  await freshMetrics();
+  if (metricsFailure !== undefined)
+    return sendJson(response, 500, { error: `Cannot collect metrics: ${metricsFailure}` });
+  return send(response, 200, { type: "text/plain; version=0.0.4; charset=utf-8", body: metrics + silenceMetric() });
+}
+
+const server = createServer({ requestTimeout: 10_000 }, (request, response) => void answer(request, response));
+server.once("error", (error: NodeJS.ErrnoException) =>
+  tell({ kind: "refused", code: error.code ?? "", text: error.message }),
+);
+server.listen(port, host, () => {
+  const address = server.address();
+  tell({ kind: "listening", port: typeof address === "object" && address !== null ? address.port : port });
+});

@@ -1,0 +1,76 @@
+import { isatty } from "node:tty";
+import { pino, type DestinationStream, type Logger } from "pino";
+import { prettyFactory } from "pino-pretty";
+import type { LogLevel } from "../settings/settings.ts";
+import { escapeControls, escapeControlsInLines } from "./escape.ts";
+import { redactUrls } from "../settings/redact.ts";
+
+/** Where an app says what happened. The method names the level: `log.info({ taskId }, "done")`. */
+export type Log = Pick<
+  Logger,
+  "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "child" | "level" | "isLevelEnabled"
+>;
+
+/** What a log is made of. */
+export interface LogOptions {
+  /** The app, on every line. */
+  readonly name: string;
+  readonly level: LogLevel;
+  /** File descriptor that lines go to: 1 for an app, 2 for a command that prints its result on 1. */
+  readonly descriptor: 1 | 2;
+}
+
+/** Characters that JSON leaves raw inside its strings and that still act on a terminal. */
+const RAW_IN_JSON = /[\u007f-\u009f\u2028\u2029\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]/g;
+
+function asJson(line: string): string {
+  return redactUrls(line).replace(
+    RAW_IN_JSON,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+function prettyPrinter(): (line: string) => string {
+  const print = prettyFactory({ colorize: true, ignore: "pid", translateTime: "SYS:HH:MM:ss.l", singleLine: true });
+  return (line) => {
+    const fields: unknown = JSON.parse(line, (key, value: unknown) => {
+      if (typeof value !== "string") return value;
+      return redactUrls(key === "stack" ? escapeControlsInLines(value) : escapeControls(value));
+    });
+    return print(fields);
+  };
+}
+
+/** Turns pino's lines into what the descriptor gets. Exported for its test. */
+export function lineFormat(onTerminal: boolean): (line: string) => string {
+  return onTerminal ? prettyPrinter() : asJson;
+}
+
+/**
+ * A log that writes one JSON object a line, or readable lines when the descriptor is a terminal.
+ *
+ * Both show control characters as text and leave passwords in URLs out. Lines are written at once, so that none is lost when the process
+ * ends. When whoever reads them is gone they are dropped: an app does not die of its log.
+ */
+export function createLog({ name, level, descriptor }: LogOptions): Log {
+  const sink = pino.destination({ fd: descriptor, sync: true });
+  sink.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+  });
+  const format = lineFormat(isatty(descriptor));
+  return logInto({ write: (line) => void sink.write(format(line)) }, name, level);
+}
+
+/** A log whose lines go to `stream`, unformatted. */
+export function logInto(stream: DestinationStream, name: string, level: LogLevel): Log {
+  return pino(
+    {
+      name,
+      level,
+      base: { pid: process.pid },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    stream,
+  );
+}

@@ -1,0 +1,101 @@
+import { type Health, startHealth } from "./health/health.ts";
+import { ListenError } from "./health/listen_error.ts";
+import { createLog, type Log } from "./logging/log.ts";
+import { createMeters, type Meters } from "./metrics/meters.ts";
+import { processMetrics } from "./metrics/process_metrics.ts";
+import { InvalidSettingsError, readSettings } from "./settings/read_settings.ts";
+import type { Settings } from "./settings/settings.ts";
+import { listenForStop } from "./shutdown/stop.ts";
+
+/** What every app is given. */
+export interface App {
+  readonly settings: Settings;
+  readonly log: Log;
+  /** Aborts when the process is told to stop: take nothing new, end what runs within `settings.drainMs`. */
+  readonly signal: AbortSignal;
+  /** Aborts when it is told so again: the drain's deadline is now. */
+  readonly hastened: AbortSignal;
+  /** Not ready until `health.started()`. */
+  readonly health: Health;
+  readonly metrics: Meters;
+}
+
+/** What is left, after the drain's deadline, for aborting, handing back and closing; then the process exits anyway, ms. */
+const CLOSING_MS = 5_000;
+
+function crashBy(log: Log, stopSignal: AbortSignal): void {
+  const crash = (err: unknown, what: string) => {
+    // A process that was told to stop exits with 0 whatever breaks on the way: nothing that it holds is lost by its end.
+    log.fatal({ err }, what);
+    process.exit(stopSignal.aborted ? 0 : 1);
+  };
+  process.on("uncaughtException", (error) => crash(error, "an error nobody caught"));
+  process.on("unhandledRejection", (reason) => crash(reason, "a rejection nobody handled"));
+}
+
+/** Set by a supervisor of ours (`muster up`) that starts its children with an IPC channel; its value is not looked at. */
+const SUPERVISED = "MUSTER_PARENT";
+
+interface Prepared {
+  readonly name: string;
+  readonly settings: Settings;
+  readonly log: Log;
+}
+
+async function serve({ name, settings, log }: Prepared, run: (app: App) => Promise<void>): Promise<void> {
+  using stop = listenForStop({
+    log,
+    exitAfterMs: settings.drainMs + CLOSING_MS,
+    supervised: process.env[SUPERVISED] !== undefined,
+  });
+  const { signal, hastened } = stop;
+  crashBy(log, signal);
+  const metrics = createMeters();
+  const ofProcess = processMetrics();
+  await using health = await startHealth({
+    app: name,
+    host: settings.httpHost,
+    port: settings.httpPort,
+    metrics: async () => metrics.text() + (await ofProcess()),
+    log,
+  });
+  log.info({ url: health.url }, "serving /healthz, /readyz and /metrics");
+  signal.addEventListener("abort", () => health.stopping(), { once: true });
+  try {
+    await run({ settings, log, signal, hastened, health, metrics });
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    if (error !== signal.reason && error !== hastened.reason) log.warn({ err: error }, "an error on the way out");
+  }
+  log.info(signal.aborted ? "stopped" : "ended");
+}
+
+/**
+ * Runs an app from settings to exit: settings, log, metrics, health, and the signals that end it.
+ *
+ * Ends the process: with 0 when `run` returns or the app was told to stop, else with 1 and the reason in the log.
+ *
+ * @example
+ * ```ts
+ * import { runApp } from "@muster/service";
+ * await runApp("report-worker", async ({ health, log, signal }) => {
+ *   health.started();
+ *   log.info("ready");
+ *   await new Promise((resolve) => signal.addEventListener("abort", resolve));
+ * });
+ * ```
+ */
+export async function runApp(name: string, run: (app: App) => Promise<void>): Promise<never> {
+  let log = createLog({ name, level: "info", descriptor: 1 });
+  try {
+    const settings = readSettings();
+    log = createLog({ name, level: settings.logLevel, descriptor: 1 });
+    await serve({ name, settings, log }, run);
+  } catch (error) {
+    // What an operator set wrong needs no stack trace.
+    const plain = error instanceof InvalidSettingsError || error instanceof ListenError;
+    log.fatal(plain ? {} : { err: error }, error instanceof Error ? error.message : String(error));
+    process.exit(1);
+  }
+  process.exit(0);
+}

@@ -1,0 +1,50 @@
+import { redactUrls } from "./redact.ts";
+import { type Settings, Environment } from "./settings.ts";
+
+/** One setting that cannot be used. */
+export interface SettingProblem {
+  /** The environment variable's name. */
+  readonly setting: string;
+  /** What it holds, without the secrets in URLs. */
+  readonly value: string;
+  /** What it may hold. */
+  readonly allowed: string;
+}
+
+/** The environment holds settings that cannot be used; `problems` has each of them. */
+export class InvalidSettingsError extends Error {
+  override readonly name = "InvalidSettingsError";
+  readonly problems: readonly SettingProblem[];
+  constructor(problems: readonly SettingProblem[]) {
+    const list = problems.map(
+      ({ setting, value, allowed }) => `${setting} is ${JSON.stringify(value)}, allowed is ${allowed}`,
+    );
+    super(`Cannot use the settings: ${list.join("; ")}`);
+    this.problems = problems;
+  }
+}
+
+/**
+ * Checks and converts the settings of `environment` (default: the process's own). A variable that is set to nothing counts as unset.
+ *
+ * Throws {@linkcode InvalidSettingsError}, which names every bad setting and not just the first.
+ *
+ * @example
+ * ```ts
+ * import { readSettings } from "@muster/service";
+ * const { httpPort, concurrency } = readSettings({ HTTP_PORT: "8080", MUSTER_CONCURRENCY: "20" });
+ * ```
+ */
+export function readSettings(environment: Readonly<Record<string, string | undefined>> = process.env): Settings {
+  const given = Object.fromEntries(
+    Object.entries(environment).filter(([, value]) => value !== undefined && value.trim() !== ""),
+  );
+  const answer = Environment.safeParse(given);
+  if (answer.success) return answer.data;
+  throw new InvalidSettingsError(
+    answer.error.issues.map(({ path, message }) => {
+      const setting = String(path[0]);
+      return { setting, value: redactUrls(given[setting] ?? ""), allowed: message };
+    }),
+  );
+}

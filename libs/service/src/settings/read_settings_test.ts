@@ -1,0 +1,75 @@
+import test from "ava";
+import { InvalidSettingsError, readSettings } from "./read_settings.ts";
+
+test("an empty environment gives the defaults that the settings' comments promise", (t) => {
+  t.deepEqual(readSettings({}), {
+    natsUrl: undefined,
+    natsCreds: undefined,
+    databaseUrl: undefined,
+    logLevel: "info",
+    httpPort: 0,
+    httpHost: "127.0.0.1",
+    concurrency: 10,
+    drainMs: 20_000,
+    databaseConnections: 10,
+  });
+});
+
+test("each setting is read from its variable", (t) => {
+  t.like(
+    readSettings({
+      NATS_URL: "nats://one:4222,two:4222",
+      NATS_CREDS: "/etc/muster.creds",
+      DATABASE_URL: "postgresql://muster:s3cret@db/muster",
+      LOG_LEVEL: "debug",
+      HTTP_PORT: "8080",
+      HTTP_HOST: "::",
+      MUSTER_CONCURRENCY: "1000",
+      MUSTER_DRAIN_SECONDS: "0",
+      MUSTER_DATABASE_CONNECTIONS: "1",
+    }),
+    {
+      natsUrl: "nats://one:4222,two:4222",
+      logLevel: "debug",
+      httpPort: 8080,
+      httpHost: "::",
+      concurrency: 1000,
+      drainMs: 0,
+      databaseConnections: 1,
+    },
+  );
+});
+
+test("a variable that is set to nothing counts as unset", (t) => {
+  t.like(readSettings({ HTTP_PORT: "", LOG_LEVEL: " ", NATS_URL: "" }), {
+    httpPort: 0,
+    logLevel: "info",
+    natsUrl: undefined,
+  });
+});
+
+test("every bad setting is named with its value and what is allowed", (t) => {
+  const error = t.throws(() => readSettings({ HTTP_PORT: "80x", LOG_LEVEL: "loud", MUSTER_CONCURRENCY: "0" }), {
+    instanceOf: InvalidSettingsError,
+  });
+  t.deepEqual(error?.problems, [
+    { setting: "LOG_LEVEL", value: "loud", allowed: "trace, debug, info, warn, error, fatal, silent" },
+    { setting: "HTTP_PORT", value: "80x", allowed: "a whole number from 0 to 65535 (0: any free port)" },
+    { setting: "MUSTER_CONCURRENCY", value: "0", allowed: "a whole number from 1 to 1000 tasks" },
+  ]);
+  t.regex(error?.message ?? "", /^Cannot use the settings: LOG_LEVEL is "loud", allowed is trace,/);
+});
+
+for (const port of ["-1", "65536", "1e3", "8080.5", "0x50", " 80"]) {
+  test(`HTTP_PORT refuses ${JSON.stringify(port)}`, (t) => {
+    t.throws(() => readSettings({ HTTP_PORT: port }), { instanceOf: InvalidSettingsError, message: /HTTP_PORT/ });
+  });
+}
+
+test("a refused URL is named without its password", (t) => {
+  const error = t.throws(() =>
+    readSettings({ DATABASE_URL: "mysql://muster:s3cret@db/muster", NATS_URL: "http://t0ken@b:1" }),
+  );
+  t.regex(error?.message ?? "", /DATABASE_URL is "mysql:\/\/muster:\*\*\*@db\/muster", allowed is postgres:/);
+  t.notRegex(error?.message ?? "", /s3cret|t0ken/);
+});

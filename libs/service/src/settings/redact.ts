@@ -1,0 +1,18 @@
+/** `scheme://user:password@` or `scheme://token@`; the last part up to the last @ before the host. */
+const CREDENTIALS = /([a-z][a-z0-9+.-]*:\/\/)([^\s/?#"'<>]+)@/gi;
+const SECRET_PARAMETER = /([?&](?:password|sslpassword|token)=)[^\s&#"'<>]*/gi;
+
+/**
+ * `text` without the passwords and tokens in its URLs: `postgres://muster:***@db/muster`, `nats://***@broker:4222`.
+ *
+ * The user's name stays where a password follows it; alone it may be a token, so it goes too.
+ */
+export function redactUrls(text: string): string {
+  if (!text.includes("://")) return text;
+  return text
+    .replace(CREDENTIALS, (_all, scheme: string, credentials: string) => {
+      const colon = credentials.indexOf(":");
+      return `${scheme}${colon < 0 ? "" : credentials.slice(0, colon + 1)}***@`;
+    })
+    .replace(SECRET_PARAMETER, "$1***");
+}
