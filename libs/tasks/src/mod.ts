@@ -15,7 +15,17 @@ export {
   taskFactory,
 } from "./definition/task.ts";
 export type { Claim, CommitAnswer, Fence, OutcomeRow, SpawnedTask, UnitOfWork, Work } from "./definition/unit_of_work.ts";
-export { type Broker, openBroker } from "./wire/broker.ts";
+export { NoPublisherError } from "./definition/ambient.ts";
+export { PayloadRefusedError } from "./definition/payload.ts";
+export { LeaseLostError } from "./locks/lease.ts";
+export { type BrokerOptions, openBroker } from "./locks/open_broker.ts";
+export { createPublisher, type Published, type Publisher, type PublishOptions } from "./publish/publisher.ts";
+export { DrainedError, type DepsInput, TaskTimeoutError } from "./worker/attempt.ts";
+export { type Called, callTask, type CallOptions } from "./worker/call_task.ts";
+export { listWorkers, type WorkerRecord } from "./worker/registration.ts";
+export { type RunningWorker, startWorker, type TaskOver, type WorkerOptions } from "./worker/start_worker.ts";
+export { type WorkerHealth, WorkerSpentError } from "./worker/worker.ts";
+export type { Broker } from "./wire/broker.ts";
 export {
   activeVos,
   changeConfiguration,

@@ -10,7 +10,7 @@ const BUCKET_NAMES: readonly BucketName[] = ["locks", "results", "schedules", "c
 /** How long the trace of a lapsed key stays in a bucket with TTLs, ms: long enough for every watcher to see it. */
 const MARKER_TTL_MS = 60_000;
 
-export interface BrokerOptions {
+export interface BareBrokerOptions {
   readonly observer?: Observer;
   /** Copies of each stream and bucket, default 1. */
   readonly replicas?: number;
@@ -60,7 +60,7 @@ async function declareBucket(jsm: JetStreamManager, nc: NatsConnection, name: Bu
  *
  * The connection stays the caller's. Throws what JetStream reports, e.g. that it is not enabled.
  */
-export async function openBroker(nc: NatsConnection, options: BrokerOptions = {}): Promise<Broker> {
+export async function openBareBroker(nc: NatsConnection, options: BareBrokerOptions = {}): Promise<Broker> {
   const { observer = silentObserver, replicas = 1 } = options;
   const jsm = await jetstreamManager(nc, { checkAPI: true, timeout: 10_000 });
   const js = jetstream(nc, { timeout: 5_000 });

@@ -1,0 +1,14 @@
+import type { Broker } from "./broker.ts";
+import type { Step } from "./observer.ts";
+import { eventSubject } from "./subject.ts";
+
+/**
+ * Tells a step of a task's life on `events.<TaskName>.<vo>.<step>`, and to the observer.
+ *
+ * At most once and without an answer: events are for people, and nothing is proven by one.
+ */
+export function publishEvent(broker: Broker, worker: string, step: Step): void {
+  broker.observer.step(step);
+  if (broker.nc.isClosed()) return;
+  broker.nc.publish(eventSubject(step, step.step), JSON.stringify({ ...step, at: new Date().toISOString(), worker }));
+}

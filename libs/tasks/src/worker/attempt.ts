@@ -1,0 +1,229 @@
+import { withPublisher } from "../definition/ambient.ts";
+import type { Json, JsonObject } from "../definition/json.ts";
+import { sizeProblem } from "../definition/payload.ts";
+import type { AnyTask, HeldLease, Run } from "../definition/task.ts";
+import type { OutcomeRow, UnitOfWork, Work } from "../definition/unit_of_work.ts";
+import { Children } from "./children.ts";
+
+/** How long a task may go on after its signal has aborted before it is given up as stuck, ms. */
+export const ABORT_GRACE_MS = 5_000;
+/** Largest result kept in the ledger, bytes of JSON. */
+export const MAX_RESULT_BYTES = 256 * 1024;
+/** A transaction that PostgreSQL ended for the sake of others runs again in place this often. */
+const MAX_CONFLICTS = 10;
+
+/** A lease as an attempt needs it. */
+export interface AttemptLease extends HeldLease {
+  readonly holder: string;
+  /** Aborts with the reason when the lease is lost. */
+  readonly signal: AbortSignal;
+  /** Throws when the lease may have run out, also if the process was frozen until a moment ago. */
+  checkDeadline(): void;
+}
+
+/** What a task's dependencies may be built from. */
+export interface DepsInput<Transaction> {
+  /** The run's transaction, begun at the first call. */
+  transaction(): Promise<Transaction>;
+  readonly taskId: string;
+  readonly vo: string;
+  readonly signal: AbortSignal;
+}
+
+/** The task ran longer than its definition allows. */
+export class TaskTimeoutError extends Error {
+  override readonly name = "TaskTimeoutError";
+  readonly timeoutMs: number;
+  constructor(task: string, timeoutMs: number) {
+    super(`Cannot finish ${task} within its timeout of ${timeoutMs} ms; raise timeoutMs, or make it stop at its signal`);
+    this.timeoutMs = timeoutMs;
+  }
+}
+
+/** The worker is being stopped and the task was still running at the drain's deadline. Its message goes back. */
+export class DrainedError extends Error {
+  override readonly name = "DrainedError";
+}
+
+/** What one attempt is made from. */
+export interface AttemptInput<Transaction> {
+  readonly definition: AnyTask;
+  readonly payload: JsonObject;
+  readonly payloadHash: string;
+  readonly vo: string;
+  readonly taskId: string;
+  readonly attempt: number;
+  /** In the order of the definition's locks. */
+  readonly leases: readonly AttemptLease[];
+  /** Errors of the attempts before this one. */
+  readonly errors: readonly string[];
+  readonly ledger: UnitOfWork<Transaction>;
+  deps(input: DepsInput<Transaction>): unknown;
+  /** Largest payload of a child, bytes of JSON. */
+  readonly maxPayloadBytes: number;
+}
+
+export type AttemptEnd =
+  /** Recorded by this attempt. */
+  | { readonly kind: "done"; readonly row: OutcomeRow }
+  /** Another run's row stands for this id. */
+  | { readonly kind: "earlier"; readonly row: OutcomeRow }
+  | { readonly kind: "failed"; readonly error: unknown }
+  /** No outcome: nothing is recorded, and no attempt is used up. */
+  | { readonly kind: "abandoned"; readonly error: unknown };
+
+/** An attempt under way. */
+export interface RunningAttempt {
+  /** Aborts the task's signal. A {@linkcode TaskTimeoutError} makes it a failure, anything else abandons it. */
+  abort(reason: Error): void;
+  /** Keeps an open idle transaction alive. */
+  keepAwake(): Promise<void>;
+  readonly startedAtMs: number;
+  readonly ended: Promise<AttemptEnd>;
+  /** Whether the task ignored its signal; then its code may still be running. Final once `ended` has settled. */
+  isStuck(): boolean;
+}
+
+/** Starts an attempt: `execute` under a timeout, an abort signal and a fenced transaction, and the commit of its outcome. */
+export function startAttempt<Transaction>(input: AttemptInput<Transaction>): RunningAttempt {
+  const { definition, leases } = input;
+  const aborted = new AbortController();
+  const { signal } = aborted;
+  const timer = setTimeout(() => aborted.abort(new TaskTimeoutError(definition.name, definition.timeoutMs)), definition.timeoutMs);
+  const onLost = leases.map((lease) => {
+    const lose = () => aborted.abort(lease.signal.reason);
+    lease.signal.addEventListener("abort", lose, { once: true });
+    if (lease.signal.aborted) lose();
+    return () => lease.signal.removeEventListener("abort", lose);
+  });
+  let work: Work<Transaction> | undefined;
+  let stuck = false;
+
+  async function transaction(): Promise<Transaction> {
+    signal.throwIfAborted();
+    for (const lease of leases) lease.checkDeadline();
+    if (work === undefined) throw new Error(`Cannot open a transaction for ${definition.name}: its run is over`);
+    return work.transaction();
+  }
+
+  /** `execute`, raced against a grace period after the abort. Answers `stuck` when it ignores its signal. */
+  async function execute(children: Children): Promise<{ readonly result: unknown } | "stuck"> {
+    const { payload, vo, taskId, attempt } = input;
+    const run: Run<JsonObject, unknown> = {
+      deps: input.deps({ transaction, taskId, vo, signal }),
+      payload,
+      vo,
+      taskId,
+      attempt,
+      leases,
+      signal,
+      spawn: (task, childPayload, options) => children.spawn(task, childPayload, options),
+    };
+    const { promise: ignored, resolve: giveUp } = Promise.withResolvers<"stuck">();
+    let grace: NodeJS.Timeout | undefined;
+    const onAbort = () => {
+      grace = setTimeout(() => giveUp("stuck"), ABORT_GRACE_MS);
+    };
+    signal.addEventListener("abort", onAbort, { once: true });
+    if (signal.aborted) onAbort();
+    try {
+      const execution = withPublisher(children, async () => (definition as ExecutableTask).execute(run));
+      return await Promise.race([execution.then((result) => ({ result })), ignored]);
+    } finally {
+      clearTimeout(grace);
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  async function once(): Promise<AttemptEnd | "again"> {
+    const { taskId, vo, attempt, ledger } = input;
+    const fences = leases
+      .map(({ key, fencingToken, holder }) => ({ key, fencingToken, holder }))
+      .sort((a, b) => (a.key < b.key ? -1 : 1));
+    const own = ledger.open({ taskId, task: definition.name, vo, attempt, fences });
+    work = own;
+    try {
+      const children = new Children(taskId, vo, input.maxPayloadBytes);
+      const answer = await execute(children);
+      if (answer === "stuck") {
+        stuck = true;
+        await own.destroy();
+        return endOfAbort(signal.reason);
+      }
+      signal.throwIfAborted();
+      const row = doneRow(input, checkedResult(definition.name, answer.result), await children.seal());
+      for (const lease of leases) lease.checkDeadline();
+      const committed = await own.commit(row);
+      if (committed.kind === "unknown") return { kind: "abandoned", error: committed.cause };
+      return { kind: committed.kind === "committed" ? "done" : "earlier", row: committed.row };
+    } catch (error) {
+      await own.rollback();
+      if (signal.aborted) return endOfAbort(signal.reason);
+      const gone = own.gone();
+      if (gone !== undefined) return { kind: "abandoned", error: gone };
+      if (leases.some((lease) => hasLapsed(lease))) return { kind: "abandoned", error };
+      const meaning = ledger.classify(error);
+      if (meaning === "again") return "again";
+      return { kind: meaning === "gone" ? "abandoned" : "failed", error };
+    } finally {
+      work = undefined;
+    }
+  }
+
+  async function run(): Promise<AttemptEnd> {
+    try {
+      for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
+        const end = await once();
+        if (end !== "again") return end;
+      }
+      return { kind: "failed", error: new Error(`Cannot commit ${definition.name}: the database ended its transaction ${MAX_CONFLICTS} times`) };
+    } finally {
+      clearTimeout(timer);
+      for (const stop of onLost) stop();
+    }
+  }
+
+  return {
+    abort: (reason) => aborted.abort(reason),
+    keepAwake: async () => work?.keepAwake(),
+    startedAtMs: performance.now(),
+    ended: run(),
+    isStuck: () => stuck,
+  };
+}
+
+/** `AnyTask` hides the payload's and deps' types; whoever registered the task gave the deps that it wants. */
+interface ExecutableTask {
+  execute(run: Run<JsonObject, unknown>): unknown;
+}
+
+function endOfAbort(reason: unknown): AttemptEnd {
+  return { kind: reason instanceof TaskTimeoutError ? "failed" : "abandoned", error: reason };
+}
+
+function hasLapsed(lease: AttemptLease): boolean {
+  try {
+    lease.checkDeadline();
+    return false;
+  } catch {
+    return true; // its error is the one that ended the run, or says the same
+  }
+}
+
+function checkedResult(task: string, result: unknown): Json {
+  if (result === undefined) return null;
+  const problem = sizeProblem(result);
+  if (problem !== undefined) throw new RangeError(`Cannot keep the result of ${task}: ${problem}`);
+  const text = JSON.stringify(result) as string | undefined;
+  if (text === undefined) return null;
+  const bytes = Buffer.byteLength(text);
+  if (bytes > MAX_RESULT_BYTES) {
+    throw new RangeError(`Cannot keep the result of ${task}: it has ${bytes} bytes of JSON; ${MAX_RESULT_BYTES} are the limit`);
+  }
+  return JSON.parse(text) as Json;
+}
+
+function doneRow(input: Omit<AttemptInput<unknown>, "ledger" | "deps">, result: Json, spawned: OutcomeRow["spawned"]): OutcomeRow {
+  const { taskId, definition, vo, payloadHash, attempt, errors } = input;
+  return { taskId, task: definition.name, vo, payloadHash, attempt, outcome: "done", result, spawned, dueAt: null, errors };
+}

@@ -1,0 +1,128 @@
+import { randomUUID } from "node:crypto";
+import type { Json, JsonObject } from "../definition/json.ts";
+import { payloadHash } from "../definition/payload.ts";
+import type { OutcomeRow, UnitOfWork } from "../definition/unit_of_work.ts";
+import { openKeeper } from "../keeper/keeper.ts";
+import type { Lease } from "../locks/lease.ts";
+import { type Locks, openLocks } from "../locks/locks.ts";
+import { checkedPayload, maxPayloadBytes, publishSpawned, voFor } from "../publish/publisher.ts";
+import type { Broker } from "../wire/broker.ts";
+import { publishEvent } from "../wire/events.ts";
+import { ABORT_GRACE_MS, type DepsInput, startAttempt } from "./attempt.ts";
+import type { TaskOver } from "./start_worker.ts";
+import { streamLedger } from "./stream_ledger.ts";
+
+export interface CallOptions<Transaction, Deps> {
+  readonly broker: Broker;
+  readonly nats: { readonly url: string; readonly credsFile?: string | undefined };
+  readonly task: TaskOver<Deps>;
+  readonly vo?: string | undefined;
+  readonly payload?: JsonObject;
+  /** Required by a task whose effect is `once`. */
+  readonly ledger?: UnitOfWork<Transaction>;
+  deps?(input: DepsInput<Transaction>): Deps;
+  readonly highestFence?: () => Promise<number>;
+  readonly lockTtlMs?: number;
+  /** Gives up waiting for locks, and aborts the task. */
+  readonly signal?: AbortSignal;
+}
+
+export interface Called {
+  readonly taskId: string;
+  readonly result: Json;
+  /** Ids of the children, which are published. */
+  readonly spawned: readonly string[];
+}
+
+async function takeLocks(locks: Locks, keys: readonly string[], taskId: string, timeoutMs: number, signal: AbortSignal | undefined): Promise<readonly Lease[]> {
+  let wake = Promise.withResolvers<void>();
+  const waiter = { resume: () => wake.resolve() };
+  const onAbort = () => wake.reject(signal?.reason);
+  signal?.addEventListener("abort", onAbort, { once: true });
+  try {
+    for (;;) {
+      signal?.throwIfAborted();
+      const untilMs = performance.now() + timeoutMs + ABORT_GRACE_MS;
+      const taken = await locks.tryAcquire(keys, { taskId, untilMs, waiter });
+      if (taken.kind === "held") return taken.leases;
+      wake = Promise.withResolvers<void>();
+      locks.wait(waiter);
+      await wake.promise;
+    }
+  } finally {
+    signal?.removeEventListener("abort", onAbort);
+    locks.forget(waiter);
+  }
+}
+
+/**
+ * Runs one task in this process, with its real locks, transaction and ledger row, and answers its result. One attempt, no retry.
+ *
+ * Throws the task's own error, `PayloadRefusedError`, `InvalidNameError`, and what made the run end without an outcome.
+ */
+export async function callTask<Transaction = undefined, Deps = undefined>(options: CallOptions<Transaction, Deps>): Promise<Called> {
+  const { broker, nats, task, highestFence, lockTtlMs, signal } = options;
+  const vo = voFor(task, options.vo);
+  const payload = await checkedPayload(task, options.payload, maxPayloadBytes(broker));
+  const ledger: UnitOfWork<unknown> | undefined =
+    task.effect === "once" ? (options.ledger as UnitOfWork<unknown> | undefined) : streamLedger(broker);
+  if (ledger === undefined) throw new TypeError(`Cannot call ${task.name}: its effect is "once"; give a ledger`);
+  const taskId = `call-${randomUUID()}`;
+  await using keeper = await openKeeper({ ...nats, name: `${taskId} keeper`, observer: broker.observer });
+  await using locks = await openLocks({
+    broker,
+    keeper,
+    worker: taskId,
+    ...(lockTtlMs === undefined ? {} : { ttlMs: lockTtlMs }),
+    ...(highestFence === undefined ? {} : { highestFence }),
+  });
+  const keys = task.locks(payload as never, vo).map((lock) => lock.key);
+  const leases = keys.length === 0 ? [] : await takeLocks(locks, keys, taskId, task.timeoutMs, signal);
+  try {
+    const row = await runHere({ ...options, vo, payload, taskId, ledger, leases });
+    await publishSpawned(broker, taskId, row.spawned);
+    if (row.spawned.length > 0) await ledger.markPublished(taskId);
+    return { taskId, result: row.result, spawned: row.spawned.map((child) => child.taskId) };
+  } finally {
+    await Promise.all(leases.map((lease) => lease.release()));
+  }
+}
+
+interface Here {
+  readonly broker: Broker;
+  readonly task: TaskOver<never>;
+  readonly vo: string;
+  readonly payload: JsonObject;
+  readonly taskId: string;
+  readonly ledger: UnitOfWork<unknown>;
+  readonly leases: readonly Lease[];
+  readonly signal?: AbortSignal;
+  deps?(input: DepsInput<never>): unknown;
+}
+
+async function runHere({ broker, task, vo, payload, taskId, ledger, leases, signal, deps }: Here): Promise<OutcomeRow> {
+  const started = performance.now();
+  const running = startAttempt({
+    definition: task,
+    payload,
+    payloadHash: payloadHash(payload),
+    vo,
+    taskId,
+    attempt: 1,
+    leases,
+    errors: [],
+    ledger,
+    deps: (input) => deps?.(input as DepsInput<never>),
+    maxPayloadBytes: maxPayloadBytes(broker),
+  });
+  const abort = () => running.abort(signal?.reason instanceof Error ? signal.reason : new Error("the call was interrupted"));
+  signal?.addEventListener("abort", abort, { once: true });
+  try {
+    const end = await running.ended;
+    if (end.kind === "failed" || end.kind === "abandoned") throw end.error;
+    publishEvent(broker, taskId, { step: "done", task: task.name, vo, taskId, attempt: 1, tookMs: performance.now() - started });
+    return end.row;
+  } finally {
+    signal?.removeEventListener("abort", abort);
+  }
+}

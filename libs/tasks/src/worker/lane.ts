@@ -1,0 +1,75 @@
+import type { AnyTask } from "../definition/task.ts";
+
+/** One durable pull consumer for one task name and one VO, as this worker knows it. */
+export interface Lane {
+  readonly number: number;
+  readonly definition: AnyTask;
+  readonly vo: string;
+  /** The consumer's name, `<TaskName>__<vo, escaped>`: wire format, shared by all workers. */
+  readonly consumer: string;
+  /** The one subject it filters on. */
+  readonly subject: string;
+  /** Messages that the server was last known to hold for this lane. */
+  pending: number;
+  /** Handed-back messages are not counted in `pending`: pull until the server says there are none. */
+  untilEmpty: boolean;
+  /** Messages asked for by the open pull and not yet here; 0: no pull is open. */
+  asked: number;
+  /** Number of the newest pull, so that late answers to older ones are told apart. */
+  pull: number;
+  pulledAtMs: number;
+  /** Highest stream sequence delivered here, and highest announced by a wake. */
+  deliveredSequence: number;
+  wokenSequence: number;
+  /** How often a wake's message was not there yet. */
+  misses: number;
+  /** No pull before this time: the consumer is being created, or a wake overtook it. */
+  restUntilMs: number;
+  /** Share of the turns among VOs. */
+  weight: number;
+}
+
+/** Whether the server is thought to hold messages for this lane. */
+export function hasWork(lane: Lane): boolean {
+  return lane.pending > 0 || lane.untilEmpty;
+}
+
+/** Lanes of one priority, served in turn. */
+export class Ring {
+  readonly #lanes: Lane[] = [];
+  #next = 0;
+
+  add(lane: Lane): void {
+    this.#lanes.push(lane);
+  }
+
+  remove(lane: Lane): void {
+    const at = this.#lanes.indexOf(lane);
+    if (at < 0) return;
+    this.#lanes.splice(at, 1);
+    if (at < this.#next) this.#next--;
+  }
+
+  /** Lanes that have work, whether a pull is open or not. */
+  working(): number {
+    let count = 0;
+    for (const lane of this.#lanes) if (hasWork(lane)) count++;
+    return count;
+  }
+
+  /** Whether more of this priority is on its way than was asked for, so that lower ones must not take the room it needs. */
+  holdsBack(): boolean {
+    return this.#lanes.some((lane) => lane.asked > 0 && lane.pending > lane.asked);
+  }
+
+  /** The next lane in turn that has work and may be pulled now, or undefined. */
+  next(nowMs: number): Lane | undefined {
+    for (let tried = 0; tried < this.#lanes.length; tried++) {
+      const lane = this.#lanes[(this.#next + tried) % this.#lanes.length];
+      if (lane === undefined || lane.asked > 0 || !hasWork(lane) || lane.restUntilMs > nowMs) continue;
+      this.#next = (this.#next + tried + 1) % this.#lanes.length;
+      return lane;
+    }
+    return undefined;
+  }
+}

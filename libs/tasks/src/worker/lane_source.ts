@@ -1,0 +1,349 @@
+import { createInbox, type Msg } from "@nats-io/nats-core";
+import { PRIORITIES } from "../definition/task.ts";
+import { readAckReply } from "../wire/delivery.ts";
+import { NO_VO } from "../wire/names.ts";
+import { TASKS } from "../wire/streams.ts";
+import { wakeSubject } from "../wire/subject.ts";
+import { hasWork, type Lane, Ring } from "./lane.ts";
+import { createLaneConsumer, newLane } from "./lane_consumer.ts";
+import type { ReceivedTask } from "./received_task.ts";
+import { countWaiting } from "./sweep.ts";
+import type { TaskSource, TaskSourceOptions } from "./task_source.ts";
+import { type Wake, wakeGroup } from "./wake_group.ts";
+
+/** A fall-back for lost wakes and for what comes back without one, ms; spread over the workers by a fifth either way. */
+const SWEEP_MS = 1_000;
+/** A worker that has had no room for this long leaves the wake group. */
+const FULL_FOR_MS = 5;
+/** A pull without any answer for this long is taken for lost. */
+const PULL_LOST_MS = 3_000;
+/** Pauses before a lane is pulled again when a wake has overtaken the consumer's own count, ms. */
+const OVERTAKEN_MS = [2, 4, 8];
+/** Rest of a lane whose consumer could not be created or whose pull was refused, ms. */
+const REFUSED_REST_MS = 200;
+
+let received = 0;
+
+/**
+ * One lane for each task name and VO, pulled `no_wait` for free room only: priorities strictly from the top, lanes of one
+ * priority in turn. A wake says when to look, a sweep each second what a wake has missed.
+ */
+export class LaneSource implements TaskSource {
+  readonly #options: TaskSourceOptions;
+  readonly #inbox = createInbox();
+  readonly #lanes = new Map<string, Lane>();
+  readonly #byNumber: Lane[] = [];
+  readonly #rings = PRIORITIES.map(() => new Ring());
+  readonly #wakes;
+  readonly #subscription;
+  #asked = 0;
+  #largestRoom = 1;
+  #stopped = false;
+  #lastAnswerAtMs = performance.now();
+  #fullSinceMs: number | undefined;
+  #timers = new Set<NodeJS.Timeout>();
+  #sweeping: Promise<void> | undefined;
+  #sweepTimer: NodeJS.Timeout | undefined;
+  #sweptAtMs = Number.NEGATIVE_INFINITY;
+  #refreshedAtMs = 0;
+
+  constructor(options: TaskSourceOptions) {
+    this.#options = options;
+    const { nc } = options.broker;
+    this.#wakes = wakeGroup(nc, options.tasks, (wake) => this.#hear(wake));
+    this.#subscription = nc.subscribe(`${this.#inbox}.*.*`, {
+      callback: (error, message) => {
+        if (error === null) this.#answer(message);
+      },
+    });
+    this.#wakes.join();
+    this.#sweepLater(0);
+  }
+
+  lastAnswerAtMs(): number {
+    return this.#lastAnswerAtMs;
+  }
+
+  pump(): void {
+    if (this.#stopped) return;
+    const nowMs = performance.now();
+    const all = this.#options.room();
+    this.#largestRoom = Math.max(this.#largestRoom, all);
+    let room = all - this.#asked;
+    this.#noteRoom(all, nowMs);
+    for (const ring of this.#rings) {
+      const working = ring.working();
+      if (working === 0) continue;
+      // Many VOs get small turns and one VO gets large ones.
+      const turn = Math.ceil(this.#largestRoom / working);
+      while (room > 0) {
+        const lane = ring.next(nowMs);
+        if (lane === undefined) break;
+        const wanted = lane.untilEmpty ? turn * lane.weight : Math.min(turn * lane.weight, lane.pending);
+        const batch = Math.max(1, Math.min(room, wanted));
+        this.#pull(lane, batch, nowMs);
+        room -= batch;
+      }
+      if (room <= 0 || ring.holdsBack()) return;
+    }
+  }
+
+  reconnected(): void {
+    // What was asked of the old connection is not answered on the new one.
+    for (const lane of this.#lanes.values()) this.#giveUpPull(lane);
+    this.#sweepLater(0);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#wakes.leave();
+    clearTimeout(this.#sweepTimer);
+    for (const timer of this.#timers) clearTimeout(timer);
+    await this.#sweeping;
+    // The answers to open pulls are on their way; whatever was sent before this flush is here when it returns.
+    const until = performance.now() + 1_000;
+    while (this.#asked > 0 && performance.now() < until && !this.#options.broker.nc.isClosed()) {
+      const before = this.#asked;
+      await this.#options.broker.nc.flush();
+      if (this.#asked === before) break;
+    }
+    this.#subscription.unsubscribe();
+  }
+
+  announceHandBack(tasks: Iterable<ReceivedTask>): void {
+    const subjects = new Set<string>();
+    for (const { definition, vo } of tasks) subjects.add(wakeSubject({ task: definition.name, vo }));
+    for (const subject of subjects) this.#options.broker.nc.publish(subject);
+  }
+
+  #later(ms: number, then: () => void): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      if (!this.#stopped) then();
+    }, ms);
+    this.#timers.add(timer);
+  }
+
+  #laneFor(task: string, vo: string): Lane | undefined {
+    const key = `${task} ${vo}`;
+    const known = this.#lanes.get(key);
+    const definition = known?.definition ?? this.#options.tasks.find(({ name }) => name === task);
+    if (definition === undefined || !this.#isConfigured(definition.per, vo)) {
+      if (known !== undefined) this.#forget(key, known);
+      return undefined;
+    }
+    if (known !== undefined) return known;
+    const weight = this.#options.configuration.current.vos[vo]?.weight ?? 1;
+    const lane = newLane(this.#byNumber.length, definition, vo, weight);
+    this.#lanes.set(key, lane);
+    this.#byNumber.push(lane);
+    this.#rings[PRIORITIES.indexOf(definition.priority)]?.add(lane);
+    return lane;
+  }
+
+  #forget(key: string, lane: Lane): void {
+    this.#lanes.delete(key);
+    this.#rings[PRIORITIES.indexOf(lane.definition.priority)]?.remove(lane);
+  }
+
+  #isConfigured(per: "vo" | "all", vo: string): boolean {
+    if (per === "all") return vo === NO_VO;
+    if (this.#options.configuration.current.vos[vo]?.state === "active") return true;
+    const nowMs = performance.now();
+    if (vo !== NO_VO && nowMs - this.#refreshedAtMs > 1_000) {
+      // It may have been added a moment ago; the next sweep looks again.
+      this.#refreshedAtMs = nowMs;
+      const { broker, configuration } = this.#options;
+      configuration.refresh().catch((cause: unknown) => broker.observer.note("Cannot refresh the configuration yet", { cause }));
+    }
+    return false;
+  }
+
+  #pull(lane: Lane, batch: number, nowMs: number): void {
+    lane.asked = batch;
+    lane.pull++;
+    lane.pulledAtMs = nowMs;
+    this.#asked += batch;
+    this.#options.broker.nc.publish(
+      `$JS.API.CONSUMER.MSG.NEXT.${TASKS}.${lane.consumer}`,
+      `{"batch":${batch},"no_wait":true}`,
+      { reply: `${this.#inbox}.${lane.number}.${lane.pull}` },
+    );
+  }
+
+  #endPull(lane: Lane): void {
+    this.#asked -= lane.asked;
+    lane.asked = 0;
+  }
+
+  /** A message or a status for one of our pulls. Its subject is the inbox for a status, and the task's own for a message. */
+  #answer(message: Msg): void {
+    this.#lastAnswerAtMs = performance.now();
+    if (message.headers !== undefined && message.headers.code > 0) this.#status(message);
+    else this.#message(message);
+  }
+
+  #status(message: Msg): void {
+    const [number, pull] = message.subject.slice(this.#inbox.length + 1).split(".");
+    const lane = this.#byNumber[Number(number)];
+    if (lane === undefined || lane.pull !== Number(pull)) return;
+    this.#endPull(lane);
+    const code = message.headers?.code;
+    if (code === 503) {
+      this.#create(lane);
+    } else if (code === 404 || code === 408) {
+      this.#emptied(lane);
+    } else {
+      // 409: the consumer was deleted, its leader changed, or it has too many pulls.
+      lane.untilEmpty = true;
+      this.#rest(lane, REFUSED_REST_MS);
+    }
+    this.pump();
+  }
+
+  #emptied(lane: Lane): void {
+    const overtaken = lane.wokenSequence > lane.deliveredSequence;
+    const restMs = OVERTAKEN_MS[lane.misses];
+    if (overtaken && restMs !== undefined) {
+      lane.misses++;
+      this.#rest(lane, restMs);
+      return;
+    }
+    // What we were woken for went to another worker.
+    lane.deliveredSequence = Math.max(lane.deliveredSequence, lane.wokenSequence);
+    lane.misses = 0;
+    lane.pending = 0;
+    lane.untilEmpty = false;
+  }
+
+  #rest(lane: Lane, ms: number): void {
+    lane.restUntilMs = performance.now() + ms;
+    this.#later(ms + 1, () => this.pump());
+  }
+
+  #create(lane: Lane): void {
+    lane.untilEmpty = true;
+    lane.restUntilMs = Number.POSITIVE_INFINITY;
+    createLaneConsumer(this.#options.broker, lane).then(
+      () => {
+        lane.restUntilMs = 0;
+        this.pump();
+      },
+      (cause: unknown) => {
+        this.#options.broker.observer.note(`Cannot create consumer ${lane.consumer} yet`, { cause });
+        this.#rest(lane, REFUSED_REST_MS * 5);
+      },
+    );
+  }
+
+  #message(message: Msg): void {
+    const ack = message.reply;
+    if (ack === undefined) return;
+    const delivery = readAckReply(ack);
+    const lane = this.#laneOf(message.subject);
+    if (lane === undefined) return;
+    if (lane.asked > 0) {
+      lane.asked--;
+      this.#asked--;
+    }
+    lane.misses = 0;
+    lane.pending = delivery.pending;
+    lane.deliveredSequence = Math.max(lane.deliveredSequence, delivery.streamSequence);
+    if (delivery.count > 1) lane.untilEmpty = true;
+    this.#options.take({
+      id: ++received,
+      definition: lane.definition,
+      vo: lane.vo,
+      subject: message.subject,
+      headers: message.headers,
+      body: message.data,
+      ack,
+      delivery,
+      pulledAtMs: lane.pulledAtMs,
+      untilMs: this.#lastAnswerAtMs,
+    });
+    if (lane.asked === 0) this.pump();
+  }
+
+  #laneOf(subject: string): Lane | undefined {
+    const end = subject.indexOf(".", "tasks.".length);
+    return this.#lanes.get(`${subject.slice("tasks.".length, end)} ${subject.slice(end + 1)}`);
+  }
+
+  #hear({ task, vo, sequence }: Wake): void {
+    const lane = this.#laneFor(task, vo);
+    if (lane === undefined) return;
+    if (sequence === undefined) {
+      lane.untilEmpty = true;
+    } else if (sequence > lane.deliveredSequence) {
+      lane.pending++;
+      lane.wokenSequence = Math.max(lane.wokenSequence, sequence);
+    }
+    this.pump();
+  }
+
+  /** Leaves the wake group while there is no room, and comes back with a look at what was missed. */
+  #noteRoom(room: number, nowMs: number): void {
+    if (room > 0) {
+      this.#fullSinceMs = undefined;
+      if (this.#wakes.joined) return;
+      this.#wakes.join();
+      this.#sweepLater(0);
+    } else if (this.#fullSinceMs === undefined) {
+      this.#fullSinceMs = nowMs;
+      this.#later(FULL_FOR_MS, () => this.#leaveIfFull());
+    }
+  }
+
+  #leaveIfFull(): void {
+    if (this.#fullSinceMs === undefined || !this.#wakes.joined) return;
+    this.#wakes.leave();
+    // What we heard of and cannot take is somebody else's to hear of.
+    for (const lane of this.#lanes.values()) {
+      if (hasWork(lane)) this.#options.broker.nc.publish(wakeSubject({ task: lane.definition.name, vo: lane.vo }));
+    }
+  }
+
+  /** Sets the one sweep timer anew; sweeps are never closer together than a twentieth of their usual distance. */
+  #sweepLater(ms: number): void {
+    clearTimeout(this.#sweepTimer);
+    if (this.#stopped || this.#sweeping !== undefined) return;
+    const soonestMs = this.#sweptAtMs + SWEEP_MS / 20 - performance.now();
+    this.#sweepTimer = setTimeout(() => {
+      this.#sweptAtMs = performance.now();
+      this.#sweeping = this.#sweep().finally(() => {
+        this.#sweeping = undefined;
+        this.#sweepLater(SWEEP_MS * (0.8 + Math.random() * 0.4));
+      });
+    }, Math.max(ms, soonestMs));
+  }
+
+  async #sweep(): Promise<void> {
+    const { broker, tasks } = this.#options;
+    this.#dropLostPulls();
+    try {
+      const waiting = await countWaiting(broker, tasks);
+      this.#lastAnswerAtMs = performance.now();
+      for (const { task, vo } of waiting) {
+        const lane = this.#laneFor(task, vo);
+        if (lane !== undefined && !hasWork(lane)) lane.untilEmpty = true;
+      }
+    } catch (cause) {
+      broker.observer.note("Cannot list what waits yet", { cause });
+    }
+    this.pump();
+  }
+
+  #dropLostPulls(): void {
+    const lostBeforeMs = performance.now() - PULL_LOST_MS;
+    for (const lane of this.#lanes.values()) {
+      if (lane.asked > 0 && lane.pulledAtMs < lostBeforeMs) this.#giveUpPull(lane);
+    }
+  }
+
+  #giveUpPull(lane: Lane): void {
+    this.#endPull(lane);
+    lane.pull++;
+    lane.untilEmpty = true;
+  }
+}

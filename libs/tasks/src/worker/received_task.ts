@@ -1,0 +1,22 @@
+import type { MsgHdrs } from "@nats-io/nats-core";
+import type { AnyTask } from "../definition/task.ts";
+import type { Delivery } from "../wire/delivery.ts";
+
+/** A task message in this worker's hand: buffered, waiting for a lock, or running. */
+export interface ReceivedTask {
+  /** Number within this process. */
+  readonly id: number;
+  readonly definition: AnyTask;
+  /** The VO's name, or `_`. */
+  readonly vo: string;
+  readonly subject: string;
+  readonly headers: MsgHdrs | undefined;
+  readonly body: Uint8Array;
+  /** Where acks and heartbeats go. */
+  readonly ack: string;
+  readonly delivery: Delivery;
+  /** When the pull that brought it was sent, by `performance.now()`. */
+  readonly pulledAtMs: number;
+  /** When its heartbeats end; set by the worker when it takes it in hand, and anew when it waits for a lock. */
+  untilMs: number;
+}

@@ -1,0 +1,127 @@
+import { randomBytes } from "node:crypto";
+import { hostname } from "node:os";
+import type { AnyTask, Run } from "../definition/task.ts";
+import type { UnitOfWork } from "../definition/unit_of_work.ts";
+import { openKeeper } from "../keeper/keeper.ts";
+import { openLocks } from "../locks/locks.ts";
+import type { Broker } from "../wire/broker.ts";
+import { watchConfiguration } from "../wire/configuration_watch.ts";
+import type { DepsInput } from "./attempt.ts";
+import { registerWorker } from "./registration.ts";
+import { Worker, type WorkerHealth } from "./worker.ts";
+
+/** A task whose `deps` are `Deps`, or which takes none. */
+export interface TaskOver<Deps> extends AnyTask {
+  execute(run: Run<never, Deps>): unknown;
+}
+
+export interface WorkerOptions<Transaction, Deps> {
+  readonly broker: Broker;
+  /** Where the thread of heartbeats and renewals connects: the broker's own server. */
+  readonly nats: { readonly url: string; readonly credsFile?: string | undefined };
+  /** What kind of worker this is, e.g. `submit-worker`; host, process and a random part are added. */
+  readonly app: string;
+  readonly tasks: readonly TaskOver<Deps>[];
+  /** Required by tasks whose effect is `once`. */
+  readonly ledger?: UnitOfWork<Transaction>;
+  /** Builds what each run's `execute` gets as `deps`. */
+  deps?(input: DepsInput<Transaction>): Deps;
+  /** The highest fencing token in the database; required with a ledger whose transactions are fenced. */
+  readonly highestFence?: () => Promise<number>;
+  /** Tasks that run at the same time, default 20. */
+  readonly permits?: number;
+  /** How long running tasks may go on once `signal` has aborted, ms; default 20,000. */
+  readonly drainMs?: number;
+  /** A holder that vanished loses its locks after so long, ms; default 15,000, and no less on a cluster. */
+  readonly lockTtlMs?: number;
+  /** Drains the worker. */
+  readonly signal?: AbortSignal;
+}
+
+/** A worker under way. `await using` drains it. */
+export interface RunningWorker extends AsyncDisposable {
+  readonly name: string;
+  /** Settles when drained; rejects with `WorkerSpentError`, or when the heartbeats' thread has crashed: the process must be restarted. */
+  readonly ended: Promise<void>;
+  health(): WorkerHealth;
+  /** Stops taking tasks, hands back what has not begun, and settles when the rest has ended. */
+  drain(): Promise<void>;
+  /** Aborts what still runs, once draining has begun. */
+  hasten(): void;
+}
+
+/** Bounds of the room for tasks that wait for locks: beyond them they go back to the broker for a while. */
+const WAITING_ROOM = { perProcess: 10_000, perKey: 1_000 };
+
+/**
+ * Starts a worker on an open broker. Throws `TypeError` where a task with effect `once` has no ledger, and what connecting throws.
+ *
+ * ```ts
+ * await using worker = await startWorker({ broker, nats: { url }, app: "tutorial", tasks: [GreetTask] });
+ * await worker.ended;
+ * ```
+ */
+export async function startWorker<Transaction = undefined, Deps = undefined>(
+  options: WorkerOptions<Transaction, Deps>,
+): Promise<RunningWorker> {
+  const { broker, nats, app, tasks, ledger, highestFence, permits = 20, drainMs = 20_000, lockTtlMs, signal } = options;
+  const name = `${app}-${hostname()}-${process.pid}-${randomBytes(3).toString("hex")}`;
+  await using opened = new AsyncDisposableStack();
+  const keeper = opened.use(await openKeeper({ ...nats, name: `${name} keeper`, observer: broker.observer }));
+  const locks = opened.use(
+    await openLocks({
+      broker,
+      keeper,
+      worker: name,
+      room: WAITING_ROOM,
+      ...(lockTtlMs === undefined ? {} : { ttlMs: lockTtlMs }),
+      ...(highestFence === undefined ? {} : { highestFence }),
+    }),
+  );
+  const configuration = opened.use(await watchConfiguration(broker));
+  opened.use(registerWorker(broker, { name, tasks: tasks.map((task) => task.name), permits }));
+  const worker = new Worker({
+    broker,
+    keeper,
+    locks,
+    configuration,
+    name,
+    tasks,
+    // The worker hands each run's transaction from the ledger to the deps, and never looks at it.
+    ledger: ledger as UnitOfWork<unknown> | undefined,
+    deps: (input) => options.deps?.(input as DepsInput<Transaction>),
+    permits,
+    drainMs,
+  });
+  void followConnection(broker, worker);
+  const kept = opened.move();
+
+  let closing: Promise<void> | undefined;
+  const close = () => {
+    closing ??= worker.drain().then(() => kept.disposeAsync());
+    return closing;
+  };
+  const ended = Promise.race([worker.ended, crashOf(keeper.signal)]).finally(close);
+  signal?.addEventListener("abort", () => void close(), { once: true });
+  if (signal?.aborted) void close();
+
+  return {
+    name,
+    ended,
+    health: () => worker.health(),
+    drain: close,
+    hasten: () => worker.hasten(),
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+function crashOf(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
+}
+
+async function followConnection(broker: Broker, worker: Worker): Promise<void> {
+  for await (const status of broker.nc.status()) {
+    if (status.type === "reconnect") worker.reconnected();
+    if (status.type === "disconnect") broker.observer.note("The connection to NATS is lost; it is being opened again");
+  }
+}

@@ -1,0 +1,32 @@
+import type { AnyTask } from "../definition/task.ts";
+import type { Broker } from "../wire/broker.ts";
+import type { ConfigurationWatch } from "../wire/configuration_watch.ts";
+import type { ReceivedTask } from "./received_task.ts";
+
+/**
+ * Where a worker's tasks come from: however the stream is sliced into consumers stays behind this.
+ *
+ * Strict priority and fair VOs are the source's business; how many tasks may be in hand is the worker's.
+ */
+export interface TaskSource {
+  /** Looks for work within the worker's room; call it whenever room grows. */
+  pump(): void;
+  /** Forgets what was asked of a connection that is gone, and looks anew. */
+  reconnected(): void;
+  /** Stops pulling and listening. Settles when no pull is open any more; what still arrived was given to `take`. */
+  stop(): Promise<void>;
+  /** Tells other workers that tasks were handed back to them. */
+  announceHandBack(tasks: Iterable<ReceivedTask>): void;
+  /** When the broker last answered us, by `performance.now()`. */
+  lastAnswerAtMs(): number;
+}
+
+export interface TaskSourceOptions {
+  readonly broker: Broker;
+  readonly tasks: readonly AnyTask[];
+  readonly configuration: ConfigurationWatch;
+  /** How many more tasks the worker would take in hand now. */
+  room(): number;
+  /** Takes what was pulled. Messages of one network read come one after the other, without a turn of the event loop between them. */
+  take(task: ReceivedTask): void;
+}

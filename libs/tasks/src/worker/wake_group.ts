@@ -1,0 +1,56 @@
+import type { Msg, NatsConnection, Subscription } from "@nats-io/nats-core";
+import type { AnyTask } from "../definition/task.ts";
+
+/** Header that the server puts on what TASKS republishes: the sequence of the stored message. */
+const SEQUENCE = "Nats-Sequence";
+
+export interface Wake {
+  readonly task: string;
+  readonly vo: string;
+  /** Sequence of the message that was stored; undefined: something was handed back. */
+  readonly sequence: number | undefined;
+}
+
+/**
+ * Membership in the queue groups through which one of all workers hears of each stored task.
+ *
+ * A worker without free permits leaves, so that the signal reaches one that can act on it.
+ */
+export interface WakeGroup {
+  readonly joined: boolean;
+  join(): void;
+  leave(): void;
+}
+
+/** Not joined yet. `hear` is called for each wake while joined. */
+export function wakeGroup(nc: NatsConnection, tasks: readonly AnyTask[], hear: (wake: Wake) => void): WakeGroup {
+  let subscriptions: readonly Subscription[] = [];
+
+  function receive(task: string, message: Msg): void {
+    const sequence = Number(message.headers?.get(SEQUENCE) || Number.NaN);
+    const vo = message.subject.slice("wake.".length + task.length + 1);
+    hear({ task, vo, sequence: Number.isNaN(sequence) ? undefined : sequence });
+  }
+
+  return {
+    get joined() {
+      return subscriptions.length > 0;
+    },
+    join() {
+      if (subscriptions.length > 0) return;
+      subscriptions = tasks.map(({ name }) =>
+        nc.subscribe(`wake.${name}.>`, {
+          queue: name,
+          callback: (error, message) => {
+            // An error here is a permission's; the sweep finds the task a second later all the same.
+            if (error === null) receive(name, message);
+          },
+        }),
+      );
+    },
+    leave() {
+      for (const subscription of subscriptions) subscription.unsubscribe();
+      subscriptions = [];
+    },
+  };
+}

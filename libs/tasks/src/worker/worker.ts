@@ -1,0 +1,306 @@
+import type { AnyTask } from "../definition/task.ts";
+import type { UnitOfWork } from "../definition/unit_of_work.ts";
+import type { Keeper } from "../keeper/keeper.ts";
+import type { Locks } from "../locks/locks.ts";
+import { maxPayloadBytes } from "../publish/publisher.ts";
+import { taskIdOf } from "../wire/delivery.ts";
+import type { Broker } from "../wire/broker.ts";
+import type { ConfigurationWatch } from "../wire/configuration_watch.ts";
+import { ABORT_GRACE_MS, type DepsInput, DrainedError, type RunningAttempt } from "./attempt.ts";
+import { Buffer, type InHand } from "./hand.ts";
+import { LaneSource } from "./lane_source.ts";
+import { startCounts } from "./poison.ts";
+import { Rate } from "./rate.ts";
+import type { ReceivedTask } from "./received_task.ts";
+import { type RunContext, runTask } from "./run_task.ts";
+import { handBack, tell } from "./settle.ts";
+import { streamLedger } from "./stream_ledger.ts";
+
+/** Permits lost to tasks that ignore their signal before the process must be restarted. */
+export const MAX_LOST_PERMITS = 3;
+/** Open idle transactions are kept awake this often, ms; the database's idle timeout is the lease's TTL of 15 s. */
+const KEEP_AWAKE_MS = 3_000;
+/** Heartbeats of a buffered task go on this long beyond its timeout, ms. */
+const BUFFERED_MS = 30_000;
+/** First delay of a task that found the waiting room full, ms; doubled with each delivery, up to the longest. */
+const CROWDED_MS = 500;
+const CROWDED_MAX_MS = 16_000;
+/** A broker that has not answered for this long makes the worker unready, ms. */
+const SILENT_MS = 15_000;
+
+/** Sets until when a task is under heartbeat: it may be buffered, and may use its grace after an abort. */
+function holdFor(task: ReceivedTask, ms: number): void {
+  task.untilMs = performance.now() + ms + ABORT_GRACE_MS + BUFFERED_MS;
+}
+
+/** Too many tasks ignored their abort signals. Their code may still be running: the process must be restarted. */
+export class WorkerSpentError extends Error {
+  override readonly name = "WorkerSpentError";
+  readonly tasks: readonly string[];
+  constructor(tasks: readonly string[]) {
+    super(`Cannot go on: ${tasks.length} tasks ignored their abort signal (${tasks.join(", ")}); restart the process, and make them stop at their signal`);
+    this.tasks = tasks;
+  }
+}
+
+export interface WorkerParts {
+  readonly broker: Broker;
+  readonly keeper: Keeper;
+  readonly locks: Locks;
+  readonly configuration: ConfigurationWatch;
+  /** Unique among all processes, e.g. `submit-worker-host-4711-x3`. */
+  readonly name: string;
+  readonly tasks: readonly AnyTask[];
+  /** Required by tasks whose effect is `once`. */
+  readonly ledger: UnitOfWork<unknown> | undefined;
+  deps(input: DepsInput<unknown>): unknown;
+  /** Tasks that run at the same time. */
+  readonly permits: number;
+  /** How long running tasks may go on once the worker is told to stop, ms. */
+  readonly drainMs: number;
+}
+
+export interface WorkerHealth {
+  /** Why no task can be taken now, one line each; empty: ready. */
+  readonly problems: readonly string[];
+  readonly permits: number;
+  readonly running: number;
+  readonly buffered: number;
+  readonly waitingForLocks: number;
+  readonly lostPermits: number;
+}
+
+/**
+ * Pulls tasks and runs them, never more in hand than permits, a small prefetch and the bounded waiting room.
+ *
+ * States: running -> draining (no pulls; buffer and waiting room handed back; running tasks until the deadline) -> ended.
+ */
+export class Worker {
+  /** Settles when drained; rejects with {@linkcode WorkerSpentError} when the process must be restarted. */
+  readonly ended: Promise<void>;
+  readonly #parts: WorkerParts;
+  readonly #context: RunContext;
+  readonly #source: LaneSource;
+  readonly #buffer = new Buffer();
+  readonly #waiting = new Map<InHand, number>();
+  readonly #running = new Set<RunningAttempt>();
+  readonly #rate = new Rate();
+  readonly #end = Promise.withResolvers<void>();
+  readonly #lost: string[] = [];
+  readonly #handedBack: ReceivedTask[] = [];
+  #taken: ReceivedTask[] = [];
+  #busy = 0;
+  #draining: Promise<void> | undefined;
+  #idle: (() => void) | undefined;
+  #pumping = false;
+  readonly #awake: NodeJS.Timeout;
+
+  constructor(parts: WorkerParts) {
+    this.#parts = parts;
+    this.ended = this.#end.promise;
+    const { broker, keeper, locks, tasks, ledger } = parts;
+    const needy = tasks.find(({ effect }) => effect === "once");
+    if (needy !== undefined && ledger === undefined) {
+      throw new TypeError(`Cannot start a worker for ${needy.name}: its effect is "once"; give the worker a ledger`);
+    }
+    this.#context = {
+      broker,
+      worker: parts.name,
+      locks,
+      ledger,
+      starts: startCounts(broker),
+      streamLedger: streamLedger(broker),
+      maxPayloadBytes: maxPayloadBytes(broker),
+      owns: (task) => keeper.owns(task.id),
+      deps: (input) => parts.deps(input),
+      onStart: (attempt) => void this.#running.add(attempt),
+      onEnd: (attempt) => void this.#running.delete(attempt),
+      raiseIfBehind: async () => {
+        await locks.raiseIfBehind().catch((cause: unknown) => broker.observer.note("Cannot compare the lock bucket with the database yet", { cause }));
+      },
+    };
+    this.#awake = setInterval(() => this.#keepAwake(), KEEP_AWAKE_MS);
+    this.#source = new LaneSource({
+      broker,
+      tasks,
+      configuration: parts.configuration,
+      room: () => this.#room(),
+      take: (task) => this.#take(task),
+    });
+  }
+
+  health(): WorkerHealth {
+    const { broker, permits } = this.#parts;
+    const problems: string[] = [];
+    const silentMs = performance.now() - this.#source.lastAnswerAtMs();
+    if (broker.nc.isClosed()) problems.push("the connection to NATS is closed");
+    else if (silentMs > SILENT_MS) problems.push(`NATS has not answered for ${Math.round(silentMs / 1000)} s`);
+    if (this.#draining !== undefined) problems.push("draining");
+    if (this.#lost.length >= MAX_LOST_PERMITS) problems.push(`${this.#lost.length} tasks ignored their abort signal`);
+    return {
+      problems,
+      permits,
+      running: this.#running.size,
+      buffered: this.#buffer.size,
+      waitingForLocks: this.#waiting.size,
+      lostPermits: this.#lost.length,
+    };
+  }
+
+  /** The connection was lost and is back: whatever was asked of the old one is asked again. */
+  reconnected(): void {
+    this.#source.reconnected();
+  }
+
+  /** Hands back what has not begun, gives running tasks their deadline, and ends. `hasten` makes the deadline now. */
+  drain(): Promise<void> {
+    this.#draining ??= this.#drain().then(
+      () => this.#end.resolve(),
+      (error: unknown) => this.#end.reject(error),
+    );
+    return this.#draining;
+  }
+
+  /** Aborts what still runs. */
+  hasten(): void {
+    for (const attempt of this.#running) attempt.abort(new DrainedError("the worker is being stopped"));
+  }
+
+  #room(): number {
+    if (this.#draining !== undefined) return 0;
+    const inHand = this.#busy + this.#buffer.size + this.#taken.length;
+    return this.#parts.permits - this.#lost.length + this.#rate.prefetch() - inHand;
+  }
+
+  /** Messages of one network read are held under heartbeat together, before the first of them runs. */
+  #take(task: ReceivedTask): void {
+    this.#taken.push(task);
+    if (this.#taken.length === 1) queueMicrotask(() => this.#admit());
+  }
+
+  #admit(): void {
+    const taken = this.#taken;
+    this.#taken = [];
+    for (const task of taken) holdFor(task, task.definition.timeoutMs);
+    this.#parts.keeper.hold(taken);
+    for (const received of taken) {
+      const task: InHand = { received, waiter: { resume: () => this.#resume(task) } };
+      if (this.#draining === undefined) this.#buffer.add(task);
+      else this.#giveBack(task);
+    }
+    this.#startAll();
+  }
+
+  #resume(task: InHand): void {
+    if (this.#draining !== undefined || !this.#waiting.has(task)) return;
+    this.#buffer.resume(task);
+    this.#startAll();
+  }
+
+  #startAll(): void {
+    while (this.#draining === undefined && this.#busy < this.#parts.permits - this.#lost.length) {
+      const task = this.#buffer.next();
+      if (task === undefined) break;
+      this.#busy++;
+      void this.#start(task);
+    }
+  }
+
+  async #start(task: InHand): Promise<void> {
+    const { received, waiter } = task;
+    const since = this.#waiting.get(task);
+    const nowMs = performance.now();
+    this.#waiting.delete(task);
+    const end = await runTask(this.#context, received, { waiter, waitedMs: since === undefined ? 0 : nowMs - since });
+    this.#busy--;
+    if (end.kind === "contended") {
+      this.#wait(task, since ?? nowMs, end.by);
+    } else {
+      this.#rate.count();
+      this.#parts.keeper.letGo([received.id]);
+      this.#parts.locks.forget(waiter);
+      if (end.kind === "stuck") this.#losePermit(received.definition.name);
+    }
+    if (this.#busy === 0) this.#idle?.();
+    this.#startAll();
+    this.#pumpSoon();
+  }
+
+  #wait(task: InHand, sinceMs: number, by: string): void {
+    const { received, waiter } = task;
+    if (this.#draining !== undefined) return this.#giveBack(task);
+    this.#waiting.set(task, sinceMs);
+    if (this.#parts.locks.wait(waiter)) {
+      holdFor(received, received.definition.lockWaitMs + received.definition.timeoutMs);
+      this.#parts.keeper.hold([received]);
+      tell(this.#context, { received, taskId: this.#idOf(received), attempt: 1 }, "contended", { reason: `lock ${by} is held` });
+      return;
+    }
+    const delayMs = Math.min(CROWDED_MAX_MS, CROWDED_MS * 2 ** Math.min(received.delivery.count - 1, 10));
+    this.#giveBack(task, delayMs * (0.75 + Math.random() / 2));
+  }
+
+  #idOf(received: ReceivedTask): string {
+    return taskIdOf(received.headers, received.delivery);
+  }
+
+  #giveBack(task: InHand, delayMs = 0): void {
+    const { received, waiter } = task;
+    this.#waiting.delete(task);
+    this.#parts.locks.forget(waiter);
+    handBack(this.#context, { received, taskId: this.#idOf(received), attempt: 1 }, delayMs);
+    this.#parts.keeper.letGo([received.id]);
+    if (delayMs === 0) this.#handedBack.push(received);
+  }
+
+  /** One look for more work however many tasks have ended in this turn of the event loop. */
+  #pumpSoon(): void {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    queueMicrotask(() => {
+      this.#pumping = false;
+      this.#source.pump();
+    });
+  }
+
+  #keepAwake(): void {
+    const before = performance.now() - KEEP_AWAKE_MS / 2;
+    for (const attempt of this.#running) if (attempt.startedAtMs < before) void attempt.keepAwake();
+  }
+
+  #losePermit(task: string): void {
+    this.#lost.push(task);
+    this.#parts.broker.observer.alarm(`${task} ignored its abort signal; its permit is lost (${this.#lost.length} of ${MAX_LOST_PERMITS})`);
+    if (this.#lost.length < MAX_LOST_PERMITS) return;
+    this.#end.reject(new WorkerSpentError(this.#lost));
+    void this.drain();
+  }
+
+  async #drain(): Promise<void> {
+    const { broker, drainMs } = this.#parts;
+    await this.#source.stop();
+    this.#admit();
+    for (let task = this.#buffer.next(); task !== undefined; task = this.#buffer.next()) this.#giveBack(task);
+    for (const task of [...this.#waiting.keys()]) this.#giveBack(task);
+    await this.#announce();
+    const deadline = setTimeout(() => this.hasten(), drainMs);
+    if (this.#busy > 0) {
+      await new Promise<void>((resolve) => {
+        this.#idle = resolve;
+      });
+    }
+    clearTimeout(deadline);
+    clearInterval(this.#awake);
+    await this.#announce();
+    if (!broker.nc.isClosed()) await broker.nc.flush();
+  }
+
+  /** Hand-backs wake nobody by themselves: an unflushed nak is lost, and only what the server has can be pulled by others. */
+  async #announce(): Promise<void> {
+    if (this.#handedBack.length === 0 || this.#parts.broker.nc.isClosed()) return;
+    const tasks = this.#handedBack.splice(0);
+    await this.#parts.broker.nc.flush();
+    this.#source.announceHandBack(tasks);
+    await this.#parts.broker.nc.flush();
+  }
+}
