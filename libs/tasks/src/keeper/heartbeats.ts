@@ -47,7 +47,9 @@ export function openHeartbeats({ nc, ownership, heartbeatMs, note }: HeartbeatOp
     // What is published while disconnected would go out at the reconnect, to a server that may know nothing of it.
     if (round !== undefined || disconnectedAtMs !== undefined || nc.isClosed()) return;
     round = beat()
-      .catch((cause: unknown) => note("A round of heartbeats did not reach the server; the next one follows", { cause: String(cause) }))
+      .catch((cause: unknown) =>
+        note("A round of heartbeats did not reach the server; the next one follows", { cause: String(cause) }),
+      )
       .finally(() => {
         round = undefined;
       });
@@ -60,7 +62,9 @@ export function openHeartbeats({ nc, ownership, heartbeatMs, note }: HeartbeatOp
       const found = nc.info?.server_id;
       if (found !== serverId) {
         ownership.lapse(disconnectedAtMs ?? sharedNowMs());
-        note("The broker was restarted, or another one answers now: messages in hand may be with others too", { serverId: found });
+        note("The broker was restarted, or another one answers now: messages in hand may be with others too", {
+          serverId: found,
+        });
       }
       serverId = found;
       disconnectedAtMs = undefined;

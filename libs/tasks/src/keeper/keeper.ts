@@ -1,12 +1,12 @@
 import { once } from "node:events";
 import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
-import { asSharedMs } from "../locks/clocks.ts";
+import { asSharedMs, sharedNowMs } from "../locks/clocks.ts";
 import type { LeaseKeeper } from "../locks/lease.ts";
 import { LeaseSlot } from "../locks/lease_slot.ts";
 import type { Observer } from "../wire/observer.ts";
 import { type MessageInHand, Ownership } from "./ownership.ts";
-import type { FromThread, ThreadSettings, ToThread } from "./thread_messages.ts";
+import type { FromThread, HeldMessage, ThreadSettings, ToThread } from "./thread_messages.ts";
 
 /** How much sooner than the server's ack wait ownership ends, ms. */
 const OWNERSHIP_MARGIN_MS = 5_000;
@@ -25,11 +25,16 @@ export interface KeeperOptions {
   readonly ackWaitMs?: number;
 }
 
-/** A message that was pulled. The worker gives it an id of its own, which it uses once. */
-export interface PulledMessage extends MessageInHand {
+/** A message that was pulled. Times are `performance.now()`, ms. */
+export interface PulledMessage {
+  /** A number that this process uses once. */
   readonly id: number;
   /** The subject to which its ack goes. */
   readonly ack: string;
+  /** When the pull that brought it was sent, or any moment before. The moment it was read is too late: a busy thread reads late. */
+  readonly pulledAtMs: number;
+  /** No heartbeat is sent after this moment. */
+  readonly untilMs: number;
 }
 
 /**
@@ -41,12 +46,15 @@ export interface PulledMessage extends MessageInHand {
 export interface Keeper extends LeaseKeeper, AsyncDisposable {
   /** Aborts when the thread has crashed: nothing is owned or renewed any more, and the process should end. */
   readonly signal: AbortSignal;
-  /** Begins heartbeats. One call for each batch, before any of it runs. A second call for an id gives it another `untilMs`. */
+  /** Begins heartbeats. One call for each batch, before any of it runs. A later call for the same id only changes its `untilMs`. */
   hold(messages: readonly PulledMessage[]): void;
   /** Ends heartbeats, by the end of this turn of the event loop. */
-  letGo(id: number): void;
-  /** Whether the message is surely not with another worker. Once false, the holder may only ack what is recorded: no nak, no term, no failure. */
-  owns(message: MessageInHand): boolean;
+  letGo(ids: readonly number[]): void;
+  /**
+   * Whether the held message is surely not with another worker. Once false, the holder may only ack what is recorded: no nak, no
+   * term, no failure. False for a message that is not held.
+   */
+  owns(id: number): boolean;
 }
 
 /** Starts the thread, and resolves when it is connected. Throws what connecting throws, without its class. */
@@ -54,12 +62,17 @@ export async function openKeeper(options: KeeperOptions): Promise<Keeper> {
   const { url, credsFile, name, observer, heartbeatMs = 5_000, ackWaitMs = 20_000 } = options;
   const windowMs = ackWaitMs - OWNERSHIP_MARGIN_MS;
   if (!(windowMs > heartbeatMs)) {
-    throw new RangeError(`Cannot keep messages with a heartbeat of ${heartbeatMs} ms and an ack wait of ${ackWaitMs} ms: the ack wait must be over 5 s longer`);
+    throw new RangeError(
+      `Cannot keep messages with a heartbeat of ${heartbeatMs} ms and an ack wait of ${ackWaitMs} ms: the ack wait must be over 5 s longer`,
+    );
   }
   const ownership = new Ownership(windowMs);
   const settings: ThreadSettings = { url, credsFile, name, heartbeatMs, windowMs, ownership: ownership.shared };
   // thread.ts when run from source, thread.js when built.
-  const thread = new Worker(new URL(`./thread${extname(import.meta.url)}`, import.meta.url), { name: "muster keeper", workerData: settings });
+  const thread = new Worker(new URL(`./thread${extname(import.meta.url)}`, import.meta.url), {
+    name: "muster keeper",
+    workerData: settings,
+  });
   await once(thread, "message"); // It says that it is ready, or rejects with the thread's error.
   // An open connection keeps a process alive, not its keeper.
   thread.unref();
@@ -68,6 +81,7 @@ export async function openKeeper(options: KeeperOptions): Promise<Keeper> {
 
 function keepWith(thread: Worker, ownership: Ownership, observer: Observer): Keeper {
   const leases = new Map<number, { readonly slot: LeaseSlot; onLost(reason: string): void }>();
+  const inHand = new Map<number, MessageInHand>();
   const crashed = new AbortController();
   let nextLeaseId = 1;
   let letGo: number[] = [];
@@ -78,8 +92,12 @@ function keepWith(thread: Worker, ownership: Ownership, observer: Observer): Kee
   function crash(cause: unknown): void {
     if (isClosing || crashed.signal.aborted) return;
     ownership.end();
-    crashed.abort(new Error("Cannot keep leases and messages: the keeper's thread has ended; restart the process", { cause }));
-    observer.alarm("The thread of heartbeats and renewals has crashed; all leases and messages in hand are given up", { cause });
+    crashed.abort(
+      new Error("Cannot keep leases and messages: the keeper's thread has ended; restart the process", { cause }),
+    );
+    observer.alarm("The thread of heartbeats and renewals has crashed; all leases and messages in hand are given up", {
+      cause,
+    });
     for (const [id, { slot, onLost }] of leases) {
       leases.delete(id);
       if (slot.end("lost")) onLost("the thread that renews it has crashed");
@@ -105,13 +123,27 @@ function keepWith(thread: Worker, ownership: Ownership, observer: Observer): Kee
     signal: crashed.signal,
     hold(messages) {
       flushLetGo();
-      tell({ kind: "hold", messages: messages.map(({ id, ack, untilMs }) => ({ id, ack, untilMs: asSharedMs(untilMs) })) });
+      const heldAtMs = sharedNowMs();
+      const held: HeldMessage[] = [];
+      for (const { id, ack, pulledAtMs, untilMs } of messages) {
+        const known = inHand.get(id) ?? { pulledAtMs: asSharedMs(pulledAtMs), heldAtMs };
+        const until = { untilMs: asSharedMs(untilMs) };
+        inHand.set(id, { ...known, ...until });
+        held.push({ id, ack, ...until });
+      }
+      tell({ kind: "hold", messages: held });
     },
-    letGo(id) {
+    letGo(ids) {
       if (letGo.length === 0) setImmediate(flushLetGo);
-      letGo.push(id);
+      for (const id of ids) {
+        inHand.delete(id);
+        letGo.push(id);
+      }
     },
-    owns: (message) => ownership.owns(message),
+    owns(id) {
+      const message = inHand.get(id);
+      return message !== undefined && ownership.owns(message);
+    },
     keep(lease, onLost) {
       if (crashed.signal.aborted) queueMicrotask(() => onLost("the thread that would renew it has crashed"));
       const id = nextLeaseId++;

@@ -1,4 +1,4 @@
-import { asSharedMs } from "../locks/clocks.ts";
+import { sharedNowMs } from "../locks/clocks.ts";
 
 // Cells of the shared memory, 64 bits each; times are microseconds of the shared monotonic clock.
 const BEAT_AT_US = 0;
@@ -6,11 +6,11 @@ const SINCE_US = 1;
 const ENDED = 2;
 const CELLS = 3;
 
-/** What is asked about a message in hand. Times are `performance.now()` of the worker's own thread, ms. */
+/** What is known of a message in hand. Times are of the shared monotonic clock, ms. */
 export interface MessageInHand {
   /** When the pull that brought it was sent: the server's ack wait began no sooner. */
   readonly pulledAtMs: number;
-  /** When it was given to `hold`. */
+  /** When its heartbeats were asked for. */
   readonly heldAtMs: number;
   /** No heartbeat is sent for it after this moment. */
   readonly untilMs: number;
@@ -63,11 +63,11 @@ export class Ownership {
 
   /** Whether the message is surely still ours: no other worker has it. */
   owns({ pulledAtMs, heldAtMs, untilMs }: MessageInHand): boolean {
-    if (this.hasEnded || asSharedMs(pulledAtMs) < this.#read(SINCE_US)) return false;
+    if (this.hasEnded || pulledAtMs < this.#read(SINCE_US)) return false;
     // Read too late, by a thread that was busy: its heartbeats may go to another's delivery.
     if (heldAtMs - pulledAtMs > this.#windowMs) return false;
     const beatAtMs = this.#read(BEAT_AT_US);
-    const lastMs = beatAtMs > asSharedMs(heldAtMs) ? Math.min(beatAtMs, asSharedMs(untilMs)) : asSharedMs(pulledAtMs);
-    return asSharedMs(performance.now()) - lastMs < this.#windowMs;
+    const lastMs = beatAtMs > heldAtMs ? Math.min(beatAtMs, untilMs) : pulledAtMs;
+    return sharedNowMs() - lastMs < this.#windowMs;
   }
 }

@@ -36,7 +36,11 @@ async function run(port: NonNullable<typeof parentPort>, settings: ThreadSetting
   tell({ kind: "ready" });
 
   const cause = await nc.closed();
-  if (!isClosing) throw new Error(`Cannot keep leases and messages: the connection to NATS was closed (${String(cause ?? "no reason")})`, { cause });
+  if (!isClosing)
+    throw new Error(
+      `Cannot keep leases and messages: the connection to NATS was closed (${String(cause ?? "no reason")})`,
+      { cause },
+    );
 }
 
 if (parentPort === null) throw new Error("Cannot run keeper/thread: it is the keeper's thread; use openKeeper");

@@ -69,7 +69,8 @@ export function openFreedWatch({ broker, isNeeded, onFreed, onOpened }: FreedWat
     working = look()
       .catch((cause: unknown) => {
         // Waiters go on by the holders' TTL meanwhile; the bucket is declared again by whoever takes a lock.
-        if (!isSilence(cause) && !isStreamGone(cause)) broker.observer.note("Cannot watch the bucket locks yet", { cause });
+        if (!isSilence(cause) && !isStreamGone(cause))
+          broker.observer.note("Cannot watch the bucket locks yet", { cause });
       })
       .finally(() => {
         working = undefined;

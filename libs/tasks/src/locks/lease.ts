@@ -12,7 +12,9 @@ export class LeaseLostError extends Error {
   readonly key: string;
   readonly fencingToken: number;
   constructor(key: string, fencingToken: number, reason: string) {
-    super(`Cannot keep lock "${key}" with fencing token ${fencingToken}: ${reason}; the run is abandoned and its task comes back`);
+    super(
+      `Cannot keep lock "${key}" with fencing token ${fencingToken}: ${reason}; the run is abandoned and its task comes back`,
+    );
     this.key = key;
     this.fencingToken = fencingToken;
   }
@@ -68,7 +70,11 @@ export type LeaseEnded = (key: string, holder: string, mark: number | undefined)
 const PAUSE_MS = 250;
 
 /** Frees the lock by compare-and-set, whatever renewal came between. Answers the mark's revision, or undefined if it was ours no more. */
-async function free(bucket: LockBucket, { key, record: { holder } }: TakenLock, revision: number): Promise<number | undefined> {
+async function free(
+  bucket: LockBucket,
+  { key, record: { holder } }: TakenLock,
+  revision: number,
+): Promise<number | undefined> {
   for (let expected = revision; ; ) {
     const mark = await bucket.free(key, expected);
     if (mark !== undefined) return mark;
@@ -81,7 +87,11 @@ async function free(bucket: LockBucket, { key, record: { holder } }: TakenLock, 
 
 /** Makes a lease of a lock that was just taken, and has it renewed. */
 export function openLease(
-  { bucket, keeper, observer }: { readonly bucket: LockBucket; readonly keeper: LeaseKeeper; readonly observer: Observer },
+  {
+    bucket,
+    keeper,
+    observer,
+  }: { readonly bucket: LockBucket; readonly keeper: LeaseKeeper; readonly observer: Observer },
   taken: TakenLock,
   onEnded: LeaseEnded,
 ): Lease {

@@ -25,7 +25,13 @@ export interface LockRecord {
 /** What the stream's leader has under a lock's key. */
 export type StoredLock =
   /** Taken. `holder` is empty where the value is none of ours. */
-  | { readonly kind: "taken"; readonly revision: number; readonly holder: string; readonly worker: string; readonly ttlMs: number | undefined }
+  | {
+      readonly kind: "taken";
+      readonly revision: number;
+      readonly holder: string;
+      readonly worker: string;
+      readonly ttlMs: number | undefined;
+    }
   /** Free; a mark tells that it was released or has lapsed. */
   | { readonly kind: "mark"; readonly revision: number };
 
@@ -71,7 +77,11 @@ export async function openLockBucket(nc: NatsConnection): Promise<LockBucket> {
   const js = jetstream(nc, { timeout: REQUEST_TIMEOUT_MS });
   const jsm = await jetstreamManager(nc, { timeout: REQUEST_TIMEOUT_MS, checkAPI: false });
 
-  async function put(key: string, value: string, options: { ttlMs: number; expected: number; purge: boolean }): Promise<number | undefined> {
+  async function put(
+    key: string,
+    value: string,
+    options: { ttlMs: number; expected: number; purge: boolean },
+  ): Promise<number | undefined> {
     const headers = newHeaders();
     headers.set(EXPECTED_LAST_SUBJECT_SEQUENCE, String(options.expected));
     headers.set(MESSAGE_TTL, `${options.ttlMs}ms`);
@@ -97,7 +107,13 @@ export async function openLockBucket(nc: NatsConnection): Promise<LockBucket> {
       const { seq: revision, header, data } = found;
       if (header?.has("KV-Operation") || header?.has("Nats-Marker-Reason")) return { kind: "mark", revision };
       const { holder = "", worker = "" } = parseRecord(data);
-      return { kind: "taken", revision, holder: String(holder), worker: String(worker), ttlMs: parseTtl(header?.get(MESSAGE_TTL)) };
+      return {
+        kind: "taken",
+        revision,
+        holder: String(holder),
+        worker: String(worker),
+        ttlMs: parseTtl(header?.get(MESSAGE_TTL)),
+      };
     },
   };
 }

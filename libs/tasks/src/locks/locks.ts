@@ -65,8 +65,16 @@ export interface Locks extends AsyncDisposable {
 
 /** Opens the locks on the broker's connection. Leases outlive it until they are released. */
 export async function openLocks(options: LocksOptions): Promise<Locks> {
-  const { broker, keeper, worker, ttlMs = 15_000, room: limits = { perProcess: 1_000, perKey: 64 }, highestFence } = options;
-  if (!(ttlMs >= 2 * SAFETY_MS)) throw new RangeError(`Cannot open locks with a TTL of ${ttlMs} ms: give ${2 * SAFETY_MS} or more`);
+  const {
+    broker,
+    keeper,
+    worker,
+    ttlMs = 15_000,
+    room: limits = { perProcess: 1_000, perKey: 64 },
+    highestFence,
+  } = options;
+  if (!(ttlMs >= 2 * SAFETY_MS))
+    throw new RangeError(`Cannot open locks with a TTL of ${ttlMs} ms: give ${2 * SAFETY_MS} or more`);
   const { jsm, observer } = broker;
   const bucket = await openLockBucket(broker.nc);
   const room = new WaitingRoom(ttlMs, limits);
@@ -117,7 +125,11 @@ export async function openLocks(options: LocksOptions): Promise<Locks> {
     slot.noteWrite(fencingToken, sent);
     ours.set(key, record.holder);
     room.took(key, waiter, fencingToken);
-    return openLease({ bucket, keeper, observer }, { key, record, fencingToken, slot, untilMs: asSharedMs(untilMs) }, onEnded);
+    return openLease(
+      { bucket, keeper, observer },
+      { key, record, fencingToken, slot, untilMs: asSharedMs(untilMs) },
+      onEnded,
+    );
   }
 
   async function tryAcquire(keys: readonly string[], request: LockRequest): Promise<LockAnswer> {

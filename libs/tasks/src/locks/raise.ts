@@ -43,10 +43,14 @@ export async function raiseLocks({ jsm, observer, highestFence }: RaiseOptions):
  *
  * For whoever was refused by the fence although nobody else holds the lock: the bucket has lost its newest revisions.
  */
-export async function raiseIfBehind(options: RaiseOptions & { readonly highestFence: () => Promise<number> }): Promise<boolean> {
+export async function raiseIfBehind(
+  options: RaiseOptions & { readonly highestFence: () => Promise<number> },
+): Promise<boolean> {
   const { state } = await options.jsm.streams.info(LOCKS_STREAM);
   if ((await options.highestFence()) <= state.last_seq) return false;
-  options.observer.alarm("The bucket locks has lost its newest revisions; raising them", { lastRevision: state.last_seq });
+  options.observer.alarm("The bucket locks has lost its newest revisions; raising them", {
+    lastRevision: state.last_seq,
+  });
   await raiseLocks(options);
   return true;
 }

@@ -59,7 +59,11 @@ export function openRenewals(bucket: LockBucket, onLost: (id: number, reason: st
       note(renewal, found.revision, renewal.unanswered ?? slot.sent);
       return;
     }
-    lose(id, renewal, found?.kind === "taken" ? `worker ${found.worker || "unknown"} holds it now` : "it has lapsed or was freed");
+    lose(
+      id,
+      renewal,
+      found?.kind === "taken" ? `worker ${found.worker || "unknown"} holds it now` : "it has lapsed or was freed",
+    );
   }
 
   async function renew(id: number, renewal: Renewal): Promise<void> {
@@ -67,7 +71,11 @@ export function openRenewals(bucket: LockBucket, onLost: (id: number, reason: st
     const sent = momentNow();
     renewal.notBeforeMs = Number.POSITIVE_INFINITY;
     try {
-      const revision = await bucket.write(lease.key, { record: lease.record, ttlMs: lease.ttlMs, expected: slot.revision });
+      const revision = await bucket.write(lease.key, {
+        record: lease.record,
+        ttlMs: lease.ttlMs,
+        expected: slot.revision,
+      });
       if (revision === undefined) await lookUp(id, renewal);
       else note(renewal, revision, sent);
       renewal.notBeforeMs = 0;
@@ -100,7 +108,13 @@ export function openRenewals(bucket: LockBucket, onLost: (id: number, reason: st
 
   return {
     keep(id, lease) {
-      renewals.set(id, { lease, slot: new LeaseSlot(lease.ttlMs, lease.shared), unanswered: undefined, failure: undefined, notBeforeMs: 0 });
+      renewals.set(id, {
+        lease,
+        slot: new LeaseSlot(lease.ttlMs, lease.shared),
+        unanswered: undefined,
+        failure: undefined,
+        notBeforeMs: 0,
+      });
     },
     [Symbol.dispose]() {
       clearInterval(ticking);

@@ -18,7 +18,10 @@ export class LockUnknownError extends Error {
   override readonly name = "LockUnknownError";
   readonly key: string;
   constructor(key: string, cause: unknown) {
-    super(`Cannot tell whether lock "${key}" was taken: no answer in ${BUDGET_MS / 1000} s; try again, it lapses by itself`, { cause });
+    super(
+      `Cannot tell whether lock "${key}" was taken: no answer in ${BUDGET_MS / 1000} s; try again, it lapses by itself`,
+      { cause },
+    );
     this.key = key;
   }
 }
@@ -60,7 +63,10 @@ async function tryOnce(
   const firstSent = asked.firstSent ?? sent;
   asked.firstSent = firstSent;
   const revision = await bucket.write(key, { record, ttlMs, expected: asked.expected });
-  const found = revision === undefined ? await bucket.read(key) : ({ kind: "taken", revision, holder: record.holder, ttlMs } as const);
+  const found =
+    revision === undefined
+      ? await bucket.read(key)
+      : ({ kind: "taken", revision, holder: record.holder, ttlMs } as const);
   if (found?.kind !== "taken") {
     asked.expected = found?.revision ?? 0;
     return undefined;
