@@ -19,7 +19,7 @@ const LINK = "elsewhere";
 export async function openDataFolder(dataDir: string, user: ServerUser | undefined): Promise<string> {
   await mkdir(dataDir, { recursive: true });
   if (user === undefined) return dataDir;
-  if (await canReach(user, join(dataDir, "pgdata"))) {
+  if (await canReach(user, dataDir)) {
     await chown(dataDir, user.uid, user.gid);
     return dataDir;
   }
