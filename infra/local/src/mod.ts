@@ -1,6 +1,6 @@
 export { type NatsServer, type NatsServerOptions, startNatsServer } from "./nats/nats_server.ts";
 export type { SyncInterval } from "./nats/server_config.ts";
-export { createDatabase } from "./postgres/create_database.ts";
+export { createDatabase, ensureDatabase } from "./postgres/create_database.ts";
 export { type Durability, type Postgres, type PostgresOptions, startPostgres } from "./postgres/postgres.ts";
 export { NoPostgresError } from "./postgres/programs.ts";
 export { DataFolderInUseError } from "./process/claim.ts";

@@ -24,6 +24,8 @@ export interface NatsServerOptions {
   readonly binary?: string | undefined;
   /** Hears of what takes time, one line each. */
   readonly onProgress?: ((line: string) => void) | undefined;
+  /** Ends the search for a nats-server. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A running nats-server with JetStream, on loopback. It ends with this process at the latest. */
@@ -36,8 +38,8 @@ export interface NatsServer extends AsyncDisposable {
   readonly dataDir: string;
   /** Resolves when the server has ended, for whatever reason; never rejects. */
   readonly exited: Promise<Exit>;
-  /** Shuts the server down in order. Resolves when it has ended. */
-  stop(): Promise<void>;
+  /** Shuts the server down in order, and kills it when that takes longer than `graceMs`, default 3 s. Resolves when it has ended. */
+  stop(graceMs?: number): Promise<void>;
   /** Sends a signal at once, e.g. `SIGKILL` to play a crash; await {@linkcode exited} before starting anew. */
   kill(signal: NodeJS.Signals): void;
 }
@@ -65,9 +67,9 @@ async function removePortsFiles(dataDir: string): Promise<void> {
  * {@linkcode NoNatsServerError} when there is none to be had, and {@linkcode ServerStartError} with the end of its log.
  */
 export async function startNatsServer(options: NatsServerOptions): Promise<NatsServer> {
-  const { port, portOption = "port", syncInterval = "always", onProgress = () => {} } = options;
+  const { port, portOption = "port", syncInterval = "always", onProgress = () => {}, signal } = options;
   const dataDir = resolve(options.dataDir);
-  const binary = options.binary ?? (await provisionNatsServer(onProgress));
+  const binary = options.binary ?? (await provisionNatsServer(onProgress, signal));
   const version = await readNatsServerVersion(binary);
   await claimDataFolder(dataDir, onProgress);
   await removePortsFiles(dataDir);
@@ -87,7 +89,7 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
   const { pid, exited, kill } = serverProcess;
   const look = () => readPortsFile(dataDir, pid);
   const actualPort = await whenReady({ server: "nats-server", serverProcess, logFile, logFrom, look });
-  const stop = () => serverProcess.stop(STOP_GRACE_MS);
+  const stop = (graceMs = STOP_GRACE_MS) => serverProcess.stop(graceMs);
   const url = `nats://127.0.0.1:${actualPort}`;
-  return { url, port: actualPort, pid, version, dataDir, exited, stop, kill, [Symbol.asyncDispose]: stop };
+  return { url, port: actualPort, pid, version, dataDir, exited, stop, kill, [Symbol.asyncDispose]: () => stop() };
 }

@@ -1,5 +1,8 @@
 import pg from "pg";
 
+/** PostgreSQL's code for a database whose name is taken. */
+const DUPLICATE_DATABASE = "42P04";
+
 /**
  * Creates the database `name` on the server and answers its URL.
  *
@@ -18,6 +21,20 @@ export async function createDatabase(
   } finally {
     await client.end();
   }
+  return databaseUrl(server, name);
+}
+
+/** As {@linkcode createDatabase}, but answers the URL of the one that is there when there is one. */
+export async function ensureDatabase(server: { readonly url: string }, name: string): Promise<string> {
+  try {
+    return await createDatabase(server, name);
+  } catch (error) {
+    if (!(error instanceof pg.DatabaseError) || error.code !== DUPLICATE_DATABASE) throw error;
+    return databaseUrl(server, name);
+  }
+}
+
+function databaseUrl(server: { readonly url: string }, name: string): string {
   const url = new URL(server.url);
   url.pathname = `/${encodeURIComponent(name)}`;
   return url.href;

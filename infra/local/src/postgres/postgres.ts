@@ -45,8 +45,8 @@ export interface Postgres extends AsyncDisposable {
   readonly dataDir: string;
   /** Resolves when the server has ended, for whatever reason; never rejects. */
   readonly exited: Promise<Exit>;
-  /** Ends every session and shuts down in order. Resolves when the server has ended. */
-  stop(): Promise<void>;
+  /** Ends every session and shuts down, in `graceMs` at most, default 4 s; then it is killed. Resolves when it has ended. */
+  stop(graceMs?: number): Promise<void>;
   /** Sends a signal at once, e.g. `SIGKILL` to play a crash; await {@linkcode exited} before starting anew. */
   kill(signal: NodeJS.Signals): void;
 }
@@ -133,9 +133,9 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
     });
     const { pid, exited, kill } = serverProcess;
     await whenReady({ server: "PostgreSQL", serverProcess, logFile, logFrom, look: () => isReady(pgData, pid) });
-    const stop = () => serverProcess.stop(STOP_GRACE_MS);
+    const stop = (graceMs = STOP_GRACE_MS) => serverProcess.stop(graceMs);
     const url = `postgres://${SUPERUSER}:${password}@${LOOPBACK}:${port}/postgres`;
-    return { url, port, pid, dataDir: folder, exited, stop, kill, [Symbol.asyncDispose]: stop };
+    return { url, port, pid, dataDir: folder, exited, stop, kill, [Symbol.asyncDispose]: () => stop() };
   }
 
   for (let left = STARTS - 1; ; left--) {

@@ -1,8 +1,8 @@
 import { access, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { addToCache } from "./cache.ts";
+import { addToCache, type CachedProgram } from "./cache.ts";
 import { findOnPath, run } from "./run.ts";
-import type { Progress } from "./source.ts";
+import type { Errand } from "./source.ts";
 
 /** Debian's newest suite: the stable ones carry a nats-server that is too old. */
 const SUITE = "sid";
@@ -60,7 +60,7 @@ async function privateOptions(folder: string, mirror: string): Promise<string[]>
  * Takes the server from Debian's newest suite: apt checks the archive's signature, and the package is unpacked, not installed.
  * Throws why it cannot, in one line.
  */
-export async function fromApt(cache: string, name: string, progress: Progress): Promise<string> {
+export async function fromApt({ cache, progress, signal }: Errand, program: CachedProgram): Promise<string> {
   for (const tool of ["apt-get", "dpkg"]) {
     if ((await findOnPath(tool)) === undefined) throw new Error(`there is no ${tool} on this machine`);
   }
@@ -69,13 +69,13 @@ export async function fromApt(cache: string, name: string, progress: Progress): 
   });
   const mirror = await findMirror();
   progress(`nats-server: taking it from Debian ${SUITE} at ${mirror}, which changes nothing on this machine`);
-  return await addToCache(cache, name, async (scratch) => {
+  return await addToCache(cache, program, async (scratch) => {
     const options = await privateOptions(scratch, mirror);
-    await run("apt-get", [...options, "update"], { timeoutMs: 120_000, cwd: scratch });
-    await run("apt-get", [...options, "download", "nats-server"], { timeoutMs: 120_000, cwd: scratch });
+    await run("apt-get", [...options, "update"], { timeoutMs: 120_000, cwd: scratch, signal });
+    await run("apt-get", [...options, "download", "nats-server"], { timeoutMs: 120_000, cwd: scratch, signal });
     const [archive] = (await readdir(scratch)).filter((file) => file.endsWith(".deb"));
     if (archive === undefined) throw new Error("apt-get downloaded no package");
-    await run("dpkg", ["-x", archive, "unpacked"], { timeoutMs: 30_000, cwd: scratch });
+    await run("dpkg", ["-x", archive, "unpacked"], { timeoutMs: 30_000, cwd: scratch, signal });
     return join(scratch, "unpacked/usr/sbin/nats-server");
   });
 }

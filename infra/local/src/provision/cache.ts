@@ -1,4 +1,4 @@
-import { lstat, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
+import { access, lstat, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -44,20 +44,39 @@ export async function openCache(): Promise<string> {
   );
 }
 
+/** A program that the cache may hold. */
+export interface CachedProgram {
+  readonly name: string;
+  /** Throws when the file is not the program that is wanted. */
+  check(binary: string): Promise<void>;
+}
+
+/** Returns the path if the program lies there. Throws, in a line, why not. */
+export async function checked(binary: string | undefined, { check }: CachedProgram): Promise<string> {
+  if (binary === undefined) throw new Error("it is not there");
+  await access(binary).catch((cause) => {
+    throw new Error("it is not there", { cause });
+  });
+  await check(binary);
+  return binary;
+}
+
 /**
- * Lets `fill` make a file or folder in a scratch folder, and moves it to `<cache>/<name>` when it is whole.
+ * Lets `fill` make the program in a scratch folder, and moves it to its place in the cache once it has been checked.
  *
  * Two processes that do so at once both get a whole one. `fill` answers the path of what it made. Answers the final path.
  */
 export async function addToCache(
   cache: string,
-  name: string,
+  { name, check }: CachedProgram,
   fill: (scratch: string) => Promise<string>,
 ): Promise<string> {
   const scratch = await mkdtemp(join(cache, "tmp-"));
   try {
     const target = join(cache, name);
-    await rename(await fill(scratch), target);
+    const made = await fill(scratch);
+    await check(made);
+    await rename(made, target);
     return target;
   } finally {
     await rm(scratch, { recursive: true, force: true });

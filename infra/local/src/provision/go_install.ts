@@ -1,25 +1,25 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { addToCache } from "./cache.ts";
+import { addToCache, type CachedProgram } from "./cache.ts";
 import { findOnPath, run } from "./run.ts";
-import type { Progress } from "./source.ts";
+import type { Errand } from "./source.ts";
 
 /** A download of the modules and a build on a small machine, ms. */
 const BUILD_WITHIN_MS = 300_000;
 
 /** A command written in Go. */
-export interface GoCommand {
-  readonly name: string;
+export interface GoCommand extends CachedProgram {
   /** Its path and version, as `go install` takes them. */
   readonly module: string;
 }
 
 /** Builds the command with Go into the cache. Throws why it cannot, in one line. */
-export async function fromGo(cache: string, { name, module }: GoCommand, progress: Progress): Promise<string> {
+export async function fromGo({ cache, progress, signal }: Errand, command: GoCommand): Promise<string> {
+  const { name, module } = command;
   const go = await findOnPath("go");
   if (go === undefined) throw new Error("there is no Go on this machine");
   progress(`${name}: building ${module} with Go; this takes a minute or two`);
-  return await addToCache(cache, name, async (scratch) => {
+  return await addToCache(cache, command, async (scratch) => {
     const bin = join(scratch, "bin");
     await mkdir(bin);
     // Go's own folders lie in the user's home, which need not exist; read-only modules could not be removed with the scratch folder.
@@ -29,7 +29,7 @@ export async function fromGo(cache: string, { name, module }: GoCommand, progres
       GOCACHE: join(scratch, "build"),
       GOFLAGS: "-modcacherw",
     };
-    await run(go, ["install", module], { timeoutMs: BUILD_WITHIN_MS, cwd: scratch, env: folders });
+    await run(go, ["install", module], { timeoutMs: BUILD_WITHIN_MS, cwd: scratch, env: folders, signal });
     return join(bin, name);
   });
 }

@@ -1,14 +1,11 @@
 import { join } from "node:path";
 import { OLDEST_NATS_SERVER, readNatsServerVersion } from "./nats_server_version.ts";
 import { fromApt } from "./apt.ts";
-import { openCache } from "./cache.ts";
-import { fromGo } from "./go_install.ts";
+import { checked, openCache } from "./cache.ts";
+import { fromGo, type GoCommand } from "./go_install.ts";
 import { fromReleaseArchive } from "./release_archive.ts";
 import { findOnPath } from "./run.ts";
 import { obtainFirst, type Progress, type Refusal, type Source } from "./source.ts";
-
-const PROGRAM = "nats-server";
-const GO_COMMAND = { name: PROGRAM, module: "github.com/nats-io/nats-server/v2@v2.15.2" };
 
 /** No source could serve. */
 export class NoNatsServerError extends Error {
@@ -25,52 +22,35 @@ export class NoNatsServerError extends Error {
   }
 }
 
-async function checked(binary: string): Promise<string> {
+async function check(binary: string): Promise<void> {
   await readNatsServerVersion(binary);
-  return binary;
 }
+
+const PROGRAM: GoCommand = { name: "nats-server", module: "github.com/nats-io/nats-server/v2@v2.15.2", check };
 
 function fromEnvironment(): Source[] {
   const set = process.env["NATS_SERVER"];
-  return set ? [{ name: "NATS_SERVER", obtain: () => checked(set) }] : [];
-}
-
-async function fromPath(): Promise<string> {
-  const found = await findOnPath(PROGRAM);
-  if (found === undefined) throw new Error("it is not there");
-  return await checked(found);
-}
-
-async function fromCache(cache: string): Promise<string> {
-  try {
-    return await checked(join(cache, PROGRAM));
-  } catch (cause) {
-    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT")
-      throw new Error("nothing there yet", { cause });
-    throw cause;
-  }
+  return set ? [{ name: "NATS_SERVER", obtain: async () => await checked(set, PROGRAM) }] : [];
 }
 
 /**
  * Finds a nats-server that is new enough, or gets one; answers the path of its binary.
  *
  * In this order: `NATS_SERVER`, PATH, the cache, the official release, Debian's newest suite, Go. What is got is kept in the cache.
- * `progress` hears why a source could not serve, and of what takes time. Throws {@linkcode NoNatsServerError} when none can.
+ * `progress` hears why a source could not serve, and of what takes time. Throws {@linkcode NoNatsServerError} when none can, and the
+ * reason of `signal` when that aborts.
  */
-export async function provisionNatsServer(progress: Progress): Promise<string> {
-  const cache = await openCache();
+export async function provisionNatsServer(progress: Progress, signal?: AbortSignal): Promise<string> {
+  const errand = { cache: await openCache(), progress, signal };
   const sources: Source[] = [
     ...fromEnvironment(),
-    { name: "PATH", obtain: fromPath },
-    { name: `the cache ${cache}`, obtain: () => fromCache(cache) },
-    {
-      name: "the official release",
-      obtain: async (tell) => await checked(await fromReleaseArchive(cache, PROGRAM, tell)),
-    },
-    { name: "Debian's newest suite", obtain: async (tell) => await checked(await fromApt(cache, PROGRAM, tell)) },
-    { name: "Go", obtain: async (tell) => await checked(await fromGo(cache, GO_COMMAND, tell)) },
+    { name: "PATH", obtain: async () => await checked(await findOnPath(PROGRAM.name), PROGRAM) },
+    { name: `the cache ${errand.cache}`, obtain: async () => await checked(join(errand.cache, PROGRAM.name), PROGRAM) },
+    { name: "the official release", obtain: async () => await fromReleaseArchive(errand, PROGRAM) },
+    { name: "Debian's newest suite", obtain: async () => await fromApt(errand, PROGRAM) },
+    { name: "Go", obtain: async () => await fromGo(errand, PROGRAM) },
   ];
-  const found = await obtainFirst(PROGRAM, sources, progress);
+  const found = await obtainFirst(PROGRAM.name, sources, errand);
   if (typeof found !== "string") throw new NoNatsServerError(found);
   return found;
 }

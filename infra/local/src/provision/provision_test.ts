@@ -3,6 +3,7 @@ import { chmod, mkdtempDisposable, readdir, readFile, writeFile } from "node:fs/
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { addToCache } from "./cache.ts";
+import { run } from "./run.ts";
 import { NoNatsServerError, provisionNatsServer } from "./nats_server.ts";
 import { isOlder } from "./nats_server_version.ts";
 import { obtainFirst } from "./source.ts";
@@ -44,9 +45,11 @@ test("each source that cannot serve says why in one line, and the next one is as
   const told: string[] = [];
   const broken = { name: "the first", obtain: () => Promise.reject(new Error("no route\nto host")) };
   const good = { name: "the second", obtain: async () => "/bin/true" };
-  t.is(await obtainFirst("nats", [broken, good], (line) => told.push(line)), "/bin/true");
+  t.is(await obtainFirst("nats", [broken, good], { cache: "", progress: (line) => told.push(line) }), "/bin/true");
   t.deepEqual(told, ["nats: not from the first: no route"]);
-  t.deepEqual(await obtainFirst("nats", [broken], () => {}), [{ source: "the first", reason: "no route" }]);
+  t.deepEqual(await obtainFirst("nats", [broken], { cache: "", progress: () => {} }), [
+    { source: "the first", reason: "no route" },
+  ]);
 });
 
 test("when no source can serve, the error says what each one lacked and what to do by hand", (t) => {
@@ -57,15 +60,43 @@ test("when no source can serve, the error says what each one lacked and what to 
 
 test("two processes that fill the cache at once leave one whole file and nothing else", async (t) => {
   await using folder = await testFolder();
+  const program = { name: "program", check: async () => {} };
   const fill = (text: string) => async (scratch: string) => {
     const file = join(scratch, "made");
     await writeFile(file, text);
     return file;
   };
   await Promise.all([
-    addToCache(folder.path, "program", fill("first")),
-    addToCache(folder.path, "program", fill("second")),
+    addToCache(folder.path, program, fill("first")),
+    addToCache(folder.path, program, fill("second")),
   ]);
   t.deepEqual(await readdir(folder.path), ["program"]);
   t.true(["first", "second"].includes(await readFile(join(folder.path, "program"), "utf8")));
+});
+
+test("what is not the program that is wanted never gets into the cache", async (t) => {
+  await using folder = await testFolder();
+  const program = { name: "program", check: () => Promise.reject(new Error("too old")) };
+  await t.throwsAsync(
+    addToCache(folder.path, program, async (scratch) => scratch),
+    { message: "too old" },
+  );
+  t.deepEqual(await readdir(folder.path), []);
+});
+
+test("a demand to stop ends the command that is running, and no other source is asked", async (t) => {
+  const stop = new AbortController();
+  const asked: string[] = [];
+  const slow = {
+    name: "the slow one",
+    async obtain() {
+      const running = run("sleep", ["60"], { timeoutMs: 60_000, signal: stop.signal });
+      stop.abort(new Error("told to stop"));
+      return await running;
+    },
+  };
+  const next = { name: "the next one", obtain: async () => String(asked.push("next")) };
+  const errand = { cache: "", progress: () => {}, signal: stop.signal };
+  await t.throwsAsync(obtainFirst("nats", [slow, next], errand), { message: "told to stop" });
+  t.deepEqual(asked, []);
 });

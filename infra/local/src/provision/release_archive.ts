@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { addToCache } from "./cache.ts";
+import { addToCache, type CachedProgram } from "./cache.ts";
 import { run } from "./run.ts";
-import type { Progress } from "./source.ts";
+import type { Errand } from "./source.ts";
 
 const VERSION = "2.14.5";
 const RELEASE = `https://github.com/nats-io/nats-server/releases/download/v${VERSION}`;
@@ -14,19 +14,19 @@ const PINNED: Readonly<Record<string, string>> = {
   "linux-arm64": "673a98d3faa79dde3f9ebf16d6dfac36a5f694e7ad2015e4954dd7939c85cd4c",
 };
 
-/** How long the first byte may take, and how long the whole archive of about 7 MB, ms. */
+/** How long the first byte may take, and how long the whole archive, ms. */
 const ANSWER_WITHIN_MS = 5_000;
 const WHOLE_WITHIN_MS = 120_000;
 
 /** The platform as Go names it, e.g. `linux-amd64`. */
-export function goPlatform(): string {
+function goPlatform(): string {
   const architectures: Readonly<Record<string, string>> = { x64: "amd64", arm64: "arm64" };
   const architecture = architectures[process.arch];
   if (architecture === undefined) throw new Error(`there is no release for ${process.arch} processors`);
   return `${process.platform}-${architecture}`;
 }
 
-async function download(url: string): Promise<Buffer> {
+async function download(url: string, signal: AbortSignal | undefined): Promise<Buffer> {
   const gaveUp = new AbortController();
   const late = setTimeout(
     () => gaveUp.abort(new Error(`no answer within ${ANSWER_WITHIN_MS / 1_000} s`)),
@@ -34,12 +34,13 @@ async function download(url: string): Promise<Buffer> {
   );
   try {
     const response = await fetch(url, {
-      signal: AbortSignal.any([gaveUp.signal, AbortSignal.timeout(WHOLE_WITHIN_MS)]),
+      signal: AbortSignal.any([gaveUp.signal, AbortSignal.timeout(WHOLE_WITHIN_MS), ...(signal ? [signal] : [])]),
     });
     clearTimeout(late);
     if (!response.ok) throw new Error(`the server answers ${response.status}`);
     return Buffer.from(await response.arrayBuffer());
   } catch (cause) {
+    signal?.throwIfAborted();
     const reason = cause instanceof Error && cause.cause instanceof Error ? cause.cause.message : String(cause);
     throw new Error(`cannot download ${url}: ${reason}`, { cause });
   } finally {
@@ -47,10 +48,10 @@ async function download(url: string): Promise<Buffer> {
   }
 }
 
-async function expectedSum(platform: string, archive: string): Promise<string> {
+async function expectedSum(archive: string, platform: string, signal: AbortSignal | undefined): Promise<string> {
   const pinned = PINNED[platform];
   if (pinned !== undefined) return pinned;
-  const sums = (await download(`${RELEASE}/SHA256SUMS`)).toString("utf8");
+  const sums = (await download(`${RELEASE}/SHA256SUMS`, signal)).toString("utf8");
   const line = sums.split("\n").find((candidate) => candidate.trim().endsWith(` ${archive}`));
   const sum = line?.trim().split(/\s+/)[0];
   if (sum === undefined) throw new Error(`the release has no sum for ${archive}`);
@@ -58,18 +59,18 @@ async function expectedSum(platform: string, archive: string): Promise<string> {
 }
 
 /** Downloads the official release, checks its sum, and unpacks the server into the cache. Throws why it cannot, in one line. */
-export async function fromReleaseArchive(cache: string, name: string, progress: Progress): Promise<string> {
+export async function fromReleaseArchive({ cache, progress, signal }: Errand, program: CachedProgram): Promise<string> {
   const platform = goPlatform();
   const folder = `nats-server-v${VERSION}-${platform}`;
   const archive = `${folder}.tar.gz`;
-  progress(`nats-server: downloading ${VERSION} for ${platform}, about 7 MB`);
-  const sum = await expectedSum(platform, archive);
-  const bytes = await download(`${RELEASE}/${archive}`);
+  progress(`nats-server: downloading ${VERSION} for ${platform}`);
+  const sum = await expectedSum(archive, platform, signal);
+  const bytes = await download(`${RELEASE}/${archive}`, signal);
   const found = createHash("sha256").update(bytes).digest("hex");
   if (found !== sum) throw new Error(`${archive} has SHA-256 ${found}, and ${sum} was expected; it is not used`);
-  return await addToCache(cache, name, async (scratch) => {
+  return await addToCache(cache, program, async (scratch) => {
     await writeFile(join(scratch, archive), bytes);
-    await run("tar", ["-xzf", archive, `${folder}/nats-server`], { cwd: scratch, timeoutMs: 30_000 });
+    await run("tar", ["-xzf", archive, `${folder}/nats-server`], { cwd: scratch, timeoutMs: 30_000, signal });
     return join(scratch, folder, "nats-server");
   });
 }

@@ -11,23 +11,27 @@ export interface RunOptions {
   readonly cwd?: string;
   /** Added to our own environment. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Ends the command, too. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What the command wrote to its standard output. Throws with the last line of what it complained about. */
 export async function run(
   command: string,
   args: readonly string[],
-  { timeoutMs, cwd, env }: RunOptions,
+  { timeoutMs, cwd, env, signal }: RunOptions,
 ): Promise<string> {
   try {
     const { stdout } = await execute(command, [...args], {
       timeout: timeoutMs,
       maxBuffer: 64 * 1024 * 1024,
       ...(cwd === undefined ? {} : { cwd }),
+      ...(signal === undefined ? {} : { signal }),
       env: { ...process.env, ...env },
     });
     return stdout;
   } catch (cause) {
+    signal?.throwIfAborted();
     throw new Error(`${command} ${args[0] ?? ""} failed: ${complaint(cause)}`, { cause });
   }
 }

@@ -1,12 +1,21 @@
 /** Hears of what takes time, one line each. */
 export type Progress = (line: string) => void;
 
+/** What every source is given to work with. */
+export interface Errand {
+  /** The folder that what is got is kept in. */
+  readonly cache: string;
+  readonly progress: Progress;
+  /** Ends the errand, with all commands that it runs; it throws the signal's reason then. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** One place that a program may come from. */
 export interface Source {
   /** As in "nats-server from NAME". */
   readonly name: string;
   /** Answers the path of a program that has been checked. Throws, in one line, why this place cannot serve. */
-  obtain(progress: Progress): Promise<string>;
+  obtain(errand: Errand): Promise<string>;
 }
 
 /** Why one source could not serve. */
@@ -24,16 +33,17 @@ function oneLine(error: unknown): string {
 export async function obtainFirst(
   program: string,
   sources: readonly Source[],
-  progress: Progress,
+  errand: Errand,
 ): Promise<string | readonly Refusal[]> {
   const refusals: Refusal[] = [];
   for (const { name, obtain } of sources) {
     try {
-      return await obtain(progress);
+      return await obtain(errand);
     } catch (error) {
+      errand.signal?.throwIfAborted();
       const reason = oneLine(error);
       refusals.push({ source: name, reason });
-      progress(`${program}: not from ${name}: ${reason}`);
+      errand.progress(`${program}: not from ${name}: ${reason}`);
     }
   }
   return refusals;
