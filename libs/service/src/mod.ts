@@ -11,9 +11,19 @@ export { createLog, type Log, type LogOptions } from "./logging/log.ts";
 export { sparingly, type SparingLevel, type SparingLog } from "./logging/sparingly.ts";
 export { type Counter, createMeters, type Gauge, type Histogram, type Meters, type Metric } from "./metrics/meters.ts";
 export type { Family } from "./metrics/family.ts";
-export { type TaskMeters, taskMeters } from "./metrics/task_meters.ts";
-export { type App, runApp } from "./run_app.ts";
+export { type ObservedStep, observeTasks, type TaskObserver } from "./metrics/task_observer.ts";
+export { type App, type AppOptions, runApp } from "./run_app.ts";
 export { InvalidSettingsError, readSettings, type SettingProblem } from "./settings/read_settings.ts";
+export {
+  announceRunning,
+  DATA_DIR,
+  findRunning,
+  readRunning,
+  type Running,
+  withdrawRunning,
+} from "./settings/running.ts";
+export { locateServers, type Servers, type ServersInput, ServersUnknownError } from "./settings/servers.ts";
 export { redactUrls } from "./settings/redact.ts";
 export { LOG_LEVELS, type LogLevel, type Settings } from "./settings/settings.ts";
 export { listenForStop, type Stop, StopDemand, type StopOptions } from "./shutdown/stop.ts";
+export { insist, type Insistence } from "./start/insist.ts";

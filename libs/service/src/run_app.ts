@@ -4,6 +4,7 @@ import { createLog, type Log } from "./logging/log.ts";
 import { createMeters, type Meters } from "./metrics/meters.ts";
 import { processMetrics } from "./metrics/process_metrics.ts";
 import { InvalidSettingsError, readSettings } from "./settings/read_settings.ts";
+import { ServersUnknownError } from "./settings/servers.ts";
 import type { Settings } from "./settings/settings.ts";
 import { listenForStop } from "./shutdown/stop.ts";
 
@@ -18,6 +19,12 @@ export interface App {
   /** Not ready until `health.started()`. */
   readonly health: Health;
   readonly metrics: Meters;
+}
+
+/** What differs between apps before they run. */
+export interface AppOptions {
+  /** The longest timeout of the app's tasks, ms; when the event loop is held a minute longer than that, /healthz turns red. Default 10 minutes. */
+  readonly longestTaskMs?: number;
 }
 
 /** What is left, after the drain's deadline, for aborting, handing back and closing; then the process exits anyway, ms. */
@@ -36,13 +43,16 @@ function crashBy(log: Log, stopSignal: AbortSignal): void {
 /** Set by a supervisor of ours (`muster up`) that starts its children with an IPC channel; its value is not looked at. */
 const SUPERVISED = "MUSTER_PARENT";
 
-interface Prepared {
+interface Prepared extends AppOptions {
   readonly name: string;
   readonly settings: Settings;
   readonly log: Log;
 }
 
-async function serve({ name, settings, log }: Prepared, run: (app: App) => Promise<void>): Promise<void> {
+async function serve(
+  { name, settings, log, longestTaskMs = 600_000 }: Prepared,
+  run: (app: App) => Promise<void>,
+): Promise<void> {
   using stop = listenForStop({
     log,
     exitAfterMs: settings.drainMs + CLOSING_MS,
@@ -58,6 +68,7 @@ async function serve({ name, settings, log }: Prepared, run: (app: App) => Promi
     port: settings.httpPort,
     metrics: async () => metrics.text() + (await ofProcess()),
     log,
+    restartSilenceMs: longestTaskMs + 60_000,
   });
   log.info({ url: health.url }, "serving /healthz, /readyz and /metrics");
   signal.addEventListener("abort", () => health.stopping(), { once: true });
@@ -85,15 +96,15 @@ async function serve({ name, settings, log }: Prepared, run: (app: App) => Promi
  * });
  * ```
  */
-export async function runApp(name: string, run: (app: App) => Promise<void>): Promise<never> {
+export async function runApp(name: string, run: (app: App) => Promise<void>, options: AppOptions = {}): Promise<never> {
   let log = createLog({ name, level: "info", descriptor: 1 });
   try {
     const settings = readSettings();
     log = createLog({ name, level: settings.logLevel, descriptor: 1 });
-    await serve({ name, settings, log }, run);
+    await serve({ name, settings, log, ...options }, run);
   } catch (error) {
     // What an operator set wrong needs no stack trace.
-    const plain = error instanceof InvalidSettingsError || error instanceof ListenError;
+    const plain = [InvalidSettingsError, ListenError, ServersUnknownError].some((known) => error instanceof known);
     log.fatal(plain ? {} : { err: error }, error instanceof Error ? error.message : String(error));
     process.exit(1);
   }

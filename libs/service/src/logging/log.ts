@@ -70,6 +70,8 @@ export function logInto(stream: DestinationStream, name: string, level: LogLevel
       base: { pid: process.pid },
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
+      // A `cause` explains a line and is no crash: its text without its stack.
+      serializers: { cause: (cause: unknown) => (cause instanceof Error ? String(cause) : cause) },
     },
     stream,
   );

@@ -36,6 +36,8 @@ export interface Meters {
   gauge(metric: Metric): Family<Gauge>;
   /** `bounds` are the buckets' upper ends, rising, without infinity. */
   histogram(metric: Metric, bounds: readonly number[]): Family<Histogram>;
+  /** Runs `update` before each scrape: for what is cheaper to look up than to keep. */
+  onScrape(update: () => void): void;
   /** All meters in Prometheus' text format. */
   text(): string;
 }
@@ -74,6 +76,7 @@ function createBuckets(bounds: readonly number[]): Buckets {
 /** An empty set of meters. Registering a name twice throws. */
 export function createMeters(): Meters {
   const metrics = new Map<string, () => string>();
+  const updates: (() => void)[] = [];
 
   function register({ name, help }: Metric, kind: string, lines: () => string[]): void {
     if (metrics.has(name)) {
@@ -95,6 +98,10 @@ export function createMeters(): Meters {
       register(metric, "histogram", () => meters.series().map(({ labels, meter }) => meter.text(metric.name, labels)));
       return meters;
     },
-    text: () => [...metrics.values()].map((metric) => metric()).join(""),
+    onScrape: (update) => void updates.push(update),
+    text() {
+      for (const update of updates) update();
+      return [...metrics.values()].map((metric) => metric()).join("");
+    },
   };
 }

@@ -1,6 +1,5 @@
 import test from "ava";
 import { createMeters } from "./meters.ts";
-import { taskMeters } from "./task_meters.ts";
 
 test("meters are printed in Prometheus' text format", (t) => {
   const meters = createMeters();
@@ -61,24 +60,12 @@ test("a metric is registered once", (t) => {
   });
 });
 
-test("a task's steps reach the metrics", (t) => {
+test("a gauge may be brought up to date when it is asked for", (t) => {
   const meters = createMeters();
-  const tasks = taskMeters(meters);
-  tasks.started("MyPilotTask", 4);
-  tasks.ended("MyPilotTask", "done", 2_000);
-  tasks.lockWaited("my_pilot", 40);
-  tasks.permits(10, 1);
-  tasks.leading(true);
-  const text = meters.text();
-  for (const line of [
-    'muster_tasks_started_total{task="MyPilotTask"} 1',
-    'muster_task_start_latency_seconds_bucket{task="MyPilotTask",le="0.005"} 1',
-    'muster_tasks_ended_total{task="MyPilotTask",outcome="done"} 1',
-    'muster_task_duration_seconds_sum{task="MyPilotTask"} 2',
-    'muster_lock_wait_seconds_count{lock_type="my_pilot"} 1',
-    "muster_permits_lost 1",
-    "muster_scheduler_leading 1",
-  ]) {
-    t.true(text.includes(`${line}\n`), line);
-  }
+  const inHand = meters.gauge({ name: "in_hand", help: "In hand." }).of();
+  meters.onScrape(() => {
+    inHand.value++;
+  });
+  t.regex(meters.text(), /^in_hand 1$/m);
+  t.regex(meters.text(), /^in_hand 2$/m);
 });

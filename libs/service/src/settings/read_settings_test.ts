@@ -6,6 +6,7 @@ test("an empty environment gives the defaults that the settings' comments promis
     natsUrl: undefined,
     natsCreds: undefined,
     databaseUrl: undefined,
+    dataDir: undefined,
     logLevel: "info",
     httpPort: 0,
     httpHost: "127.0.0.1",

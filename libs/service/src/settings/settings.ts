@@ -12,6 +12,8 @@ export interface Settings {
   readonly natsCreds: string | undefined;
   /** PostgreSQL, `postgres://user:password@host:port/database`; undefined: nobody said, so a local one is looked for. `DATABASE_URL` */
   readonly databaseUrl: string | undefined;
+  /** The data folder of a local `muster up` whose servers to use; undefined: `.muster` here or above. `MUSTER_DATA_DIR` */
+  readonly dataDir: string | undefined;
   /** Default `info`. `LOG_LEVEL` */
   readonly logLevel: LogLevel;
   /** Port of /healthz, /readyz and /metrics; default 0: any free one, which the log names. `HTTP_PORT` */
@@ -63,6 +65,7 @@ export const Environment = z
       .string()
       .refine((text) => isUrl(text, ["postgres:", "postgresql:"]), "postgres://user:password@host:port/database")
       .optional(),
+    MUSTER_DATA_DIR: z.string().optional(),
     LOG_LEVEL: z.enum(LOG_LEVELS, LOG_LEVELS.join(", ")).default("info"),
     HTTP_PORT: wholeNumber(0, 65_535, " (0: any free port)").default(0),
     HTTP_HOST: z
@@ -78,6 +81,7 @@ export const Environment = z
       natsUrl: env.NATS_URL,
       natsCreds: env.NATS_CREDS,
       databaseUrl: env.DATABASE_URL,
+      dataDir: env.MUSTER_DATA_DIR,
       logLevel: env.LOG_LEVEL,
       httpPort: env.HTTP_PORT,
       httpHost: env.HTTP_HOST,

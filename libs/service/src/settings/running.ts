@@ -1,0 +1,70 @@
+import { readFile, rename, rm, writeFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import * as z from "zod";
+
+/** Where `muster up` keeps its data, under the folder it was started in or one above. */
+export const DATA_DIR = ".muster";
+const FILE = "running.json";
+
+const Running = z.object({
+  /** The process that started the servers and ends them. */
+  pid: z.int().positive(),
+  natsUrl: z.string(),
+  /** With its password, so the file is for its owner only. */
+  databaseUrl: z.string(),
+});
+
+/** What a running `muster up` tells others on this machine: where its servers are. */
+export type Running = Readonly<z.infer<typeof Running>>;
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // Not allowed to signal it means that it is there.
+    return error instanceof Error && "code" in error && error.code === "EPERM";
+  }
+}
+
+async function readIfThere(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR"))
+      return undefined;
+    throw error;
+  }
+}
+
+/** Tells others on this machine where the servers of `dataDir` are. Replaces what an earlier run has left. */
+export async function announceRunning(dataDir: string, running: Running): Promise<void> {
+  const file = join(dataDir, FILE);
+  await writeFile(`${file}.new`, `${JSON.stringify(running)}\n`, { mode: 0o600 });
+  await rename(`${file}.new`, file);
+}
+
+/** Takes the announcement back. */
+export async function withdrawRunning(dataDir: string): Promise<void> {
+  await rm(join(dataDir, FILE), { force: true });
+}
+
+/**
+ * The servers that a `muster up` on this machine runs for `dataDir`; undefined when there is none.
+ *
+ * Throws what reading the file throws, and `SyntaxError` or `ZodError` where it holds something else.
+ */
+export async function readRunning(dataDir: string): Promise<Running | undefined> {
+  const text = await readIfThere(join(dataDir, FILE));
+  if (text === undefined) return undefined;
+  const running = Running.parse(JSON.parse(text));
+  return isAlive(running.pid) ? running : undefined;
+}
+
+/** As {@linkcode readRunning}, for the first `.muster` in `folder` or above it in which something runs. */
+export async function findRunning(folder: string): Promise<Running | undefined> {
+  for (let at = resolve(folder); ; at = dirname(at)) {
+    const running = await readRunning(join(at, DATA_DIR));
+    if (running !== undefined || at === dirname(at)) return running;
+  }
+}
