@@ -7,13 +7,6 @@ export { DataFolderInUseError } from "./process/claim.ts";
 export { findFreePort, PortTakenError } from "./process/port.ts";
 export { ServerStartError } from "./process/readiness.ts";
 export type { Exit } from "./process/server_process.ts";
-export {
-  defaultDataDir,
-  findRunningServers,
-  forgetRunningServers,
-  noteRunningServers,
-  type RunningServers,
-} from "./servers/running_servers.ts";
 export { type NatsCli, provisionNatsCli } from "./provision/nats_cli.ts";
 export { NoNatsServerError, provisionNatsServer } from "./provision/nats_server.ts";
 export { NatsServerTooOldError, OLDEST_NATS_SERVER } from "./provision/nats_server_version.ts";
