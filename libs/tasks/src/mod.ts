@@ -15,6 +15,8 @@ export {
   taskFactory,
 } from "./definition/task.ts";
 export type { Claim, CommitAnswer, Fence, OutcomeRow, SpawnedTask, UnitOfWork, Work } from "./definition/unit_of_work.ts";
+export { countDeadLetters, type DeadFilter, deadLetters, type StoredDeadLetter } from "./dead/dead_letters.ts";
+export { requeueDeadLetter, type Requeued, requeueDeadLetters } from "./dead/requeue.ts";
 export { NoPublisherError } from "./definition/ambient.ts";
 export { PayloadRefusedError } from "./definition/payload.ts";
 export { LeaseLostError } from "./locks/lease.ts";

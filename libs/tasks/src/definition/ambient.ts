@@ -4,7 +4,10 @@ import type { PublishableTask, ScheduleOptions } from "./task.ts";
 
 /** Where `task.schedule()` publishes: a connected publisher, or the run that is under way. */
 export interface AmbientPublisher {
-  schedule<Payload extends JsonObject>(task: PublishableTask<Payload>, options: ScheduleOptions<Payload>): Promise<string>;
+  schedule<Payload extends JsonObject>(
+    task: PublishableTask<Payload>,
+    options: ScheduleOptions<Payload>,
+  ): Promise<string>;
 }
 
 const ambient = new AsyncLocalStorage<AmbientPublisher>();

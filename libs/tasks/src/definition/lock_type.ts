@@ -21,7 +21,9 @@ export class LockTypeTakenError extends Error {
   /** Where the first registration was made. */
   readonly firstAt: string;
   constructor(lockType: string, firstAt: string) {
-    super(`Cannot register lock type "${lockType}": it was registered ${firstAt}; use that one, or choose another name`);
+    super(
+      `Cannot register lock type "${lockType}": it was registered ${firstAt}; use that one, or choose another name`,
+    );
     this.lockType = lockType;
     this.firstAt = firstAt;
   }
@@ -47,7 +49,9 @@ function callerOf(stack: string | undefined): string {
  */
 export function defineLockType(name: string): LockType {
   if (!/^[a-z][a-z0-9_]{0,63}$/.test(name)) {
-    throw new TypeError(`Cannot register lock type ${JSON.stringify(name)}: a name is lower-case letters, digits and _, at most 64`);
+    throw new TypeError(
+      `Cannot register lock type ${JSON.stringify(name)}: a name is lower-case letters, digits and _, at most 64`,
+    );
   }
   const firstAt = registered.get(name);
   if (firstAt !== undefined) throw new LockTypeTakenError(name, firstAt);

@@ -74,7 +74,10 @@ function accept<Payload>(task: string, result: StandardSchemaV1.Result<Payload>)
 }
 
 /** The payload as the task's schema sees it. Answers at once unless the schema is asynchronous. Throws {@linkcode PayloadRefusedError}. */
-export function checkPayload<Payload extends JsonObject>(task: PublishableTask<Payload>, payload: unknown): Payload | Promise<Payload> {
+export function checkPayload<Payload extends JsonObject>(
+  task: PublishableTask<Payload>,
+  payload: unknown,
+): Payload | Promise<Payload> {
   const result = task.payload["~standard"].validate(payload);
   return result instanceof Promise ? result.then((settled) => accept(task.name, settled)) : accept(task.name, result);
 }

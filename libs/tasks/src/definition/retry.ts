@@ -2,9 +2,7 @@
 export type GiveUp = "dead" | "drop";
 
 /** What a failed attempt leads to. */
-export type RetryDecision =
-  | { readonly kind: "retry"; readonly delayMs: number }
-  | { readonly kind: GiveUp };
+export type RetryDecision = { readonly kind: "retry"; readonly delayMs: number } | { readonly kind: GiveUp };
 
 /** Decides after each failed attempt. */
 export interface RetryPolicy {
@@ -56,8 +54,17 @@ export interface BackoffOptions {
  * together do not come back together.
  */
 export function exponentialBackoff(options: BackoffOptions = {}): RetryPolicy {
-  const { maxRetries = 5, firstDelayMs = 1_000, factor = 2, maxDelayMs = 300_000, then = "dead", random = Math.random } = options;
-  if (!(Number.isInteger(maxRetries) && maxRetries >= 0 && firstDelayMs > 0 && factor >= 1 && maxDelayMs >= firstDelayMs)) {
+  const {
+    maxRetries = 5,
+    firstDelayMs = 1_000,
+    factor = 2,
+    maxDelayMs = 300_000,
+    then = "dead",
+    random = Math.random,
+  } = options;
+  if (
+    !(Number.isInteger(maxRetries) && maxRetries >= 0 && firstDelayMs > 0 && factor >= 1 && maxDelayMs >= firstDelayMs)
+  ) {
     throw new RangeError(
       `Cannot build ExponentialBackoff from ${JSON.stringify(options)}: maxRetries >= 0, firstDelayMs > 0, factor >= 1, maxDelayMs >= firstDelayMs`,
     );

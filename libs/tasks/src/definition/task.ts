@@ -63,8 +63,12 @@ export interface PublishableTask<Payload extends JsonObject = JsonObject> {
 }
 
 /** What `defineTask` returns; its constant bears the task's name. */
-export interface TaskDefinition<Payload extends JsonObject = JsonObject, Deps = unknown, Result = unknown, Effect extends EffectKind = EffectKind>
-  extends PublishableTask<Payload> {
+export interface TaskDefinition<
+  Payload extends JsonObject = JsonObject,
+  Deps = unknown,
+  Result = unknown,
+  Effect extends EffectKind = EffectKind,
+> extends PublishableTask<Payload> {
   readonly effect: Effect;
   readonly priority: Priority;
   readonly size: Size;
@@ -145,7 +149,8 @@ function define<Payload extends JsonObject, Deps, Result, Effect extends EffectK
     name: checkTaskName(spec.name),
     per: spec.per ?? "all",
     // Without a schema the payload's type parameter is inferred as the empty object.
-    payload: spec.payload ?? (EmptyPayload as StandardSchemaV1<unknown, JsonObject> as StandardSchemaV1<unknown, Payload>),
+    payload:
+      spec.payload ?? (EmptyPayload as StandardSchemaV1<unknown, JsonObject> as StandardSchemaV1<unknown, Payload>),
     effect,
     priority: spec.priority ?? "normal",
     size,
@@ -161,11 +166,9 @@ function define<Payload extends JsonObject, Deps, Result, Effect extends EffectK
 }
 
 /** Defines tasks over one kind of `deps`. */
-export interface TaskFactory<Deps, Effect extends EffectKind> {
-  <Payload extends JsonObject = EmptyPayload, Result = void>(
-    spec: TaskSpec<Payload, Deps, Result>,
-  ): TaskDefinition<Payload, Deps, Result, Effect>;
-}
+export type TaskFactory<Deps, Effect extends EffectKind> = <Payload extends JsonObject = EmptyPayload, Result = void>(
+  spec: TaskSpec<Payload, Deps, Result>,
+) => TaskDefinition<Payload, Deps, Result, Effect>;
 
 /**
  * Answers a `defineTask` whose tasks have their effect once, in a database behind `deps`.

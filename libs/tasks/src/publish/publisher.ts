@@ -37,9 +37,15 @@ export interface Publisher extends AmbientPublisher {
    *
    * Throws `InvalidNameError`, `PayloadRefusedError`, what JetStream refuses, and `PublishUnknownError` after 20 s without an answer.
    */
-  publish<Payload extends JsonObject>(task: PublishableTask<Payload>, options?: PublishOptions<Payload>): Promise<Published>;
+  publish<Payload extends JsonObject>(
+    task: PublishableTask<Payload>,
+    options?: PublishOptions<Payload>,
+  ): Promise<Published>;
   /** Stores many, 500 at a time; answers in their order. The first refusal is thrown when all under way have their answers. */
-  publishMany<Payload extends JsonObject>(task: PublishableTask<Payload>, many: Iterable<PublishOptions<Payload>>): Promise<readonly Published[]>;
+  publishMany<Payload extends JsonObject>(
+    task: PublishableTask<Payload>,
+    many: Iterable<PublishOptions<Payload>>,
+  ): Promise<readonly Published[]>;
   /** Runs `work` with this publisher behind every `task.schedule()` in it. */
   run<T>(work: () => T): T;
 }
@@ -48,9 +54,15 @@ export interface Publisher extends AmbientPublisher {
 export function voFor(task: PublishableTask, vo: string | undefined): string {
   if (task.per === "all") {
     if (vo === undefined || vo === NO_VO) return NO_VO;
-    throw new InvalidNameError("VO", vo, `${task.name} is not per VO`, "leave the VO out");
+    throw new InvalidNameError({
+      what: "VO",
+      value: vo,
+      problem: `${task.name} is not per VO`,
+      rule: "leave the VO out",
+    });
   }
-  if (vo === undefined || vo === NO_VO) throw new InvalidNameError("VO", vo ?? "", `${task.name} is per VO`, "name one");
+  if (vo === undefined || vo === NO_VO)
+    throw new InvalidNameError({ what: "VO", value: vo ?? "", problem: `${task.name} is per VO`, rule: "name one" });
   return vo;
 }
 
@@ -65,7 +77,8 @@ export async function checkedPayload<Payload extends JsonObject>(
   if (problem !== undefined) throw new PayloadRefusedError(task.name, problem);
   await checkPayload(task, given);
   const bytes = Buffer.byteLength(JSON.stringify(given));
-  if (bytes > maxBytes) throw new PayloadRefusedError(task.name, `it has ${bytes} bytes of JSON; ${maxBytes} are the limit`);
+  if (bytes > maxBytes)
+    throw new PayloadRefusedError(task.name, `it has ${bytes} bytes of JSON; ${maxBytes} are the limit`);
   return given;
 }
 
@@ -91,8 +104,7 @@ export function createPublisher(broker: Broker): Publisher {
       payload,
       ...(options.at === undefined ? {} : { startAt: options.at.toISOString() }),
     };
-    const { subject, body, headers } = messageOf(outgoing);
-    const ack = await publishSurely(broker, subject, body, headers);
+    const ack = await publishSurely(broker, messageOf(outgoing));
     return { taskId, stream: ack.stream, sequence: ack.seq, duplicate: ack.duplicate };
   }
 
@@ -127,11 +139,7 @@ export function createPublisher(broker: Broker): Publisher {
 /** Publishes the children of a run that has committed; repeats are harmless, since their ids stay. */
 export async function publishSpawned(broker: Broker, parentId: string, spawned: readonly SpawnedTask[]): Promise<void> {
   for (let at = 0; at < spawned.length; at += IN_FLIGHT) {
-    await Promise.all(
-      spawned.slice(at, at + IN_FLIGHT).map((child) => {
-        const { subject, body, headers } = messageOf(child, parentId);
-        return publishSurely(broker, subject, body, headers);
-      }),
-    );
+    const turn = spawned.slice(at, at + IN_FLIGHT);
+    await Promise.all(turn.map((child) => publishSurely(broker, messageOf(child, parentId))));
   }
 }

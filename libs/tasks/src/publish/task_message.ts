@@ -1,14 +1,8 @@
-import { headers as newHeaders, type MsgHdrs } from "@nats-io/nats-core";
+import { headers as newHeaders } from "@nats-io/nats-core";
 import type { SpawnedTask } from "../definition/unit_of_work.ts";
 import { MSG_ID, SCHEDULE, SCHEDULE_TARGET, TASK_ATTEMPT, TASK_ID, TASK_PARENT } from "../wire/headers.ts";
+import type { OutgoingMessage } from "../wire/publish_surely.ts";
 import { dueSubject, laterSubject, taskSubject } from "../wire/subject.ts";
-
-/** A message as it goes to the broker. */
-export interface OutgoingMessage {
-  readonly subject: string;
-  readonly body: string;
-  readonly headers: MsgHdrs;
-}
 
 /** RFC 3339 in UTC with nanoseconds' place left out: what the server's `@at` takes. */
 function atTime(at: Date): string {
@@ -22,7 +16,8 @@ export function messageOf(task: SpawnedTask, parent?: string): OutgoingMessage {
   headers.set(MSG_ID, task.taskId);
   if (parent !== undefined) headers.set(TASK_PARENT, parent);
   const body = JSON.stringify(task.payload);
-  if (task.startAt === undefined || Date.parse(task.startAt) <= Date.now()) return { subject: taskSubject(task), body, headers };
+  if (task.startAt === undefined || Date.parse(task.startAt) <= Date.now())
+    return { subject: taskSubject(task), body, headers };
   headers.set(SCHEDULE, atTime(new Date(task.startAt)));
   headers.set(SCHEDULE_TARGET, dueSubject(task));
   return { subject: laterSubject(task, task.taskId), body, headers };

@@ -36,7 +36,11 @@ export interface Broker {
   declareMissing(): Promise<readonly string[]>;
 }
 
-async function declareBucket(jsm: JetStreamManager, nc: NatsConnection, name: BucketName, replicas: number): Promise<"created" | "found"> {
+async function declareBucket(
+  { jsm, nc }: Pick<Broker, "jsm" | "nc">,
+  name: BucketName,
+  replicas: number,
+): Promise<"created" | "found"> {
   const stream = `KV_${name}`;
   try {
     await jsm.streams.info(stream);
@@ -69,7 +73,7 @@ export async function openBareBroker(nc: NatsConnection, options: BareBrokerOpti
     const maxPayload = nc.info?.max_payload ?? 1_048_576;
     const created: string[] = [...(await declareStreams(jsm, { replicas, maxPayload }))];
     for (const name of BUCKET_NAMES) {
-      if ((await declareBucket(jsm, nc, name, replicas)) === "found") continue;
+      if ((await declareBucket(broker, name, replicas)) === "found") continue;
       created.push(`bucket ${name}`);
       if (name === "locks") await options.raiseLocks?.(broker);
     }

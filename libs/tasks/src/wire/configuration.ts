@@ -17,7 +17,9 @@ const TaskSettings = z.object({
   /** In place of the definition's schedule: `every 5s`, or `cron 0 * * * * Europe/Zurich`. */
   schedule: scheduleText.optional(),
   /** What differs for some VOs. */
-  vos: z.record(z.string(), z.object({ enabled: z.boolean().optional(), schedule: scheduleText.optional() })).optional(),
+  vos: z
+    .record(z.string(), z.object({ enabled: z.boolean().optional(), schedule: scheduleText.optional() }))
+    .optional(),
 });
 const VoSettings = z.object({
   state: z.enum(["active", "removed"]),
@@ -41,7 +43,10 @@ export class ConfigurationError extends Error {
   override readonly name = "ConfigurationError";
   readonly revision: number;
   constructor(revision: number, cause: unknown) {
-    super(`Cannot read the configuration of revision ${revision}: ${z.prettifyError(cause as z.ZodError)}; write a valid one`, { cause });
+    super(
+      `Cannot read the configuration of revision ${revision}: ${z.prettifyError(cause as z.ZodError)}; write a valid one`,
+      { cause },
+    );
     this.revision = revision;
   }
 }
@@ -52,7 +57,10 @@ function parse(entry: KvEntry | null): Configuration {
   try {
     json = entry.json();
   } catch (cause) {
-    throw new ConfigurationError(entry.revision, new z.ZodError([{ code: "custom", message: String(cause), path: [], input: entry.string() }]));
+    throw new ConfigurationError(
+      entry.revision,
+      new z.ZodError([{ code: "custom", message: String(cause), path: [], input: entry.string() }]),
+    );
   }
   const parsed = Configuration.safeParse(json);
   if (!parsed.success) throw new ConfigurationError(entry.revision, parsed.error);
@@ -65,13 +73,18 @@ export async function readConfiguration(broker: Broker): Promise<Configuration> 
 }
 
 /** Changes the configuration by compare-and-set; `change` may run several times. Answers what was written. */
-export async function changeConfiguration(broker: Broker, change: (now: Configuration) => Configuration): Promise<Configuration> {
+export async function changeConfiguration(
+  broker: Broker,
+  change: (now: Configuration) => Configuration,
+): Promise<Configuration> {
   for (let tries = 0; ; tries++) {
     const entry = await broker.buckets.config.get(KEY);
     const next = Configuration.parse(change(parse(entry)));
     for (const vo of Object.keys(next.vos)) checkVoName(vo);
     try {
-      await broker.js.publish(`$KV.config.${KEY}`, JSON.stringify(next), { expect: { lastSubjectSequence: entry?.revision ?? 0 } });
+      await broker.js.publish(`$KV.config.${KEY}`, JSON.stringify(next), {
+        expect: { lastSubjectSequence: entry?.revision ?? 0 },
+      });
       return next;
     } catch (error) {
       if (!isConflict(error) || tries >= 50) throw error;
@@ -83,7 +96,11 @@ export async function changeConfiguration(broker: Broker, change: (now: Configur
 /** The configuration with `vo` added, or made active again. Throws `InvalidNameError`. */
 export function withVo(now: Configuration, vo: string, weight?: number): Configuration {
   checkVoName(vo);
-  const settings: VoSettings = { state: "active", changedAt: new Date().toISOString(), ...(weight === undefined ? {} : { weight }) };
+  const settings: VoSettings = {
+    state: "active",
+    changedAt: new Date().toISOString(),
+    ...(weight === undefined ? {} : { weight }),
+  };
   return { ...now, vos: { ...now.vos, [vo]: settings } };
 }
 

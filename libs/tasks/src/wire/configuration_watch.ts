@@ -36,7 +36,8 @@ export async function watchConfiguration(broker: Broker): Promise<ConfigurationW
     return next;
   }
 
-  const report = (cause: unknown) => broker.observer.alarm("Cannot refresh the configuration; the last one stays in force", { cause });
+  const report = (cause: unknown) =>
+    broker.observer.alarm("Cannot refresh the configuration; the last one stays in force", { cause });
 
   const watcher = await broker.buckets.config.watch({ key: "current" });
   const following = (async () => {

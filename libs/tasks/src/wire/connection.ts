@@ -60,7 +60,9 @@ export async function connectNats({ url, credsFile, name }: ConnectOptions): Pro
       ...(credentials === undefined ? {} : { authenticator: credentials }),
     });
   } catch (cause) {
-    throw new Error(`Cannot connect to NATS at ${withoutSecrets(url)}: ${String(cause)}; start it, or set NATS_URL`, { cause });
+    throw new Error(`Cannot connect to NATS at ${withoutSecrets(url)}: ${String(cause)}; start it, or set NATS_URL`, {
+      cause,
+    });
   }
   const found = connection.info?.version ?? "0";
   if (!isOlder(found, OLDEST_SERVER)) return connection;

@@ -1,6 +1,16 @@
 import { headers as newHeaders, type MsgHdrs } from "@nats-io/nats-core";
 import type { Broker } from "./broker.ts";
-import { DEAD_AT, DEAD_ERRORS, DEAD_REASON, DEAD_SUBJECT, MESSAGE_TTL, MSG_ID, oneLine, TASK_ATTEMPT, TASK_ID } from "./headers.ts";
+import {
+  DEAD_AT,
+  DEAD_ERRORS,
+  DEAD_REASON,
+  DEAD_SUBJECT,
+  MESSAGE_TTL,
+  MSG_ID,
+  oneLine,
+  TASK_ATTEMPT,
+  TASK_ID,
+} from "./headers.ts";
 import { deadSubject, type TaskAddress } from "./subject.ts";
 import { publishSurely } from "./publish_surely.ts";
 
@@ -37,6 +47,6 @@ export async function storeDeadLetter(broker: Broker, letter: DeadLetter): Promi
   headers.set(DEAD_AT, new Date().toISOString());
   for (const error of (letter.errors ?? []).slice(-8)) headers.append(DEAD_ERRORS, oneLine(error));
   headers.set(MSG_ID, `${oneLine(letter.taskId)}!${letter.attempt}`);
-  const { seq } = await publishSurely(broker, deadSubject(letter), letter.data, headers);
+  const { seq } = await publishSurely(broker, { subject: deadSubject(letter), body: letter.data, headers });
   return seq;
 }

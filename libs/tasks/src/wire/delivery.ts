@@ -49,7 +49,10 @@ export function boundId(id: string): string {
 }
 
 /** The identity of a task message: the same on every redelivery and retry, never given out twice (PROTOCOL 1). */
-export function taskIdOf(headers: MsgHdrs | undefined, delivery: Pick<Delivery, "stream" | "streamSequence" | "storedAtNs">): string {
+export function taskIdOf(
+  headers: MsgHdrs | undefined,
+  delivery: Pick<Delivery, "stream" | "streamSequence" | "storedAtNs">,
+): string {
   const given = headers?.get(TASK_ID) || headers?.get(MSG_ID);
   if (given) return boundId(given);
   const scheduler = headers?.get(SCHEDULER);
@@ -63,7 +66,12 @@ export function attemptOf(headers: MsgHdrs | undefined): number {
   if (!text) return 1;
   const attempt = Number(text);
   if (!/^[0-9]{1,7}$/.test(text) || attempt < 1 || attempt > 1_000_000) {
-    throw new InvalidNameError(`header ${TASK_ATTEMPT}`, text, "it is no attempt number", "leave it out, or give a whole number from 1");
+    throw new InvalidNameError({
+      what: `header ${TASK_ATTEMPT}`,
+      value: text,
+      problem: "it is no attempt number",
+      rule: "leave it out, or give a whole number from 1",
+    });
   }
   return attempt;
 }

@@ -1,10 +1,20 @@
-/** A task, VO, schedule instance or id whose text cannot be used. Carries what was wrong so that it can be shown. */
-export class InvalidNameError extends Error {
-  override readonly name = "InvalidNameError";
+/** Why a text cannot be used as a name. */
+export interface NameProblem {
   /** What the text was meant to name, e.g. `VO name`. */
   readonly what: string;
   readonly value: string;
-  constructor(what: string, value: string, problem: string, rule: string) {
+  /** What is wrong with it, e.g. `it holds "$"`. */
+  readonly problem: string;
+  /** What is right, or what to do. */
+  readonly rule: string;
+}
+
+/** A task, VO, schedule instance or id whose text cannot be used. Carries what was wrong so that it can be shown. */
+export class InvalidNameError extends Error {
+  override readonly name = "InvalidNameError";
+  readonly what: string;
+  readonly value: string;
+  constructor({ what, value, problem, rule }: NameProblem) {
     super(`Cannot use ${JSON.stringify(value.slice(0, 200))} as ${what}: ${problem}; ${rule}`);
     this.what = what;
     this.value = value;
@@ -55,7 +65,7 @@ function problemOf(text: string, { maxLength, allowed, shape }: NameRule): strin
 
 function check(text: string, rule: NameRule): string {
   const problem = problemOf(text, rule);
-  if (problem !== undefined) throw new InvalidNameError(rule.what, text, problem, rule.rule);
+  if (problem !== undefined) throw new InvalidNameError({ what: rule.what, value: text, problem, rule: rule.rule });
   return text;
 }
 

@@ -7,15 +7,25 @@ import type { Broker } from "./broker.ts";
 export const PUBLISH_BUDGET_MS = 20_000;
 const PAUSE_MS = 250;
 
+/** A message as it goes to the broker. */
+export interface OutgoingMessage {
+  readonly subject: string;
+  readonly body: Uint8Array | string;
+  readonly headers: MsgHdrs;
+}
+
 /** Nobody answered: the message may be stored or not. Publishing it again under the same id is safe, for ever. */
 export class PublishUnknownError extends Error {
   override readonly name = "PublishUnknownError";
   readonly subject: string;
   readonly id: string;
   constructor(subject: string, id: string, cause: unknown) {
-    super(`Cannot tell whether ${id} was stored on ${subject}: no answer in ${PUBLISH_BUDGET_MS / 1000} s; publish it again under the same id`, {
-      cause,
-    });
+    super(
+      `Cannot tell whether ${id} was stored on ${subject}: no answer in ${PUBLISH_BUDGET_MS / 1000} s; publish it again under the same id`,
+      {
+        cause,
+      },
+    );
     this.subject = subject;
     this.id = id;
   }
@@ -38,17 +48,20 @@ export function isSilence(error: unknown): boolean {
  * The headers must carry an id or an expectation that makes a repeat harmless. Declares streams that are gone.
  * Throws what JetStream refuses, and {@linkcode PublishUnknownError} when it stays silent.
  */
-export async function publishSurely(broker: Broker, subject: string, data: Uint8Array | string, headers: MsgHdrs): Promise<PubAck> {
+export async function publishSurely(broker: Broker, { subject, body, headers }: OutgoingMessage): Promise<PubAck> {
   const until = performance.now() + PUBLISH_BUDGET_MS;
   for (;;) {
     try {
-      return await broker.js.publish(subject, data, { headers });
+      return await broker.js.publish(subject, body, { headers });
     } catch (error) {
       if (!isSilence(error)) throw error;
-      if (broker.nc.isClosed() || performance.now() > until) throw new PublishUnknownError(subject, headers.get("Nats-Msg-Id"), error);
+      if (broker.nc.isClosed() || performance.now() > until)
+        throw new PublishUnknownError(subject, headers.get("Nats-Msg-Id"), error);
       await pause(PAUSE_MS);
       // "No responders" also means a change of leader; only the stream's own info tells that it is gone.
-      await broker.declareMissing().catch((cause: unknown) => broker.observer.note("Cannot look for missing streams yet", { cause }));
+      await broker
+        .declareMissing()
+        .catch((cause: unknown) => broker.observer.note("Cannot look for missing streams yet", { cause }));
     }
   }
 }

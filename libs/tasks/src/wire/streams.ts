@@ -37,7 +37,11 @@ export interface TopologyOptions {
 type Settings = Partial<StreamConfig> & { readonly name: StreamName };
 
 function settingsOf({ replicas = 1, maxPayload }: TopologyOptions): readonly Settings[] {
-  const shared = { num_replicas: replicas, storage: StorageType.File, metadata: { [VERSION_KEY]: String(SETTINGS_VERSION) } };
+  const shared = {
+    num_replicas: replicas,
+    storage: StorageType.File,
+    metadata: { [VERSION_KEY]: String(SETTINGS_VERSION) },
+  };
   const maxMessage = Math.max(1024, maxPayload - HEADROOM_BYTES);
   return [
     // LATER comes first: TASKS sources it, and what it holds outlives a deleted TASKS.
@@ -63,7 +67,14 @@ function settingsOf({ replicas = 1, maxPayload }: TopologyOptions): readonly Set
       republish: { src: "tasks.>", dest: "wake.>", headers_only: true },
     },
     { ...shared, name: DEAD, subjects: ["dead.>"], allow_direct: true },
-    { ...shared, name: EVENTS, subjects: ["events.>"], max_age: nanos(DAY_MS), max_msgs: 1_000_000, discard: DiscardPolicy.Old },
+    {
+      ...shared,
+      name: EVENTS,
+      subjects: ["events.>"],
+      max_age: nanos(DAY_MS),
+      max_msgs: 1_000_000,
+      discard: DiscardPolicy.Old,
+    },
   ];
 }
 
@@ -85,7 +96,8 @@ export function isConflict(error: unknown): boolean {
 async function declareStream(jsm: JetStreamManager, settings: Settings): Promise<"created" | "found"> {
   try {
     const { config } = await jsm.streams.info(settings.name);
-    if (Number(config.metadata?.[VERSION_KEY] ?? 0) < SETTINGS_VERSION) await jsm.streams.update(settings.name, settings);
+    if (Number(config.metadata?.[VERSION_KEY] ?? 0) < SETTINGS_VERSION)
+      await jsm.streams.update(settings.name, settings);
     return "found";
   } catch (error) {
     if (!isStreamGone(error)) throw error;
@@ -102,4 +114,3 @@ export async function declareStreams(jsm: JetStreamManager, options: TopologyOpt
   }
   return created;
 }
-

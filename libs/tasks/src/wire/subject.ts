@@ -54,7 +54,12 @@ export function parseTaskSubject(subject: string): TaskAddress {
   const [, task = "", ...vo] = subject.split(".");
   checkTaskName(task);
   if (vo.length === 0) {
-    throw new InvalidNameError("subject", subject, "it names no VO", `write tasks.${task}.<vo>, or tasks.${task}._`);
+    throw new InvalidNameError({
+      what: "subject",
+      value: subject,
+      problem: "it names no VO",
+      rule: `write tasks.${task}.<vo>, or tasks.${task}._`,
+    });
   }
   const name = vo.join(".");
   return { task, vo: name === NO_VO ? name : checkVoName(name) };

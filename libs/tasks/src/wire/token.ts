@@ -9,7 +9,8 @@ function escapeBytes(text: string, plain: (character: string, index: number) => 
   let index = 0;
   for (const byte of encoder.encode(text)) {
     const character = String.fromCharCode(byte);
-    escaped += byte < 0x80 && plain(character, index) ? character : `=${byte.toString(16).toUpperCase().padStart(2, "0")}`;
+    escaped +=
+      byte < 0x80 && plain(character, index) ? character : `=${byte.toString(16).toUpperCase().padStart(2, "0")}`;
     index++;
   }
   return escaped;
@@ -42,7 +43,8 @@ export function unescapeToken(token: string): string {
       continue;
     }
     const hex = token.slice(at + 1, at + 3);
-    if (!/^[0-9A-F]{2}$/.test(hex)) throw new SyntaxError(`Cannot read token ${JSON.stringify(token)}: bad escape at ${at}`);
+    if (!/^[0-9A-F]{2}$/.test(hex))
+      throw new SyntaxError(`Cannot read token ${JSON.stringify(token)}: bad escape at ${at}`);
     bytes.push(Number.parseInt(hex, 16));
     at += 2;
   }

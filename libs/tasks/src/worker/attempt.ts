@@ -2,7 +2,7 @@ import { withPublisher } from "../definition/ambient.ts";
 import type { Json, JsonObject } from "../definition/json.ts";
 import { sizeProblem } from "../definition/payload.ts";
 import type { AnyTask, HeldLease, Run } from "../definition/task.ts";
-import type { OutcomeRow, UnitOfWork, Work } from "../definition/unit_of_work.ts";
+import type { Claim, OutcomeRow, UnitOfWork, Work } from "../definition/unit_of_work.ts";
 import { Children } from "./children.ts";
 
 /** How long a task may go on after its signal has aborted before it is given up as stuck, ms. */
@@ -35,7 +35,9 @@ export class TaskTimeoutError extends Error {
   override readonly name = "TaskTimeoutError";
   readonly timeoutMs: number;
   constructor(task: string, timeoutMs: number) {
-    super(`Cannot finish ${task} within its timeout of ${timeoutMs} ms; raise timeoutMs, or make it stop at its signal`);
+    super(
+      `Cannot finish ${task} within its timeout of ${timeoutMs} ms; raise timeoutMs, or make it stop at its signal`,
+    );
     this.timeoutMs = timeoutMs;
   }
 }
@@ -72,45 +74,117 @@ export type AttemptEnd =
   /** No outcome: nothing is recorded, and no attempt is used up. */
   | { readonly kind: "abandoned"; readonly error: unknown };
 
-/** An attempt under way. */
-export interface RunningAttempt {
-  /** Aborts the task's signal. A {@linkcode TaskTimeoutError} makes it a failure, anything else abandons it. */
-  abort(reason: Error): void;
-  /** Keeps an open idle transaction alive. */
-  keepAwake(): Promise<void>;
-  readonly startedAtMs: number;
+/** An attempt under way: `execute` under a timeout, an abort signal and a fenced transaction, and the commit of its outcome. */
+export class RunningAttempt {
+  readonly startedAtMs = performance.now();
   readonly ended: Promise<AttemptEnd>;
+  readonly #input: AttemptInput<unknown>;
+  readonly #aborted = new AbortController();
+  #work: Work<unknown> | undefined;
+  #stuck = false;
+
+  constructor(input: AttemptInput<unknown>) {
+    this.#input = input;
+    this.ended = this.#run();
+  }
+
+  /** Aborts the task's signal. A {@linkcode TaskTimeoutError} makes it a failure, anything else abandons it. */
+  abort(reason: unknown): void {
+    this.#aborted.abort(reason);
+  }
+
+  /** Keeps an open idle transaction alive. */
+  async keepAwake(): Promise<void> {
+    await this.#work?.keepAwake();
+  }
+
   /** Whether the task ignored its signal; then its code may still be running. Final once `ended` has settled. */
-  isStuck(): boolean;
-}
+  isStuck(): boolean {
+    return this.#stuck;
+  }
 
-/** Starts an attempt: `execute` under a timeout, an abort signal and a fenced transaction, and the commit of its outcome. */
-export function startAttempt<Transaction>(input: AttemptInput<Transaction>): RunningAttempt {
-  const { definition, leases } = input;
-  const aborted = new AbortController();
-  const { signal } = aborted;
-  const timer = setTimeout(() => aborted.abort(new TaskTimeoutError(definition.name, definition.timeoutMs)), definition.timeoutMs);
-  const onLost = leases.map((lease) => {
-    const lose = () => aborted.abort(lease.signal.reason);
-    lease.signal.addEventListener("abort", lose, { once: true });
-    if (lease.signal.aborted) lose();
-    return () => lease.signal.removeEventListener("abort", lose);
-  });
-  let work: Work<Transaction> | undefined;
-  let stuck = false;
+  async #run(): Promise<AttemptEnd> {
+    const { definition, leases } = this.#input;
+    const timer = setTimeout(
+      () => this.abort(new TaskTimeoutError(definition.name, definition.timeoutMs)),
+      definition.timeoutMs,
+    );
+    const loseAny = () => this.abort(leases.find((lease) => lease.signal.aborted)?.signal.reason);
+    for (const lease of leases) lease.signal.addEventListener("abort", loseAny, { once: true });
+    if (leases.some((lease) => lease.signal.aborted)) loseAny();
+    try {
+      for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
+        const end = await this.#once();
+        if (end !== "again") return end;
+      }
+      const error = new Error(
+        `Cannot commit ${definition.name}: the database ended its transaction ${MAX_CONFLICTS} times`,
+      );
+      return { kind: "failed", error };
+    } finally {
+      clearTimeout(timer);
+      for (const lease of leases) lease.signal.removeEventListener("abort", loseAny);
+    }
+  }
 
-  async function transaction(): Promise<Transaction> {
-    signal.throwIfAborted();
-    for (const lease of leases) lease.checkDeadline();
-    if (work === undefined) throw new Error(`Cannot open a transaction for ${definition.name}: its run is over`);
-    return work.transaction();
+  /** One transaction from its opening to its end; `again` where the database ended it for the sake of others. */
+  async #once(): Promise<AttemptEnd | "again"> {
+    const { ledger, leases } = this.#input;
+    const { signal } = this.#aborted;
+    const work = ledger.open(claimOf(this.#input));
+    this.#work = work;
+    try {
+      const children = new Children(this.#input.taskId, this.#input.vo, this.#input.maxPayloadBytes);
+      const answer = await this.#execute(children);
+      if (answer === "stuck") {
+        this.#stuck = true;
+        await work.destroy();
+        return endOfAbort(signal.reason);
+      }
+      signal.throwIfAborted();
+      const row = doneRow(this.#input, answer.result, await children.seal());
+      for (const lease of leases) lease.checkDeadline();
+      const committed = await work.commit(row);
+      if (committed.kind === "unknown") return { kind: "abandoned", error: committed.cause };
+      return { kind: committed.kind === "committed" ? "done" : "earlier", row: committed.row };
+    } catch (error) {
+      await work.rollback();
+      return this.#endOfError(error, work);
+    } finally {
+      this.#work = undefined;
+    }
+  }
+
+  #endOfError(error: unknown, work: Work<unknown>): AttemptEnd | "again" {
+    const { ledger, leases } = this.#input;
+    const { signal } = this.#aborted;
+    if (signal.aborted) return endOfAbort(signal.reason);
+    const gone = work.gone();
+    if (gone !== undefined) return { kind: "abandoned", error: gone };
+    if (leases.some((lease) => lease.signal.aborted)) return { kind: "abandoned", error };
+    const meaning = ledger.classify(error);
+    if (meaning === "again") return "again";
+    return { kind: meaning === "gone" ? "abandoned" : "failed", error };
+  }
+
+  async #transaction(): Promise<unknown> {
+    this.#aborted.signal.throwIfAborted();
+    for (const lease of this.#input.leases) lease.checkDeadline();
+    if (this.#work === undefined) {
+      throw new Error(
+        `Cannot open a transaction for ${this.#input.definition.name}: its run is over; await all that execute begins`,
+      );
+    }
+    return this.#work.transaction();
   }
 
   /** `execute`, raced against a grace period after the abort. Answers `stuck` when it ignores its signal. */
-  async function execute(children: Children): Promise<{ readonly result: unknown } | "stuck"> {
-    const { payload, vo, taskId, attempt } = input;
+  async #execute(children: Children): Promise<{ readonly result: unknown } | "stuck"> {
+    const { definition, payload, vo, taskId, attempt, leases } = this.#input;
+    const { signal } = this.#aborted;
+    const transaction = () => this.#transaction();
     const run: Run<JsonObject, unknown> = {
-      deps: input.deps({ transaction, taskId, vo, signal }),
+      deps: this.#input.deps({ transaction, taskId, vo, signal }),
       payload,
       vo,
       taskId,
@@ -124,8 +198,8 @@ export function startAttempt<Transaction>(input: AttemptInput<Transaction>): Run
     const onAbort = () => {
       grace = setTimeout(() => giveUp("stuck"), ABORT_GRACE_MS);
     };
-    signal.addEventListener("abort", onAbort, { once: true });
     if (signal.aborted) onAbort();
+    else signal.addEventListener("abort", onAbort, { once: true });
     try {
       const execution = withPublisher(children, async () => (definition as ExecutableTask).execute(run));
       return await Promise.race([execution.then((result) => ({ result })), ignored]);
@@ -134,62 +208,11 @@ export function startAttempt<Transaction>(input: AttemptInput<Transaction>): Run
       signal.removeEventListener("abort", onAbort);
     }
   }
+}
 
-  async function once(): Promise<AttemptEnd | "again"> {
-    const { taskId, vo, attempt, ledger } = input;
-    const fences = leases
-      .map(({ key, fencingToken, holder }) => ({ key, fencingToken, holder }))
-      .sort((a, b) => (a.key < b.key ? -1 : 1));
-    const own = ledger.open({ taskId, task: definition.name, vo, attempt, fences });
-    work = own;
-    try {
-      const children = new Children(taskId, vo, input.maxPayloadBytes);
-      const answer = await execute(children);
-      if (answer === "stuck") {
-        stuck = true;
-        await own.destroy();
-        return endOfAbort(signal.reason);
-      }
-      signal.throwIfAborted();
-      const row = doneRow(input, checkedResult(definition.name, answer.result), await children.seal());
-      for (const lease of leases) lease.checkDeadline();
-      const committed = await own.commit(row);
-      if (committed.kind === "unknown") return { kind: "abandoned", error: committed.cause };
-      return { kind: committed.kind === "committed" ? "done" : "earlier", row: committed.row };
-    } catch (error) {
-      await own.rollback();
-      if (signal.aborted) return endOfAbort(signal.reason);
-      const gone = own.gone();
-      if (gone !== undefined) return { kind: "abandoned", error: gone };
-      if (leases.some((lease) => hasLapsed(lease))) return { kind: "abandoned", error };
-      const meaning = ledger.classify(error);
-      if (meaning === "again") return "again";
-      return { kind: meaning === "gone" ? "abandoned" : "failed", error };
-    } finally {
-      work = undefined;
-    }
-  }
-
-  async function run(): Promise<AttemptEnd> {
-    try {
-      for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
-        const end = await once();
-        if (end !== "again") return end;
-      }
-      return { kind: "failed", error: new Error(`Cannot commit ${definition.name}: the database ended its transaction ${MAX_CONFLICTS} times`) };
-    } finally {
-      clearTimeout(timer);
-      for (const stop of onLost) stop();
-    }
-  }
-
-  return {
-    abort: (reason) => aborted.abort(reason),
-    keepAwake: async () => work?.keepAwake(),
-    startedAtMs: performance.now(),
-    ended: run(),
-    isStuck: () => stuck,
-  };
+function claimOf({ taskId, definition, vo, attempt, leases }: AttemptInput<unknown>): Claim {
+  const fences = leases.map(({ key, fencingToken, holder }) => ({ key, fencingToken, holder }));
+  return { taskId, task: definition.name, vo, attempt, fences: fences.sort((a, b) => (a.key < b.key ? -1 : 1)) };
 }
 
 /** `AnyTask` hides the payload's and deps' types; whoever registered the task gave the deps that it wants. */
@@ -201,15 +224,6 @@ function endOfAbort(reason: unknown): AttemptEnd {
   return { kind: reason instanceof TaskTimeoutError ? "failed" : "abandoned", error: reason };
 }
 
-function hasLapsed(lease: AttemptLease): boolean {
-  try {
-    lease.checkDeadline();
-    return false;
-  } catch {
-    return true; // its error is the one that ended the run, or says the same
-  }
-}
-
 function checkedResult(task: string, result: unknown): Json {
   if (result === undefined) return null;
   const problem = sizeProblem(result);
@@ -218,12 +232,26 @@ function checkedResult(task: string, result: unknown): Json {
   if (text === undefined) return null;
   const bytes = Buffer.byteLength(text);
   if (bytes > MAX_RESULT_BYTES) {
-    throw new RangeError(`Cannot keep the result of ${task}: it has ${bytes} bytes of JSON; ${MAX_RESULT_BYTES} are the limit`);
+    throw new RangeError(
+      `Cannot keep the result of ${task}: it has ${bytes} bytes of JSON; ${MAX_RESULT_BYTES} are the limit`,
+    );
   }
   return JSON.parse(text) as Json;
 }
 
-function doneRow(input: Omit<AttemptInput<unknown>, "ledger" | "deps">, result: Json, spawned: OutcomeRow["spawned"]): OutcomeRow {
+function doneRow(input: AttemptInput<unknown>, result: unknown, spawned: OutcomeRow["spawned"]): OutcomeRow {
   const { taskId, definition, vo, payloadHash, attempt, errors } = input;
-  return { taskId, task: definition.name, vo, payloadHash, attempt, outcome: "done", result, spawned, dueAt: null, errors };
+  const kept = checkedResult(definition.name, result);
+  return {
+    taskId,
+    task: definition.name,
+    vo,
+    payloadHash,
+    attempt,
+    outcome: "done",
+    result: kept,
+    spawned,
+    dueAt: null,
+    errors,
+  };
 }

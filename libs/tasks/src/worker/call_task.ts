@@ -8,7 +8,7 @@ import { type Locks, openLocks } from "../locks/locks.ts";
 import { checkedPayload, maxPayloadBytes, publishSpawned, voFor } from "../publish/publisher.ts";
 import type { Broker } from "../wire/broker.ts";
 import { publishEvent } from "../wire/events.ts";
-import { ABORT_GRACE_MS, type DepsInput, startAttempt } from "./attempt.ts";
+import { ABORT_GRACE_MS, type DepsInput, RunningAttempt } from "./attempt.ts";
 import type { TaskOver } from "./start_worker.ts";
 import { streamLedger } from "./stream_ledger.ts";
 
@@ -34,7 +34,14 @@ export interface Called {
   readonly spawned: readonly string[];
 }
 
-async function takeLocks(locks: Locks, keys: readonly string[], taskId: string, timeoutMs: number, signal: AbortSignal | undefined): Promise<readonly Lease[]> {
+interface LocksOfCall {
+  readonly keys: readonly string[];
+  readonly taskId: string;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+async function takeLocks(locks: Locks, { keys, taskId, timeoutMs, signal }: LocksOfCall): Promise<readonly Lease[]> {
   let wake = Promise.withResolvers<void>();
   const waiter = { resume: () => wake.resolve() };
   const onAbort = () => wake.reject(signal?.reason);
@@ -60,7 +67,9 @@ async function takeLocks(locks: Locks, keys: readonly string[], taskId: string, 
  *
  * Throws the task's own error, `PayloadRefusedError`, `InvalidNameError`, and what made the run end without an outcome.
  */
-export async function callTask<Transaction = undefined, Deps = undefined>(options: CallOptions<Transaction, Deps>): Promise<Called> {
+export async function callTask<Transaction = undefined, Deps = undefined>(
+  options: CallOptions<Transaction, Deps>,
+): Promise<Called> {
   const { broker, nats, task, highestFence, lockTtlMs, signal } = options;
   const vo = voFor(task, options.vo);
   const payload = await checkedPayload(task, options.payload, maxPayloadBytes(broker));
@@ -77,7 +86,7 @@ export async function callTask<Transaction = undefined, Deps = undefined>(option
     ...(highestFence === undefined ? {} : { highestFence }),
   });
   const keys = task.locks(payload as never, vo).map((lock) => lock.key);
-  const leases = keys.length === 0 ? [] : await takeLocks(locks, keys, taskId, task.timeoutMs, signal);
+  const leases = keys.length === 0 ? [] : await takeLocks(locks, { keys, taskId, timeoutMs: task.timeoutMs, signal });
   try {
     const row = await runHere({ ...options, vo, payload, taskId, ledger, leases });
     await publishSpawned(broker, taskId, row.spawned);
@@ -102,7 +111,7 @@ interface Here {
 
 async function runHere({ broker, task, vo, payload, taskId, ledger, leases, signal, deps }: Here): Promise<OutcomeRow> {
   const started = performance.now();
-  const running = startAttempt({
+  const running = new RunningAttempt({
     definition: task,
     payload,
     payloadHash: payloadHash(payload),
@@ -115,12 +124,20 @@ async function runHere({ broker, task, vo, payload, taskId, ledger, leases, sign
     deps: (input) => deps?.(input as DepsInput<never>),
     maxPayloadBytes: maxPayloadBytes(broker),
   });
-  const abort = () => running.abort(signal?.reason instanceof Error ? signal.reason : new Error("the call was interrupted"));
+  const abort = () =>
+    running.abort(signal?.reason instanceof Error ? signal.reason : new Error("the call was interrupted"));
   signal?.addEventListener("abort", abort, { once: true });
   try {
     const end = await running.ended;
     if (end.kind === "failed" || end.kind === "abandoned") throw end.error;
-    publishEvent(broker, taskId, { step: "done", task: task.name, vo, taskId, attempt: 1, tookMs: performance.now() - started });
+    publishEvent(broker, taskId, {
+      step: "done",
+      task: task.name,
+      vo,
+      taskId,
+      attempt: 1,
+      tookMs: performance.now() - started,
+    });
     return end.row;
   } finally {
     signal?.removeEventListener("abort", abort);

@@ -35,7 +35,11 @@ export class Children implements AmbientPublisher {
   }
 
   /** Buffers a child and answers its id. Throws `PayloadRefusedError`, `InvalidNameError`, and `RangeError` beyond {@linkcode MAX_CHILDREN}. */
-  spawn<Payload extends JsonObject>(task: PublishableTask<Payload>, payload: Payload, options: SpawnOptions = {}): string {
+  spawn<Payload extends JsonObject>(
+    task: PublishableTask<Payload>,
+    payload: Payload,
+    options: SpawnOptions = {},
+  ): string {
     const vo = voFor(task, task.per === "all" ? undefined : (options.vo ?? this.#parentVo));
     const problem = sizeProblem(payload);
     if (problem !== undefined) throw new PayloadRefusedError(task.name, problem);
@@ -43,15 +47,21 @@ export class Children implements AmbientPublisher {
     if (checked instanceof Promise) this.#checks.push(checked);
     const text = JSON.stringify(payload);
     if (text.length > this.#maxPayloadBytes) {
-      throw new PayloadRefusedError(task.name, `it has ${text.length} characters of JSON; ${this.#maxPayloadBytes} bytes are the limit`);
+      throw new PayloadRefusedError(
+        task.name,
+        `it has ${text.length} characters of JSON; ${this.#maxPayloadBytes} bytes are the limit`,
+      );
     }
-    return this.#add(task.name, vo, payload, options);
+    return this.#add({ task: task.name, vo, payload }, options);
   }
 
-  async schedule<Payload extends JsonObject>(task: PublishableTask<Payload>, options: ScheduleOptions<Payload>): Promise<string> {
+  async schedule<Payload extends JsonObject>(
+    task: PublishableTask<Payload>,
+    options: ScheduleOptions<Payload>,
+  ): Promise<string> {
     const payload = await checkedPayload(task, options.payload, this.#maxPayloadBytes);
     const vo = voFor(task, task.per === "all" ? undefined : (options.vo ?? this.#parentVo));
-    return this.#add(task.name, vo, payload, options);
+    return this.#add({ task: task.name, vo, payload }, options);
   }
 
   /** All children, once asynchronous schemas have spoken. Throws `PayloadRefusedError`. */
@@ -60,13 +70,17 @@ export class Children implements AmbientPublisher {
     return [...this.#spawned.values()];
   }
 
-  #add(task: string, vo: string, payload: JsonObject, { key, at }: SpawnOptions): string {
+  #add({ task, vo, payload }: Omit<SpawnedTask, "taskId">, { key, at }: SpawnOptions): string {
     if (this.#spawned.size >= MAX_CHILDREN) {
-      throw new RangeError(`Cannot spawn ${task}: this run has ${MAX_CHILDREN} children already, the most there may be`);
+      throw new RangeError(
+        `Cannot spawn ${task}: this run has ${MAX_CHILDREN} children already, the most there may be`,
+      );
     }
     const taskId = this.#idOf(task, vo, key ?? this.#keyOf(task, vo, payload));
     if (this.#spawned.has(taskId)) {
-      throw new RangeError(`Cannot spawn ${task}: its key ${JSON.stringify(key)} was used in this run; give each child its own`);
+      throw new RangeError(
+        `Cannot spawn ${task}: its key ${JSON.stringify(key)} was used in this run; give each child its own`,
+      );
     }
     const startAt = at === undefined ? {} : { startAt: at.toISOString() };
     this.#spawned.set(taskId, { taskId, task, vo, payload, ...startAt });

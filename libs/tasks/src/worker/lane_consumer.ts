@@ -1,6 +1,5 @@
 import { AckPolicy, type ConsumerConfig, DeliverPolicy } from "@nats-io/jetstream";
 import { nanos } from "@nats-io/nats-core";
-import type { AnyTask } from "../definition/task.ts";
 import type { Broker } from "../wire/broker.ts";
 import { isStreamGone, TASKS } from "../wire/streams.ts";
 import { taskSubject } from "../wire/subject.ts";
@@ -13,7 +12,12 @@ export const ACK_WAIT_MS = 20_000;
 const INACTIVE_MS = 300_000;
 
 /** A lane that nothing is known of yet. */
-export function newLane(number: number, definition: AnyTask, vo: string, weight: number): Lane {
+export function newLane({
+  number,
+  definition,
+  vo,
+  weight,
+}: Pick<Lane, "number" | "definition" | "vo" | "weight">): Lane {
   return {
     number,
     definition,

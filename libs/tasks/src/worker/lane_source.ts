@@ -134,7 +134,7 @@ export class LaneSource implements TaskSource {
     }
     if (known !== undefined) return known;
     const weight = this.#options.configuration.current.vos[vo]?.weight ?? 1;
-    const lane = newLane(this.#byNumber.length, definition, vo, weight);
+    const lane = newLane({ number: this.#byNumber.length, definition, vo, weight });
     this.#lanes.set(key, lane);
     this.#byNumber.push(lane);
     this.#rings[PRIORITIES.indexOf(definition.priority)]?.add(lane);
@@ -154,7 +154,9 @@ export class LaneSource implements TaskSource {
       // It may have been added a moment ago; the next sweep looks again.
       this.#refreshedAtMs = nowMs;
       const { broker, configuration } = this.#options;
-      configuration.refresh().catch((cause: unknown) => broker.observer.note("Cannot refresh the configuration yet", { cause }));
+      configuration
+        .refresh()
+        .catch((cause: unknown) => broker.observer.note("Cannot refresh the configuration yet", { cause }));
     }
     return false;
   }
@@ -309,13 +311,16 @@ export class LaneSource implements TaskSource {
     clearTimeout(this.#sweepTimer);
     if (this.#stopped || this.#sweeping !== undefined) return;
     const soonestMs = this.#sweptAtMs + SWEEP_MS / 20 - performance.now();
-    this.#sweepTimer = setTimeout(() => {
-      this.#sweptAtMs = performance.now();
-      this.#sweeping = this.#sweep().finally(() => {
-        this.#sweeping = undefined;
-        this.#sweepLater(SWEEP_MS * (0.8 + Math.random() * 0.4));
-      });
-    }, Math.max(ms, soonestMs));
+    this.#sweepTimer = setTimeout(
+      () => {
+        this.#sweptAtMs = performance.now();
+        this.#sweeping = this.#sweep().finally(() => {
+          this.#sweeping = undefined;
+          this.#sweepLater(SWEEP_MS * (0.8 + Math.random() * 0.4));
+        });
+      },
+      Math.max(ms, soonestMs),
+    );
   }
 
   async #sweep(): Promise<void> {

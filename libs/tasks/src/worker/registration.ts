@@ -19,7 +19,10 @@ export interface WorkerRecord {
 }
 
 /** Shows a worker to operators until disposed of, or for 30 s after its death. Nothing rests on it. */
-export function registerWorker(broker: Broker, worker: Pick<WorkerRecord, "name" | "tasks" | "permits">): AsyncDisposable {
+export function registerWorker(
+  broker: Broker,
+  worker: Pick<WorkerRecord, "name" | "tasks" | "permits">,
+): AsyncDisposable {
   const record: WorkerRecord = { ...worker, host: hostname(), pid: process.pid, startedAt: new Date().toISOString() };
   const subject = `$KV.workers.${escapeToken(worker.name)}`;
   const headers = newHeaders();
@@ -34,7 +37,9 @@ export function registerWorker(broker: Broker, worker: Pick<WorkerRecord, "name"
       clearInterval(timer);
       if (broker.nc.isClosed()) return;
       await broker.buckets.workers.delete(escapeToken(worker.name)).catch((cause: unknown) => {
-        broker.observer.note(`Cannot take ${worker.name} off the list of workers; it goes by itself in ${TTL}`, { cause });
+        broker.observer.note(`Cannot take ${worker.name} off the list of workers; it goes by itself in ${TTL}`, {
+          cause,
+        });
       });
     },
   };

@@ -1,27 +1,25 @@
-import type { JsonObject } from "../definition/json.ts";
-import { checkPayload, payloadHash, PayloadRefusedError, readPayload } from "../definition/payload.ts";
-import type { OutcomeRow, UnitOfWork } from "../definition/unit_of_work.ts";
+import { PayloadRefusedError } from "../definition/payload.ts";
+import type { UnitOfWork } from "../definition/unit_of_work.ts";
 import { type Lease, LeaseLostError } from "../locks/lease.ts";
 import type { Locks } from "../locks/locks.ts";
 import type { Waiter } from "../locks/waiting_room.ts";
-import { attemptOf, taskIdOf } from "../wire/delivery.ts";
-import { oneLine } from "../wire/headers.ts";
-import { ABORT_GRACE_MS, type AttemptEnd, type DepsInput, DrainedError, type RunningAttempt, startAttempt } from "./attempt.ts";
+import { InvalidNameError } from "../wire/names.ts";
+import { ABORT_GRACE_MS, type AttemptEnd, type DepsInput, DrainedError, RunningAttempt } from "./attempt.ts";
+import { failAttempt, giveUpPoison } from "./fail.ts";
+import { byId, checkIsOurs, covers, describeError, type PreparedTask, prepare, TaskRefusedError } from "./identify.ts";
 import type { ReceivedTask } from "./received_task.ts";
-import { handBack, type IdentifiedTask, refuse, type SettleContext, settleByRow, tell } from "./settle.ts";
+import { handBack, refuse, type SettleContext, settleByRow, tell } from "./settle.ts";
 
-/** The ledger forgets after this long, ms; what was stored before and has no row is not run. */
+/** The ledger forgets after 30 days; what was stored longer ago than this and has no row is not run, ms. */
 const LEDGER_HORIZON_MS = 29 * 86_400_000;
-/** A task goes back for this long when the database or the broker cannot answer, ms. */
+/** A task goes back for about this long when the database or the broker cannot answer, ms. */
 const OUTAGE_DELAY_MS = 2_000;
-/** Errors kept of a task's attempts. */
-const MAX_ERRORS = 16;
-/** An id of this shape is an occurrence's or one of its children's: the VO in it must be the message's own. */
-const OCCURRENCE_ID = /^[A-Za-z][A-Za-z0-9_-]*\/([^/]+)\/[A-Za-z0-9_-]+\/\d{4}-\d\d-\d\dT/;
 
+/** What a task's run needs of its worker. */
 export interface RunContext extends SettleContext {
   readonly locks: Locks;
   readonly ledger: UnitOfWork<unknown> | undefined;
+  /** Largest payload of a child, bytes of JSON. */
   readonly maxPayloadBytes: number;
   deps(input: DepsInput<unknown>): unknown;
   /** Raises the lock bucket if the database has seen tokens beyond it. Never throws. */
@@ -29,6 +27,13 @@ export interface RunContext extends SettleContext {
   /** Told when an attempt starts, so that it can be aborted and its transaction be kept awake. */
   onStart(attempt: RunningAttempt): void;
   onEnd(attempt: RunningAttempt): void;
+}
+
+/** A message's place in the lines for its locks. */
+export interface Waiting {
+  readonly waiter: Waiter;
+  /** How long it has waited so far, ms. */
+  readonly waitedMs: number;
 }
 
 export type TaskEnd =
@@ -41,41 +46,8 @@ export type TaskEnd =
 
 const OVER: TaskEnd = { kind: "over" };
 
-/** An error as one line of at most 1 KiB. */
-export function describeError(error: unknown): string {
-  return oneLine(error instanceof Error ? `${error.name}: ${error.message}` : String(error));
-}
-
-/** Reads what a message says of itself. Answers the reason instead when it says nonsense. */
-function identify(received: ReceivedTask): { readonly task: IdentifiedTask; readonly problem?: string } {
-  const taskId = taskIdOf(received.headers, received.delivery);
-  const [, vo] = OCCURRENCE_ID.exec(taskId) ?? [];
-  try {
-    const task = { received, taskId, attempt: attemptOf(received.headers) };
-    if (vo === undefined || vo === received.vo) return { task };
-    return { task, problem: `Cannot run ${JSON.stringify(taskId)} for VO ${received.vo}: the id belongs to VO ${vo}; give the task an id of its own` };
-  } catch (error) {
-    return { task: { received, taskId, attempt: 1 }, problem: describeError(error) };
-  }
-}
-
-/** Why a row of the ledger is not this task's, or undefined. */
-function foreignTo(row: OutcomeRow, { received, taskId }: IdentifiedTask, hash: string): string | undefined {
-  const { definition, vo } = received;
-  if (row.task === definition.name && row.vo === vo && row.payloadHash === hash) return undefined;
-  const what = row.task === definition.name && row.vo === vo ? "another payload" : `${row.task} of VO ${row.vo}`;
-  return `Cannot run ${JSON.stringify(taskId)}: id already used by ${what}; publish it under a new id`;
-}
-
-function covers(row: OutcomeRow, attempt: number): boolean {
-  return row.attempt >= attempt || (row.outcome !== "retry" && row.outcome !== "dead");
-}
-
-/** A message's place in the lines for its locks. */
-export interface Waiting {
-  readonly waiter: Waiter;
-  /** How long it has waited so far, ms. */
-  readonly waitedMs: number;
+function isRefusal(error: unknown): error is Error {
+  return error instanceof PayloadRefusedError || error instanceof TaskRefusedError || error instanceof InvalidNameError;
 }
 
 /**
@@ -84,185 +56,134 @@ export interface Waiting {
  * Never throws: when the broker or the database cannot answer, the message goes back and nothing is recorded.
  */
 export async function runTask(context: RunContext, received: ReceivedTask, waiting: Waiting): Promise<TaskEnd> {
-  const { task, problem } = identify(received);
   try {
-    if (problem !== undefined) {
-      await refuse(context, task, problem);
-      return OVER;
-    }
-    return await run(context, task, waiting);
+    return await run(context, received, waiting);
   } catch (error) {
-    if (error instanceof PayloadRefusedError) {
-      return refuse(context, task, error.message).then(() => OVER, (cause: unknown) => abandon(context, task, cause));
+    if (!isRefusal(error)) return abandon(context, received, error);
+    try {
+      await refuse(context, byId(received), error.message);
+      return OVER;
+    } catch (cause) {
+      return abandon(context, received, cause);
     }
-    return abandon(context, task, error);
   }
 }
 
-function abandon(context: RunContext, task: IdentifiedTask, cause: unknown): TaskEnd {
-  tell(context, task, "abandoned", { reason: describeError(cause) });
+/** Leaves the task without an outcome: its message comes back, and its attempt is not used up. */
+function abandon(context: RunContext, received: ReceivedTask, cause: unknown): TaskEnd {
+  const task = byId(received);
+  tell(context, task, { step: "abandoned", reason: describeError(cause) });
   handBack(context, task, cause instanceof DrainedError ? 0 : OUTAGE_DELAY_MS * (0.75 + Math.random() / 2));
   return OVER;
 }
 
-async function run(context: RunContext, task: IdentifiedTask, waiting: Waiting): Promise<TaskEnd> {
-  const { received, taskId } = task;
-  const { definition, vo, delivery } = received;
-  const raw = readPayload(definition.name, received.body);
-  const payload = await checkPayload(definition, raw);
-  const hash = payloadHash(raw);
+async function run(context: RunContext, received: ReceivedTask, waiting: Waiting): Promise<TaskEnd> {
+  const { definition, delivery } = received;
   const ledger = definition.effect === "once" ? context.ledger : context.streamLedger;
-  if (ledger === undefined) throw new TypeError(`Cannot run ${definition.name}: its effect is "once" and the worker has no ledger`);
-
+  if (ledger === undefined)
+    throw new TypeError(`Cannot run ${definition.name}: its effect is "once" and the worker has no ledger`);
+  const task = await prepare(received, ledger);
   const storedMs = Number(delivery.storedAtNs) / 1e6;
   const isOld = storedMs < Date.now() - LEDGER_HORIZON_MS;
-  let row: OutcomeRow | undefined;
-  if (delivery.count > 1 || task.attempt > 1 || isOld) {
-    row = await ledger.recall(taskId);
-    const foreign = row === undefined ? undefined : foreignTo(row, task, hash);
-    if (foreign !== undefined) return refuse(context, task, foreign).then(() => OVER);
-    if (row !== undefined && covers(row, task.attempt)) return replay(context, task, row, ledger);
-    if (row === undefined && isOld) {
-      return refuse(context, task, `Cannot run a task stored on ${new Date(storedMs).toISOString()}: older than the ledger`).then(() => OVER);
-    }
-  }
-  // A raw message's attempt counts only where the ledger knows the one before it.
-  const known = row === undefined && definition.effect === "once" ? { ...task, attempt: 1 } : task;
-  return locked(context, known, { raw, payload, hash, ledger, errors: row?.errors ?? [], waiting, vo });
-}
+  if (delivery.count === 1 && task.attempt === 1 && !isOld) return takeLocks(context, task, waiting);
 
-async function replay(context: RunContext, task: IdentifiedTask, row: OutcomeRow, ledger: UnitOfWork<unknown>): Promise<TaskEnd> {
-  await settleByRow(context, task, row, ledger, undefined);
+  const row = await ledger.recall(task.taskId);
+  if (row === undefined && isOld) {
+    throw new TaskRefusedError(
+      task.taskId,
+      `it was stored on ${new Date(storedMs).toISOString()}, older than the ledger`,
+    );
+  }
+  if (row === undefined) {
+    // A message's own word for its attempt counts only where the ledger knows the one before it.
+    const attempt = definition.effect === "once" ? 1 : task.attempt;
+    return takeLocks(context, { ...task, attempt }, waiting);
+  }
+  checkIsOurs(row, task);
+  if (!covers(row, task.attempt)) return takeLocks(context, { ...task, errors: row.errors }, waiting);
+  await settleByRow(context, task, { row, tookMs: undefined });
   return OVER;
 }
 
-interface Prepared {
-  readonly raw: JsonObject;
-  readonly payload: JsonObject;
-  readonly hash: string;
-  readonly ledger: UnitOfWork<unknown>;
-  readonly errors: readonly string[];
-  readonly waiting: Waiting;
-  readonly vo: string;
+async function takeLocks(context: RunContext, task: PreparedTask, { waiter, waitedMs }: Waiting): Promise<TaskEnd> {
+  const { definition, vo, delivery } = task.received;
+  const keys = definition.locks(task.payload as never, vo).map((lock) => lock.key);
+  if (keys.length === 0) return underLeases(context, task, []);
+  const untilMs = performance.now() + definition.timeoutMs + ABORT_GRACE_MS;
+  const taken = await context.locks.tryAcquire(keys, { taskId: task.taskId, untilMs, waiter });
+  if (taken.kind === "held") return underLeases(context, task, taken.leases);
+  if (waitedMs < definition.lockWaitMs) return { kind: "contended", by: taken.by };
+  const seconds = Math.round(waitedMs / 1000);
+  const error = new Error(`Cannot take lock "${taken.by}" for ${definition.name}: others held it for ${seconds} s`);
+  await failAttempt(context, task, { error, tookMs: 0 });
+  if (delivery.count > 1) await context.starts.settled(task.taskId);
+  return OVER;
 }
 
-/** Takes the locks, runs one attempt under them, and settles it. */
-async function locked(context: RunContext, task: IdentifiedTask, prepared: Prepared): Promise<TaskEnd> {
-  const { definition } = task.received;
-  const keys = definition.locks(prepared.payload as never, prepared.vo).map((lock) => lock.key);
-  let leases: readonly Lease[] = [];
-  if (keys.length > 0) {
-    const untilMs = performance.now() + definition.timeoutMs + ABORT_GRACE_MS;
-    const { waiter, waitedMs } = prepared.waiting;
-    const taken = await context.locks.tryAcquire(keys, { taskId: task.taskId, untilMs, waiter });
-    if (taken.kind === "blocked") {
-      if (waitedMs < definition.lockWaitMs) return { kind: "contended", by: taken.by };
-      context.locks.forget(waiter);
-      const error = new Error(`Cannot take lock "${taken.by}" for ${definition.name}: it was held by others for ${Math.round(waitedMs)} ms`);
-      return failed(context, task, prepared, error, performance.now()).then(() => OVER);
-    }
-    leases = taken.leases;
-  }
+async function underLeases(context: RunContext, task: PreparedTask, leases: readonly Lease[]): Promise<TaskEnd> {
+  // Called when the transaction has surely ended; may be called again. A release that fails expires.
+  const release = () => Promise.all(leases.map((lease) => lease.release()));
   try {
     if (task.received.delivery.count > 1 && (await context.starts.begin(task.taskId)) === "poison") {
-      return await poisoned(context, task, prepared);
+      await giveUpPoison(context, task);
+      return OVER;
     }
-    return await attempt(context, task, prepared, leases);
+    const running = start(context, task, leases);
+    const end = await running.ended;
+    context.onEnd(running);
+    const released = release();
+    await conclude(context, task, { end, tookMs: performance.now() - running.startedAtMs });
+    await released;
+    return running.isStuck() ? { kind: "stuck" } : OVER;
   } finally {
-    // The transaction has surely ended. A release that fails expires.
-    await Promise.allSettled(leases.map((lease) => lease.release()));
+    await release();
   }
 }
 
-async function attempt(context: RunContext, task: IdentifiedTask, prepared: Prepared, leases: readonly Lease[]): Promise<TaskEnd> {
+function start(context: RunContext, task: PreparedTask, leases: readonly Lease[]): RunningAttempt {
   const { definition, vo, delivery } = task.received;
-  const { payload, hash, ledger, errors } = prepared;
-  const { taskId, attempt: number } = task;
-  const running = startAttempt({
+  const running = new RunningAttempt({
+    ...task,
     definition,
-    payload,
-    payloadHash: hash,
     vo,
-    taskId,
-    attempt: number,
     leases,
-    errors,
-    ledger,
     deps: (input) => context.deps(input),
     maxPayloadBytes: context.maxPayloadBytes,
   });
   context.onStart(running);
-  tell(context, task, "started", { tookMs: Math.max(0, Date.now() - Number(delivery.storedAtNs) / 1e6) });
-  const end = await running.ended;
-  context.onEnd(running);
-  const released = Promise.allSettled(leases.map((lease) => lease.release()));
-  await conclude(context, task, prepared, end, running.startedAtMs);
-  await released;
-  return running.isStuck() ? { kind: "stuck" } : OVER;
+  tell(context, task, { step: "started", tookMs: Math.max(0, Date.now() - Number(delivery.storedAtNs) / 1e6) });
+  return running;
 }
 
 /** Turns the end of an attempt into an outcome, or leaves none. */
-async function conclude(context: RunContext, task: IdentifiedTask, prepared: Prepared, end: AttemptEnd, startedAtMs: number): Promise<void> {
+async function conclude(
+  context: RunContext,
+  task: PreparedTask,
+  { end, tookMs }: { readonly end: AttemptEnd; readonly tookMs: number },
+): Promise<void> {
   switch (end.kind) {
     case "done":
-      return settleByRow(context, task, end.row, prepared.ledger, performance.now() - startedAtMs);
-    case "earlier": {
-      const foreign = foreignTo(end.row, task, prepared.hash);
-      if (foreign !== undefined) return refuse(context, task, foreign);
-      return settleByRow(context, task, end.row, prepared.ledger, undefined);
-    }
+      return settleByRow(context, task, { row: end.row, tookMs });
+    case "earlier":
+      checkIsOurs(end.row, task);
+      return settleByRow(context, task, { row: end.row, tookMs: undefined });
     case "failed":
-      return failed(context, task, prepared, end.error, startedAtMs);
-    case "abandoned": {
-      const isLeaseLost = end.error instanceof LeaseLostError;
-      if (!isLeaseLost && task.received.delivery.count > 1) await context.starts.handedBack(task.taskId);
-      // A fence that refuses the newest lease has seen tokens of a bucket that is gone.
-      if (!isLeaseLost && !(end.error instanceof DrainedError)) await context.raiseIfBehind();
-      abandon(context, task, end.error);
-    }
+      return failAttempt(context, task, { error: end.error, tookMs });
+    case "abandoned":
+      return concludeAbandoned(context, task, end.error);
   }
 }
 
-async function failed(context: RunContext, task: IdentifiedTask, prepared: Prepared, error: unknown, startedAtMs: number): Promise<void> {
-  // Once the server may have given the message to somebody else, this run has no say any more.
-  if (!context.owns(task.received)) return void tell(context, task, "abandoned", { reason: describeError(error) });
-  const { definition } = task.received;
-  const decision = definition.retry.decide({ error, attempt: task.attempt });
-  const dueAt = decision.kind === "retry" ? new Date(Date.now() + decision.delayMs).toISOString() : null;
-  const outcome = decision.kind === "drop" ? "dropped" : decision.kind;
-  await record(context, task, prepared, { outcome, dueAt, error: describeError(error) }, startedAtMs);
-}
-
-async function poisoned(context: RunContext, task: IdentifiedTask, prepared: Prepared): Promise<TaskEnd> {
-  const error = "PoisonError: killed its worker: its run on a redelivered message began five times without an end";
-  await record(context, task, prepared, { outcome: "dead", dueAt: null, error }, performance.now());
-  return OVER;
-}
-
-/** Records an outcome without an effect and makes true whatever row then stands. */
-async function record(
+async function concludeAbandoned(
   context: RunContext,
-  task: IdentifiedTask,
-  prepared: Prepared,
-  end: { readonly outcome: "retry" | "dead" | "dropped"; readonly dueAt: string | null; readonly error: string },
-  startedAtMs: number,
+  { received, taskId }: PreparedTask,
+  error: unknown,
 ): Promise<void> {
-  const { definition, vo } = task.received;
-  const row: OutcomeRow = {
-    taskId: task.taskId,
-    task: definition.name,
-    vo,
-    payloadHash: prepared.hash,
-    attempt: task.attempt,
-    outcome: end.outcome,
-    result: null,
-    spawned: [],
-    dueAt: end.dueAt,
-    errors: [...prepared.errors, end.error].slice(-MAX_ERRORS),
-  };
-  const stands = await prepared.ledger.record(row);
-  const foreign = foreignTo(stands, task, prepared.hash);
-  if (foreign !== undefined) return refuse(context, task, foreign);
-  const isOurs = stands.attempt === row.attempt && stands.outcome === row.outcome;
-  await settleByRow(context, task, stands, prepared.ledger, isOurs ? performance.now() - startedAtMs : undefined);
+  if (!(error instanceof LeaseLostError)) {
+    // In good order: it says nothing against the task. A lost lease counts, so that endless abandonment ends too.
+    if (received.delivery.count > 1) await context.starts.handedBack(taskId);
+    // A fence that refuses the newest lease has seen tokens of a bucket that is gone.
+    if (!(error instanceof DrainedError)) await context.raiseIfBehind();
+  }
+  abandon(context, received, error);
 }

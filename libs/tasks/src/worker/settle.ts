@@ -1,12 +1,13 @@
-import type { OutcomeRow, UnitOfWork } from "../definition/unit_of_work.ts";
+import type { OutcomeRow } from "../definition/unit_of_work.ts";
 import { publishSpawned } from "../publish/publisher.ts";
 import { retryMessageOf } from "../publish/task_message.ts";
 import type { Broker } from "../wire/broker.ts";
 import { storeDeadLetter } from "../wire/dead_letter.ts";
 import { publishEvent } from "../wire/events.ts";
 import { oneLine, TASK_PARENT } from "../wire/headers.ts";
-import type { StepName } from "../wire/observer.ts";
+import type { Step } from "../wire/observer.ts";
 import { publishSurely } from "../wire/publish_surely.ts";
+import type { IdentifiedTask, PreparedTask } from "./identify.ts";
 import type { StartCounts } from "./poison.ts";
 import type { ReceivedTask } from "./received_task.ts";
 import type { StreamLedger } from "./stream_ledger.ts";
@@ -21,28 +22,28 @@ export interface SettleContext {
   owns(task: ReceivedTask): boolean;
 }
 
-/** A task with the identity that its headers and its delivery give it. */
-export interface IdentifiedTask {
-  readonly received: ReceivedTask;
-  readonly taskId: string;
-  readonly attempt: number;
-}
-
-function send(context: SettleContext, { received }: IdentifiedTask, answer: string): void {
-  if (!context.broker.nc.isClosed()) context.broker.nc.publish(received.ack, answer);
+function send({ broker }: SettleContext, { received }: IdentifiedTask, answer: string): void {
+  if (!broker.nc.isClosed()) broker.nc.publish(received.ack, answer);
 }
 
 /** Tells one step on `EVENTS`. */
-export function tell(context: SettleContext, task: IdentifiedTask, step: StepName, more: { reason?: string; tookMs?: number } = {}): void {
-  const { definition, vo } = task.received;
-  publishEvent(context.broker, context.worker, { step, task: definition.name, vo, taskId: task.taskId, attempt: task.attempt, ...more });
+export function tell(
+  { broker, worker }: SettleContext,
+  { received, taskId, attempt }: IdentifiedTask,
+  step: Pick<Step, "step" | "reason" | "tookMs">,
+): void {
+  publishEvent(broker, worker, { ...step, task: received.definition.name, vo: received.vo, taskId, attempt });
 }
 
 /** Removes the message. Tasks without a ledger row wait for the server's word, for nothing else remembers that they are done. */
 async function ack(context: SettleContext, task: IdentifiedTask): Promise<void> {
   if (task.received.definition.effect === "once") send(context, task, "+ACK");
   else await context.broker.nc.request(task.received.ack, "+ACK", { timeout: 5_000 });
-  if (task.received.delivery.count > 1) await context.starts.settled(task.taskId);
+  await forgetStarts(context, task);
+}
+
+async function forgetStarts({ starts }: SettleContext, { received, taskId }: IdentifiedTask): Promise<void> {
+  if (received.delivery.count > 1) await starts.settled(taskId);
 }
 
 /** Hands the message back, at once or after a delay; the server gives it to somebody else. Nothing happens when it is no longer ours. */
@@ -52,37 +53,41 @@ export function handBack(context: SettleContext, task: IdentifiedTask, delayMs =
 }
 
 /** Gives up a task that never was one, with the reason. It needs no row: the verdict is the same each time. */
-export async function refuse(context: SettleContext, task: IdentifiedTask, reason: string, errors: readonly string[] = []): Promise<void> {
-  const { definition, vo, subject, headers, body, delivery } = task.received;
+export async function refuse(context: SettleContext, task: IdentifiedTask, reason: string): Promise<void> {
+  const { definition, vo, subject, headers, body } = task.received;
+  const { taskId, attempt } = task;
   await storeDeadLetter(context.broker, {
     task: definition.name,
     vo,
-    taskId: task.taskId,
-    attempt: task.attempt,
+    taskId,
+    attempt,
     reason,
-    errors,
     subject,
     headers,
     data: body,
   });
-  tell(context, task, "refused", { reason: oneLine(reason) });
+  tell(context, task, { step: "refused", reason: oneLine(reason) });
   if (context.owns(task.received)) send(context, task, `+TERM ${oneLine(reason)}`);
-  if (delivery.count > 1) await context.starts.settled(task.taskId);
+  await forgetStarts(context, task);
 }
 
-async function storeRetry(context: SettleContext, task: IdentifiedTask, row: OutcomeRow): Promise<void> {
-  const { headers, body } = task.received;
-  const parent = headers?.get(TASK_PARENT);
+async function storeRetry({ broker }: SettleContext, { received }: IdentifiedTask, row: OutcomeRow): Promise<void> {
   const dueAt = row.dueAt ?? new Date().toISOString();
-  const retry = retryMessageOf({ task: row.task, vo: row.vo, taskId: row.taskId, parent }, row.attempt + 1, dueAt);
-  await publishSurely(context.broker, retry.subject, body, retry.headers);
+  const retry = retryMessageOf({ ...row, parent: received.headers?.get(TASK_PARENT) }, row.attempt + 1, dueAt);
+  await publishSurely(broker, { ...retry, body: received.body });
 }
 
-async function storeDead(context: SettleContext, task: IdentifiedTask, row: OutcomeRow): Promise<void> {
-  const { subject, headers, body } = task.received;
-  const reason = row.errors.at(-1) ?? "given up";
-  const { task: name, vo, taskId, attempt, errors } = row;
-  await storeDeadLetter(context.broker, { task: name, vo, taskId, attempt, reason, errors, subject, headers, data: body });
+async function storeDead({ broker }: SettleContext, { received }: IdentifiedTask, row: OutcomeRow): Promise<void> {
+  const { subject, headers, body } = received;
+  const { task, vo, taskId, attempt, errors } = row;
+  const reason = errors.at(-1) ?? "given up";
+  await storeDeadLetter(broker, { task, vo, taskId, attempt, reason, errors, subject, headers, data: body });
+}
+
+/** How a row came to be settled: `tookMs` is the run's own time, undefined where another run's row is replayed. */
+export interface Standing {
+  readonly row: OutcomeRow;
+  readonly tookMs: number | undefined;
 }
 
 /**
@@ -91,24 +96,21 @@ async function storeDead(context: SettleContext, task: IdentifiedTask, row: Outc
  */
 export async function settleByRow(
   context: SettleContext,
-  task: IdentifiedTask,
-  row: OutcomeRow,
-  ledger: UnitOfWork<unknown>,
-  tookMs: number | undefined,
+  task: PreparedTask,
+  { row, tookMs }: Standing,
 ): Promise<void> {
-  // An older attempt's copy: the row says what became of it, and its retry is on its way or has run.
-  const superseded = row.attempt > task.attempt;
-  if (!superseded) {
-    if (row.outcome === "retry") await storeRetry(context, task, row);
-    if (row.outcome === "dead") await storeDead(context, task, row);
-  }
+  // An older attempt's copy may come late: its row was replaced, and the retry is on its way or has run.
+  const isNewest = row.attempt <= task.attempt;
+  if (isNewest && row.outcome === "retry") await storeRetry(context, task, row);
+  if (isNewest && row.outcome === "dead") await storeDead(context, task, row);
   if (row.outcome === "done" && row.spawned.length > 0) {
     await publishSpawned(context.broker, row.taskId, row.spawned);
-    await ledger.markPublished(row.taskId);
+    await task.ledger.markPublished(row.taskId);
   }
-  const reason = row.errors.at(-1);
-  if (tookMs === undefined) tell(context, task, "duplicate", { reason: `attempt ${row.attempt} ended ${row.outcome}` });
-  else tell(context, task, row.outcome, { tookMs, ...(reason === undefined || row.outcome === "done" ? {} : { reason }) });
+  if (tookMs === undefined)
+    tell(context, task, { step: "duplicate", reason: `attempt ${row.attempt} ended ${row.outcome}` });
+  else if (row.outcome === "done") tell(context, task, { step: "done", tookMs });
+  else tell(context, task, { step: row.outcome, tookMs, reason: row.errors.at(-1) ?? "" });
   await ack(context, task);
   if (task.received.definition.effect !== "once" && row.spawned.length > 0) await context.streamLedger.forget(row);
 }

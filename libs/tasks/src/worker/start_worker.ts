@@ -101,7 +101,7 @@ export async function startWorker<Transaction = undefined, Deps = undefined>(
     closing ??= worker.drain().then(() => kept.disposeAsync());
     return closing;
   };
-  const ended = Promise.race([worker.ended, crashOf(keeper.signal)]).finally(close);
+  const ended = Promise.race([worker.ended, crashOf(keeper.signal)]).finally(async () => close());
   signal?.addEventListener("abort", () => void close(), { once: true });
   if (signal?.aborted) void close();
 

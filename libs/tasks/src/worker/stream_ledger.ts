@@ -40,7 +40,10 @@ export function streamLedger(broker: Broker): StreamLedger {
   async function remember(row: OutcomeRow): Promise<void> {
     const chunks = chunksOf(row.spawned);
     for (const [index, chunk] of chunks.entries()) {
-      await results.put(keyOf(row.taskId, index), JSON.stringify({ row: { ...row, spawned: chunk }, chunks: chunks.length }));
+      await results.put(
+        keyOf(row.taskId, index),
+        JSON.stringify({ row: { ...row, spawned: chunk }, chunks: chunks.length }),
+      );
     }
   }
 

@@ -3,11 +3,11 @@ import type { UnitOfWork } from "../definition/unit_of_work.ts";
 import type { Keeper } from "../keeper/keeper.ts";
 import type { Locks } from "../locks/locks.ts";
 import { maxPayloadBytes } from "../publish/publisher.ts";
-import { taskIdOf } from "../wire/delivery.ts";
 import type { Broker } from "../wire/broker.ts";
 import type { ConfigurationWatch } from "../wire/configuration_watch.ts";
 import { ABORT_GRACE_MS, type DepsInput, DrainedError, type RunningAttempt } from "./attempt.ts";
 import { Buffer, type InHand } from "./hand.ts";
+import { byId } from "./identify.ts";
 import { LaneSource } from "./lane_source.ts";
 import { startCounts } from "./poison.ts";
 import { Rate } from "./rate.ts";
@@ -38,7 +38,9 @@ export class WorkerSpentError extends Error {
   override readonly name = "WorkerSpentError";
   readonly tasks: readonly string[];
   constructor(tasks: readonly string[]) {
-    super(`Cannot go on: ${tasks.length} tasks ignored their abort signal (${tasks.join(", ")}); restart the process, and make them stop at their signal`);
+    super(
+      `Cannot go on: ${tasks.length} tasks ignored their abort signal (${tasks.join(", ")}); restart the process, and make them stop at their signal`,
+    );
     this.tasks = tasks;
   }
 }
@@ -116,7 +118,11 @@ export class Worker {
       onStart: (attempt) => void this.#running.add(attempt),
       onEnd: (attempt) => void this.#running.delete(attempt),
       raiseIfBehind: async () => {
-        await locks.raiseIfBehind().catch((cause: unknown) => broker.observer.note("Cannot compare the lock bucket with the database yet", { cause }));
+        await locks
+          .raiseIfBehind()
+          .catch((cause: unknown) =>
+            broker.observer.note("Cannot compare the lock bucket with the database yet", { cause }),
+          );
       },
     };
     this.#awake = setInterval(() => this.#keepAwake(), KEEP_AWAKE_MS);
@@ -228,27 +234,26 @@ export class Worker {
 
   #wait(task: InHand, sinceMs: number, by: string): void {
     const { received, waiter } = task;
-    if (this.#draining !== undefined) return this.#giveBack(task);
     this.#waiting.set(task, sinceMs);
+    if (this.#draining !== undefined) {
+      this.#giveBack(task);
+      return;
+    }
     if (this.#parts.locks.wait(waiter)) {
       holdFor(received, received.definition.lockWaitMs + received.definition.timeoutMs);
       this.#parts.keeper.hold([received]);
-      tell(this.#context, { received, taskId: this.#idOf(received), attempt: 1 }, "contended", { reason: `lock ${by} is held` });
+      tell(this.#context, byId(received), { step: "contended", reason: `lock ${by} is held` });
       return;
     }
     const delayMs = Math.min(CROWDED_MAX_MS, CROWDED_MS * 2 ** Math.min(received.delivery.count - 1, 10));
     this.#giveBack(task, delayMs * (0.75 + Math.random() / 2));
   }
 
-  #idOf(received: ReceivedTask): string {
-    return taskIdOf(received.headers, received.delivery);
-  }
-
   #giveBack(task: InHand, delayMs = 0): void {
     const { received, waiter } = task;
     this.#waiting.delete(task);
     this.#parts.locks.forget(waiter);
-    handBack(this.#context, { received, taskId: this.#idOf(received), attempt: 1 }, delayMs);
+    handBack(this.#context, byId(received), delayMs);
     this.#parts.keeper.letGo([received.id]);
     if (delayMs === 0) this.#handedBack.push(received);
   }
@@ -270,7 +275,9 @@ export class Worker {
 
   #losePermit(task: string): void {
     this.#lost.push(task);
-    this.#parts.broker.observer.alarm(`${task} ignored its abort signal; its permit is lost (${this.#lost.length} of ${MAX_LOST_PERMITS})`);
+    this.#parts.broker.observer.alarm(
+      `${task} ignored its abort signal; its permit is lost (${this.#lost.length} of ${MAX_LOST_PERMITS})`,
+    );
     if (this.#lost.length < MAX_LOST_PERMITS) return;
     this.#end.reject(new WorkerSpentError(this.#lost));
     void this.drain();

@@ -1,0 +1,100 @@
+import { DeliverPolicy, type JsMsg } from "@nats-io/jetstream";
+import type { MsgHdrs } from "@nats-io/nats-core";
+import type { Broker } from "../wire/broker.ts";
+import { DEAD_AT, DEAD_ERRORS, DEAD_REASON, DEAD_SUBJECT, TASK_ATTEMPT, TASK_ID } from "../wire/headers.ts";
+import { DEAD } from "../wire/streams.ts";
+import { unescapeToken } from "../wire/token.ts";
+
+/** Which dead letters are meant; what is left out is not asked for. */
+export interface DeadFilter {
+  readonly task?: string | undefined;
+  readonly vo?: string | undefined;
+  readonly taskId?: string | undefined;
+}
+
+/** A dead letter as it lies in the stream DEAD. Texts are as they came: escape them before they reach a terminal or page. */
+export interface StoredDeadLetter {
+  /** In DEAD. */
+  readonly sequence: number;
+  readonly task: string;
+  readonly vo: string;
+  readonly taskId: string;
+  readonly attempt: number;
+  readonly reason: string;
+  /** Of its attempts, oldest first; the newest eight. */
+  readonly errors: readonly string[];
+  /** RFC 3339. */
+  readonly deadAt: string;
+  /** Where the task lay. */
+  readonly subject: string;
+  readonly headers: MsgHdrs | undefined;
+  readonly body: Uint8Array;
+}
+
+const PAGE = 1_000;
+
+function filterSubject({ task, vo }: DeadFilter): string {
+  return `dead.${task ?? "*"}.${vo ?? ">"}`;
+}
+
+function namesOf(subject: string): { readonly task: string; readonly vo: string } {
+  const [, task = "", ...vo] = subject.split(".");
+  return { task: unescapeToken(task), vo: vo.map(unescapeToken).join(".") };
+}
+
+function read({ subject, headers, seq, data }: JsMsg): StoredDeadLetter {
+  return {
+    sequence: seq,
+    ...namesOf(subject),
+    taskId: headers?.get(TASK_ID) ?? "",
+    attempt: Number(headers?.get(TASK_ATTEMPT) || 1),
+    reason: headers?.get(DEAD_REASON) ?? "",
+    errors: headers?.values(DEAD_ERRORS) ?? [],
+    deadAt: headers?.get(DEAD_AT) ?? "",
+    subject: headers?.get(DEAD_SUBJECT) ?? "",
+    headers,
+    body: data,
+  };
+}
+
+/** How many dead letters lie on the subjects that match; a filter by task id is not looked at. */
+export async function countDeadLetters(broker: Broker, filter: DeadFilter = {}): Promise<number> {
+  const { state } = await broker.jsm.streams.info(DEAD, { subjects_filter: filterSubject(filter) });
+  return Object.values(state.subjects ?? {}).reduce((sum, count) => sum + count, 0);
+}
+
+/**
+ * The dead letters that match, oldest first, each task id once: its newest attempt where the same task lies there twice in a page.
+ *
+ * `after` is the sequence of the last one seen. `headersOnly` leaves the bodies empty.
+ */
+export async function* deadLetters(
+  broker: Broker,
+  filter: DeadFilter = {},
+  { after = 0, headersOnly = false }: { readonly after?: number; readonly headersOnly?: boolean } = {},
+): AsyncGenerator<StoredDeadLetter> {
+  const waiting = await countDeadLetters(broker, filter);
+  if (waiting === 0) return;
+  const consumer = await broker.js.consumers.get(DEAD, {
+    filter_subjects: [filterSubject(filter)],
+    deliver_policy: DeliverPolicy.StartSequence,
+    opt_start_seq: after + 1,
+    headers_only: headersOnly,
+  });
+  for (;;) {
+    const page = new Map<string, StoredDeadLetter>();
+    let pending = 0;
+    let received = 0;
+    const messages = await consumer.fetch({ max_messages: Math.min(PAGE, waiting), expires: 1_000 });
+    for await (const message of messages) {
+      received++;
+      pending = message.info.pending;
+      const letter = read(message);
+      if (filter.taskId === undefined || filter.taskId === letter.taskId)
+        page.set(letter.taskId || `#${letter.sequence}`, letter);
+      if (pending === 0) break;
+    }
+    yield* page.values();
+    if (received === 0 || pending === 0) return;
+  }
+}

@@ -1,0 +1,75 @@
+import type { JsonObject } from "../definition/json.ts";
+import { checkPayload, payloadHash, readPayload } from "../definition/payload.ts";
+import type { OutcomeRow, UnitOfWork } from "../definition/unit_of_work.ts";
+import { attemptOf, taskIdOf } from "../wire/delivery.ts";
+import { oneLine } from "../wire/headers.ts";
+import type { ReceivedTask } from "./received_task.ts";
+
+/** An id of this shape is an occurrence's or one of its children's: the VO in it must be the message's own. */
+const OCCURRENCE_ID = /^[A-Za-z][A-Za-z0-9_-]*\/([^/]+)\/[A-Za-z0-9_-]+\/\d{4}-\d\d-\d\dT/;
+
+/** A task with the identity that its headers and its delivery give it. */
+export interface IdentifiedTask {
+  readonly received: ReceivedTask;
+  readonly taskId: string;
+  readonly attempt: number;
+}
+
+/** A task whose payload has been checked, and what is known of its past. */
+export interface PreparedTask extends IdentifiedTask {
+  readonly payload: JsonObject;
+  readonly payloadHash: string;
+  readonly ledger: UnitOfWork<unknown>;
+  /** Errors of the attempts before this one. */
+  readonly errors: readonly string[];
+}
+
+/** What a message says of itself makes no sense. It becomes a dead letter. */
+export class TaskRefusedError extends Error {
+  override readonly name = "TaskRefusedError";
+  readonly taskId: string;
+  constructor(taskId: string, problem: string) {
+    super(`Cannot run ${JSON.stringify(taskId)}: ${problem}`);
+    this.taskId = taskId;
+  }
+}
+
+/** An error as one line of at most 1 KiB. */
+export function describeError(error: unknown): string {
+  return oneLine(error instanceof Error ? `${error.name}: ${error.message}` : String(error));
+}
+
+/** The task by its id alone, for what is told of it before its headers were looked at. */
+export function byId(received: ReceivedTask): IdentifiedTask {
+  return { received, taskId: taskIdOf(received.headers, received.delivery), attempt: 1 };
+}
+
+/** Reads the headers and the payload. Throws {@linkcode TaskRefusedError}, `InvalidNameError` or `PayloadRefusedError`. */
+export async function prepare(received: ReceivedTask, ledger: UnitOfWork<unknown>): Promise<PreparedTask> {
+  const { taskId } = byId(received);
+  const attempt = attemptOf(received.headers);
+  const [, vo] = OCCURRENCE_ID.exec(taskId) ?? [];
+  if (vo !== undefined && vo !== received.vo) {
+    throw new TaskRefusedError(
+      taskId,
+      `the id belongs to VO ${vo}, the task to ${received.vo}; give it an id of its own`,
+    );
+  }
+  const raw = readPayload(received.definition.name, received.body);
+  const payload = await checkPayload(received.definition, raw);
+  return { received, taskId, attempt, payload, payloadHash: payloadHash(raw), ledger, errors: [] };
+}
+
+/** Throws {@linkcode TaskRefusedError} where the ledger's row for this id is another task's. */
+export function checkIsOurs(row: OutcomeRow, { received, taskId, payloadHash: hash }: PreparedTask): void {
+  const { definition, vo } = received;
+  const isSameTask = row.task === definition.name && row.vo === vo;
+  if (isSameTask && row.payloadHash === hash) return;
+  const by = isSameTask ? "another payload" : `${row.task} of VO ${row.vo}`;
+  throw new TaskRefusedError(taskId, `id already used by ${by}; publish it under a new id`);
+}
+
+/** Whether the row says what became of this attempt, so that it must not run. */
+export function covers(row: OutcomeRow, attempt: number): boolean {
+  return row.attempt >= attempt || (row.outcome !== "retry" && row.outcome !== "dead");
+}
