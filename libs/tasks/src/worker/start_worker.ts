@@ -101,7 +101,13 @@ export async function startWorker<Transaction = undefined, Deps = undefined>(
     closing ??= worker.drain().then(() => kept.disposeAsync());
     return closing;
   };
-  const ended = Promise.race([worker.ended, crashOf(keeper.signal)]).finally(async () => close());
+  const ended = (async () => {
+    try {
+      await Promise.race([worker.ended, crashOf(keeper.signal)]);
+    } finally {
+      await close();
+    }
+  })();
   signal?.addEventListener("abort", () => void close(), { once: true });
   if (signal?.aborted) void close();
 
