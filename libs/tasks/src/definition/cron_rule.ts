@@ -42,7 +42,9 @@ function problemOfValue(value: string, { least, most, names }: Field): string | 
   if (names.includes(value.toLowerCase())) return undefined;
   const words = names.length > 0 ? `, or ${names.join(" ")}` : "";
   if (!/^[0-9]{1,2}$/.test(value)) return `${JSON.stringify(value)} is none of ${least} to ${most}${words}`;
-  return Number(value) < least || Number(value) > most ? `${value} lies outside ${least} to ${most}${words}` : undefined;
+  return Number(value) < least || Number(value) > most
+    ? `${value} lies outside ${least} to ${most}${words}`
+    : undefined;
 }
 
 /** What is wrong with one element of a field's list: `*`, `5`, `1-5`, each of the first and last with a step. */
@@ -52,8 +54,10 @@ function problemOfElement(element: string, field: Field): string | undefined {
   if (more.length > 0 || ends.length > 2) return `${JSON.stringify(element)} is no value, range or step`;
   if (step !== undefined) {
     const span = field.most - field.least + 1;
-    if (range !== "*" && ends.length === 1) return `${JSON.stringify(element)} has a step without a range; write ${range}-${field.most}/${step}`;
-    if (!/^[0-9]{1,2}$/.test(step) || Number(step) < 1 || Number(step) > span) return `step ${JSON.stringify(step)} is none of 1 to ${span}`;
+    if (range !== "*" && ends.length === 1)
+      return `${JSON.stringify(element)} has a step without a range; write ${range}-${field.most}/${step}`;
+    if (!/^[0-9]{1,2}$/.test(step) || Number(step) < 1 || Number(step) > span)
+      return `step ${JSON.stringify(step)} is none of 1 to ${span}`;
   }
   if (range === "*") return undefined;
   return ends.map((end) => problemOfValue(end, field)).find((problem) => problem !== undefined);
@@ -77,7 +81,10 @@ function checkSpelling(expression: string, texts: readonly string[], fields: rea
 export function readCronRule(expression: string): CronRule {
   const texts = expression.trim().split(/\s+/);
   if (texts.length !== 5 && texts.length !== 6) {
-    throw new InvalidScheduleError(expression, `it has ${texts.length} fields; give minute, hour, day of month, month and day of week, or a second before them`);
+    throw new InvalidScheduleError(
+      expression,
+      `it has ${texts.length} fields; give minute, hour, day of month, month and day of week, or a second before them`,
+    );
   }
   checkSpelling(expression, texts, texts.length === 6 ? [SECOND, ...FIELDS] : FIELDS);
   let cron: Cron;

@@ -62,7 +62,11 @@ function checkTimeZone(given: string, timeZone: string): string {
     if (!/^[A-Za-z]/.test(timeZone) || /[^A-Za-z0-9_+/-]/.test(timeZone)) throw new RangeError("no IANA name");
     return Temporal.Instant.fromEpochMilliseconds(0).toZonedDateTimeISO(timeZone).timeZoneId;
   } catch (cause) {
-    throw new InvalidScheduleError(given, `time zone ${JSON.stringify(timeZone)} is unknown; give an IANA name such as Europe/Zurich`, { cause });
+    throw new InvalidScheduleError(
+      given,
+      `time zone ${JSON.stringify(timeZone)} is unknown; give an IANA name such as Europe/Zurich`,
+      { cause },
+    );
   }
 }
 
@@ -83,6 +87,11 @@ function checkTimeZone(given: string, timeZone: string): string {
  */
 export function cron(expression: string, { timeZone = "UTC" }: { readonly timeZone?: string } = {}): CronSchedule {
   const rule = readCronRule(expression);
-  if (nextWall(rule, 0) === undefined) throw new InvalidScheduleError(expression, "no date ever matches its day and month");
-  return { kind: "cron", expression: expression.trim().replaceAll(/\s+/g, " "), timeZone: checkTimeZone(expression, timeZone) };
+  if (nextWall(rule, 0) === undefined)
+    throw new InvalidScheduleError(expression, "no date ever matches its day and month");
+  return {
+    kind: "cron",
+    expression: expression.trim().replaceAll(/\s+/g, " "),
+    timeZone: checkTimeZone(expression, timeZone),
+  };
 }

@@ -14,7 +14,10 @@ function parseInterval(text: string, length: string): Schedule {
   const [, count, unit] = /^([0-9]{1,12})\s*([a-z]+)$/.exec(length) ?? [];
   const unitMs = UNITS.find(([name]) => name === unit)?.[1];
   if (unitMs === undefined) {
-    throw new InvalidScheduleError(text, `${JSON.stringify(length)} is no length of time; write a whole number and one of d, h, m, s, ms`);
+    throw new InvalidScheduleError(
+      text,
+      `${JSON.stringify(length)} is no length of time; write a whole number and one of d, h, m, s, ms`,
+    );
   }
   const interval: Interval = { seconds: (Number(count) * unitMs) / 1_000 };
   try {
@@ -46,7 +49,10 @@ export function parseSchedule(text: string): Schedule {
   const [kind, ...words] = text.trim().split(/\s+/);
   if (kind === "every") return parseInterval(text, words.join(" "));
   if (kind === "cron") return parseCron(words);
-  throw new InvalidScheduleError(text, 'it begins with neither "every" nor "cron"; write e.g. "every 5s" or "cron 0 * * * * Europe/Zurich"');
+  throw new InvalidScheduleError(
+    text,
+    'it begins with neither "every" nor "cron"; write e.g. "every 5s" or "cron 0 * * * * Europe/Zurich"',
+  );
 }
 
 /** The text that {@linkcode parseSchedule} reads as `schedule`; equal schedules have equal texts. */

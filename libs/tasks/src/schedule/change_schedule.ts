@@ -1,0 +1,32 @@
+import { parseSchedule, printSchedule } from "../definition/schedule_text.ts";
+import type { Configuration, TaskSettings } from "../wire/configuration.ts";
+
+/** The schedules of a task: for one VO, or for all that have none of their own. */
+export interface ScheduleTarget {
+  readonly task: string;
+  readonly vo?: string | undefined;
+}
+
+type Override = Pick<TaskSettings, "enabled" | "schedule">;
+
+function withOverride(now: Configuration, { task, vo }: ScheduleTarget, change: Override): Configuration {
+  const settings = now.tasks[task] ?? {};
+  const changed =
+    vo === undefined
+      ? { ...settings, ...change }
+      : { ...settings, vos: { ...settings.vos, [vo]: { ...settings.vos?.[vo], ...change } } };
+  return { ...now, tasks: { ...now.tasks, [task]: changed } };
+}
+
+/**
+ * The configuration with another schedule for a task, or with the definition's own again where `text` is undefined. For
+ * `changeConfiguration`. Throws `InvalidScheduleError`.
+ */
+export function withSchedule(now: Configuration, target: ScheduleTarget, text: string | undefined): Configuration {
+  return withOverride(now, target, { schedule: text === undefined ? undefined : printSchedule(parseSchedule(text)) });
+}
+
+/** The configuration with a task's schedules switched on or off. */
+export function withScheduleSwitched(now: Configuration, target: ScheduleTarget, to: "on" | "off"): Configuration {
+  return withOverride(now, target, { enabled: to === "on" });
+}

@@ -1,0 +1,53 @@
+import type { Broker } from "../wire/broker.ts";
+import type { Agenda, Entry } from "./agenda.ts";
+import { nextDue } from "./due.ts";
+import type { Pauses } from "./pauses.ts";
+
+/** Schedules of one task that are shown; a value in the bucket is bounded. */
+const SHOWN = 2_000;
+
+/** One schedule in `next.<Task>` of the bucket `schedules`: for people and pages, nothing rests on it. Times are RFC 3339, UTC. */
+export interface ShownSchedule {
+  readonly vo: string;
+  readonly instance: string;
+  /** Its text, or `off`. */
+  readonly schedule: string;
+  readonly paused: boolean;
+  /** The time from which it counts: its newest occurrence, or when it was seen first, changed or switched off. */
+  readonly since: string | null;
+  readonly next: string | null;
+}
+
+function time(at: number | undefined): string | null {
+  return at === undefined ? null : new Date(at).toISOString();
+}
+
+function shown({ planned, stored }: Entry, pauses: Pauses): ShownSchedule {
+  const { vo, instance, text, schedule, offsetMs } = planned;
+  const since = stored === "unread" ? undefined : stored?.dueAt;
+  const next = schedule === undefined || since === undefined ? undefined : nextDue({ schedule, offsetMs }, since);
+  return { vo, instance, schedule: text, paused: pauses.isPaused(planned), since: time(since), next: time(next) };
+}
+
+/** Writes down, one key a task, what the leader has on its agenda. Costs nothing where nothing has changed. */
+export function createDisplay({
+  broker,
+  agenda,
+  pauses,
+}: {
+  broker: Broker;
+  agenda: Agenda;
+  pauses: Pauses;
+}): () => Promise<void> {
+  const written = new Map<string, string>();
+  return async () => {
+    const byTask = Map.groupBy(agenda.entries, ({ planned }) => planned.task);
+    for (const [task, entries] of byTask) {
+      const schedules = entries.slice(0, SHOWN).map((entry) => shown(entry, pauses));
+      const value = JSON.stringify({ task, count: entries.length, schedules });
+      if (written.get(task) === value) continue;
+      await broker.buckets.schedules.put(`next.${task}`, value);
+      written.set(task, value);
+    }
+  };
+}

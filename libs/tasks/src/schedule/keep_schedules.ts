@@ -1,0 +1,89 @@
+import type { AnyTask } from "../definition/task.ts";
+import type { Broker } from "../wire/broker.ts";
+import type { ConfigurationWatch } from "../wire/configuration_watch.ts";
+import type { Agenda, Entry } from "./agenda.ts";
+import type { Bell } from "./bell.ts";
+import type { BrokerClock } from "./broker_clock.ts";
+import { createOccupancy } from "./occupancy.ts";
+import type { Pauses } from "./pauses.ts";
+import { type Plan, planSchedules } from "./planned_schedule.ts";
+import type { Reporter } from "./reporter.ts";
+import { backoffMs, type RoundContext, runRound } from "./round.ts";
+
+/** Rounds begin no closer together, ms: with thousands of schedules, those that are due within it share their round trips. */
+const ROUND_MS = 50;
+
+export interface KeepOptions {
+  readonly broker: Broker;
+  readonly worker: string;
+  readonly tasks: readonly AnyTask[];
+  readonly configuration: ConfigurationWatch;
+  readonly clock: BrokerClock;
+  /** Rung by whoever changes the clock. */
+  readonly bell: Bell;
+  readonly pauses: Pauses;
+  readonly report: Reporter;
+}
+
+/** Keeps the agenda in step with the configuration, until disposed of. */
+function followPlan({ tasks, configuration, bell, report }: KeepOptions, agenda: Agenda): Disposable {
+  let plan: Plan = new Map();
+  function replan(): void {
+    plan = planSchedules({ tasks, configuration: configuration.current, before: plan }, (about, cause) =>
+      report.alarm(
+        `plan ${about}`,
+        `Cannot use what the configuration says of the schedule of ${about}; it changes nothing`,
+        { cause },
+      ),
+    );
+    agenda.adopt(plan);
+    bell.ring();
+  }
+  replan();
+  return { [Symbol.dispose]: configuration.onChange(replan) };
+}
+
+/** Nobody knows what became of these entries: their markers are read again, after a rest. */
+function putBack({ agenda, clock }: RoundContext, entries: readonly Entry[]): void {
+  for (const entry of entries) {
+    if (!agenda.isOut(entry)) continue;
+    entry.stored = "unread";
+    entry.failures++;
+    agenda.put(entry, clock.now() + backoffMs(entry.failures));
+  }
+}
+
+async function attemptRound(context: RoundContext, entries: readonly Entry[]): Promise<void> {
+  const { broker, report } = context;
+  try {
+    await runRound(context, entries);
+  } catch (cause) {
+    putBack(context, entries);
+    if (broker.nc.isClosed()) throw cause;
+    report.note("round", "Cannot publish what is due yet", { cause });
+    // Silence also means a change of leader; only the stream's own info tells that it is gone.
+    await broker
+      .declareMissing()
+      .catch((error: unknown) => report.note("declare", "Cannot look for missing streams yet", { cause: error }));
+  }
+}
+
+/**
+ * Publishes each occurrence when it is due, until `signal` aborts. Several at once, in one process or many, publish each
+ * occurrence once: the markers decide. `agenda` is for whoever shows what comes next.
+ *
+ * Throws only when the connection is closed.
+ */
+export async function keepSchedules(options: KeepOptions, agenda: Agenda, signal: AbortSignal): Promise<void> {
+  const { broker, worker, clock, bell, pauses, report } = options;
+  const context: RoundContext = { broker, worker, clock, agenda, pauses, report, occupancy: createOccupancy(broker) };
+  using _plan = followPlan(options, agenda);
+  let notBefore = 0;
+  while (!signal.aborted) {
+    await bell.sleep(Math.max(agenda.nextAt - clock.now(), notBefore - performance.now()), signal);
+    const due = signal.aborted ? [] : agenda.take(clock.now());
+    if (due.length === 0) continue;
+    notBefore = performance.now() + ROUND_MS;
+    await attemptRound(context, due);
+  }
+}

@@ -1,0 +1,75 @@
+import type { StoredMsg } from "@nats-io/jetstream";
+import type { Broker } from "../wire/broker.ts";
+import { TASK_ID } from "../wire/headers.ts";
+import { TASKS } from "../wire/streams.ts";
+import { inParallel } from "./in_parallel.ts";
+import type { PlannedSchedule } from "./planned_schedule.ts";
+
+/** So many are read one by one; for more, one listing of subjects comes first. */
+const FEW = 16;
+const READS_AT_ONCE = 256;
+/** For so long a message that was seen is taken to be there while as many messages as then lie on its subject, ms. */
+const TRUSTED_MS = 10_000;
+
+/** The last occurrence of a schedule: where its message was stored. */
+export interface LastOccurrence {
+  readonly planned: PlannedSchedule;
+  /** The message's sequence in TASKS; 0: there was none. */
+  readonly message: number;
+}
+
+/** Whether `stored` is an occurrence of that schedule, and not a message that took its number in a stream declared anew. */
+export function isOccurrenceOf({ key, taskSubject }: PlannedSchedule, stored: StoredMsg): boolean {
+  return stored.subject === taskSubject && (stored.header?.get(TASK_ID) ?? "").startsWith(`${key}/`);
+}
+
+interface Sighting {
+  readonly message: number;
+  readonly count: number | undefined;
+  readonly at: number;
+}
+
+/** Tells whose last occurrence still waits or runs: its message is in TASKS until it has ended. */
+export interface Occupancy {
+  /** The keys of those schedules, by the word of the stream's leader. */
+  look(occurrences: readonly LastOccurrence[]): Promise<ReadonlySet<string>>;
+}
+
+export function createOccupancy({ jsm }: Broker): Occupancy {
+  const sightings = new Map<string, Sighting>();
+
+  async function countsOf(occurrences: readonly LastOccurrence[]): Promise<Readonly<Record<string, number>>> {
+    const tasks = new Set(occurrences.map(({ planned }) => planned.task));
+    const [only] = tasks;
+    const filter = tasks.size === 1 ? `tasks.${only}.>` : "tasks.>";
+    return (await jsm.streams.info(TASKS, { subjects_filter: filter })).state.subjects ?? {};
+  }
+
+  /** A subject with as many messages as at the last sighting: most likely the same ones, as while no worker runs. */
+  function isTrusted({ planned, message }: LastOccurrence, count: number | undefined): boolean {
+    const seen = sightings.get(planned.key);
+    if (seen === undefined || count === undefined) return false;
+    return seen.message === message && seen.count === count && performance.now() - seen.at < TRUSTED_MS;
+  }
+
+  async function isThere({ planned, message }: LastOccurrence, count: number | undefined): Promise<boolean> {
+    const stored = await jsm.streams.getMessage(TASKS, { seq: message });
+    const there = stored !== null && isOccurrenceOf(planned, stored);
+    if (there) sightings.set(planned.key, { message, count, at: performance.now() });
+    else sightings.delete(planned.key);
+    return there;
+  }
+
+  return {
+    async look(occurrences) {
+      const asked = occurrences.filter(({ message }) => message > 0);
+      const counts = asked.length > FEW ? await countsOf(asked) : undefined;
+      const candidates = counts ? asked.filter(({ planned }) => (counts[planned.taskSubject] ?? 0) > 0) : asked;
+      const found = await inParallel(candidates, READS_AT_ONCE, async (occurrence) => {
+        const count = counts?.[occurrence.planned.taskSubject];
+        return isTrusted(occurrence, count) || (await isThere(occurrence, count));
+      });
+      return new Set(candidates.filter((_, index) => found[index]).map(({ planned }) => planned.key));
+    },
+  };
+}

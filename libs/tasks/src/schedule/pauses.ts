@@ -1,0 +1,86 @@
+import type { Broker } from "../wire/broker.ts";
+import { checkInstanceName, checkTaskName, checkVoName, NO_VO } from "../wire/names.ts";
+import { DEFAULT_INSTANCE } from "./planned_schedule.ts";
+import { nextStored } from "./stored_messages.ts";
+
+const STREAM = "KV_schedules";
+const KEYS = "pause.";
+const SUBJECTS = `$KV.schedules.${KEYS}`;
+
+/** What is paused: one schedule, or all of a task where `vo` is left out. */
+export interface PauseTarget {
+  readonly task: string;
+  /** The VO's name, or `_` for a task that is not per VO. */
+  readonly vo?: string | undefined;
+  /** Default `default`; counts only beside a VO. */
+  readonly instance?: string | undefined;
+}
+
+/** The target's key behind `pause.` in the bucket `schedules`: `<Task>`, or `<Task>.<vo>.<instance>`. Throws `InvalidNameError`. */
+function keyOf({ task, vo, instance = DEFAULT_INSTANCE }: PauseTarget): string {
+  checkTaskName(task);
+  if (vo === undefined) return task;
+  return `${task}.${vo === NO_VO ? vo : checkVoName(vo)}.${checkInstanceName(instance)}`;
+}
+
+/**
+ * Pauses a schedule, or all of a task: no occurrence is published until it is resumed. What is published already runs.
+ *
+ * Unlike switching off, it does not change the schedule: the newest time that was missed comes right after resuming.
+ */
+export async function pauseSchedule(broker: Broker, target: PauseTarget, reason?: string): Promise<void> {
+  const value = { pausedAt: new Date().toISOString(), ...(reason === undefined ? {} : { reason }) };
+  await broker.buckets.schedules.put(KEYS + keyOf(target), JSON.stringify(value));
+}
+
+/** Takes back the pause of exactly this target; a schedule whose task is paused as a whole stays paused. */
+export async function resumeSchedule(broker: Broker, target: PauseTarget): Promise<void> {
+  await broker.buckets.schedules.delete(KEYS + keyOf(target));
+}
+
+/** What is paused, as the bucket's leader had it at the last `refresh`. */
+export interface Pauses {
+  /** Reads what is new since the last time: one round trip where that is nothing. */
+  refresh(): Promise<void>;
+  /** Reads everything anew, since a bucket that was re-created counts from 1 again. */
+  reread(): Promise<void>;
+  isPaused(target: PauseTarget): boolean;
+}
+
+interface Book {
+  readonly paused: Set<string>;
+  /** Sequence of the newest message that was read. */
+  seen: number;
+}
+
+export function createPauses({ jsm }: Broker): Pauses {
+  let book: Book = { paused: new Set(), seen: 0 };
+
+  async function readOn(into: Book): Promise<void> {
+    for (;;) {
+      const next = await nextStored(jsm, STREAM, { from: into.seen + 1, subject: `${SUBJECTS}>` });
+      if (next === null) return;
+      into.seen = next.seq;
+      const key = next.subject.slice(SUBJECTS.length);
+      if (next.header?.has("KV-Operation")) into.paused.delete(key);
+      else into.paused.add(key);
+    }
+  }
+
+  async function refresh(): Promise<void> {
+    const present = book;
+    await readOn(present);
+    // It was read anew meanwhile, and that may have ended before what we have just read was there.
+    if (book !== present) await refresh();
+  }
+
+  return {
+    refresh,
+    async reread() {
+      const fresh: Book = { paused: new Set(), seen: 0 };
+      await readOn(fresh);
+      book = fresh;
+    },
+    isPaused: (target) => book.paused.size > 0 && (book.paused.has(target.task) || book.paused.has(keyOf(target))),
+  };
+}

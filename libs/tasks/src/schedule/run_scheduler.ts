@@ -1,0 +1,124 @@
+import type { AnyTask } from "../definition/task.ts";
+import type { Locks } from "../locks/locks.ts";
+import type { Broker } from "../wire/broker.ts";
+import type { ConfigurationWatch } from "../wire/configuration_watch.ts";
+import { createAgenda } from "./agenda.ts";
+import { createBell } from "./bell.ts";
+import { openBrokerClock } from "./broker_clock.ts";
+import { createDisplay } from "./display.ts";
+import { keepSchedules } from "./keep_schedules.ts";
+import { takeTheLead } from "./leadership.ts";
+import { createPauses } from "./pauses.ts";
+import { type Chore, repeat, sleepLong } from "./repeat.ts";
+import { createReporter, type Reporter } from "./reporter.ts";
+import { createSweeper, SWEEP_MS } from "./sweeper.ts";
+
+/** How often the leader asks for the broker's time, ms: as often as a lease of 15 s is renewed. */
+const CLOCK_MS = 3_000;
+/** The clock moved by so much, ms: what is due is looked at anew. */
+const CLOCK_STEP_MS = 50;
+const DISPLAY_MS = 10_000;
+/** Pauses are read from the beginning so often, ms, should their bucket have been re-created. */
+const PAUSES_MS = 10_000;
+/** After a lead or a try for it that ended by an error, ms. */
+const REST_MS = 1_000;
+
+/** `standby` from the start, and again when the lead is lost. */
+export type SchedulerRole = "leading" | "standby";
+
+export interface SchedulerOptions {
+  readonly broker: Broker;
+  /**
+   * The leader's lease comes from here. Its TTL is how long a standby waits after the leader's death: 5 s do on a single server, a
+   * cluster needs the default 15 s, since it may be silent for 8 s when its leader changes.
+   */
+  readonly locks: Locks;
+  /** All tasks that this scheduler knows, periodic or not: what is not among them is reported as unknown. */
+  readonly tasks: readonly AnyTask[];
+  readonly configuration: ConfigurationWatch;
+  /** This process's name, in events and in the lock's record. */
+  readonly worker: string;
+  /** Ends the scheduler in order. */
+  readonly signal: AbortSignal;
+  /** What the leader alone does besides, such as looking after the ledger. */
+  readonly chores?: readonly Chore[];
+  onRole?(role: SchedulerRole): void;
+}
+
+/** Runs `parts` until all have ended; the first one that fails, or `signal`, ends the others. */
+async function together(
+  signal: AbortSignal,
+  parts: readonly ((signal: AbortSignal) => Promise<void>)[],
+): Promise<void> {
+  const failed = new AbortController();
+  const both = AbortSignal.any([signal, failed.signal]);
+  const ended = await Promise.allSettled(
+    parts.map((part) =>
+      part(both).catch((cause: unknown) => {
+        failed.abort();
+        throw cause;
+      }),
+    ),
+  );
+  const first = ended.find((end) => end.status === "rejected");
+  if (first !== undefined) throw first.reason;
+}
+
+/**
+ * Does what the leading scheduler does until `signal` aborts, whether others lead too or not: occurrences, sweeping, display, chores.
+ *
+ * Throws when the broker does not tell the time at the start, and when the connection is closed.
+ */
+export async function lead(options: Omit<SchedulerOptions, "locks" | "onRole">, report: Reporter): Promise<void> {
+  const { broker, worker, tasks, configuration, chores = [], signal } = options;
+  const [agenda, bell, pauses] = [createAgenda(), createBell(), createPauses(broker)];
+  const clock = await openBrokerClock(broker);
+  const sweeper = createSweeper({ broker, worker, tasks, configuration, clock, report });
+  const own: readonly Chore[] = [
+    {
+      name: "asking for the broker's time",
+      everyMs: CLOCK_MS,
+      async run() {
+        if (Math.abs(await clock.sync()) > CLOCK_STEP_MS) bell.ring();
+      },
+    },
+    { name: "sweeping", everyMs: SWEEP_MS, run: (until) => sweeper.sweep(until) },
+    { name: "showing what comes next", everyMs: DISPLAY_MS, run: createDisplay({ broker, agenda, pauses }) },
+    { name: "reading all pauses", everyMs: PAUSES_MS, run: () => pauses.reread() },
+  ];
+  await together(signal, [
+    (until) => keepSchedules({ broker, worker, tasks, configuration, clock, bell, pauses, report }, agenda, until),
+    ...[...own, ...chores].map((chore) => (until: AbortSignal) => repeat(chore, report, until)),
+  ]);
+}
+
+/**
+ * Runs a scheduler until `signal` aborts: stands by until it holds the leader's lease, then publishes what is due.
+ *
+ * Throws when the connection is closed; anything less is reported and tried again.
+ *
+ * ```ts
+ * await runScheduler({ broker, locks, configuration, worker: "scheduler-1", tasks: [MyCheckPilotsTask], signal });
+ * ```
+ */
+export async function runScheduler(options: SchedulerOptions): Promise<void> {
+  const { broker, locks, worker, signal, onRole = () => {} } = options;
+  const report = createReporter(broker.observer);
+  onRole("standby");
+  while (!signal.aborted) {
+    try {
+      await using lease = await takeTheLead(locks, worker, signal);
+      if (lease === undefined) return;
+      onRole("leading");
+      await lead({ ...options, signal: AbortSignal.any([signal, lease.signal]) }, report);
+      if (!signal.aborted)
+        report.note("lead", "This scheduler has lost the lead and stands by", { cause: lease.signal.reason });
+    } catch (cause) {
+      if (broker.nc.isClosed()) throw cause;
+      report.alarm("lead", "Cannot lead as scheduler for now; trying again", { cause });
+      await sleepLong(REST_MS, signal);
+    } finally {
+      onRole("standby");
+    }
+  }
+}

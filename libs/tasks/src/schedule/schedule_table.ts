@@ -1,0 +1,75 @@
+import type { AnyTask } from "../definition/task.ts";
+import type { Broker } from "../wire/broker.ts";
+import type { Configuration } from "../wire/configuration.ts";
+import { nextDue } from "./due.ts";
+import { type Marker, readMarkers } from "./marker.ts";
+import { nextStep } from "./next_step.ts";
+import { createOccupancy } from "./occupancy.ts";
+import { createPauses } from "./pauses.ts";
+import { type PlannedSchedule, planSchedules } from "./planned_schedule.ts";
+
+/** One schedule as it stands. */
+export interface ScheduleRow {
+  readonly task: string;
+  /** The VO's name, or `_`. */
+  readonly vo: string;
+  readonly instance: string;
+  /** Its text, such as `every 5s` or `cron 0 * * * * Europe/Zurich`; `off` where it is switched off. */
+  readonly schedule: string;
+  readonly state: "on" | "off" | "paused";
+  /** The newest occurrence, or the time from which the schedule counts; undefined where no scheduler has seen it yet. */
+  readonly since: Date | undefined;
+  /** The last occurrence still waits or runs: the next one comes when it is over. */
+  readonly isOccupied: boolean;
+  /** The times that come next; empty where it is off. A first one that lies in the past is about to come. */
+  readonly next: readonly Date[];
+}
+
+export interface TableOptions {
+  readonly tasks: readonly AnyTask[];
+  readonly configuration: Configuration;
+  /** Coming times a schedule, default 1. */
+  readonly times?: number;
+  /** ms since the epoch, default this machine's time. */
+  readonly now?: number;
+}
+
+function timesOf(
+  planned: PlannedSchedule,
+  marker: Marker | undefined,
+  { now, times }: { now: number; times: number },
+): Date[] {
+  const { schedule, offsetMs } = planned;
+  if (schedule === undefined) return [];
+  const step = nextStep(planned, marker, now);
+  const grid = { schedule, offsetMs };
+  const next = [step.kind === "rest" ? step.untilAt : step.kind === "publish" ? step.dueAt : nextDue(grid, step.dueAt)];
+  while (next.length < times) next.push(nextDue(grid, next.at(-1) ?? now));
+  return next.map((at) => new Date(at));
+}
+
+/**
+ * All schedules in force, with the times at which they will fire: the very arithmetic and markers that the scheduler uses.
+ *
+ * An override that cannot be used counts as the definition's own schedule. Throws when nobody answers.
+ */
+export async function scheduleTable(broker: Broker, options: TableOptions): Promise<readonly ScheduleRow[]> {
+  const { tasks, configuration, times = 1, now = Date.now() } = options;
+  const plan = [...planSchedules({ tasks, configuration, before: new Map() }, () => {}).values()];
+  const pauses = createPauses(broker);
+  const markers = await readMarkers(
+    broker,
+    plan.map(({ markerSubject }) => markerSubject),
+  );
+  await pauses.refresh();
+  const last = plan.map((planned, index) => ({ planned, message: markers[index]?.message ?? 0 }));
+  const occupied = await createOccupancy(broker).look(last);
+  return plan.map((planned, index) => {
+    const { key, task, vo, instance, text, schedule } = planned;
+    const marker = markers[index];
+    const state = schedule === undefined ? "off" : pauses.isPaused(planned) ? "paused" : "on";
+    const since = marker?.dueAt === undefined ? undefined : new Date(marker.dueAt);
+    const next = timesOf(planned, marker, { now, times });
+    return { task, vo, instance, schedule: text, state, since, isOccupied: occupied.has(key), next };
+  });
+}

@@ -1,0 +1,39 @@
+import type { Entry } from "./agenda.ts";
+import type { BatchMessage } from "./atomic_batch.ts";
+import { TASK_ID } from "../wire/headers.ts";
+import { expecting, type Marker, printMarker } from "./marker.ts";
+import type { NextStep } from "./next_step.ts";
+
+/** What is to be stored for one schedule, in one piece. */
+export interface ScheduleWrite {
+  readonly entry: Entry;
+  readonly step: Exclude<NextStep, { kind: "rest" }>;
+}
+
+/** `<Task>/<vo>/<instance>/<dueAt>`: the same whoever publishes the occurrence, and never that of another one. */
+export function occurrenceId(key: string, dueAt: number): string {
+  return `${key}/${new Date(dueAt).toISOString()}`;
+}
+
+/**
+ * The marker, expected to replace the one that was read; behind it the occurrence's task. The task has no `Nats-Msg-Id`: a
+ * repeat inside the broker's window would refuse the batch, where the marker already tells.
+ */
+export function messagesOf({ entry: { planned, stored }, step }: ScheduleWrite): readonly BatchMessage[] {
+  const expected = stored === undefined || stored === "unread" ? 0 : stored.sequence;
+  const value = { dueAt: step.dueAt, schedule: planned.text };
+  const subject = planned.markerSubject;
+  const headers = expecting(expected);
+  if (step.kind === "restart") return [{ subject, headers, body: printMarker({ ...value, message: step.message }) }];
+  const taskHeaders = { [TASK_ID]: occurrenceId(planned.key, step.dueAt) };
+  return [
+    { subject, headers, body: printMarker(value) },
+    { subject: planned.taskSubject, headers: taskHeaders, body: "{}" },
+  ];
+}
+
+/** The marker that `write` has stored at `sequence`. */
+export function markerAfter({ entry, step }: ScheduleWrite, sequence: number): Marker {
+  const message = step.kind === "restart" ? step.message : sequence + 1;
+  return { sequence, dueAt: step.dueAt, schedule: entry.planned.text, message };
+}

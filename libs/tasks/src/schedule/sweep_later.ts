@@ -1,0 +1,65 @@
+import { boundId } from "../wire/delivery.ts";
+import { MSG_ID, SCHEDULE, TASK_ID } from "../wire/headers.ts";
+import { LATER } from "../wire/streams.ts";
+import { unescapeToken } from "../wire/token.ts";
+import type { StoredMsg } from "@nats-io/jetstream";
+import { putAway, rawAddress } from "./put_away.ts";
+import { nextStored } from "./stored_messages.ts";
+import type { SweepContext } from "./sweep_tasks.ts";
+
+/** Messages looked at in one pass. */
+const LOOKED_AT = 2_000;
+/** The next pass comes so soon where this one has not seen all, ms. */
+const MORE_MS = 500;
+
+const REASON = `Cannot delay this task: it has no ${SCHEDULE} header, so it would lie on later.> for ever; give it a time, or publish to tasks.>`;
+
+/** The id that a fired message would have had: of its headers, or the last token of its subject. */
+function laterTaskId(stored: StoredMsg): string {
+  const given = stored.header?.get(TASK_ID) || stored.header?.get(MSG_ID);
+  if (given) return boundId(given);
+  const last = stored.subject.slice(stored.subject.lastIndexOf(".") + 1);
+  try {
+    return boundId(unescapeToken(last));
+  } catch {
+    return boundId(last); // an escape that is none is part of the name
+  }
+}
+
+/** Looks through what is new in LATER for messages that no time will ever call. */
+export interface LaterSweep {
+  /** Answers when the next pass is wanted, ms. */
+  pass(): Promise<number>;
+}
+
+export function createLaterSweep({ broker, worker }: SweepContext): LaterSweep {
+  let seen = 0;
+  return {
+    async pass() {
+      const { state } = await broker.jsm.streams.info(LATER);
+      // A stream that was declared anew counts from 1 again.
+      if (state.last_seq < seen) seen = 0;
+      for (let looked = 0; looked < LOOKED_AT && seen < state.last_seq; looked++) {
+        const stored = await nextStored(broker.jsm, LATER, { from: seen + 1, subject: "later.>" });
+        if (stored === null) {
+          seen = state.last_seq;
+          break;
+        }
+        if (!stored.header?.has(SCHEDULE)) {
+          const { task, vo } = rawAddress(stored.subject.slice(0, stored.subject.lastIndexOf(".")));
+          await putAway(broker, worker, {
+            stream: LATER,
+            stored,
+            end: "dead",
+            reason: REASON,
+            task,
+            vo,
+            taskId: laterTaskId(stored),
+          });
+        }
+        seen = stored.seq;
+      }
+      return seen < state.last_seq ? MORE_MS : Number.POSITIVE_INFINITY;
+    },
+  };
+}

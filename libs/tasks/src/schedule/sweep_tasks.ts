@@ -1,0 +1,146 @@
+import type { StoredMsg } from "@nats-io/jetstream";
+import type { AnyTask } from "../definition/task.ts";
+import type { Broker } from "../wire/broker.ts";
+import type { ConfigurationWatch } from "../wire/configuration_watch.ts";
+import { TASKS } from "../wire/streams.ts";
+import { listWorkers } from "../worker/registration.ts";
+import type { BrokerClock } from "./broker_clock.ts";
+import { inParallel } from "./in_parallel.ts";
+import { putAway, rawAddress } from "./put_away.ts";
+import type { Reporter } from "./reporter.ts";
+import { nextStored } from "./stored_messages.ts";
+import { isMarkerWanted, judgeTaskSubject, type SweepRules, type SweepVerdict } from "./sweep_verdict.ts";
+import { listUnknownTasks } from "./unknown_tasks.ts";
+
+/** A message for a VO that nobody knows becomes a dead letter at this age, ms: its VO may have been added a moment ago. */
+const GRACE_MS = 10_000;
+/** Messages put away in one pass, of one subject and of all. */
+const OF_ONE_SUBJECT = 500;
+const OF_ALL = 2_000;
+const AT_ONCE = 32;
+/** The next pass comes so soon where this one has not put all away, ms; the schedules go on meanwhile. */
+const MORE_MS = 250;
+/** Markers cleared of their forerunners in one pass. */
+const CLEARED = 2_000;
+const CLEARED_AT_ONCE = 16;
+
+export interface SweepContext {
+  readonly broker: Broker;
+  readonly worker: string;
+  readonly tasks: readonly AnyTask[];
+  readonly configuration: ConfigurationWatch;
+  readonly clock: BrokerClock;
+  readonly report: Reporter;
+}
+
+type Ending = Extract<SweepVerdict, { readonly reason: string }>;
+
+interface Sweepable {
+  readonly subject: string;
+  readonly verdict: Ending;
+}
+
+/** The subject's oldest messages, up to `limit`; of an unknown VO only those beyond the grace, with the time until the next one is. */
+async function gather(
+  { broker, clock }: SweepContext,
+  subject: string,
+  { verdict, limit }: { readonly verdict: Ending; readonly limit: number },
+): Promise<{ readonly found: readonly StoredMsg[]; readonly againMs: number }> {
+  const found: StoredMsg[] = [];
+  for (let from = 1; found.length < limit; ) {
+    const stored = await nextStored(broker.jsm, TASKS, { from, subject });
+    if (stored === null) return { found, againMs: Number.POSITIVE_INFINITY };
+    const youngForMs = stored.time.getTime() + GRACE_MS - clock.now();
+    if (verdict.kind === "unknown vo" && youngForMs > 0) return { found, againMs: youngForMs };
+    found.push(stored);
+    from = stored.seq + 1;
+  }
+  return { found, againMs: MORE_MS };
+}
+
+/** Puts away up to `limit` messages of one subject. Answers when the next pass is wanted, ms. */
+async function sweepSubject(context: SweepContext, { subject, verdict }: Sweepable, limit: number): Promise<number> {
+  const { broker, worker, report } = context;
+  const { found, againMs } = await gather(context, subject, { verdict, limit });
+  const end = verdict.kind === "drop" ? "dropped" : "dead";
+  const { reason } = verdict;
+  const address = rawAddress(subject);
+  await inParallel(found, AT_ONCE, (stored) =>
+    putAway(broker, worker, { stream: TASKS, stored, end, reason, ...address }),
+  );
+  if (found.length > 0) {
+    const what = end === "dead" ? "became dead letters" : "were dropped";
+    report.note(`swept ${subject}`, `Messages on ${subject} ${what}: ${reason}`, { subject, count: found.length });
+  }
+  return againMs;
+}
+
+/** Tells of tasks that neither we nor any running worker knows. */
+async function reportUnknown({ broker, tasks, report }: SweepContext): Promise<void> {
+  const workers = await listWorkers(broker);
+  const known = [...tasks.map(({ name }) => name), ...workers.flatMap((record) => record.tasks)];
+  for (const { task, vo, count, oldestAt } of await listUnknownTasks(broker, known)) {
+    const since = oldestAt.toISOString();
+    report.alarm(`unknown ${task}`, `No running worker knows ${task}: ${count} of VO ${vo} wait since ${since}`, {
+      task,
+      vo,
+      count,
+      since,
+    });
+  }
+}
+
+/** Markers of nobody go, and of the others the newest stays. */
+async function clearMarkers(
+  { broker }: SweepContext,
+  counts: readonly (readonly [string, number])[],
+  rules: SweepRules,
+): Promise<void> {
+  const unwanted = counts.filter(([subject]) => !isMarkerWanted(subject, rules)).map(([filter]) => ({ filter }));
+  const old = counts.filter(([subject, count]) => count > 1 && isMarkerWanted(subject, rules));
+  const fullest = old.sort(([, a], [, b]) => b - a).map(([filter]) => ({ filter, keep: 1 }));
+  await inParallel([...unwanted, ...fullest].slice(0, CLEARED), CLEARED_AT_ONCE, (purge) =>
+    broker.jsm.streams.purge(TASKS, purge),
+  );
+}
+
+/**
+ * One look over all of TASKS, with a bounded number of messages put away. Answers when the next one is wanted, ms.
+ *
+ * The subjects are listed first and the configuration is read after them, so that what was published for a VO just added is
+ * judged by a configuration that has it.
+ */
+export async function sweepTasks(context: SweepContext): Promise<number> {
+  const { broker, configuration, report } = context;
+  const { state } = await broker.jsm.streams.info(TASKS, { subjects_filter: ">" });
+  const counts = Object.entries(state.subjects ?? {});
+  const rules: SweepRules = {
+    configuration: await configuration.refresh(),
+    tasks: new Map(context.tasks.map((task) => [task.name, task])),
+  };
+  const subjects = counts.map(([subject]) => subject).filter((subject) => subject.startsWith("tasks."));
+  const judged = subjects.map((subject) => ({ subject, verdict: judgeTaskSubject(subject, rules) }));
+  if (judged.some(({ verdict }) => verdict.kind === "unknown task")) await reportUnknown(context);
+
+  const hasVos = Object.keys(rules.configuration.vos).length > 0;
+  if (hasVos)
+    await clearMarkers(
+      context,
+      counts.filter(([subject]) => subject.startsWith("markers.")),
+      rules,
+    );
+  else if (judged.some(({ verdict }) => verdict.kind === "unknown vo")) {
+    // More likely than tasks for VOs that never were is a configuration that was lost, and all work would be thrown out.
+    report.alarm("no vos", "The configuration knows no VO; tasks of VOs are left alone until it does", {
+      subjects: subjects.length,
+    });
+  }
+  const sweepable = judged.filter(
+    (one): one is Sweepable => "reason" in one.verdict && (hasVos || one.verdict.kind !== "unknown vo"),
+  );
+  // Each has its share, so that 100,000 messages on one subject do not keep the others waiting.
+  const limit = Math.max(1, Math.min(OF_ONE_SUBJECT, Math.floor(OF_ALL / sweepable.length)));
+  let againMs = Number.POSITIVE_INFINITY;
+  for (const one of sweepable) againMs = Math.min(againMs, await sweepSubject(context, one, limit));
+  return againMs;
+}
