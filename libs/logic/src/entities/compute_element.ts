@@ -8,8 +8,11 @@ export const ComputeElement = defineEntity({
     name: p.text().primary(),
     /** Slots: how many pilots may be active here at once, of all VOs together. May be set below the active ones; those run on. */
     capacity: p.integer().check("capacity >= 0"),
-    /** Share of pilots that end well, 0 to 1: chance of a submission to succeed, and of a running pilot to end DONE. */
-    successRate: p.double().check("success_rate between 0 and 1"),
+    /**
+     * Share of pilots that end well, 0 to 1: chance of a submission to succeed, and of a running pilot to end DONE.
+     * The numbers of its check are quoted since MikroORM misreads the cast that PostgreSQL stores around bare ones.
+     */
+    successRate: p.double().check("success_rate >= '0' and success_rate <= '1'"),
     /** A disabled CE takes no new pilot; those it has run on. */
     enabled: p.boolean().default(true),
     /**

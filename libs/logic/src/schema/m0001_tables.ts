@@ -8,7 +8,7 @@ export class CreateTables extends Migration {
         name text primary key,
         capacity int not null constraint compute_element_capacity_check check (capacity >= 0),
         success_rate double precision not null
-          constraint compute_element_success_rate_check check (success_rate between 0 and 1),
+          constraint compute_element_success_rate_check check (success_rate >= '0' and success_rate <= '1'),
         enabled boolean not null default true,
         vos text[] null,
         created_at timestamptz not null default now()

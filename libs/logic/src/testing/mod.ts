@@ -1,3 +1,4 @@
 /** For tests only: a PostgreSQL server with a migrated database to copy. Needs `@muster/local`, and is not part of the build. */
-export { claim, fence, outcome, runSql, untilWaiting } from "./tasks.ts";
+export { type Proxy, startProxy } from "./proxy.ts";
+export { claim, fence, outcome, runSql, untilRow, untilWaiting } from "./tasks.ts";
 export { startTestServer, type TestServer } from "./test_server.ts";

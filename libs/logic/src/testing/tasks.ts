@@ -36,8 +36,16 @@ export async function runSql<Row extends object>(database: Database, sql: string
   return database.transaction((transaction) => transaction.execute<Row[]>(sql));
 }
 
-/** Resolves once `count` connections of this database wait for a lock. PostgreSQL tells nobody when that happens, so this asks until it does. */
+/** Resolves once `query` finds a row. For what PostgreSQL tells nobody, so that it must be asked for. */
+export async function untilRow(database: Database, query: string): Promise<void> {
+  while ((await runSql(database, query)).length === 0) await pause(5);
+}
+
+/** Resolves once `count` connections of this database wait for a lock. */
 export async function untilWaiting(database: Database, count = 1): Promise<void> {
-  const waiting = "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
-  while ((await runSql(database, waiting)).length < count) await pause(5);
+  await untilRow(
+    database,
+    `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
+     having count(*) >= ${count}`,
+  );
 }

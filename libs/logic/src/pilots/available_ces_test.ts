@@ -1,0 +1,92 @@
+import test from "ava";
+import { addCe, disableCe } from "../ces/administer_ces.ts";
+import type { Database } from "../open_database.ts";
+import { outcome, runSql, startTestServer } from "../testing/mod.ts";
+import { type AvailableCe, getAvailableCes } from "./available_ces.ts";
+import { dropLostRequests, requestPilots } from "./pilot_requests.ts";
+import { submitPilot } from "./submit_pilot.ts";
+
+const server = await startTestServer();
+test.after.always(() => server[Symbol.asyncDispose]());
+
+async function openWithCes(ces: Record<string, number>, vos: string[] | null = null): Promise<Database> {
+  const database = await server.open();
+  for (const [name, capacity] of Object.entries(ces)) {
+    await database.transaction((transaction) => addCe(transaction, { name, capacity, successRate: 1, vos }));
+  }
+  return database;
+}
+
+function available(database: Database, vo = "lhcb"): Promise<readonly AvailableCe[]> {
+  return database.transaction((transaction) => getAvailableCes(transaction, { vo }));
+}
+
+function submit(database: Database, ceName: string, taskId: string) {
+  const order = { ceName, vo: "atlas", taskId, random: () => 0 };
+  return database.transaction((transaction) => submitPilot(transaction, order));
+}
+
+function request(database: Database, ceName: string, ...taskIds: string[]): Promise<void> {
+  const requests = taskIds.map((taskId) => ({ taskId, ceName, vo: "lhcb" }));
+  return database.transaction((transaction) => requestPilots(transaction, requests));
+}
+
+test("two enabled CEs are available, a disabled one and a full one are not, and one pilot done frees one slot", async (t) => {
+  await using database = await openWithCes({ "ce.a": 2, "ce.b": 3, "ce.disabled": 5, "ce.full": 1 });
+  await database.transaction((transaction) => disableCe(transaction, "ce.disabled"));
+  await submit(database, "ce.full", "t1");
+  const both = [
+    { name: "ce.a", availableSlots: 2 },
+    { name: "ce.b", availableSlots: 3 },
+  ];
+  t.deepEqual(await available(database), both);
+  await runSql(database, "update pilot set status = 'DONE'");
+  t.deepEqual(await available(database), [...both, { name: "ce.full", availableSlots: 1 }]);
+});
+
+test("a CE limited to other VOs is not available", async (t) => {
+  await using database = await openWithCes({ ce01: 2 }, ["atlas", "vo.cta.in2p3.fr"]);
+  t.deepEqual(await available(database, "lhcb"), []);
+  t.deepEqual(await available(database, "vo.cta.in2p3.fr"), [{ name: "ce01", availableSlots: 2 }]);
+});
+
+test("I16: a request takes its slot from its own VO until its task has an outcome", async (t) => {
+  await using database = await openWithCes({ ce01: 3 });
+  await request(database, "ce01", "c1", "c2");
+  t.deepEqual(await available(database), [{ name: "ce01", availableSlots: 1 }]);
+  t.deepEqual(await available(database, "atlas"), [{ name: "ce01", availableSlots: 3 }]);
+  await database.unitOfWork.record(outcome("c1", { outcome: "dropped", errors: ["no"] }));
+  t.deepEqual(await available(database), [{ name: "ce01", availableSlots: 2 }]);
+});
+
+test("a pilot and the request that led to it do not take two slots", async (t) => {
+  await using database = await openWithCes({ ce01: 3 });
+  await request(database, "ce01", "c1");
+  await submit(database, "ce01", "c1");
+  await database.unitOfWork.record(outcome("c1"));
+  t.deepEqual(await available(database), [{ name: "ce01", availableSlots: 2 }]);
+});
+
+test("noting a request again changes nothing, and requests that were answered are forgotten", async (t) => {
+  await using database = await openWithCes({ ce01: 9 });
+  await request(database, "ce01", "c1", "c2");
+  await request(database, "ce01", "c1", "c2");
+  await request(database, "ce01");
+  await database.unitOfWork.record(outcome("c1"));
+  await request(database, "ce01", "c3");
+  t.deepEqual(await runSql(database, "select task_id from pilot_request order by task_id"), [
+    { task_id: "c2" },
+    { task_id: "c3" },
+  ]);
+});
+
+test("a request is lost when it is ten minutes old and its VO has no message, and only then", async (t) => {
+  await using database = await openWithCes({ ce01: 9 });
+  await request(database, "ce01", "old", "young");
+  await runSql(database, "update pilot_request set requested_at = now() - interval '11 minutes' where task_id = 'old'");
+  const drop = (...vos: string[]) => database.transaction((transaction) => dropLostRequests(transaction, vos));
+  t.is(await drop(), 0);
+  t.is(await drop("atlas"), 0);
+  t.is(await drop("atlas", "lhcb"), 1);
+  t.deepEqual(await runSql(database, "select task_id from pilot_request"), [{ task_id: "young" }]);
+});

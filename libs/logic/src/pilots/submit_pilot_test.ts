@@ -1,0 +1,156 @@
+import test from "ava";
+import { addCe, changeCe, disableCe, removeCe } from "../ces/administer_ces.ts";
+import { type Database, openDatabase } from "../open_database.ts";
+import { seededRandom } from "../random.ts";
+import { claim, fence, outcome, runSql, startTestServer, untilWaiting } from "../testing/mod.ts";
+import { getMaxActiveOverCapacity, getPilotSummary } from "./pilot_summary.ts";
+import { CeClosedError, PilotSubmissionError, type Submission, submitPilot } from "./submit_pilot.ts";
+
+const server = await startTestServer();
+test.after.always(() => server[Symbol.asyncDispose]());
+
+const ceName = "ce01.cern.ch:9619/condor";
+
+async function openWithCe(ce: { capacity?: number; successRate?: number; vos?: string[] } = {}): Promise<Database> {
+  const database = await server.open();
+  await database.transaction((transaction) => addCe(transaction, { name: ceName, capacity: 2, successRate: 1, ...ce }));
+  return database;
+}
+
+function submit(
+  database: Database,
+  order: { taskId: string; vo?: string; random?: () => number },
+): Promise<Submission> {
+  return database.transaction((transaction) =>
+    submitPilot(transaction, { ceName, vo: "lhcb", random: Math.random, ...order }),
+  );
+}
+
+test("at success rate 1 a submission writes one pilot and answers its id", async (t) => {
+  await using database = await openWithCe();
+  const submission = await submit(database, { taskId: "t1", random: () => 0.999_999_999 });
+  t.is(submission.kind, "submitted");
+  const pilots = "select id, ce_name, vo, status, task_id, active_before, capacity_read from pilot";
+  t.deepEqual(await runSql(database, pilots), [
+    {
+      id: submission.kind === "submitted" ? submission.pilotId : undefined,
+      ce_name: ceName,
+      vo: "lhcb",
+      status: "SUBMITTED",
+      task_id: "t1",
+      active_before: 0,
+      capacity_read: 2,
+    },
+  ]);
+});
+
+test("at success rate 0 a submission fails with PilotSubmissionError and writes nothing", async (t) => {
+  await using database = await openWithCe({ successRate: 0 });
+  const error = await t.throwsAsync(submit(database, { taskId: "t1", random: () => 0 }), {
+    instanceOf: PilotSubmissionError,
+  });
+  t.like(error, { ceName, vo: "lhcb" });
+  t.deepEqual(await database.transaction(getPilotSummary), {});
+});
+
+test("a CE without room answers full, and a pilot of any VO that ends makes room again", async (t) => {
+  await using database = await openWithCe();
+  await submit(database, { taskId: "t1" });
+  await submit(database, { taskId: "t2", vo: "atlas" });
+  t.deepEqual(await submit(database, { taskId: "t3" }), { kind: "full", active: 2, capacity: 2 });
+  await runSql(database, "update pilot set status = 'RUNNING' where task_id = 't1'");
+  t.like(await submit(database, { taskId: "t3" }), { kind: "full" });
+  await runSql(database, "update pilot set status = 'DONE' where task_id = 't1'");
+  t.like(await submit(database, { taskId: "t3" }), { kind: "submitted" });
+});
+
+test("a capacity lowered below the active pilots stops new ones, and is no breach", async (t) => {
+  await using database = await openWithCe();
+  await submit(database, { taskId: "t1" });
+  await submit(database, { taskId: "t2" });
+  await database.transaction((transaction) => changeCe(transaction, ceName, { capacity: 1 }));
+  t.deepEqual(await submit(database, { taskId: "t3" }), { kind: "full", active: 2, capacity: 1 });
+  t.is(await database.transaction(getMaxActiveOverCapacity), 0);
+});
+
+test("a CE that is unknown, disabled or for other VOs takes no pilot, and the error says which", async (t) => {
+  await using database = await openWithCe({ vos: ["atlas"] });
+  const reasonOf = async (taskId: string, vo: string) =>
+    (await t.throwsAsync(submit(database, { taskId, vo }), { instanceOf: CeClosedError }))?.reason;
+  t.like(await submit(database, { taskId: "t1", vo: "atlas" }), { kind: "submitted" });
+  t.is(await reasonOf("t2", "lhcb"), "not for this VO");
+  await database.transaction((transaction) => disableCe(transaction, ceName));
+  t.is(await reasonOf("t3", "atlas"), "disabled");
+  await database.transaction((transaction) => removeCe(transaction, ceName));
+  t.is(await reasonOf("t4", "atlas"), "unknown");
+  t.deepEqual(await database.transaction(getPilotSummary), { SUBMITTED: 1 });
+});
+
+test("I10: an operator's change waits for a submission under way, and the next submission sees it", async (t) => {
+  await using database = await openWithCe();
+  const work = database.unitOfWork.open(claim("t1"));
+  await submitPilot(await work.transaction(), { ceName, vo: "lhcb", taskId: "t1", random: () => 0 });
+  const disabled = database.transaction((transaction) => disableCe(transaction, ceName));
+  await untilWaiting(database);
+  t.like(await work.commit(outcome("t1")), { kind: "committed" });
+  await disabled;
+  await t.throwsAsync(submit(database, { taskId: "t2" }), { instanceOf: CeClosedError });
+});
+
+test("I10: a submission waits for an operator's change under way, and sees it", async (t) => {
+  await using database = await openWithCe();
+  const operator = database.unitOfWork.open(claim("operator"));
+  await changeCe(await operator.transaction(), ceName, { capacity: 0 });
+  const submission = submit(database, { taskId: "t1" });
+  await untilWaiting(database);
+  await operator.commit(outcome("operator"));
+  t.deepEqual(await submission, { kind: "full", active: 0, capacity: 0 });
+});
+
+test("I2: a second pilot for the same task is refused by the table itself", async (t) => {
+  await using database = await openWithCe();
+  await submit(database, { taskId: "t1" });
+  await t.throwsAsync(submit(database, { taskId: "t1" }), { message: /pilot_task_id_unique/ });
+});
+
+test("I2, I9, I10: over many submissions at once, some twice, no CE goes over its capacity and no task has two pilots", async (t) => {
+  const seed = Math.floor(Math.random() * 2 ** 32);
+  t.log(`seed ${seed}`);
+  const random = seededRandom(seed);
+  await using database = await openWithCe({ capacity: 3 });
+  await using other = await openDatabase({ url: database.orm.config.get("clientUrl") ?? "" });
+  let token = 0;
+  // Holders overlap, as if every lease were lost at once: the fences alone keep the count.
+  async function run(taskId: string): Promise<void> {
+    token++;
+    const { unitOfWork } = random() < 0.5 ? database : other;
+    const destroyed = random() < 0.2;
+    const work = unitOfWork.open(claim(taskId, fence(ceName, token)));
+    try {
+      await submitPilot(await work.transaction(), { ceName, vo: "lhcb", taskId, random: Math.random });
+      if (destroyed) await work.destroy();
+      await work.commit(outcome(taskId));
+    } catch (error) {
+      await work.rollback();
+      if (work.gone() !== undefined) return;
+      // The other run of this task was first, so the failure of this one is not what is recorded.
+      const failure = outcome(taskId, { outcome: "dropped", errors: [String(error)] });
+      t.is((await unitOfWork.record(failure)).outcome, "done");
+    }
+  }
+  const taskIds = Array.from({ length: 150 }, (_, index) => `t${index}`);
+  const end = "update pilot set status = 'DONE' where id in (select id from pilot where status = 'SUBMITTED' limit 1)";
+  for (let at = 0; at < taskIds.length; at += 15) {
+    const batch = taskIds.slice(at, at + 15);
+    const twice = batch.filter(() => random() < 0.3);
+    await Promise.all([...batch.map(run), ...twice.map(run), runSql(other, end)]);
+    const active = await runSql(database, "select id from pilot where status = 'SUBMITTED'");
+    t.true(active.length <= 3);
+  }
+  t.is(await database.transaction(getMaxActiveOverCapacity), 0);
+  const pilots = await runSql(database, "select task_id from pilot");
+  t.true(pilots.length > 3, "nothing was tried");
+  const unrecorded =
+    "select task_id from pilot where not exists (select from task_outcome o where o.task_id = pilot.task_id)";
+  t.deepEqual(await runSql(database, unrecorded), []);
+});

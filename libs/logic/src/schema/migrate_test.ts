@@ -1,0 +1,72 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createDatabase } from "@muster/local";
+import test from "ava";
+import { addCe } from "../ces/administer_ces.ts";
+import { DatabaseGoneError, DatabaseTooOldError } from "../database/failures.ts";
+import { openDatabase } from "../open_database.ts";
+import { claim, runSql, startTestServer, untilWaiting } from "../testing/mod.ts";
+import { migrate } from "./migrate.ts";
+import { migrations } from "./migration_list.ts";
+import { requireMigrated, SchemaAheadError, SchemaBehindError } from "./require_migrated.ts";
+
+const server = await startTestServer();
+test.after.always(() => server[Symbol.asyncDispose]());
+
+const names = migrations.map(({ name }) => name);
+
+test("the migrations make exactly the tables that the entities declare", async (t) => {
+  await using database = await server.open();
+  t.is(await database.orm.schema.getUpdateSchemaSQL({ wrap: false, dropTables: false }), "");
+});
+
+test("eight apps that migrate an empty database at once are all ready, and one of them did it", async (t) => {
+  const url = await createDatabase(server.postgres, "eight");
+  const applied = await Promise.all(Array.from({ length: 8 }, () => migrate(url)));
+  t.deepEqual(applied.flat(), names);
+  await using database = await openDatabase({ url });
+  await t.notThrowsAsync(database.transaction(requireMigrated));
+  await t.notThrowsAsync(
+    database.transaction((transaction) => addCe(transaction, { name: "ce01", capacity: 1, successRate: 1 })),
+  );
+});
+
+test("an app that is killed while it migrates leaves nothing half-done, and the next one goes on", async (t) => {
+  const url = await createDatabase(server.postgres, "killed");
+  await using database = await openDatabase({ url });
+  // The last table of the first migration is taken, so that the app stands still in its middle.
+  const obstacle = database.unitOfWork.open(claim("obstacle"));
+  await (await obstacle.transaction()).execute("create table lock_fence ()");
+  const code = `import { migrate } from ${JSON.stringify(import.meta.resolve("./migrate.ts"))}; await migrate(process.argv[1]);`;
+  const app = spawn(process.execPath, ["--input-type=module", "--eval", code, url], { stdio: "ignore" });
+  await untilWaiting(database);
+  const next = migrate(url);
+  await untilWaiting(database, 2);
+  app.kill("SIGKILL");
+  await once(app, "exit");
+  await obstacle.rollback();
+  t.deepEqual(await next, names);
+  await t.notThrowsAsync(database.transaction(requireMigrated));
+});
+
+test("a schema that lacks a migration is refused, as an empty one is", async (t) => {
+  await using database = await openDatabase({ url: await createDatabase(server.postgres, "empty") });
+  const error = await t.throwsAsync(database.transaction(requireMigrated), { instanceOf: SchemaBehindError });
+  t.deepEqual(error?.missing, names);
+});
+
+test("a schema that a newer version has migrated is refused", async (t) => {
+  await using database = await server.open();
+  await runSql(database, "insert into muster_migration (name) values ('9999_from_the_future')");
+  const error = await t.throwsAsync(database.transaction(requireMigrated), { instanceOf: SchemaAheadError });
+  t.deepEqual(error?.unknown, ["9999_from_the_future"]);
+});
+
+test("a server that does not know a setting of ours is named too old, and one that does not answer is gone", async (t) => {
+  const url = new URL(await server.createUrl());
+  url.searchParams.set("options", "-c setting_of_postgresql_99=1");
+  await using database = await openDatabase({ url: url.href });
+  await t.throwsAsync(database.transaction(requireMigrated), { instanceOf: DatabaseTooOldError });
+  await t.throwsAsync(database.ping(), { instanceOf: DatabaseTooOldError });
+  await t.throwsAsync(migrate("postgres://nobody@127.0.0.1:1/nothing"), { instanceOf: DatabaseGoneError });
+});
