@@ -2,7 +2,7 @@ export { canonicalJson, type Json, type JsonObject } from "./definition/json.ts"
 export { defineLockType, type Lock, type LockType, LockTypeTakenError, lockTypeNames } from "./definition/lock_type.ts";
 export { exponentialBackoff, NeverRetry, noRetry, RetryTask, type RetryPolicy } from "./definition/retry.ts";
 export { InvalidScheduleError } from "./definition/invalid_schedule.ts";
-export { cron, every, type Schedule } from "./definition/schedule.ts";
+export { cron, type CronSchedule, every, type Interval, type IntervalSchedule, type Schedule } from "./definition/schedule.ts";
 export { parseSchedule, printSchedule } from "./definition/schedule_text.ts";
 export {
   type AnyTask,
@@ -22,6 +22,14 @@ export { PayloadRefusedError } from "./definition/payload.ts";
 export { LeaseLostError } from "./locks/lease.ts";
 export { type BrokerOptions, openBroker } from "./locks/open_broker.ts";
 export { createPublisher, type Published, type Publisher, type PublishOptions } from "./publish/publisher.ts";
+export { measureClock } from "./schedule/broker_clock.ts";
+export { type ScheduleTarget, withSchedule, withScheduleSwitched } from "./schedule/change_schedule.ts";
+export { pauseSchedule, type PauseTarget, resumeSchedule } from "./schedule/pauses.ts";
+export type { Chore } from "./schedule/repeat.ts";
+export { runScheduler, type SchedulerOptions, type SchedulerRole } from "./schedule/run_scheduler.ts";
+export { type ScheduleRow, scheduleTable, type TableOptions } from "./schedule/schedule_table.ts";
+export { type RunningScheduler, startScheduler, type StartSchedulerOptions } from "./schedule/start_scheduler.ts";
+export { listUnknownTasks, type UnknownTask } from "./schedule/unknown_tasks.ts";
 export { DrainedError, type DepsInput, TaskTimeoutError } from "./worker/attempt.ts";
 export { type Called, callTask, type CallOptions } from "./worker/call_task.ts";
 export { listWorkers, type WorkerRecord } from "./worker/registration.ts";

@@ -1,0 +1,103 @@
+import { randomBytes } from "node:crypto";
+import { hostname } from "node:os";
+import type { AnyTask } from "../definition/task.ts";
+import { openKeeper } from "../keeper/keeper.ts";
+import { LOCKS_STREAM } from "../locks/lock_bucket.ts";
+import { openLocks } from "../locks/locks.ts";
+import type { Broker } from "../wire/broker.ts";
+import { watchConfiguration } from "../wire/configuration_watch.ts";
+import type { Chore } from "./repeat.ts";
+import { runScheduler, type SchedulerRole } from "./run_scheduler.ts";
+
+/** How long a standby waits for a leader that vanished, ms: one server is never silent for long, a cluster is when its leader changes. */
+const TTL_ON_ONE_SERVER_MS = 5_000;
+const TTL_ON_A_CLUSTER_MS = 15_000;
+
+export interface StartSchedulerOptions {
+  readonly broker: Broker;
+  /** Where the thread that renews the leader's lease connects: the broker's own server. */
+  readonly nats: { readonly url: string; readonly credsFile?: string | undefined };
+  /** What kind of process this is, e.g. `scheduler`; host, process and a random part are added. */
+  readonly app: string;
+  /** All tasks that this scheduler knows, periodic or not: what is not among them, nor run by any worker, is reported as unknown. */
+  readonly tasks: readonly AnyTask[];
+  /** The highest fencing token in the database. Give it wherever a database is at hand: a new lock bucket begins above it. */
+  readonly highestFence?: () => Promise<number>;
+  /** After so long without a sign of the leader a standby takes over, ms; default 5,000, on a cluster 15,000 and no less. */
+  readonly leaderTtlMs?: number;
+  /** What the leader alone does besides, such as publishing again what the ledger says was never published. */
+  readonly chores?: readonly Chore[];
+  /** Stops the scheduler. */
+  readonly signal?: AbortSignal;
+  /** Told at the start, and at each change. */
+  onRole?(role: SchedulerRole): void;
+}
+
+/** A scheduler under way. `await using` stops it. */
+export interface RunningScheduler extends AsyncDisposable {
+  readonly name: string;
+  readonly role: SchedulerRole;
+  /** Settles when stopped; rejects when the connection was closed or the renewing thread has crashed: the process must be restarted. */
+  readonly ended: Promise<void>;
+  /** Gives up the lead, so that a standby has it at once. */
+  stop(): Promise<void>;
+}
+
+async function leaderTtlMs({ jsm }: Broker): Promise<number> {
+  const { config } = await jsm.streams.info(LOCKS_STREAM);
+  return config.num_replicas > 1 ? TTL_ON_A_CLUSTER_MS : TTL_ON_ONE_SERVER_MS;
+}
+
+/**
+ * Starts a scheduler on an open broker. Any number may run: one leads, the others stand by. Throws what connecting throws.
+ *
+ * ```ts
+ * await using scheduler = await startScheduler({ broker, nats: { url }, app: "scheduler", tasks: [MyCheckPilotsTask] });
+ * await scheduler.ended;
+ * ```
+ */
+export async function startScheduler(options: StartSchedulerOptions): Promise<RunningScheduler> {
+  const { broker, nats, app, tasks, highestFence, chores = [], signal, onRole } = options;
+  const name = `${app}-${hostname()}-${process.pid}-${randomBytes(3).toString("hex")}`;
+  await using opened = new AsyncDisposableStack();
+  const keeper = opened.use(await openKeeper({ ...nats, name: `${name} keeper`, observer: broker.observer }));
+  const ttlMs = options.leaderTtlMs ?? (await leaderTtlMs(broker));
+  const fence = highestFence === undefined ? {} : { highestFence };
+  const locks = opened.use(await openLocks({ broker, keeper, worker: name, ttlMs, ...fence }));
+  const configuration = opened.use(await watchConfiguration(broker));
+  const kept = opened.move();
+
+  const stopped = new AbortController();
+  const signals = [stopped.signal, keeper.signal, ...(signal === undefined ? [] : [signal])];
+  let role: SchedulerRole = "standby";
+  const ended = (async () => {
+    try {
+      await runScheduler({
+        ...{ broker, locks, tasks, configuration, worker: name, chores, signal: AbortSignal.any(signals) },
+        onRole(next) {
+          role = next;
+          onRole?.(next);
+        },
+      });
+      if (keeper.signal.aborted) throw keeper.signal.reason;
+    } finally {
+      await kept.disposeAsync();
+    }
+  })();
+  // Whoever stops it hears of the failure from `ended`, and nobody else need.
+  const settled = ended.catch(() => {});
+
+  async function stop(): Promise<void> {
+    stopped.abort();
+    await settled;
+  }
+  return {
+    name,
+    get role() {
+      return role;
+    },
+    ended,
+    stop,
+    [Symbol.asyncDispose]: stop,
+  };
+}
