@@ -6,6 +6,8 @@ import type { ReceivedTask } from "./received_task.ts";
 export interface InHand {
   readonly received: ReceivedTask;
   readonly waiter: Waiter;
+  /** When it first had to wait for a lock, by `performance.now()`. */
+  waitsSinceMs: number | undefined;
 }
 
 /** First in, first out, without moving the rest at each take. */

@@ -25,8 +25,6 @@ export interface Lane {
   misses: number;
   /** No pull before this time: the consumer is being created, or a wake overtook it. */
   restUntilMs: number;
-  /** Share of the turns among VOs. */
-  weight: number;
 }
 
 /** Whether the server is thought to hold messages for this lane. */

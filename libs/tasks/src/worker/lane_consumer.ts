@@ -12,12 +12,7 @@ export const ACK_WAIT_MS = 20_000;
 const INACTIVE_MS = 300_000;
 
 /** A lane that nothing is known of yet. */
-export function newLane({
-  number,
-  definition,
-  vo,
-  weight,
-}: Pick<Lane, "number" | "definition" | "vo" | "weight">): Lane {
+export function newLane({ number, definition, vo }: Pick<Lane, "number" | "definition" | "vo">): Lane {
   return {
     number,
     definition,
@@ -33,7 +28,6 @@ export function newLane({
     wokenSequence: 0,
     misses: 0,
     restUntilMs: 0,
-    weight,
   };
 }
 

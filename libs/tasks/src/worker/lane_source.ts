@@ -1,4 +1,5 @@
 import { createInbox, type Msg } from "@nats-io/nats-core";
+import { setTimeout as pause } from "node:timers/promises";
 import { PRIORITIES } from "../definition/task.ts";
 import { readAckReply } from "../wire/delivery.ts";
 import { NO_VO } from "../wire/names.ts";
@@ -17,6 +18,8 @@ const SWEEP_MS = 1_000;
 const FULL_FOR_MS = 5;
 /** A pull without any answer for this long is taken for lost. */
 const PULL_LOST_MS = 3_000;
+/** A stopping worker waits this long for the answers to its open pulls, ms. */
+const LAST_ANSWERS_MS = 1_000;
 /** Pauses before a lane is pulled again when a wake has overtaken the consumer's own count, ms. */
 const OVERTAKEN_MS = [2, 4, 8];
 /** Rest of a lane whose consumer could not be created or whose pull was refused, ms. */
@@ -37,6 +40,7 @@ export class LaneSource implements TaskSource {
   readonly #wakes;
   readonly #subscription;
   #asked = 0;
+  #onQuiet: (() => void) | undefined;
   #largestRoom = 1;
   #stopped = false;
   #lastAnswerAtMs = performance.now();
@@ -79,7 +83,8 @@ export class LaneSource implements TaskSource {
       while (room > 0) {
         const lane = ring.next(nowMs);
         if (lane === undefined) break;
-        const wanted = lane.untilEmpty ? turn * lane.weight : Math.min(turn * lane.weight, lane.pending);
+        const share = turn * (this.#options.configuration.current.vos[lane.vo]?.weight ?? 1);
+        const wanted = lane.untilEmpty ? share : Math.min(share, lane.pending);
         const batch = Math.max(1, Math.min(room, wanted));
         this.#pull(lane, batch, nowMs);
         room -= batch;
@@ -100,12 +105,12 @@ export class LaneSource implements TaskSource {
     clearTimeout(this.#sweepTimer);
     for (const timer of this.#timers) clearTimeout(timer);
     await this.#sweeping;
-    // The answers to open pulls are on their way; whatever was sent before this flush is here when it returns.
-    const until = performance.now() + 1_000;
-    while (this.#asked > 0 && performance.now() < until && !this.#options.broker.nc.isClosed()) {
-      const before = this.#asked;
-      await this.#options.broker.nc.flush();
-      if (this.#asked === before) break;
+    // A pull that does not wait is always answered; what it brings after we left would be stuck until its ack wait.
+    if (this.#asked > 0 && !this.#options.broker.nc.isClosed()) {
+      const answered = new Promise<void>((resolve) => {
+        this.#onQuiet = resolve;
+      });
+      await Promise.race([answered, pause(LAST_ANSWERS_MS)]);
     }
     this.#subscription.unsubscribe();
   }
@@ -133,8 +138,7 @@ export class LaneSource implements TaskSource {
       return undefined;
     }
     if (known !== undefined) return known;
-    const weight = this.#options.configuration.current.vos[vo]?.weight ?? 1;
-    const lane = newLane({ number: this.#byNumber.length, definition, vo, weight });
+    const lane = newLane({ number: this.#byNumber.length, definition, vo });
     this.#lanes.set(key, lane);
     this.#byNumber.push(lane);
     this.#rings[PRIORITIES.indexOf(definition.priority)]?.add(lane);
@@ -183,6 +187,7 @@ export class LaneSource implements TaskSource {
     this.#lastAnswerAtMs = performance.now();
     if (message.headers !== undefined && message.headers.code > 0) this.#status(message);
     else this.#message(message);
+    if (this.#asked === 0) this.#onQuiet?.();
   }
 
   #status(message: Msg): void {

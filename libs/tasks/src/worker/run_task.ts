@@ -6,7 +6,16 @@ import type { Waiter } from "../locks/waiting_room.ts";
 import { InvalidNameError } from "../wire/names.ts";
 import { ABORT_GRACE_MS, type AttemptEnd, type DepsInput, DrainedError, RunningAttempt } from "./attempt.ts";
 import { failAttempt, giveUpPoison } from "./fail.ts";
-import { byId, checkIsOurs, covers, describeError, type PreparedTask, prepare, TaskRefusedError } from "./identify.ts";
+import {
+  byId,
+  checkIsOurs,
+  covers,
+  describeError,
+  type IdentifiedTask,
+  type PreparedTask,
+  prepare,
+  TaskRefusedError,
+} from "./identify.ts";
 import type { ReceivedTask } from "./received_task.ts";
 import { handBack, refuse, type SettleContext, settleByRow, tell } from "./settle.ts";
 
@@ -59,19 +68,18 @@ export async function runTask(context: RunContext, received: ReceivedTask, waiti
   try {
     return await run(context, received, waiting);
   } catch (error) {
-    if (!isRefusal(error)) return abandon(context, received, error);
+    if (!isRefusal(error)) return abandon(context, byId(received), error);
     try {
       await refuse(context, byId(received), error.message);
       return OVER;
     } catch (cause) {
-      return abandon(context, received, cause);
+      return abandon(context, byId(received), cause);
     }
   }
 }
 
 /** Leaves the task without an outcome: its message comes back, and its attempt is not used up. */
-function abandon(context: RunContext, received: ReceivedTask, cause: unknown): TaskEnd {
-  const task = byId(received);
+function abandon(context: RunContext, task: IdentifiedTask, cause: unknown): TaskEnd {
   tell(context, task, { step: "abandoned", reason: describeError(cause) });
   handBack(context, task, cause instanceof DrainedError ? 0 : OUTAGE_DELAY_MS * (0.75 + Math.random() / 2));
   return OVER;
@@ -129,8 +137,7 @@ async function underLeases(context: RunContext, task: PreparedTask, leases: read
       return OVER;
     }
     const running = start(context, task, leases);
-    const end = await running.ended;
-    context.onEnd(running);
+    const end = await running.ended.finally(() => context.onEnd(running));
     const released = release();
     await conclude(context, task, { end, tookMs: performance.now() - running.startedAtMs });
     await released;
@@ -174,16 +181,12 @@ async function conclude(
   }
 }
 
-async function concludeAbandoned(
-  context: RunContext,
-  { received, taskId }: PreparedTask,
-  error: unknown,
-): Promise<void> {
+async function concludeAbandoned(context: RunContext, task: PreparedTask, error: unknown): Promise<void> {
   if (!(error instanceof LeaseLostError)) {
     // In good order: it says nothing against the task. A lost lease counts, so that endless abandonment ends too.
-    if (received.delivery.count > 1) await context.starts.handedBack(taskId);
+    if (task.received.delivery.count > 1) await context.starts.handedBack(task.taskId);
     // A fence that refuses the newest lease has seen tokens of a bucket that is gone.
     if (!(error instanceof DrainedError)) await context.raiseIfBehind();
   }
-  abandon(context, received, error);
+  abandon(context, task, error);
 }

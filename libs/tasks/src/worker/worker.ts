@@ -84,7 +84,7 @@ export class Worker {
   readonly #context: RunContext;
   readonly #source: LaneSource;
   readonly #buffer = new Buffer();
-  readonly #waiting = new Map<InHand, number>();
+  readonly #waiting = new Set<InHand>();
   readonly #running = new Set<RunningAttempt>();
   readonly #rate = new Rate();
   readonly #end = Promise.withResolvers<void>();
@@ -190,7 +190,7 @@ export class Worker {
     for (const task of taken) holdFor(task, task.definition.timeoutMs);
     this.#parts.keeper.hold(taken);
     for (const received of taken) {
-      const task: InHand = { received, waiter: { resume: () => this.#resume(task) } };
+      const task: InHand = { received, waiter: { resume: () => this.#resume(task) }, waitsSinceMs: undefined };
       if (this.#draining === undefined) this.#buffer.add(task);
       else this.#giveBack(task);
     }
@@ -198,7 +198,7 @@ export class Worker {
   }
 
   #resume(task: InHand): void {
-    if (this.#draining !== undefined || !this.#waiting.has(task)) return;
+    if (!this.#waiting.delete(task)) return;
     this.#buffer.resume(task);
     this.#startAll();
   }
@@ -214,13 +214,12 @@ export class Worker {
 
   async #start(task: InHand): Promise<void> {
     const { received, waiter } = task;
-    const since = this.#waiting.get(task);
     const nowMs = performance.now();
-    this.#waiting.delete(task);
-    const end = await runTask(this.#context, received, { waiter, waitedMs: since === undefined ? 0 : nowMs - since });
+    const end = await runTask(this.#context, received, { waiter, waitedMs: nowMs - (task.waitsSinceMs ?? nowMs) });
     this.#busy--;
     if (end.kind === "contended") {
-      this.#wait(task, since ?? nowMs, end.by);
+      task.waitsSinceMs ??= nowMs;
+      this.#wait(task, end.by);
     } else {
       this.#rate.count();
       this.#parts.keeper.letGo([received.id]);
@@ -232,9 +231,9 @@ export class Worker {
     this.#pumpSoon();
   }
 
-  #wait(task: InHand, sinceMs: number, by: string): void {
+  #wait(task: InHand, by: string): void {
     const { received, waiter } = task;
-    this.#waiting.set(task, sinceMs);
+    this.#waiting.add(task);
     if (this.#draining !== undefined) {
       this.#giveBack(task);
       return;
@@ -288,7 +287,7 @@ export class Worker {
     await this.#source.stop();
     this.#admit();
     for (let task = this.#buffer.next(); task !== undefined; task = this.#buffer.next()) this.#giveBack(task);
-    for (const task of [...this.#waiting.keys()]) this.#giveBack(task);
+    for (const task of [...this.#waiting]) this.#giveBack(task);
     await this.#announce();
     const deadline = setTimeout(() => this.hasten(), drainMs);
     if (this.#busy > 0) {
