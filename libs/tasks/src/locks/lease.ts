@@ -1,5 +1,5 @@
 import { isSilence } from "../wire/publish_surely.ts";
-import type { Observer } from "../wire/observer.ts";
+import type { Broker } from "../wire/broker.ts";
 import { setTimeout as pause } from "node:timers/promises";
 import { elapsedMs } from "./clocks.ts";
 import type { LeaseSlot, LeaseWrite } from "./lease_slot.ts";
@@ -62,10 +62,17 @@ export interface TakenLock {
 }
 
 /**
- * Hears when a lease was lost, and when it was released: of a lost lease twice. `mark` is the revision of the mark that freed
+ * Hears when the lease was lost, and when it was released: of a lost lease twice. `mark` is the revision of the mark that freed
  * the lock; undefined where it was lost or lapses by itself.
  */
-export type LeaseEnded = (key: string, holder: string, mark: number | undefined) => void;
+export type LeaseEnded = (mark: number | undefined) => void;
+
+/** What leases need of the process they live in. */
+export interface LeaseParts {
+  readonly broker: Pick<Broker, "observer">;
+  readonly bucket: LockBucket;
+  readonly keeper: LeaseKeeper;
+}
 
 const PAUSE_MS = 250;
 
@@ -86,15 +93,7 @@ async function free(
 }
 
 /** Makes a lease of a lock that was just taken, and has it renewed. */
-export function openLease(
-  {
-    bucket,
-    keeper,
-    observer,
-  }: { readonly bucket: LockBucket; readonly keeper: LeaseKeeper; readonly observer: Observer },
-  taken: TakenLock,
-  onEnded: LeaseEnded,
-): Lease {
+export function openLease({ broker, bucket, keeper }: LeaseParts, taken: TakenLock, onEnded: LeaseEnded): Lease {
   const { key, record, fencingToken, slot, untilMs } = taken;
   const lost = new AbortController();
   let released: Promise<void> | undefined;
@@ -104,7 +103,7 @@ export function openLease(
     const error = new LeaseLostError(key, fencingToken, reason);
     if (!lost.signal.aborted) {
       lost.abort(error);
-      onEnded(key, record.holder, undefined);
+      onEnded(undefined);
     }
     return error;
   }
@@ -122,13 +121,13 @@ export function openLease(
         break;
       } catch (cause) {
         if (!isSilence(cause)) {
-          observer.note(`Cannot free lock "${key}"; it lapses by itself`, { cause });
+          broker.observer.note(`Cannot free lock "${key}"; it lapses by itself`, { cause });
           break;
         }
         await pause(PAUSE_MS);
       }
     }
-    onEnded(key, record.holder, mark);
+    onEnded(mark);
   }
 
   function release(): Promise<void> {

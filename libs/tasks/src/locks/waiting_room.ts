@@ -120,11 +120,17 @@ export class WaitingRoom {
     for (const key of [...(this.#keys.get(waiter) ?? [])]) this.#giveUp(key, waiter);
   }
 
-  /** The lock was freed by the write of `revision`. News that are older than what was acted upon are ignored. */
+  /** The watcher tells that the write of `revision` freed the lock. It is ignored where that is old news. */
+  heardFreed(key: string, revision: number): void {
+    const line = this.#lines.get(key);
+    if (line !== undefined && revision > line.newest) this.freed(key, revision);
+  }
+
+  /** This process has freed the lock by the write of `revision`. Nobody could try before, even where the watcher was faster. */
   freed(key: string, revision: number): void {
     const line = this.#lines.get(key);
-    if (line === undefined || revision <= line.newest) return;
-    line.newest = revision;
+    if (line === undefined) return;
+    line.newest = Math.max(line.newest, revision);
     this.wake(key);
   }
 

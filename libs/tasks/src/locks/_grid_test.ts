@@ -1,0 +1,84 @@
+import { startNatsServer } from "@muster/local";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Keeper, openKeeper } from "../keeper/keeper.ts";
+import type { Broker } from "../wire/broker.ts";
+import { connectNats } from "../wire/connection.ts";
+import type { Observer } from "../wire/observer.ts";
+import type { Lease } from "./lease.ts";
+import { type LockBucket, openLockBucket } from "./lock_bucket.ts";
+import { type Locks, type LocksOptions, openLocks } from "./locks.ts";
+import { openBroker } from "./open_broker.ts";
+import type { Waiter } from "./waiting_room.ts";
+
+/** A real server, in a folder of its own. */
+export async function startTestBroker(options: { port?: number; dataDir?: string } = {}) {
+  const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), "muster-locks-")));
+  const server = await startNatsServer({ dataDir, port: options.port, syncInterval: "lazy" });
+  return {
+    ...server,
+    dataDir,
+    async [Symbol.asyncDispose]() {
+      await server[Symbol.asyncDispose]();
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Everything that one worker process has of locks, on connections of its own. */
+export interface Party extends AsyncDisposable {
+  readonly broker: Broker;
+  readonly keeper: Keeper;
+  readonly locks: Locks;
+  readonly bucket: LockBucket;
+  readonly alarms: string[];
+}
+
+/** Joins a grid as one more worker, with leases of 2 s. */
+export async function joinGrid(url: string, options: Partial<LocksOptions> = {}): Promise<Party> {
+  const alarms: string[] = [];
+  const observer: Observer = { alarm: (message) => void alarms.push(message), note() {}, step() {} };
+  const { worker = "tester" } = options;
+  const nc = await connectNats({ url, name: worker });
+  const broker = await openBroker(nc, { observer });
+  const keeper = await openKeeper({ url, name: `${worker}-keeper`, observer });
+  const locks = await openLocks({ broker, keeper, worker, ttlMs: 2_000, ...options });
+  return {
+    broker,
+    keeper,
+    locks,
+    alarms,
+    bucket: await openLockBucket(nc),
+    async [Symbol.asyncDispose]() {
+      await locks[Symbol.asyncDispose]();
+      await keeper[Symbol.asyncDispose]();
+      await nc.close();
+    },
+  };
+}
+
+/** Takes one lock that must be free. */
+export async function hold(locks: Locks, key: string, untilMs = Number.POSITIVE_INFINITY): Promise<Lease> {
+  const answer = await locks.tryAcquire([key], { taskId: `holder of ${key}`, untilMs });
+  const [lease] = answer.kind === "held" ? answer.leases : [];
+  if (lease === undefined) throw new Error(`${key} is busy`);
+  return lease;
+}
+
+/** Waits as a worker does until all `keys` are held. Resolves with how often it was refused first. */
+export function holdWhenFree(locks: Locks, keys: readonly string[], onRefused = () => {}) {
+  const { promise, resolve, reject } = Promise.withResolvers<{ leases: readonly Lease[]; refusals: number }>();
+  let refusals = 0;
+  async function attempt(): Promise<void> {
+    const request = { taskId: `waiter for ${keys}`, untilMs: Number.POSITIVE_INFINITY, waiter };
+    const answer = await locks.tryAcquire(keys, request);
+    if (answer.kind === "held") return resolve({ leases: answer.leases, refusals });
+    refusals++;
+    if (!locks.wait(waiter)) return reject(new Error(`the room is full at ${answer.by}`));
+    onRefused();
+  }
+  const waiter: Waiter = { resume: () => void attempt().catch(reject) };
+  waiter.resume();
+  return promise;
+}

@@ -1,0 +1,92 @@
+import { TimeoutError } from "@nats-io/nats-core";
+import test from "ava";
+import { joinGrid, startTestBroker } from "./_grid_test.ts";
+import { momentNow, sharedNowMs } from "./clocks.ts";
+import type { LockBucket } from "./lock_bucket.ts";
+import { LOWEST_TOKEN, raiseLocks } from "./raise.ts";
+import { takeLock } from "./take.ts";
+
+const server = await startTestBroker();
+const party = await joinGrid(server.url);
+test.after.always(async () => {
+  await party[Symbol.asyncDispose]();
+  await server[Symbol.asyncDispose]();
+});
+
+const ttlMs = 2_000;
+let holders = 0;
+const newRecord = () => ({ holder: `h${holders++}`, worker: "w", taskId: "t", since: new Date().toISOString() });
+
+function take(key: string, bucket: LockBucket = party.bucket, record = newRecord()) {
+  const { broker } = party;
+  const raise = () => raiseLocks({ jsm: broker.jsm, observer: broker.observer });
+  return takeLock({ broker, bucket, raise }, { key, record, ttlMs, mark: 0 });
+}
+
+/** A bucket whose first write is stored and never answered. */
+function deafOnce({ write, ...bucket }: LockBucket, onStored = async () => {}): LockBucket {
+  let isDeaf = true;
+  return {
+    ...bucket,
+    async write(...args) {
+      const revision = await write(...args);
+      if (!isDeaf) return revision;
+      isDeaf = false;
+      await onStored();
+      throw new TimeoutError();
+    },
+  };
+}
+
+test.serial("of 50 racers one wins, on a fresh key and after a release", async (t) => {
+  for (const _round of ["fresh", "released"]) {
+    const answers = await Promise.all(Array.from({ length: 50 }, () => take("race")));
+    const won = answers.flatMap((answer) => (answer.kind === "taken" ? [answer.fencingToken] : []));
+    t.is(won.length, 1);
+    t.is(answers.filter(({ kind }) => kind === "busy").length, 49);
+    t.not(await party.bucket.free("race", won[0] ?? 0), undefined);
+  }
+});
+
+test.serial("a create whose answer was lost is ours, and its time counts from before the first request", async (t) => {
+  const record = newRecord();
+  const before = momentNow();
+  let storedAtMs = Number.POSITIVE_INFINITY;
+  const bucket = deafOnce(party.bucket, async () => {
+    storedAtMs = sharedNowMs();
+  });
+  const answer = await take("lost-answer", bucket, record);
+  t.is(answer.kind, "taken");
+  if (answer.kind !== "taken") return;
+  t.true(answer.sent.monotonicMs >= before.monotonicMs && answer.sent.monotonicMs <= storedAtMs);
+  t.like(await party.bucket.read("lost-answer"), { holder: record.holder, revision: answer.fencingToken });
+});
+
+test.serial("a create whose answer was lost for longer than its deadline is freed and taken anew", async (t) => {
+  const record = newRecord();
+  let first: number | undefined;
+  const bucket = deafOnce(party.bucket, async () => {
+    // The server's clock is held up, not ours: its lock must still be there when we look.
+    const stored = await party.bucket.read("late");
+    first = stored?.revision;
+    await party.bucket.write("late", { record, ttlMs: 60_000, expected: first ?? 0 });
+    const until = sharedNowMs() + 1_100;
+    while (sharedNowMs() < until);
+  });
+  const answer = await take("late", bucket, record);
+  t.is(answer.kind, "taken");
+  if (answer.kind !== "taken") return;
+  t.true(answer.fencingToken > (first ?? Number.POSITIVE_INFINITY));
+  t.true(sharedNowMs() - answer.sent.monotonicMs < 1_000);
+});
+
+test.serial("a lock that somebody wrote by hand is busy", async (t) => {
+  await party.broker.buckets.locks.put("by-hand", "mine!");
+  t.deepEqual(await take("by-hand"), { kind: "busy", ttlMs: undefined });
+  t.like(await party.bucket.read("by-hand"), { kind: "taken", holder: "" });
+});
+
+test.serial("every token is above the lowest", async (t) => {
+  const answer = await take("token");
+  t.true(answer.kind === "taken" && answer.fencingToken >= LOWEST_TOKEN);
+});
