@@ -4,7 +4,7 @@ export { createDatabase, ensureDatabase } from "./postgres/create_database.ts";
 export { type Durability, type Postgres, type PostgresOptions, startPostgres } from "./postgres/postgres.ts";
 export { NoPostgresError } from "./postgres/programs.ts";
 export { DataFolderInUseError } from "./process/claim.ts";
-export { findFreePort, PortTakenError } from "./process/port.ts";
+export { assertPortFree, findFreePort, PortTakenError } from "./process/port.ts";
 export { ServerStartError } from "./process/readiness.ts";
 export type { Exit } from "./process/server_process.ts";
 export { type NatsCli, provisionNatsCli } from "./provision/nats_cli.ts";

@@ -1,0 +1,87 @@
+import { assertPortFree } from "@muster/local";
+import type { Display } from "./display/display.ts";
+import { openAppLog } from "./app_logs.ts";
+import type { UpOptions } from "./options.ts";
+import { startAppProcess } from "./processes/app_process.ts";
+import { APP_NAMES, type AppName, argumentsOf, choosePorts } from "./processes/apps.ts";
+import { keepRunning, type KeptRunning } from "./processes/keep_running.ts";
+import { untilReady } from "./processes/readiness.ts";
+
+/** How long all apps may take until they are ready, ms. */
+const READY_WITHIN_MS = 120_000;
+
+/** How long an app lets its tasks run on when it is told to stop, s: all must be over in five. */
+const DRAIN_SECONDS = 2;
+
+export interface AppsContext {
+  readonly options: UpOptions;
+  readonly natsUrl: string;
+  readonly databaseUrl: string;
+  readonly display: Display;
+  /** Ends the wait for the apps. */
+  readonly signal: AbortSignal;
+  readonly impatience: AbortSignal;
+}
+
+function environmentOf({ natsUrl, databaseUrl }: AppsContext, port: number): NodeJS.ProcessEnv {
+  return {
+    LOG_LEVEL: "info",
+    MUSTER_DRAIN_SECONDS: String(DRAIN_SECONDS),
+    ...process.env,
+    NATS_URL: natsUrl,
+    DATABASE_URL: databaseUrl,
+    HTTP_PORT: String(port),
+    HTTP_HOST: "127.0.0.1",
+  };
+}
+
+/** Starts one app and keeps it running; its log goes to the display and to a file. */
+async function keepApp(app: AppName, port: number, context: AppsContext): Promise<KeptRunning> {
+  const { options, display, impatience } = context;
+  const log = await openAppLog(options.dataDir, app);
+  const kept = await keepRunning({
+    name: app,
+    tell: display.progress,
+    start: () =>
+      startAppProcess({
+        args: argumentsOf(app),
+        env: environmentOf(context, port),
+        impatience,
+        onLine(line) {
+          log.write(line);
+          display.appLine(app, line);
+        },
+      }),
+  });
+  return {
+    async stop() {
+      await kept.stop();
+      await log[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/**
+ * Starts all apps and waits until each is ready. They run until disposed of.
+ *
+ * Throws `PortTakenError`, {@linkcode NotReadyError}, and the signal's reason; nothing runs then.
+ */
+export async function startApps(context: AppsContext): Promise<AsyncDisposable> {
+  const { options, display, signal } = context;
+  const ports = await choosePorts(options.httpPort);
+  for (const port of ports.values()) await assertPortFree(port, "--http-port");
+  await using started = new AsyncDisposableStack();
+  // All are told to stop at once, since each may take its time.
+  const kept: KeptRunning[] = [];
+  started.defer(async () => {
+    await Promise.all(kept.map((app) => app.stop()));
+  });
+  for (const [app, port] of ports) kept.push(await keepApp(app, port, context));
+  display.progress(`waiting for ${APP_NAMES.join(", ")}`);
+  const ready = [...ports].map(async ([app, port]) => {
+    await untilReady(app, port, { withinMs: READY_WITHIN_MS, signal });
+    display.progress(`${app} is ready, its health is at http://127.0.0.1:${port}/readyz`);
+  });
+  await Promise.all(ready);
+  return started.move();
+}

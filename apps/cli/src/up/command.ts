@@ -1,0 +1,27 @@
+import { DATA_DIR } from "@muster/service";
+import { Command } from "commander";
+import { parsePort, parseSeconds, type UpOptions } from "./options.ts";
+import { runUp } from "./run_up.ts";
+
+const EXAMPLES = `
+Examples:
+  muster up                         run everything until Ctrl-C
+  muster up --for 60                stop after a minute, and print a summary as JSON
+  muster up --data-dir /tmp/m --nats-port 0 --postgres-port 0 --http-port 0
+
+NATS_URL or DATABASE_URL in the environment are used in place of a server of its own.`;
+
+/** `muster up`: everything on this machine. */
+export function upCommand(): Command {
+  return new Command("up")
+    .description("run NATS, PostgreSQL, the scheduler and the workers on this machine, and show what they do")
+    .option("--for <seconds>", "stop by itself so long after all is ready", parseSeconds)
+    .option("--data-dir <folder>", "where streams, database and logs are kept", DATA_DIR)
+    .option("--nats-port <port>", "port of the nats-server", parsePort, 4222)
+    .option("--postgres-port <port>", "port of PostgreSQL", parsePort, 54329)
+    .option("--http-port <port>", "port of the first app's health and metrics; the others follow", parsePort, 7460)
+    .addHelpText("after", EXAMPLES)
+    .action(async (options: UpOptions) => {
+      process.exitCode = await runUp(options);
+    });
+}

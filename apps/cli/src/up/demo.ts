@@ -1,0 +1,45 @@
+import { addCe, type Database, listCes, type NewCe } from "@muster/logic";
+import {
+  activeVos,
+  type Broker,
+  changeConfiguration,
+  type Configuration,
+  readConfiguration,
+  withVo,
+} from "@muster/tasks";
+
+const VOS = ["lhcb", "belle2", "vo.cta.in2p3.fr"] as const;
+
+const CES: readonly NewCe[] = [
+  { name: "ce01.example.org", capacity: 10, successRate: 1 },
+  { name: "ce02.example.org", capacity: 8, successRate: 0.9 },
+  { name: "ce03.example.org", capacity: 6, successRate: 0.75 },
+  { name: "ce04.example.org", capacity: 4, successRate: 0.5, vos: ["lhcb", "vo.cta.in2p3.fr"] },
+  { name: "ce05.example.org:9619/condor", capacity: 12, successRate: 0.95 },
+  { name: "ce06.example.org", capacity: 20, successRate: 1, enabled: false },
+];
+
+/** Short intervals, so that pilots are seen moving; the definitions' own are a minute and the like. */
+const TASKS: Configuration["tasks"] = {
+  MySubmitPilotsTask: { schedule: "every 4s" },
+  MyCheckPilotsTask: { schedule: "every 3s" },
+  MyPilotReportTask: { schedule: "every 15s" },
+};
+
+/**
+ * Gives an empty system three VOs, six CEs and short intervals. Answers what it added, e.g. `3 VOs, 6 CEs`; undefined where VOs or CEs
+ * are there already: whoever set those up, or took some away, wants no others.
+ */
+export async function applyDemo(broker: Broker, database: Database): Promise<string | undefined> {
+  const hasVos = activeVos(await readConfiguration(broker)).length > 0;
+  const hasCes = (await database.transaction(listCes)).length > 0;
+  if (hasVos || hasCes) return undefined;
+  await database.transaction(async (transaction) => {
+    for (const ce of CES) await addCe(transaction, ce);
+  });
+  await changeConfiguration(broker, (now) => {
+    const withVos = VOS.reduce((configuration, vo) => withVo(configuration, vo), now);
+    return { ...withVos, tasks: { ...TASKS, ...withVos.tasks } };
+  });
+  return `${VOS.length} VOs, ${CES.length} CEs`;
+}

@@ -1,0 +1,32 @@
+import type { Log } from "@muster/service";
+import type { Display, Snapshot } from "./display.ts";
+
+/** How often the state of the pilots is told, ms. */
+const TELL_EVERY_MS = 5_000;
+
+/** Where lines go, e.g. a process's standard output. */
+export interface LineSink {
+  write(text: string): unknown;
+}
+
+/** The display off a terminal: our log, and the apps' own lines as they write them. */
+export function openLogLines(log: Log, sink: LineSink): Display {
+  let toldAt = Number.NEGATIVE_INFINITY;
+  function show({ summary, ces }: Snapshot): void {
+    if (performance.now() - toldAt < TELL_EVERY_MS) return;
+    toldAt = performance.now();
+    const busy = Object.fromEntries(ces.map(({ name, active, capacity }) => [name, `${active}/${capacity}`]));
+    log.info({ ...summary, ces: busy }, "pilots");
+  }
+  return {
+    progress: (line) => log.info(line),
+    appLine: (_app, line) => void sink.write(`${line}\n`),
+    // The apps log what is worth a line.
+    happened() {},
+    ready({ natsUrl, databaseUrl, dataDir, endsAt }) {
+      log.info({ natsUrl, databaseUrl, dataDir, ...(endsAt === undefined ? {} : { endsAt }) }, "all is ready");
+    },
+    show,
+    close() {},
+  };
+}

@@ -1,0 +1,108 @@
+import { escapeControls } from "@muster/service";
+import type { Happening, ReadyFacts, Snapshot } from "./display.ts";
+import { type Column, cut, renderTable } from "./table.ts";
+
+/** All that one frame of the live view shows. */
+export interface Frame {
+  readonly facts: ReadyFacts;
+  readonly snapshot: Snapshot | undefined;
+  /** Oldest first. */
+  readonly happenings: readonly Happening[];
+  readonly now: Date;
+  readonly columns: number;
+  readonly rows: number;
+}
+
+const CE_COLUMNS: readonly Column[] = [
+  { title: "CE", align: "left" },
+  { title: "capacity", align: "right" },
+  { title: "active", align: "right" },
+  { title: "", align: "left" },
+  { title: "done", align: "right" },
+  { title: "failed", align: "right" },
+];
+const VO_COLUMNS: readonly Column[] = [
+  { title: "VO", align: "left" },
+  { title: "submitted", align: "right" },
+  { title: "running", align: "right" },
+  { title: "done", align: "right" },
+  { title: "failed", align: "right" },
+];
+const BAR_WIDTH = 12;
+/** Rows kept for what just happened, however many CEs there are. */
+const HAPPENING_ROWS = 5;
+
+/** A bar that is full when all slots are taken. */
+export function renderBar(active: number, capacity: number): string {
+  const share = capacity === 0 ? 0 : Math.min(active / capacity, 1);
+  const filled = share === 0 ? 0 : Math.max(Math.round(share * BAR_WIDTH), 1);
+  return "█".repeat(filled) + "░".repeat(BAR_WIDTH - filled);
+}
+
+/** `1:02:03`, or `02:03` below an hour. */
+export function renderDuration(ms: number): string {
+  const seconds = Math.max(Math.floor(ms / 1_000), 0);
+  const two = (value: number) => String(value).padStart(2, "0");
+  const hours = Math.floor(seconds / 3_600);
+  const rest = `${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}`;
+  return hours === 0 ? rest : `${hours}:${rest}`;
+}
+
+function ceRows({ ces }: Snapshot): string[][] {
+  return ces.map(({ name, enabled, capacity, active, done, failed }) => [
+    escapeControls(name) + (enabled ? "" : " (disabled)"),
+    String(capacity),
+    String(active),
+    renderBar(active, capacity),
+    String(done),
+    String(failed),
+  ]);
+}
+
+function voRows({ shares }: Snapshot): string[][] {
+  return [...Map.groupBy(shares, ({ vo }) => vo)].sort().map(([vo, own]) => {
+    const sum = (status: "submitted" | "running" | "done" | "failed") =>
+      String(own.reduce((total, share) => total + share[status], 0));
+    return [escapeControls(vo), sum("submitted"), sum("running"), sum("done"), sum("failed")];
+  });
+}
+
+function head({ facts, now, snapshot }: Frame): string[] {
+  const { readyAt, endsAt, natsUrl, databaseUrl, dataDir } = facts;
+  const left = endsAt === undefined ? "Ctrl-C stops" : `stops in ${renderDuration(endsAt.getTime() - now.getTime())}`;
+  const tasks = snapshot?.summary.tasks;
+  const counts = tasks === undefined ? "" : `   tasks: ${tasks.done} done, ${tasks.failed} failed, ${tasks.dead} dead`;
+  return [
+    `Muster   up ${renderDuration(now.getTime() - readyAt.getTime())}   ${left}${counts}`,
+    escapeControls(`${natsUrl}   ${databaseUrl}   data in ${dataDir}`),
+  ];
+}
+
+function happeningLine({ at, text }: Happening): string {
+  const time = at.toTimeString().slice(0, 8);
+  return `${time}  ${escapeControls(text)}`;
+}
+
+/**
+ * The lines of one frame, `rows` of them at most and none wider than `columns`.
+ *
+ * Where room is short the tables are cut first, so that something of what just happened is always there.
+ */
+export function renderFrame(frame: Frame): string[] {
+  const { snapshot, happenings, columns, rows } = frame;
+  const tables =
+    snapshot === undefined
+      ? ["", "reading the database ..."]
+      : [
+          "",
+          ...renderTable(CE_COLUMNS, ceRows(snapshot), columns),
+          "",
+          ...renderTable(VO_COLUMNS, voRows(snapshot), columns),
+        ];
+  const top = [...head(frame), ...tables];
+  const room = Math.max(rows - HAPPENING_ROWS - 2, 3);
+  const shownTop = top.length > room ? [...top.slice(0, room - 1), `… ${top.length - room + 1} more lines`] : top;
+  const left = Math.max(rows - shownTop.length - 2, 0);
+  const news = left === 0 ? [] : happenings.slice(-left).map(happeningLine);
+  return [...shownTop, "", "Just happened", ...news].slice(0, rows).map((line) => cut(line, columns));
+}

@@ -1,0 +1,74 @@
+import { setTimeout as pause } from "node:timers/promises";
+
+/** Something that runs until it ends by itself or is stopped. */
+export interface Running {
+  /** Resolves to how it ended, e.g. `exit code 1`; never rejects. */
+  readonly ended: Promise<string>;
+  /** Ends it. Resolves when it has ended. */
+  stop(): Promise<void>;
+}
+
+/** Something that is started again whenever it ends. */
+export interface KeptRunning {
+  /** Ends it for good. Resolves when it has ended. */
+  stop(): Promise<void>;
+}
+
+export interface KeepRunningOptions {
+  readonly name: string;
+  start(): Promise<Running>;
+  /** Hears of each end and of each start that fails. */
+  tell(line: string): void;
+  /** The pause before the nth start in a row, 1 first, ms; default {@linkcode restartDelayMs}. */
+  readonly delayMs?: (inARow: number) => number;
+}
+
+/** Whatever ran so long was no failed start, ms. */
+const WELL_AFTER_MS = 30_000;
+
+/** Half a second before the first new start, twice as long before each further one in a row, 30 s at most. */
+export function restartDelayMs(inARow: number): number {
+  return Math.min(500 * 2 ** (inARow - 1), 30_000);
+}
+
+/** Starts something and keeps it running until it is stopped. Throws what the first start throws. */
+export async function keepRunning(options: KeepRunningOptions): Promise<KeptRunning> {
+  const { name, start, tell, delayMs = restartDelayMs } = options;
+  const stopping = new AbortController();
+  const stopped = new Promise<undefined>((resolve) =>
+    stopping.signal.addEventListener("abort", () => resolve(undefined)),
+  );
+  let current: Running | undefined = await start();
+
+  async function startAgain(): Promise<Running | undefined> {
+    try {
+      return await start();
+    } catch (error) {
+      tell(`${name} does not start: ${error instanceof Error ? error.message : String(error)}`);
+      return undefined;
+    }
+  }
+
+  async function watch(): Promise<void> {
+    let inARow = 0;
+    while (!stopping.signal.aborted) {
+      const startedAt = performance.now();
+      const how = current === undefined ? "it did not start" : await Promise.race([current.ended, stopped]);
+      if (how === undefined || stopping.signal.aborted) return;
+      inARow = performance.now() - startedAt > WELL_AFTER_MS ? 1 : inARow + 1;
+      const delay = delayMs(inARow);
+      tell(`${name} ended (${how}); starting it again in ${(delay / 1_000).toFixed(1)} s`);
+      await Promise.race([pause(delay, undefined, { ref: false }), stopped]);
+      if (!stopping.signal.aborted) current = await startAgain();
+    }
+  }
+
+  const watching = watch();
+  return {
+    async stop() {
+      stopping.abort();
+      await watching; // a start that is under way would otherwise outlive us
+      await current?.stop();
+    },
+  };
+}

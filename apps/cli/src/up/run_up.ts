@@ -1,0 +1,120 @@
+import { getHighestFence, migrate, openDatabase, type Database } from "@muster/logic";
+import { announceRunning, createLog, redactUrls, withdrawRunning } from "@muster/service";
+import { type Broker, connectNats, openBroker } from "@muster/tasks";
+import { mkdir } from "node:fs/promises";
+import { resolve } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { startApps } from "./apps_up.ts";
+import { applyDemo } from "./demo.ts";
+import type { Display } from "./display/display.ts";
+import { openLiveView } from "./display/live_view.ts";
+import { openLogLines } from "./display/log_lines.ts";
+import type { UpOptions } from "./options.ts";
+import { openNats, openPostgres, type ServerContext, type UsableServer } from "./processes/servers.ts";
+import { listenForStopDemand, type StopDemand } from "./stop_demand.ts";
+import { readSummary } from "./summary.ts";
+import { watchSystem } from "./watch_system.ts";
+
+/** Opens what fits where standard output goes. */
+function openDisplay(): Display {
+  if (process.stdout.isTTY) return openLiveView(process.stdout);
+  return openLogLines(createLog({ name: "up", level: "info", descriptor: 1 }), process.stdout);
+}
+
+/** Both servers, side by side. When one fails the other is stopped. */
+async function openServers(
+  context: ServerContext,
+): Promise<AsyncDisposable & { nats: UsableServer; postgres: UsableServer }> {
+  const [nats, postgres] = await Promise.allSettled([openNats(context), openPostgres(context)]);
+  const stopBoth = async () => {
+    await Promise.all(
+      [nats, postgres].map((server) => (server.status === "fulfilled" ? server.value.stop() : undefined)),
+    );
+  };
+  if (nats.status === "fulfilled" && postgres.status === "fulfilled") {
+    return { nats: nats.value, postgres: postgres.value, [Symbol.asyncDispose]: stopBoth };
+  }
+  await stopBoth();
+  throw nats.status === "rejected" ? nats.reason : (postgres as PromiseRejectedResult).reason;
+}
+
+interface Connected {
+  readonly broker: Broker;
+  readonly database: Database;
+}
+
+/** Connects to both servers, brings them up to date, and gives an empty system something to do. */
+async function prepare(natsUrl: string, databaseUrl: string, display: Display): Promise<Connected & AsyncDisposable> {
+  await using opened = new AsyncDisposableStack();
+  const applied = await migrate(databaseUrl);
+  if (applied.length > 0) display.progress(`the database was migrated: ${applied.join(", ")}`);
+  const database = opened.use(await openDatabase({ url: databaseUrl, poolSize: 2, applicationName: "muster up" }));
+  const credsFile = process.env["NATS_CREDS"];
+  const nc = await connectNats({ url: natsUrl, name: "muster up", ...(credsFile ? { credsFile } : {}) });
+  opened.defer(() => nc.close());
+  const broker = await openBroker(nc, { highestFence: () => database.transaction(getHighestFence) });
+  const added = await applyDemo(broker, database);
+  if (added !== undefined) display.progress(`the system was empty; added ${added} and demo intervals`);
+  const connected = opened.move();
+  return { broker, database, [Symbol.asyncDispose]: () => connected.disposeAsync() };
+}
+
+/** Waits until told to stop, or until the time is over. */
+async function untilOver(endsAt: Date | undefined, signal: AbortSignal): Promise<void> {
+  const stopped = new Promise<void>((over) => signal.addEventListener("abort", () => over(), { once: true }));
+  if (signal.aborted) return;
+  await (endsAt === undefined
+    ? stopped
+    : Promise.race([stopped, pause(endsAt.getTime() - Date.now(), undefined, { ref: false })]));
+}
+
+async function run(options: UpOptions, display: Display, demand: StopDemand): Promise<string> {
+  const { signal, impatience } = demand;
+  const { dataDir } = options;
+  await mkdir(dataDir, { recursive: true });
+  display.progress(`data is kept in ${dataDir}`);
+  await using servers = await openServers({ options, signal, tell: display.progress });
+  const [natsUrl, databaseUrl] = [servers.nats.url, servers.postgres.url];
+  signal.throwIfAborted();
+  await using connected = await prepare(natsUrl, databaseUrl, display);
+  const { broker, database } = connected;
+  signal.throwIfAborted();
+  await announceRunning(dataDir, { pid: process.pid, natsUrl, databaseUrl });
+  await using _announced = { [Symbol.asyncDispose]: () => withdrawRunning(dataDir) };
+  {
+    await using _apps = await startApps({ options, natsUrl, databaseUrl, display, signal, impatience });
+    const readyAt = new Date();
+    const endsAt = options.for === undefined ? undefined : new Date(readyAt.getTime() + options.for * 1_000);
+    const facts = { natsUrl: redactUrls(natsUrl), databaseUrl: redactUrls(databaseUrl), dataDir, readyAt };
+    display.ready({ ...facts, ...(endsAt === undefined ? {} : { endsAt }) });
+    await using _watching = watchSystem({ broker, database, display });
+    await untilOver(endsAt, signal);
+    display.progress("stopping");
+  }
+  return JSON.stringify(await readSummary(database));
+}
+
+/**
+ * Runs NATS, PostgreSQL and all apps until it is told to stop, or for the time it was given. Answers the exit code.
+ *
+ * With `for` the last line on standard output is an {@linkcode UpSummary}. After a demand to stop all is over within five seconds, and
+ * what was not settled comes back at the next start on the same data.
+ */
+export async function runUp(given: UpOptions): Promise<number> {
+  const options = { ...given, dataDir: resolve(given.dataDir) };
+  using demand = listenForStopDemand();
+  // Whoever read us has gone, as in `muster up | head`: nobody would see what goes on.
+  process.stdout.on("error", demand.stop);
+  const display = openDisplay();
+  try {
+    const summary = await run(options, display, demand);
+    display.close();
+    if (options.for !== undefined) process.stdout.write(`${summary}\n`);
+    return 0;
+  } catch (error) {
+    display.close();
+    if (demand.signal.aborted) return 0;
+    console.error(error instanceof Error ? error.message : String(error));
+    return 1;
+  }
+}

@@ -1,0 +1,38 @@
+import {
+  type Database,
+  getMaxActiveOverCapacity,
+  getOutcomeSummary,
+  getPilotSummary,
+  type OutcomeSummary,
+  type PilotStatus,
+  type PilotSummary,
+} from "@muster/logic";
+
+/** What `muster up --for` prints as its last line. */
+export interface UpSummary {
+  readonly pilots: Readonly<Record<PilotStatus, number>>;
+  /** Tasks by their last outcome in the ledger: `failed` are those that were dropped, or wait for a retry. */
+  readonly tasks: { readonly done: number; readonly failed: number; readonly dead: number };
+  /** By how many pilots any submission went beyond the capacity that its own transaction read. */
+  readonly maxActiveOverCapacity: number;
+}
+
+/** Puts the summary together; what the database has none of is 0. */
+export function summarize(pilots: PilotSummary, tasks: OutcomeSummary, maxActiveOverCapacity: number): UpSummary {
+  const { SUBMITTED = 0, RUNNING = 0, DONE = 0, FAILED = 0 } = pilots;
+  const { done = 0, dropped = 0, retry = 0, dead = 0 } = tasks;
+  return {
+    pilots: { SUBMITTED, RUNNING, DONE, FAILED },
+    tasks: { done, failed: dropped + retry, dead },
+    maxActiveOverCapacity,
+  };
+}
+
+/** The summary of what the database holds now. */
+export async function readSummary(database: Database): Promise<UpSummary> {
+  return await database.transaction(async (transaction) => {
+    const pilots = await getPilotSummary(transaction);
+    const tasks = await getOutcomeSummary(transaction);
+    return summarize(pilots, tasks, await getMaxActiveOverCapacity(transaction));
+  });
+}

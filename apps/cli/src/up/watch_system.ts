@@ -1,0 +1,62 @@
+import { type Database, getPilotShares, listCes } from "@muster/logic";
+import type { Broker } from "@muster/tasks";
+import { setTimeout as pause } from "node:timers/promises";
+import type { Display, Snapshot } from "./display/display.ts";
+import { describeEvent } from "./display/happenings.ts";
+import { readSummary } from "./summary.ts";
+
+const READ_EVERY_MS = 1_000;
+
+export interface WatchOptions {
+  readonly broker: Broker;
+  readonly database: Database;
+  readonly display: Display;
+}
+
+async function readSnapshot(database: Database): Promise<Snapshot> {
+  const summary = await readSummary(database);
+  return await database.transaction(async (transaction) => {
+    const ces = await listCes(transaction);
+    return { summary, ces, shares: await getPilotShares(transaction) };
+  });
+}
+
+/** Feeds the display with what the database holds, once a second, and with each step of a task, until disposed of. */
+export function watchSystem({ broker, database, display }: WatchOptions): AsyncDisposable {
+  const over = new AbortController();
+  const events = broker.nc.subscribe("events.>", {
+    callback(error, message) {
+      const text = error === null ? describeEvent(message.string()) : undefined;
+      if (text !== undefined) display.happened({ at: new Date(), text });
+    },
+  });
+
+  async function readOn(): Promise<void> {
+    let trouble: string | undefined;
+    while (!over.signal.aborted) {
+      try {
+        display.show(await readSnapshot(database));
+        trouble = undefined;
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        if (reason !== trouble && !over.signal.aborted) display.progress(`the database does not answer: ${reason}`);
+        trouble = reason;
+      }
+      await Promise.race([pause(READ_EVERY_MS, undefined, { ref: false }), aborted(over.signal)]);
+    }
+  }
+
+  const reading = readOn();
+  return {
+    async [Symbol.asyncDispose]() {
+      over.abort();
+      events.unsubscribe();
+      await reading;
+    },
+  };
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+}
