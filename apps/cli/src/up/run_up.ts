@@ -15,6 +15,9 @@ import { listenForStopDemand, type StopDemand } from "./stop_demand.ts";
 import { readSummary } from "./summary.ts";
 import { watchSystem } from "./watch_system.ts";
 
+/** The longest that a timer runs, ms. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 /** Opens what fits where standard output goes. */
 function openDisplay(): Display {
   if (process.stdout.isTTY) return openLiveView(process.stdout);
@@ -61,11 +64,14 @@ async function prepare(natsUrl: string, databaseUrl: string, display: Display): 
 
 /** Waits until told to stop, or until the time is over. */
 async function untilOver(endsAt: Date | undefined, signal: AbortSignal): Promise<void> {
-  const stopped = new Promise<void>((over) => signal.addEventListener("abort", () => over(), { once: true }));
-  if (signal.aborted) return;
-  await (endsAt === undefined
-    ? stopped
-    : Promise.race([stopped, pause(endsAt.getTime() - Date.now(), undefined, { ref: false })]));
+  const waitMs = endsAt === undefined ? LONGEST_TIMER_MS : endsAt.getTime() - Date.now();
+  try {
+    await pause(Math.max(waitMs, 0), undefined, { signal });
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    return;
+  }
+  if (endsAt === undefined) await untilOver(endsAt, signal);
 }
 
 async function run(options: UpOptions, display: Display, demand: StopDemand): Promise<string> {

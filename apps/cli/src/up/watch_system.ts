@@ -42,7 +42,7 @@ export function watchSystem({ broker, database, display }: WatchOptions): AsyncD
         if (reason !== trouble && !over.signal.aborted) display.progress(`the database does not answer: ${reason}`);
         trouble = reason;
       }
-      await Promise.race([pause(READ_EVERY_MS, undefined, { ref: false }), aborted(over.signal)]);
+      await Promise.race([pause(READ_EVERY_MS), aborted(over.signal)]);
     }
   }
 

@@ -19,28 +19,27 @@ const HASTEN_AFTER_MS = 2_000;
 /** After so long in all it is killed, ms. What it leaves undone comes back to the next start. */
 const KILL_AFTER_MS = 3_500;
 
-async function stopChild(
-  kill: (signal: NodeJS.Signals) => void,
-  ended: Promise<unknown>,
-  impatience: AbortSignal,
-): Promise<void> {
+interface StopContext {
+  kill(signal: NodeJS.Signals): void;
+  readonly ended: Promise<unknown>;
+  readonly impatience: AbortSignal;
+}
+
+/** Asks, asks again, kills; at the first sign of impatience it kills at once. */
+async function stopChild({ kill, ended, impatience }: StopContext): Promise<void> {
   const over = new AbortController();
-  const impatient = new Promise((resolve) => impatience.addEventListener("abort", resolve, { once: true }));
-  const until = (ms: number) =>
-    Promise.race([ended, impatience.aborted ? undefined : impatient, pause(ms, undefined, { signal: over.signal })]);
-  async function insist(): Promise<void> {
+  void ended.then(() => over.abort());
+  const waiting = AbortSignal.any([over.signal, impatience]);
+  kill("SIGTERM");
+  try {
+    await pause(HASTEN_AFTER_MS, undefined, { signal: waiting });
     kill("SIGTERM");
-    await until(HASTEN_AFTER_MS);
-    kill("SIGTERM");
-    await Promise.race([ended, pause(KILL_AFTER_MS - HASTEN_AFTER_MS, undefined, { signal: over.signal })]);
-    kill("SIGKILL");
+    await pause(KILL_AFTER_MS - HASTEN_AFTER_MS, undefined, { signal: waiting });
+  } catch (error) {
+    if (!waiting.aborted) throw error;
   }
-  const insisting = insist().catch((error: unknown) => {
-    if (!over.signal.aborted) throw error;
-  });
+  kill("SIGKILL");
   await ended;
-  over.abort();
-  await insisting;
 }
 
 /**
@@ -64,5 +63,5 @@ export async function startAppProcess({ args, env, onLine, impatience }: AppProc
   });
   // An error later on is one of the channel's, which has closed with the process.
   child.on("error", (error) => onLine(error.message));
-  return { ended, stop: () => stopChild((signal) => void child.kill(signal), ended, impatience) };
+  return { ended, stop: () => stopChild({ kill: (signal) => void child.kill(signal), ended, impatience }) };
 }

@@ -31,6 +31,14 @@ export function restartDelayMs(inARow: number): number {
   return Math.min(500 * 2 ** (inARow - 1), 30_000);
 }
 
+async function pauseUnless(ms: number, signal: AbortSignal): Promise<void> {
+  try {
+    await pause(ms, undefined, { signal });
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+}
+
 /** Starts something and keeps it running until it is stopped. Throws what the first start throws. */
 export async function keepRunning(options: KeepRunningOptions): Promise<KeptRunning> {
   const { name, start, tell, delayMs = restartDelayMs } = options;
@@ -58,7 +66,7 @@ export async function keepRunning(options: KeepRunningOptions): Promise<KeptRunn
       inARow = performance.now() - startedAt > WELL_AFTER_MS ? 1 : inARow + 1;
       const delay = delayMs(inARow);
       tell(`${name} ended (${how}); starting it again in ${(delay / 1_000).toFixed(1)} s`);
-      await Promise.race([pause(delay, undefined, { ref: false }), stopped]);
+      await pauseUnless(delay, stopping.signal);
       if (!stopping.signal.aborted) current = await startAgain();
     }
   }

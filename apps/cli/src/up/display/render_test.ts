@@ -1,0 +1,88 @@
+import test from "ava";
+import type { ReadyFacts, Snapshot } from "./display.ts";
+import { type Frame, renderBar, renderDuration, renderFrame } from "./render.ts";
+
+const ce = { enabled: true, capacity: 4, successRate: 1, vos: null, active: 2, done: 30, failed: 1 };
+const share = { submitted: 1, running: 1, done: 15, failed: 1 };
+const snapshot: Snapshot = {
+  ces: [
+    { ...ce, name: "ce01.example.org" },
+    { ...ce, name: "ce02.example.org", enabled: false, active: 0 },
+  ],
+  shares: [
+    { ...share, ceName: "ce01.example.org", vo: "vo.cta.in2p3.fr" },
+    { ...share, ceName: "ce01.example.org", vo: "lhcb" },
+    { ...share, ceName: "ce02.example.org", vo: "lhcb" },
+  ],
+  summary: {
+    pilots: { SUBMITTED: 3, RUNNING: 3, DONE: 45, FAILED: 3 },
+    tasks: { done: 90, failed: 7, dead: 1 },
+    maxActiveOverCapacity: 0,
+  },
+};
+const readyAt = new Date("2026-08-01T12:00:00Z");
+const facts: ReadyFacts = {
+  natsUrl: "nats://127.0.0.1:4222",
+  databaseUrl: "postgres://postgres:***@127.0.0.1:54329/muster",
+  dataDir: "/home/ana/muster/.muster",
+  readyAt,
+};
+
+function frame(other: Partial<Frame> = {}): string[] {
+  const now = new Date(readyAt.getTime() + 65_000);
+  return renderFrame({ facts, snapshot, happenings: [], now, columns: 100, rows: 40, ...other });
+}
+
+test("each CE has its capacity, its active pilots and how the others ended", (t) => {
+  const lines = frame();
+  t.true(lines.some((line) => /^ce01\.example\.org +4 +2 +██████░░░░░░ +30 +1$/.test(line)));
+  t.true(lines.some((line) => line.startsWith("ce02.example.org (disabled)")));
+});
+
+test("a VO's pilots are those of all CEs together", (t) => {
+  t.true(frame().some((line) => /^lhcb +2 +2 +30 +2$/.test(line)));
+  t.true(frame().some((line) => /^vo\.cta\.in2p3\.fr +1 +1 +15 +1$/.test(line)));
+});
+
+test("the head tells how long it runs, when it stops and how the tasks ended", (t) => {
+  t.regex(frame()[0] ?? "", /up 01:05 .*Ctrl-C stops.*90 done, 7 failed, 1 dead/);
+  const endsAt = new Date(readyAt.getTime() + 70_000);
+  t.regex(frame({ facts: { ...facts, endsAt } })[0] ?? "", /stops in 00:05/);
+});
+
+test("what comes from outside cannot act on the terminal", (t) => {
+  const evil = "\x1b[31mred\x07\n";
+  const lines = frame({
+    snapshot: {
+      ...snapshot,
+      ces: [{ ...ce, name: evil }],
+      shares: [{ ...share, ceName: evil, vo: evil }],
+    },
+    happenings: [{ at: readyAt, text: `MyPilotTask lhcb dead: ${evil}` }],
+  });
+  t.is(lines.filter((line) => line.includes("\\x1b[31mred\\x07\\n")).length, 3);
+  t.false(lines.some((line) => /\p{Cc}/u.test(line)));
+});
+
+test("a frame fits the terminal, and leaves room for what just happened", (t) => {
+  const ces = Array.from({ length: 100 }, (_, index) => ({ ...ce, name: `ce${index}.${"long-".repeat(30)}org` }));
+  const happenings = Array.from({ length: 50 }, (_, index) => ({ at: readyAt, text: `happening ${index}` }));
+  const lines = frame({ snapshot: { ...snapshot, ces }, happenings, columns: 60, rows: 24 });
+  t.is(lines.length, 24);
+  t.true(lines.every((line) => Array.from(line).length <= 60));
+  t.true(lines.at(-1)?.includes("happening 49"));
+  t.true(lines.some((line) => line.includes("more lines")));
+});
+
+test("a bar shows the share of taken slots, also beyond the capacity", (t) => {
+  t.is(renderBar(0, 10), "░".repeat(12));
+  t.is(renderBar(1, 1_000), `█${"░".repeat(11)}`);
+  t.is(renderBar(5, 4), "█".repeat(12));
+  t.is(renderBar(3, 0), "░".repeat(12));
+});
+
+test("durations are read as on a clock", (t) => {
+  t.is(renderDuration(59_999), "00:59");
+  t.is(renderDuration(3_723_000), "1:02:03");
+  t.is(renderDuration(-5), "00:00");
+});
