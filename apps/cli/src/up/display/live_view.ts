@@ -20,7 +20,8 @@ export function openLiveView(terminal: WriteStream): Display {
 
   function frame(now: Date): string[] {
     if (facts === undefined) return [];
-    const { columns, rows } = terminal;
+    // A terminal that does not tell its size says 0.
+    const [columns, rows] = [terminal.columns || 80, terminal.rows || 24];
     return renderFrame({ facts, snapshot, happenings: happenings.newest(), now, columns, rows: rows - 1 });
   }
   function draw(): void {

@@ -75,6 +75,7 @@ function head({ facts, now, snapshot }: Frame): string[] {
   return [
     `Muster   up ${renderDuration(now.getTime() - readyAt.getTime())}   ${left}${counts}`,
     escapeControls(`${natsUrl}   ${databaseUrl}   data in ${dataDir}`),
+    escapeControls(`Try: nats pub -s ${natsUrl} tasks.MyPilotTask.lhcb '{"ceName":"ce01.example.org"}'`),
   ];
 }
 
