@@ -10,9 +10,15 @@ export interface DatabaseOptions {
   readonly url: string;
   /** Connections at most; default 10, and 1 works. */
   readonly poolSize?: number;
-  /** After so long without a statement the server ends a transaction and its connection, ms, default 15,000: the TTL of a lease. */
+  /**
+   * After so long without a statement the server ends a transaction and its connection, ms, default 15,000: the TTL of
+   * a lease.
+   */
   readonly idleInTransactionTimeoutMs?: number;
-  /** After so long the server ends any transaction and its connection, ms, default 600,000: the longest timeout of a task. */
+  /**
+   * After so long the server ends any transaction and its connection, ms, default 600,000: the longest timeout of a
+   * task.
+   */
   readonly transactionTimeoutMs?: number;
   /** What `pg_stat_activity` calls our connections, default `muster`. */
   readonly applicationName?: string;
@@ -26,29 +32,36 @@ export interface Database extends AsyncDisposable {
   /** The transactions and outcomes of tasks. */
   readonly unitOfWork: UnitOfWork;
   /**
-   * Runs `work` in a transaction that is no task's: for operators, views and sweepers. Commits what it did, or rolls back and throws
-   * its error. A connection lost in the COMMIT leaves open whether it is done.
+   * Runs `work` in a transaction that is no task's: for operators, views and sweepers. Commits what it did, or rolls
+   * back and throws its error. A connection lost in the COMMIT leaves open whether it is done.
    */
   transaction<Answer>(work: (transaction: Transaction) => Promise<Answer>): Promise<Answer>;
   /**
-   * Resolves when the server answers, within 10 s, on a connection of its own: a pool that is all in use is no dead server.
-   * Throws `DatabaseGoneError`.
+   * Resolves when the server answers, within 10 s, on a connection of its own: a pool that is all in use is no dead
+   * server. Throws `DatabaseGoneError`.
    */
   ping(): Promise<void>;
   /** Destroys what is still open and closes all connections. */
   close(): Promise<void>;
 }
 
-/** Both timeouts go with a connection's start, so they cost no statement. What the URL itself sets comes first and stays. */
+/**
+ * Both timeouts go with a connection's start, so they cost no statement. What the URL itself sets comes first and
+ * stays.
+ */
 function addressOf(options: DatabaseOptions, transactionTimeoutMs: number): ServerAddress {
   const { idleInTransactionTimeoutMs = 15_000, applicationName = "muster" } = options;
   const url = new URL(options.url);
   const ofUrl = url.searchParams.get("options") ?? "";
+  const timeouts = {
+    idle_in_transaction_session_timeout: idleInTransactionTimeoutMs,
+    transaction_timeout: transactionTimeoutMs,
+  };
   url.searchParams.delete("options");
   return {
     connectionString: url.href,
     application_name: applicationName,
-    options: `${ofUrl} -c idle_in_transaction_session_timeout=${idleInTransactionTimeoutMs} -c transaction_timeout=${transactionTimeoutMs}`,
+    options: [ofUrl, ...Object.entries(timeouts).map(([setting, ms]) => `-c ${setting}=${ms}`)].join(" "),
   };
 }
 

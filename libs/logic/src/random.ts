@@ -1,7 +1,11 @@
-/** Gives a number from 0 up to, but not including, 1, each time it is called: `Math.random`, or a seeded one in tests. */
+/**
+ * Gives a number from 0 up to, but not including, 1, each time it is called: `Math.random`, or a seeded one in tests.
+ */
 export type Random = () => number;
 
-/** A generator that gives the same numbers for the same seed (mulberry32). For tests and simulations, never for secrets. */
+/**
+ * A generator that gives the same numbers for the same seed (mulberry32). For tests and simulations, never for secrets.
+ */
 export function seededRandom(seed: number): Random {
   let state = seed >>> 0;
   return () => {

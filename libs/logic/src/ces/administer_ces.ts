@@ -4,7 +4,10 @@ import type { Transaction } from "../database/transaction.ts";
 import { CeName, VoName } from "./names.ts";
 
 const settings = {
-  /** Slots, for all VOs together. May be lowered below the active pilots: those run on, and no new one comes until there is room. */
+  /**
+   * Slots, for all VOs together. May be lowered below the active pilots: those run on, and no new one comes until there
+   * is room.
+   */
   capacity: z.int().min(0).max(1_000_000),
   /** Share of pilots that end well, 0 to 1. */
   successRate: z.number().min(0).max(1),
@@ -44,7 +47,10 @@ export class UnknownCeError extends Error {
   }
 }
 
-/** Adds a CE. Throws {@linkcode CeExistsError}, which leaves the transaction usable, and `ZodError` for a setting that cannot be. */
+/**
+ * Adds a CE. Throws {@linkcode CeExistsError}, which leaves the transaction usable, and `ZodError` for a setting that
+ * cannot be.
+ */
 export async function addCe(transaction: Transaction, ce: NewCe): Promise<void> {
   const { name, capacity, successRate, enabled, vos } = NewCe.parse(ce);
   const added = await transaction
@@ -69,7 +75,8 @@ async function update(transaction: Transaction, ceName: string, change: Columns)
   const changed = await transaction
     .getKysely()
     .updateTable("compute_element")
-    // Kysely leaves out what is undefined. The name stands there so that a change of nothing is a statement too, and finds out whether there is such a CE.
+    // Kysely leaves out what is undefined. The name stands there so that a change of nothing is a statement too, and
+    // finds out whether there is such a CE.
     .set({ name: ceName, success_rate, ...rest })
     .where("name", "=", ceName)
     .returning("name")
@@ -96,8 +103,8 @@ export async function disableCe(transaction: Transaction, ceName: string): Promi
 }
 
 /**
- * Removes a CE. Its pilots stay, as history; the active ones stay as they are, since there is nobody left to ask for how they end.
- * Answers how many those are. Throws {@linkcode UnknownCeError}.
+ * Removes a CE. Its pilots stay, as history; the active ones stay as they are, since there is nobody left to ask for
+ * how they end. Answers how many those are. Throws {@linkcode UnknownCeError}.
  */
 export async function removeCe(transaction: Transaction, ceName: string): Promise<{ readonly activePilots: number }> {
   const { rows } = await sql<{ activePilots: number }>`

@@ -41,7 +41,10 @@ export const CeName = nameSchema({
   rule: "it begins and ends with a letter or digit and holds letters, digits, - _ : / @ and single dots, 255 at most",
 });
 
-/** A VO's name, which may be a domain, as in `vo.cta.in2p3.fr`. The rule is that of subjects: a name that no task can carry helps nobody. */
+/**
+ * A VO's name, which may be a domain, as in `vo.cta.in2p3.fr`. The rule is that of subjects: a name that no task can
+ * carry helps nobody.
+ */
 export const VoName = nameSchema({
   what: "the name of a VO",
   maxLength: 128,

@@ -15,7 +15,8 @@ export interface ServerAddress {
 /**
  * Asks one question on a connection of its own, outside any pool, and takes 10 s at most.
  *
- * For what must not wait until a connection of the pool comes free. Throws `DatabaseGoneError` and `DatabaseTooOldError`.
+ * For what must not wait until a connection of the pool comes free. Throws `DatabaseGoneError` and
+ * `DatabaseTooOldError`.
  */
 export async function askOnce(address: ServerAddress, text: string, values: readonly unknown[] = []): Promise<void> {
   const client = new Client({

@@ -21,8 +21,8 @@ export interface ConnectionsOptions {
 /**
  * Hands out the connections of a pool, one to each transaction, in the order of asking.
  *
- * The line stands before the pool because the pool has one timeout for two waits: that for the server, which is short, and that for a
- * connection to come free, which lasts as long as other tasks do and is no sign of trouble.
+ * The line stands before the pool because the pool has one timeout for two waits: that for the server, which is short,
+ * and that for a connection to come free, which lasts as long as other tasks do and is no sign of trouble.
  */
 export class Connections {
   readonly #options: ConnectionsOptions;
@@ -35,11 +35,13 @@ export class Connections {
     this.#options = options;
     this.#free = pool.options.max;
     pool.on("connect", (client) => {
-      // Ids, counts and fencing tokens stay below 2^53. An instant is a Date, as the entities say, also where Kysely reads it.
+      // Ids, counts and fencing tokens stay below 2^53. An instant is a Date, as the entities say, also where Kysely
+      // reads it.
       client.setTypeParser(types.builtins.INT8, Number);
       client.setTypeParser(types.builtins.TIMESTAMPTZ, types.getTypeParser(types.builtins.TIMESTAMPTZ));
     });
-    // Without a listener a connection that dies idle would end the process. The pool has dropped it and makes another when one is needed.
+    // Without a listener a connection that dies idle would end the process. The pool has dropped it and makes another
+    // when one is needed.
     pool.on("error", (error) => note("An idle connection to the database was lost", error));
   }
 

@@ -13,7 +13,10 @@ export class DatabaseGoneError extends Error {
   }
 }
 
-/** A statement failed earlier in this transaction and whoever ran it went on: nothing of the transaction can be kept. `cause` is that first error. */
+/**
+ * A statement failed earlier in this transaction and whoever ran it went on: nothing of the transaction can be kept.
+ * `cause` is that first error.
+ */
 export class TransactionFailedError extends Error {
   override readonly name = "TransactionFailedError";
   constructor(cause: unknown) {
@@ -65,7 +68,9 @@ export function sqlStateOf(error: unknown): string | undefined {
   return undefined;
 }
 
-/** Whether `error` says that the database or the connection is gone: nothing was decided, and nobody's task is to blame. */
+/**
+ * Whether `error` says that the database or the connection is gone: nothing was decided, and nobody's task is to blame.
+ */
 export function meansGone(error: unknown): boolean {
   for (const link of chain(error)) {
     if ("code" in link && link.code === "DATABASE_GONE") return true;

@@ -30,9 +30,10 @@ function connectionOf(session: Session): DatabaseConnection {
 /**
  * Lets Kysely, and MikroORM on top of it, speak through one session that somebody else begins, ends and may destroy.
  *
- * MikroORM's own transactions cannot be used for a task. They do not tell which connection they run on, so that it could not be
- * destroyed under a task that hangs; and Kysely gives a connection back only after a COMMIT or ROLLBACK that was answered, so that
- * each connection lost in between would be missing from the pool for ever: with a pool of one, the first.
+ * MikroORM's own transactions cannot be used for a task. They do not tell which connection they run on, so that it
+ * could not be destroyed under a task that hangs; and Kysely gives a connection back only after a COMMIT or ROLLBACK
+ * that was answered, so that each connection lost in between would be missing from the pool for ever: with a pool of
+ * one, the first.
  */
 export function oneConnection(session: Session): Dialect {
   const connection = connectionOf(session);

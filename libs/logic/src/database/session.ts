@@ -17,15 +17,16 @@ const PROMPT_MS = 10_000;
 /**
  * One connection, checked out of its pool, for one transaction or one statement.
  *
- * States: checked out -> (begun ->) released. Lost may come at any time; then each query throws {@linkcode DatabaseGoneError}, and the
- * release closes the connection in place of giving it back.
+ * States: checked out -> (begun ->) released. Lost may come at any time; then each query throws {@linkcode
+ * DatabaseGoneError}, and the release closes the connection in place of giving it back.
  */
 export class Session {
   readonly #client: PoolClient;
   readonly #origin: SessionOrigin;
   /** The last statement that was asked for: the next one waits for it, since pg 9 will not queue them. */
   #last: Promise<unknown> = Promise.resolve();
-  #waiting = 0;
+  /** Statements that somebody waits for. */
+  #running = 0;
   #inTransaction = false;
   #lost: DatabaseGoneError | undefined;
   /** The first error that a statement met: in a transaction every later one fails because of it. */
@@ -49,7 +50,8 @@ export class Session {
   }
 
   /**
-   * Runs a statement after those asked for before it. Throws what the server reports, and {@linkcode DatabaseGoneError}.
+   * Runs a statement after those asked for before it. Throws what the server reports, and {@linkcode
+   * DatabaseGoneError}.
    *
    * After `limitMs` without an answer the connection counts as lost; default: no limit.
    */
@@ -58,14 +60,22 @@ export class Session {
     values: readonly unknown[] = [],
     limitMs?: number,
   ): Promise<QueryResult<Row>> {
-    this.#waiting++;
+    this.#running++;
+    try {
+      return await this.#enqueue<Row>(text, values, limitMs);
+    } finally {
+      this.#running--;
+    }
+  }
+
+  #enqueue<Row extends QueryResultRow>(
+    text: string,
+    values: readonly unknown[],
+    limitMs?: number,
+  ): Promise<QueryResult<Row>> {
     const answer = this.#last.then(() => this.#run<Row>(text, values, limitMs));
     this.#last = answer.catch(() => undefined); // it fails whoever asked for it, and must not fail the next one
-    try {
-      return await answer;
-    } finally {
-      this.#waiting--;
-    }
+    return answer;
   }
 
   async #run<Row extends QueryResultRow>(
@@ -94,13 +104,19 @@ export class Session {
     this.#lost ??= new DatabaseGoneError("use the database", cause);
   }
 
-  /** The isolation is named, whatever the server's default: every protocol here counts on statements that see what is committed by now. */
+  /**
+   * The isolation is named, whatever the server's default: every protocol here counts on statements that see what is
+   * committed by now.
+   */
   async begin(): Promise<void> {
     await this.query("start transaction isolation level read committed", [], PROMPT_MS);
     this.#inTransaction = true;
   }
 
-  /** Throws what the server reports, e.g. a deferred constraint; it has rolled back then. Gives the connection back in any case. */
+  /**
+   * Throws what the server reports, e.g. a deferred constraint; it has rolled back then. Gives the connection back in
+   * any case.
+   */
   async commit(): Promise<void> {
     try {
       const { command } = await this.query("commit");
@@ -111,24 +127,33 @@ export class Session {
     }
   }
 
-  /** Rolls back if anything was begun and gives the connection back. Never throws: what cannot be rolled back is closed, which does the same. */
+  /**
+   * Rolls back if anything was begun and gives the connection back. A statement that still runs is ended with its
+   * connection, since nobody waits for it any more. Never throws: what cannot be rolled back is closed, which does the
+   * same.
+   */
   async rollback(): Promise<void> {
     if (this.#released) return;
+    if (this.#running > 0) return this.destroy();
     // A failure has been noted as the loss of the connection.
-    if (this.#inTransaction) await this.query("rollback", [], PROMPT_MS).catch((error: unknown) => this.#lose(error));
+    if (this.#inTransaction)
+      await this.#enqueue("rollback", [], PROMPT_MS).catch((error: unknown) => this.#lose(error));
     this.release();
   }
 
-  /** Resets the server's idle clock. Asks nothing while a statement runs, outside a transaction, or after the end. Never throws. */
+  /**
+   * Resets the server's idle clock. Asks nothing while a statement runs, outside a transaction, or after the end. Never
+   * throws.
+   */
   async keepAwake(): Promise<void> {
-    if (!this.#inTransaction || this.#waiting > 0 || this.#released || this.#lost !== undefined) return;
+    if (!this.#inTransaction || this.#running > 0 || this.#released || this.#lost !== undefined) return;
     // A loss is noted by the session; in a transaction that has failed even the refusal resets the clock.
-    await this.query("select 1").catch(() => undefined);
+    await this.#enqueue("select 1", [], PROMPT_MS).catch(() => undefined);
   }
 
   /**
-   * Ends the transaction whatever runs in it. Settles when the server's side has ended; where the server cannot be asked, when no COMMIT can be
-   * sent any more. Never throws.
+   * Ends the transaction whatever runs in it. Settles when the server's side has ended; where the server cannot be
+   * asked, when no COMMIT can be sent any more. Never throws.
    */
   async destroy(): Promise<void> {
     if (this.#released) return;

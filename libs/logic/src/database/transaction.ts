@@ -5,7 +5,8 @@ import type { entities } from "../entities/all.ts";
 export type Orm = MikroORM<EntityManager, typeof entities>;
 
 /**
- * What every function of this library takes first: an entity manager inside its open transaction, with an identity map of its own.
+ * What every function of this library takes first: an entity manager inside its open transaction, with an identity map
+ * of its own.
  *
  * Whoever opened it commits it. Functions that take it never do, nor open another.
  */

@@ -6,7 +6,10 @@ export const ComputeElement = defineEntity({
   tableName: "compute_element",
   properties: {
     name: p.text().primary(),
-    /** Slots: how many pilots may be active here at once, of all VOs together. May be set below the active ones; those run on. */
+    /**
+     * Slots: how many pilots may be active here at once, of all VOs together. May be set below the active ones; those
+     * run on.
+     */
     capacity: p.integer().check("capacity >= 0"),
     /**
      * Share of pilots that end well, 0 to 1: chance of a submission to succeed, and of a running pilot to end DONE.
@@ -16,8 +19,8 @@ export const ComputeElement = defineEntity({
     /** A disabled CE takes no new pilot; those it has run on. */
     enabled: p.boolean().default(true),
     /**
-     * The VOs that may submit here; null: all. An array in the row itself and not a table beside it, so that the one row lock
-     * of a submission covers it too.
+     * The VOs that may submit here; null: all. An array in the row itself and not a table beside it, so that the one
+     * row lock of a submission covers it too.
      */
     vos: p.array().columnType("text[]").nullable(),
     createdAt: p.datetime().defaultRaw("now()"),

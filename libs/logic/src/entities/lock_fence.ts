@@ -1,6 +1,9 @@
 import { defineEntity, type InferEntity, p } from "@mikro-orm/postgresql";
 
-/** The newest lease that has written under a lock's key. Each transaction raises its row first and keeps it locked to the end. */
+/**
+ * The newest lease that has written under a lock's key. Each transaction raises its row first and keeps it locked to
+ * the end.
+ */
 export const LockFence = defineEntity({
   name: "LockFence",
   tableName: "lock_fence",

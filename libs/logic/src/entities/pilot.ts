@@ -22,7 +22,9 @@ export const Pilot = defineEntity({
     updatedAt: p.datetime().defaultRaw("now()"),
     /** The task that submitted it. Unique: a second guard beside the ledger that one task submits one pilot. */
     taskId: p.text().unique("pilot_task_id_unique"),
-    /** What the submission's own transaction read, kept as the proof that it took its CE no further than it was allowed. */
+    /**
+     * What the submission's own transaction read, kept as the proof that it took its CE no further than it was allowed.
+     */
     activeBefore: p.integer(),
     capacityRead: p.integer(),
   },

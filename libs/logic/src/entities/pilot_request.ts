@@ -1,6 +1,9 @@
 import { defineEntity, type InferEntity, p } from "@mikro-orm/postgresql";
 
-/** A pilot that a VO has asked for and whose task may still wait in the stream: its slot is spoken for until that task has an outcome. */
+/**
+ * A pilot that a VO has asked for and whose task may still wait in the stream: its slot is spoken for until that task
+ * has an outcome.
+ */
 export const PilotRequest = defineEntity({
   name: "PilotRequest",
   tableName: "pilot_request",

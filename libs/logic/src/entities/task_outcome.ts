@@ -25,7 +25,10 @@ export const TaskOutcome = defineEntity({
     /** When the next attempt is due. */
     dueAt: p.datetime().nullable().check("(due_at is not null) = (outcome = 'retry')"),
     settledAt: p.datetime().defaultRaw("now()"),
-    /** When all of `spawned` were known to be published; null while that is not known. A row that spawned nothing has it at once. */
+    /**
+     * When all of `spawned` were known to be published; null while that is not known. A row that spawned nothing has it
+     * at once.
+     */
     publishedAt: p.datetime().nullable(),
   },
   indexes: [

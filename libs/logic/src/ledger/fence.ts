@@ -10,12 +10,18 @@ export interface Fence {
   readonly holder: string;
 }
 
-/** A newer lease has written under this lock, so ours may not any more: the task is abandoned, and its message comes back. */
+/**
+ * A newer lease has written under this lock, so ours may not any more: the task is abandoned, and its message comes
+ * back.
+ */
 export class FenceRefusedError extends Error {
   override readonly name = "FenceRefusedError";
   readonly key: string;
   readonly fencingToken: number;
-  /** The token that is stored. Where it is above the last revision of the locks' bucket, that bucket's revisions have fallen and must be raised. */
+  /**
+   * The token that is stored. Where it is above the last revision of the locks' bucket, that bucket's revisions have
+   * fallen and must be raised.
+   */
   readonly storedRevision: number;
   constructor({ key, fencingToken }: Fence, storedRevision: number) {
     super(
@@ -29,8 +35,9 @@ export class FenceRefusedError extends Error {
 }
 
 /**
- * Raises the token stored for a lock. Belongs at the transaction's start: the row lock that it takes lasts to the end of the transaction and
- * is what orders the writers. It waits for whoever writes under the same lock, and then sees what that one has stored.
+ * Raises the token stored for a lock. Belongs at the transaction's start: the row lock that it takes lasts to the end
+ * of the transaction and is what orders the writers. It waits for whoever writes under the same lock, and then sees
+ * what that one has stored.
  *
  * Throws {@linkcode FenceRefusedError}.
  */

@@ -13,7 +13,8 @@ export async function findOutcome(session: Session, taskId: string, limitMs?: nu
 }
 
 /**
- * Writes an outcome by the ledger rule: the first row wins, only `retry` and `dead` give way, and only to a higher attempt.
+ * Writes an outcome by the ledger rule: the first row wins, only `retry` and `dead` give way, and only to a higher
+ * attempt.
  *
  * Waits for an open transaction on the same task id. Answers undefined when the row is ours, else the row that stands.
  */

@@ -20,7 +20,10 @@ export async function getOutcomeSummary(transaction: Transaction): Promise<Outco
 /** How long a row's children may go unmarked before somebody else publishes them, as an SQL interval. */
 const UNPUBLISHED_AFTER = "5 minutes";
 
-/** Rows older than 5 minutes whose children may not all have been published, oldest first, `limit` (default 100) at most. */
+/**
+ * Rows older than 5 minutes whose children may not all have been published, oldest first, `limit` (default 100) at
+ * most.
+ */
 export async function listUnpublished(transaction: Transaction, limit = 100): Promise<readonly OutcomeRow[]> {
   const { rows } = await sql<StoredOutcome>`
     select ${sql.raw(OUTCOME_COLUMNS)} from task_outcome
@@ -34,8 +37,9 @@ export async function listUnpublished(transaction: Transaction, limit = 100): Pr
 const KEPT_FOR = "30 days";
 
 /**
- * Drops rows that were settled 30 days ago, `limit` (default 10,000) at most, and answers how many; call it again while it answers
- * `limit`. Rows that are still to be acted upon stay: a retry that is not that long overdue, children that were not marked published.
+ * Drops rows that were settled 30 days ago, `limit` (default 10,000) at most, and answers how many; call it again while
+ * it answers `limit`. Rows that are still to be acted upon stay: a retry that is not that long overdue, children that
+ * were not marked published.
  */
 export async function pruneLedger(transaction: Transaction, limit = 10_000): Promise<number> {
   const { numAffectedRows } = await sql`
@@ -50,7 +54,9 @@ export async function pruneLedger(transaction: Transaction, limit = 10_000): Pro
   return Number(numAffectedRows ?? 0);
 }
 
-/** The highest fencing token that any lock has stored; 0 where there is none. A new bucket of locks must begin above it. */
+/**
+ * The highest fencing token that any lock has stored; 0 where there is none. A new bucket of locks must begin above it.
+ */
 export async function getHighestFence(transaction: Transaction): Promise<number> {
   const { highest } = await transaction
     .getKysely()

@@ -41,9 +41,11 @@ interface Begun {
 }
 
 /**
- * The transaction of one run of a task: begun at its first use, fences first, and committed together with the task's row in the ledger.
+ * The transaction of one run of a task: begun at its first use, fences first, and committed together with the task's
+ * row in the ledger.
  *
- * States: idle -> connecting -> fencing -> open -> ended, and to ended from each of them. `gone` may be set from connecting on.
+ * States: idle -> connecting -> fencing -> open -> ended, and to ended from each of them. `gone` may be set from
+ * connecting on.
  */
 export class TaskWork {
   readonly #connections: Connections;
@@ -51,6 +53,7 @@ export class TaskWork {
   #begun: Promise<Begun> | undefined;
   #session: Session | undefined;
   #ended = false;
+  #rollingBack: Promise<void> | undefined;
   #gone: Error | undefined;
 
   constructor(connections: Connections, claim: Claim) {
@@ -58,13 +61,19 @@ export class TaskWork {
     this.#claim = claim;
   }
 
-  /** Begins at the first call, fences first; later calls return the same. Throws `FenceRefusedError`, `DatabaseGoneError` or what the server reports. */
+  /**
+   * Begins at the first call, fences first; later calls return the same. Throws `FenceRefusedError`,
+   * `DatabaseGoneError` or what the server reports.
+   */
   async transaction(): Promise<Transaction> {
     const { transaction } = await this.#begin();
     return transaction;
   }
 
-  /** Flushes what the entity manager still holds, inserts the ledger row and commits. Throws what the server reports, after rolling back. */
+  /**
+   * Flushes what the entity manager still holds, inserts the ledger row and commits. Throws what the server reports,
+   * after rolling back.
+   */
   async commit(row: OutcomeRow): Promise<CommitAnswer> {
     try {
       const { session, transaction } = await this.#begin();
@@ -84,10 +93,11 @@ export class TaskWork {
     }
   }
 
-  /** Never throws; harmless when nothing was begun or all has ended. Waits for a statement that is running: to end that too, destroy. */
+  /** Ends what still runs, too. Never throws; harmless when nothing was begun or all has ended. */
   async rollback(): Promise<void> {
     this.#ended = true;
-    await this.#session?.rollback();
+    this.#rollingBack ??= this.#rollBack();
+    await this.#rollingBack;
   }
 
   /** Keeps the server from ending an idle transaction. Never throws. */
@@ -95,16 +105,30 @@ export class TaskWork {
     if (!this.#ended) await this.#session?.keepAwake();
   }
 
-  /** Ends the transaction whatever runs in it. Settles when it has surely ended or cannot commit any more. Never throws. */
+  /**
+   * Ends the transaction whatever runs in it. Settles when it has surely ended or cannot commit any more. Never throws.
+   */
   async destroy(): Promise<void> {
     this.#ended = true;
     this.#gone ??= new WorkEndedError(this.#claim.taskId, "destroyed");
-    await this.#session?.destroy();
+    await (this.#rollingBack ?? this.#session?.destroy());
   }
 
-  /** Why this run can have no outcome of its own, also where `execute` has swallowed the error; undefined while all is well. */
+  /**
+   * Why this run can have no outcome of its own, also where `execute` has swallowed the error; undefined while all is
+   * well.
+   */
   gone(): Error | undefined {
     return this.#gone ?? this.#session?.lost;
+  }
+
+  async #rollBack(): Promise<void> {
+    const session = this.#session;
+    if (session === undefined) return;
+    // What happens to the connection from here on is our own doing.
+    this.#gone ??= session.lost;
+    this.#session = undefined;
+    await session.rollback();
   }
 
   async #begin(): Promise<Begun> {

@@ -168,13 +168,23 @@ test("a transaction is destroyed while a statement runs in it, and what it held 
   t.deepEqual(
     await runSql(
       database,
-      "select 1 from pg_stat_activity where query like '%pg_sleep(600)' and pid <> pg_backend_pid()",
+      "select 1 from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'",
     ),
     [],
   );
   await t.throwsAsync(hung.transaction(), { instanceOf: WorkEndedError });
   const next = database.unitOfWork.open(claim("t2", fence("ce01", 2)));
   t.like(await next.commit(outcome("t2")), { kind: "committed" });
+});
+
+test("a task that ends while a statement of its own still runs has failed and is not gone, and the statement ends", async (t) => {
+  await using database = await server.open({ poolSize: 1 });
+  const work = database.unitOfWork.open(claim("t1"));
+  const statement = t.throwsAsync((await work.transaction()).execute("select pg_sleep(600)"));
+  await work.rollback();
+  await statement;
+  t.is(work.gone(), undefined);
+  t.like(await database.unitOfWork.record(outcome("t1", { outcome: "dropped" })), { outcome: "dropped" });
 });
 
 test("a transaction is destroyed while its fence waits for another's", async (t) => {

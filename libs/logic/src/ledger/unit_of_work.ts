@@ -9,15 +9,18 @@ export interface UnitOfWork {
   /** A transaction for one run of a task. Nothing is sent to the database yet. */
   open(claim: Claim): TaskWork;
   /**
-   * Records an outcome that has no effect beside it, and answers the row that stands: this one, or an earlier one by the ledger rule.
-   * Waits for an open transaction on the same task id. Throws when the database cannot answer.
+   * Records an outcome that has no effect beside it, and answers the row that stands: this one, or an earlier one by
+   * the ledger rule. Waits for an open transaction on the same task id. Throws when the database cannot answer.
    */
   record(row: OutcomeRow): Promise<OutcomeRow>;
   /** The row of a task as it is committed by now. Throws when the database cannot answer. */
   recall(taskId: string): Promise<OutcomeRow | undefined>;
   /** Notes that all children of a task's row were published. Throws when the database cannot answer. */
   markPublished(taskId: string): Promise<void>;
-  /** Whose an error is: `again` (serialisation failure, deadlock), `gone` (connection or database lost), else `failed`: the task's own. */
+  /**
+   * Whose an error is: `again` (serialisation failure, deadlock), `gone` (connection or database lost), else `failed`:
+   * the task's own.
+   */
   classify(error: unknown): "again" | "gone" | "failed";
 }
 
@@ -26,7 +29,8 @@ const GRACE_MS = 10_000;
 
 /** The unit of work over `connections`, on which no transaction lasts longer than `transactionTimeoutMs`. */
 export function openUnitOfWork(connections: Connections, transactionTimeoutMs: number): UnitOfWork {
-  // The server ends every transaction after its timeout, so whoever waits for one has an answer then, or the link is cut.
+  // The server ends every transaction after its timeout, so whoever waits for one has an answer then, or the link is
+  // cut.
   const limitMs = transactionTimeoutMs + GRACE_MS;
   return {
     open: (claim) => new TaskWork(connections, claim),

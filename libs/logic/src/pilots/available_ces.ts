@@ -9,8 +9,8 @@ export interface AvailableCe {
 }
 
 /**
- * The CEs that have room for a VO, by name: enabled, open to it, and with slots that are neither occupied by anybody's active pilot
- * nor spoken for by a request of this VO that has no outcome yet. One query.
+ * The CEs that have room for a VO, by name: enabled, open to it, and with slots that are neither occupied by anybody's
+ * active pilot nor spoken for by a request of this VO that has no outcome yet. One query.
  *
  * It does not look at other VOs' requests: what is full by the time a task runs, `submitPilot` sees.
  */

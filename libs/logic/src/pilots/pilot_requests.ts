@@ -10,8 +10,8 @@ export interface NewPilotRequest {
 }
 
 /**
- * Notes pilots that were asked for, so that the next round does not ask for them again; and forgets those of the same VOs whose task has had its
- * outcome. One statement; none for an empty list.
+ * Notes pilots that were asked for, so that the next round does not ask for them again; and forgets those of the same
+ * VOs whose task has had its outcome. One statement; none for an empty list.
  */
 export async function requestPilots(transaction: Transaction, requests: readonly NewPilotRequest[]): Promise<void> {
   if (requests.length === 0) return;
@@ -33,8 +33,8 @@ export async function requestPilots(transaction: Transaction, requests: readonly
 const LOST_AFTER = "10 minutes";
 
 /**
- * Drops requests older than 10 minutes whose message was lost, and answers how many. `emptyVos` are the VOs for which no such task
- * waits in any stream: the caller must have looked after the requests were that old.
+ * Drops requests older than 10 minutes whose message was lost, and answers how many. `emptyVos` are the VOs for which
+ * no such task waits in any stream: the caller must have looked after the requests were that old.
  */
 export async function dropLostRequests(transaction: Transaction, emptyVos: readonly string[]): Promise<number> {
   if (emptyVos.length === 0) return 0;

@@ -41,8 +41,9 @@ export async function getPilotShares(transaction: Transaction): Promise<readonly
 }
 
 /**
- * The proof of the capacity promise: by how many pilots any submission went beyond the capacity that its own transaction read; 0 where none did.
- * Capacity may be lowered below the active pilots, so their present number proves nothing.
+ * The proof of the capacity promise: by how many pilots any submission went beyond the capacity that its own
+ * transaction read; 0 where none did. Capacity may be lowered below the active pilots, so their present number proves
+ * nothing.
  */
 export async function getMaxActiveOverCapacity(transaction: Transaction): Promise<number> {
   const { rows } = await sql<{ excess: number }>`

@@ -76,7 +76,8 @@ async function lockCe(transaction: Transaction, ceName: string): Promise<LockedC
 /**
  * Submits one pilot of one VO to one CE, if there is room. Two statements.
  *
- * The transaction must be fenced by the lock of this CE. Throws {@linkcode CeClosedError} and {@linkcode PilotSubmissionError}.
+ * The transaction must be fenced by the lock of this CE. Throws {@linkcode CeClosedError} and {@linkcode
+ * PilotSubmissionError}.
  */
 export async function submitPilot(
   transaction: Transaction,

@@ -11,18 +11,19 @@ const MIGRATION_LOCK = 7_130_226_051;
 const LOCK_TIMEOUT_MS = 60_000;
 
 /**
- * The first statement of each connection of the migrator's pool. So whatever it sends, it holds the lock, and a process that dies lets
- * it go when the server has ended its connection, which is after its transaction was rolled back.
+ * The first statement of each connection of the migrator's pool. So whatever it sends, it holds the lock, and a process
+ * that dies lets it go when the server has ended its connection, which is after its transaction was rolled back.
  */
 async function takeLock(client: ClientBase): Promise<void> {
   await client.query("select pg_advisory_lock($1)", [MIGRATION_LOCK]);
 }
 
 /**
- * Brings the schema up to date, and answers the names of the migrations that it applied. All of them are one transaction.
+ * Brings the schema up to date, and answers the names of the migrations that it applied. All of them are one
+ * transaction.
  *
- * Any number of processes may do it at once: one works, the others wait for it and find nothing left to do. The database itself must exist.
- * Throws `DatabaseGoneError`, `DatabaseTooOldError`, and what the server reports.
+ * Any number of processes may do it at once: one works, the others wait for it and find nothing left to do. The
+ * database itself must exist. Throws `DatabaseGoneError`, `DatabaseTooOldError`, and what the server reports.
  */
 export async function migrate(url: string): Promise<readonly string[]> {
   const address: ServerAddress = {

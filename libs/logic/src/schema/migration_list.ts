@@ -1,6 +1,9 @@
 import { CreateTables } from "./m0001_tables.ts";
 
-/** Every migration, oldest first. A name that has been applied anywhere is never changed; a list and no search of a folder, so that the build holds it too. */
+/**
+ * Every migration, oldest first. A name that has been applied anywhere is never changed; a list and no search of a
+ * folder, so that the build holds it too.
+ */
 export const migrations = [{ name: "0001_tables", class: CreateTables }] as const;
 
 /** Where the database remembers which of them it has. */

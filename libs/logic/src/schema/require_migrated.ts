@@ -32,7 +32,10 @@ async function appliedMigrations(transaction: Transaction): Promise<readonly str
   return rows.map(({ name }) => name);
 }
 
-/** Throws {@linkcode SchemaBehindError} or {@linkcode SchemaAheadError} unless the schema is the one that this program was written for. */
+/**
+ * Throws {@linkcode SchemaBehindError} or {@linkcode SchemaAheadError} unless the schema is the one that this program
+ * was written for.
+ */
 export async function requireMigrated(transaction: Transaction): Promise<void> {
   const applied = await appliedMigrations(transaction);
   const known: readonly string[] = migrations.map(({ name }) => name);

@@ -1,4 +1,7 @@
-/** For tests only: a PostgreSQL server with a migrated database to copy. Needs `@muster/local`, and is not part of the build. */
+/**
+ * For tests only: a PostgreSQL server with a migrated database to copy. Needs `@muster/local`, and is not part of the
+ * build.
+ */
 export { type Proxy, startProxy } from "./proxy.ts";
 export { claim, fence, outcome, runSql, untilRow, untilWaiting } from "./tasks.ts";
 export { startTestServer, type TestServer } from "./test_server.ts";
