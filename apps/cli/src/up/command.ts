@@ -1,6 +1,6 @@
 import { DATA_DIR } from "@muster/service";
 import { Command } from "commander";
-import { parsePort, parseSeconds, type UpOptions } from "./options.ts";
+import { parsePort, parseSeconds, type UpOptions } from "./options/up_options.ts";
 import { runUp } from "./run_up.ts";
 
 const EXAMPLES = `

@@ -4,15 +4,15 @@ import { type Broker, connectNats, openBroker } from "@muster/tasks";
 import { mkdir } from "node:fs/promises";
 import { resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { startApps } from "./apps_up.ts";
+import { startApps } from "./processes/start_apps.ts";
 import { applyDemo } from "./demo.ts";
 import type { Display } from "./display/display.ts";
 import { openLiveView } from "./display/live_view.ts";
 import { openLogLines } from "./display/log_lines.ts";
-import type { UpOptions } from "./options.ts";
+import type { UpOptions } from "./options/up_options.ts";
 import { openNats, openPostgres, type ServerContext, type UsableServer } from "./processes/servers.ts";
 import { listenForStopDemand, type StopDemand } from "./stop_demand.ts";
-import { readSummary } from "./summary.ts";
+import { readSummary } from "./figures/summary.ts";
 import { watchSystem } from "./watch_system.ts";
 
 /** The longest that a timer runs, ms. */

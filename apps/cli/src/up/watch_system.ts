@@ -1,9 +1,9 @@
-import { type Database, getPilotShares, listCes } from "@muster/logic";
+import type { Database } from "@muster/logic";
 import type { Broker } from "@muster/tasks";
 import { setTimeout as pause } from "node:timers/promises";
-import type { Display, Snapshot } from "./display/display.ts";
+import type { Display } from "./display/display.ts";
 import { describeEvent } from "./display/happenings.ts";
-import { readSummary } from "./summary.ts";
+import { readSnapshot } from "./figures/snapshot.ts";
 
 const READ_EVERY_MS = 1_000;
 
@@ -11,14 +11,6 @@ export interface WatchOptions {
   readonly broker: Broker;
   readonly database: Database;
   readonly display: Display;
-}
-
-async function readSnapshot(database: Database): Promise<Snapshot> {
-  const summary = await readSummary(database);
-  return await database.transaction(async (transaction) => {
-    const ces = await listCes(transaction);
-    return { summary, ces, shares: await getPilotShares(transaction) };
-  });
 }
 
 /** Feeds the display with what the database holds, once a second, and with each step of a task, until disposed of. */

@@ -1,12 +1,4 @@
-import type { CeOverview, PilotShare } from "@muster/logic";
-import type { UpSummary } from "../summary.ts";
-
-/** What the database holds at one moment. */
-export interface Snapshot {
-  readonly ces: readonly CeOverview[];
-  readonly shares: readonly PilotShare[];
-  readonly summary: UpSummary;
-}
+import type { Snapshot } from "../figures/snapshot.ts";
 
 /** One thing that happened: a step of a task, or a line of an app. */
 export interface Happening {

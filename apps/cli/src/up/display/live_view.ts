@@ -1,6 +1,7 @@
 import { escapeControls } from "@muster/service";
 import type { WriteStream } from "node:tty";
-import type { Display, ReadyFacts, Snapshot } from "./display.ts";
+import type { Display, ReadyFacts } from "./display.ts";
+import type { Snapshot } from "../figures/snapshot.ts";
 import { describeWarning, rememberHappenings } from "./happenings.ts";
 import { renderFrame } from "./render.ts";
 

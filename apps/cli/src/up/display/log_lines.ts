@@ -1,5 +1,6 @@
 import type { Log } from "@muster/service";
-import type { Display, Snapshot } from "./display.ts";
+import type { Display } from "./display.ts";
+import type { Snapshot } from "../figures/snapshot.ts";
 
 /** How often the state of the pilots is told, ms. */
 const TELL_EVERY_MS = 5_000;

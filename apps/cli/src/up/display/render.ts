@@ -1,5 +1,6 @@
 import { escapeControls } from "@muster/service";
-import type { Happening, ReadyFacts, Snapshot } from "./display.ts";
+import type { Happening, ReadyFacts } from "./display.ts";
+import type { Snapshot } from "../figures/snapshot.ts";
 import { type Column, cut, renderTable } from "./table.ts";
 
 /** All that one frame of the live view shows. */

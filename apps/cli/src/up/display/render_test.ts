@@ -1,5 +1,6 @@
 import test from "ava";
-import type { ReadyFacts, Snapshot } from "./display.ts";
+import type { ReadyFacts } from "./display.ts";
+import type { Snapshot } from "../figures/snapshot.ts";
 import { type Frame, renderBar, renderDuration, renderFrame } from "./render.ts";
 
 const ce = { enabled: true, capacity: 4, successRate: 1, vos: null, active: 2, done: 30, failed: 1 };

@@ -1,6 +1,6 @@
 import { ensureDatabase, startNatsServer, startPostgres } from "@muster/local";
 import { join } from "node:path";
-import type { UpOptions } from "../options.ts";
+import type { UpOptions } from "../options/up_options.ts";
 import { keepRunning, type KeptRunning, type Running } from "./keep_running.ts";
 
 /** The database in an embedded PostgreSQL. */

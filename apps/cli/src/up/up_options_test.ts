@@ -1,6 +1,6 @@
 import test from "ava";
 import { upCommand } from "./command.ts";
-import { parsePort, parseSeconds } from "./options.ts";
+import { parsePort, parseSeconds } from "./options/up_options.ts";
 
 test("ports and seconds are numbers in their range", (t) => {
   t.is(parsePort("0"), 0);

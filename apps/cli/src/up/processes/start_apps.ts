@@ -1,11 +1,11 @@
 import { assertPortFree } from "@muster/local";
-import type { Display } from "./display/display.ts";
-import { openAppLog } from "./app_logs.ts";
-import type { UpOptions } from "./options.ts";
-import { startAppProcess } from "./processes/app_process.ts";
-import { APP_NAMES, type AppName, argumentsOf, choosePorts } from "./processes/apps.ts";
-import { keepRunning, type KeptRunning } from "./processes/keep_running.ts";
-import { untilReady } from "./processes/readiness.ts";
+import type { Display } from "../display/display.ts";
+import { openAppLog } from "./app_log.ts";
+import type { UpOptions } from "../options/up_options.ts";
+import { startAppProcess } from "./app_process.ts";
+import { APP_NAMES, type AppName, argumentsOf, choosePorts } from "./apps.ts";
+import { keepRunning, type KeptRunning } from "./keep_running.ts";
+import { untilReady } from "./readiness.ts";
 
 /** How long all apps may take until they are ready, ms. */
 const READY_WITHIN_MS = 120_000;
