@@ -1,0 +1,100 @@
+import test from "ava";
+import { once } from "node:events";
+import { mkdtempDisposable } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { startUp, untilNoneLeft } from "./up_process.ts";
+
+const testFolder = () => mkdtempDisposable(join(tmpdir(), "muster-up-"));
+
+interface Summary {
+  readonly pilots: Readonly<Record<string, number>>;
+  readonly tasks: Readonly<Record<string, number>>;
+  readonly maxActiveOverCapacity: number;
+}
+
+function parseSummary(line: string | undefined): Summary {
+  return JSON.parse(line ?? "no line at all");
+}
+
+const total = (counts: Readonly<Record<string, number>>) =>
+  Object.values(counts).reduce((sum, count) => sum + count, 0);
+
+test.serial("muster up --for moves pilots, keeps to every capacity, and ends with a summary in JSON", async (t) => {
+  await using folder = await testFolder();
+  await using up = startUp(folder.path, ["--for", "8"]);
+  t.is(await up.ended, 0, up.errors());
+  const summary = parseSummary(up.lines.at(-1));
+  t.deepEqual(Object.keys(summary), ["pilots", "tasks", "maxActiveOverCapacity"]);
+  t.deepEqual(Object.keys(summary.pilots), ["SUBMITTED", "RUNNING", "DONE", "FAILED"]);
+  t.deepEqual(Object.keys(summary.tasks), ["done", "failed", "dead"]);
+  t.true((summary.pilots["DONE"] ?? 0) > 0, JSON.stringify(summary));
+  t.true((summary.tasks["done"] ?? 0) > 0, JSON.stringify(summary));
+  t.is(summary.maxActiveOverCapacity, 0);
+  t.deepEqual(await untilNoneLeft(folder.path, 1_000), []);
+});
+
+test.serial("after SIGTERM all is over within five seconds, and the next start has the same data", async (t) => {
+  await using folder = await testFolder();
+  const first = startUp(folder.path);
+  await first.line("all is ready");
+  await first.line('"msg":"pilots"');
+  const askedAt = performance.now();
+  first.child.kill("SIGTERM");
+  t.is(await first.ended, 0, first.errors());
+  t.true(performance.now() - askedAt < 5_000);
+  t.deepEqual(await untilNoneLeft(folder.path, 0), []);
+
+  await using second = startUp(folder.path, ["--for", "6"]);
+  t.is(await second.ended, 0, second.errors());
+  t.false(second.lines.some((line) => line.includes("the system was empty")));
+  t.true(total(parseSummary(second.lines.at(-1)).pilots) > 0);
+});
+
+test.serial("when muster up is killed, its servers and apps end by themselves", async (t) => {
+  await using folder = await testFolder();
+  const up = startUp(folder.path);
+  await up.line("all is ready");
+  up.child.kill("SIGKILL");
+  await up.ended;
+  t.deepEqual(await untilNoneLeft(folder.path, 15_000), []);
+});
+
+test.serial("a taken port is told with its number and the option that changes it", async (t) => {
+  await using folder = await testFolder();
+  const other = createServer().listen(0, "127.0.0.1");
+  await once(other, "listening");
+  const { port } = other.address() as AddressInfo;
+  for (const option of ["--nats-port", "--postgres-port", "--http-port"]) {
+    const up = startUp(folder.path, [option, String(port)]);
+    t.is(await up.ended, 1);
+    t.true(up.errors().includes(`port ${port}`) && up.errors().includes(option), up.errors());
+    t.deepEqual(await untilNoneLeft(folder.path, 0), []);
+  }
+  other.close();
+});
+
+test.serial("a NATS server of NATS_URL that is too old is refused with its version and the one needed", async (t) => {
+  await using folder = await testFolder();
+  const info = {
+    server_id: "X",
+    version: "2.9.10",
+    proto: 1,
+    host: "127.0.0.1",
+    max_payload: 1_048_576,
+    headers: true,
+  };
+  const old = createServer((socket) => {
+    socket.write(`INFO ${JSON.stringify(info)}\r\n`);
+    socket.on("data", (data) => void (data.includes("PING") && socket.write("PONG\r\n")));
+    socket.on("error", () => socket.destroy());
+  }).listen(0, "127.0.0.1");
+  await once(old, "listening");
+  const { port } = old.address() as AddressInfo;
+  const up = startUp(folder.path, [], { NATS_URL: `nats://127.0.0.1:${port}` });
+  t.is(await up.ended, 1);
+  old.close();
+  t.regex(up.errors(), /2\.9\.10.*2\.12\.0/);
+  t.deepEqual(await untilNoneLeft(folder.path, 0), []);
+});
