@@ -2,7 +2,7 @@ import test from "ava";
 import { addCe, changeCe, disableCe, removeCe } from "../ces/administer_ces.ts";
 import { type Database, openDatabase } from "../open_database.ts";
 import { seededRandom } from "../random.ts";
-import { claim, fence, outcome, runSql, startTestServer, untilWaiting } from "../testing/mod.ts";
+import { claim, fence, outcome, runSql, startProxy, startTestServer, untilWaiting } from "../testing/mod.ts";
 import { getMaxActiveOverCapacity, getPilotSummary } from "./pilot_summary.ts";
 import { CeClosedError, PilotSubmissionError, type Submission, submitPilot } from "./submit_pilot.ts";
 
@@ -42,6 +42,27 @@ test("at success rate 1 a submission writes one pilot and answers its id", async
       capacity_read: 2,
     },
   ]);
+});
+
+test("one submission takes six statements, from the transaction's start to its commit", async (t) => {
+  const url = await server.createUrl();
+  await using operator = await openDatabase({ url });
+  await operator.transaction((transaction) => addCe(transaction, { name: ceName, capacity: 1, successRate: 1 }));
+  await using proxy = await startProxy(url);
+  await using database = await openDatabase({ url: proxy.url });
+  const work = database.unitOfWork.open(claim("t1", fence(ceName, 1)));
+  await submitPilot(await work.transaction(), { ceName, vo: "lhcb", taskId: "t1", random: () => 0 });
+  await work.commit(outcome("t1"));
+  const begins = [
+    "start transaction",
+    "insert into lock_fence",
+    "select",
+    "insert into",
+    "insert into task_outcome",
+    "commit",
+  ];
+  t.is(proxy.statements.length, begins.length, proxy.statements.join(";\n"));
+  for (const [index, begin] of begins.entries()) t.true(proxy.statements[index]?.trim().startsWith(begin), begin);
 });
 
 test("at success rate 0 a submission fails with PilotSubmissionError and writes nothing", async (t) => {

@@ -2,27 +2,59 @@ import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
 
-/** Stands between a client and a server, to lose what passes. */
+/** Stands between a client and a server, to see and to lose what passes. */
 export interface Proxy extends AsyncDisposable {
   /** The server's URL by way of the proxy. */
   readonly url: string;
+  /** The text of each statement that was sent so far. */
+  readonly statements: string[];
   /** Lets the next statement with `text` in it through, and cuts the connection in place of its answer. */
   loseAnswerTo(text: string): void;
+}
+
+const QUERY = "Q".charCodeAt(0);
+const PARSE = "P".charCodeAt(0);
+
+/** Reads the statements out of what a client sends: a start-up message, then messages of type, length and body. */
+function statementReader(): (bytes: Buffer) => string[] {
+  let unread = Buffer.alloc(0);
+  let started = false;
+  return (bytes) => {
+    const statements: string[] = [];
+    unread = Buffer.concat([unread, bytes]);
+    for (;;) {
+      const lengthAt = started ? 1 : 0;
+      if (unread.length < lengthAt + 4) return statements;
+      const end = lengthAt + unread.readInt32BE(lengthAt);
+      if (unread.length < end) return statements;
+      const body = unread.subarray(lengthAt + 4, end).toString();
+      // A parse message begins with the name of the prepared statement.
+      if (started && unread[0] === QUERY) statements.push(body.split("\0")[0] ?? "");
+      if (started && unread[0] === PARSE) statements.push(body.split("\0")[1] ?? "");
+      unread = unread.subarray(end);
+      started = true;
+    }
+  };
 }
 
 /** Starts a proxy before the server of a URL. */
 export async function startProxy(url: string): Promise<Proxy> {
   const { hostname, port } = new URL(url);
   const sockets = new Set<Socket>();
+  const statements: string[] = [];
   let lost: string | undefined;
 
   function join(client: Socket): void {
     const server = connect(Number(port), hostname);
+    const read = statementReader();
     let cut = false;
     client.on("data", (bytes) => {
-      if (lost !== undefined && bytes.includes(lost)) {
-        cut = true;
-        lost = undefined;
+      for (const statement of read(typeof bytes === "string" ? Buffer.from(bytes) : bytes)) {
+        statements.push(statement);
+        if (lost !== undefined && statement.includes(lost)) {
+          cut = true;
+          lost = undefined;
+        }
       }
       server.write(bytes);
     });
@@ -49,6 +81,7 @@ export async function startProxy(url: string): Promise<Proxy> {
   proxied.port = String((listener.address() as AddressInfo).port);
   return {
     url: proxied.href,
+    statements,
     loseAnswerTo(text) {
       lost = text;
     },
