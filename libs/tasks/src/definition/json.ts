@@ -1,8 +1,8 @@
 /** Any JSON value. */
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
 
-/** A JSON object, the shape of every payload. */
-export type JsonObject = { readonly [key: string]: Json };
+/** A JSON object, the shape of every payload. A field that is `undefined` is one that is left out. */
+export type JsonObject = { readonly [key: string]: Json | undefined };
 
 /**
  * JSON with sorted keys and no white space, so that equal values have equal text.

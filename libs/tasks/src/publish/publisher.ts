@@ -5,7 +5,7 @@ import { checkPayload, PayloadRefusedError, sizeProblem } from "../definition/pa
 import type { PublishableTask, ScheduleOptions } from "../definition/task.ts";
 import type { SpawnedTask } from "../definition/unit_of_work.ts";
 import type { Broker } from "../wire/broker.ts";
-import { boundId } from "../wire/delivery.ts";
+import { boundId, checkTaskId } from "../wire/delivery.ts";
 import { InvalidNameError, NO_VO } from "../wire/names.ts";
 import { publishSurely } from "../wire/publish_surely.ts";
 import { messageOf } from "./task_message.ts";
@@ -96,7 +96,7 @@ export function createPublisher(broker: Broker): Publisher {
   ): Promise<Published> {
     const vo = voFor(task, options.vo);
     const payload = await checkedPayload(task, options.payload, maxPayloadBytes(broker));
-    const taskId = boundId(options.taskId ?? randomUUID());
+    const taskId = boundId(checkTaskId(options.taskId ?? randomUUID()));
     const outgoing: SpawnedTask = {
       taskId,
       task: task.name,

@@ -26,11 +26,17 @@ export interface DeadLetter extends TaskAddress {
   /** The task's headers and body, kept as they were. */
   readonly headers?: MsgHdrs | undefined;
   readonly data: Uint8Array;
+  /** Where the message lay, if it has no row in the ledger: another one under the same id may be bad in another way. */
+  readonly stored?: { readonly stream: string; readonly sequence: number } | undefined;
 }
 
 /** Headers of the server's own that would be refused or acted upon in DEAD. */
 function isServersOwn(key: string): boolean {
   return key.startsWith("Nats-") || key === MESSAGE_TTL;
+}
+
+function letterIdOf({ taskId, attempt, stored }: DeadLetter): string {
+  return stored === undefined ? `${oneLine(taskId)}!${attempt}` : `${stored.stream}-${stored.sequence}!`;
 }
 
 /** Stores a dead letter and answers its sequence. Storing it twice is harmless: lists go by task id. Throws when nobody answers in time. */
@@ -46,7 +52,7 @@ export async function storeDeadLetter(broker: Broker, letter: DeadLetter): Promi
   headers.set(DEAD_SUBJECT, oneLine(letter.subject));
   headers.set(DEAD_AT, new Date().toISOString());
   for (const error of (letter.errors ?? []).slice(-8)) headers.append(DEAD_ERRORS, oneLine(error));
-  headers.set(MSG_ID, `${oneLine(letter.taskId)}!${letter.attempt}`);
+  headers.set(MSG_ID, letterIdOf(letter));
   const { seq } = await publishSurely(broker, { subject: deadSubject(letter), body: letter.data, headers });
   return seq;
 }

@@ -48,6 +48,32 @@ export function boundId(id: string): string {
   return `sha256-${createHash("sha256").update(id).digest("hex")}`;
 }
 
+/**
+ * Returns `id`, or throws `InvalidNameError` where it would not be the same after its way through a header and the database.
+ */
+export function checkTaskId(id: string): string {
+  const problem = problemOfId(id);
+  if (problem === undefined) return id;
+  const rule = "an id is text without control characters, and no space stands at its ends";
+  throw new InvalidNameError({ what: "task id", value: id, problem, rule });
+}
+
+function problemOfId(id: string): string | undefined {
+  if (id === "") return "it is empty";
+  if (/\p{Cc}/u.test(id)) return "it holds a control character";
+  if (!id.isWellFormed()) return "it holds half a character";
+  return id === id.trim() ? undefined : "it begins or ends with a space";
+}
+
+/** What the client made of a token that it chose itself: escaped as ours are, or taken as it is where that makes no sense. */
+function idOfToken(token: string): string {
+  try {
+    return unescapeToken(token);
+  } catch {
+    return token; // a client of its own ways has written "=" for itself
+  }
+}
+
 /** The identity of a task message: the same on every redelivery and retry, never given out twice (PROTOCOL 1). */
 export function taskIdOf(
   headers: MsgHdrs | undefined,
@@ -56,7 +82,7 @@ export function taskIdOf(
   const given = headers?.get(TASK_ID) || headers?.get(MSG_ID);
   if (given) return boundId(given);
   const scheduler = headers?.get(SCHEDULER);
-  if (scheduler) return boundId(unescapeToken(scheduler.slice(scheduler.lastIndexOf(".") + 1)));
+  if (scheduler) return boundId(idOfToken(scheduler.slice(scheduler.lastIndexOf(".") + 1)));
   return `${delivery.stream}-${delivery.streamSequence}-${delivery.storedAtNs}`;
 }
 

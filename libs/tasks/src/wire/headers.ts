@@ -1,3 +1,5 @@
+import type { Msg, MsgHdrs } from "@nats-io/nats-core";
+
 /** Headers of a task message; each is optional. */
 export const TASK_ID = "Task-Id";
 export const MSG_ID = "Nats-Msg-Id";
@@ -27,4 +29,19 @@ export function oneLine(text: string): string {
   const bytes = new TextEncoder().encode(line);
   if (bytes.length <= REASON_BYTES) return line;
   return `${new TextDecoder().decode(bytes.subarray(0, REASON_BYTES - 6)).replace(/\uFFFD+$/, "")}...`;
+}
+
+/**
+ * The headers of a message, or why they cannot be read. Whoever writes to a socket himself may send any bytes, and the client
+ * throws at some of them where they are first looked at, which would end the connection if it came to pass inside a callback.
+ */
+export function readHeaders(message: Pick<Msg, "headers">): {
+  readonly headers: MsgHdrs | undefined;
+  readonly problem?: string;
+} {
+  try {
+    return { headers: message.headers };
+  } catch (error) {
+    return { headers: undefined, problem: oneLine(error instanceof Error ? error.message : String(error)) };
+  }
 }

@@ -1,7 +1,7 @@
 import type { JsonObject } from "../definition/json.ts";
 import { checkPayload, payloadHash, readPayload } from "../definition/payload.ts";
 import type { OutcomeRow, UnitOfWork } from "../definition/unit_of_work.ts";
-import { attemptOf, taskIdOf } from "../wire/delivery.ts";
+import { attemptOf, checkTaskId, taskIdOf } from "../wire/delivery.ts";
 import { oneLine } from "../wire/headers.ts";
 import type { ReceivedTask } from "./received_task.ts";
 
@@ -47,6 +47,10 @@ export function byId(received: ReceivedTask): IdentifiedTask {
 /** Reads the headers and the payload. Throws {@linkcode TaskRefusedError}, `InvalidNameError` or `PayloadRefusedError`. */
 export async function prepare(received: ReceivedTask, ledger: UnitOfWork<unknown>): Promise<PreparedTask> {
   const { taskId } = byId(received);
+  if (received.headersProblem !== undefined) {
+    throw new TaskRefusedError(taskId, `its headers cannot be read: ${received.headersProblem}`);
+  }
+  checkTaskId(taskId);
   const attempt = attemptOf(received.headers);
   const [, vo] = OCCURRENCE_ID.exec(taskId) ?? [];
   if (vo !== undefined && vo !== received.vo) {

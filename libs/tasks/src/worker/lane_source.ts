@@ -2,6 +2,7 @@ import { createInbox, type Msg } from "@nats-io/nats-core";
 import { setTimeout as pause } from "node:timers/promises";
 import { PRIORITIES } from "../definition/task.ts";
 import { readAckReply } from "../wire/delivery.ts";
+import { readHeaders } from "../wire/headers.ts";
 import { NO_VO } from "../wire/names.ts";
 import { TASKS } from "../wire/streams.ts";
 import { wakeSubject } from "../wire/subject.ts";
@@ -185,7 +186,8 @@ export class LaneSource implements TaskSource {
   /** A message or a status for one of our pulls. Its subject is the inbox for a status, and the task's own for a message. */
   #answer(message: Msg): void {
     this.#lastAnswerAtMs = performance.now();
-    if (message.headers !== undefined && message.headers.code > 0) this.#status(message);
+    // A message may bear any headers, also a status line; its subject cannot be our inbox.
+    if (message.subject.startsWith(this.#inbox)) this.#status(message);
     else this.#message(message);
     if (this.#asked === 0) this.#onQuiet?.();
   }
@@ -257,12 +259,14 @@ export class LaneSource implements TaskSource {
     lane.pending = delivery.pending;
     lane.deliveredSequence = Math.max(lane.deliveredSequence, delivery.streamSequence);
     if (delivery.count > 1) lane.untilEmpty = true;
+    const { headers, problem } = readHeaders(message);
     this.#options.take({
       id: ++received,
       definition: lane.definition,
       vo: lane.vo,
       subject: message.subject,
-      headers: message.headers,
+      headers,
+      headersProblem: problem,
       body: message.data,
       ack,
       delivery,

@@ -11,6 +11,8 @@ export interface ReceivedTask {
   readonly vo: string;
   readonly subject: string;
   readonly headers: MsgHdrs | undefined;
+  /** Why the headers cannot be read; undefined where they can. */
+  readonly headersProblem?: string | undefined;
   readonly body: Uint8Array;
   /** Where acks and heartbeats go. */
   readonly ack: string;

@@ -54,7 +54,7 @@ export function handBack(context: SettleContext, task: IdentifiedTask, delayMs =
 
 /** Gives up a task that never was one, with the reason. It needs no row: the verdict is the same each time. */
 export async function refuse(context: SettleContext, task: IdentifiedTask, reason: string): Promise<void> {
-  const { definition, vo, subject, headers, body } = task.received;
+  const { definition, vo, subject, headers, body, delivery } = task.received;
   const { taskId, attempt } = task;
   await storeDeadLetter(context.broker, {
     task: definition.name,
@@ -65,6 +65,7 @@ export async function refuse(context: SettleContext, task: IdentifiedTask, reaso
     subject,
     headers,
     data: body,
+    stored: { stream: delivery.stream, sequence: delivery.streamSequence },
   });
   tell(context, task, { step: "refused", reason: oneLine(reason) });
   if (context.owns(task.received)) send(context, task, `+TERM ${oneLine(reason)}`);

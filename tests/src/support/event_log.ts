@@ -1,0 +1,67 @@
+import type { NatsConnection } from "@nats-io/transport-node";
+import type { Step, StepName } from "@muster/tasks";
+import { within } from "./until.ts";
+
+/** A step of a task's life, as `EVENTS` told it. */
+export interface ToldStep extends Step {
+  /** The worker that told it. */
+  readonly worker: string;
+  /** When we heard of it, by `performance.now()`. */
+  readonly heardAtMs: number;
+}
+
+interface Wanted {
+  matches(step: ToldStep): boolean;
+  resolve(step: ToldStep): void;
+}
+
+/** Everything that was told on `events.>` since it was opened. */
+export interface EventLog {
+  readonly steps: readonly ToldStep[];
+  /** Resolves with the first step, of the past too, that matches; rejects after a while. */
+  find(matches: (step: ToldStep) => boolean, what: string, ms?: number): Promise<ToldStep>;
+  /** Resolves with the `count`-th step of this name of this task. */
+  event(step: StepName, taskId: string, count?: number): Promise<ToldStep>;
+  /** The steps of one task so far, by name. */
+  of(taskId: string): readonly StepName[];
+}
+
+/** Subscribes before anything is done, so that no event can be missed. */
+export async function openEventLog(nc: NatsConnection): Promise<EventLog> {
+  const steps: ToldStep[] = [];
+  const wanted = new Set<Wanted>();
+  nc.subscribe("events.>", {
+    callback: (error, message) => {
+      if (error !== null) throw error;
+      const step: ToldStep = { ...message.json<ToldStep>(), heardAtMs: performance.now() };
+      steps.push(step);
+      for (const want of [...wanted]) {
+        if (!want.matches(step)) continue;
+        wanted.delete(want);
+        want.resolve(step);
+      }
+    },
+  });
+  await nc.flush();
+
+  async function find(matches: (step: ToldStep) => boolean, what: string, ms?: number): Promise<ToldStep> {
+    const told = steps.find(matches);
+    if (told !== undefined) return told;
+    const coming = new Promise<ToldStep>((resolve) => wanted.add({ matches, resolve }));
+    return within(
+      coming,
+      `${what} (heard so far: ${steps.map(({ step, taskId }) => `${step} ${taskId}`).join(", ")})`,
+      ms,
+    );
+  }
+
+  function event(step: StepName, taskId: string, count = 1): Promise<ToldStep> {
+    let seen = 0;
+    return find(
+      (told) => told.step === step && told.taskId === taskId && ++seen === count,
+      `event "${step}" no. ${count} of ${taskId}`,
+    );
+  }
+
+  return { steps, find, event, of: (taskId) => steps.filter((told) => told.taskId === taskId).map(({ step }) => step) };
+}

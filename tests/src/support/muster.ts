@@ -1,0 +1,129 @@
+import {
+  type Broker,
+  changeConfiguration,
+  connectNats,
+  createPublisher,
+  deadLetters,
+  openBroker,
+  type Publisher,
+  type RunningWorker,
+  type StepName,
+  startWorker,
+  type StoredDeadLetter,
+  type WorkerOptions,
+  withVo,
+} from "@muster/tasks";
+import { type EventLog, openEventLog, type ToldStep } from "./event_log.ts";
+import { type Holder, holdLock } from "./hold.ts";
+import { startTestNats, type TestNats } from "./nats.ts";
+import { until } from "./until.ts";
+import { newWatcher, type Watcher } from "./watcher.ts";
+
+/** A worker of a test, with a connection of its own. */
+export interface TestWorker extends RunningWorker {
+  readonly broker: Broker;
+  readonly watcher: Watcher;
+}
+
+export type TestWorkerOptions<Transaction, Deps> = Omit<WorkerOptions<Transaction, Deps>, "broker" | "nats" | "app"> & {
+  readonly highestFence?: () => Promise<number>;
+};
+
+export interface MusterOptions {
+  /** Default `lhcb`, `atlas` and `vo.cta.in2p3.fr`. */
+  readonly vos?: readonly string[];
+  /** Default: a server that starts and ends with the grid. */
+  readonly nats?: TestNats;
+}
+
+/** A real nats-server with Muster's streams, some VOs, and whatever workers a test starts. */
+export interface Muster extends AsyncDisposable, Pick<Publisher, "publish" | "publishMany" | "run"> {
+  readonly nats: TestNats;
+  readonly broker: Broker;
+  readonly watcher: Watcher;
+  readonly events: EventLog;
+  /** Resolves with the `count`-th event of this name of this task; fails after ten seconds. */
+  event(step: StepName, taskId: string, count?: number): Promise<ToldStep>;
+  startWorker<Transaction = undefined, Deps = undefined>(
+    options: TestWorkerOptions<Transaction, Deps>,
+  ): Promise<TestWorker>;
+  /** Takes a lock as another worker would. */
+  hold(key: string, ttlMs?: number): Promise<Holder>;
+  /** Messages on `tasks.>`, in flight or waiting. */
+  waiting(): Promise<number>;
+  /** Resolves once nothing lies on `tasks.>`. */
+  settled(): Promise<void>;
+  deadLetters(): Promise<readonly StoredDeadLetter[]>;
+  /** Keys of the bucket `results` that begin with `prefix`. */
+  results(prefix: string): Promise<readonly string[]>;
+}
+
+async function keysOf(broker: Broker, prefix: string): Promise<readonly string[]> {
+  const keys: string[] = [];
+  for await (const key of await broker.buckets.results.keys()) if (key.startsWith(prefix)) keys.push(key);
+  return keys;
+}
+
+async function deadLettersIn(broker: Broker): Promise<readonly StoredDeadLetter[]> {
+  const letters: StoredDeadLetter[] = [];
+  for await (const letter of deadLetters(broker)) letters.push(letter);
+  return letters;
+}
+
+async function waitingIn(broker: Broker): Promise<number> {
+  const { state } = await broker.jsm.streams.info("TASKS", { subjects_filter: "tasks.>" });
+  return Object.values(state.subjects ?? {}).reduce((sum, count) => sum + count, 0);
+}
+
+/** Starts a grid. Disposed of, it drains its workers, closes its connections and stops its server, and fails if one did not end well. */
+export async function startMuster(options: MusterOptions = {}): Promise<Muster> {
+  const { vos = ["lhcb", "atlas", "vo.cta.in2p3.fr"] } = options;
+  await using opened = new AsyncDisposableStack();
+  const nats = options.nats ?? opened.use(await startTestNats());
+  const nc = await connectNats({ url: nats.url, name: "test" });
+  opened.defer(() => nc.close());
+  const watcher = newWatcher();
+  const broker = await openBroker(nc, { observer: watcher });
+  await changeConfiguration(broker, (now) => vos.reduce((configuration, vo) => withVo(configuration, vo), now));
+  const events = await openEventLog(nc);
+  const publisher = createPublisher(broker);
+  const kept = opened.move();
+
+  async function startTestWorker<Transaction, Deps>(
+    options: TestWorkerOptions<Transaction, Deps>,
+  ): Promise<TestWorker> {
+    const own = newWatcher();
+    const connection = await connectNats({ url: nats.url, name: "test worker" });
+    const workersBroker = await openBroker(connection, { observer: own });
+    const worker = await startWorker({
+      drainMs: 2_000,
+      ...options,
+      broker: workersBroker,
+      nats: { url: nats.url },
+      app: "test",
+    });
+    async function close(): Promise<void> {
+      await worker.drain();
+      await connection.close();
+    }
+    kept.defer(close);
+    return { ...worker, broker: workersBroker, watcher: own, [Symbol.asyncDispose]: close };
+  }
+
+  return {
+    ...publisher,
+    nats,
+    broker,
+    watcher,
+    events,
+    event: events.event,
+    startWorker: startTestWorker,
+    hold: (key, ttlMs) => holdLock(nc, key, ttlMs),
+    waiting: () => waitingIn(broker),
+    settled: () =>
+      until(async () => ((await waitingIn(broker)) === 0 ? true : undefined), "an empty TASKS").then(() => {}),
+    deadLetters: () => deadLettersIn(broker),
+    results: (prefix) => keysOf(broker, prefix),
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  };
+}

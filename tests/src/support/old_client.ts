@@ -1,0 +1,32 @@
+import { connect, headers as newHeaders, type JetStreamClient, type NatsConnection } from "nats";
+
+export interface RawMessage {
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Uint8Array;
+}
+
+/** A publisher that is none of ours: the older `nats` package, and no library of Muster's. */
+export interface OldClient extends AsyncDisposable {
+  readonly nc: NatsConnection;
+  readonly js: JetStreamClient;
+  /** Publishes and waits until JetStream has stored it; answers the sequence. Throws what JetStream refuses. */
+  publish(subject: string, message?: RawMessage): Promise<number>;
+}
+
+/** Connects with the `nats` package of version 2. */
+export async function openOldClient(url: string): Promise<OldClient> {
+  const nc = await connect({ servers: url });
+  const js = nc.jetstream();
+  return {
+    nc,
+    js,
+    async publish(subject, { headers: given = {}, body = "" } = {}) {
+      const headers = newHeaders();
+      for (const [key, value] of Object.entries(given)) headers.append(key, value);
+      const data = typeof body === "string" ? new TextEncoder().encode(body) : body;
+      const { seq } = await js.publish(subject, data, { headers });
+      return seq;
+    },
+    [Symbol.asyncDispose]: () => nc.close(),
+  };
+}

@@ -1,0 +1,28 @@
+import { setTimeout as pause } from "node:timers/promises";
+
+/** How long a test waits for what should come at once, ms: long, since the machine may be busy, and never met when all is well. */
+export const PATIENCE_MS = 10_000;
+
+/** Rejects with `what` unless `promise` settles in time. */
+export async function within<T>(promise: Promise<T>, what: string, ms = PATIENCE_MS): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what} did not come within ${ms} ms`)), ms);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Looks every 10 ms until `look` answers something. For what nobody tells, such as a count in a stream. */
+export async function until<T>(look: () => Promise<T | undefined>, what: string, ms = PATIENCE_MS): Promise<T> {
+  const lateAtMs = performance.now() + ms;
+  for (;;) {
+    const found = await look();
+    if (found !== undefined) return found;
+    if (performance.now() > lateAtMs) throw new Error(`${what} did not come within ${ms} ms`);
+    await pause(10);
+  }
+}
