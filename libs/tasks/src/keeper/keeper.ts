@@ -57,7 +57,7 @@ export interface Keeper extends LeaseKeeper, AsyncDisposable {
   owns(id: number): boolean;
 }
 
-/** Starts the thread, and resolves when it is connected. Throws what connecting throws, without its class. */
+/** Starts the thread, and resolves when it is connected. Throws with the reason when it cannot connect. */
 export async function openKeeper(options: KeeperOptions): Promise<Keeper> {
   const { url, credsFile, name, observer, heartbeatMs = 5_000, ackWaitMs = 20_000 } = options;
   const windowMs = ackWaitMs - OWNERSHIP_MARGIN_MS;
@@ -69,17 +69,21 @@ export async function openKeeper(options: KeeperOptions): Promise<Keeper> {
   const ownership = new Ownership(windowMs);
   const settings: ThreadSettings = { url, credsFile, name, heartbeatMs, windowMs, ownership: ownership.shared };
   // thread.ts when run from source, thread.js when built.
-  const thread = new Worker(new URL(`./thread${extname(import.meta.url)}`, import.meta.url), {
-    name: "muster keeper",
-    workerData: settings,
-  });
-  await once(thread, "message"); // It says that it is ready, or rejects with the thread's error.
-  // An open connection keeps a process alive, not its keeper.
-  thread.unref();
-  return keepWith(thread, ownership, observer);
+  const file = new URL(`./thread${extname(import.meta.url)}`, import.meta.url);
+  // The process's own flags are not for its threads: some (--eval, --input-type) would not even let them start.
+  const thread = new Worker(file, { name: "muster keeper", workerData: settings, execArgv: [] });
+  try {
+    await once(thread, "message"); // It says that it is ready, or the thread's error is thrown here.
+  } catch (cause) {
+    // What comes from another thread has lost its class.
+    const reason = cause instanceof Object && "message" in cause ? cause.message : cause;
+    throw new Error(`Cannot open the keeper: ${reason}`, { cause });
+  }
+  return keepThrough(thread, ownership, observer);
 }
 
-function keepWith(thread: Worker, ownership: Ownership, observer: Observer): Keeper {
+/** The keeper whose thread is `thread`, which has said that it is ready. */
+export function keepThrough(thread: Worker, ownership: Ownership, observer: Observer): Keeper {
   const leases = new Map<number, { readonly slot: LeaseSlot; onLost(reason: string): void }>();
   const inHand = new Map<number, MessageInHand>();
   const crashed = new AbortController();
@@ -118,6 +122,8 @@ function keepWith(thread: Worker, ownership: Ownership, observer: Observer): Kee
   });
   thread.on("error", crash);
   thread.on("exit", (code) => crash(new Error(`Cannot go on: the thread exited with code ${code}`)));
+  // An open connection keeps a process alive, not its keeper.
+  thread.unref();
 
   return {
     signal: crashed.signal,

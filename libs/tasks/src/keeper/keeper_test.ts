@@ -1,0 +1,165 @@
+import { AckPolicy, jetstreamManager } from "@nats-io/jetstream";
+import { type Msg, nanos } from "@nats-io/nats-core";
+import test from "ava";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { Worker } from "node:worker_threads";
+import { startTestBroker } from "../locks/_grid_test.ts";
+import { momentNow } from "../locks/clocks.ts";
+import { LeaseSlot } from "../locks/lease_slot.ts";
+import { connectNats } from "../wire/connection.ts";
+import { type Observer, silentObserver } from "../wire/observer.ts";
+import { keepThrough, openKeeper } from "./keeper.ts";
+import { Ownership } from "./ownership.ts";
+
+const server = await startTestBroker();
+test.after.always(() => server[Symbol.asyncDispose]());
+
+const ACK_WAIT_MS = 1_000;
+/** Ownership as for an ack wait of 6.5 s, that is 1.5 s from one heartbeat; the consumers here wait for a second only. */
+const QUICK = { heartbeatMs: 250, ackWaitMs: 6_500 };
+let streams = 0;
+
+/** A stream with one message, whose consumer waits a second for acks. */
+async function startWork(url: string) {
+  const nc = await connectNats({ url, name: "puller" });
+  const jsm = await jetstreamManager(nc);
+  const stream = `WORK${streams++}`;
+  await jsm.streams.add({ name: stream, subjects: [`work.${stream}`] });
+  const consumer = { durable_name: "c", ack_policy: AckPolicy.Explicit, ack_wait: nanos(ACK_WAIT_MS) };
+  await jsm.consumers.add(stream, consumer);
+  await nc.request(`work.${stream}`, "{}");
+  async function pull(options: object): Promise<Msg | undefined> {
+    const subject = `$JS.API.CONSUMER.MSG.NEXT.${stream}.c`;
+    // The message comes under its own subject, which the client's shared inbox would not know.
+    const answer = await nc.request(subject, JSON.stringify({ batch: 1, ...options }), {
+      timeout: 12_000,
+      noMux: true,
+    });
+    return answer.headers === undefined ? answer : undefined;
+  }
+  return {
+    nc,
+    /** Answers a message, or undefined if there is none for now. */
+    pull: () => pull({ no_wait: true }),
+    /** Waits for a message. */
+    pullNext: () => pull({ expires: nanos(10_000) }),
+    [Symbol.asyncDispose]: () => nc.close(),
+  };
+}
+
+const held = (message: Msg | undefined, forMs = 60_000) => ({
+  id: 1,
+  ack: message?.reply ?? "",
+  pulledAtMs: performance.now(),
+  untilMs: performance.now() + forMs,
+});
+
+const deliveries = (message: Msg | undefined) => Number(message?.reply?.split(".")[4]);
+
+test("a held message is not redelivered, though the CPU is hogged for longer than the ack wait", async (t) => {
+  await using work = await startWork(server.url);
+  await using keeper = await openKeeper({ url: server.url, name: "keeper", observer: silentObserver, ...QUICK });
+  const message = await work.pullNext();
+  keeper.hold([held(message)]);
+  const until = performance.now() + 2 * ACK_WAIT_MS;
+  while (performance.now() < until);
+  t.true(keeper.owns(1), "it reads heartbeats that were sent while it was busy");
+  t.is(await work.pull(), undefined);
+
+  keeper.letGo([1]);
+  t.false(keeper.owns(1));
+  const again = await work.pullNext();
+  t.is(deliveries(again), 2);
+});
+
+test("heartbeats stop at the message's time, and a later hold gives it more", async (t) => {
+  await using work = await startWork(server.url);
+  await using keeper = await openKeeper({ url: server.url, name: "keeper", observer: silentObserver, ...QUICK });
+  const message = await work.pullNext();
+  keeper.hold([held(message, 100)]);
+  keeper.hold([held(message, 2 * ACK_WAIT_MS)]);
+  const heldAtMs = performance.now();
+  const again = await work.pullNext();
+  const tookMs = performance.now() - heldAtMs;
+  t.is(deliveries(again), 2);
+  t.true(tookMs > 2 * ACK_WAIT_MS, `${tookMs} ms`);
+});
+
+test("a restart of the broker ends ownership of what was pulled before it", async (t) => {
+  await using first = await startTestBroker();
+  const { promise: restartNoted, resolve } = Promise.withResolvers<void>();
+  const observer: Observer = { ...silentObserver, note: (message) => message.includes("restarted") && resolve() };
+  await using keeper = await openKeeper({ url: first.url, name: "keeper", observer });
+  keeper.hold([{ id: 1, ack: "$JS.ACK.none", pulledAtMs: performance.now(), untilMs: performance.now() + 60_000 }]);
+  t.true(keeper.owns(1));
+
+  first.kill("SIGKILL");
+  await first.exited;
+  await using _second = await startTestBroker({ port: first.port, dataDir: first.dataDir });
+  await restartNoted;
+  t.false(keeper.owns(1));
+  keeper.hold([{ id: 2, ack: "$JS.ACK.none", pulledAtMs: performance.now(), untilMs: performance.now() + 60_000 }]);
+  t.true(keeper.owns(2));
+});
+
+test("a crash of the thread raises an alarm, ends ownership and loses every lease", async (t) => {
+  const alarms: string[] = [];
+  const observer: Observer = { ...silentObserver, alarm: (message) => void alarms.push(message) };
+  const ownership = new Ownership(15_000);
+  const thread = new Worker(
+    "require('node:worker_threads').parentPort.once('message', () => { throw new Error('out of memory') })",
+    {
+      eval: true,
+    },
+  );
+  await using keeper = keepThrough(thread, ownership, observer);
+  const crashed = once(keeper.signal, "abort");
+  const slot = new LeaseSlot(15_000);
+  slot.noteWrite(1, momentNow());
+  const record = { holder: "h", worker: "w", taskId: "t", since: "" };
+  const lost = new Promise((resolve) => {
+    keeper.keep({ key: "k", record, ttlMs: 15_000, untilMs: Number.POSITIVE_INFINITY, shared: slot.shared }, resolve);
+  });
+  keeper.hold([{ id: 1, ack: "$JS.ACK.none", pulledAtMs: performance.now(), untilMs: performance.now() + 60_000 }]);
+  t.true(keeper.owns(1));
+  await crashed;
+  t.regex(String(await lost), /crashed/);
+  t.false(slot.isHeld);
+  t.false(keeper.owns(1));
+  t.is(alarms.length, 1);
+  t.regex(String(keeper.signal.reason), /restart the process/);
+});
+
+test("opening fails with the reason where nobody answers", async (t) => {
+  const url = "nats://127.0.0.1:1";
+  await t.throwsAsync(openKeeper({ url, name: "keeper", observer: silentObserver }), {
+    message: /Cannot connect to NATS/,
+  });
+});
+
+test("an ack wait too short for its heartbeats is refused", async (t) => {
+  const options = { url: server.url, name: "keeper", observer: silentObserver, ackWaitMs: 10_000 };
+  await t.throwsAsync(openKeeper(options), { instanceOf: RangeError });
+});
+
+test("a process ends by itself, whether its keeper was disposed of or forgotten", async (t) => {
+  const keeper = JSON.stringify(new URL("./keeper.ts", import.meta.url).href);
+  for (const ending of ["await keeper[Symbol.asyncDispose]();", ""]) {
+    const script = `
+      import { openKeeper } from ${keeper};
+      const observer = { alarm: console.error, note() {}, step() {} };
+      const keeper = await openKeeper({ url: ${JSON.stringify(server.url)}, name: "keeper", observer });
+      ${ending}`;
+    const child = spawn(process.execPath, ["--input-type=module", "--eval", script], {
+      stdio: ["ignore", "inherit", "pipe"],
+    });
+    let errors = "";
+    child.stderr.on("data", (chunk) => {
+      errors += chunk;
+    });
+    const [code] = await once(child, "exit");
+    t.is(code, 0);
+    t.is(errors, "");
+  }
+});

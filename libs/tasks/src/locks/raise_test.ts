@@ -1,0 +1,164 @@
+import test from "ava";
+import { setTimeout as pause } from "node:timers/promises";
+import { connectNats } from "../wire/connection.ts";
+import { silentObserver } from "../wire/observer.ts";
+import { hold, holdWhenFree, joinGrid, type Party, startTestBroker } from "./_grid_test.ts";
+import { LOCKS_STREAM } from "./lock_bucket.ts";
+import { openBroker } from "./open_broker.ts";
+import { raiseIfBehind, raiseLocks } from "./raise.ts";
+
+const KEY = "my_pilot.ce01.example.org";
+
+/** Servers of their own: these tests take the bucket away. */
+async function startGrid() {
+  const server = await startTestBroker();
+  const [here, there] = await Promise.all([
+    joinGrid(server.url, { worker: "here" }),
+    joinGrid(server.url, { worker: "there" }),
+  ]);
+  return {
+    server,
+    here,
+    there,
+    async [Symbol.asyncDispose]() {
+      await Promise.all([here[Symbol.asyncDispose](), there[Symbol.asyncDispose]()]);
+      await server[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** How long a waiter of `there` sleeps on after a release of `here`, ms. */
+async function wakeMs({ here, there }: { here: Party; there: Party }): Promise<number> {
+  const lease = await hold(here.locks, KEY);
+  let quiet: NodeJS.Timeout | undefined;
+  const { promise: isAsleep, resolve } = Promise.withResolvers<void>();
+  const held = holdWhenFree(there.locks, [KEY], () => {
+    clearTimeout(quiet);
+    quiet = setTimeout(resolve, 200);
+  });
+  await isAsleep;
+  const releasedAtMs = performance.now();
+  await lease.release();
+  const { leases } = await held;
+  const tookMs = performance.now() - releasedAtMs;
+  await leases[0]?.release();
+  return tookMs;
+}
+
+test("a new bucket begins above the highest fencing token of the database", async (t) => {
+  await using server = await startTestBroker();
+  const highest = 2e15 + 7; // of a worker whose clock was ahead
+  const nc = await connectNats({ url: server.url, name: "first" });
+  await openBroker(nc, { highestFence: async () => highest });
+  await using party = await joinGrid(server.url);
+  await using lease = await hold(party.locks, KEY);
+  t.true(lease.fencingToken > highest);
+  await nc.close();
+});
+
+test("tokens do not fall when the bucket is deleted, and the leases in it are lost", async (t) => {
+  await using grid = await startGrid();
+  const { here, there } = grid;
+  const old = await hold(here.locks, KEY);
+  const lost = new Promise((resolve) => old.signal.addEventListener("abort", resolve));
+  await there.broker.jsm.streams.delete(LOCKS_STREAM);
+  const lease = await hold(there.locks, KEY);
+  t.true(lease.fencingToken > old.fencingToken);
+  await lost;
+  t.true(there.alarms.some((alarm) => alarm.includes("bucket locks")));
+  lease.checkDeadline();
+  await lease.release();
+});
+
+test("whoever finds a bucket that nobody raised raises it, and takes its lock anew", async (t) => {
+  await using grid = await startGrid();
+  const { here, there } = grid;
+  const old = await hold(here.locks, KEY);
+  const { config } = await here.broker.jsm.streams.info(LOCKS_STREAM);
+  await here.broker.jsm.streams.delete(LOCKS_STREAM);
+  await here.broker.jsm.streams.add(config);
+  const lease = await hold(there.locks, KEY);
+  t.true(lease.fencingToken > old.fencingToken);
+  t.like(await there.bucket.read(KEY), { holder: lease.holder });
+  await lease.release();
+});
+
+test("a raise frees every lock and leaves watchers alive", async (t) => {
+  await using grid = await startGrid();
+  const { here, there } = grid;
+  await wakeMs(grid); // The watcher of `there` is open now.
+  const old = await hold(here.locks, KEY);
+  const { jsm } = here.broker;
+  await raiseLocks({ jsm, observer: silentObserver });
+  const lease = await hold(there.locks, KEY);
+  t.true(lease.fencingToken > old.fencingToken);
+  await lease.release();
+  await old.release();
+  const tookMs = await wakeMs(grid);
+  t.true(tookMs < 150, `${tookMs} ms`);
+});
+
+test("a bucket behind the database is raised, and one that is not is left alone", async (t) => {
+  await using grid = await startGrid();
+  const { here } = grid;
+  const { jsm } = here.broker;
+  const lease = await hold(here.locks, KEY);
+  const { fencingToken } = lease;
+  t.false(await raiseIfBehind({ jsm, observer: silentObserver, highestFence: async () => fencingToken }));
+  lease.checkDeadline();
+  const highest = fencingToken + 5_000;
+  t.true(await raiseIfBehind({ jsm, observer: silentObserver, highestFence: async () => highest }));
+  await lease.release();
+  await using next = await hold(here.locks, KEY);
+  t.true(next.fencingToken > highest);
+});
+
+test("a waiter whose watcher is mute goes on within the TTL and a second, and hears again soon after", async (t) => {
+  await using grid = await startGrid();
+  const { here } = grid;
+  await wakeMs(grid); // The watcher of the other one is open, and stays mute from here on.
+  await here.broker.jsm.streams.delete(LOCKS_STREAM);
+  await here.broker.declareMissing();
+  const tookMs = await wakeMs(grid);
+  t.true(tookMs < 2_000 + 1_000 + 500, `${tookMs} ms`);
+
+  const untilMs = performance.now() + 10_000;
+  let soonMs = tookMs;
+  while (soonMs > 150 && performance.now() < untilMs) soonMs = await wakeMs(grid);
+  t.true(soonMs < 150, `${soonMs} ms`);
+});
+
+test("I12: the bucket is deleted under load, and work goes on within ten seconds with rising tokens", async (t) => {
+  await using grid = await startGrid();
+  const { here, there } = grid;
+  const tokens = new Map<string, number[]>();
+  const ended = new AbortController();
+  async function work({ locks }: Party, key: string): Promise<void> {
+    while (!ended.signal.aborted) {
+      const { leases } = await holdWhenFree(locks, [key]);
+      for (const { fencingToken, release } of leases) {
+        tokens.set(key, [...(tokens.get(key) ?? []), fencingToken]);
+        await pause(1);
+        await release();
+      }
+    }
+  }
+  const keys = ["a", "b", "c", "d"].map((ce) => `my_pilot.${ce}`);
+  const working = keys.flatMap((key) => [work(here, key), work(there, key)]);
+  const counts = () => keys.map((key) => tokens.get(key)?.length ?? 0);
+  while (counts().some((count) => count < 5)) await pause(10);
+
+  const before = counts();
+  const deletedAtMs = performance.now();
+  await here.broker.jsm.streams.delete(LOCKS_STREAM);
+  while (counts().some((count, index) => count < (before[index] ?? 0) + 5)) await pause(10);
+  const tookMs = performance.now() - deletedAtMs;
+  ended.abort();
+  await Promise.all(working);
+  t.true(tookMs < 10_000, `${tookMs} ms`);
+  for (const given of tokens.values())
+    t.deepEqual(
+      given,
+      given.toSorted((a, b) => a - b),
+    );
+});
