@@ -48,11 +48,8 @@ export async function openEventLog(nc: NatsConnection): Promise<EventLog> {
     const told = steps.find(matches);
     if (told !== undefined) return told;
     const coming = new Promise<ToldStep>((resolve) => wanted.add({ matches, resolve }));
-    return within(
-      coming,
-      `${what} (heard so far: ${steps.map(({ step, taskId }) => `${step} ${taskId}`).join(", ")})`,
-      ms,
-    );
+    const heard = () => steps.map(({ step, taskId }) => `${step} ${taskId}`).join(", ");
+    return within(coming, () => `${what} (heard: ${heard()})`, ms);
   }
 
   function event(step: StepName, taskId: string, count = 1): Promise<ToldStep> {

@@ -3,11 +3,11 @@ import { setTimeout as pause } from "node:timers/promises";
 /** How long a test waits for what should come at once, ms: long, since the machine may be busy, and never met when all is well. */
 export const PATIENCE_MS = 10_000;
 
-/** Rejects with `what` unless `promise` settles in time. */
-export async function within<T>(promise: Promise<T>, what: string, ms = PATIENCE_MS): Promise<T> {
+/** Rejects unless `promise` settles in time; `what` then tells what was missed. */
+export async function within<T>(promise: Promise<T>, what: () => string, ms = PATIENCE_MS): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what} did not come within ${ms} ms`)), ms);
+    timer = setTimeout(() => reject(new Error(`${what()} did not come within ${ms} ms`)), ms);
   });
   try {
     return await Promise.race([promise, late]);

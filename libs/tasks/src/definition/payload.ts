@@ -78,8 +78,21 @@ export function checkPayload<Payload extends JsonObject>(
   task: PublishableTask<Payload>,
   payload: unknown,
 ): Payload | Promise<Payload> {
-  const result = task.payload["~standard"].validate(payload);
-  return result instanceof Promise ? result.then((settled) => accept(task.name, settled)) : accept(task.name, result);
+  const broken = (cause: unknown) =>
+    new PayloadRefusedError(task.name, `its schema broke: ${cause instanceof Error ? cause.message : cause}`, cause);
+  let result: StandardSchemaV1.Result<Payload> | Promise<StandardSchemaV1.Result<Payload>>;
+  try {
+    result = task.payload["~standard"].validate(payload);
+  } catch (cause) {
+    throw broken(cause);
+  }
+  if (!(result instanceof Promise)) return accept(task.name, result);
+  return result.then(
+    (settled) => accept(task.name, settled),
+    (cause) => {
+      throw broken(cause);
+    },
+  );
 }
 
 /** SHA-256 of the canonical payload, hexadecimal. */

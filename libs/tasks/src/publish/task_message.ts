@@ -1,6 +1,16 @@
-import { headers as newHeaders } from "@nats-io/nats-core";
+import { headers as newHeaders, type MsgHdrs } from "@nats-io/nats-core";
 import type { SpawnedTask } from "../definition/unit_of_work.ts";
-import { MSG_ID, SCHEDULE, SCHEDULE_TARGET, TASK_ATTEMPT, TASK_ID, TASK_PARENT } from "../wire/headers.ts";
+import {
+  MSG_ID,
+  SCHEDULE,
+  SCHEDULE_TARGET,
+  TASK_ATTEMPT,
+  TASK_ERRORS,
+  TASK_GROUP,
+  TASK_ID,
+  TASK_PARENT,
+  TRACEPARENT,
+} from "../wire/headers.ts";
 import type { OutgoingMessage } from "../wire/publish_surely.ts";
 import { dueSubject, laterSubject, taskSubject } from "../wire/subject.ts";
 
@@ -23,17 +33,35 @@ export function messageOf(task: SpawnedTask, parent?: string): OutgoingMessage {
   return { subject: laterSubject(task, task.taskId), body, headers };
 }
 
-/** The message that starts attempt `attempt` of a task at `dueAt`. A repeat replaces the schedule that still waits. */
-export function retryMessageOf(
-  task: { readonly task: string; readonly vo: string; readonly taskId: string; readonly parent?: string | undefined },
-  attempt: number,
-  dueAt: string,
-): Omit<OutgoingMessage, "body"> {
+/** The next attempt of a task. */
+export interface NextAttempt {
+  readonly task: string;
+  readonly vo: string;
+  readonly taskId: string;
+  /** Its number. */
+  readonly attempt: number;
+  /** RFC 3339, UTC. */
+  readonly dueAt: string;
+  /** What the attempts before it failed with, where no ledger remembers that. */
+  readonly errors: readonly string[];
+  /** Of the attempt before it. */
+  readonly headers: MsgHdrs | undefined;
+}
+
+/** Who asked for a task stays the same over its attempts. */
+const KEPT = [TASK_PARENT, TASK_GROUP, TRACEPARENT];
+
+/** The message that starts a task's next attempt at its time. A repeat replaces the schedule that still waits. */
+export function retryMessageOf(next: NextAttempt): Omit<OutgoingMessage, "body"> {
   const headers = newHeaders();
-  headers.set(TASK_ID, task.taskId);
-  headers.set(TASK_ATTEMPT, String(attempt));
-  if (task.parent) headers.set(TASK_PARENT, task.parent);
-  headers.set(SCHEDULE, atTime(new Date(dueAt)));
-  headers.set(SCHEDULE_TARGET, dueSubject(task));
-  return { subject: laterSubject(task, `${task.taskId}~${attempt}`), headers };
+  headers.set(TASK_ID, next.taskId);
+  headers.set(TASK_ATTEMPT, String(next.attempt));
+  for (const key of KEPT) {
+    const value = next.headers?.get(key);
+    if (value) headers.set(key, value);
+  }
+  for (const error of next.errors) headers.append(TASK_ERRORS, error);
+  headers.set(SCHEDULE, atTime(new Date(next.dueAt)));
+  headers.set(SCHEDULE_TARGET, dueSubject(next));
+  return { subject: laterSubject(next, `${next.taskId}~${next.attempt}`), headers };
 }

@@ -7,6 +7,8 @@ export const TASK_ATTEMPT = "Task-Attempt";
 export const TASK_PARENT = "Task-Parent";
 export const TASK_GROUP = "Task-Group";
 export const TRACEPARENT = "traceparent";
+/** What earlier attempts failed with, oldest first: of tasks for which no ledger remembers it. */
+export const TASK_ERRORS = "Task-Errors";
 
 /** Headers of a dead letter, beside those the task had. */
 export const DEAD_REASON = "Dead-Reason";

@@ -1,7 +1,11 @@
+import type { RetryPolicy } from "../definition/retry.ts";
 import type { OutcomeRow } from "../definition/unit_of_work.ts";
+import { oneLine } from "../wire/headers.ts";
 import { checkIsOurs, describeError, type PreparedTask } from "./identify.ts";
 import { type SettleContext, settleByRow, tell } from "./settle.ts";
 
+/** No retry waits longer, ms: a year. */
+const MAX_DELAY_MS = 366 * 86_400_000;
 /** Errors kept of a task's attempts. */
 const MAX_ERRORS = 16;
 
@@ -24,10 +28,26 @@ export async function failAttempt(
     tell(context, task, { step: "abandoned", reason: `no longer ours when it failed: ${describeError(error)}` });
     return;
   }
-  const decision = definition.retry.decide({ error, attempt: task.attempt });
-  const outcome = decision.kind === "drop" ? "dropped" : decision.kind;
-  const dueAt = decision.kind === "retry" ? new Date(Date.now() + decision.delayMs).toISOString() : null;
-  await record(context, task, { outcome, dueAt, error: describeError(error), tookMs });
+  const failure = { error, attempt: task.attempt };
+  await record(context, task, { ...decide(definition.retry, failure), tookMs });
+}
+
+/** What the policy says. One that says nothing sensible ends the task, which would come back for ever otherwise. */
+function decide(policy: RetryPolicy, failure: { error: unknown; attempt: number }): Omit<FailedOutcome, "tookMs"> {
+  const error = describeError(failure.error);
+  try {
+    const decision = policy.decide(failure);
+    if (decision.kind !== "retry") {
+      return { outcome: decision.kind === "drop" ? "dropped" : "dead", dueAt: null, error };
+    }
+    if (!(decision.delayMs >= 0 && decision.delayMs <= MAX_DELAY_MS)) {
+      throw new RangeError(`it gave a delay of ${decision.delayMs} ms, which is none from 0 to ${MAX_DELAY_MS}`);
+    }
+    return { outcome: "retry", dueAt: new Date(Date.now() + decision.delayMs).toISOString(), error };
+  } catch (cause) {
+    const problem = `retry policy ${policy.name} cannot be followed: ${describeError(cause)}`;
+    return { outcome: "dead", dueAt: null, error: oneLine(`${problem}; the task failed with ${error}`) };
+  }
 }
 
 /** Gives up a task that has begun too often without an end. */

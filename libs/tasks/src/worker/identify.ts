@@ -2,7 +2,7 @@ import type { JsonObject } from "../definition/json.ts";
 import { checkPayload, payloadHash, readPayload } from "../definition/payload.ts";
 import type { OutcomeRow, UnitOfWork } from "../definition/unit_of_work.ts";
 import { attemptOf, checkTaskId, taskIdOf } from "../wire/delivery.ts";
-import { oneLine } from "../wire/headers.ts";
+import { oneLine, TASK_ERRORS } from "../wire/headers.ts";
 import type { ReceivedTask } from "./received_task.ts";
 
 /** An id of this shape is an occurrence's or one of its children's: the VO in it must be the message's own. */
@@ -61,7 +61,8 @@ export async function prepare(received: ReceivedTask, ledger: UnitOfWork<unknown
   }
   const raw = readPayload(received.definition.name, received.body);
   const payload = await checkPayload(received.definition, raw);
-  return { received, taskId, attempt, payload, payloadHash: payloadHash(raw), ledger, errors: [] };
+  const errors = received.definition.effect === "once" ? [] : (received.headers?.values(TASK_ERRORS) ?? []);
+  return { received, taskId, attempt, payload, payloadHash: payloadHash(raw), ledger, errors };
 }
 
 /** Throws {@linkcode TaskRefusedError} where the ledger's row for this id is another task's. */

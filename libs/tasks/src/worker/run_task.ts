@@ -108,14 +108,22 @@ async function run(context: RunContext, received: ReceivedTask, waiting: Waiting
     return takeLocks(context, { ...task, attempt }, waiting);
   }
   checkIsOurs(row, task);
-  if (!covers(row, task.attempt)) return takeLocks(context, { ...task, errors: row.errors }, waiting);
+  if (!covers(row, task.attempt)) {
+    return takeLocks(context, { ...task, attempt: row.attempt + 1, errors: row.errors }, waiting);
+  }
   await settleByRow(context, task, { row, tookMs: undefined });
   return OVER;
 }
 
 async function takeLocks(context: RunContext, task: PreparedTask, { waiter, waitedMs }: Waiting): Promise<TaskEnd> {
   const { definition, vo, delivery } = task.received;
-  const keys = definition.locks(task.payload as never, vo).map((lock) => lock.key);
+  let keys: readonly string[];
+  try {
+    keys = definition.locks(task.payload as never, vo).map((lock) => lock.key);
+  } catch (error) {
+    await failAttempt(context, task, { error, tookMs: 0 });
+    return OVER;
+  }
   if (keys.length === 0) return underLeases(context, task, []);
   const untilMs = performance.now() + definition.timeoutMs + ABORT_GRACE_MS;
   const taken = await context.locks.tryAcquire(keys, { taskId: task.taskId, untilMs, waiter });
@@ -139,7 +147,13 @@ async function underLeases(context: RunContext, task: PreparedTask, leases: read
     const running = start(context, task, leases);
     const end = await running.ended.finally(() => context.onEnd(running));
     const released = release();
-    await conclude(context, task, { end, tookMs: performance.now() - running.startedAtMs });
+    try {
+      await conclude(context, task, { end, tookMs: performance.now() - running.startedAtMs });
+    } catch (error) {
+      // The run has ended; that its end could not be recorded says nothing against the task.
+      if (task.received.delivery.count > 1) await context.starts.handedBack(task.taskId);
+      throw error;
+    }
     await released;
     return running.isStuck() ? { kind: "stuck" } : OVER;
   } finally {

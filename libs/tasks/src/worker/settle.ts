@@ -4,13 +4,16 @@ import { retryMessageOf } from "../publish/task_message.ts";
 import type { Broker } from "../wire/broker.ts";
 import { storeDeadLetter } from "../wire/dead_letter.ts";
 import { publishEvent } from "../wire/events.ts";
-import { oneLine, TASK_PARENT } from "../wire/headers.ts";
+import { oneLine } from "../wire/headers.ts";
 import type { Step } from "../wire/observer.ts";
 import { publishSurely } from "../wire/publish_surely.ts";
 import type { IdentifiedTask, PreparedTask } from "./identify.ts";
 import type { StartCounts } from "./poison.ts";
 import type { ReceivedTask } from "./received_task.ts";
 import type { StreamLedger } from "./stream_ledger.ts";
+
+/** Errors that a message carries to its next attempt: a kilobyte each, within the room that TASKS leaves for headers. */
+const MAX_TOLD_ERRORS = 8;
 
 /** What settling needs of its worker. */
 export interface SettleContext {
@@ -74,7 +77,9 @@ export async function refuse(context: SettleContext, task: IdentifiedTask, reaso
 
 async function storeRetry({ broker }: SettleContext, { received }: IdentifiedTask, row: OutcomeRow): Promise<void> {
   const dueAt = row.dueAt ?? new Date().toISOString();
-  const retry = retryMessageOf({ ...row, parent: received.headers?.get(TASK_PARENT) }, row.attempt + 1, dueAt);
+  // A database remembers the errors itself.
+  const errors = received.definition.effect === "once" ? [] : row.errors.slice(-MAX_TOLD_ERRORS);
+  const retry = retryMessageOf({ ...row, attempt: row.attempt + 1, dueAt, errors, headers: received.headers });
   await publishSurely(broker, { ...retry, body: received.body });
 }
 
