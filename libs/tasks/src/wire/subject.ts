@@ -8,8 +8,16 @@ export interface TaskAddress {
   readonly vo: string;
 }
 
-function address({ task, vo }: TaskAddress): string {
-  return `${checkTaskName(task)}.${vo === NO_VO ? vo : checkVoName(vo)}`;
+/** Returns `to`. Throws `InvalidNameError` where its names make no subject. */
+export function checkAddress(to: TaskAddress): TaskAddress {
+  checkTaskName(to.task);
+  if (to.vo !== NO_VO) checkVoName(to.vo);
+  return to;
+}
+
+function address(to: TaskAddress): string {
+  const { task, vo } = checkAddress(to);
+  return `${task}.${vo}`;
 }
 
 /** `tasks.<TaskName>.<vo>`: where a task waits. Throws `InvalidNameError`. */

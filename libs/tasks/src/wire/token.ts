@@ -1,17 +1,17 @@
 const encoder = new TextEncoder();
-const decoder = new TextDecoder("utf-8", { fatal: true });
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Bytes that stand for themselves in a token: legal in subjects, KV keys and consumer names alike. */
 const PLAIN = /[A-Za-z0-9_-]/;
+const DOT = 0x2e;
 
-function escapeBytes(text: string, plain: (character: string, index: number) => boolean): string {
+function escapeBytes(text: string, isPlain: (character: string, at: number, bytes: Uint8Array) => boolean): string {
+  const bytes = encoder.encode(text);
   let escaped = "";
-  let index = 0;
-  for (const byte of encoder.encode(text)) {
+  for (const [at, byte] of bytes.entries()) {
     const character = String.fromCharCode(byte);
-    escaped +=
-      byte < 0x80 && plain(character, index) ? character : `=${byte.toString(16).toUpperCase().padStart(2, "0")}`;
-    index++;
+    const plain = byte < 0x80 && isPlain(character, at, bytes);
+    escaped += plain ? character : `=${byte.toString(16).toUpperCase().padStart(2, "0")}`;
   }
   return escaped;
 }
@@ -27,9 +27,9 @@ export function escapeToken(text: string): string {
  * A dot that would begin, end or double is escaped, since KV refuses empty tokens.
  */
 export function escapeKey(text: string): string {
-  return escapeBytes(text, (character, index) => {
+  return escapeBytes(text, (character, at, bytes) => {
     if (character === "/") return true;
-    if (character === ".") return index > 0 && index < text.length - 1 && text[index - 1] !== ".";
+    if (character === ".") return at > 0 && at < bytes.length - 1 && bytes[at - 1] !== DOT;
     return PLAIN.test(character);
   });
 }

@@ -3,8 +3,9 @@ import { canonicalJson, type JsonObject } from "../definition/json.ts";
 import { checkPayload, PayloadRefusedError, sizeProblem } from "../definition/payload.ts";
 import type { PublishableTask, ScheduleOptions, SpawnOptions } from "../definition/task.ts";
 import type { SpawnedTask } from "../definition/unit_of_work.ts";
-import { checkedPayload, voFor } from "../publish/publisher.ts";
-import { boundId } from "../wire/delivery.ts";
+import { voFor } from "../publish/publisher.ts";
+import { boundId, checkTaskId } from "../wire/delivery.ts";
+import { checkAddress } from "../wire/subject.ts";
 import { createHash } from "node:crypto";
 
 /** Most children of one parent: their list is one row of the ledger. */
@@ -12,6 +13,10 @@ export const MAX_CHILDREN = 20_000;
 
 function hash(text: string): string {
   return createHash("sha256").update(text).digest("base64url").slice(0, 22);
+}
+
+function toError(cause: unknown): Error {
+  return cause instanceof Error ? cause : new Error(String(cause), { cause });
 }
 
 /**
@@ -26,7 +31,7 @@ export class Children implements AmbientPublisher {
   readonly #maxPayloadBytes: number;
   readonly #spawned = new Map<string, SpawnedTask>();
   readonly #equals = new Map<string, number>();
-  readonly #checks: Promise<unknown>[] = [];
+  readonly #checks: Promise<Error | undefined>[] = [];
 
   constructor(parentId: string, parentVo: string, maxPayloadBytes: number) {
     this.#parentId = parentId;
@@ -34,40 +39,47 @@ export class Children implements AmbientPublisher {
     this.#maxPayloadBytes = maxPayloadBytes;
   }
 
-  /** Buffers a child and answers its id. Throws `PayloadRefusedError`, `InvalidNameError`, and `RangeError` beyond {@linkcode MAX_CHILDREN}. */
+  /**
+   * Buffers a child, as its payload is now, and answers its id. What cannot be published is refused here: after the commit it would be too late.
+   *
+   * Throws `PayloadRefusedError`, `InvalidNameError`, and `RangeError` beyond {@linkcode MAX_CHILDREN}.
+   */
   spawn<Payload extends JsonObject>(
     task: PublishableTask<Payload>,
     payload: Payload,
     options: SpawnOptions = {},
   ): string {
-    const vo = voFor(task, task.per === "all" ? undefined : (options.vo ?? this.#parentVo));
-    const problem = sizeProblem(payload);
-    if (problem !== undefined) throw new PayloadRefusedError(task.name, problem);
-    const checked = checkPayload(task, payload);
-    if (checked instanceof Promise) this.#checks.push(checked);
-    const text = JSON.stringify(payload);
-    if (text.length > this.#maxPayloadBytes) {
-      throw new PayloadRefusedError(
-        task.name,
-        `it has ${text.length} characters of JSON; ${this.#maxPayloadBytes} bytes are the limit`,
-      );
-    }
-    return this.#add({ task: task.name, vo, payload }, options);
+    return this.#buffer(task, payload, options);
   }
 
+  /** As {@linkcode spawn}, and at once: also a child whose promise nobody awaits is one of this run. */
   async schedule<Payload extends JsonObject>(
     task: PublishableTask<Payload>,
     options: ScheduleOptions<Payload>,
   ): Promise<string> {
-    const payload = await checkedPayload(task, options.payload, this.#maxPayloadBytes);
-    const vo = voFor(task, task.per === "all" ? undefined : (options.vo ?? this.#parentVo));
-    return this.#add({ task: task.name, vo, payload }, options);
+    return this.#buffer(task, options.payload ?? {}, options);
   }
 
   /** All children, once asynchronous schemas have spoken. Throws `PayloadRefusedError`. */
   async seal(): Promise<readonly SpawnedTask[]> {
-    await Promise.all(this.#checks);
+    for (const refusal of await Promise.all(this.#checks)) if (refusal !== undefined) throw refusal;
     return [...this.#spawned.values()];
+  }
+
+  #buffer(task: PublishableTask, payload: JsonObject, options: SpawnOptions): string {
+    const vo = voFor(task, task.per === "all" ? undefined : (options.vo ?? this.#parentVo));
+    const problem = sizeProblem(payload);
+    if (problem !== undefined) throw new PayloadRefusedError(task.name, problem);
+    const checked = checkPayload(task, payload);
+    // A refusal is kept, and thrown at the run's end: until then nobody would handle its promise.
+    if (checked instanceof Promise) this.#checks.push(checked.then(() => undefined, toError));
+    const text = JSON.stringify(payload);
+    const bytes = Buffer.byteLength(text);
+    if (bytes > this.#maxPayloadBytes) {
+      const limit = this.#maxPayloadBytes;
+      throw new PayloadRefusedError(task.name, `it has ${bytes} bytes of JSON; ${limit} are the limit`);
+    }
+    return this.#add({ task: task.name, vo, payload: JSON.parse(text) }, options);
   }
 
   #add({ task, vo, payload }: Omit<SpawnedTask, "taskId">, { key, at }: SpawnOptions): string {
@@ -76,7 +88,8 @@ export class Children implements AmbientPublisher {
         `Cannot spawn ${task}: this run has ${MAX_CHILDREN} children already, the most there may be`,
       );
     }
-    const taskId = this.#idOf(task, vo, key ?? this.#keyOf(task, vo, payload));
+    checkAddress({ task, vo });
+    const taskId = checkTaskId(this.#idOf(task, vo, key ?? this.#keyOf(task, vo, payload)));
     if (this.#spawned.has(taskId)) {
       throw new RangeError(
         `Cannot spawn ${task}: its key ${JSON.stringify(key)} was used in this run; give each child its own`,
