@@ -1,6 +1,7 @@
 import type { AnyTask } from "../definition/task.ts";
-import type { Broker } from "../wire/broker.ts";
+import { type Broker, streamExists } from "../wire/broker.ts";
 import type { ConfigurationWatch } from "../wire/configuration_watch.ts";
+import { isStreamGone, TASKS } from "../wire/streams.ts";
 import type { Agenda, Entry } from "./agenda.ts";
 import type { Bell } from "./bell.ts";
 import type { BrokerClock } from "./broker_clock.ts";
@@ -53,6 +54,12 @@ function putBack({ agenda, clock }: RoundContext, entries: readonly Entry[]): vo
   }
 }
 
+/** Silence also means a change of leader; only the stream's own info tells that it is gone. */
+async function declareIfGone(broker: Broker, cause: unknown): Promise<void> {
+  if (!isStreamGone(cause) && (await streamExists(broker.jsm, TASKS))) return;
+  await broker.declareMissing();
+}
+
 async function attemptRound(context: RoundContext, entries: readonly Entry[]): Promise<void> {
   const { broker, report } = context;
   try {
@@ -61,10 +68,9 @@ async function attemptRound(context: RoundContext, entries: readonly Entry[]): P
     putBack(context, entries);
     if (broker.nc.isClosed()) throw cause;
     report.note("round", "Cannot publish what is due yet", { cause });
-    // Silence also means a change of leader; only the stream's own info tells that it is gone.
-    await broker
-      .declareMissing()
-      .catch((error: unknown) => report.note("declare", "Cannot look for missing streams yet", { cause: error }));
+    await declareIfGone(broker, cause).catch((error: unknown) =>
+      report.note("declare", "Cannot look for missing streams yet", { cause: error }),
+    );
   }
 }
 

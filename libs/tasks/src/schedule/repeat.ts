@@ -1,3 +1,4 @@
+import { isSilence } from "../wire/publish_surely.ts";
 import { createBell } from "./bell.ts";
 import type { Reporter } from "./reporter.ts";
 
@@ -24,7 +25,8 @@ export async function repeat(chore: Chore, report: Reporter, signal: AbortSignal
       await chore.run(signal);
     } catch (cause) {
       if (signal.aborted) return;
-      report.alarm(`chore ${chore.name}`, `Cannot finish ${chore.name} this time; it comes again`, { cause });
+      const tell = isSilence(cause) ? report.note : report.alarm;
+      tell(`chore ${chore.name}`, `Cannot finish ${chore.name}; it comes again`, { cause });
     }
     await sleepLong(chore.everyMs, signal);
   }

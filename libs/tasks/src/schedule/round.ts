@@ -21,7 +21,7 @@ const BLOCKED_MS = 500;
 const PAUSED_MS = 1_000;
 /** After a failed write, ms: this, twice, four times as long, up to the longest. */
 const FIRST_BACKOFF_MS = 100;
-const LONGEST_BACKOFF_MS = 5_000;
+const LONGEST_BACKOFF_MS = 3_000;
 /** Batches under way. The server keeps 50 a stream, for all who publish. */
 const BATCHES_AT_ONCE = 4;
 const DROPS_AT_ONCE = 32;

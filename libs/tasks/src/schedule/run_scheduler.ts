@@ -1,4 +1,5 @@
 import type { AnyTask } from "../definition/task.ts";
+import type { Lease } from "../locks/lease.ts";
 import type { Locks } from "../locks/locks.ts";
 import type { Broker } from "../wire/broker.ts";
 import type { ConfigurationWatch } from "../wire/configuration_watch.ts";
@@ -6,6 +7,7 @@ import { createAgenda } from "./agenda.ts";
 import { createBell } from "./bell.ts";
 import { openBrokerClock } from "./broker_clock.ts";
 import { createDisplay } from "./display.ts";
+import { impatient } from "./impatient_broker.ts";
 import { keepSchedules } from "./keep_schedules.ts";
 import { takeTheLead } from "./leadership.ts";
 import { createPauses } from "./pauses.ts";
@@ -64,6 +66,14 @@ async function together(
   if (first !== undefined) throw first.reason;
 }
 
+async function throwWhenClosed({ nc }: Broker, signal: AbortSignal): Promise<void> {
+  const { promise: aborted, resolve } = Promise.withResolvers<void>();
+  signal.addEventListener("abort", () => resolve(), { once: true });
+  const cause = await Promise.race([nc.closed(), aborted]);
+  if (!signal.aborted)
+    throw new Error("Cannot go on scheduling: the connection to NATS was closed; start anew", { cause });
+}
+
 /**
  * Does what the leading scheduler does until `signal` aborts, whether others lead too or not: occurrences, sweeping, display, chores.
  *
@@ -87,9 +97,22 @@ export async function lead(options: Omit<SchedulerOptions, "locks" | "onRole">, 
     { name: "reading all pauses", everyMs: PAUSES_MS, run: () => pauses.reread() },
   ];
   await together(signal, [
+    (until) => throwWhenClosed(broker, until),
     (until) => keepSchedules({ broker, worker, tasks, configuration, clock, bell, pauses, report }, agenda, until),
     ...[...own, ...chores].map((chore) => (until: AbortSignal) => repeat(chore, report, until)),
   ]);
+}
+
+async function leadUnder(lease: Lease, options: SchedulerOptions, report: Reporter): Promise<void> {
+  const { signal, onRole = () => {} } = options;
+  onRole("leading");
+  try {
+    await lead({ ...options, signal: AbortSignal.any([signal, lease.signal]) }, report);
+  } finally {
+    onRole("standby");
+  }
+  if (!signal.aborted)
+    report.note("lead", "This scheduler has lost the lead and stands by", { cause: lease.signal.reason });
 }
 
 /**
@@ -102,23 +125,19 @@ export async function lead(options: Omit<SchedulerOptions, "locks" | "onRole">, 
  * ```
  */
 export async function runScheduler(options: SchedulerOptions): Promise<void> {
-  const { broker, locks, worker, signal, onRole = () => {} } = options;
+  const { locks, worker, signal } = options;
+  const broker = await impatient(options.broker);
   const report = createReporter(broker.observer);
-  onRole("standby");
+  options.onRole?.("standby");
   while (!signal.aborted) {
     try {
       await using lease = await takeTheLead(locks, worker, signal);
       if (lease === undefined) return;
-      onRole("leading");
-      await lead({ ...options, signal: AbortSignal.any([signal, lease.signal]) }, report);
-      if (!signal.aborted)
-        report.note("lead", "This scheduler has lost the lead and stands by", { cause: lease.signal.reason });
+      await leadUnder(lease, { ...options, broker }, report);
     } catch (cause) {
       if (broker.nc.isClosed()) throw cause;
       report.alarm("lead", "Cannot lead as scheduler for now; trying again", { cause });
       await sleepLong(REST_MS, signal);
-    } finally {
-      onRole("standby");
     }
   }
 }

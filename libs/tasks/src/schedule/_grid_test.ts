@@ -1,0 +1,165 @@
+import { startNatsServer } from "@muster/local";
+import type { NatsConnection } from "@nats-io/nats-core";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Schedule } from "../definition/schedule.ts";
+import { type AnyTask, atLeastOnceFactory } from "../definition/task.ts";
+import { openBroker } from "../locks/open_broker.ts";
+import type { Broker } from "../wire/broker.ts";
+import { changeConfiguration, type Configuration, withVo } from "../wire/configuration.ts";
+import { type ConfigurationWatch, watchConfiguration } from "../wire/configuration_watch.ts";
+import { connectNats } from "../wire/connection.ts";
+import { TASK_ID } from "../wire/headers.ts";
+import { TASKS } from "../wire/streams.ts";
+import { impatient } from "./impatient_broker.ts";
+import { createReporter } from "./reporter.ts";
+import type { Chore } from "./repeat.ts";
+import { lead } from "./run_scheduler.ts";
+
+const PATIENCE_MS = 8_000;
+const defineTask = atLeastOnceFactory();
+
+/** A task that nobody runs here. */
+export function periodic(name: string, schedule: Schedule | undefined, per: "vo" | "all" = "vo"): AnyTask {
+  return defineTask({ name, per, ...(schedule === undefined ? {} : { schedule }), execute() {} });
+}
+
+/** An occurrence, as TASKS announced it when it was stored. */
+export interface Seen {
+  readonly taskId: string;
+  /** `<Task>/<vo>`. */
+  readonly of: string;
+  readonly dueAt: number;
+  readonly sequence: number;
+  /** When we heard of it, ms since the epoch. */
+  readonly heardAt: number;
+}
+
+/** Hears of each task that is stored from now on. */
+export function listen(nc: NatsConnection) {
+  const seen: Seen[] = [];
+  const waiting = new Set<() => void>();
+  nc.subscribe("wake.>", {
+    callback(error, message) {
+      if (error !== null) throw error;
+      const taskId = message.headers?.get(TASK_ID) ?? "";
+      const [task, vo, , dueAt = ""] = taskId.split("/");
+      const sequence = Number(message.headers?.get("Nats-Sequence"));
+      seen.push({ taskId, of: `${task}/${vo}`, dueAt: Date.parse(dueAt), sequence, heardAt: Date.now() });
+      for (const look of waiting) look();
+    },
+  });
+  return {
+    seen,
+    /** Resolves with all that match, once there are `count`. */
+    async atLeast(count: number, matches: (one: Seen) => boolean = () => true): Promise<Seen[]> {
+      const { promise, resolve, reject } = Promise.withResolvers<Seen[]>();
+      const look = () => {
+        const found = seen.filter(matches);
+        if (found.length >= count) resolve(found);
+      };
+      const timer = setTimeout(
+        () => reject(new Error(`heard ${seen.length} tasks, not ${count} that match`)),
+        PATIENCE_MS,
+      );
+      waiting.add(look);
+      look();
+      try {
+        return await promise;
+      } finally {
+        waiting.delete(look);
+        clearTimeout(timer);
+      }
+    },
+  };
+}
+
+/** A scheduler that leads because it is told to, on a connection of its own. */
+export interface Leader extends AsyncDisposable {
+  readonly broker: Broker;
+  readonly alarms: string[];
+  readonly ended: Promise<void>;
+}
+
+async function reconnected(nc: NatsConnection): Promise<void> {
+  for await (const { type } of nc.status()) if (type === "reconnect") return;
+}
+
+/** A real server with Muster's streams, in a folder of its own. */
+export async function startGrid(options: { readonly vos?: readonly string[] } = {}) {
+  const dataDir = await mkdtemp(join(tmpdir(), "muster-schedule-"));
+  let server = await startNatsServer({ dataDir, syncInterval: "lazy" });
+  const { port, url } = server;
+  const opened = new AsyncDisposableStack();
+
+  async function connect(): Promise<{ broker: Broker; configuration: ConfigurationWatch; alarms: string[] }> {
+    const alarms: string[] = [];
+    const nc = await connectNats({ url, name: "test" });
+    opened.defer(() => nc.close());
+    const broker = await openBroker(nc, {
+      observer: { alarm: (message) => void alarms.push(message), note() {}, step() {} },
+    });
+    return { broker, configuration: opened.use(await watchConfiguration(broker)), alarms };
+  }
+
+  const own = await connect();
+  const configure = (change: (now: Configuration) => Configuration) => changeConfiguration(own.broker, change);
+  await configure((now) => (options.vos ?? ["lhcb"]).reduce((before, vo) => withVo(before, vo), now));
+  await own.configuration.refresh();
+
+  return {
+    ...own,
+    url,
+    configure,
+    /** Leads with `tasks` until disposed of. `distort` plays a broken network. */
+    async lead(
+      tasks: readonly AnyTask[],
+      { distort = (broker: Broker) => broker, chores = [] as readonly Chore[] } = {},
+    ): Promise<Leader> {
+      const { broker, configuration, alarms } = await connect();
+      const stopped = new AbortController();
+      const distorted = distort(await impatient(broker));
+      const report = createReporter(distorted.observer);
+      const lent = { broker: distorted, configuration, tasks, chores, worker: "test", signal: stopped.signal };
+      const ended = lead(lent, report);
+      const leader = {
+        broker,
+        alarms,
+        ended,
+        async [Symbol.asyncDispose]() {
+          stopped.abort();
+          await ended;
+        },
+      };
+      return opened.use(leader);
+    },
+    /** Does an occurrence's work: its message goes. */
+    finish: ({ sequence }: Pick<Seen, "sequence">) => own.broker.jsm.streams.deleteMessage(TASKS, sequence, false),
+    async killServer(): Promise<void> {
+      server.kill("SIGKILL");
+      await server.exited;
+    },
+    /** Resolves when our own connection is back; the others are soon. */
+    async restartServer(): Promise<void> {
+      const back = reconnected(own.broker.nc);
+      server = await startNatsServer({ dataDir, port, syncInterval: "lazy" });
+      await back;
+    },
+    async [Symbol.asyncDispose]() {
+      await opened.disposeAsync();
+      await server.stop();
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+export type Grid = Awaited<ReturnType<typeof startGrid>>;
+
+/** The number of messages on each subject of TASKS that matches. */
+export async function countOn(
+  { broker }: Pick<Grid, "broker">,
+  filter: string,
+): Promise<Readonly<Record<string, number>>> {
+  return (await broker.jsm.streams.info(TASKS, { subjects_filter: filter })).state.subjects ?? {};
+}

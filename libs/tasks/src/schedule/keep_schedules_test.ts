@@ -1,0 +1,207 @@
+import test from "ava";
+import { setTimeout as pause } from "node:timers/promises";
+import { every } from "../definition/schedule.ts";
+import { withoutVo, withVo } from "../wire/configuration.ts";
+import { TASKS } from "../wire/streams.ts";
+import { countOn, type Grid, listen, periodic, startGrid } from "./_grid_test.ts";
+import { withSchedule, withScheduleSwitched } from "./change_schedule.ts";
+import { cron } from "../definition/schedule.ts";
+import { parseMarker, printMarker } from "./marker.ts";
+import { pauseSchedule, resumeSchedule } from "./pauses.ts";
+
+const tick = every({ seconds: 1 });
+
+async function markerOf({ broker }: Grid, subject: string) {
+  const stored = await broker.jsm.streams.getMessage(TASKS, { last_by_subj: subject });
+  return stored && parseMarker(stored.seq, stored.string());
+}
+
+test("each VO's occurrences come on its own grid, once each, with the marker right before the message", async (t) => {
+  await using grid = await startGrid({ vos: ["lhcb", "vo.cta.in2p3.fr"] });
+  const heard = listen(grid.broker.nc);
+  await using _leader = await grid.lead([periodic("Tick", tick)]);
+  for (const vo of ["lhcb", "vo.cta.in2p3.fr"]) {
+    const [first] = await heard.atLeast(1, ({ of }) => of === `Tick/${vo}`);
+    if (first === undefined) return t.fail();
+    t.true(Math.abs(first.heardAt - first.dueAt) < 500);
+    t.is((await markerOf(grid, `markers.Tick.${vo}.default`))?.message, first.sequence);
+    await grid.finish(first);
+    const [, second] = await heard.atLeast(2, ({ of }) => of === `Tick/${vo}`);
+    t.is((second?.dueAt ?? 0) % 1_000, first.dueAt % 1_000);
+    t.true((second?.dueAt ?? 0) > first.dueAt);
+  }
+  t.is(new Set(heard.seen.map(({ taskId }) => taskId)).size, heard.seen.length);
+});
+
+test("I19, I20: while an occurrence waits or runs none comes; when it is over, the newest one due", async (t) => {
+  await using grid = await startGrid();
+  const heard = listen(grid.broker.nc);
+  await using _leader = await grid.lead([periodic("Tick", tick)]);
+  const [first] = await heard.atLeast(1);
+  await pause(3_500); // three occurrences come due, and must not show
+  t.is(heard.seen.length, 1);
+  const askedAt = Date.now();
+  await grid.finish(first ?? t.fail());
+  const [, second] = await heard.atLeast(2);
+  t.true((second?.heardAt ?? 0) - askedAt < 1_000);
+  t.true((second?.dueAt ?? 0) > (second?.heardAt ?? 0) - 1_100, "it is the newest, not the one after the last");
+  t.deepEqual(await countOn(grid, "tasks.>"), { "tasks.Tick.lhcb": 1 });
+});
+
+test("I20: after an outage of ten minutes one occurrence comes, the newest, and then the normal rhythm", async (t) => {
+  await using grid = await startGrid();
+  const dueAt = Date.now() - 600_000;
+  await grid.broker.js.publish("markers.Tick.lhcb.default", printMarker({ dueAt, schedule: "every 1s", message: 0 }));
+  const heard = listen(grid.broker.nc);
+  await using _leader = await grid.lead([periodic("Tick", tick)]);
+  const [first] = await heard.atLeast(1);
+  t.true((first?.dueAt ?? 0) > (first?.heardAt ?? 0) - 1_500);
+  await grid.finish(first ?? t.fail());
+  const [, second] = await heard.atLeast(2);
+  t.true((second?.dueAt ?? 0) - (first?.dueAt ?? 0) >= 1_000);
+});
+
+test("a schedule that is due in months or years fires not now, nothing spins, and others are on time", async (t) => {
+  await using grid = await startGrid();
+  const heard = listen(grid.broker.nc);
+  const far = [periodic("Yearly", cron("0 0 29 2 *"), "all"), periodic("Rare", every({ days: 40 }), "all")];
+  await using leader = await grid.lead([...far, periodic("Tick", tick)]);
+  const [first] = await heard.atLeast(1);
+  await pause(200);
+  const { outMsgs } = leader.broker.nc.stats();
+  const [, last] = [await grid.finish(first ?? t.fail()), await heard.atLeast(2)];
+  t.true(Math.abs((last.at(-1)?.heardAt ?? 0) - (last.at(-1)?.dueAt ?? 0)) < 700);
+  t.true(heard.seen.every(({ of }) => of === "Tick/lhcb"));
+  t.true(leader.broker.nc.stats().outMsgs - outMsgs < 60, "idle schedules ask nothing of the broker");
+});
+
+test("a changed schedule counts within a second, and not for times before the change", async (t) => {
+  await using grid = await startGrid();
+  const heard = listen(grid.broker.nc);
+  await using _leader = await grid.lead([periodic("Tick", tick)]);
+  const [first] = await heard.atLeast(1);
+  const changedAt = Date.now();
+  await grid.configure((now) => withSchedule(now, { task: "Tick" }, "every 2s"));
+  await pause(300);
+  await grid.finish(first ?? t.fail());
+  const [, second] = await heard.atLeast(2);
+  t.true((second?.dueAt ?? 0) > changedAt, "no time of the new grid before the change");
+  t.is((await markerOf(grid, "markers.Tick.lhcb.default"))?.schedule, "every 2s");
+  await grid.finish(second ?? t.fail());
+  const [, , third] = await heard.atLeast(3);
+  t.is((third?.dueAt ?? 0) - (second?.dueAt ?? 0), 2_000);
+});
+
+test("a misspelt override is reported and changes nothing", async (t) => {
+  await using grid = await startGrid();
+  const heard = listen(grid.broker.nc);
+  await using leader = await grid.lead([periodic("Tick", tick)]);
+  const [first] = await heard.atLeast(1);
+  await grid.configure((now) => ({ ...now, tasks: { Tick: { schedule: "cron 0 0 31 2 *" } } }));
+  await grid.finish(first ?? t.fail());
+  await heard.atLeast(2);
+  t.true(leader.alarms.some((message) => message.includes("Tick/lhcb")));
+});
+
+test("switched off for one VO, it is off within a second, also what waits; the others go on, and on again it begins anew", async (t) => {
+  await using grid = await startGrid({ vos: ["atlas", "lhcb"] });
+  const heard = listen(grid.broker.nc);
+  await using _leader = await grid.lead([periodic("Tick", tick)]);
+  await heard.atLeast(1, ({ of }) => of === "Tick/lhcb");
+  const [other] = await heard.atLeast(1, ({ of }) => of === "Tick/atlas");
+  const events = grid.broker.nc.subscribe("events.Tick.lhcb.dropped", { max: 1 });
+  await grid.configure((now) => withScheduleSwitched(now, { task: "Tick", vo: "lhcb" }, "off"));
+  for await (const event of events) t.regex(event.string(), /switched off/);
+  t.deepEqual(await countOn(grid, "tasks.Tick.lhcb"), {});
+  await grid.finish(other ?? t.fail());
+  await heard.atLeast(2, ({ of }) => of === "Tick/atlas");
+  await pause(1_500);
+  t.is(heard.seen.filter(({ of }) => of === "Tick/lhcb").length, 1);
+
+  const onAt = Date.now();
+  await grid.configure((now) => withScheduleSwitched(now, { task: "Tick", vo: "lhcb" }, "on"));
+  const [, again] = await heard.atLeast(2, ({ of }) => of === "Tick/lhcb");
+  t.true((again?.dueAt ?? 0) > onAt);
+});
+
+test("an added VO has its schedule at once; a removed one loses marker and waiting occurrence", async (t) => {
+  await using grid = await startGrid({ vos: ["lhcb", "atlas"] });
+  const heard = listen(grid.broker.nc);
+  await using leader = await grid.lead([periodic("Tick", tick)]);
+  await heard.atLeast(1, ({ of }) => of === "Tick/lhcb");
+  await grid.configure((now) => withVo(now, "cms"));
+  await heard.atLeast(1, ({ of }) => of === "Tick/cms");
+  await grid.configure((now) => withoutVo(now, "lhcb"));
+  await pause(1_200);
+  await leader[Symbol.asyncDispose]();
+  const before = heard.seen.filter(({ of }) => of === "Tick/lhcb").length;
+  t.is(before, 1);
+  // A leader sweeps first of all.
+  const dropped = grid.broker.nc.subscribe("events.Tick.lhcb.dropped", { max: 1 });
+  await using _next = await grid.lead([periodic("Tick", tick)]);
+  for await (const event of dropped) t.regex(event.string(), /was removed/);
+  await pause(100);
+  t.deepEqual(await countOn(grid, "*.Tick.lhcb.>"), {});
+  t.deepEqual(await countOn(grid, "tasks.Tick.lhcb"), {});
+});
+
+test("a paused schedule rests, and its newest missed time comes right after it is resumed", async (t) => {
+  await using grid = await startGrid({ vos: ["atlas", "lhcb"] });
+  await pauseSchedule(grid.broker, { task: "Tick", vo: "lhcb" }, "CE is down");
+  const heard = listen(grid.broker.nc);
+  await using _leader = await grid.lead([periodic("Tick", tick)]);
+  await heard.atLeast(1, ({ of }) => of === "Tick/atlas");
+  await pause(2_000);
+  t.false(heard.seen.some(({ of }) => of === "Tick/lhcb"));
+  await resumeSchedule(grid.broker, { task: "Tick", vo: "lhcb" });
+  await heard.atLeast(1, ({ of }) => of === "Tick/lhcb");
+  for (const one of [...heard.seen]) await grid.finish(one);
+  await pauseSchedule(grid.broker, { task: "Tick" });
+  await pause(50);
+  const count = heard.seen.length;
+  await pause(1_500);
+  t.is(heard.seen.length, count, "a pause of the whole task holds all its VOs");
+});
+
+test("a marker that lies hours ahead is reported and set back, and the rhythm goes on", async (t) => {
+  await using grid = await startGrid();
+  const dueAt = Date.now() + 3 * 3_600_000;
+  await grid.broker.js.publish("markers.Tick.lhcb.default", printMarker({ dueAt, schedule: "every 1s", message: 0 }));
+  await grid.broker.js.publish("markers.Tock.lhcb.default", "no marker");
+  const heard = listen(grid.broker.nc);
+  await using leader = await grid.lead([periodic("Tick", tick), periodic("Tock", tick)]);
+  await heard.atLeast(1, ({ of }) => of === "Tick/lhcb");
+  await heard.atLeast(1, ({ of }) => of === "Tock/lhcb");
+  t.true(heard.seen.every((one) => one.dueAt <= one.heardAt));
+  t.true(leader.alarms.some((message) => message.includes("Tick/lhcb/default was ahead of the clock")));
+  t.true(leader.alarms.some((message) => message.includes("Tock/lhcb/default was unreadable")));
+});
+
+test("a scheduler that starts more often than the interval is long still meets every time", async (t) => {
+  await using grid = await startGrid();
+  const heard = listen(grid.broker.nc);
+  const task = periodic("Tick", every({ seconds: 2 }));
+  const until = Date.now() + 6_500;
+  let finished = 0;
+  while (Date.now() < until) {
+    await using _leader = await grid.lead([task]);
+    await pause(400);
+    for (const one of heard.seen.slice(finished)) finished += Number(await grid.finish(one));
+  }
+  const times = heard.seen.map(({ dueAt }) => dueAt);
+  t.true(times.length >= 3, `${times.length} occurrences`);
+  t.deepEqual(
+    times.slice(1).map((dueAt, index) => dueAt - (times[index] ?? 0)),
+    times.slice(1).map(() => 2_000),
+  );
+});
+
+test("an occurrence needs nothing of a stream that was deleted: it is declared anew and the rhythm goes on", async (t) => {
+  await using grid = await startGrid();
+  const heard = listen(grid.broker.nc);
+  await using leader = await grid.lead([periodic("Tick", tick)]);
+  await heard.atLeast(1);
+  await grid.broker.jsm.streams.delete(TASKS);
+  await heard.atLeast(2);
+  t.true(leader.alarms.some((message) => message.includes("TASKS had gone")));
+});
