@@ -2,7 +2,7 @@ import type { JsonObject } from "../definition/json.ts";
 import { checkPayload, payloadHash, readPayload } from "../definition/payload.ts";
 import type { OutcomeRow, UnitOfWork } from "../definition/unit_of_work.ts";
 import { attemptOf, checkTaskId, taskIdOf } from "../wire/delivery.ts";
-import { oneLine, TASK_ERRORS } from "../wire/headers.ts";
+import { oneLine, TASK_ATTEMPT, TASK_ERRORS } from "../wire/headers.ts";
 import type { ReceivedTask } from "./received_task.ts";
 
 /** An id of this shape is an occurrence's or one of its children's: the VO in it must be the message's own. */
@@ -39,9 +39,11 @@ export function describeError(error: unknown): string {
   return oneLine(error instanceof Error ? `${error.name}: ${error.message}` : String(error));
 }
 
-/** The task by its id alone, for what is told of it before its headers were looked at. */
+/** The task by what its headers say of it, for what is told before they were checked. */
 export function byId(received: ReceivedTask): IdentifiedTask {
-  return { received, taskId: taskIdOf(received.headers, received.delivery), attempt: 1 };
+  const { headers, delivery } = received;
+  const claimed = Number(headers?.get(TASK_ATTEMPT) || 1);
+  return { received, taskId: taskIdOf(headers, delivery), attempt: Number.isInteger(claimed) ? claimed : 1 };
 }
 
 /** Reads the headers and the payload. Throws {@linkcode TaskRefusedError}, `InvalidNameError` or `PayloadRefusedError`. */

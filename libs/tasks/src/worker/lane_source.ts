@@ -105,13 +105,13 @@ export class LaneSource implements TaskSource {
     this.#wakes.leave();
     clearTimeout(this.#sweepTimer);
     for (const timer of this.#timers) clearTimeout(timer);
-    await this.#sweeping;
+    await Promise.race([this.#sweeping, pause(LAST_ANSWERS_MS, undefined, { ref: false })]);
     // A pull that does not wait is always answered; what it brings after we left would be stuck until its ack wait.
     if (this.#asked > 0 && !this.#options.broker.nc.isClosed()) {
       const answered = new Promise<void>((resolve) => {
         this.#onQuiet = resolve;
       });
-      await Promise.race([answered, pause(LAST_ANSWERS_MS)]);
+      await Promise.race([answered, pause(LAST_ANSWERS_MS, undefined, { ref: false })]);
     }
     this.#subscription.unsubscribe();
   }
@@ -148,6 +148,7 @@ export class LaneSource implements TaskSource {
 
   #forget(key: string, lane: Lane): void {
     this.#lanes.delete(key);
+    this.#giveUpPull(lane);
     this.#rings[PRIORITIES.indexOf(lane.definition.priority)]?.remove(lane);
   }
 

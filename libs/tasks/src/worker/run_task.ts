@@ -46,14 +46,17 @@ export interface Waiting {
 }
 
 export type TaskEnd =
-  /** The message is settled, handed back or left to the server. */
+  /** The message is settled, handed back for later or left to the server. */
   | { readonly kind: "over" }
+  /** It was handed back for others to run at once. */
+  | { readonly kind: "handedBack" }
   /** Another task holds the lock `by`. Nothing has begun. */
   | { readonly kind: "contended"; readonly by: string }
   /** Over, but the task's code ignored its signal and may still be running. */
   | { readonly kind: "stuck" };
 
 const OVER: TaskEnd = { kind: "over" };
+const HANDED_BACK: TaskEnd = { kind: "handedBack" };
 
 function isRefusal(error: unknown): error is Error {
   return error instanceof PayloadRefusedError || error instanceof TaskRefusedError || error instanceof InvalidNameError;
@@ -81,12 +84,18 @@ export async function runTask(context: RunContext, received: ReceivedTask, waiti
 /** Leaves the task without an outcome: its message comes back, and its attempt is not used up. */
 function abandon(context: RunContext, task: IdentifiedTask, cause: unknown): TaskEnd {
   tell(context, task, { step: "abandoned", reason: describeError(cause) });
-  handBack(context, task, cause instanceof DrainedError ? 0 : OUTAGE_DELAY_MS * (0.75 + Math.random() / 2));
-  return OVER;
+  const isDrained = cause instanceof DrainedError;
+  handBack(context, task, isDrained ? 0 : OUTAGE_DELAY_MS * (0.75 + Math.random() / 2));
+  return isDrained ? HANDED_BACK : OVER;
 }
 
 async function run(context: RunContext, received: ReceivedTask, waiting: Waiting): Promise<TaskEnd> {
   const { definition, delivery } = received;
+  if (!context.owns(received)) {
+    // It was in hand for so long, or the broker away, that somebody else has it by now.
+    tell(context, byId(received), { step: "abandoned", reason: "no longer ours before it began" });
+    return OVER;
+  }
   const ledger = definition.effect === "once" ? context.ledger : context.streamLedger;
   if (ledger === undefined)
     throw new TypeError(`Cannot run ${definition.name}: its effect is "once" and the worker has no ledger`);
@@ -147,15 +156,16 @@ async function underLeases(context: RunContext, task: PreparedTask, leases: read
     const running = start(context, task, leases);
     const end = await running.ended.finally(() => context.onEnd(running));
     const released = release();
+    let concluded: TaskEnd;
     try {
-      await conclude(context, task, { end, tookMs: performance.now() - running.startedAtMs });
+      concluded = await conclude(context, task, { end, tookMs: performance.now() - running.startedAtMs });
     } catch (error) {
       // The run has ended; that its end could not be recorded says nothing against the task.
       if (task.received.delivery.count > 1) await context.starts.handedBack(task.taskId);
       throw error;
     }
     await released;
-    return running.isStuck() ? { kind: "stuck" } : OVER;
+    return running.isStuck() ? { kind: "stuck" } : concluded;
   } finally {
     await release();
   }
@@ -181,26 +191,29 @@ async function conclude(
   context: RunContext,
   task: PreparedTask,
   { end, tookMs }: { readonly end: AttemptEnd; readonly tookMs: number },
-): Promise<void> {
+): Promise<TaskEnd> {
   switch (end.kind) {
     case "done":
-      return settleByRow(context, task, { row: end.row, tookMs });
+      await settleByRow(context, task, { row: end.row, tookMs });
+      return OVER;
     case "earlier":
       checkIsOurs(end.row, task);
-      return settleByRow(context, task, { row: end.row, tookMs: undefined });
+      await settleByRow(context, task, { row: end.row, tookMs: undefined });
+      return OVER;
     case "failed":
-      return failAttempt(context, task, { error: end.error, tookMs });
+      await failAttempt(context, task, { error: end.error, tookMs });
+      return OVER;
     case "abandoned":
       return concludeAbandoned(context, task, end.error);
   }
 }
 
-async function concludeAbandoned(context: RunContext, task: PreparedTask, error: unknown): Promise<void> {
+async function concludeAbandoned(context: RunContext, task: PreparedTask, error: unknown): Promise<TaskEnd> {
   if (!(error instanceof LeaseLostError)) {
     // In good order: it says nothing against the task. A lost lease counts, so that endless abandonment ends too.
     if (task.received.delivery.count > 1) await context.starts.handedBack(task.taskId);
     // A fence that refuses the newest lease has seen tokens of a bucket that is gone.
     if (!(error instanceof DrainedError)) await context.raiseIfBehind();
   }
-  abandon(context, task, error);
+  return abandon(context, task, error);
 }

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import type { AnyTask } from "../definition/task.ts";
 import type { UnitOfWork } from "../definition/unit_of_work.ts";
 import type { Keeper } from "../keeper/keeper.ts";
@@ -25,6 +26,8 @@ const BUFFERED_MS = 30_000;
 /** First delay of a task that found the waiting room full, ms; doubled with each delivery, up to the longest. */
 const CROWDED_MS = 500;
 const CROWDED_MAX_MS = 16_000;
+/** A draining worker waits this long for the broker's word that it has what was handed back, ms. */
+const FLUSH_MS = 2_000;
 /** A broker that has not answered for this long makes the worker unready, ms. */
 const SILENT_MS = 15_000;
 
@@ -90,6 +93,8 @@ export class Worker {
   readonly #end = Promise.withResolvers<void>();
   readonly #lost: string[] = [];
   readonly #handedBack: ReceivedTask[] = [];
+  /** When so many permits are lost, the process must be restarted: three, or all there are. */
+  readonly #mayLose: number;
   #taken: ReceivedTask[] = [];
   #busy = 0;
   #draining: Promise<void> | undefined;
@@ -100,6 +105,7 @@ export class Worker {
   constructor(parts: WorkerParts) {
     this.#parts = parts;
     this.ended = this.#end.promise;
+    this.#mayLose = Math.min(MAX_LOST_PERMITS, parts.permits);
     const { broker, keeper, locks, tasks, ledger } = parts;
     const needy = tasks.find(({ effect }) => effect === "once");
     if (needy !== undefined && ledger === undefined) {
@@ -142,7 +148,7 @@ export class Worker {
     if (broker.nc.isClosed()) problems.push("the connection to NATS is closed");
     else if (silentMs > SILENT_MS) problems.push(`NATS has not answered for ${Math.round(silentMs / 1000)} s`);
     if (this.#draining !== undefined) problems.push("draining");
-    if (this.#lost.length >= MAX_LOST_PERMITS) problems.push(`${this.#lost.length} tasks ignored their abort signal`);
+    if (this.#lost.length >= this.#mayLose) problems.push(`${this.#lost.length} tasks ignored their abort signal`);
     return {
       problems,
       permits,
@@ -215,6 +221,11 @@ export class Worker {
   async #start(task: InHand): Promise<void> {
     const { received, waiter } = task;
     const nowMs = performance.now();
+    if (received.untilMs < nowMs + received.definition.timeoutMs + ABORT_GRACE_MS) {
+      // It was buffered for long.
+      holdFor(received, received.definition.timeoutMs);
+      this.#parts.keeper.hold([received]);
+    }
     const end = await runTask(this.#context, received, { waiter, waitedMs: nowMs - (task.waitsSinceMs ?? nowMs) });
     this.#busy--;
     if (end.kind === "contended") {
@@ -225,6 +236,7 @@ export class Worker {
       this.#parts.keeper.letGo([received.id]);
       this.#parts.locks.forget(waiter);
       if (end.kind === "stuck") this.#losePermit(received.definition.name);
+      if (end.kind === "handedBack") this.#handedBack.push(received);
     }
     if (this.#busy === 0) this.#idle?.();
     this.#startAll();
@@ -275,21 +287,20 @@ export class Worker {
   #losePermit(task: string): void {
     this.#lost.push(task);
     this.#parts.broker.observer.alarm(
-      `${task} ignored its abort signal; its permit is lost (${this.#lost.length} of ${MAX_LOST_PERMITS})`,
+      `${task} ignored its abort signal; its permit is lost (${this.#lost.length} of ${this.#mayLose})`,
     );
-    if (this.#lost.length < MAX_LOST_PERMITS) return;
+    if (this.#lost.length < this.#mayLose) return;
     this.#end.reject(new WorkerSpentError(this.#lost));
     void this.drain();
   }
 
   async #drain(): Promise<void> {
-    const { broker, drainMs } = this.#parts;
     await this.#source.stop();
     this.#admit();
     for (let task = this.#buffer.next(); task !== undefined; task = this.#buffer.next()) this.#giveBack(task);
     for (const task of [...this.#waiting]) this.#giveBack(task);
     await this.#announce();
-    const deadline = setTimeout(() => this.hasten(), drainMs);
+    const deadline = setTimeout(() => this.hasten(), this.#parts.drainMs);
     if (this.#busy > 0) {
       await new Promise<void>((resolve) => {
         this.#idle = resolve;
@@ -298,15 +309,25 @@ export class Worker {
     clearTimeout(deadline);
     clearInterval(this.#awake);
     await this.#announce();
-    if (!broker.nc.isClosed()) await broker.nc.flush();
+    await this.#flush();
   }
 
   /** Hand-backs wake nobody by themselves: an unflushed nak is lost, and only what the server has can be pulled by others. */
   async #announce(): Promise<void> {
     if (this.#handedBack.length === 0 || this.#parts.broker.nc.isClosed()) return;
     const tasks = this.#handedBack.splice(0);
-    await this.#parts.broker.nc.flush();
+    await this.#flush();
     this.#source.announceHandBack(tasks);
-    await this.#parts.broker.nc.flush();
+    await this.#flush();
+  }
+
+  /** Waits until the broker has what was sent, but not for a broker that is away: what it has not got comes back by itself. */
+  async #flush(): Promise<void> {
+    const { nc, observer } = this.#parts.broker;
+    if (nc.isClosed()) return;
+    const flushed = nc
+      .flush()
+      .catch((cause: unknown) => observer.note("The broker went away while draining", { cause }));
+    await Promise.race([flushed, pause(FLUSH_MS, undefined, { ref: false })]);
   }
 }
