@@ -1,0 +1,127 @@
+import test from "ava";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { readSources } from "../rules/source.ts";
+import { type Page, parsePage, ROOT } from "./markdown.ts";
+
+async function read(path: string): Promise<string> {
+  return await readFile(join(ROOT, path), "utf8");
+}
+
+async function reference(name: string): Promise<Page> {
+  const path = `docs/reference/${name}.md`;
+  return parsePage(path, await read(path));
+}
+
+const sources = await readSources(ROOT);
+const products = sources.filter(({ purpose }) => purpose === "product");
+
+/** The names between backticks in the first column of all tables of a page. */
+function tableNames(page: Page): Set<string> {
+  const rows = page.text.split("\n").filter((line) => line.startsWith("| `"));
+  return new Set(
+    rows.flatMap((row) => [...(row.split("|")[1] ?? "").matchAll(/`([^`]+)`/g)].map(([, name = ""]) => name)),
+  );
+}
+
+function matches(text: string, pattern: RegExp): string[] {
+  return [...text.matchAll(pattern)].map(([, name = ""]) => name);
+}
+
+/** Part of every system; they mean for Muster what they mean for everybody. */
+const EVERYBODYS = new Set(["PATH", "HOME", "XDG_CACHE_HOME"]);
+
+/** The environment variables that the sources of the product read. */
+function readVariables(): Set<string> {
+  const names = products.flatMap(({ text }) => [
+    ...matches(text, /process\.env(?:\.|\[")([A-Z_]+)/g),
+    ...matches(text, /\{([^{}]*)\}\s*=\s*process\.env\b/g).flatMap((list) =>
+      list.split(",").map((name) => name.trim()),
+    ),
+  ]);
+  return new Set(names.filter((name) => !EVERYBODYS.has(name)));
+}
+
+test("the page of settings names each setting and each variable that is read, and no other", async (t) => {
+  const settings = await read("libs/service/src/settings/settings.ts");
+  const [, declared = ""] = /export const Environment = z\s*\.object\(\{([\s\S]*?)\n {2}\}\)/.exec(settings) ?? [];
+  const known = new Set([...matches(declared, /^ {4}([A-Z_]+):/gm), ...readVariables(), "MUSTER_PARENT"]);
+  t.true(known.size > 10);
+  t.deepEqual([...tableNames(await reference("settings"))].sort(), [...known].sort());
+});
+
+test("the page of subjects names each subject and each header that is built or read", async (t) => {
+  const page = await reference("subjects-and-headers");
+  const named = page.codeWords.map(({ target }) => target);
+  const prefixes = matches(await read("libs/tasks/src/wire/subject.ts"), /return `([a-z]+)\.\$\{/g);
+  t.deepEqual(
+    prefixes.filter((prefix) => !named.some((word) => word.startsWith(`${prefix}.<TaskName>.<vo>`))),
+    [],
+  );
+  const headers = matches(await read("libs/tasks/src/wire/headers.ts"), /^export const \w+ = "([A-Za-z-]+)"/gm);
+  t.true(headers.length > 10);
+  t.deepEqual(
+    headers.filter((header) => !named.includes(header)),
+    [],
+  );
+});
+
+test("the page of streams names each stream and each bucket, and no other", async (t) => {
+  const streams = matches(await read("libs/tasks/src/wire/streams.ts"), /^export const \w+ = "([A-Z]+)";/gm);
+  const [, list = ""] = /BUCKET_NAMES[^=]*= \[([^\]]*)\]/.exec(await read("libs/tasks/src/wire/broker.ts")) ?? [];
+  const buckets = matches(list, /"(\w+)"/g);
+  t.is(streams.length, 4);
+  t.is(buckets.length, 5);
+  const named = tableNames(await reference("streams-and-buckets"));
+  t.deepEqual(
+    [...streams, ...buckets].filter((name) => !named.has(name)),
+    [],
+  );
+});
+
+/** The columns of each table, by the migrations that make them. */
+function readTables(sql: string): Map<string, readonly string[]> {
+  const tables = [...sql.matchAll(/create table (\w+) \(\n([\s\S]*?)\n\s*\)`/g)];
+  return new Map(
+    tables.map(([, name = "", body = ""]) => [name, matches(body, /^\s*([a-z_]+) [a-z]/gm).filter(isColumn)]),
+  );
+}
+
+function isColumn(word: string): boolean {
+  return word !== "constraint";
+}
+
+test("the page of tables names each table with its columns, and no other", async (t) => {
+  const { text } = await reference("tables");
+  const sections = new Map(text.split(/^## /m).map((section) => [section.split("\n", 1)[0] ?? "", section]));
+  const migrations = sources.filter(({ path }) => /^libs\/logic\/src\/schema\/m\d+_/.test(path));
+  const tables = readTables(migrations.map(({ text: sql }) => sql).join("\n"));
+  t.true(tables.size >= 5);
+  for (const [table, columns] of tables) {
+    const named = tableNames(parsePage(table, sections.get(table) ?? ""));
+    t.deepEqual([...named].sort(), [...columns].sort(), table);
+  }
+});
+
+test("the page of events and metrics names each event and each metric, and no other", async (t) => {
+  const [, union = ""] = /export type StepName =([^;]*);/.exec(await read("libs/tasks/src/wire/observer.ts")) ?? [];
+  const events = matches(union, /"(\w+)"/g);
+  const metrics = products
+    .filter(({ unit }) => unit === "libs/service" || unit.startsWith("apps/"))
+    .flatMap(({ text }) => matches(text, /\bname(?::| =) "(muster_\w+)"/g));
+  t.true(events.length > 5 && metrics.length > 3);
+  t.deepEqual([...tableNames(await reference("events-and-metrics"))].sort(), [...events, ...metrics].sort());
+});
+
+test("every section of the protocol and every invariant that sources and tests cite is there", async (t) => {
+  const { text } = await reference("protocol");
+  const invariants = new Set(matches(text, /^- (I\d+) /gm));
+  t.is(invariants.size, 24);
+  const sections = new Set(matches(text, /^## (\d+) /gm));
+  for (const { path, text: source } of sources) {
+    if (path.startsWith("tests/src/docs/")) continue;
+    for (const cited of matches(source, /\b(I\d{1,2})\b/g)) t.true(invariants.has(cited), `${path} cites ${cited}`);
+    for (const cited of matches(source, /\bPROTOCOL (\d+)/g))
+      t.true(sections.has(cited), `${path} cites PROTOCOL ${cited}`);
+  }
+});
