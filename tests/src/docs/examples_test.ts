@@ -1,0 +1,111 @@
+import test from "ava";
+import { join } from "node:path";
+import { readSources, type Source } from "../rules/source.ts";
+import { complaintsAbout } from "./compile.ts";
+import { parsePage, readPages, ROOT } from "./markdown.ts";
+
+/** An example, under the name by which the type checker speaks of it. */
+interface Example {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** What an example in a doc comment may take for granted, as its reader does. */
+const AT_HAND = {
+  broker: "tasks.Broker",
+  database: "logic.Database",
+  url: "string",
+  signal: "AbortSignal",
+  locks: 'tasks.SchedulerOptions["locks"]',
+  configuration: 'tasks.SchedulerOptions["configuration"]',
+  GreetTask: 'tasks.TaskDefinition<tasks.JsonObject, unknown, unknown, "at-least-once">',
+  options: "{ readonly broker: tasks.Broker; readonly nats: { readonly url: string }; readonly app: string }",
+};
+
+/** The names that a library's face exports, with `type` before those that are types alone. */
+function exportsOf(face: string): string[] {
+  return [...face.matchAll(/^export (type )?\{([^}]*)\}/gm)].flatMap(([, type = "", list = ""]) =>
+    list
+      .split(",")
+      .map((name) => name.trim())
+      .filter((name) => name !== "")
+      .map((name) => (type !== "" ? `type ${name}` : name)),
+  );
+}
+
+const sources = await readSources(ROOT);
+const faces = sources.filter(({ path }) => /^libs\/[\w-]+\/src\/mod\.ts$/.test(path));
+
+/** Imports of all that the libraries export, but for what `text` imports or declares itself. */
+function preludeFor(text: string): string {
+  const taken = new Set<string>();
+  const isFree = (name: string) => {
+    const bare = name.replace("type ", "");
+    // A name of two libraries means the first one's, and an example's own name goes before both.
+    const isOwn = new RegExp(
+      `\\b(?:const|class|interface|type|function|using)\\s+${bare}\\b|import[^;]*\\b${bare}\\b`,
+    ).test(text);
+    if (isOwn || taken.has(bare)) return false;
+    taken.add(bare);
+    return true;
+  };
+  const imports = faces.map(({ unit, text: face }) => {
+    const names = exportsOf(face).filter(isFree).join(", ");
+    return `import { ${names} } from "@muster/${unit.replace("libs/", "")}";`;
+  });
+  const declarations = Object.entries(AT_HAND)
+    .filter(([name]) => isFree(name))
+    .map(([name, type]) => `declare const ${name}: ${type};`);
+  const whole = 'import type * as tasks from "@muster/tasks";\nimport type * as logic from "@muster/logic";';
+  return [whole, ...imports, ...declarations].join("\n");
+}
+
+/** The examples in the doc comments of one source. */
+function examplesOf({ path, text }: Source): Example[] {
+  const comments = [...text.matchAll(/\/\*\*[\s\S]*?\*\//g)];
+  return comments.flatMap(({ 0: comment, index }) => {
+    const inside = comment.replaceAll(/^[ \t]*\* ?/gm, "").replaceAll("*\\/", "*/");
+    const line = text.slice(0, index).split("\n").length - 1;
+    const blocks = comment.includes("```ts")
+      ? parsePage(path, inside.replace("/**", "").replace(/\*?\/$/, "")).blocks
+      : [];
+    return blocks
+      .filter(({ language }) => language === "ts")
+      .map((block) => ({ name: `${path}:${line + block.line}`, text: block.text }));
+  });
+}
+
+/** Examples by the names of files; a colon and slashes cannot stand there. */
+function asFiles(examples: readonly Example[], prelude: (text: string) => string): Map<string, string> {
+  return new Map(
+    examples.map(({ name, text }) => [
+      `${name.replaceAll("/", "__").replace(":", "_line_")}.ts`,
+      `${prelude(text)}\n${text}export {};\n`,
+    ]),
+  );
+}
+
+test("every example in a library's doc comments compiles against what the libraries export", async (t) => {
+  const examples = sources.filter(({ path }) => path.startsWith("libs/")).flatMap(examplesOf);
+  t.true(examples.length > 8, `${examples.length} examples`);
+  t.is(await complaintsAbout(asFiles(examples, preludeFor)), "");
+});
+
+test("every TypeScript example in the docs compiles as it stands", async (t) => {
+  const pages = await readPages();
+  const examples = pages.flatMap(({ path, blocks }) =>
+    blocks
+      // What names its file belongs to a whole that the tutorial's own test puts together.
+      .filter(({ language, info }) => language === "ts" && !info.includes("file="))
+      .map(({ line, text }) => ({ name: `${path}:${line}`, text })),
+  );
+  t.true(examples.length > 0);
+  t.is(await complaintsAbout(asFiles(examples, () => "")), "");
+});
+
+test("the type checker's complaint about an example is found", async (t) => {
+  t.regex(
+    await complaintsAbout(new Map([[join("a", "b.ts"), 'import { every } from "@muster/tasks";\nevery(5);\n']])),
+    /^a\/b\.ts\(2,7\)/,
+  );
+});
