@@ -8,6 +8,8 @@ export interface InHand {
   readonly waiter: Waiter;
   /** When it first had to wait for a lock, by `performance.now()`. */
   waitsSinceMs: number | undefined;
+  /** Ends its wait for a lock, wherever it stands in line. */
+  waitLimit: NodeJS.Timeout | undefined;
 }
 
 /** First in, first out, without moving the rest at each take. */

@@ -196,7 +196,12 @@ export class Worker {
     for (const task of taken) holdFor(task, task.definition.timeoutMs);
     this.#parts.keeper.hold(taken);
     for (const received of taken) {
-      const task: InHand = { received, waiter: { resume: () => this.#resume(task) }, waitsSinceMs: undefined };
+      const task: InHand = {
+        received,
+        waiter: { resume: () => this.#resume(task) },
+        waitsSinceMs: undefined,
+        waitLimit: undefined,
+      };
       if (this.#draining === undefined) this.#buffer.add(task);
       else this.#giveBack(task);
     }
@@ -205,6 +210,7 @@ export class Worker {
 
   #resume(task: InHand): void {
     if (!this.#waiting.delete(task)) return;
+    clearTimeout(task.waitLimit);
     this.#buffer.resume(task);
     this.#startAll();
   }
@@ -251,7 +257,10 @@ export class Worker {
       return;
     }
     if (this.#parts.locks.wait(waiter)) {
-      holdFor(received, received.definition.lockWaitMs + received.definition.timeoutMs);
+      const { lockWaitMs, timeoutMs } = received.definition;
+      const waitedMs = performance.now() - (task.waitsSinceMs ?? performance.now());
+      task.waitLimit = setTimeout(() => this.#resume(task), Math.max(1, lockWaitMs - waitedMs)).unref();
+      holdFor(received, lockWaitMs + timeoutMs);
       this.#parts.keeper.hold([received]);
       tell(this.#context, byId(received), { step: "contended", reason: `lock ${by} is held` });
       return;
@@ -263,6 +272,7 @@ export class Worker {
   #giveBack(task: InHand, delayMs = 0): void {
     const { received, waiter } = task;
     this.#waiting.delete(task);
+    clearTimeout(task.waitLimit);
     this.#parts.locks.forget(waiter);
     handBack(this.#context, byId(received), delayMs);
     this.#parts.keeper.letGo([received.id]);
