@@ -6,6 +6,8 @@ import { LOCKS_STREAM } from "./lock_bucket.ts";
 
 /** How often it is looked whether the bucket is still the one that is watched, ms. */
 const CHECK_MS = 5_000;
+/** After a failure it is looked again, ms. */
+const RETRY_MS = 500;
 /** A watcher that nobody needed for so long is closed: it hears of every lock of the grid. */
 const IDLE_MS = 30_000;
 
@@ -25,12 +27,21 @@ export interface FreedWatch extends AsyncDisposable {
   need(): void;
 }
 
-/** One watcher a process. It is opened anew when its bucket was created anew, since a watcher stays mute then for ever. */
+async function onReconnect({ nc }: Broker, listener: () => void): Promise<void> {
+  for await (const { type } of nc.status()) if (type === "reconnect") listener();
+}
+
+/**
+ * One watcher a process. It is opened anew when its bucket was created anew, since it stays mute then for ever, and after each
+ * reconnect, since a restarted server has forgotten it and the client takes some ten seconds to notice.
+ */
 export function openFreedWatch({ broker, isNeeded, onFreed, onOpened }: FreedWatchOptions): FreedWatch {
   let watcher: Awaited<ReturnType<typeof watch>> | undefined;
-  let watchedBucket = "";
+  let watchedBucket: string | undefined;
   let neededAtMs = Number.NEGATIVE_INFINITY;
   let working: Promise<void> | undefined;
+  // Raised by each reconnect. What was asked of the old server may wait for its answer until a timeout, and is not waited for.
+  let connection = 0;
   let closed = false;
 
   const watch = () => broker.buckets.locks.watch({ include: KvWatchInclude.UpdatesOnly, headers_only: true });
@@ -47,13 +58,14 @@ export function openFreedWatch({ broker, isNeeded, onFreed, onOpened }: FreedWat
   }
 
   async function look(): Promise<void> {
+    const asked = connection;
     if (isNeeded()) neededAtMs = performance.now();
-    if (performance.now() - neededAtMs > IDLE_MS) return stop();
+    if (performance.now() - neededAtMs > IDLE_MS || broker.nc.isClosed()) return stop();
     const { created } = await broker.jsm.streams.info(LOCKS_STREAM);
-    if (watcher !== undefined && created === watchedBucket) return;
+    if (asked !== connection || (watcher !== undefined && created === watchedBucket)) return;
     stop();
     const opened = await watch();
-    if (closed) return opened.stop();
+    if (asked !== connection || closed) return opened.stop();
     watcher = opened;
     watchedBucket = created;
     void follow(opened)
@@ -66,20 +78,29 @@ export function openFreedWatch({ broker, isNeeded, onFreed, onOpened }: FreedWat
 
   function lookSoon(): void {
     if (working !== undefined || closed) return;
-    working = look()
+    const looking = look()
       .catch((cause: unknown) => {
         // Waiters go on by the holders' TTL meanwhile; the bucket is declared again by whoever takes a lock.
-        if (!isSilence(cause) && !isStreamGone(cause))
-          broker.observer.note("Cannot watch the bucket locks yet", { cause });
+        const isExpected = isSilence(cause) || isStreamGone(cause) || broker.nc.isClosed();
+        if (!isExpected) broker.observer.note("Cannot watch the bucket locks yet", { cause });
+        if (!closed) setTimeout(lookSoon, RETRY_MS).unref();
       })
       .finally(() => {
-        working = undefined;
+        if (working === looking) working = undefined;
       });
+    working = looking;
   }
 
   const checking = setInterval(() => {
     if (watcher !== undefined || isNeeded()) lookSoon();
   }, CHECK_MS).unref();
+
+  void onReconnect(broker, () => {
+    connection++;
+    working = undefined;
+    stop();
+    if (isNeeded()) lookSoon();
+  });
 
   return {
     need() {

@@ -4,7 +4,7 @@ import { joinGrid, startTestBroker } from "./_grid_test.ts";
 import { momentNow, sharedNowMs } from "./clocks.ts";
 import type { LockBucket } from "./lock_bucket.ts";
 import { LOWEST_TOKEN, raiseLocks } from "./raise.ts";
-import { takeLock } from "./take.ts";
+import { LockUnknownError, takeLock } from "./take.ts";
 
 const server = await startTestBroker();
 const party = await joinGrid(server.url);
@@ -89,4 +89,15 @@ test.serial("a lock that somebody wrote by hand is busy", async (t) => {
 test.serial("every token is above the lowest", async (t) => {
   const answer = await take("token");
   t.true(answer.kind === "taken" && answer.fencingToken >= LOWEST_TOKEN);
+});
+
+test.serial("silence until the connection is closed for good is told with the key", async (t) => {
+  const { broker } = party;
+  const closed = { ...broker, nc: { ...broker.nc, isClosed: () => true } };
+  const bucket = { ...party.bucket, write: () => Promise.reject(new TimeoutError()) };
+  const taken = takeLock(
+    { broker: closed, bucket, raise: () => Promise.resolve() },
+    { key: "silent", record: newRecord(), ttlMs, mark: 0 },
+  );
+  t.like(await t.throwsAsync(taken, { instanceOf: LockUnknownError }), { key: "silent" });
 });

@@ -1,0 +1,56 @@
+import test from "ava";
+import { once } from "node:events";
+import { setTimeout as pause } from "node:timers/promises";
+import { hold, holdWhenFree, joinGrid, startTestBroker } from "./_grid_test.ts";
+import { LeaseLostError } from "./lease.ts";
+
+const request = { taskId: "t1", untilMs: Number.POSITIVE_INFINITY };
+
+test("leases and waiters outlive a restart of the broker, and what was asked for meanwhile is answered", async (t) => {
+  await using first = await startTestBroker();
+  await using here = await joinGrid(first.url, { worker: "here", ttlMs: 10_000 });
+  await using there = await joinGrid(first.url, { worker: "there", ttlMs: 10_000 });
+  const lease = await hold(here.locks, "kept");
+  let onRefused = () => {};
+  const refused = () =>
+    new Promise<void>((resolve) => {
+      onRefused = resolve;
+    });
+  const refusedAtFirst = refused();
+  const waiting = holdWhenFree(there.locks, ["kept"], () => onRefused());
+  await refusedAtFirst;
+
+  first.kill("SIGKILL");
+  await first.exited;
+  const refusedSince = refused();
+  const asked = here.locks.tryAcquire(["asked-for"], request);
+  await using _second = await startTestBroker({ port: first.port, dataDir: first.dataDir });
+  const answer = await asked;
+  t.is(answer.kind, "held");
+
+  const { revision } = lease.lastWrite;
+  while (lease.lastWrite.revision === revision) await pause(20);
+  lease.checkDeadline();
+  await refusedSince; // It tries again once its watcher was opened on the new server.
+  const releasedAtMs = performance.now();
+  await lease.release();
+  const { leases } = await waiting;
+  const tookMs = performance.now() - releasedAtMs;
+  t.true(tookMs < 150, `${tookMs} ms`);
+  for (const each of [...leases, ...(answer.kind === "held" ? answer.leases : [])]) await each.release();
+});
+
+test("a broker that stays away loses every lease at its deadline, before the server could give the lock to another", async (t) => {
+  await using server = await startTestBroker();
+  await using here = await joinGrid(server.url, { worker: "here" });
+  const lease = await hold(here.locks, "lost");
+  const aborted = once(lease.signal, "abort");
+  server.kill("SIGKILL");
+  await server.exited;
+  const { sentAtMs } = lease.lastWrite;
+  await aborted;
+  t.true(Date.now() - sentAtMs < 2_000);
+  t.throws(() => lease.checkDeadline(), { instanceOf: LeaseLostError });
+  // It settles though nobody answers.
+  await lease.release();
+});
