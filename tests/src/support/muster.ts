@@ -11,6 +11,7 @@ import {
   startWorker,
   type StoredDeadLetter,
   type WorkerOptions,
+  withoutVo,
   withVo,
 } from "@muster/tasks";
 import { type EventLog, openEventLog, type ToldStep } from "./event_log.ts";
@@ -47,6 +48,8 @@ export interface Muster extends AsyncDisposable, Pick<Publisher, "publish" | "pu
   startWorker<Transaction = undefined, Deps = undefined>(
     options: TestWorkerOptions<Transaction, Deps>,
   ): Promise<TestWorker>;
+  addVo(vo: string): Promise<void>;
+  removeVo(vo: string): Promise<void>;
   /** Takes a lock as another worker would. */
   hold(key: string, ttlMs?: number): Promise<Holder>;
   /** Messages on `tasks.>`, in flight or waiting. */
@@ -118,6 +121,8 @@ export async function startMuster(options: MusterOptions = {}): Promise<Muster> 
     events,
     event: events.event,
     startWorker: startTestWorker,
+    addVo: (vo) => changeConfiguration(broker, (now) => withVo(now, vo)).then(() => {}),
+    removeVo: (vo) => changeConfiguration(broker, (now) => withoutVo(now, vo)).then(() => {}),
     hold: (key, ttlMs) => holdLock(nc, key, ttlMs),
     waiting: () => waitingIn(broker),
     settled: () =>

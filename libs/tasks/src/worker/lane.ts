@@ -57,7 +57,12 @@ export class Ring {
 
   /** Whether more of this priority is on its way than was asked for, so that lower ones must not take the room it needs. */
   holdsBack(): boolean {
-    return this.#lanes.some((lane) => lane.asked > 0 && lane.pending > lane.asked);
+    return this.#lanes.some((lane) => {
+      const isMoreComing = lane.asked > 0 && lane.pending > lane.asked;
+      // Each takes some milliseconds at most: its consumer is being created, or its message is announced and not there yet.
+      const isPulledSoon = hasWork(lane) && (lane.restUntilMs === Number.POSITIVE_INFINITY || lane.misses > 0);
+      return isMoreComing || isPulledSoon;
+    });
   }
 
   /** The next lane in turn that has work and may be pulled now, or undefined. */

@@ -41,6 +41,7 @@ export class LaneSource implements TaskSource {
   readonly #wakes;
   readonly #subscription;
   #asked = 0;
+  #looksFirst = false;
   #onQuiet: (() => void) | undefined;
   #largestRoom = 1;
   #stopped = false;
@@ -76,6 +77,7 @@ export class LaneSource implements TaskSource {
     this.#largestRoom = Math.max(this.#largestRoom, all);
     let room = all - this.#asked;
     this.#noteRoom(all, nowMs);
+    if (this.#looksFirst) return;
     for (const ring of this.#rings) {
       const working = ring.working();
       if (working === 0) continue;
@@ -294,13 +296,16 @@ export class LaneSource implements TaskSource {
     this.pump();
   }
 
-  /** Leaves the wake group while there is no room, and comes back with a look at what was missed. */
+  /**
+   * Leaves the wake group while there is no room, and comes back with a look at what was missed: before that nothing is pulled,
+   * or a lane that is known to have work would be served before one of a higher priority that nobody has told of.
+   */
   #noteRoom(room: number, nowMs: number): void {
     if (room > 0) {
       this.#fullSinceMs = undefined;
       if (this.#wakes.joined) return;
       this.#wakes.join();
-      this.#sweepLater(0);
+      this.#looksFirst = this.#sweepLater(0) === "now";
     } else if (this.#fullSinceMs === undefined) {
       this.#fullSinceMs = nowMs;
       this.#later(FULL_FOR_MS, () => this.#leaveIfFull());
@@ -317,20 +322,24 @@ export class LaneSource implements TaskSource {
   }
 
   /** Sets the one sweep timer anew; sweeps are never closer together than a twentieth of their usual distance. */
-  #sweepLater(ms: number): void {
+  #sweepLater(ms: number): "now" | "later" {
     clearTimeout(this.#sweepTimer);
-    if (this.#stopped || this.#sweeping !== undefined) return;
-    const soonestMs = this.#sweptAtMs + SWEEP_MS / 20 - performance.now();
-    this.#sweepTimer = setTimeout(
-      () => {
-        this.#sweptAtMs = performance.now();
-        this.#sweeping = this.#sweep().finally(() => {
-          this.#sweeping = undefined;
-          this.#sweepLater(SWEEP_MS * (0.8 + Math.random() * 0.4));
-        });
-      },
-      Math.max(ms, soonestMs),
-    );
+    if (this.#stopped || this.#sweeping !== undefined) return "later";
+    const waitMs = Math.max(ms, this.#sweptAtMs + SWEEP_MS / 20 - performance.now());
+    if (waitMs <= 0) {
+      this.#sweepNow();
+      return "now";
+    }
+    this.#sweepTimer = setTimeout(() => this.#sweepNow(), waitMs);
+    return "later";
+  }
+
+  #sweepNow(): void {
+    this.#sweptAtMs = performance.now();
+    this.#sweeping = this.#sweep().finally(() => {
+      this.#sweeping = undefined;
+      this.#sweepLater(SWEEP_MS * (0.8 + Math.random() * 0.4));
+    });
   }
 
   async #sweep(): Promise<void> {
@@ -346,6 +355,7 @@ export class LaneSource implements TaskSource {
     } catch (cause) {
       broker.observer.note("Cannot list what waits yet", { cause });
     }
+    this.#looksFirst = false;
     this.pump();
   }
 

@@ -1,0 +1,111 @@
+import { atLeastOnceFactory, type Priority } from "@muster/tasks";
+import test from "ava";
+import { setTimeout as pause } from "node:timers/promises";
+import { startMuster } from "../support/muster.ts";
+import { until } from "../support/until.ts";
+
+const defineTask = atLeastOnceFactory();
+
+/** A task of each priority that notes its start, and takes `ms`. */
+function tasksOf(ms: number) {
+  const started: { priority: Priority; vo: string }[] = [];
+  const define = (name: string, priority: Priority) =>
+    defineTask({
+      name,
+      per: "vo",
+      priority,
+      async execute({ vo }) {
+        started.push({ priority, vo });
+        await pause(ms);
+      },
+    });
+  return {
+    started,
+    realtime: define("RealtimeTask", "realtime"),
+    normal: define("NormalTask", "normal"),
+    background: define("BackgroundTask", "background"),
+  };
+}
+
+function many(count: number, vo: string) {
+  return Array.from({ length: count }, () => ({ vo }));
+}
+
+test("a realtime task is the next to start on the first free permit, also when it comes a moment before it", async (t) => {
+  const { started, realtime, background } = tasksOf(200);
+  await using muster = await startMuster();
+  await muster.publishMany(background, many(40, "lhcb"));
+  await muster.startWorker({ tasks: [realtime, background], permits: 1 });
+  for (let round = 0; round < 5; round++) {
+    // The permit is taken for some time now, and will be free in some 50 ms.
+    const before = started.length;
+    await until(async () => (started.length > before ? true : undefined), "a start");
+    await pause(150);
+    await muster.publish(realtime, { vo: "atlas" });
+    const seen = started.length;
+    await until(async () => (started.length > seen ? true : undefined), "the next start");
+    t.is(started[seen]?.priority, "realtime", `round ${round}: ${started.map(({ priority }) => priority[0]).join("")}`);
+  }
+});
+
+test("what waits is run strictly by priority, whatever the order in which it came", async (t) => {
+  const { started, realtime, normal, background } = tasksOf(1);
+  await using muster = await startMuster();
+  for (const task of [background, normal, realtime]) {
+    for (const vo of ["lhcb", "atlas"]) await muster.publishMany(task, many(50, vo));
+  }
+  await muster.startWorker({ tasks: [background, realtime, normal], permits: 4 });
+  await until(async () => (started.length === 300 ? true : undefined), "300 starts");
+  const order = started.map(({ priority }) => priority);
+  t.true(order.lastIndexOf("realtime") - order.indexOf("normal") < 12, "realtime before normal");
+  t.true(order.lastIndexOf("normal") - order.indexOf("background") < 12, "normal before background");
+});
+
+test("one VO's thousands do not delay another's task, which starts within the time of what is running", async (t) => {
+  const { normal } = tasksOf(5);
+  await using muster = await startMuster();
+  await muster.publishMany(normal, many(4_000, "lhcb"));
+  const worker = await muster.startWorker({ tasks: [normal], permits: 4 });
+  await until(async () => (worker.health().running === 4 ? true : undefined), "a busy worker");
+  const tookMs: number[] = [];
+  for (let round = 0; round < 20; round++) {
+    const { taskId } = await muster.publish(normal, { vo: "atlas" });
+    tookMs.push((await muster.event("started", taskId)).tookMs ?? Number.NaN);
+  }
+  tookMs.sort((a, b) => a - b);
+  t.log(`start latency: median ${tookMs[10]} ms, largest ${tookMs[19]} ms`);
+  t.true((tookMs[10] ?? Number.NaN) < 100);
+  t.true((await muster.waiting()) > 500, "nothing was in the way");
+});
+
+test("VOs that all have work waiting are served evenly", async (t) => {
+  const vos = Array.from({ length: 20 }, (_, index) => `vo${index}`);
+  const { started, normal } = tasksOf(1);
+  await using muster = await startMuster({ vos });
+  // One after the other, so that first come, first served would be as uneven as can be.
+  for (const vo of vos) await muster.publishMany(normal, many(50, vo));
+  await muster.startWorker({ tasks: [normal], permits: 4 });
+  await until(async () => (started.length >= 500 ? true : undefined), "500 starts");
+  const counts = vos.map((vo) => started.slice(0, 500).filter((start) => start.vo === vo).length);
+  const sum = counts.reduce((total, count) => total + count, 0);
+  const fairness = sum ** 2 / (counts.length * counts.reduce((total, count) => total + count ** 2, 0));
+  t.log(`Jain's index ${fairness.toFixed(3)}: ${counts.join(" ")}`);
+  t.true(fairness > 0.9);
+});
+
+test("a VO that is added while all runs is served without a restart, and one that is removed no more", async (t) => {
+  const { normal } = tasksOf(1);
+  await using muster = await startMuster({ vos: ["lhcb"] });
+  await muster.startWorker({ tasks: [normal] });
+  const early = await muster.publish(normal, { vo: "atlas" });
+  await muster.addVo("atlas");
+  await muster.event("done", early.taskId);
+  await muster.removeVo("atlas");
+  await pause(100); // the watcher's news
+  const late = await muster.publish(normal, { vo: "atlas" });
+  const other = await muster.publish(normal, { vo: "lhcb" });
+  await muster.event("done", other.taskId);
+  t.deepEqual(muster.events.of(late.taskId), []);
+  await muster.addVo("atlas");
+  await muster.event("done", late.taskId);
+});
