@@ -36,11 +36,11 @@ export function registerWorker(
     async [Symbol.asyncDispose]() {
       clearInterval(timer);
       if (broker.nc.isClosed()) return;
-      await broker.buckets.workers.delete(escapeToken(worker.name)).catch((cause: unknown) => {
-        broker.observer.note(`Cannot take ${worker.name} off the list of workers; it goes by itself in ${TTL}`, {
-          cause,
-        });
-      });
+      // Nobody waits for the answer: a broker that is away would keep the worker from ending. The mark goes like the record.
+      const gone = newHeaders();
+      gone.set("KV-Operation", "DEL");
+      gone.set(MESSAGE_TTL, TTL);
+      broker.nc.publish(subject, "", { headers: gone });
     },
   };
 }

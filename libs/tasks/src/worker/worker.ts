@@ -332,12 +332,13 @@ export class Worker {
   }
 
   /** Waits until the broker has what was sent, but not for a broker that is away: what it has not got comes back by itself. */
-  async #flush(): Promise<void> {
-    const { nc, observer } = this.#parts.broker;
-    if (nc.isClosed()) return;
-    const flushed = nc
-      .flush()
-      .catch((cause: unknown) => observer.note("The broker went away while draining", { cause }));
-    await Promise.race([flushed, pause(FLUSH_MS, undefined, { ref: false })]);
+  async #flush(): Promise<"flushed" | "away"> {
+    const { nc } = this.#parts.broker;
+    if (nc.isClosed()) return "away";
+    const flushed = nc.flush().then(
+      () => "flushed" as const,
+      () => "away" as const, // it went while we waited
+    );
+    return Promise.race([flushed, pause(FLUSH_MS, "away" as const, { ref: false })]);
   }
 }
