@@ -43,7 +43,8 @@ export async function putAway(broker: Broker, worker: string, unwanted: Unwanted
   const attempt = attemptFrom(stored);
   if (end === "dead") {
     const { subject, header: headers, data } = stored;
-    await storeDeadLetter(broker, { task, vo, taskId, attempt, reason, subject, headers, data });
+    const place = { stream, sequence: stored.seq };
+    await storeDeadLetter(broker, { task, vo, taskId, attempt, reason, subject, headers, data, stored: place });
   }
   publishEvent(broker, worker, { step: end, task, vo, taskId, attempt, reason });
   await deleteStored(broker, stream, stored.seq);

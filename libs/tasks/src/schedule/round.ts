@@ -1,4 +1,5 @@
 import type { Broker } from "../wire/broker.ts";
+import { boundId } from "../wire/delivery.ts";
 import { publishEvent } from "../wire/events.ts";
 import { TASK_ID } from "../wire/headers.ts";
 import { isSilence } from "../wire/publish_surely.ts";
@@ -107,7 +108,7 @@ async function dropWaiting(
   const stored = await broker.jsm.streams.getMessage(TASKS, { seq: step.message });
   if (stored === null || !isOccurrenceOf(planned, stored)) return;
   await deleteStored(broker, TASKS, step.message);
-  const taskId = stored.header?.get(TASK_ID) ?? planned.key;
+  const taskId = boundId(stored.header?.get(TASK_ID) ?? planned.key);
   const { task, vo } = planned;
   publishEvent(broker, worker, {
     step: "dropped",

@@ -14,6 +14,7 @@ import { createPauses } from "./pauses.ts";
 import { type Chore, repeat, sleepLong } from "./repeat.ts";
 import { createReporter, type Reporter } from "./reporter.ts";
 import { createSweeper, SWEEP_MS } from "./sweeper.ts";
+import { whenAborted } from "./when_aborted.ts";
 
 /** How often the leader asks for the broker's time, ms: as often as a lease of 15 s is renewed. */
 const CLOCK_MS = 3_000;
@@ -67,9 +68,7 @@ async function together(
 }
 
 async function throwWhenClosed({ nc }: Broker, signal: AbortSignal): Promise<void> {
-  const { promise: aborted, resolve } = Promise.withResolvers<void>();
-  signal.addEventListener("abort", () => resolve(), { once: true });
-  const cause = await Promise.race([nc.closed(), aborted]);
+  const cause = await Promise.race([nc.closed(), whenAborted(signal)]);
   if (!signal.aborted)
     throw new Error("Cannot go on scheduling: the connection to NATS was closed; start anew", { cause });
 }

@@ -1,0 +1,163 @@
+import test from "ava";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { every } from "../definition/schedule.ts";
+import { type Grid, listen, periodic, startGrid } from "./_grid_test.ts";
+import { pauseSchedule } from "./pauses.ts";
+import type { SchedulerRole } from "./run_scheduler.ts";
+import { scheduleTable } from "./schedule_table.ts";
+import { startScheduler } from "./start_scheduler.ts";
+import { setTimeout as wait } from "node:timers/promises";
+
+const TTL_MS = 3_000;
+const Tick = periodic("Tick", every({ seconds: 1 }));
+
+/** A scheduler here. `became` resolves once it has that role. */
+async function startHere({ broker, url }: Grid) {
+  const leading = Promise.withResolvers<void>();
+  const onRole = (role: SchedulerRole) => role === "leading" && leading.resolve();
+  const scheduler = await startScheduler({
+    broker,
+    nats: { url },
+    app: "here",
+    tasks: [Tick],
+    leaderTtlMs: TTL_MS,
+    onRole,
+  });
+  return { scheduler, leading: leading.promise, [Symbol.asyncDispose]: () => scheduler.stop() };
+}
+
+/** A scheduler in a process of its own, once it leads. */
+async function startChild({ url }: Grid): Promise<ChildProcess & AsyncDisposable> {
+  const script = `${import.meta.dirname}/_scheduler_process_test.ts`;
+  const child = spawn(process.execPath, [script, url, String(TTL_MS)], { stdio: ["ignore", "pipe", "inherit"] });
+  for await (const line of createInterface({ input: child.stdout })) if (line === "leading") break;
+  async function end() {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.kill("SIGKILL");
+    await once(child, "exit");
+  }
+  return Object.assign(child, { [Symbol.asyncDispose]: end });
+}
+
+/** Finishes each occurrence as it comes, until disposed of. */
+function startWorking(grid: Grid) {
+  const heard = listen(grid.broker.nc);
+  let finished = 0;
+  const timer = setInterval(() => {
+    for (const one of heard.seen.slice(finished)) {
+      finished++;
+      void grid.finish(one).catch(() => {}); // the grid is closing
+    }
+  }, 20);
+  return { ...heard, [Symbol.dispose]: () => clearInterval(timer) };
+}
+
+test("one of two leads; when it stops in order the other leads at once", async (t) => {
+  await using grid = await startGrid();
+  await using first = await startHere(grid);
+  await first.leading;
+  await using second = await startHere(grid);
+  await wait(300);
+  t.is(second.scheduler.role, "standby");
+  const stoppedAt = Date.now();
+  await first.scheduler.stop();
+  await second.leading;
+  t.true(Date.now() - stoppedAt < 1_000);
+  await t.notThrowsAsync(first.scheduler.ended);
+});
+
+test("I18: when the leader is killed a standby leads within the TTL and two seconds, and no occurrence is missed or comes twice", async (t) => {
+  await using grid = await startGrid();
+  using working = startWorking(grid);
+  await using child = await startChild(grid);
+  await using standby = await startHere(grid);
+  await working.atLeast(2);
+  const killedAt = Date.now();
+  child.kill("SIGKILL");
+  await standby.leading;
+  t.true(Date.now() - killedAt < TTL_MS + 2_000, `${Date.now() - killedAt} ms`);
+  const count = working.seen.length;
+  await working.atLeast(count + 3);
+  t.is(new Set(working.seen.map(({ taskId }) => taskId)).size, working.seen.length);
+  // Those that came due while nobody led have coalesced into the first one after; from then on it is each second.
+  const [, a, b] = working.seen.slice(count);
+  t.is((b?.dueAt ?? 0) - (a?.dueAt ?? 0), 1_000);
+});
+
+test("I18: a leader that was frozen past its lease and wakes up publishes nothing twice, and stands by", async (t) => {
+  await using grid = await startGrid();
+  using working = startWorking(grid);
+  await using child = await startChild(grid);
+  await using standby = await startHere(grid);
+  await working.atLeast(1);
+  child.kill("SIGSTOP");
+  await standby.leading;
+  await wait(300);
+  child.kill("SIGCONT");
+  const count = working.seen.length;
+  await working.atLeast(count + 3);
+  t.is(standby.scheduler.role, "leading");
+  t.is(new Set(working.seen.map(({ taskId }) => taskId)).size, working.seen.length);
+});
+
+test("chores run on the leader alone, again after one has failed, and end with it", async (t) => {
+  await using grid = await startGrid();
+  const runs = [0, 0];
+  const chore = (number: number) => ({
+    name: `chore ${number}`,
+    everyMs: 50,
+    async run(signal: AbortSignal) {
+      signal.throwIfAborted();
+      runs[number] = (runs[number] ?? 0) + 1;
+      if (number === 0) throw new Error("not this time");
+    },
+  });
+  const leader = await grid.lead([], { chores: [chore(0), chore(1)] });
+  await wait(500);
+  await leader[Symbol.asyncDispose]();
+  const [failing = 0, well = 0] = runs;
+  t.true(failing > 2 && well > 2);
+  t.deepEqual(leader.alarms, ["Cannot finish chore 0; it comes again"]);
+  await wait(200);
+  t.deepEqual(runs, [failing, well]);
+});
+
+test("what the table shows is what fires", async (t) => {
+  await using grid = await startGrid({ vos: ["atlas", "lhcb", "cms"] });
+  await pauseSchedule(grid.broker, { task: "Tick", vo: "cms" });
+  await grid.configure((now) => ({ ...now, tasks: { Tick: { vos: { atlas: { enabled: false } } } } }));
+  await grid.configuration.refresh();
+  const heard = listen(grid.broker.nc);
+  const table = () =>
+    scheduleTable(grid.broker, { tasks: [Tick], configuration: grid.configuration.current, times: 3 });
+  await using _leader = await grid.lead([Tick]);
+  const [first] = await heard.atLeast(1);
+  const waiting = (await table()).find(({ vo }) => vo === "lhcb");
+  t.like(waiting, { task: "Tick", instance: "default", schedule: "every 1s", state: "on", isOccupied: true });
+  t.is(waiting?.since?.getTime(), first?.dueAt);
+  t.deepEqual(
+    (await table()).map(({ vo, state }) => `${vo} ${state}`),
+    ["atlas off", "lhcb on", "cms paused"],
+  );
+  t.deepEqual((await table()).find(({ vo }) => vo === "atlas")?.next, []);
+
+  await grid.finish(first ?? t.fail());
+  const row = (await table()).find(({ vo }) => vo === "lhcb");
+  const [, second] = await heard.atLeast(2);
+  t.is(row?.next[0]?.getTime(), second?.dueAt);
+  t.deepEqual(
+    row?.next.map((at) => at.getTime() - (second?.dueAt ?? 0)),
+    [0, 1_000, 2_000],
+  );
+});
+
+test("a scheduler ends by an error when its connection is closed", async (t) => {
+  await using grid = await startGrid();
+  const leader = await grid.lead([periodic("Rare", every({ days: 40 }))]);
+  const ended = t.throwsAsync(leader.ended, { message: /connection to NATS was closed/ });
+  await wait(200);
+  await leader.broker.nc.close();
+  await ended;
+});

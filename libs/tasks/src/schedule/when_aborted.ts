@@ -1,0 +1,7 @@
+/** Resolves when `signal` aborts, or at once where it has: an aborted signal tells no listener any more. */
+export function whenAborted(signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  if (signal.aborted) resolve();
+  else signal.addEventListener("abort", () => resolve(), { once: true });
+  return promise;
+}
