@@ -1,0 +1,53 @@
+import test from "ava";
+import { setTimeout as pause } from "node:timers/promises";
+import { cron } from "../definition/schedule.ts";
+import { TASKS } from "../wire/streams.ts";
+import { countOn, periodic, startGrid } from "./_grid_test.ts";
+import { BATCH_LIMIT, publishAtomically } from "./atomic_batch.ts";
+import { inParallel } from "./in_parallel.ts";
+
+const TASK_COUNT = 50;
+const VO_COUNT = 200;
+const COUNT = TASK_COUNT * VO_COUNT;
+
+/** What a server takes for as many markers and messages with nobody deciding anything, ms. */
+async function bareMs(): Promise<number> {
+  await using grid = await startGrid();
+  const headers = { "Task-Id": "MyTask17/vo123/default/2027-03-28T01:00:00.000Z" };
+  const batches = Array.from({ length: (2 * COUNT) / BATCH_LIMIT }, (_, batch) =>
+    Array.from({ length: BATCH_LIMIT }, (_, number) => ({
+      subject: `tasks.T${batch}.vo${number}`,
+      headers,
+      body: "{}",
+    })),
+  );
+  const startedAt = performance.now();
+  await inParallel(batches, 4, (messages) => publishAtomically(grid.broker, messages));
+  return performance.now() - startedAt;
+}
+
+test("10,000 schedules due in one second are published in batches, none with a round trip of its own", async (t) => {
+  const baselineMs = await bareMs();
+  await using grid = await startGrid({ vos: Array.from({ length: VO_COUNT }, (_, vo) => `vo${vo}`) });
+  const dueAt = Math.ceil(Date.now() / 1_000) * 1_000 + 6_000;
+  const schedule = cron(`${new Date(dueAt).getUTCSeconds()} * * * * *`);
+  await using leader = await grid.lead(
+    Array.from({ length: TASK_COUNT }, (_, task) => periodic(`Task${task}`, schedule)),
+  );
+  await pause(dueAt - Date.now() - 300);
+  t.is(Object.keys(await countOn(grid, "markers.>")).length, COUNT, "each has its first marker by now");
+  const sentBefore = leader.broker.nc.stats().outMsgs;
+  for (const until = Date.now() + 15_000; Date.now() < until; await pause(50)) {
+    if (Object.keys(await countOn(grid, "tasks.>")).length === COUNT) break;
+  }
+  const { state } = await grid.broker.jsm.streams.info(TASKS);
+  const last = await grid.broker.jsm.streams.getMessage(TASKS, { seq: state.last_seq });
+  const lateMs = (last?.time.getTime() ?? 0) - dueAt;
+  const sent = leader.broker.nc.stats().outMsgs - sentBefore;
+  t.log(`the last of ${COUNT} was stored ${lateMs} ms after its time; bare batches take ${Math.round(baselineMs)} ms`);
+  const counts = Object.values(await countOn(grid, "tasks.>"));
+  t.deepEqual([counts.length, Math.max(...counts)], [COUNT, 1]);
+  t.true(lateMs < 8 * baselineMs + 500);
+  t.true(sent < 2 * COUNT + 500, `${sent} messages sent`);
+  t.deepEqual(leader.alarms, []);
+});
