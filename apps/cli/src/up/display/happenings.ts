@@ -35,16 +35,23 @@ function parseObject(text: string): Readonly<Record<string, unknown>> | undefine
   }
 }
 
-/** A message of EVENTS in words; undefined when it is none of ours. Anybody may publish there, so nothing is taken for granted. */
+/** Steps that say little: another one follows soon. */
+const PASSING: ReadonlySet<string> = new Set(["started", "contended"]);
+
+/**
+ * A message of EVENTS in words; undefined for a step that is not worth a line.
+ *
+ * Anybody may publish there, so nothing is taken for granted, and what is no event tells nothing.
+ */
 export function describeEvent(body: string): string | undefined {
   const event = parseObject(body);
   if (event === undefined) return undefined;
   const { attempt, tookMs } = event;
   const [task, vo, step] = [textField(event, "task"), textField(event, "vo"), textField(event, "step")];
-  if (task === undefined || vo === undefined || step === undefined) return undefined;
+  if (task === undefined || vo === undefined || step === undefined || PASSING.has(step)) return undefined;
   const words = [task, ...(vo === "_" ? [] : [vo]), step];
   if (typeof attempt === "number" && attempt > 1) words.push(`attempt ${attempt}`);
-  if (typeof tookMs === "number" && step !== "started") words.push(`${Math.round(tookMs)} ms`);
+  if (typeof tookMs === "number") words.push(`${Math.round(tookMs)} ms`);
   const reason = textField(event, "reason");
   return words.join(" ") + (reason === undefined ? "" : `: ${reason}`);
 }

@@ -16,6 +16,12 @@ test("an event is told in words", (t) => {
   t.is(describeEvent(JSON.stringify(report)), "MyPilotReportTask done 3 ms");
 });
 
+test("the steps between are not told", (t) => {
+  const passing = { step: "started", task: "MyPilotTask", vo: "lhcb", taskId: "1", attempt: 1 };
+  t.is(describeEvent(JSON.stringify(passing)), undefined);
+  t.is(describeEvent(JSON.stringify({ ...passing, step: "contended" })), undefined);
+});
+
 test("what anybody may publish as an event does no harm", (t) => {
   for (const body of ["", "null", "7", "[]", "{", '{"task":1,"vo":{},"step":[]}']) t.is(describeEvent(body), undefined);
 });
