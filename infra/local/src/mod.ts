@@ -7,6 +7,7 @@ export { DataFolderInUseError } from "./process/claim.ts";
 export { assertPortFree, findFreePort, PortTakenError } from "./process/port.ts";
 export { ServerStartError } from "./process/readiness.ts";
 export type { Exit } from "./process/server_process.ts";
+export { openPrivateApt, type PrivateApt, type PrivateAptOptions } from "./provision/private_apt.ts";
 export { type NatsCli, provisionNatsCli } from "./provision/nats_cli.ts";
 export { NoNatsServerError, provisionNatsServer } from "./provision/nats_server.ts";
 export { NatsServerTooOldError, OLDEST_NATS_SERVER } from "./provision/nats_server_version.ts";
