@@ -1,0 +1,16 @@
+import { createLog, createMeters, observeTasks } from "@muster/service";
+import { type Broker, connectNats, openBroker } from "@muster/tasks";
+
+export interface MusterConnection extends AsyncDisposable {
+  readonly broker: Broker;
+  readonly url: string;
+}
+
+/** Connects as an app does: streams declared, steps joined to a log and to metrics. The server's URL is the first argument. */
+export async function connectMuster(name: string): Promise<MusterConnection> {
+  const url = process.argv[2] ?? "";
+  const nc = await connectNats({ url, name });
+  const log = createLog({ name, level: "info", descriptor: 2 });
+  const broker = await openBroker(nc, { observer: observeTasks(log, createMeters()) });
+  return { broker, url, [Symbol.asyncDispose]: () => nc.close() };
+}

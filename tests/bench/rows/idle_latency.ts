@@ -1,0 +1,42 @@
+import { type Bench, CONCURRENCY, figuresOf, inTurn, ratioTo } from "../run/bench.ts";
+import { quantile } from "../run/statistics.ts";
+import type { RowReport } from "../report/report.ts";
+
+/** Long enough for every system to be idle again, ms. */
+const PAUSE_MS = 10;
+
+/** One task at a time on an idle system: from its publish to its start. */
+export async function idleLatency(bench: Bench): Promise<RowReport[]> {
+  const { sizes, progress } = bench;
+  const { contenders, notes } = await bench.contenders([
+    "muster",
+    "raw",
+    "bullmq",
+    "graphile",
+    "graphile-local",
+    "pg-boss",
+  ]);
+  const { p50, p99 } = await inTurn(sizes.rounds, contenders, async ({ name, publisher, worker }) => {
+    progress(`${name}: start latency, idle`);
+    await worker.ask("listen", { concurrency: CONCURRENCY });
+    await publisher.ask("trickle", { count: sizes.samples, pauseMs: PAUSE_MS });
+    const latencies = await worker.ask("heard");
+    return { p50: quantile(latencies, 0.5), p99: quantile(latencies, 0.99) };
+  });
+  const targets = p50.has("bullmq")
+    ? [
+        { name: "idle start latency, median vs bullmq", ratio: ratioTo(p50, "bullmq"), atMost: 1 },
+        { name: "idle start latency, p99 vs bullmq", ratio: ratioTo(p99, "bullmq"), atMost: 1 },
+      ]
+    : [];
+  return [
+    {
+      row: "idle-latency",
+      title: "start latency, idle, one at a time",
+      durability: "as in drain",
+      figures: [...figuresOf(p50, { what: "median", unit: "ms" }), ...figuresOf(p99, { what: "p99", unit: "ms" })],
+      targets,
+      notes,
+    },
+  ];
+}

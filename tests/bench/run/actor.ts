@@ -1,0 +1,78 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import type { Response } from "../actors/serve.ts";
+
+/** How long a process may take to end when the bench hangs up, ms. */
+const END_WITHIN_MS = 8_000;
+
+/** A process of the bench that does what it is asked. */
+export interface Actor<Verbs> extends AsyncDisposable {
+  readonly pid: number;
+  /** Asks for one thing and answers its result. Throws what the process threw, or that it ended. */
+  ask<Name extends keyof Verbs & string>(verb: Name, ...input: InputOf<Verbs[Name]>): Promise<AnswerOf<Verbs[Name]>>;
+}
+
+type InputOf<Verb> = Verb extends (...input: infer Input) => unknown ? Input : never;
+type AnswerOf<Verb> = Verb extends (...input: never) => Promise<infer Answer> ? Answer : never;
+
+/** What is run: a program and its arguments. */
+export interface ActorCommand {
+  /** As errors call it. */
+  readonly name: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+interface Waiting {
+  resolve(answer: unknown): void;
+  reject(error: Error): void;
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, "exit");
+  if (child.connected) child.disconnect();
+  const kill = setTimeout(() => child.kill("SIGKILL"), END_WITHIN_MS);
+  await exited;
+  clearTimeout(kill);
+}
+
+/** Starts the process and waits until it says that it is ready. Its output goes to our stderr. */
+export async function startActor<Verbs>({ name, command, args, env }: ActorCommand): Promise<Actor<Verbs>> {
+  const child = spawn(command, [...args], {
+    stdio: ["ignore", 2, 2, "ipc"],
+    env: { ...process.env, ...env },
+  });
+  const waiting = new Map<number, Waiting>();
+  const fail = (error: Error) => {
+    for (const { reject } of waiting.values()) reject(error);
+    waiting.clear();
+  };
+  child.on("error", (cause) => fail(new Error(`Cannot run ${name}: ${cause.message}`, { cause })));
+  child.on("exit", (code, signal) => fail(new Error(`Cannot go on with ${name}: it ended with ${signal ?? code}`)));
+  child.on("message", (response: Response) => {
+    const asked = waiting.get(response.id);
+    waiting.delete(response.id);
+    if ("error" in response) asked?.reject(new Error(`${name}: ${response.error}`));
+    else asked?.resolve(response.answer);
+  });
+  const answerTo = (id: number) =>
+    new Promise<unknown>((resolve, reject) => {
+      waiting.set(id, { resolve, reject });
+    });
+  await answerTo(0);
+
+  let asked = 0;
+  return {
+    pid: child.pid ?? 0,
+    async ask(verb, ...input) {
+      const id = ++asked;
+      const answer = answerTo(id);
+      child.send({ id, verb, input: input[0] });
+      // Both ends are of one build, and each verb's answer is typed where it is served.
+      return (await answer) as never;
+    },
+    [Symbol.asyncDispose]: () => end(child),
+  };
+}

@@ -1,0 +1,108 @@
+import type { Figure } from "../report/report.ts";
+import type { Durability, Servers } from "../servers/servers.ts";
+import { type Contender, type ContenderName, type NodeFlags, openContender } from "./contenders.ts";
+import type { Sizes } from "./sizes.ts";
+import { median } from "./statistics.ts";
+
+/** What rows measure with. */
+export interface Bench extends AsyncDisposable {
+  readonly sizes: Sizes;
+  readonly servers: Servers;
+  readonly durability: Durability;
+  /** Flags for the Node.js of each process of Muster's. */
+  readonly flags: NodeFlags;
+  progress(line: string): void;
+  /**
+   * The contenders that can be had, each started and warmed up once for the whole run, and a note for each that cannot.
+   * Throws when Muster or raw JetStream is among those that cannot.
+   */
+  contenders(names: readonly ContenderName[]): Promise<Field>;
+}
+
+export interface Field {
+  readonly contenders: readonly Contender[];
+  readonly notes: readonly string[];
+}
+
+/** Tasks that run at the same time in each worker. */
+export const CONCURRENCY = 100;
+
+async function warmUp({ publisher, worker }: Contender, count: number): Promise<void> {
+  await publisher.ask("publish", { count });
+  await worker.ask("drain", { count, concurrency: CONCURRENCY });
+}
+
+export type BenchOptions = Omit<Bench, "contenders" | typeof Symbol.asyncDispose>;
+
+export function openBench(options: BenchOptions): Bench {
+  const { sizes, progress } = options;
+  const stack = new AsyncDisposableStack();
+  const open = new Map<ContenderName, Promise<Contender | string>>();
+
+  async function start(name: ContenderName): Promise<Contender | string> {
+    progress(`${name}: starting`);
+    try {
+      const contender = stack.use(await openContender(name, options));
+      await warmUp(contender, sizes.warmUp);
+      return contender;
+    } catch (error) {
+      if (name === "muster" || name === "raw") throw error;
+      return `${name} could not be had: ${error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error)}`;
+    }
+  }
+
+  return {
+    ...options,
+    async contenders(names) {
+      const contenders: Contender[] = [];
+      const notes: string[] = [];
+      for (const name of names) {
+        const started = open.get(name) ?? start(name);
+        open.set(name, started);
+        const contender = await started;
+        if (typeof contender === "string") notes.push(contender);
+        else contenders.push(contender);
+      }
+      return { contenders, notes };
+    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
+/** Values by contender, one a round. */
+export type Rounds = ReadonlyMap<string, readonly number[]>;
+
+/** Lets each contender have its turn, round after round, so that a change of the machine's load meets all of them. */
+export async function inTurn<Name extends string>(
+  rounds: number,
+  contenders: readonly Contender[],
+  measure: (contender: Contender) => Promise<Readonly<Record<Name, number>>>,
+): Promise<Readonly<Record<Name, Rounds>>> {
+  const all: Record<string, Map<string, number[]>> = {};
+  for (let round = 0; round < rounds; round++) {
+    for (const contender of contenders) {
+      for (const [what, value] of Object.entries<number>(await measure(contender))) {
+        all[what] ??= new Map();
+        const values = all[what].get(contender.name) ?? [];
+        values.push(value);
+        all[what].set(contender.name, values);
+      }
+    }
+  }
+  return all as Record<Name, Map<string, number[]>>;
+}
+
+export function figuresOf(rounds: Rounds, what: Pick<Figure, "what" | "unit">): Figure[] {
+  return [...rounds].map(([contender, values]) => ({ contender, ...what, rounds: values }));
+}
+
+/** The median over the rounds of Muster's value against another's of the same round; NaN where the other could not be had. */
+export function ratioTo(rounds: Rounds, other: string, ours = "muster"): number {
+  const theirs = rounds.get(other) ?? [];
+  return median(
+    (rounds.get(ours) ?? []).flatMap((value, round) => {
+      const their = theirs[round];
+      return their === undefined ? [] : [value / their];
+    }),
+  );
+}

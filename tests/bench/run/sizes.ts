@@ -1,0 +1,15 @@
+/** How much is measured. */
+export interface Sizes {
+  readonly rounds: number;
+  /** Tasks of one bulk. */
+  readonly bulk: number;
+  /** Tasks that warm each process up. */
+  readonly warmUp: number;
+  /** Single tasks timed. */
+  readonly samples: number;
+  /** Background tasks waiting while something else is timed. */
+  readonly waiting: number;
+}
+
+export const FULL: Sizes = { rounds: 5, bulk: 50_000, warmUp: 5_000, samples: 500, waiting: 1_000_000 };
+export const QUICK: Sizes = { rounds: 3, bulk: 10_000, warmUp: 2_000, samples: 100, waiting: 50_000 };

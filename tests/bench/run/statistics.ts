@@ -1,0 +1,20 @@
+/** The value below which the share `q` of `values` lies; NaN for none. */
+export function quantile(values: readonly number[], q: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? Number.NaN;
+}
+
+/** The middle value, or the mean of the two middle ones. */
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length / 2;
+  const below = sorted[Math.ceil(middle) - 1] ?? Number.NaN;
+  return (below + (sorted[Math.floor(middle)] ?? Number.NaN)) / 2;
+}
+
+/** Jain's index of fairness: 1 where all shares are equal, 1/n where one has it all. */
+export function jain(shares: readonly number[]): number {
+  const sum = shares.reduce((total, share) => total + share, 0);
+  const squares = shares.reduce((total, share) => total + share * share, 0);
+  return squares === 0 ? Number.NaN : (sum * sum) / (shares.length * squares);
+}
