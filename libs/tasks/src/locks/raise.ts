@@ -32,7 +32,8 @@ export async function raiseLocks({ jsm, observer, highestFence }: RaiseOptions):
     // The clock alone is above all tokens but those given out while a clock was ahead; these the database refuses later on.
     observer.alarm("Cannot read the highest fencing token; the locks are raised by the clock alone", { cause });
   }
-  const seq = Math.max(Date.now() * 1_000, highest + HEADROOM);
+  // The lowest token is for a machine whose clock has not been set.
+  const seq = Math.max(Date.now() * 1_000, highest + HEADROOM, LOWEST_TOKEN);
   await jsm.streams.purge(LOCKS_STREAM, { seq });
   observer.note("Raised the revisions of the bucket locks, which freed every lock", { nextRevision: seq });
   return seq;
