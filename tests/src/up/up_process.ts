@@ -14,8 +14,10 @@ export interface UpProcess extends AsyncDisposable {
   readonly lines: readonly string[];
   /** What it wrote to standard error so far. */
   errors(): string;
-  /** Resolves with the first line on standard output that holds `text`; rejects when the process ends without it. */
-  line(text: string): Promise<string>;
+  /** Resolves once a line on standard output holds `text`; rejects when the process ends without it. */
+  line(text: string): Promise<void>;
+  /** Resolves once `holds`, asked at each new line, is true; rejects when the process ends without it. */
+  until(holds: () => boolean): Promise<void>;
   /** Resolves with the exit code, or the signal, once all that the process wrote has been read. */
   readonly ended: Promise<number | string>;
 }
@@ -25,7 +27,8 @@ export function startUp(dataDir: string, args: readonly string[] = [], env: Node
   const ports = ["--nats-port", "0", "--postgres-port", "0", "--http-port", "0"];
   const child = spawn(process.execPath, [MAIN, "up", "--data-dir", dataDir, ...ports, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, NATS_URL: "", DATABASE_URL: "", ...env },
+    // All that it starts inherits the mark, by which the test finds what was left behind.
+    env: { ...process.env, NATS_URL: "", DATABASE_URL: "", MUSTER_TEST_MARK: dataDir, ...env },
   });
   const lines: string[] = [];
   const news = new EventTarget();
@@ -44,21 +47,22 @@ export function startUp(dataDir: string, args: readonly string[] = [], env: Node
     });
   });
 
-  async function line(text: string): Promise<string> {
-    while (true) {
-      const found = lines.find((candidate) => candidate.includes(text));
-      if (found !== undefined) return found;
+  async function until(holds: () => boolean): Promise<void> {
+    while (!holds()) {
       if (child.exitCode !== null || child.signalCode !== null) {
-        throw new Error(`muster up ended without a line "${text}":\n${lines.join("\n")}\n${errors}`);
+        throw new Error(`muster up ended before what the test waits for:\n${lines.join("\n")}\n${errors}`);
       }
       await new Promise((resolve) => news.addEventListener("news", resolve, { once: true }));
     }
+  }
+  async function line(text: string): Promise<void> {
+    await until(() => lines.some((candidate) => candidate.includes(text)));
   }
   async function dispose(): Promise<void> {
     child.kill("SIGTERM");
     await ended;
   }
-  return { child, lines, errors: () => errors, line, ended, [Symbol.asyncDispose]: dispose };
+  return { child, lines, errors: () => errors, line, until, ended, [Symbol.asyncDispose]: dispose };
 }
 
 /** The processes whose command line or environment names the data folder, e.g. servers and apps that were left behind. Linux only. */

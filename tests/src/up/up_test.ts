@@ -4,7 +4,7 @@ import { mkdtempDisposable } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { startUp, untilNoneLeft } from "./up_process.ts";
+import { processesOf, startUp, untilNoneLeft } from "./up_process.ts";
 
 const testFolder = () => mkdtempDisposable(join(tmpdir(), "muster-up-"));
 
@@ -50,6 +50,26 @@ test.serial("after SIGTERM all is over within five seconds, and the next start h
   t.is(await second.ended, 0, second.errors());
   t.false(second.lines.some((line) => line.includes("the system was empty")));
   t.true(total(parseSummary(second.lines.at(-1)).pilots) > 0);
+});
+
+/** Kills the process of the data folder whose command line holds `part`. */
+async function killOne(dataDir: string, part: string): Promise<void> {
+  const found = (await processesOf(dataDir)).find((each) => each.includes(part));
+  process.kill(Number.parseInt(found ?? "no such process", 10), "SIGKILL");
+}
+
+test.serial("a server or an app that is killed is started again, where it was", async (t) => {
+  await using folder = await testFolder();
+  await using up = startUp(folder.path);
+  await up.line("all is ready");
+  await killOne(folder.path, "nats-server.conf");
+  await up.line("nats-server ended (SIGKILL)");
+  await killOne(folder.path, "report-worker/src/main.ts");
+  await up.line("report-worker ended (SIGKILL)");
+  const served = () => up.lines.filter((line) => /nats-server \S+ serves at/.test(line));
+  await up.until(() => served().length === 2);
+  t.is(new Set(served().map((line) => /nats:\S+?(?=")/.exec(line)?.[0])).size, 1);
+  await up.until(() => up.lines.filter((line) => /"name":"report-worker".*\/readyz/.test(line)).length === 2);
 });
 
 test.serial("when muster up is killed, its servers and apps end by themselves", async (t) => {

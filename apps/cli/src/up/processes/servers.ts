@@ -1,4 +1,4 @@
-import { ensureDatabase, startNatsServer, startPostgres } from "@muster/local";
+import { ensureDatabase, provisionNatsServer, startNatsServer, startPostgres } from "@muster/local";
 import { join } from "node:path";
 import type { UpOptions } from "../options/up_options.ts";
 import { keepRunning, type KeptRunning, type Running } from "./keep_running.ts";
@@ -61,8 +61,9 @@ export async function openNats({ options, tell, signal }: ServerContext): Promis
   const url = process.env["NATS_URL"]?.trim();
   if (url) return { url, stop: async () => {} };
   const dataDir = join(options.dataDir, "nats");
+  const binary = await provisionNatsServer(tell, signal);
   return await keepServer("nats-server", tell, async (port = wanted(options.natsPort)) => {
-    const server = await startNatsServer({ dataDir, port, portOption: "--nats-port", onProgress: tell, signal });
+    const server = await startNatsServer({ binary, dataDir, port, portOption: "--nats-port", onProgress: tell });
     tell(`nats-server ${server.version} serves at ${server.url}`);
     return server;
   });
