@@ -31,6 +31,8 @@ export class Session {
   #lost: DatabaseGoneError | undefined;
   /** The first error that a statement met: in a transaction every later one fails because of it. */
   #firstError: unknown;
+  /** From the first step of the end on nobody else's statement is let in: it would run on after the transaction. */
+  #ending = false;
   #released = false;
 
   constructor(client: PoolClient, origin: SessionOrigin) {
@@ -60,6 +62,9 @@ export class Session {
     values: readonly unknown[] = [],
     limitMs?: number,
   ): Promise<QueryResult<Row>> {
+    if (this.#ending) {
+      throw new Error("Cannot run a statement: its transaction has ended; await everything before it does");
+    }
     this.#running++;
     try {
       return await this.#enqueue<Row>(text, values, limitMs);
@@ -84,8 +89,6 @@ export class Session {
     limitMs: number | undefined,
   ): Promise<QueryResult<Row>> {
     if (this.#lost !== undefined) throw this.#lost;
-    if (this.#released)
-      throw new Error("Cannot run a statement: its transaction has ended; await everything before it does");
     // pg takes a timeout for a single statement, though its types do not say so.
     const timeout = limitMs === undefined ? {} : { query_timeout: limitMs };
     try {
@@ -118,8 +121,9 @@ export class Session {
    * any case.
    */
   async commit(): Promise<void> {
+    this.#ending = true;
     try {
-      const { command } = await this.query("commit");
+      const { command } = await this.#enqueue("commit", []);
       // A transaction in which a statement has failed answers COMMIT with ROLLBACK, and no error.
       if (command !== "COMMIT") throw new TransactionFailedError(this.#firstError);
     } finally {
@@ -134,10 +138,12 @@ export class Session {
    */
   async rollback(): Promise<void> {
     if (this.#released) return;
+    this.#ending = true;
     if (this.#running > 0) return this.destroy();
     // A failure has been noted as the loss of the connection.
-    if (this.#inTransaction)
+    if (this.#inTransaction) {
       await this.#enqueue("rollback", [], PROMPT_MS).catch((error: unknown) => this.#lose(error));
+    }
     this.release();
   }
 
@@ -146,7 +152,7 @@ export class Session {
    * throws.
    */
   async keepAwake(): Promise<void> {
-    if (!this.#inTransaction || this.#running > 0 || this.#released || this.#lost !== undefined) return;
+    if (!this.#inTransaction || this.#running > 0 || this.#ending || this.#lost !== undefined) return;
     // A loss is noted by the session; in a transaction that has failed even the refusal resets the clock.
     await this.#enqueue("select 1", [], PROMPT_MS).catch(() => undefined);
   }
@@ -157,6 +163,7 @@ export class Session {
    */
   async destroy(): Promise<void> {
     if (this.#released) return;
+    this.#ending = true;
     const pid = "processID" in this.#client ? this.#client.processID : undefined;
     // A lost connection's number may be another's by now.
     if (this.#lost === undefined && typeof pid === "number") {
@@ -173,6 +180,7 @@ export class Session {
   /** Gives the connection back, or closes it if it was lost. */
   release(): void {
     if (this.#released) return;
+    this.#ending = true;
     this.#released = true;
     this.#inTransaction = false;
     this.#client.off("error", this.#onError);

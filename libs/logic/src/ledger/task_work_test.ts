@@ -10,6 +10,8 @@ test.after.always(() => server[Symbol.asyncDispose]());
 const insertPilot =
   "insert into pilot (ce_name, vo, task_id, active_before, capacity_read) values ('ce01', 'lhcb', 't1', 0, 1)";
 
+const sleeping = "select 1 from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'";
+
 /** Makes each COMMIT that has written a pilot run `body` first, in PL/pgSQL. */
 async function atCommit(database: Database, body: string): Promise<void> {
   await runSql(
@@ -165,26 +167,41 @@ test("a transaction is destroyed while a statement runs in it, and what it held 
   await hung.destroy();
   await statement;
   t.true(hung.gone() instanceof WorkEndedError);
-  t.deepEqual(
-    await runSql(
-      database,
-      "select 1 from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'",
-    ),
-    [],
-  );
+  t.deepEqual(await runSql(database, sleeping), []);
   await t.throwsAsync(hung.transaction(), { instanceOf: WorkEndedError });
   const next = database.unitOfWork.open(claim("t2", fence("ce01", 2)));
   t.like(await next.commit(outcome("t2")), { kind: "committed" });
 });
 
 test("a task that ends while a statement of its own still runs has failed and is not gone, and the statement ends", async (t) => {
-  await using database = await server.open({ poolSize: 1 });
+  const url = await server.createUrl();
+  await using operator = await openDatabase({ url });
+  await using database = await openDatabase({ url, poolSize: 1 });
   const work = database.unitOfWork.open(claim("t1"));
   const statement = t.throwsAsync((await work.transaction()).execute("select pg_sleep(600)"));
+  await untilRow(operator, sleeping);
   await work.rollback();
   await statement;
+  t.deepEqual(await runSql(operator, sleeping), []);
   t.is(work.gone(), undefined);
   t.like(await database.unitOfWork.record(outcome("t1", { outcome: "dropped" })), { outcome: "dropped" });
+});
+
+test("a statement that comes when the end has begun never reaches the server", async (t) => {
+  const url = await server.createUrl();
+  await using proxy = await startProxy(url);
+  await using database = await openDatabase({ url: proxy.url, poolSize: 1 });
+  for (const end of ["rollback", "destroy"] as const) {
+    const work = database.unitOfWork.open(claim("t1"));
+    const transaction = await work.transaction();
+    const late = t.throwsAsync(transaction.execute("select 'late'"), { message: /has ended/ });
+    await work[end]();
+    await late;
+  }
+  t.deepEqual(
+    proxy.statements.filter((statement) => statement.includes("late")),
+    [],
+  );
 });
 
 test("a transaction is destroyed while its fence waits for another's", async (t) => {

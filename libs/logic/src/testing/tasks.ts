@@ -36,9 +36,15 @@ export async function runSql<Row extends object>(database: Database, sql: string
   return database.transaction((transaction) => transaction.execute<Row[]>(sql));
 }
 
-/** Resolves once `query` finds a row. For what PostgreSQL tells nobody, so that it must be asked for. */
+const PATIENCE_MS = 10_000;
+
+/** Resolves once `query` finds a row; throws after 10 s. For what PostgreSQL tells nobody, so that it must be asked for. */
 export async function untilRow(database: Database, query: string): Promise<void> {
-  while ((await runSql(database, query)).length === 0) await pause(5);
+  const until = performance.now() + PATIENCE_MS;
+  while ((await runSql(database, query)).length === 0) {
+    if (performance.now() > until) throw new Error(`Cannot find a row in ${PATIENCE_MS} ms: ${query}`);
+    await pause(5);
+  }
 }
 
 /** Resolves once `count` connections of this database wait for a lock. */
