@@ -13,6 +13,7 @@ const COMMANDS = {
   start: [CLI, "up"],
   muster: [CLI],
   test: [join(ROOT, "tests", "src", "gate", "main.ts")],
+  bench: [join(ROOT, "tests", "bench", "main.ts")],
 };
 
 async function prepareAndRun([command = "", ...args]) {

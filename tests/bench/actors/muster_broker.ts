@@ -1,9 +1,10 @@
 import { createLog, createMeters, observeTasks } from "@muster/service";
 import { type Broker, connectNats, openBroker } from "@muster/tasks";
 
-export interface MusterConnection extends AsyncDisposable {
+export interface MusterConnection {
   readonly broker: Broker;
   readonly url: string;
+  close(): Promise<void>;
 }
 
 /** Connects as an app does: streams declared, steps joined to a log and to metrics. The server's URL is the first argument. */
@@ -12,5 +13,5 @@ export async function connectMuster(name: string): Promise<MusterConnection> {
   const nc = await connectNats({ url, name });
   const log = createLog({ name, level: "info", descriptor: 2 });
   const broker = await openBroker(nc, { observer: observeTasks(log, createMeters()) });
-  return { broker, url, [Symbol.asyncDispose]: () => nc.close() };
+  return { broker, url, close: () => nc.close() };
 }

@@ -37,5 +37,5 @@ serve(
       }
     },
   } satisfies PublisherVerbs,
-  () => connection[Symbol.asyncDispose](),
+  () => connection.close(),
 );

@@ -35,5 +35,5 @@ serve(
       return starts.take();
     },
   } satisfies WorkerVerbs,
-  () => connection[Symbol.asyncDispose](),
+  () => connection.close(),
 );

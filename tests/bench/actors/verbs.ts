@@ -6,12 +6,12 @@ export interface Load {
 }
 
 /** The payload of each task: what a real one may hold, some 150 bytes, and when it was published. */
-export interface BenchPayload {
+export type BenchPayload = {
   readonly number: number;
   /** On the machine's monotonic clock, microseconds; 0 where nobody asks. */
   readonly sentAtUs: number;
   readonly note: string;
-}
+};
 
 /** The text that makes the payload as large as a usual one. */
 export const NOTE =

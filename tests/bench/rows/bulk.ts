@@ -1,9 +1,17 @@
-import { type Bench, CONCURRENCY, figuresOf, inTurn, ratioTo } from "../run/bench.ts";
+import { type Bench, CONCURRENCY, figuresOf, inTurn, ratioTo, type Rounds } from "../run/bench.ts";
+import type { ContenderName } from "../run/contenders.ts";
 import type { RowReport, Target } from "../report/report.ts";
 
 const DURABILITY =
   "Muster and raw JetStream: nats-server's default sync interval of two minutes; BullMQ and DiracX: Redis without persistence; " +
   "graphile-worker and pg-boss: PostgreSQL as it comes, each commit on the disk";
+
+/** The comparisons with those that could be had. */
+function against(rounds: Rounds, row: string, least: Readonly<Partial<Record<ContenderName, number>>>): Target[] {
+  return Object.entries(least)
+    .filter(([other]) => rounds.has(other))
+    .map(([other, atLeast]) => ({ name: `${row} vs ${other}`, ratio: ratioTo(rounds, other), atLeast }));
+}
 
 /** Tasks published in bulk and drained by one worker process. */
 export async function bulk(bench: Bench): Promise<RowReport[]> {
@@ -25,8 +33,6 @@ export async function bulk(bench: Bench): Promise<RowReport[]> {
     const drained = await worker.ask("drain", { count, concurrency: CONCURRENCY });
     return { publish: (count / published.tookMs) * 1_000, drain: (count / drained.tookMs) * 1_000 };
   });
-  const than = (rounds: typeof drain, row: string, other: string, atLeast: number): Target[] =>
-    rounds.has(other) ? [{ name: `${row} vs ${other}`, ratio: ratioTo(rounds, other), atLeast }] : [];
   const count = sizes.bulk.toLocaleString("en");
   return [
     {
@@ -34,12 +40,7 @@ export async function bulk(bench: Bench): Promise<RowReport[]> {
       title: `drain of ${count} waiting no-op tasks, one worker process`,
       durability: DURABILITY,
       figures: figuresOf(drain, { what: "drain", unit: "tasks/s" }),
-      targets: [
-        ...than(drain, "drain", "bullmq", 3),
-        ...than(drain, "drain", "graphile-local", 1),
-        ...than(drain, "drain", "raw", 0.5),
-        ...than(drain, "drain", "diracx", 10),
-      ],
+      targets: against(drain, "drain", { bullmq: 3, "graphile-local": 1, raw: 0.5, diracx: 10 }),
       notes,
     },
     {
@@ -47,11 +48,7 @@ export async function bulk(bench: Bench): Promise<RowReport[]> {
       title: `publish of ${count} tasks in bulk, each acknowledged`,
       durability: DURABILITY,
       figures: figuresOf(publish, { what: "publish", unit: "tasks/s" }),
-      targets: [
-        ...than(publish, "publish", "raw", 0.8),
-        ...than(publish, "publish", "bullmq", 1.5),
-        ...than(publish, "publish", "diracx", 10),
-      ],
+      targets: against(publish, "publish", { raw: 0.8, bullmq: 1.5, diracx: 10 }),
       notes,
     },
   ];

@@ -8,14 +8,7 @@ const PAUSE_MS = 10;
 /** One task at a time on an idle system: from its publish to its start. */
 export async function idleLatency(bench: Bench): Promise<RowReport[]> {
   const { sizes, progress } = bench;
-  const { contenders, notes } = await bench.contenders([
-    "muster",
-    "raw",
-    "bullmq",
-    "graphile",
-    "graphile-local",
-    "pg-boss",
-  ]);
+  const { contenders, notes } = await bench.contenders(["muster", "raw", "bullmq", "graphile", "pg-boss"]);
   const { p50, p99 } = await inTurn(sizes.rounds, contenders, async ({ name, publisher, worker }) => {
     progress(`${name}: start latency, idle`);
     await worker.ask("listen", { concurrency: CONCURRENCY });

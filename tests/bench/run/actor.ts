@@ -5,6 +5,9 @@ import type { Response } from "../actors/serve.ts";
 /** How long a process may take to end when the bench hangs up, ms. */
 const END_WITHIN_MS = 8_000;
 
+/** How long one thing may take; a hang is an error, not a wait, ms. */
+const ANSWER_WITHIN_MS = 240_000;
+
 /** A process of the bench that does what it is asked. */
 export interface Actor<Verbs> extends AsyncDisposable {
   readonly pid: number;
@@ -57,10 +60,13 @@ export async function startActor<Verbs>({ name, command, args, env }: ActorComma
     if ("error" in response) asked?.reject(new Error(`${name}: ${response.error}`));
     else asked?.resolve(response.answer);
   });
-  const answerTo = (id: number) =>
-    new Promise<unknown>((resolve, reject) => {
-      waiting.set(id, { resolve, reject });
-    });
+  async function answerTo(id: number): Promise<unknown> {
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    waiting.set(id, { resolve, reject });
+    const late = () => reject(new Error(`Cannot go on with ${name}: no answer in ${ANSWER_WITHIN_MS / 1_000} s`));
+    const timer = setTimeout(late, ANSWER_WITHIN_MS);
+    return await promise.finally(() => clearTimeout(timer));
+  }
   await answerTo(0);
 
   let asked = 0;

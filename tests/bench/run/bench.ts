@@ -1,17 +1,11 @@
 import type { Figure } from "../report/report.ts";
-import type { Durability, Servers } from "../servers/servers.ts";
-import { type Contender, type ContenderName, type NodeFlags, openContender } from "./contenders.ts";
+import { type Contender, type ContenderName, type Ground, openContender } from "./contenders.ts";
 import type { Sizes } from "./sizes.ts";
 import { median } from "./statistics.ts";
 
 /** What rows measure with. */
-export interface Bench extends AsyncDisposable {
+export interface Bench extends Ground, AsyncDisposable {
   readonly sizes: Sizes;
-  readonly servers: Servers;
-  readonly durability: Durability;
-  /** Flags for the Node.js of each process of Muster's. */
-  readonly flags: NodeFlags;
-  progress(line: string): void;
   /**
    * The contenders that can be had, each started and warmed up once for the whole run, and a note for each that cannot.
    * Throws when Muster or raw JetStream is among those that cannot.
@@ -32,9 +26,8 @@ async function warmUp({ publisher, worker }: Contender, count: number): Promise<
   await worker.ask("drain", { count, concurrency: CONCURRENCY });
 }
 
-export type BenchOptions = Omit<Bench, "contenders" | typeof Symbol.asyncDispose>;
-
-export function openBench(options: BenchOptions): Bench {
+/** Nothing is started yet. */
+export function openBench(options: Ground & Pick<Bench, "sizes">): Bench {
   const { sizes, progress } = options;
   const stack = new AsyncDisposableStack();
   const open = new Map<ContenderName, Promise<Contender | string>>();

@@ -1,8 +1,9 @@
 import { join } from "node:path";
 import type { PublisherVerbs, WorkerVerbs } from "../actors/verbs.ts";
 import { BENCH } from "../servers/places.ts";
+import { installDiracx, installPeers } from "../servers/peers.ts";
 import type { Durability, Servers } from "../servers/servers.ts";
-import { type Actor, startActor } from "./actor.ts";
+import { type Actor, type ActorCommand, startActor } from "./actor.ts";
 
 export type ContenderName = "muster" | "raw" | "bullmq" | "graphile" | "graphile-local" | "pg-boss" | "diracx";
 
@@ -13,58 +14,74 @@ export interface Contender extends AsyncDisposable {
   readonly worker: Actor<WorkerVerbs>;
 }
 
-/** The scripts of a contender, and what they are started with. */
-interface Scripts {
-  readonly publisher: string;
-  readonly worker: string;
-  readonly args: readonly string[];
-  readonly workerArgs?: readonly string[];
+/** How the two processes of a contender are started. */
+interface Commands {
+  readonly publisher: ActorCommand;
+  readonly worker: ActorCommand;
 }
 
-async function scriptsOf(name: ContenderName, servers: Servers, durability: Durability): Promise<Scripts> {
+/** What contenders are started with. */
+export interface Ground {
+  readonly servers: Servers;
+  readonly durability: Durability;
+  /** Flags for the Node.js of a process, e.g. so that it writes a profile. */
+  flags(process: string): readonly string[];
+  /** Hears of what takes time. */
+  progress(line: string): void;
+}
+
+/** A script of ours under this Node.js. */
+export function nodeCommand(
+  ground: Pick<Ground, "flags">,
+  name: string,
+  scriptAndArgs: readonly string[],
+): ActorCommand {
+  const [script = "", ...args] = scriptAndArgs;
+  return { name, command: process.execPath, args: [...ground.flags(name), join(BENCH, script), ...args] };
+}
+
+async function commandsOf(name: ContenderName, ground: Ground): Promise<Commands> {
+  const { servers, durability, progress } = ground;
+  const pair = (prefix: string, args: readonly string[], ofWorker: readonly string[] = []): Commands => ({
+    publisher: nodeCommand(ground, `${name}-publisher`, [`${prefix}_publisher.ts`, ...args]),
+    worker: nodeCommand(ground, `${name}-worker`, [`${prefix}_worker.ts`, ...args, ...ofWorker]),
+  });
   switch (name) {
     case "muster":
-    case "raw": {
-      const { url } = await servers.nats(name, durability);
-      return { publisher: `actors/${name}_publisher.ts`, worker: `actors/${name}_worker.ts`, args: [url] };
-    }
+    case "raw":
+      return pair(`actors/${name}`, [(await servers.nats(name, durability)).url]);
     case "bullmq": {
+      await installPeers(progress);
       const { host, port } = await servers.redis(durability);
-      const args = [host, String(port)];
-      return { publisher: "peers/bullmq_publisher.ts", worker: "peers/bullmq_worker.ts", args };
+      return pair("peers/bullmq", [host, String(port)]);
     }
     case "graphile":
-    case "graphile-local": {
-      const args = [await servers.database("graphile")];
-      const workerArgs = [name === "graphile" ? "default" : "local"];
-      return { publisher: "peers/graphile_publisher.ts", worker: "peers/graphile_worker.ts", args, workerArgs };
+    case "graphile-local":
+      await installPeers(progress);
+      return pair("peers/graphile", [await servers.database("graphile")], [name === "graphile" ? "default" : "local"]);
+    case "pg-boss":
+      await installPeers(progress);
+      return pair("peers/pg_boss", [await servers.database("pg_boss")]);
+    case "diracx": {
+      const command = await installDiracx(progress);
+      const { host, port } = await servers.redis(durability);
+      const script = join(BENCH, "peers", "diracx_peer.py");
+      const role = (what: string): ActorCommand => ({
+        name: `diracx-${what}`,
+        command,
+        args: [script, what, `redis://${host}:${port}/1`],
+      });
+      return { publisher: role("publisher"), worker: role("worker") };
     }
-    case "pg-boss": {
-      const args = [await servers.database("pg_boss")];
-      return { publisher: "peers/pg_boss_publisher.ts", worker: "peers/pg_boss_worker.ts", args };
-    }
-    case "diracx":
-      throw new Error("not built yet");
   }
 }
 
-/** How Node.js is started for a working process, e.g. to write a profile. */
-export type NodeFlags = (process: string) => readonly string[];
-
 /** Starts a contender with its server. Throws why it cannot be had. */
-export async function openContender(
-  name: ContenderName,
-  { servers, durability, flags }: { servers: Servers; durability: Durability; flags: NodeFlags },
-): Promise<Contender> {
-  const scripts = await scriptsOf(name, servers, durability);
+export async function openContender(name: ContenderName, ground: Ground): Promise<Contender> {
+  const commands = await commandsOf(name, ground);
   await using opened = new AsyncDisposableStack();
-  async function start<Verbs>(script: string, args: readonly string[]): Promise<Actor<Verbs>> {
-    const what = `${name}-${script.includes("worker") ? "worker" : "publisher"}`;
-    const all = [...flags(what), join(BENCH, script), ...args];
-    return opened.use(await startActor<Verbs>({ name: what, command: process.execPath, args: all }));
-  }
-  const publisher = await start<PublisherVerbs>(scripts.publisher, scripts.args);
-  const worker = await start<WorkerVerbs>(scripts.worker, [...scripts.args, ...(scripts.workerArgs ?? [])]);
+  const publisher = opened.use(await startActor<PublisherVerbs>(commands.publisher));
+  const worker = opened.use(await startActor<WorkerVerbs>(commands.worker));
   const kept = opened.move();
   return { name, publisher, worker, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }

@@ -109,7 +109,7 @@ export async function startRedis(
   });
   const exited = once(guard, "exit");
   async function stop(): Promise<void> {
-    guard.stdin.end("\n");
+    guard.stdin?.end("\n");
     await exited;
   }
   for (const until = performance.now() + READY_WITHIN_MS; !(await answers(host, port)); await pause(20)) {

@@ -1,0 +1,150 @@
+"""DiracX's own task system as the bench drives it: publisher or worker, by the first argument.
+
+The bench speaks JSON lines over the socket that Node.js opens for a child process.
+"""
+
+import asyncio
+import dataclasses
+import json
+import os
+import socket
+import sys
+import time
+
+from diracx.tasks.plumbing.base_task import BaseTask
+from diracx.tasks.plumbing.broker.redis_streams import RedisStreamBroker, stream_name_for
+from diracx.tasks.plumbing.enums import Priority, Size
+from diracx.tasks.plumbing.factory import create_task_bindings
+from diracx.tasks.plumbing.worker.worker import Worker
+from redis.asyncio import Redis
+
+NOTE = "a placeholder job of one virtual organisation at one compute element of the grid, some hundred bytes"
+STREAM = stream_name_for(Priority.NORMAL, Size.SMALL)
+# Submissions under way at once; more are no faster.
+IN_FLIGHT = 100
+LABELS = {"priority": str(Priority.NORMAL), "size": str(Size.SMALL)}
+
+
+def now_us() -> int:
+    return time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+
+
+class Starts:
+    """Notes the tasks that start in this process."""
+
+    def __init__(self) -> None:
+        self.seen = 0
+        self.first_us = 0
+        self.wanted = -1
+        self.reached = asyncio.Event()
+
+    def next(self, count: int) -> None:
+        self.seen, self.wanted = 0, count
+        self.reached.clear()
+
+    def note(self) -> None:
+        if self.seen == 0:
+            self.first_us = now_us()
+        self.seen += 1
+        if self.seen == self.wanted:
+            self.reached.set()
+
+
+STARTS = Starts()
+
+
+@dataclasses.dataclass
+class NoOpTask(BaseTask):
+    number: int
+    sent_at_us: int
+    note: str
+
+    priority = Priority.NORMAL
+    size = Size.SMALL
+
+    @property
+    def execution_locks(self):
+        return []
+
+    async def execute(self) -> None:
+        STARTS.note()
+
+
+def make_broker(url: str) -> RedisStreamBroker:
+    return RedisStreamBroker(url, worker_size=Size.SMALL, xread_count=100, max_connection_pool_size=IN_FLIGHT + 20)
+
+
+class Publisher:
+    def __init__(self, url: str) -> None:
+        self.broker = make_broker(url)
+        bindings, _ = create_task_bindings(self.broker, {"bench:NoOpTask": NoOpTask})
+        BaseTask.bind_broker(bindings)
+
+    async def open(self) -> None:
+        await self.broker.startup()
+
+    async def publish(self, load: dict) -> dict:
+        numbers = iter(range(load["count"]))
+
+        async def lane() -> None:
+            for number in numbers:
+                await NoOpTask(number, 0, NOTE).schedule(labels=LABELS)
+
+        started = now_us()
+        await asyncio.gather(*(lane() for _ in range(IN_FLIGHT)))
+        return {"tookMs": (now_us() - started) / 1000}
+
+
+class Consumer:
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    async def open(self) -> None:
+        self.redis = Redis.from_url(self.url)
+        await make_broker(self.url).startup()
+
+    async def drain(self, request: dict) -> dict:
+        STARTS.next(request["count"])
+        broker = make_broker(self.url)
+        _, wrapped = create_task_bindings(broker, {"bench:NoOpTask": NoOpTask})
+        worker = Worker(
+            broker=broker,
+            task_registry=wrapped,
+            task_class_registry={"bench:NoOpTask": NoOpTask},
+            max_concurrent_tasks=request["concurrency"],
+            max_prefetch=request["concurrency"],
+        )
+        finish = asyncio.Event()
+        listening = asyncio.create_task(worker.listen(finish))
+        await STARTS.reached.wait()
+        while (await self.redis.xpending(STREAM, broker.consumer_group_name))["pending"] > 0:
+            await asyncio.sleep(0.002)
+        took_ms = (now_us() - STARTS.first_us) / 1000
+        finish.set()
+        await listening
+        await broker.shutdown()
+        return {"tookMs": took_ms}
+
+
+async def main() -> None:
+    role, url = sys.argv[1:3]
+    actor = Publisher(url) if role == "publisher" else Consumer(url)
+    await actor.open()
+    channel = socket.socket(fileno=int(os.environ["NODE_CHANNEL_FD"]))
+    reader, writer = await asyncio.open_connection(sock=channel)
+
+    def send(message: dict) -> None:
+        writer.write(json.dumps(message).encode() + b"\n")
+
+    send({"id": 0, "answer": "ready"})
+    while line := await reader.readline():
+        request = json.loads(line)
+        try:
+            answer = await getattr(actor, request["verb"])(request.get("input"))
+            send({"id": request["id"], "answer": answer})
+        except Exception as error:
+            send({"id": request["id"], "error": repr(error)})
+        await writer.drain()
+
+
+asyncio.run(main())

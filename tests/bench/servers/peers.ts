@@ -1,0 +1,46 @@
+import { execFile } from "node:child_process";
+import { access, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { BENCH, KEPT } from "./places.ts";
+
+const execute = promisify(execFile);
+const PEERS = join(BENCH, "peers");
+/** DiracX needs this Python or a newer one, below the next major. */
+const OLDEST_PYTHON = [3, 11] as const;
+
+async function readOrNothing(file: string): Promise<string> {
+  return await readFile(file, "utf8").catch(() => ""); // not installed yet
+}
+
+/** Installs the peers' libraries of Node.js in their own folder, exactly as their lockfile says. Needs pnpm on PATH. */
+export async function installPeers(progress: (line: string) => void): Promise<void> {
+  const installed = await readOrNothing(join(PEERS, "node_modules/.pnpm/lock.yaml"));
+  if (installed === (await readFile(join(PEERS, "pnpm-lock.yaml"), "utf8"))) return;
+  progress("installing BullMQ, graphile-worker and pg-boss; the first time takes a moment");
+  await execute("pnpm", ["install", "--frozen-lockfile"], { cwd: PEERS, timeout: 300_000 });
+}
+
+/** Makes a Python environment with DiracX in it, where it is not there yet, and answers its interpreter. Throws why it cannot. */
+export async function installDiracx(progress: (line: string) => void): Promise<string> {
+  const folder = join(KEPT, "diracx");
+  const python = join(folder, "bin", "python");
+  const done = join(folder, "installed");
+  const isInstalled = await access(done).then(
+    () => true,
+    () => false,
+  );
+  if (isInstalled) return python;
+  const { stdout } = await execute("python3", ["--version"]);
+  const [, major, minor] = /(\d+)\.(\d+)/.exec(stdout) ?? [];
+  if (Number(major) !== OLDEST_PYTHON[0] || Number(minor) < OLDEST_PYTHON[1]) {
+    throw new Error(`${stdout.trim()} is here, and DiracX needs ${OLDEST_PYTHON.join(".")} or newer`);
+  }
+  progress("installing DiracX's diracx-tasks from PyPI; the first time takes half a minute");
+  await execute("python3", ["-m", "venv", folder], { timeout: 120_000 });
+  const requirements = join(PEERS, "diracx_requirements.txt");
+  const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements];
+  await execute(python, pip, { timeout: 300_000 });
+  await execute(python, ["-c", `open(${JSON.stringify(done)}, "w").close()`]);
+  return python;
+}
