@@ -57,6 +57,6 @@ export {
   submitPilot,
 } from "./pilots/submit_pilot.ts";
 export { type Transitions, transitionPilotStates } from "./pilots/transition_pilots.ts";
-export { type Random, seededRandom } from "./random.ts";
+export { type Random, seededRandom } from "./pilots/random.ts";
 export { migrate } from "./schema/migrate.ts";
 export { requireMigrated, SchemaAheadError, SchemaBehindError } from "./schema/require_migrated.ts";

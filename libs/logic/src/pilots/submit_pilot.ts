@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import type { Transaction } from "../database/transaction.ts";
-import type { Random } from "../random.ts";
+import type { Random } from "./random.ts";
 
 export interface PilotOrder {
   readonly ceName: string;

@@ -1,7 +1,7 @@
 import test from "ava";
 import { addCe, changeCe, disableCe, removeCe } from "../ces/administer_ces.ts";
 import { type Database, openDatabase } from "../open_database.ts";
-import { seededRandom } from "../random.ts";
+import { seededRandom } from "./random.ts";
 import { claim, fence, outcome, runSql, startProxy, startTestServer, untilWaiting } from "../testing/mod.ts";
 import { getMaxActiveOverCapacity, getPilotSummary } from "./pilot_summary.ts";
 import { CeClosedError, PilotSubmissionError, type Submission, submitPilot } from "./submit_pilot.ts";

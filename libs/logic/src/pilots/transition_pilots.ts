@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import type { Transaction } from "../database/transaction.ts";
-import type { Random } from "../random.ts";
+import type { Random } from "./random.ts";
 
 /** How many pilots a status round moved. */
 export interface Transitions {

@@ -1,7 +1,7 @@
 import test from "ava";
 import { addCe, removeCe } from "../ces/administer_ces.ts";
 import type { Database } from "../open_database.ts";
-import { seededRandom } from "../random.ts";
+import { seededRandom } from "./random.ts";
 import { runSql, startTestServer } from "../testing/mod.ts";
 import { type Transitions, transitionPilotStates } from "./transition_pilots.ts";
 
