@@ -1,15 +1,15 @@
-import { changeConfiguration, createPublisher, withVo } from "@muster/tasks";
+import { changeConfiguration, createPublisher, type TaskDefinition, withVo } from "@muster/tasks";
 import { setTimeout as pause } from "node:timers/promises";
 import { nowUs } from "./clock.ts";
 import { connectMuster } from "./muster_broker.ts";
-import { NoOpTask } from "./muster_tasks.ts";
+import { type BenchDeps, HeldTask, LockedTask, NoOpTask, RealtimeTask } from "./muster_tasks.ts";
+import type { MusterLoad, MusterPublisherVerbs } from "./muster_verbs.ts";
 import { payloadsOf } from "./payloads.ts";
 import { serve } from "./serve.ts";
-import { NOTE, type PublisherVerbs } from "./verbs.ts";
+import type { BenchPayload } from "./verbs.ts";
 
 const connection = await connectMuster("bench publisher");
 const publisher = createPublisher(connection.broker);
-
 const configured = new Set<string>();
 
 /** Lets VOs take part that do not yet; their tasks would wait for ever. */
@@ -20,22 +20,61 @@ async function configure(vos: readonly string[] = ["vo1"]): Promise<void> {
   for (const vo of added) configured.add(vo);
 }
 
+interface Item {
+  readonly vo: string;
+  readonly payload: BenchPayload;
+}
+
+/** How tasks of one kind are published. */
+interface Publishing {
+  one(item: Item): Promise<unknown>;
+  many(items: Iterable<Item>): Promise<unknown>;
+}
+
+function publishing<Payload extends BenchPayload>(
+  task: TaskDefinition<Payload, BenchDeps>,
+  complete: (payload: BenchPayload) => Payload,
+): Publishing {
+  const optionsOf = ({ vo, payload }: Item) => ({ vo, payload: complete(payload) });
+  return {
+    one: (item) => publisher.publish(task, optionsOf(item)),
+    many: (items) => publisher.publishMany(task, Iterator.from(items).map(optionsOf)),
+  };
+}
+
+function publishingOf(load: MusterLoad): Publishing {
+  switch (load.task) {
+    case "HeldTask":
+      return publishing(HeldTask, (payload) => ({ ...payload, holdMs: load.holdMs }));
+    case "LockedTask":
+      return publishing(LockedTask, (payload) => ({ ...payload, locks: load.locks }));
+    case "RealtimeTask":
+      return publishing(RealtimeTask, (payload) => payload);
+    default:
+      return publishing(NoOpTask, (payload) => payload);
+  }
+}
+
 serve(
   {
     async publish(load) {
       await configure(load.vos);
       const startedUs = nowUs();
-      await publisher.publishMany(NoOpTask, payloadsOf(load));
+      await publishingOf(load).many(payloadsOf(load));
       return { tookMs: (nowUs() - startedUs) / 1_000 };
     },
-    async trickle({ count, pauseMs, vos = ["vo1"] }) {
-      await configure(vos);
-      for (let number = 0; number < count; number++) {
-        await pause(pauseMs);
-        const vo = vos[number % vos.length] ?? "vo1";
-        await publisher.publish(NoOpTask, { vo, payload: { number, sentAtUs: nowUs(), note: NOTE } });
+    async trickle(load) {
+      await configure(load.vos);
+      const { one } = publishingOf(load);
+      for (const item of payloadsOf(load)) {
+        await pause(load.pauseMs);
+        await one({ ...item, payload: { ...item.payload, sentAtUs: nowUs() } });
       }
     },
-  } satisfies PublisherVerbs,
+    configure: ({ vos }) => configure(vos),
+    async purge() {
+      await connection.broker.jsm.streams.purge("TASKS");
+    },
+  } satisfies MusterPublisherVerbs,
   () => connection.close(),
 );

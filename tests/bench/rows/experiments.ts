@@ -2,7 +2,10 @@ import type { RowReport } from "../report/report.ts";
 import type { Bench } from "../run/bench.ts";
 import type { Durability } from "../servers/servers.ts";
 import { bulk } from "./bulk.ts";
+import { lightVo, manyVos } from "./fairness.ts";
 import { idleLatency } from "./idle_latency.ts";
+import { eightWorkers, idleWorker } from "./idle_workers.ts";
+import { waiting } from "./waiting.ts";
 
 /** One measurement, which gives one row or several. */
 export interface Experiment {
@@ -14,6 +17,11 @@ export interface Experiment {
 const EXPERIMENTS: readonly Experiment[] = [
   { rows: ["drain", "publish"], durability: "lazy", run: bulk },
   { rows: ["idle-latency"], durability: "lazy", run: idleLatency },
+  { rows: ["realtime", "memory"], durability: "lazy", run: waiting },
+  { rows: ["many-vos"], durability: "lazy", run: manyVos },
+  { rows: ["light-vo"], durability: "lazy", run: lightVo },
+  { rows: ["idle-cost"], durability: "lazy", run: idleWorker },
+  { rows: ["eight-workers"], durability: "lazy", run: eightWorkers },
 ];
 
 export function rowNames(): readonly string[] {

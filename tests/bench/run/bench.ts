@@ -66,10 +66,10 @@ export function openBench(options: Ground & Pick<Bench, "sizes">): Bench {
 export type Rounds = ReadonlyMap<string, readonly number[]>;
 
 /** Lets each contender have its turn, round after round, so that a change of the machine's load meets all of them. */
-export async function inTurn<Name extends string>(
+export async function inTurn<Turn extends { readonly name: string }, Name extends string>(
   rounds: number,
-  contenders: readonly Contender[],
-  measure: (contender: Contender) => Promise<Readonly<Record<Name, number>>>,
+  contenders: readonly Turn[],
+  measure: (contender: Turn) => Promise<Readonly<Record<Name, number>>>,
 ): Promise<Readonly<Record<Name, Rounds>>> {
   const all: Record<string, Map<string, number[]>> = {};
   for (let round = 0; round < rounds; round++) {

@@ -11,10 +11,3 @@ export function median(values: readonly number[]): number {
   const below = sorted[Math.ceil(middle) - 1] ?? Number.NaN;
   return (below + (sorted[Math.floor(middle)] ?? Number.NaN)) / 2;
 }
-
-/** Jain's index of fairness: 1 where all shares are equal, 1/n where one has it all. */
-export function jain(shares: readonly number[]): number {
-  const sum = shares.reduce((total, share) => total + share, 0);
-  const squares = shares.reduce((total, share) => total + share * share, 0);
-  return squares === 0 ? Number.NaN : (sum * sum) / (shares.length * squares);
-}

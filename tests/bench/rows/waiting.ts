@@ -1,0 +1,100 @@
+import { setTimeout as pause } from "node:timers/promises";
+import type { Bench } from "../run/bench.ts";
+import { openGrid } from "../run/grid.ts";
+import { residentMb } from "../run/process_figures.ts";
+import { median, quantile } from "../run/statistics.ts";
+import type { Grid } from "../run/grid.ts";
+import type { RowReport } from "../report/report.ts";
+
+/** How long a background task holds its permit, and how many permits there are: a permit falls free each millisecond. */
+const HOLD_MS = 10;
+const PERMITS = 10;
+const PAUSE_MS = 10;
+/** What a worker may hold, MB. */
+const MEMORY_MB = 150;
+const MEMORY_SAMPLES = 60;
+const SAMPLE_EVERY_MS = 250;
+
+interface Latency {
+  readonly p50: number;
+  readonly p99: number;
+}
+
+async function realtimeLatency({ publisher, workers: [worker] }: Grid, samples: number): Promise<Latency> {
+  await worker.ask("listen", { concurrency: PERMITS });
+  await pause(1_000); // the background must fill all permits first
+  await publisher.ask("trickle", { task: "RealtimeTask", count: samples, pauseMs: PAUSE_MS });
+  const latencies = await worker.ask("heard");
+  return { p50: quantile(latencies, 0.5), p99: quantile(latencies, 0.99) };
+}
+
+/** Memory of a worker that works through what waits as fast as it can. */
+async function memoryUnderLoad({ workers: [worker] }: Grid): Promise<readonly number[]> {
+  await worker.ask("listen", { concurrency: 100 });
+  const samples: number[] = [];
+  for (let taken = 0; taken < MEMORY_SAMPLES; taken++) {
+    await pause(SAMPLE_EVERY_MS);
+    samples.push(await residentMb(worker.pid));
+  }
+  await worker.ask("heard");
+  return samples;
+}
+
+/** What many waiting tasks cost: a realtime task's start, and the worker's memory. */
+export async function waiting(bench: Bench): Promise<RowReport[]> {
+  const { sizes, progress } = bench;
+  const idle: Latency[] = [];
+  const beside: Latency[] = [];
+  await using grid = await openGrid(bench, "waiting");
+  progress("muster: realtime start latency, idle");
+  for (let round = 0; round < sizes.rounds; round++) idle.push(await realtimeLatency(grid, sizes.samples));
+  progress(`muster: publishing ${sizes.waiting} background tasks`);
+  await grid.publisher.ask("publish", { task: "HeldTask", holdMs: HOLD_MS, count: sizes.waiting });
+  progress("muster: realtime start latency beside them");
+  for (let round = 0; round < sizes.rounds; round++) beside.push(await realtimeLatency(grid, sizes.samples));
+  await using fresh = await openGrid(bench, "waiting");
+  const memory = await memoryUnderLoad(fresh);
+  await grid.publisher.ask("purge");
+
+  const latencyFigures = (["p50", "p99"] as const).flatMap((what) => [
+    { contender: "muster", what: `${what} idle`, unit: "ms" as const, rounds: idle.map((latency) => latency[what]) },
+    {
+      contender: "muster",
+      what: `${what} beside`,
+      unit: "ms" as const,
+      rounds: beside.map((latency) => latency[what]),
+    },
+  ]);
+  const ratio = (what: "p50" | "p99") =>
+    median(beside.map((latency) => latency[what])) / (2 * median(idle.map((latency) => latency[what])) + HOLD_MS);
+  const third = Math.floor(memory.length / 3);
+  const count = sizes.waiting.toLocaleString("en");
+  return [
+    {
+      row: "realtime",
+      title: `start latency of a realtime task while ${count} background tasks of ${HOLD_MS} ms wait, ${PERMITS} permits`,
+      durability: "lazy",
+      figures: latencyFigures,
+      targets: [
+        { name: "realtime start latency, median vs 2 x idle + one task", ratio: ratio("p50"), atMost: 1 },
+        { name: "realtime start latency, p99 vs 2 x idle + one task", ratio: ratio("p99"), atMost: 1 },
+      ],
+      notes: [],
+    },
+    {
+      row: "memory",
+      title: `memory of a worker with ${count} waiting, 100 permits`,
+      durability: "lazy",
+      figures: [{ contender: "muster", what: "resident", unit: "MB", rounds: memory }],
+      targets: [
+        { name: `memory of a worker vs ${MEMORY_MB} MB`, ratio: Math.max(...memory) / MEMORY_MB, atMost: 1 },
+        {
+          name: "memory of a worker, last third vs the third before",
+          ratio: median(memory.slice(-third)) / median(memory.slice(third, 2 * third)),
+          atMost: 1.1,
+        },
+      ],
+      notes: [],
+    },
+  ];
+}

@@ -1,0 +1,18 @@
+import { readFile } from "node:fs/promises";
+
+/** The kernel counts a process's time in hundredths of a second. */
+const TICK_MS = 10;
+
+/** CPU time that the process has used since its start, all its threads; ms. */
+export async function cpuMs(pid: number): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8");
+  // The name before them may hold spaces, but ends in the last parenthesis.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
+}
+
+/** Memory that the process holds now, MB. */
+export async function residentMb(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, "utf8");
+  return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) / 1_024;
+}
