@@ -5,6 +5,9 @@ import { bulk } from "./bulk.ts";
 import { lightVo, manyVos } from "./fairness.ts";
 import { idleLatency } from "./idle_latency.ts";
 import { eightWorkers, idleWorker } from "./idle_workers.ts";
+import { mutex } from "./mutex.ts";
+import { oneCe, tenCes } from "./pilots.ts";
+import { scheduler } from "./scheduler.ts";
 import { waiting } from "./waiting.ts";
 
 /** One measurement, which gives one row or several. */
@@ -20,6 +23,10 @@ const EXPERIMENTS: readonly Experiment[] = [
   { rows: ["realtime", "memory"], durability: "lazy", run: waiting },
   { rows: ["many-vos"], durability: "lazy", run: manyVos },
   { rows: ["light-vo"], durability: "lazy", run: lightVo },
+  { rows: ["mutex"], durability: "lazy", run: mutex },
+  { rows: ["one-ce"], durability: "lazy", run: oneCe },
+  { rows: ["ten-ces"], durability: "lazy", run: tenCes },
+  { rows: ["scheduler"], durability: "lazy", run: scheduler },
   { rows: ["idle-cost"], durability: "lazy", run: idleWorker },
   { rows: ["eight-workers"], durability: "lazy", run: eightWorkers },
 ];

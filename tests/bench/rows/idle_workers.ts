@@ -20,10 +20,10 @@ interface IdleCost {
 /** Watches one idle worker; each of the VOs has had a task before. */
 async function idleCost(bench: Bench, vos: readonly string[]): Promise<IdleCost> {
   await using grid = await openGrid(bench, `idle-${vos.length}`);
-  await using heard = await overhear(grid.url);
   const [worker] = grid.workers;
   await grid.publisher.ask("publish", { count: vos.length, vos });
   await worker.ask("drain", { count: vos.length, concurrency: CONCURRENCY });
+  await using heard = await overhear(grid.url);
   await worker.ask("listen", { concurrency: CONCURRENCY });
   await pause(SETTLES_MS);
   await heard.take();
@@ -86,6 +86,10 @@ async function startAmong(
 export async function eightWorkers(bench: Bench): Promise<RowReport[]> {
   const { sizes, progress } = bench;
   await using grid = await openGrid(bench, "eight-workers", MANY_WORKERS);
+  for (const worker of grid.workers) {
+    await grid.publisher.ask("publish", { count: sizes.warmUp });
+    await worker.ask("drain", { count: sizes.warmUp, concurrency: CONCURRENCY });
+  }
   await using heard = await overhear(grid.url);
   const alone: Start[] = [];
   const among: Start[] = [];

@@ -8,7 +8,7 @@ export interface Overheard extends AsyncDisposable {
 
 /**
  * Listens on the server to all requests of JetStream and all writes to buckets, whoever sends them. A listener of its own sees exactly what the
- * server is asked.
+ * server is asked. But it also answers for consumers that do not exist, in place of the server's "no responders": open it when all of them do.
  */
 export async function overhear(url: string): Promise<Overheard> {
   const nc = await connect({ servers: url, name: "bench listener" });

@@ -1,0 +1,34 @@
+import { atLeastOnceFactory, changeConfiguration, cron, startScheduler, withVo } from "@muster/tasks";
+import { connectMuster } from "./muster_broker.ts";
+import { serve, type Verbs } from "./serve.ts";
+
+export interface SchedulerVerbs extends Verbs {
+  /** Leads with `taskCount` tasks for each of `voCount` VOs, all due at second `second` of each minute. */
+  lead(request: { readonly taskCount: number; readonly voCount: number; readonly second: number }): Promise<void>;
+}
+
+const connection = await connectMuster("bench scheduler");
+const { broker, url } = connection;
+const defineTask = atLeastOnceFactory();
+const stopped = new AbortController();
+
+serve(
+  {
+    async lead({ taskCount, voCount, second }) {
+      const vos = Array.from({ length: voCount }, (_, number) => `vo${number + 1}`);
+      await changeConfiguration(broker, (now) => vos.reduce((next, vo) => withVo(next, vo), now));
+      const schedule = cron(`${second} * * * * *`);
+      const tasks = Array.from({ length: taskCount }, (_, number) =>
+        defineTask({ name: `Periodic${number + 1}`, per: "vo", schedule, execute() {} }),
+      );
+      const scheduler = await startScheduler({
+        ...{ broker, nats: { url }, app: "bench", tasks, signal: stopped.signal },
+      });
+      scheduler.ended.catch((error: unknown) => console.error(error));
+    },
+  } satisfies SchedulerVerbs,
+  async () => {
+    stopped.abort();
+    await connection.close();
+  },
+);
