@@ -1,10 +1,17 @@
-import { atLeastOnceFactory, changeConfiguration, cron, startScheduler, withVo } from "@muster/tasks";
+import { atLeastOnceFactory, changeConfiguration, cron, every, startScheduler, withVo } from "@muster/tasks";
 import { connectMuster } from "./muster_broker.ts";
 import { serve, type Verbs } from "./serve.ts";
 
 export interface SchedulerVerbs extends Verbs {
-  /** Leads with `taskCount` tasks for each of `voCount` VOs, all due at second `second` of each minute. */
-  lead(request: { readonly taskCount: number; readonly voCount: number; readonly second: number }): Promise<void>;
+  /**
+   * Leads with `taskCount` tasks for each of `voCount` VOs: all due in the same moment, at second `atSecond` of each minute, or
+   * each of them every second, in a moment of its own.
+   */
+  lead(request: {
+    readonly taskCount: number;
+    readonly voCount: number;
+    readonly atSecond: number | "each";
+  }): Promise<void>;
 }
 
 const connection = await connectMuster("bench scheduler");
@@ -14,10 +21,10 @@ const stopped = new AbortController();
 
 serve(
   {
-    async lead({ taskCount, voCount, second }) {
+    async lead({ taskCount, voCount, atSecond }) {
       const vos = Array.from({ length: voCount }, (_, number) => `vo${number + 1}`);
       await changeConfiguration(broker, (now) => vos.reduce((next, vo) => withVo(next, vo), now));
-      const schedule = cron(`${second} * * * * *`);
+      const schedule = atSecond === "each" ? every({ seconds: 1 }) : cron(`${atSecond} * * * * *`);
       const tasks = Array.from({ length: taskCount }, (_, number) =>
         defineTask({ name: `Periodic${number + 1}`, per: "vo", schedule, execute() {} }),
       );
