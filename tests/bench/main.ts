@@ -1,5 +1,5 @@
 // What `npm run bench` runs.
-import { parseOptions, USAGE } from "./run/options.ts";
+import { parseOptions, USAGE } from "./options.ts";
 import { openBench } from "./run/bench.ts";
 import { choose } from "./rows/experiments.ts";
 import { describeRun } from "./report/machine.ts";

@@ -1,4 +1,4 @@
-import { median } from "../run/statistics.ts";
+import { median } from "./statistics.ts";
 import { type Figure, isMet, type RowReport, type Target } from "./report.ts";
 
 /** A number with as many digits as mean something. */

@@ -1,7 +1,7 @@
 import type { RowReport } from "../report/report.ts";
 import type { Bench } from "../run/bench.ts";
 import type { Durability } from "../servers/servers.ts";
-import { bulk } from "./bulk.ts";
+import { bulk, syncedBulk } from "./bulk.ts";
 import { lightVo, manyVos } from "./fairness.ts";
 import { idleLatency } from "./idle_latency.ts";
 import { eightWorkers, idleWorker } from "./idle_workers.ts";
@@ -19,6 +19,7 @@ export interface Experiment {
 
 const EXPERIMENTS: readonly Experiment[] = [
   { rows: ["drain", "publish"], durability: "lazy", run: bulk },
+  { rows: ["synced-drain", "synced-publish"], durability: "synced", run: syncedBulk },
   { rows: ["idle-latency"], durability: "lazy", run: idleLatency },
   { rows: ["realtime", "memory"], durability: "lazy", run: waiting },
   { rows: ["many-vos"], durability: "lazy", run: manyVos },

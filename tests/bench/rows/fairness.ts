@@ -1,7 +1,7 @@
 import type { RowReport } from "../report/report.ts";
 import { type Bench, CONCURRENCY, figuresOf, inTurn, ratioTo } from "../run/bench.ts";
 import { openGrid } from "../run/grid.ts";
-import { median, quantile } from "../run/statistics.ts";
+import { median, quantile } from "../report/statistics.ts";
 
 const VOS = Array.from({ length: 200 }, (_, number) => `vo${number + 1}`);
 const SPREAD = "muster, 200 VOs";

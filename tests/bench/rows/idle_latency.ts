@@ -1,5 +1,5 @@
 import { type Bench, CONCURRENCY, figuresOf, inTurn, ratioTo } from "../run/bench.ts";
-import { quantile } from "../run/statistics.ts";
+import { quantile } from "../report/statistics.ts";
 import type { RowReport } from "../report/report.ts";
 
 /** Long enough for every system to be idle again, ms. */

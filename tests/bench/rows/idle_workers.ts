@@ -4,7 +4,7 @@ import { type Bench, CONCURRENCY } from "../run/bench.ts";
 import { type Grid, openGrid } from "../run/grid.ts";
 import { type Overheard, overhear } from "../run/overhear.ts";
 import { cpuMs } from "../run/process_figures.ts";
-import { median, quantile } from "../run/statistics.ts";
+import { median, quantile } from "../report/statistics.ts";
 
 const WATCHED_MS = 20_000;
 const SETTLES_MS = 2_000;

@@ -6,7 +6,7 @@ import type { RowReport } from "../report/report.ts";
 import { startActor } from "../run/actor.ts";
 import type { Bench } from "../run/bench.ts";
 import { nodeCommand } from "../run/contenders.ts";
-import { median, quantile } from "../run/statistics.ts";
+import { median, quantile } from "../report/statistics.ts";
 import { bareBatchesMs } from "./bare_batches.ts";
 
 const TASKS = 50;

@@ -1,7 +1,7 @@
 import type { Figure } from "../report/report.ts";
 import { type Contender, type ContenderName, type Ground, openContender } from "./contenders.ts";
 import type { Sizes } from "./sizes.ts";
-import { median } from "./statistics.ts";
+import { median } from "../report/statistics.ts";
 
 /** What rows measure with. */
 export interface Bench extends Ground, AsyncDisposable {

@@ -45,7 +45,7 @@ export function findImports(text: string): Import[] {
 
 /** A source from its path and text. */
 export function parseSource(path: string, text: string): Source {
-  const [unit = ""] = path.split("/src/");
+  const [unit = ""] = path.split(/\/(?:src|bench)\//);
   const folder = relative(join(unit, "src"), dirname(path));
   const isTest = unit === "tests" || path.endsWith("_test.ts") || folder.split("/").includes("testing");
   return { path, unit, folder, text, imports: findImports(text), purpose: isTest ? "test" : "product" };
@@ -54,8 +54,9 @@ export function parseSource(path: string, text: string): Source {
 /** Every TypeScript file of the workspace, in the order of their paths. */
 export async function readSources(root: string): Promise<Source[]> {
   const paths: string[] = [];
-  for await (const path of glob(["{apps,libs}/*/src/**/*.ts", "infra/local/src/**/*.ts", "tests/src/**/*.ts"], {
+  for await (const path of glob(["{apps,libs}/*/src/**/*.ts", "infra/local/src/**/*.ts", "tests/{src,bench}/**/*.ts"], {
     cwd: root,
+    exclude: ["**/node_modules"],
   })) {
     paths.push(path);
   }

@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
-import { rowNames } from "../rows/experiments.ts";
-import { FULL, QUICK, type Sizes } from "./sizes.ts";
+import { rowNames } from "./rows/experiments.ts";
+import { FULL, QUICK, type Sizes } from "./run/sizes.ts";
 
 export const USAGE = `Usage: npm run bench -- [options]
 
