@@ -6,6 +6,7 @@ import { type BenchDeps, HeldTask, LockedTask, NoOpTask, RealtimeTask } from "./
 import type { MusterLoad, MusterPublisherVerbs } from "./muster_verbs.ts";
 import { payloadsOf } from "./payloads.ts";
 import { serve } from "./serve.ts";
+import { untilEmpty } from "./started.ts";
 import type { BenchPayload } from "./verbs.ts";
 
 const connection = await connectMuster("bench publisher");
@@ -72,6 +73,10 @@ serve(
       }
     },
     configure: ({ vos }) => configure(vos),
+    async untilEmpty() {
+      const isEmpty = async () => (await connection.broker.jsm.streams.info("TASKS")).state.messages === 0;
+      return { atUs: await untilEmpty(isEmpty) };
+    },
     async purge() {
       await connection.broker.jsm.streams.purge("TASKS");
     },

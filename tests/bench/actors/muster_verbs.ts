@@ -15,6 +15,8 @@ export interface MusterPublisherVerbs extends PublisherVerbs {
   trickle(load: MusterLoad & { readonly pauseMs: number }): Promise<void>;
   /** Lets these VOs take part. */
   configure(request: { readonly vos: readonly string[] }): Promise<void>;
+  /** Settles when no task is stored any more, with the time of it. */
+  untilEmpty(): Promise<{ readonly atUs: number }>;
   /** Removes all waiting tasks. */
   purge(): Promise<void>;
 }
@@ -26,4 +28,6 @@ export interface MusterDrained extends Drained {
 
 export interface MusterWorkerVerbs extends WorkerVerbs {
   drain(request: DrainRequest): Promise<MusterDrained>;
+  /** When the first task since the last `listen` started; undefined: none has. */
+  firstStart(): Promise<{ readonly atUs: number | undefined }>;
 }

@@ -41,8 +41,10 @@ serve(
     },
     async listen({ concurrency }) {
       starts.take();
+      void starts.next(Number.POSITIVE_INFINITY);
       listening = await start(concurrency);
     },
+    firstStart: async () => ({ atUs: starts.firstUs() }),
     async heard() {
       await listening?.drain();
       order = [];

@@ -7,6 +7,8 @@ export interface Starts {
   note(payload: BenchPayload): void;
   /** Forgets what was noted; settles when `count` more tasks have started, with the time of the first. */
   next(count: number): Promise<{ readonly firstUs: number }>;
+  /** When the first task since then started; undefined: none has. */
+  firstUs(): number | undefined;
   /** From publish to start of each task noted since the last call, ms; tasks that bear no time are left out. */
   take(): readonly number[];
 }
@@ -32,6 +34,7 @@ export function countStarts(): Starts {
       reached = Promise.withResolvers();
       return reached.promise;
     },
+    firstUs: () => (seen === 0 ? undefined : firstUs),
     take() {
       const taken = latenciesMs;
       latenciesMs = [];

@@ -1,3 +1,12 @@
+/** The charts of the page. */
+export const CHARTS = {
+  "rate-by-waiting": { title: "Tasks a second by how many wait", x: "tasks waiting", y: "tasks/s" },
+  "rate-by-vos": { title: "Drain by the number of VOs", x: "VOs", y: "tasks/s" },
+  "rate-by-workers": { title: "Drain by the number of worker processes", x: "workers", y: "tasks/s" },
+  "latency-by-workers": { title: "Idle start latency by the number of workers", x: "workers", y: "ms" },
+} as const satisfies Record<string, { title: string; x: string; y: string }>;
+export type ChartName = keyof typeof CHARTS;
+
 /** What one contender reached at one thing. */
 export interface Figure {
   readonly contender: string;
@@ -16,6 +25,15 @@ export interface Target {
   readonly atMost?: number;
 }
 
+/** A line of a chart: how one thing grows with another. */
+export interface Line {
+  /** The chart it belongs to. */
+  readonly chart: ChartName;
+  /** As the legend calls it. */
+  readonly name: string;
+  readonly points: readonly (readonly [x: number, y: number])[];
+}
+
 /** One row of the table. */
 export interface RowReport {
   readonly row: string;
@@ -24,6 +42,8 @@ export interface RowReport {
   readonly durability: string;
   readonly figures: readonly Figure[];
   readonly targets: readonly Target[];
+  /** Lines of charts, where the row draws any. */
+  readonly lines?: readonly Line[];
   /** What a reader must know beside the figures, e.g. that a peer could not be had. */
   readonly notes: readonly string[];
 }

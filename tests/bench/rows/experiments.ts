@@ -3,6 +3,7 @@ import type { Bench } from "../run/bench.ts";
 import type { Durability } from "../servers/servers.ts";
 import { bulk, syncedBulk } from "./bulk.ts";
 import { lightVo, manyVos } from "./fairness.ts";
+import { growth } from "./growth.ts";
 import { idleLatency } from "./idle_latency.ts";
 import { eightWorkers, idleWorker } from "./idle_workers.ts";
 import { mutex } from "./mutex.ts";
@@ -30,6 +31,7 @@ const EXPERIMENTS: readonly Experiment[] = [
   { rows: ["scheduler"], durability: "lazy", run: scheduler },
   { rows: ["idle-cost"], durability: "lazy", run: idleWorker },
   { rows: ["eight-workers"], durability: "lazy", run: eightWorkers },
+  { rows: ["growth"], durability: "lazy", run: growth },
 ];
 
 export function rowNames(): readonly string[] {

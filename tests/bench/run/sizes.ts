@@ -11,6 +11,8 @@ export interface Sizes {
   readonly waiting: number;
   /** Submissions of pilots. */
   readonly pilots: number;
+  /** How many wait, for the charts. */
+  readonly growth: readonly number[];
   /** Locks taken one by one. */
   readonly locks: number;
 }
@@ -23,6 +25,7 @@ export const FULL: Sizes = {
   waiting: 1_000_000,
   pilots: 2_000,
   locks: 2_000,
+  growth: [1_000, 10_000, 100_000, 1_000_000],
 };
 export const QUICK: Sizes = {
   rounds: 3,
@@ -32,4 +35,5 @@ export const QUICK: Sizes = {
   waiting: 50_000,
   pilots: 400,
   locks: 500,
+  growth: [1_000, 10_000],
 };
