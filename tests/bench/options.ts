@@ -10,6 +10,7 @@ Measures Muster beside its peers on this machine, several rounds in turn, and pr
   --quick         fewer rounds and smaller loads: a look in place of a measurement
   --rounds N      rounds of each row
   --json          print one JSON document in place of the tables
+  --page          also put them into docs/reference/performance.md, beside the rows measured before
   --profile DIR   let Muster's processes write CPU profiles there
   --help          print this
 
@@ -20,6 +21,8 @@ export interface Options {
   /** Rows to measure; empty: all. */
   readonly only: readonly string[];
   readonly format: "table" | "json";
+  /** Whether the page of the documentation is drawn anew. */
+  readonly page: "drawn" | "left";
   /** Folder for CPU profiles. */
   readonly profiles: string | undefined;
 }
@@ -33,6 +36,7 @@ export function parseOptions(args: readonly string[]): Options | undefined {
       quick: { type: "boolean", default: false },
       rounds: { type: "string" },
       json: { type: "boolean", default: false },
+      page: { type: "boolean", default: false },
       profile: { type: "string" },
       help: { type: "boolean", default: false },
     },
@@ -48,5 +52,11 @@ export function parseOptions(args: readonly string[]): Options | undefined {
   if (!(Number.isInteger(rounds) && rounds > 0)) {
     throw new RangeError(`Cannot measure ${values.rounds} rounds: give a whole number from 1`);
   }
-  return { sizes: { ...sizes, rounds }, only, format: values.json ? "json" : "table", profiles: values.profile };
+  return {
+    sizes: { ...sizes, rounds },
+    only,
+    format: values.json ? "json" : "table",
+    page: values.page ? "drawn" : "left",
+    profiles: values.profile,
+  };
 }

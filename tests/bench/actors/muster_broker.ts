@@ -11,7 +11,7 @@ export interface MusterConnection {
 export async function connectMuster(name: string): Promise<MusterConnection> {
   const url = process.argv[2] ?? "";
   const nc = await connectNats({ url, name });
-  const log = createLog({ name, level: "info", descriptor: 2 });
+  const log = createLog({ name, level: "warn", descriptor: 2 });
   const broker = await openBroker(nc, { observer: observeTasks(log, createMeters()) });
   return { broker, url, close: () => nc.close() };
 }

@@ -1,12 +1,6 @@
-import { median } from "./statistics.ts";
+import { short } from "./numbers.ts";
 import { type Figure, isMet, type RowReport, type Target } from "./report.ts";
-
-/** A number with as many digits as mean something. */
-export function short(value: number): string {
-  if (Number.isNaN(value)) return "-";
-  if (value >= 1_000) return Math.round(value).toLocaleString("en");
-  return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
-}
+import { median } from "./statistics.ts";
 
 function figureLine({ contender, what, unit, rounds }: Figure): string {
   const range = rounds.length > 1 ? `  (${short(Math.min(...rounds))} to ${short(Math.max(...rounds))})` : "";
