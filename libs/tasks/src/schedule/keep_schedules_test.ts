@@ -80,6 +80,7 @@ test("a changed schedule counts within a second, and not for times before the ch
   const heard = listen(grid.broker.nc);
   await using _leader = await grid.lead([periodic("Tick", tick)]);
   const [first] = await heard.atLeast(1);
+  await pause(2_200); // the new grid has a time in here
   const changedAt = Date.now();
   await grid.configure((now) => withSchedule(now, { task: "Tick" }, "every 2s"));
   await pause(300);
