@@ -80,7 +80,7 @@ async function idleStart(
 /** What more workers bring. */
 async function byWorkers(bench: Bench): Promise<Line[]> {
   const { bulk: count, samples, rounds } = bench.sizes;
-  await using grid = await openGrid(bench, "growth-workers", MOST_WORKERS);
+  await using grid = await openGrid(bench, "growth-workers", { workerCount: MOST_WORKERS });
   await drainRate(grid, count, MOST_WORKERS);
   const rates: Point[] = [];
   const [p50, p99]: [Point[], Point[]] = [[], []];

@@ -85,7 +85,7 @@ async function startAmong(
 /** The start of a task when one worker is idle, and when eight are. */
 export async function eightWorkers(bench: Bench): Promise<RowReport[]> {
   const { sizes, progress } = bench;
-  await using grid = await openGrid(bench, "eight-workers", MANY_WORKERS);
+  await using grid = await openGrid(bench, "eight-workers", { workerCount: MANY_WORKERS });
   for (const worker of grid.workers) {
     await grid.publisher.ask("publish", { count: sizes.warmUp });
     await worker.ask("drain", { count: sizes.warmUp, concurrency: CONCURRENCY });

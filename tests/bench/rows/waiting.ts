@@ -1,5 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Bench } from "../run/bench.ts";
+import { buildWorker } from "../servers/build.ts";
 import { openGrid } from "../run/grid.ts";
 import { residentMb } from "../run/process_figures.ts";
 import { median, quantile } from "../report/statistics.ts";
@@ -28,8 +29,12 @@ async function realtimeLatency({ publisher, workers: [worker] }: Grid, samples: 
   return { p50: quantile(latencies, 0.5), p99: quantile(latencies, 0.99) };
 }
 
-/** Memory of a worker that works through what waits as fast as it can. */
-async function memoryUnderLoad({ workers: [worker] }: Grid): Promise<readonly number[]> {
+/** Memory of a worker, built as production runs it, that works through what waits as fast as it can. */
+async function memoryUnderLoad(bench: Bench): Promise<readonly number[]> {
+  await buildWorker();
+  const flags = (name: string) => [...bench.flags(name), "--conditions=production"];
+  await using grid = await openGrid({ ...bench, flags }, "waiting", { form: "built" });
+  const [worker] = grid.workers;
   await worker.ask("listen", { concurrency: 100 });
   const samples: number[] = [];
   for (let taken = 0; taken < MEMORY_SAMPLES; taken++) {
@@ -52,8 +57,8 @@ export async function waiting(bench: Bench): Promise<RowReport[]> {
   await grid.publisher.ask("publish", { task: "HeldTask", holdMs: HOLD_MS, count: sizes.waiting });
   progress("muster: realtime start latency beside them");
   for (let round = 0; round < sizes.rounds; round++) beside.push(await realtimeLatency(grid, sizes.samples));
-  await using fresh = await openGrid(bench, "waiting");
-  const memory = await memoryUnderLoad(fresh);
+  progress("muster: memory of a worker that works through them");
+  const memory = await memoryUnderLoad(bench);
   await grid.publisher.ask("purge");
 
   const latencyFigures = (["p50", "p99"] as const).flatMap((what) => [

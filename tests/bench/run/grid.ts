@@ -10,17 +10,27 @@ export interface Grid extends AsyncDisposable {
   readonly workers: readonly [Actor<MusterWorkerVerbs>, ...Actor<MusterWorkerVerbs>[]];
 }
 
+export interface GridOptions {
+  /** Default 1. */
+  readonly workerCount?: number;
+  /** Whether processes run from source (default), or as they were built. */
+  readonly form?: "source" | "built";
+}
+
 /** Opens the grid on the server called `name`, which keeps its streams while the bench runs. */
-export async function openGrid(ground: Ground, name: string, workerCount = 1): Promise<Grid> {
+export async function openGrid(ground: Ground, name: string, options: GridOptions = {}): Promise<Grid> {
+  const { workerCount = 1, form = "source" } = options;
   const { url } = await ground.servers.nats(name, ground.durability);
   await using opened = new AsyncDisposableStack();
-  const command = (role: string) =>
-    nodeCommand(ground, `muster-${name}-${role}`, [`actors/muster_${role.split("-")[0]}.ts`, url]);
+  const command = (role: "publisher" | "worker", suffix = "") => {
+    const script = form === "source" ? `actors/muster_${role}.ts` : `dist/actors/muster_${role}.js`;
+    return nodeCommand(ground, `muster-${name}-${role}${suffix}`, [script, url]);
+  };
   const publisher = opened.use(await startActor<MusterPublisherVerbs>(command("publisher")));
   const first = opened.use(await startActor<MusterWorkerVerbs>(command("worker")));
   const others: Actor<MusterWorkerVerbs>[] = [];
   for (let number = 2; number <= workerCount; number++) {
-    others.push(opened.use(await startActor<MusterWorkerVerbs>(command(`worker-${number}`))));
+    others.push(opened.use(await startActor<MusterWorkerVerbs>(command("worker", `-${number}`))));
   }
   const kept = opened.move();
   return { url, publisher, workers: [first, ...others], [Symbol.asyncDispose]: () => kept.disposeAsync() };
