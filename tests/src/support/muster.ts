@@ -14,6 +14,8 @@ import {
   withoutVo,
   withVo,
 } from "@muster/tasks";
+import { jetstreamManager } from "@nats-io/jetstream";
+import type { NatsConnection } from "@nats-io/transport-node";
 import { type EventLog, openEventLog, type ToldStep } from "./event_log.ts";
 import { type Holder, holdLock } from "./hold.ts";
 import { startTestNats, type TestNats } from "./nats.ts";
@@ -43,6 +45,8 @@ export interface Muster extends AsyncDisposable, Pick<Publisher, "publish" | "pu
   readonly broker: Broker;
   readonly watcher: Watcher;
   readonly events: EventLog;
+  /** Resolves once the server that was started again answers us. */
+  reconnected(): Promise<void>;
   /** Resolves with the `count`-th event of this name of this task; fails after ten seconds. */
   event(step: StepName, taskId: string, count?: number): Promise<ToldStep>;
   startWorker<Transaction = undefined, Deps = undefined>(
@@ -54,7 +58,7 @@ export interface Muster extends AsyncDisposable, Pick<Publisher, "publish" | "pu
   hold(key: string, ttlMs?: number): Promise<Holder>;
   /** Messages on `tasks.>`, in flight or waiting. */
   waiting(): Promise<number>;
-  /** Resolves once nothing lies on `tasks.>`. */
+  /** Resolves once no task waits, runs or is delayed. */
   settled(): Promise<void>;
   deadLetters(): Promise<readonly StoredDeadLetter[]>;
   /** Keys of the bucket `results` that begin with `prefix`. */
@@ -76,6 +80,26 @@ async function deadLettersIn(broker: Broker): Promise<readonly StoredDeadLetter[
 async function waitingIn(broker: Broker): Promise<number> {
   const { state } = await broker.jsm.streams.info("TASKS", { subjects_filter: "tasks.>" });
   return Object.values(state.subjects ?? {}).reduce((sum, count) => sum + count, 0);
+}
+
+async function untilEmpty(broker: Broker): Promise<void> {
+  async function isEmpty(): Promise<true | undefined> {
+    // What leaves LATER is in TASKS before it has gone there, so LATER is looked at first.
+    const { state } = await broker.jsm.streams.info("LATER");
+    return state.messages === 0 && (await waitingIn(broker)) === 0 ? true : undefined;
+  }
+  await until(isEmpty, "the end of all tasks");
+}
+
+/** Resolves once JetStream answers on this connection. A request that was on its way when the server died is never answered. */
+async function untilAnswered(nc: NatsConnection): Promise<void> {
+  const jsm = await jetstreamManager(nc, { checkAPI: false, timeout: 500 });
+  const ask = () =>
+    jsm.getAccountInfo().then(
+      () => true as const,
+      () => undefined,
+    );
+  await until(ask, "an answer of JetStream");
 }
 
 /** Starts a grid. Disposed of, it drains its workers, closes its connections and stops its server, and fails if one did not end well. */
@@ -120,13 +144,13 @@ export async function startMuster(options: MusterOptions = {}): Promise<Muster> 
     watcher,
     events,
     event: events.event,
+    reconnected: () => untilAnswered(nc),
     startWorker: startTestWorker,
     addVo: (vo) => changeConfiguration(broker, (now) => withVo(now, vo)).then(() => {}),
     removeVo: (vo) => changeConfiguration(broker, (now) => withoutVo(now, vo)).then(() => {}),
     hold: (key, ttlMs) => holdLock(nc, key, ttlMs),
     waiting: () => waitingIn(broker),
-    settled: () =>
-      until(async () => ((await waitingIn(broker)) === 0 ? true : undefined), "an empty TASKS").then(() => {}),
+    settled: () => untilEmpty(broker),
     deadLetters: () => deadLettersIn(broker),
     results: (prefix) => keysOf(broker, prefix),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),

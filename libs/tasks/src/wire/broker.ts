@@ -2,10 +2,13 @@ import { jetstream, type JetStreamClient, type JetStreamManager, jetstreamManage
 import { type KV, Kvm } from "@nats-io/kv";
 import type { NatsConnection } from "@nats-io/nats-core";
 import { type Observer, silentObserver } from "./observer.ts";
-import { declareStreams, isStreamGone, type StreamName } from "./streams.ts";
+import { DEAD, declareStreams, EVENTS, isStreamGone, LATER, renewSource, type StreamName, TASKS } from "./streams.ts";
 
 export type BucketName = "locks" | "results" | "schedules" | "config" | "workers";
 const BUCKET_NAMES: readonly BucketName[] = ["locks", "results", "schedules", "config", "workers"];
+
+/** TASKS is made to look for its source at most this often, ms: it takes a moment until it is heard of. */
+const RENEW_SOURCE_MS = 5_000;
 
 /** How long the trace of a lapsed key stays in a bucket with TTLs, ms: long enough for every watcher to see it. */
 const MARKER_TTL_MS = 60_000;
@@ -26,14 +29,20 @@ export interface Broker {
   readonly nc: NatsConnection;
   readonly js: JetStreamClient;
   readonly jsm: JetStreamManager;
+  /** Like `jsm`, but gives up after 2 s: for what is asked again anyway. What was on its way when a server died is never answered. */
+  readonly briefJsm: JetStreamManager;
   readonly buckets: Readonly<Record<BucketName, KV>>;
   readonly observer: Observer;
+  /** Names of the streams that there must be, those under the buckets too. */
+  readonly streams: readonly string[];
   /**
    * Declares whatever stream or bucket is missing, with an alarm: what it held is lost. One run at a time. Answers what was missing.
    *
    * Call it when a stream's info says 10059, and for no other failure: "no responders" also means a change of leader.
    */
   declareMissing(): Promise<readonly string[]>;
+  /** Makes TASKS look for its source at once; call it when that has fallen silent. At most once in five seconds. */
+  renewSource(): Promise<void>;
 }
 
 async function declareBucket(
@@ -59,6 +68,10 @@ async function declareBucket(
   return "created";
 }
 
+function maxPayloadOf(nc: NatsConnection): number {
+  return nc.info?.max_payload ?? 1_048_576;
+}
+
 /**
  * Declares the streams and buckets where they are missing, so that nobody publishes before they exist.
  *
@@ -67,11 +80,11 @@ async function declareBucket(
 export async function openBareBroker(nc: NatsConnection, options: BareBrokerOptions = {}): Promise<Broker> {
   const { observer = silentObserver, replicas = 1 } = options;
   const jsm = await jetstreamManager(nc, { checkAPI: true, timeout: 10_000 });
+  const briefJsm = await jetstreamManager(nc, { checkAPI: false, timeout: 2_000 });
   const js = jetstream(nc, { timeout: 5_000 });
 
   async function declare(): Promise<string[]> {
-    const maxPayload = nc.info?.max_payload ?? 1_048_576;
-    const created: string[] = [...(await declareStreams(jsm, { replicas, maxPayload }))];
+    const created: string[] = [...(await declareStreams(jsm, { replicas, maxPayload: maxPayloadOf(nc) }))];
     for (const name of BUCKET_NAMES) {
       if ((await declareBucket(broker, name, replicas)) === "found") continue;
       created.push(`bucket ${name}`);
@@ -92,9 +105,30 @@ export async function openBareBroker(nc: NatsConnection, options: BareBrokerOpti
     return created;
   }
 
+  let renewedAtMs = Number.NEGATIVE_INFINITY;
+  async function renewTasksSource(): Promise<void> {
+    if (performance.now() - renewedAtMs < RENEW_SOURCE_MS) return;
+    renewedAtMs = performance.now();
+    await renewSource(jsm, { replicas, maxPayload: maxPayloadOf(nc) });
+    observer.note(
+      "TASKS had lost its source LATER, as after a restart of the server; it was made to look for it again",
+    );
+  }
+
   const kvm = new Kvm(nc);
   const buckets = {} as Record<BucketName, KV>;
-  const broker: Broker = { nc, js, jsm, buckets, observer, declareMissing };
+  const streams = [TASKS, LATER, DEAD, EVENTS, ...BUCKET_NAMES.map((name) => `KV_${name}`)];
+  const broker: Broker = {
+    nc,
+    js,
+    jsm,
+    briefJsm,
+    buckets,
+    observer,
+    streams,
+    declareMissing,
+    renewSource: renewTasksSource,
+  };
   for (const name of BUCKET_NAMES) buckets[name] = await kvm.open(name, { allow_direct: false });
   await declare();
   return broker;

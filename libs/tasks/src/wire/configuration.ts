@@ -72,6 +72,21 @@ export async function readConfiguration(broker: Broker): Promise<Configuration> 
   return parse(await broker.buckets.config.get(KEY));
 }
 
+/** As {@linkcode readConfiguration}, but undefined where none was ever written: the bucket is new, or was created anew. */
+export async function findConfiguration(broker: Broker): Promise<Configuration | undefined> {
+  const entry = await broker.buckets.config.get(KEY);
+  return entry === null ? undefined : parse(entry);
+}
+
+/** Writes `last` where there is no configuration. Harmless when several processes do: the first one's stands. */
+export async function restoreConfiguration(broker: Broker, last: Configuration): Promise<void> {
+  try {
+    await broker.js.publish(`$KV.config.${KEY}`, JSON.stringify(last), { expect: { lastSubjectSequence: 0 } });
+  } catch (error) {
+    if (!isConflict(error)) throw error;
+  }
+}
+
 /** Changes the configuration by compare-and-set; `change` may run several times. Answers what was written. */
 export async function changeConfiguration(
   broker: Broker,

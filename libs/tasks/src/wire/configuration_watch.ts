@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Broker } from "./broker.ts";
-import { type Configuration, readConfiguration } from "./configuration.ts";
+import { type Configuration, findConfiguration, readConfiguration, restoreConfiguration } from "./configuration.ts";
 
 /** How often the configuration is read even though the watcher said nothing: a watcher stays mute once its bucket was re-created. */
 const REREAD_MS = 5_000;
@@ -25,8 +25,19 @@ export async function watchConfiguration(broker: Broker): Promise<ConfigurationW
   let current = await readConfiguration(broker);
   let text = JSON.stringify(current);
 
+  /** What is written; where the bucket was created anew, what was known before is written again, or every VO would be unknown. */
+  async function read(): Promise<Configuration> {
+    const found = await findConfiguration(broker);
+    if (found !== undefined) return found;
+    if (Object.keys(current.vos).length > 0) {
+      await restoreConfiguration(broker, current);
+      broker.observer.alarm("The configuration had gone; the one that was last in force was written again");
+    }
+    return readConfiguration(broker);
+  }
+
   async function refresh(): Promise<Configuration> {
-    const next = await readConfiguration(broker);
+    const next = await read();
     const nextText = JSON.stringify(next);
     if (nextText !== text) {
       current = next;

@@ -5,6 +5,7 @@ import {
   RetentionPolicy,
   StorageType,
   type StreamConfig,
+  type StreamInfo,
 } from "@nats-io/jetstream";
 import { nanos } from "@nats-io/nats-core";
 
@@ -21,8 +22,9 @@ const DAY_MS = 86_400_000;
 /** Room that TASKS leaves below the server's payload limit, so that a dead letter or retry with its headers always fits. */
 const HEADROOM_BYTES = 64 * 1024;
 
-/** JetStream's answer for a stream that does not exist. */
+/** JetStream's answer for a stream that does not exist, and for one that somebody else has created a moment ago. */
 export const STREAM_NOT_FOUND = 10059;
+const STREAM_NAME_TAKEN = 10058;
 /** JetStream's answers to a write whose expected last sequence is not the last: on a single server, and while another write is under way on a cluster. */
 export const WRONG_LAST_SEQUENCE = 10071;
 export const WRITE_UNDER_WAY = 10164;
@@ -63,7 +65,9 @@ function settingsOf({ replicas = 1, maxPayload }: TopologyOptions): readonly Set
       allow_direct: false,
       max_msg_size: maxMessage,
       duplicate_window: nanos(120_000),
-      sources: [{ name: LATER, subject_transforms: [{ src: "due.>", dest: "tasks.>" }] }],
+      // From the first that is left: where a source's place is forgotten, the server would begin at the newest task's time and
+      // leave what had fired before it where it lies.
+      sources: [{ name: LATER, opt_start_seq: 1, subject_transforms: [{ src: "due.>", dest: "tasks.>" }] }],
       republish: { src: "tasks.>", dest: "wake.>", headers_only: true },
     },
     { ...shared, name: DEAD, subjects: ["dead.>"], allow_direct: true },
@@ -93,24 +97,59 @@ export function isConflict(error: unknown): boolean {
   return code === WRONG_LAST_SEQUENCE || code === WRITE_UNDER_WAY;
 }
 
+/**
+ * TASKS goes on sourcing where it was, so a LATER that was created anew must count on from above what the old one had, or what
+ * fires in it would be taken for known. The time in microseconds is above any count.
+ */
+function firstSequenceOf({ name }: Settings): Pick<StreamConfig, "first_seq"> | undefined {
+  return name === LATER ? { first_seq: Date.now() * 1_000 } : undefined;
+}
+
 async function declareStream(jsm: JetStreamManager, settings: Settings): Promise<"created" | "found"> {
   try {
     const { config } = await jsm.streams.info(settings.name);
-    if (Number(config.metadata?.[VERSION_KEY] ?? 0) < SETTINGS_VERSION)
-      await jsm.streams.update(settings.name, settings);
+    const isOlder = Number(config.metadata?.[VERSION_KEY] ?? 0) < SETTINGS_VERSION;
+    if (isOlder) await jsm.streams.update(settings.name, settings);
     return "found";
   } catch (error) {
     if (!isStreamGone(error)) throw error;
-    await jsm.streams.add(settings);
-    return "created";
   }
+  try {
+    await jsm.streams.add({ ...settings, ...firstSequenceOf(settings) });
+    return "created";
+  } catch (error) {
+    if (codeOf(error) === STREAM_NAME_TAKEN) return "found";
+    throw error;
+  }
+}
+
+/**
+ * Makes TASKS look for its source at once. By itself it does so ten seconds after the server was started, and later still where
+ * LATER was created anew: for so long no delayed task and no retry would come.
+ *
+ * The first step lowers the version, so that whoever comes after a crash between the two does the second.
+ */
+export async function renewSource(jsm: JetStreamManager, options: TopologyOptions): Promise<void> {
+  const settings = settingsOf(options).find(({ name }) => name === TASKS);
+  if (settings === undefined) return;
+  await jsm.streams.update(TASKS, { ...settings, sources: [], metadata: { [VERSION_KEY]: "0" } });
+  await jsm.streams.update(TASKS, settings);
+}
+
+/** A source that is well says something every second, ms. */
+const SOURCE_SILENT_MS = 1_500;
+
+/** Whether TASKS has lost its source, by the stream's own word. */
+export function isSourceLost({ sources = [] }: StreamInfo): boolean {
+  return sources.some(({ name, active }) => name === LATER && active > nanos(SOURCE_SILENT_MS));
 }
 
 /** Declares the four streams where they are missing, and answers which ones were. */
 export async function declareStreams(jsm: JetStreamManager, options: TopologyOptions): Promise<readonly StreamName[]> {
-  const created: StreamName[] = [];
+  const created = new Set<StreamName>();
   for (const settings of settingsOf(options)) {
-    if ((await declareStream(jsm, settings)) === "created") created.push(settings.name);
+    if ((await declareStream(jsm, settings)) === "created") created.add(settings.name);
   }
-  return created;
+  if (created.has(LATER) && !created.has(TASKS)) await renewSource(jsm, options);
+  return [...created];
 }

@@ -49,10 +49,10 @@ export async function createLaneConsumer(broker: Broker, lane: Lane): Promise<vo
     inactive_threshold: nanos(INACTIVE_MS),
   };
   try {
-    await broker.jsm.consumers.add(TASKS, config);
+    await broker.briefJsm.consumers.add(TASKS, config);
   } catch (error) {
     if (!isStreamGone(error)) throw error;
     await broker.declareMissing();
-    await broker.jsm.consumers.add(TASKS, config);
+    await broker.briefJsm.consumers.add(TASKS, config);
   }
 }

@@ -1,7 +1,7 @@
 import { createInbox, type Msg } from "@nats-io/nats-core";
 import { setTimeout as pause } from "node:timers/promises";
 import { PRIORITIES } from "../definition/task.ts";
-import { readAckReply } from "../wire/delivery.ts";
+import { type Delivery, readAckReply } from "../wire/delivery.ts";
 import { readHeaders } from "../wire/headers.ts";
 import { NO_VO } from "../wire/names.ts";
 import { TASKS } from "../wire/streams.ts";
@@ -260,7 +260,7 @@ export class LaneSource implements TaskSource {
     }
     lane.misses = 0;
     lane.pending = delivery.pending;
-    lane.deliveredSequence = Math.max(lane.deliveredSequence, delivery.streamSequence);
+    this.#noteDelivered(lane, delivery);
     if (delivery.count > 1) lane.untilEmpty = true;
     const { headers, problem } = readHeaders(message);
     this.#options.take({
@@ -277,6 +277,15 @@ export class LaneSource implements TaskSource {
       untilMs: this.#lastAnswerAtMs,
     });
     if (lane.asked === 0) this.pump();
+  }
+
+  #noteDelivered(lane: Lane, { count, streamSequence }: Delivery): void {
+    if (count === 1 && streamSequence < lane.deliveredSequence) {
+      // First deliveries come in order, so the stream was created anew and counts from 1 again.
+      lane.deliveredSequence = streamSequence;
+      lane.wokenSequence = streamSequence;
+    }
+    lane.deliveredSequence = Math.max(lane.deliveredSequence, streamSequence);
   }
 
   #laneOf(subject: string): Lane | undefined {

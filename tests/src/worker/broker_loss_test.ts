@@ -1,0 +1,108 @@
+import { atLeastOnceFactory, exponentialBackoff } from "@muster/tasks";
+import test from "ava";
+import { type Muster, startMuster } from "../support/muster.ts";
+import { until } from "../support/until.ts";
+
+const defineTask = atLeastOnceFactory();
+const QuickTask = defineTask({ name: "QuickTask", per: "vo", execute() {} });
+const FailOnceTask = defineTask({
+  name: "FailOnceTask",
+  per: "vo",
+  retry: exponentialBackoff({ firstDelayMs: 200, maxDelayMs: 200 }),
+  execute({ attempt }) {
+    if (attempt === 1) throw new Error("not at first");
+  },
+});
+const tasks = [QuickTask, FailOnceTask];
+
+/** A worker that has run tasks of each way in, so that all it needs is there. */
+async function startWarm() {
+  const muster = await startMuster();
+  const worker = await muster.startWorker({ tasks });
+  await worksWell(muster);
+  return { muster, worker };
+}
+
+/** Runs a task that comes at once, one that is delayed and one that is retried. */
+async function worksWell(muster: Muster): Promise<void> {
+  const quick = await muster.publish(QuickTask, { vo: "lhcb" });
+  const retried = await muster.publish(FailOnceTask, { vo: "atlas" });
+  const delayed = await muster.publish(QuickTask, { vo: "lhcb", at: new Date(Date.now() + 500) });
+  for (const { taskId } of [quick, retried, delayed]) await muster.event("done", taskId);
+}
+
+const STREAMS = ["TASKS", "LATER", "DEAD", "EVENTS", "KV_results", "KV_config", "KV_locks", "KV_workers"];
+
+for (const stream of STREAMS) {
+  test(`${stream} is deleted while all runs: it is declared again with an alarm, and all works within ten seconds`, async (t) => {
+    const { muster, worker } = await startWarm();
+    await using _ = muster;
+    const deletedAtMs = performance.now();
+    await muster.broker.jsm.streams.delete(stream);
+    const isThere = async () => (await muster.broker.jsm.streams.names().next()).includes(stream) || undefined;
+    await until(isThere, `${stream} again`);
+    await worksWell(muster);
+    const tookMs = performance.now() - deletedAtMs;
+    t.log(`${Math.round(tookMs)} ms`);
+    t.true(tookMs < 10_000, `it took ${tookMs} ms`);
+    const told = stream.replace("KV_", "bucket ");
+    t.true(
+      worker.watcher.alarms.some((alarm) => alarm.includes(told)),
+      worker.watcher.alarms.join("; "),
+    );
+  });
+}
+
+test("a consumer that is deleted while all runs is created again at once", async (t) => {
+  const { muster } = await startWarm();
+  await using _ = muster;
+  await muster.broker.jsm.consumers.delete("TASKS", "QuickTask__lhcb");
+  const { taskId } = await muster.publish(QuickTask, { vo: "lhcb" });
+  t.true(((await muster.event("done", taskId)).tookMs ?? 0) < 1_000);
+});
+
+test("I4: after TASKS was created anew its sequences begin again, and tasks still start at once", async (t) => {
+  const { muster } = await startWarm();
+  await using _ = muster;
+  for (let count = 0; count < 20; count++) await muster.publish(QuickTask, { vo: "lhcb" });
+  await muster.settled();
+  await muster.broker.jsm.streams.delete("TASKS");
+  await muster.broker.declareMissing();
+  await worksWell(muster);
+  const tookMs: number[] = [];
+  for (let count = 0; count < 10; count++) {
+    const { taskId } = await muster.publish(QuickTask, { vo: "lhcb" });
+    tookMs.push((await muster.event("started", taskId)).tookMs ?? Number.NaN);
+  }
+  t.log(tookMs.map(Math.round).join(", "));
+  t.true(Math.min(...tookMs) < 200 && (tookMs.toSorted((a, b) => a - b)[5] ?? Number.NaN) < 200);
+});
+
+test("tasks that wait, are delayed, are retried and run are each done after the server was killed and came back", async (t) => {
+  const { muster, worker } = await startWarm();
+  await using _ = muster;
+  const at = new Date(Date.now() + 1_500);
+  await muster.publishMany(
+    QuickTask,
+    Array.from({ length: 500 }, () => ({ vo: "lhcb" })),
+  );
+  const delayed = await muster.publishMany(
+    QuickTask,
+    Array.from({ length: 20 }, () => ({ vo: "atlas", at })),
+  );
+  await muster.publishMany(
+    FailOnceTask,
+    Array.from({ length: 20 }, () => ({ vo: "lhcb" })),
+  );
+  await muster.nats.kill();
+  await muster.nats.start();
+  await muster.reconnected();
+  const backAtMs = performance.now();
+  await until(async () => (worker.health().problems.length === 0 ? true : undefined), "a ready worker");
+  await muster.settled(); // an event may have been lost with the server, so what is in the streams is what counts
+  t.log(`empty ${Math.round(performance.now() - backAtMs)} ms after the server came back`);
+  const { taskId } = await muster.publish(QuickTask, { vo: "lhcb" });
+  await muster.event("done", taskId);
+  t.is((await muster.deadLetters()).length, 0);
+  for (const delay of delayed) t.deepEqual(muster.events.of(delay.taskId), ["started", "done"]);
+});
