@@ -5,8 +5,17 @@ import { attemptOf, checkTaskId, taskIdOf } from "../wire/delivery.ts";
 import { oneLine, TASK_ATTEMPT, TASK_ERRORS } from "../wire/headers.ts";
 import type { ReceivedTask } from "./received_task.ts";
 
-/** An id of this shape is an occurrence's or one of its children's: the VO in it must be the message's own. */
-const OCCURRENCE_ID = /^[A-Za-z][A-Za-z0-9_-]*\/([^/]+)\/[A-Za-z0-9_-]+\/\d{4}-\d\d-\d\dT/;
+/** An id of this shape is an occurrence's, or one of its children's. */
+const OCCURRENCE_ID = /^[A-Za-z][A-Za-z0-9_-]*\/[^/]+\/[A-Za-z0-9_-]+\/\d{4}-\d\d-\d\dT/;
+
+/**
+ * The VO that an id claims: occurrences and children in other VOs bear it behind a task's name. It must be the message's own, so
+ * that nobody uses up another VO's ids. Undefined for an id that somebody chose freely.
+ */
+function voOfId(taskId: string, task: string): string | undefined {
+  const [name, vo] = taskId.split("/", 2);
+  return name === task || OCCURRENCE_ID.test(taskId) ? vo : undefined;
+}
 
 /** A task with the identity that its headers and its delivery give it. */
 export interface IdentifiedTask {
@@ -54,7 +63,7 @@ export async function prepare(received: ReceivedTask, ledger: UnitOfWork<unknown
   }
   checkTaskId(taskId);
   const attempt = attemptOf(received.headers);
-  const [, vo] = OCCURRENCE_ID.exec(taskId) ?? [];
+  const vo = voOfId(taskId, received.definition.name);
   if (vo !== undefined && vo !== received.vo) {
     throw new TaskRefusedError(
       taskId,

@@ -105,7 +105,7 @@ async function run(context: RunContext, received: ReceivedTask, waiting: Waiting
   if (delivery.count === 1 && task.attempt === 1 && !isOld) return takeLocks(context, task, waiting);
 
   const row = await ledger.recall(task.taskId);
-  if (row === undefined && isOld) {
+  if (row === undefined && isOld && definition.effect === "once") {
     throw new TaskRefusedError(
       task.taskId,
       `it was stored on ${new Date(storedMs).toISOString()}, older than the ledger`,

@@ -1,0 +1,61 @@
+import { type Database, type DatabaseOptions, getHighestFence, openDatabase, type Transaction } from "@muster/logic";
+import { runSql, type TestServer } from "@muster/logic/testing";
+import { type DepsInput, taskFactory } from "@muster/tasks";
+import type { TestWorkerOptions } from "./muster.ts";
+
+/** What a test's own database tasks may call. */
+export interface SqlDeps {
+  /** Runs a statement in the run's transaction. */
+  sql(text: string): Promise<unknown>;
+}
+
+/** Defines tasks whose effect is once. */
+export const defineSqlTask = taskFactory<SqlDeps>();
+
+/** A migrated database with a table `effect(task_id)`, into which tasks of tests write what they did. */
+export interface TestDatabase extends AsyncDisposable {
+  readonly database: Database;
+  readonly url: string;
+  /** Runs SQL outside any task. */
+  sql<Row extends object>(text: string): Promise<Row[]>;
+  /** How often the task had its effect, as everybody can see it. */
+  effects(taskId: string): Promise<number>;
+  /** What a worker needs to run database tasks. */
+  readonly forWorker: Pick<TestWorkerOptions<Transaction, SqlDeps>, "ledger" | "deps" | "highestFence">;
+}
+
+function sqlDeps({ transaction }: Pick<DepsInput<Transaction>, "transaction">): SqlDeps {
+  return { sql: async (text) => (await transaction()).execute(text) };
+}
+
+/** Writes the effect of a task. */
+export const effectOf = (taskId: string) => `insert into effect values ('${taskId}')`;
+
+/** What a worker needs to run database tasks on `database`. */
+export function workerParts(database: Database): TestDatabase["forWorker"] {
+  return {
+    ledger: database.unitOfWork,
+    deps: sqlDeps,
+    highestFence: () => database.transaction(getHighestFence),
+  };
+}
+
+/** Creates a database on `server` for one test. */
+export async function createTestDatabase(
+  server: TestServer,
+  options: Omit<DatabaseOptions, "url"> = {},
+): Promise<TestDatabase> {
+  const url = await server.createUrl();
+  const database = await openDatabase({ ...options, url });
+  await runSql(database, "create table effect (task_id text not null)");
+  return {
+    database,
+    url,
+    sql: (text) => runSql(database, text),
+    async effects(taskId) {
+      return (await runSql(database, `select from effect where task_id = '${taskId}'`)).length;
+    },
+    forWorker: workerParts(database),
+    [Symbol.asyncDispose]: () => database.close(),
+  };
+}
