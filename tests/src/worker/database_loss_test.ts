@@ -1,0 +1,54 @@
+import { startPostgres } from "@muster/local";
+import { startTestServer } from "@muster/logic/testing";
+import { noRetry } from "@muster/tasks";
+import test from "ava";
+import { setTimeout as pause } from "node:timers/promises";
+import { createTestDatabase, defineSqlTask, effectOf } from "../support/database.ts";
+import { startMuster } from "../support/muster.ts";
+
+const NoteTask = defineSqlTask({
+  name: "NoteTask",
+  per: "vo",
+  retry: noRetry(),
+  async execute({ deps, taskId }) {
+    await deps.sql(effectOf(taskId));
+    await pause(20);
+  },
+});
+/** Fails before it has asked the database for anything. */
+const FailTask = defineSqlTask({
+  name: "FailTask",
+  per: "vo",
+  retry: noRetry(),
+  execute() {
+    throw new Error("its own fault");
+  },
+});
+
+test("PostgreSQL is killed under load and back some seconds later: every task is done at its first attempt, and none is poison", async (t) => {
+  await using server = await startTestServer("full");
+  await using database = await createTestDatabase(server);
+  await using muster = await startMuster();
+  const worker = await muster.startWorker({ tasks: [NoteTask, FailTask], ...database.forWorker, permits: 8 });
+  const ids = await muster.publishMany(
+    NoteTask,
+    Array.from({ length: 100 }, () => ({ vo: "lhcb" })),
+  );
+  await muster.event("done", ids[5]?.taskId ?? "");
+  server.postgres.kill("SIGKILL");
+  const { exited, port, dataDir } = server.postgres;
+  await exited;
+  const failing = await muster.publish(FailTask, { vo: "lhcb" });
+  // Long enough for a task to come back some five times, which would be poison if its runs were counted as without an end.
+  for (let count = 1; count <= 5; count++) await muster.event("abandoned", failing.taskId, count);
+  await using _again = await startPostgres({ dataDir, port });
+  const backAtMs = performance.now();
+  for (const { taskId } of ids) t.is((await muster.event("done", taskId)).attempt, 1);
+  t.regex((await muster.event("dead", failing.taskId)).reason ?? "", /its own fault/);
+  t.log(`all done ${Math.round(performance.now() - backAtMs)} ms after it was back`);
+  await muster.settled();
+  t.is((await muster.deadLetters()).length, 1);
+  for (const { taskId } of ids) t.is(await database.effects(taskId), 1);
+  t.deepEqual(worker.watcher.alarms, []);
+  t.deepEqual(await muster.results("starts."), []);
+});
