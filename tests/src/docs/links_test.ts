@@ -42,7 +42,7 @@ test("every path of the workspace that the docs name is there", async (t) => {
   for (const page of pages) {
     const made = new Set(page.blocks.flatMap(({ info }) => /\bfile=(\S+)/.exec(info)?.[1] ?? []));
     for (const { target, line } of page.codeWords) {
-      if (!PATH.test(target) || made.has(target)) continue;
+      if (!PATH.test(target) || target.includes("NNNN") || made.has(target)) continue;
       t.true(await exists(target), `${page.path}:${line} names ${target}, and it is not there`);
     }
   }

@@ -14,8 +14,8 @@ import {
   withoutVo,
   withVo,
 } from "@muster/tasks";
-import { jetstreamManager } from "@nats-io/jetstream";
-import type { NatsConnection } from "@nats-io/transport-node";
+import { AckPolicy, jetstreamManager } from "@nats-io/jetstream";
+import { nanos, type NatsConnection } from "@nats-io/transport-node";
 import { type EventLog, openEventLog, type ToldStep } from "./event_log.ts";
 import { type Holder, holdLock } from "./hold.ts";
 import { startTestNats, type TestNats } from "./nats.ts";
@@ -52,6 +52,8 @@ export interface Muster extends AsyncDisposable, Pick<Publisher, "publish" | "pu
   startWorker<Transaction = undefined, Deps = undefined>(
     options: TestWorkerOptions<Transaction, Deps>,
   ): Promise<TestWorker>;
+  /** Creates a lane's consumer as a worker would, but with another ack wait: how soon the message of a killed worker comes back. */
+  declareConsumer(task: string, vo: string, ackWaitMs: number): Promise<void>;
   addVo(vo: string): Promise<void>;
   removeVo(vo: string): Promise<void>;
   /** Takes a lock as another worker would. */
@@ -80,6 +82,18 @@ async function deadLettersIn(broker: Broker): Promise<readonly StoredDeadLetter[
 async function waitingIn(broker: Broker): Promise<number> {
   const { state } = await broker.jsm.streams.info("TASKS", { subjects_filter: "tasks.>" });
   return Object.values(state.subjects ?? {}).reduce((sum, count) => sum + count, 0);
+}
+
+async function declareConsumer(broker: Broker, address: string, ackWaitMs: number): Promise<void> {
+  await broker.jsm.consumers.add("TASKS", {
+    durable_name: address.replace(".", "__").replaceAll(".", "=2E"),
+    filter_subjects: [`tasks.${address}`],
+    ack_policy: AckPolicy.Explicit,
+    ack_wait: nanos(ackWaitMs),
+    max_deliver: -1,
+    max_ack_pending: -1,
+    mem_storage: true,
+  });
 }
 
 async function untilEmpty(broker: Broker): Promise<void> {
@@ -146,6 +160,7 @@ export async function startMuster(options: MusterOptions = {}): Promise<Muster> 
     event: events.event,
     reconnected: () => untilAnswered(nc),
     startWorker: startTestWorker,
+    declareConsumer: (task, vo, ackWaitMs) => declareConsumer(broker, `${task}.${vo}`, ackWaitMs),
     addVo: (vo) => changeConfiguration(broker, (now) => withVo(now, vo)).then(() => {}),
     removeVo: (vo) => changeConfiguration(broker, (now) => withoutVo(now, vo)).then(() => {}),
     hold: (key, ttlMs) => holdLock(nc, key, ttlMs),

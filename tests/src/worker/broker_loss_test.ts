@@ -1,4 +1,4 @@
-import { atLeastOnceFactory, exponentialBackoff } from "@muster/tasks";
+import { atLeastOnceFactory, exponentialBackoff, noRetry } from "@muster/tasks";
 import test from "ava";
 import { type Muster, startMuster } from "../support/muster.ts";
 import { until } from "../support/until.ts";
@@ -105,4 +105,31 @@ test("tasks that wait, are delayed, are retried and run are each done after the 
   await muster.event("done", taskId);
   t.is((await muster.deadLetters()).length, 0);
   for (const delay of delayed) t.deepEqual(muster.events.of(delay.taskId), ["started", "done"]);
+});
+
+test("a broker that is away when a task without a database ends is not that task's failure", async (t) => {
+  await using muster = await startMuster();
+  const running = Promise.withResolvers<void>();
+  const gone = Promise.withResolvers<void>();
+  const ParentTask = defineTask({
+    name: "ParentTask",
+    per: "vo",
+    retry: noRetry(),
+    async execute({ spawn }) {
+      spawn(QuickTask, {});
+      running.resolve();
+      await gone.promise;
+    },
+  });
+  const worker = await muster.startWorker({ tasks: [ParentTask, QuickTask] });
+  const { taskId } = await muster.publish(ParentTask, { vo: "lhcb" });
+  await running.promise;
+  await muster.nats.kill();
+  gone.resolve();
+  await until(async () => worker.watcher.steps.find(({ step }) => step === "abandoned"), "the end of the run");
+  await muster.nats.start();
+  await muster.reconnected();
+  t.is((await muster.event("done", taskId)).attempt, 1);
+  await muster.settled();
+  t.is((await muster.deadLetters()).length, 0);
 });

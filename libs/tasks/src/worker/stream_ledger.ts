@@ -1,9 +1,15 @@
+import { headers as newHeaders } from "@nats-io/nats-core";
 import type { Claim, CommitAnswer, OutcomeRow, SpawnedTask, UnitOfWork, Work } from "../definition/unit_of_work.ts";
 import type { Broker } from "../wire/broker.ts";
+import { MESSAGE_TTL } from "../wire/headers.ts";
+import { isSilence } from "../wire/publish_surely.ts";
 import { escapeToken } from "../wire/token.ts";
 
 /** Children of one KV value; with ids and payloads of some 200 bytes a value stays below the server's payload limit. */
 const CHUNK_BYTES = 256 * 1024;
+
+/** A list that nobody forgets, since its worker died with the ack, goes by itself when its message would be too old. */
+const REMEMBERED_TTL = "720h";
 
 function keyOf(taskId: string, chunk: number): string {
   return `spawned.${escapeToken(taskId)}.${chunk}`;
@@ -39,11 +45,11 @@ export function streamLedger(broker: Broker): StreamLedger {
 
   async function remember(row: OutcomeRow): Promise<void> {
     const chunks = chunksOf(row.spawned);
+    const headers = newHeaders();
+    headers.set(MESSAGE_TTL, REMEMBERED_TTL);
     for (const [index, chunk] of chunks.entries()) {
-      await results.put(
-        keyOf(row.taskId, index),
-        JSON.stringify({ row: { ...row, spawned: chunk }, chunks: chunks.length }),
-      );
+      const value = JSON.stringify({ row: { ...row, spawned: chunk }, chunks: chunks.length });
+      await broker.js.publish(`$KV.results.${keyOf(row.taskId, index)}`, value, { headers });
     }
   }
 
@@ -62,7 +68,13 @@ export function streamLedger(broker: Broker): StreamLedger {
     return {
       transaction: async () => undefined,
       async commit(row): Promise<CommitAnswer> {
-        if (row.spawned.length > 0) await remember(row);
+        try {
+          if (row.spawned.length > 0) await remember(row);
+        } catch (cause) {
+          // A broker that is away is not the task's failure.
+          if (isSilence(cause)) return { kind: "unknown", cause };
+          throw cause;
+        }
         return { kind: "committed", row };
       },
       rollback: async () => {},

@@ -1,0 +1,102 @@
+import type { UnitOfWork } from "@muster/tasks";
+import type { NatsConnection } from "@nats-io/transport-node";
+
+/** The steps of a task's end, as they leave a worker: what goes over the wire to NATS, and what is asked of the ledger. */
+export type CrashStep =
+  | "lock taken"
+  | "committed"
+  | "recorded"
+  | "children remembered"
+  | "child published"
+  | "children marked"
+  | "retry stored"
+  | "dead letter stored"
+  | "told"
+  | "acked"
+  | "lock released";
+
+/** Where a process dies: at the arrow before or after the `count`-th time of a step, default the first. */
+export interface CrashPoint {
+  readonly when: "before" | "after";
+  readonly step: CrashStep;
+  readonly count?: number;
+}
+
+/** Ends the process at `point` by SIGKILL, so that nothing is flushed and nobody says goodbye. */
+class Fuse {
+  readonly #point: CrashPoint;
+  #count = 0;
+
+  constructor(point: CrashPoint) {
+    this.#point = point;
+  }
+
+  async through<T>(step: CrashStep | undefined, act: () => T | Promise<T>): Promise<T> {
+    if (step !== this.#point.step || ++this.#count !== (this.#point.count ?? 1)) return act();
+    if (this.#point.when === "before") process.kill(process.pid, "SIGKILL");
+    const answer = await act();
+    process.kill(process.pid, "SIGKILL");
+    return answer;
+  }
+}
+
+/** What a publish to `subject` is, seen from the task's life; undefined: nothing of interest. */
+function stepOf(subject: string, data: unknown, isPurge: boolean): CrashStep | undefined {
+  if (subject.startsWith("$KV.locks.")) return isPurge ? "lock released" : "lock taken";
+  if (subject.startsWith("$KV.results.spawned.") && !isPurge) return "children remembered";
+  if (subject.startsWith("tasks.")) return "child published";
+  if (subject.startsWith("later.")) return "retry stored";
+  if (subject.startsWith("dead.")) return "dead letter stored";
+  if (subject.startsWith("events.") && !subject.endsWith(".started")) return "told";
+  if (subject.startsWith("$JS.ACK.") && String(data) === "+ACK") return "acked";
+  return undefined;
+}
+
+type Publish = NatsConnection["publish"];
+type Request = NatsConnection["request"];
+
+/** `nc`, on which the process dies at `point`. Everything a worker sends goes through its `publish` and `request`. */
+export function fusedConnection(nc: NatsConnection, point: CrashPoint): NatsConnection {
+  const fuse = new Fuse(point);
+  const publish = (...[subject, data, options]: Parameters<Publish>): void => {
+    const step = stepOf(subject, data, false);
+    void fuse.through(step, async () => {
+      nc.publish(subject, data, options);
+      if (step !== undefined) await nc.flush(); // the server has it, and then we die
+    });
+  };
+  const request = (...[subject, data, options]: Parameters<Request>): ReturnType<Request> => {
+    const isPurge = options?.headers?.get("KV-Operation") === "PURGE";
+    return fuse.through(stepOf(subject, data, isPurge), () => nc.request(subject, data, options));
+  };
+  return new Proxy(nc, {
+    get(target, key) {
+      if (key === "publish") return publish;
+      if (key === "request") return request;
+      const value: unknown = Reflect.get(target, key, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}
+
+/** `ledger`, at which the process dies at `point`. */
+export function fusedLedger<Transaction>(ledger: UnitOfWork<Transaction>, point: CrashPoint): UnitOfWork<Transaction> {
+  const fuse = new Fuse(point);
+  return {
+    recall: (taskId) => ledger.recall(taskId),
+    classify: (error) => ledger.classify(error),
+    record: (row) => fuse.through("recorded", () => ledger.record(row)),
+    markPublished: (taskId) => fuse.through("children marked", () => ledger.markPublished(taskId)),
+    open(claim) {
+      const work = ledger.open(claim);
+      return {
+        transaction: () => work.transaction(),
+        commit: (row) => fuse.through("committed", () => work.commit(row)),
+        rollback: () => work.rollback(),
+        keepAwake: () => work.keepAwake(),
+        destroy: () => work.destroy(),
+        gone: () => work.gone(),
+      };
+    },
+  };
+}

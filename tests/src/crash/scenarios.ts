@@ -1,0 +1,99 @@
+import { atLeastOnceFactory, defineLockType, exponentialBackoff, noRetry, type TaskOver } from "@muster/tasks";
+import * as z from "zod";
+import { defineSqlTask, effectOf, type SqlDeps } from "../support/database.ts";
+import type { CrashPoint, CrashStep } from "./points.ts";
+
+/** How a scenario's task ends. */
+export type Ending = "done" | "retried" | "dead" | "dropped" | "done without a database";
+
+export interface Scenario {
+  readonly ending: Ending;
+  readonly point: CrashPoint;
+}
+
+/** Children of a task that is done. */
+export const CHILDREN = 3;
+
+const after = (step: CrashStep, count = 1): CrashPoint => ({ when: "after", step, count });
+
+/** Every arrow in the table of PROTOCOL 4: the one before a step is the one after the step before it. */
+export const SCENARIOS: readonly Scenario[] = [
+  { ending: "done", point: after("lock taken") },
+  { ending: "done", point: { when: "before", step: "committed" } },
+  { ending: "done", point: after("committed") },
+  { ending: "done", point: after("child published") },
+  { ending: "done", point: after("child published", CHILDREN) },
+  { ending: "done", point: after("children marked") },
+  { ending: "done", point: after("told") },
+  { ending: "done", point: after("acked") },
+  { ending: "done", point: after("lock released") },
+  { ending: "retried", point: { when: "before", step: "recorded" } },
+  { ending: "retried", point: after("recorded") },
+  { ending: "retried", point: after("retry stored") },
+  { ending: "retried", point: after("acked") },
+  { ending: "dead", point: after("recorded") },
+  { ending: "dead", point: after("dead letter stored") },
+  { ending: "dead", point: after("acked") },
+  { ending: "dropped", point: after("recorded") },
+  { ending: "dropped", point: after("acked") },
+  { ending: "done without a database", point: after("children remembered") },
+  { ending: "done without a database", point: after("child published") },
+  { ending: "done without a database", point: after("acked") },
+];
+
+const siteLock = defineLockType("crash_site");
+const defineLooseTask = atLeastOnceFactory<SqlDeps>();
+
+/** The names of a scenario's tasks: its own, and its own lock too, so that all can be played on one grid. */
+export const namesOf = (index: number) => ({ parent: `Parent${index}`, child: `Child${index}` });
+
+function childOf(index: number) {
+  return defineSqlTask({
+    name: namesOf(index).child,
+    per: "vo",
+    payload: z.strictObject({ number: z.number(), run: z.string() }),
+    execute: ({ deps, taskId }) => deps.sql(effectOf(taskId)).then(() => {}),
+  });
+}
+
+/** What three children of this run are given: another run would have others. */
+function childPayloads() {
+  const run = `${process.pid} at ${performance.now()}`;
+  return Array.from({ length: CHILDREN }, (_, number) => ({ number, run }));
+}
+
+function databaseParent(index: number, ending: Ending, child: ReturnType<typeof childOf>) {
+  const giveUp = noRetry({ then: ending === "dropped" ? "drop" : "dead" });
+  const onceMore = exponentialBackoff({ maxRetries: 1, firstDelayMs: 1, maxDelayMs: 1 });
+  return defineSqlTask({
+    name: namesOf(index).parent,
+    per: "vo",
+    retry: ending === "retried" ? onceMore : giveUp,
+    locks: () => [siteLock.mutex(`${index}`)],
+    async execute({ deps, taskId, attempt, spawn }) {
+      await deps.sql(effectOf(taskId));
+      const fails = ending === "dead" || ending === "dropped" || (ending === "retried" && attempt === 1);
+      if (fails) throw new Error(`${ending} at attempt ${attempt}`);
+      for (const payload of childPayloads()) spawn(child, payload);
+    },
+  });
+}
+
+function looseParent(index: number, child: ReturnType<typeof childOf>) {
+  return defineLooseTask({
+    name: namesOf(index).parent,
+    per: "vo",
+    execute({ spawn }) {
+      for (const payload of childPayloads()) spawn(child, payload);
+    },
+  });
+}
+
+/** The tasks of one scenario, parent first. */
+export function tasksOf(index: number): readonly [TaskOver<SqlDeps>, TaskOver<SqlDeps>] {
+  const ending = SCENARIOS[index]?.ending ?? "done";
+  const child = childOf(index);
+  const parent =
+    ending === "done without a database" ? looseParent(index, child) : databaseParent(index, ending, child);
+  return [parent, child];
+}

@@ -1,0 +1,64 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { within } from "./until.ts";
+
+/** How a process ended: `code` or `signal` is null. */
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** A process of a test. It ends with the test: disposed of it is killed, and its IPC channel closes with ours. */
+export interface TestProcess extends AsyncDisposable {
+  readonly pid: number;
+  /** What it has written to its standard output so far, line by line. */
+  readonly lines: readonly string[];
+  readonly exited: Promise<Exit>;
+  /** Resolves with the first line, of the past too, that matches. */
+  line(pattern: RegExp, ms?: number): Promise<string>;
+  kill(signal: NodeJS.Signals): void;
+}
+
+function follow(child: ChildProcess) {
+  const lines: string[] = [];
+  const wanted = new Set<{ pattern: RegExp; resolve(line: string): void }>();
+  if (child.stdout !== null) {
+    createInterface(child.stdout).on("line", (line) => {
+      lines.push(line);
+      for (const want of [...wanted]) {
+        if (!want.pattern.test(line)) continue;
+        wanted.delete(want);
+        want.resolve(line);
+      }
+    });
+  }
+  function line(pattern: RegExp, ms?: number): Promise<string> {
+    const told = lines.find((each) => pattern.test(each));
+    if (told !== undefined) return Promise.resolve(told);
+    const coming = new Promise<string>((resolve) => wanted.add({ pattern, resolve }));
+    return within(coming, () => `a line like ${pattern} (last: ${lines.slice(-5).join("\n")})`, ms);
+  }
+  return { lines, line };
+}
+
+/** Starts `file` with Node.js. `env` is added to ours; its standard error is ours. */
+export async function startProcess(file: URL, env: Readonly<Record<string, string>>): Promise<TestProcess> {
+  const child = spawn(process.execPath, [file.pathname], {
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "inherit", "ipc"],
+  });
+  const exited = once(child, "exit").then(([code, signal]): Exit => ({ code, signal }));
+  await once(child, "spawn");
+  const kill = (signal: NodeJS.Signals) => void child.kill(signal);
+  return {
+    pid: child.pid ?? Number.NaN,
+    exited,
+    kill,
+    ...follow(child),
+    async [Symbol.asyncDispose]() {
+      kill("SIGKILL"); // also a stopped process dies of it
+      await exited;
+    },
+  };
+}
