@@ -10,7 +10,7 @@ export interface Lock {
 /** A kind of lock, registered once by its name so that two parts of a grid never share keys by accident. */
 export interface LockType {
   readonly name: string;
-  /** One holder at a time for `key`. */
+  /** One holder at a time for `key`, any text but the empty one. Throws `TypeError`. */
   mutex(key: string): Lock;
 }
 
@@ -56,7 +56,14 @@ export function defineLockType(name: string): LockType {
   const firstAt = registered.get(name);
   if (firstAt !== undefined) throw new LockTypeTakenError(name, firstAt);
   registered.set(name, callerOf(new Error().stack));
-  return { name, mutex: (key) => ({ kind: "mutex", key: `${name}.${escapeKey(key)}` }) };
+  return {
+    name,
+    mutex(key) {
+      if (key === "")
+        throw new TypeError(`Cannot name a lock of type "${name}": its key is empty; give what it protects`);
+      return { kind: "mutex", key: `${name}.${escapeKey(key)}` };
+    },
+  };
 }
 
 /** The names of all lock types registered in this process. */

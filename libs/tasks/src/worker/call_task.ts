@@ -44,7 +44,8 @@ interface LocksOfCall {
 async function takeLocks(locks: Locks, { keys, taskId, timeoutMs, signal }: LocksOfCall): Promise<readonly Lease[]> {
   let wake = Promise.withResolvers<void>();
   const waiter = { resume: () => wake.resolve() };
-  const onAbort = () => wake.reject(signal?.reason);
+  // It looks at the signal itself when it goes on: a rejection would find nobody while a lock is being asked for.
+  const onAbort = () => wake.resolve();
   signal?.addEventListener("abort", onAbort, { once: true });
   try {
     for (;;) {

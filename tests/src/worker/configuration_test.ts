@@ -1,0 +1,49 @@
+import {
+  activeVos,
+  atLeastOnceFactory,
+  changeConfiguration,
+  readConfiguration,
+  withoutVo,
+  withVo,
+} from "@muster/tasks";
+import test from "ava";
+import { startMuster } from "../support/muster.ts";
+import { until } from "../support/until.ts";
+
+test("changes made at the same time are all kept, since each is written by compare-and-set", async (t) => {
+  await using muster = await startMuster({ vos: [] });
+  const vos = Array.from({ length: 20 }, (_, index) => `vo${index}`);
+  await Promise.all(vos.map((vo) => changeConfiguration(muster.broker, (now) => withVo(now, vo))));
+  t.deepEqual(activeVos(await readConfiguration(muster.broker)).toSorted(), vos.toSorted());
+});
+
+test("a removed VO is remembered for thirty days, so that its tasks are dropped and not taken for mistakes", async (t) => {
+  await using muster = await startMuster({ vos: ["lhcb", "atlas"] });
+  const after = await changeConfiguration(muster.broker, (now) => withoutVo(now, "atlas"));
+  t.deepEqual(activeVos(after), ["lhcb"]);
+  t.is(after.vos["atlas"]?.state, "removed");
+  const longAgo = new Date(Date.now() - 31 * 86_400_000).toISOString();
+  const aged = { ...after, vos: { ...after.vos, old: { state: "removed" as const, changedAt: longAgo } } };
+  t.is(withoutVo(aged, "lhcb").vos["old"], undefined);
+  t.is(withoutVo(aged, "lhcb").vos["atlas"]?.state, "removed");
+  t.is(withVo(after, "atlas").vos["atlas"]?.state, "active");
+});
+
+test("a VO whose name is none is refused by name, character and rule", async (t) => {
+  await using muster = await startMuster({ vos: [] });
+  for (const vo of ["", "_", "a b", "a/b", "a@b", "ü", ".a", "a.", "a..b", "-a", "x".repeat(129)]) {
+    const change = changeConfiguration(muster.broker, (now) => withVo(now, vo));
+    await t.throwsAsync(change, { name: "InvalidNameError", message: /VO name.*; a VO name begins with/ }, vo);
+  }
+});
+
+test("a configuration that cannot be read is reported, and the last good one stays in force", async (t) => {
+  await using muster = await startMuster();
+  const GreetTask = atLeastOnceFactory()({ name: "GreetTask", per: "vo", execute() {} });
+  const worker = await muster.startWorker({ tasks: [GreetTask] });
+  await muster.broker.buckets.config.put("current", '{"vos":"none"}');
+  const { taskId } = await muster.publish(GreetTask, { vo: "lhcb" });
+  await muster.event("done", taskId);
+  const told = async () => worker.watcher.alarms.find((alarm) => alarm.includes("Cannot refresh the configuration"));
+  t.truthy(await until(told, "an alarm"));
+});
