@@ -60,8 +60,8 @@ export interface Muster extends AsyncDisposable, Pick<Publisher, "publish" | "pu
   hold(key: string, ttlMs?: number): Promise<Holder>;
   /** Messages on `tasks.>`, in flight or waiting. */
   waiting(): Promise<number>;
-  /** Resolves once no task waits, runs or is delayed. */
-  settled(): Promise<void>;
+  /** Resolves once no task waits, runs or is delayed; fails after `ms`, default ten seconds. */
+  settled(ms?: number): Promise<void>;
   deadLetters(): Promise<readonly StoredDeadLetter[]>;
   /** Keys of the bucket `results` that begin with `prefix`. */
   results(prefix: string): Promise<readonly string[]>;
@@ -96,13 +96,13 @@ async function declareConsumer(broker: Broker, address: string, ackWaitMs: numbe
   });
 }
 
-async function untilEmpty(broker: Broker): Promise<void> {
+async function untilEmpty(broker: Broker, ms?: number): Promise<void> {
   async function isEmpty(): Promise<true | undefined> {
     // What leaves LATER is in TASKS before it has gone there, so LATER is looked at first.
     const { state } = await broker.jsm.streams.info("LATER");
     return state.messages === 0 && (await waitingIn(broker)) === 0 ? true : undefined;
   }
-  await until(isEmpty, "the end of all tasks");
+  await until(isEmpty, "the end of all tasks", ms);
 }
 
 /** Resolves once JetStream answers on this connection. A request that was on its way when the server died is never answered. */
@@ -165,7 +165,7 @@ export async function startMuster(options: MusterOptions = {}): Promise<Muster> 
     removeVo: (vo) => changeConfiguration(broker, (now) => withoutVo(now, vo)).then(() => {}),
     hold: (key, ttlMs) => holdLock(nc, key, ttlMs),
     waiting: () => waitingIn(broker),
-    settled: () => untilEmpty(broker),
+    settled: (ms) => untilEmpty(broker, ms),
     deadLetters: () => deadLettersIn(broker),
     results: (prefix) => keysOf(broker, prefix),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),

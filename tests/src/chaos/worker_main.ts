@@ -1,0 +1,38 @@
+// A worker in a process of its own, for tests that kill or freeze it. Ends with the test, and drains at SIGTERM.
+import { getHighestFence, openDatabase, type Transaction } from "@muster/logic";
+import { MyCheckPilotsTask, MyPilotTask, MySubmitPilotsTask, type PilotDeps, pilotDeps } from "@muster/pilot-tasks";
+import { connectNats, openBroker, startWorker } from "@muster/tasks";
+import { type SqlDeps, workerParts } from "../support/database.ts";
+import { SiteTask } from "./site_task.ts";
+
+process.on("disconnect", () => process.exit(1));
+const stop = new AbortController();
+process.on("SIGTERM", () => stop.abort());
+
+const url = process.env["NATS_URL"] ?? "";
+/** Of a lease, and of an idle transaction. */
+const ttlMs = Number(process.env["TTL_MS"] ?? 15_000);
+const database = await openDatabase({ url: process.env["DATABASE_URL"] ?? "", idleInTransactionTimeoutMs: ttlMs });
+const nc = await connectNats({ url, name: `chaos ${process.pid}` });
+const highestFence = () => database.transaction(getHighestFence);
+const shared = {
+  broker: await openBroker(nc, { highestFence }),
+  nats: { url },
+  app: "chaos",
+  lockTtlMs: ttlMs,
+  drainMs: 1_000,
+  signal: stop.signal,
+};
+const workers = await Promise.all([
+  startWorker<Transaction, PilotDeps>({
+    ...shared,
+    highestFence,
+    ledger: database.unitOfWork,
+    tasks: [MyPilotTask, MySubmitPilotsTask, MyCheckPilotsTask],
+    deps: pilotDeps(),
+  }),
+  startWorker<Transaction, SqlDeps>({ ...shared, ...workerParts(database), tasks: [SiteTask] }),
+]);
+console.log("ready");
+await Promise.all(workers.map((worker) => worker.ended));
+process.exit(0);
