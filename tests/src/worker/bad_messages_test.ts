@@ -1,9 +1,10 @@
-import { atLeastOnceFactory } from "@muster/tasks";
+import { atLeastOnceFactory, startScheduler } from "@muster/tasks";
 import test from "ava";
 import * as z from "zod";
 import { startMuster, type Muster } from "../support/muster.ts";
 import { openOldClient } from "../support/old_client.ts";
 import { publishBytes } from "../support/raw_socket.ts";
+import { until } from "../support/until.ts";
 
 const defineTask = atLeastOnceFactory();
 const GreetTask = defineTask({
@@ -154,4 +155,28 @@ test("two bad messages under one id are both kept, since they need not be the sa
   await muster.event("refused", "same", 2);
   await muster.settled();
   t.is((await muster.broker.jsm.streams.info("DEAD")).state.messages, 2);
+});
+
+test("a subject that no task has is left alone by workers, and swept into DEAD with its reason, whatever its headers are", async (t) => {
+  await using muster = await startMuster();
+  await muster.startWorker({ tasks: [GreetTask] });
+  const subjects = ["tasks.GreetTask", "tasks.GreetTask._", "tasks.GreetTask.a$b", "later.GreetTask.lhcb.no-time"];
+  for (const subject of subjects) {
+    await publishBytes(muster.nats.url, { subject, headerBlock: "NATS/1.0\r\nTask Id: x\r\n\r\n", body: "{}" });
+  }
+  await muster.broker.js.publish("tasks.UnknownTask.lhcb");
+  await runGoodOne(muster);
+  t.is((await muster.deadLetters()).length, 0);
+  await using _scheduler = await startScheduler({
+    broker: muster.broker,
+    nats: muster.nats,
+    app: "test",
+    tasks: [GreetTask],
+  });
+  const swept = async () => ((await muster.deadLetters()).length === subjects.length ? true : undefined);
+  await until(swept, "four dead letters", 20_000);
+  const letters = await muster.deadLetters();
+  t.deepEqual(letters.map(({ subject }) => subject).toSorted(), subjects.toSorted());
+  for (const { subject, reason } of letters) t.regex(reason, /^Cannot /, subject);
+  t.is(await muster.waiting(), 1); // a newer worker may know that task
 });

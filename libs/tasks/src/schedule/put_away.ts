@@ -1,15 +1,14 @@
-import type { StoredMsg } from "@nats-io/jetstream";
 import type { Broker } from "../wire/broker.ts";
 import { storeDeadLetter } from "../wire/dead_letter.ts";
 import { attemptOf, taskIdOf } from "../wire/delivery.ts";
 import { publishEvent } from "../wire/events.ts";
 import { InvalidNameError, NO_VO } from "../wire/names.ts";
-import { deleteStored } from "./stored_messages.ts";
+import { deleteStored, type Stored } from "./stored_messages.ts";
 
 /** A message that no worker is to run. */
 export interface Unwanted {
   readonly stream: string;
-  readonly stored: StoredMsg;
+  readonly stored: Stored;
   readonly end: "dead" | "dropped";
   readonly reason: string;
   /** As the message's subject has them, right or wrong. */
@@ -20,7 +19,7 @@ export interface Unwanted {
   readonly taskId?: string;
 }
 
-function attemptFrom(stored: StoredMsg): number {
+function attemptFrom(stored: Stored): number {
   try {
     return attemptOf(stored.header);
   } catch (error) {

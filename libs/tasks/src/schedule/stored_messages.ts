@@ -1,18 +1,37 @@
 import { JetStreamApiError, type JetStreamManager, type StoredMsg } from "@nats-io/jetstream";
+import type { MsgHdrs } from "@nats-io/nats-core";
 import type { Broker } from "../wire/broker.ts";
+import { readHeaders } from "../wire/headers.ts";
 
 /** JetStream's answer to a delete of what is not there. */
 const NO_SUCH_MESSAGE = 10057;
 
+/** A message as the stream has it. */
+export interface Stored extends Pick<StoredMsg, "subject" | "seq" | "time" | "timestamp" | "data"> {
+  /** Undefined where they cannot be read, too: whoever writes to a socket himself may send any bytes. */
+  readonly header: MsgHdrs | undefined;
+}
+
+function readStored(stored: StoredMsg): Stored {
+  const { subject, seq, time, timestamp, data } = stored;
+  const { headers: header } = readHeaders({
+    get headers() {
+      return stored.header;
+    },
+  });
+  return { subject, seq, time, timestamp, data, header };
+}
+
 /** The first message of `stream` from sequence `from` on whose subject matches, by the word of the stream's leader; null: there is none. */
-export function nextStored(
+export async function nextStored(
   jsm: JetStreamManager,
   stream: string,
   { from, subject }: { readonly from: number; readonly subject: string },
-): Promise<StoredMsg | null> {
+): Promise<Stored | null> {
   // The client's type knows this query for direct reads only, which a replica may answer.
   const query = { seq: from, next_by_subj: subject };
-  return jsm.streams.getMessage(stream, query);
+  const stored = await jsm.streams.getMessage(stream, query);
+  return stored === null ? null : readStored(stored);
 }
 
 /** Removes one message, without overwriting its bytes. One that is not there any more is as good. */

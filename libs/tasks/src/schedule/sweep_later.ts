@@ -2,9 +2,8 @@ import { boundId } from "../wire/delivery.ts";
 import { MSG_ID, SCHEDULE, TASK_ID } from "../wire/headers.ts";
 import { LATER } from "../wire/streams.ts";
 import { unescapeToken } from "../wire/token.ts";
-import type { StoredMsg } from "@nats-io/jetstream";
 import { putAway, rawAddress } from "./put_away.ts";
-import { nextStored } from "./stored_messages.ts";
+import { nextStored, type Stored } from "./stored_messages.ts";
 import type { SweepContext } from "./sweep_tasks.ts";
 
 /** Messages looked at in one pass. */
@@ -15,7 +14,7 @@ const MORE_MS = 500;
 const REASON = `Cannot delay this task: it has no ${SCHEDULE} header, so it would lie on later.> for ever; give it a time, or publish to tasks.>`;
 
 /** The id that a fired message would have had: of its headers, or the last token of its subject. */
-function laterTaskId(stored: StoredMsg): string {
+function laterTaskId(stored: Stored): string {
   const given = stored.header?.get(TASK_ID) || stored.header?.get(MSG_ID);
   if (given) return boundId(given);
   const last = stored.subject.slice(stored.subject.lastIndexOf(".") + 1);

@@ -1,4 +1,3 @@
-import type { StoredMsg } from "@nats-io/jetstream";
 import type { AnyTask } from "../definition/task.ts";
 import type { Broker } from "../wire/broker.ts";
 import type { ConfigurationWatch } from "../wire/configuration_watch.ts";
@@ -8,7 +7,7 @@ import type { BrokerClock } from "./broker_clock.ts";
 import { inParallel } from "./in_parallel.ts";
 import { putAway, rawAddress } from "./put_away.ts";
 import type { Reporter } from "./reporter.ts";
-import { nextStored } from "./stored_messages.ts";
+import { nextStored, type Stored } from "./stored_messages.ts";
 import { isMarkerWanted, judgeTaskSubject, type SweepRules, type SweepVerdict } from "./sweep_verdict.ts";
 import { listUnknownTasks } from "./unknown_tasks.ts";
 
@@ -45,8 +44,8 @@ async function gather(
   { broker, clock }: SweepContext,
   subject: string,
   { verdict, limit }: { readonly verdict: Ending; readonly limit: number },
-): Promise<{ readonly found: readonly StoredMsg[]; readonly againMs: number }> {
-  const found: StoredMsg[] = [];
+): Promise<{ readonly found: readonly Stored[]; readonly againMs: number }> {
+  const found: Stored[] = [];
   for (let from = 1; found.length < limit; ) {
     const stored = await nextStored(broker.jsm, TASKS, { from, subject });
     if (stored === null) return { found, againMs: Number.POSITIVE_INFINITY };
