@@ -1,6 +1,7 @@
 import { startPostgres } from "@muster/local";
+import { DatabaseGoneError, type Transaction } from "@muster/logic";
 import { startTestServer } from "@muster/logic/testing";
-import { noRetry } from "@muster/tasks";
+import { noRetry, type UnitOfWork } from "@muster/tasks";
 import test from "ava";
 import { setTimeout as pause } from "node:timers/promises";
 import { createTestDatabase, defineSqlTask, effectOf } from "../support/database.ts";
@@ -25,7 +26,7 @@ const FailTask = defineSqlTask({
   },
 });
 
-test("PostgreSQL is killed under load and back some seconds later: every task is done at its first attempt, and none is poison", async (t) => {
+test("PostgreSQL is killed under load and back some seconds later: every task is done at its first attempt", async (t) => {
   await using server = await startTestServer("full");
   await using database = await createTestDatabase(server);
   await using muster = await startMuster();
@@ -39,8 +40,7 @@ test("PostgreSQL is killed under load and back some seconds later: every task is
   const { exited, port, dataDir } = server.postgres;
   await exited;
   const failing = await muster.publish(FailTask, { vo: "lhcb" });
-  // Long enough for a task to come back some five times, which would be poison if its runs were counted as without an end.
-  for (let count = 1; count <= 5; count++) await muster.event("abandoned", failing.taskId, count);
+  await muster.event("abandoned", failing.taskId, 2);
   await using _again = await startPostgres({ dataDir, port });
   const backAtMs = performance.now();
   for (const { taskId } of ids) t.is((await muster.event("done", taskId)).attempt, 1);
@@ -50,5 +50,29 @@ test("PostgreSQL is killed under load and back some seconds later: every task is
   t.is((await muster.deadLetters()).length, 1);
   for (const { taskId } of ids) t.is(await database.effects(taskId), 1);
   t.deepEqual(worker.watcher.alarms, []);
+  t.deepEqual(await muster.results("starts."), []);
+});
+
+test("a run whose end cannot be recorded is no run without an end: it comes back for as long as it takes, and is no poison", async (t) => {
+  await using server = await startTestServer();
+  await using database = await createTestDatabase(server);
+  await using muster = await startMuster();
+  const unitOfWork: UnitOfWork<Transaction> = database.database.unitOfWork;
+  let refusals = 0;
+  const ledger: UnitOfWork<Transaction> = {
+    open: (claim) => unitOfWork.open(claim),
+    recall: (taskId) => unitOfWork.recall(taskId),
+    markPublished: (taskId) => unitOfWork.markPublished(taskId),
+    classify: (error) => unitOfWork.classify(error),
+    record(row) {
+      if (++refusals > 6) return unitOfWork.record(row);
+      throw new DatabaseGoneError("record the outcome", new Error("gone just now"));
+    },
+  };
+  await muster.startWorker({ tasks: [FailTask], ...database.forWorker, ledger });
+  const { taskId } = await muster.publish(FailTask, { vo: "lhcb" });
+  for (let count = 1; count <= 6; count++) await muster.event("abandoned", taskId, count);
+  t.like(await muster.event("dead", taskId), { attempt: 1, reason: "Error: its own fault" });
+  await muster.settled();
   t.deepEqual(await muster.results("starts."), []);
 });

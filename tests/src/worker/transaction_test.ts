@@ -5,6 +5,7 @@ import test from "ava";
 import { setTimeout as pause } from "node:timers/promises";
 import { createTestDatabase, defineSqlTask, effectOf, workerParts } from "../support/database.ts";
 import { startMuster } from "../support/muster.ts";
+import { until } from "../support/until.ts";
 
 const server = await startTestServer();
 test.after.always(() => server[Symbol.asyncDispose]());
@@ -81,32 +82,76 @@ test("a transaction that the database ends for the sake of others runs again in 
   t.deepEqual(muster.events.of(taskId), ["started", "done"]);
 });
 
-test("the lock covers the COMMIT: nobody else holds it before the effect can be seen", async (t) => {
+/** How long each COMMIT takes, ms. */
+const SLOW_MS = 500;
+
+test("the lock covers the COMMIT: nobody else has it before the effect can be seen", async (t) => {
   const seen: number[] = [];
   const CountTask = defineSqlTask({
     name: "CountTask",
     per: "vo",
     locks: () => [siteLock.mutex("ce01")],
     async execute({ deps, taskId }) {
-      const rows = (await deps.sql("select from effect")) as unknown[];
-      seen.push(rows.length);
+      seen.push(((await deps.sql("select from effect")) as unknown[]).length);
+      await deps.sql(effectOf(taskId));
+    },
+  });
+  await using database = await createTestDatabase(server);
+  await database.sql(`
+    create function slow() returns trigger language plpgsql as $$ begin perform pg_sleep(${SLOW_MS / 1_000}); return null; end $$;
+    create constraint trigger slow after insert on effect deferrable initially deferred for each row execute function slow()`);
+  await using muster = await startMuster();
+  for (let worker = 0; worker < 2; worker++) await muster.startWorker({ tasks: [CountTask], ...database.forWorker });
+  const ids = await muster.publishMany(
+    CountTask,
+    Array.from({ length: 4 }, () => ({ vo: "lhcb" })),
+  );
+  for (const { taskId } of ids) await muster.event("done", taskId);
+  t.deepEqual(seen, [0, 1, 2, 3]);
+  // A task starts when it has its lock.
+  const starts = muster.events.steps.filter(({ step }) => step === "started").map(({ heardAtMs }) => heardAtMs);
+  for (const [index, at] of starts.slice(1).entries()) t.true(at - (starts[index] ?? 0) >= SLOW_MS - 20);
+  t.false(muster.events.steps.some(({ step }) => step === "abandoned"));
+});
+
+test("a run whose message is somebody else's by now fails without a word: the other one's outcome counts", async (t) => {
+  const firstMayFail = Promise.withResolvers<void>();
+  const secondMayEnd = Promise.withResolvers<void>();
+  let runs = 0;
+  const TwiceTask = defineSqlTask({
+    name: "TwiceTask",
+    per: "vo",
+    retry: noRetry(),
+    async execute({ deps, taskId }) {
+      if (++runs === 1) {
+        await firstMayFail.promise;
+        throw new Error("the first run's");
+      }
+      await secondMayEnd.promise;
       await deps.sql(effectOf(taskId));
     },
   });
   await using database = await createTestDatabase(server);
   await using muster = await startMuster();
-  for (let worker = 0; worker < 2; worker++) await muster.startWorker({ tasks: [CountTask], ...database.forWorker });
-  const ids = await muster.publishMany(
-    CountTask,
-    Array.from({ length: 100 }, () => ({ vo: "lhcb" })),
-  );
-  for (const { taskId } of ids) await muster.event("done", taskId);
-  t.deepEqual(
-    seen,
-    Array.from({ length: 100 }, (_, index) => index),
-  );
-  // Nobody was refused by the fence either, which would have run again and counted right all the same.
-  t.false(muster.events.steps.some(({ step }) => step === "abandoned"));
+  const worker = await muster.startWorker({ tasks: [TwiceTask], ...database.forWorker });
+  const { taskId } = await muster.publish(TwiceTask, { vo: "lhcb" });
+  await muster.event("started", taskId);
+  // The server forgets what is in flight, and hands the message out again.
+  await muster.nats.kill();
+  await muster.nats.start();
+  await muster.reconnected();
+  // Events may have been told before we were connected again.
+  const isStarted = async () => worker.watcher.steps.filter(({ step }) => step === "started")[1];
+  await until(isStarted, "the second run");
+  const isNoticed = async () => worker.watcher.notes.find((note) => note.includes("restarted"));
+  await until(isNoticed, "the keeper's word of the restart");
+  firstMayFail.resolve();
+  const endOfFirst = async () => worker.watcher.steps.find(({ reason = "" }) => reason.includes("the first run's"));
+  t.is((await until(endOfFirst, "the end of the first run")).step, "abandoned");
+  secondMayEnd.resolve();
+  t.is((await muster.event("done", taskId)).attempt, 1);
+  t.is(await database.effects(taskId), 1);
+  t.is((await muster.deadLetters()).length, 0);
 });
 
 test("a task that ignores its signal has its connection ended, so that what it locked in the database is free", async (t) => {
