@@ -46,7 +46,7 @@ test("I1, I2, I10: nats-server is killed and started again under load", async (t
       await grid.muster.nats.start();
     }
   }
-  const storm = await raiseStorm(grid, { count: 1_000, random, trouble });
+  const storm = await raiseStorm(grid, { count: 600, random, trouble });
   await grid.muster.settled(ALL_OVER_MS);
   await checkInvariants(t, grid, storm);
 });
@@ -67,7 +67,7 @@ test("I1, I2, I10: PostgreSQL is killed and started again under load, and no wor
       postgres = await startPostgres({ dataDir, port });
     }
   }
-  const storm = await raiseStorm(grid, { count: 1_000, random, trouble });
+  const storm = await raiseStorm(grid, { count: 600, random, trouble });
   await grid.muster.settled(ALL_OVER_MS);
   await checkInvariants(t, grid, storm);
   for (const worker of workers) worker.kill("SIGTERM");
