@@ -1,1 +1,4 @@
-console.log("not yet");
+import { runWorkerApp } from "@muster/app";
+import { MyCheckPilotsTask } from "@muster/pilot-tasks";
+
+await runWorkerApp("check-worker", [MyCheckPilotsTask]);

@@ -1,1 +1,4 @@
-console.log("not yet");
+import { runWorkerApp } from "@muster/app";
+import { MyPilotReportTask } from "@muster/pilot-tasks";
+
+await runWorkerApp("report-worker", [MyPilotReportTask]);

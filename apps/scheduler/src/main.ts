@@ -1,1 +1,33 @@
-console.log("not yet");
+import { openServers } from "@muster/app";
+import { pilotTasks } from "@muster/pilot-tasks";
+import { type App, runApp } from "@muster/service";
+import { startScheduler } from "@muster/tasks";
+import { createChores } from "./chores.ts";
+
+/** The scheduler asks the database only for its chores. */
+const DATABASE_CONNECTIONS = 2;
+
+async function schedule(app: App): Promise<void> {
+  const { log, signal, health, metrics } = app;
+  await using servers = await openServers(app, { name: "scheduler", databaseConnections: DATABASE_CONNECTIONS });
+  const { broker, nats, highestFence } = servers;
+  const leads = metrics
+    .gauge({ name: "muster_scheduler_leads", help: "1 while this scheduler leads, 0 while it stands by." })
+    .of();
+  await using scheduler = await startScheduler({
+    ...{ broker, nats, highestFence, signal },
+    app: "scheduler",
+    tasks: pilotTasks,
+    chores: createChores({ ...servers, log }),
+    onRole(role) {
+      leads.value = role === "leading" ? 1 : 0;
+      log.info(role === "leading" ? "leads" : "stands by");
+    },
+  });
+  health.probe("NATS", () => broker.nc.rtt());
+  health.started();
+  log.info({ scheduler: scheduler.name, tasks: pilotTasks.map((task) => task.name) }, "ready to schedule");
+  await scheduler.ended;
+}
+
+await runApp("scheduler", schedule);

@@ -1,1 +1,4 @@
-console.log("not yet");
+import { runWorkerApp } from "@muster/app";
+import { MyPilotTask, MySubmitPilotsTask } from "@muster/pilot-tasks";
+
+await runWorkerApp("submit-worker", [MySubmitPilotsTask, MyPilotTask]);

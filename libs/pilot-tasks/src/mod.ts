@@ -5,3 +5,4 @@ export { MyPilotReportTask } from "./my_pilot_report_task.ts";
 export { MyPilotTask } from "./my_pilot_task.ts";
 export { MySubmitPilotsTask } from "./my_submit_pilots_task.ts";
 export { type PilotDeps, type PilotDepsOptions, pilotDeps } from "./pilot_deps.ts";
+export { pilotTasks } from "./pilot_tasks.ts";

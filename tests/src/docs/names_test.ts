@@ -107,7 +107,7 @@ test("the page of events and metrics names each event and each metric, and no ot
   const [, union = ""] = /export type StepName =([^;]*);/.exec(await read("libs/tasks/src/wire/observer.ts")) ?? [];
   const events = matches(union, /"(\w+)"/g);
   const metrics = products
-    .filter(({ unit }) => unit === "libs/service" || unit.startsWith("apps/"))
+    .filter(({ unit }) => ["libs/service", "libs/app"].includes(unit) || unit.startsWith("apps/"))
     .flatMap(({ text }) => matches(text, /\bname(?::| =) "(muster_\w+)"/g));
   t.true(events.length > 5 && metrics.length > 3);
   t.deepEqual([...tableNames(await reference("events-and-metrics"))].sort(), [...events, ...metrics].sort());

@@ -41,6 +41,8 @@ export interface HealthOptions {
 /** Checks that say where the app is in its life: their turns are no news for the log. */
 const START_CHECK = "start";
 const STOP_CHECK = "stop";
+/** A probe's reason before its first answer. */
+const NOT_ASKED = "not asked yet";
 
 interface Checks {
   state(): HealthState;
@@ -62,7 +64,8 @@ function keepChecks(app: string, log: Log): Checks {
       const since = turned || before === undefined ? new Date().toISOString() : before.since;
       checks.set(check, { check, reason: after, since });
       // A reason that only changes its words is no news; what turns is.
-      if (turned && check !== START_CHECK && check !== STOP_CHECK) {
+      const isNews = after !== NOT_ASKED && before?.reason !== NOT_ASKED;
+      if (turned && isNews && check !== START_CHECK && check !== STOP_CHECK) {
         if (after === null) log.info({ check }, "ready again");
         else log.warn({ check, reason: after }, "not ready");
       }
@@ -133,7 +136,7 @@ export async function startHealth(options: HealthOptions): Promise<Health> {
     url,
     report,
     probe(check, ask) {
-      report(check, "not asked yet");
+      report(check, NOT_ASKED);
       probes.push(runProbe({ ask, report: (reason) => report(check, reason), signal: ended.signal }));
     },
     started: () => report(START_CHECK, undefined),

@@ -1,0 +1,7 @@
+/**
+ * The composition root: joins service, tasks and logic into an app that runs. What is the same in every app stands here once.
+ *
+ * @module
+ */
+export { openServers, type OpenServers, type OpenServersOptions } from "./open_servers.ts";
+export { runWorkerApp } from "./run_worker_app.ts";

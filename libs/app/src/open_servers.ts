@@ -1,0 +1,65 @@
+import { type Database, getHighestFence, openDatabase, requireMigrated, SchemaAheadError } from "@muster/logic";
+import { type App, insist, locateServers, observeTasks } from "@muster/service";
+import { type Broker, connectNats, openBroker, ServerTooOldError } from "@muster/tasks";
+
+export interface OpenServersOptions {
+  /** Shown in the servers' lists of connections. */
+  readonly name: string;
+  /** Connections to PostgreSQL at most. */
+  readonly databaseConnections: number;
+  /** After so long PostgreSQL ends a transaction, ms, default 600,000: the longest timeout of the app's tasks. */
+  readonly transactionTimeoutMs?: number;
+}
+
+/** Both servers, connected and up to date. Disposing of it closes the connections. */
+export interface OpenServers extends AsyncDisposable {
+  readonly broker: Broker;
+  readonly database: Database;
+  /** Where the framework's own thread connects. */
+  readonly nats: { readonly url: string; readonly credsFile: string | undefined };
+  /** The highest fencing token that the database has stored. */
+  highestFence(): Promise<number>;
+}
+
+/** What no waiting mends. */
+function isFinal(error: unknown): boolean {
+  return error instanceof ServerTooOldError || error instanceof SchemaAheadError;
+}
+
+/**
+ * Connects an app to NATS and PostgreSQL, and waits for them as long as it takes: the app is unready meanwhile, and says why in its log.
+ * A schema that lacks migrations is waited for too, so that `muster migrate` may come last.
+ *
+ * Throws `ServersUnknownError`, `ServerTooOldError`, `SchemaAheadError`, and the app's stop demand.
+ */
+export async function openServers(app: App, options: OpenServersOptions): Promise<OpenServers> {
+  const { settings, log, signal, health, metrics } = app;
+  const { name, databaseConnections, transactionTimeoutMs } = options;
+  const { natsUrl, databaseUrl } = await locateServers(settings);
+  const nats = { url: natsUrl, credsFile: settings.natsCreds };
+  const trying = { log, signal, isFinal };
+  await using opened = new AsyncDisposableStack();
+
+  const database = opened.use(
+    await openDatabase({
+      url: databaseUrl,
+      poolSize: databaseConnections,
+      applicationName: name,
+      ...(transactionTimeoutMs === undefined ? {} : { transactionTimeoutMs }),
+      note: (message, cause) => log.info({ err: cause }, message),
+    }),
+  );
+  health.probe("database", () => database.ping());
+  const highestFence = () => database.transaction(getHighestFence);
+  await insist({ ...trying, what: "use the database", work: () => database.transaction(requireMigrated) });
+
+  const nc = await insist({ ...trying, what: "connect to NATS", work: () => connectNats({ ...nats, name }) });
+  opened.defer(() => nc.close());
+  const broker = await insist({
+    ...trying,
+    what: "declare the streams",
+    work: () => openBroker(nc, { observer: observeTasks(log, metrics), highestFence }),
+  });
+  const kept = opened.move();
+  return { broker, database, nats, highestFence, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+}

@@ -1,0 +1,74 @@
+import { pilotDeps, type PilotDeps } from "@muster/pilot-tasks";
+import { type App, type Meters, runApp } from "@muster/service";
+import { type RunningWorker, startWorker, type TaskOver } from "@muster/tasks";
+import { openServers } from "./open_servers.ts";
+
+/** Shows in each scrape what the worker has in hand. */
+function showHands(metrics: Meters, worker: RunningWorker): void {
+  const tasks = metrics.gauge({
+    name: "muster_worker_tasks",
+    help: "Tasks in hand: running, buffered, or waiting for a lock.",
+    labels: ["state"],
+  });
+  const permits = metrics.gauge({
+    name: "muster_worker_permits",
+    help: "Tasks that may run at once: granted, and of these lost to tasks that ignored their abort signal.",
+    labels: ["state"],
+  });
+  metrics.onScrape(() => {
+    const health = worker.health();
+    tasks.of("running").value = health.running;
+    tasks.of("buffered").value = health.buffered;
+    tasks.of("waiting for a lock").value = health.waitingForLocks;
+    permits.of("granted").value = health.permits;
+    permits.of("lost").value = health.lostPermits;
+  });
+}
+
+async function work(app: App, name: string, tasks: readonly TaskOver<PilotDeps>[]): Promise<void> {
+  const { settings, log, signal, hastened, health, metrics } = app;
+  await using servers = await openServers(app, {
+    name,
+    databaseConnections: settings.databaseConnections,
+    transactionTimeoutMs: longestOf(tasks),
+  });
+  const { broker, nats, database, highestFence } = servers;
+  await using worker = await startWorker({
+    ...{ broker, nats, highestFence, signal },
+    app: name,
+    tasks,
+    ledger: database.unitOfWork,
+    deps: pilotDeps({ log: (message, fields) => log.info(fields, message) }),
+    permits: settings.concurrency,
+    drainMs: settings.drainMs,
+  });
+  hastened.addEventListener("abort", () => worker.hasten(), { once: true });
+  health.probe("worker", async () => {
+    const { problems } = worker.health();
+    if (problems.length > 0) throw new Error(problems.join("; "));
+  });
+  showHands(metrics, worker);
+  health.started();
+  log.info({ worker: worker.name, tasks: tasks.map((task) => task.name) }, "ready for tasks");
+  await worker.ended;
+}
+
+function longestOf(tasks: readonly { readonly timeoutMs: number }[]): number {
+  return Math.max(...tasks.map((task) => task.timeoutMs));
+}
+
+/**
+ * Runs a worker app for `tasks` from settings to exit, as the whole of its `main.ts`.
+ *
+ * Waits for its servers, drains at SIGTERM and exits with 0. Exits with 1 where only a new process helps, and where an operator must:
+ * bad settings, a server that is too old, a schema that is too new.
+ *
+ * ```ts
+ * import { runWorkerApp } from "@muster/app";
+ * import { MyPilotReportTask } from "@muster/pilot-tasks";
+ * await runWorkerApp("report-worker", [MyPilotReportTask]);
+ * ```
+ */
+export async function runWorkerApp(name: string, tasks: readonly TaskOver<PilotDeps>[]): Promise<never> {
+  return await runApp(name, (app) => work(app, name, tasks), { longestTaskMs: longestOf(tasks) });
+}

@@ -1,0 +1,48 @@
+import type { Broker } from "../wire/broker.ts";
+import { InvalidNameError } from "../wire/names.ts";
+import { parseLongSubject, parseTaskSubject, type TaskAddress } from "../wire/subject.ts";
+import { LATER, TASKS } from "../wire/streams.ts";
+
+/** What the streams hold of one task and VO. */
+export interface Waiting extends TaskAddress {
+  /** In TASKS: waiting for a worker, or running. */
+  readonly ready: number;
+  /** In LATER: until their time, or until their retry. */
+  readonly delayed: number;
+}
+
+/** The address in `subject`; undefined where it names none: what is wrong with it is the sweeper's to say. */
+function addressIn(subject: string): TaskAddress | undefined {
+  try {
+    return subject.startsWith("later.") ? parseLongSubject(subject) : parseTaskSubject(subject);
+  } catch (error) {
+    if (error instanceof InvalidNameError || error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Counts what waits or runs, by task and VO and in their order; of one task where `task` names it. Empty ones are left out.
+ *
+ * Three requests, and one more for each 100,000 subjects. Throws when nobody answers.
+ */
+export async function listWaiting({ jsm }: Pick<Broker, "jsm">, task = "*"): Promise<readonly Waiting[]> {
+  async function subjectsOf(stream: string, prefix: string): Promise<[string, number][]> {
+    const { state } = await jsm.streams.info(stream, { subjects_filter: `${prefix}.${task}.>` });
+    return Object.entries(state.subjects ?? {});
+  }
+  const counts = new Map<string, { task: string; vo: string; ready: number; delayed: number }>();
+  function count(subject: string, messages: number, as: "ready" | "delayed"): void {
+    const address = addressIn(subject);
+    if (address === undefined) return;
+    const key = `${address.task}.${address.vo}`;
+    const known = counts.get(key) ?? { task: address.task, vo: address.vo, ready: 0, delayed: 0 };
+    known[as] += messages;
+    counts.set(key, known);
+  }
+  // LATER first: what fires between the two is then counted twice, not never.
+  for (const [subject, messages] of await subjectsOf(LATER, "later")) count(subject, messages, "delayed");
+  for (const [subject, messages] of await subjectsOf(LATER, "due")) count(subject, messages, "delayed");
+  for (const [subject, messages] of await subjectsOf(TASKS, "tasks")) count(subject, messages, "ready");
+  return [...counts.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, waiting]) => waiting);
+}
