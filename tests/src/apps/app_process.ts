@@ -1,0 +1,32 @@
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { startProcess, type TestProcess } from "../support/child_process.ts";
+
+const APPS = join(import.meta.dirname, "..", "..", "..", "apps");
+
+/** One of the apps in a process of its own, its health on a free port. */
+export interface AppProcess extends TestProcess {
+  /** Status and text of `path` on its health port. */
+  get(path: string): Promise<{ status: number; text: string }>;
+}
+
+export interface AppServers {
+  readonly natsUrl: string;
+  readonly databaseUrl: string;
+}
+
+/** Starts an app, and resolves when its health answers. */
+export async function startApp(app: string, { natsUrl, databaseUrl }: AppServers): Promise<AppProcess> {
+  const child = await startProcess(pathToFileURL(join(APPS, app, "src", "main.ts")), {
+    NATS_URL: natsUrl,
+    DATABASE_URL: databaseUrl,
+    HTTP_PORT: "0",
+    MUSTER_DRAIN_SECONDS: "2",
+  });
+  const { url } = JSON.parse(await child.line(/serving \/healthz/));
+  async function get(path: string): Promise<{ status: number; text: string }> {
+    const answer = await fetch(`${url}${path}`);
+    return { status: answer.status, text: await answer.text() };
+  }
+  return { ...child, get };
+}

@@ -1,0 +1,73 @@
+import { createDatabase, findFreePort, startNatsServer } from "@muster/local";
+import { addCe, type Database, getPilotSummary, migrate, openDatabase } from "@muster/logic";
+import { startTestServer } from "@muster/logic/testing";
+import { changeConfiguration, connectNats, openBroker, withVo } from "@muster/tasks";
+import test from "ava";
+import { mkdtempDisposable } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { startTestNats } from "../support/nats.ts";
+import { until } from "../support/until.ts";
+import { startApp } from "./app_process.ts";
+
+const server = await startTestServer();
+test.after.always(() => server[Symbol.asyncDispose]());
+
+test("an app that is started before its servers waits for them, unready, and for the schema too", async (t) => {
+  await using folder = await mkdtempDisposable(join(tmpdir(), "muster-apps-"));
+  const port = await findFreePort();
+  const databaseUrl = await createDatabase(server.postgres, "not_yet_migrated");
+  await using app = await startApp("report-worker", { natsUrl: `nats://127.0.0.1:${port}`, databaseUrl });
+  await app.line(/run `muster migrate`.*cannot use the database yet/);
+  t.is((await app.get("/healthz")).status, 200, "a restart would not help");
+  t.is((await app.get("/readyz")).status, 503);
+  await migrate(databaseUrl);
+  await app.line(/cannot connect to NATS yet/);
+  const nats = await startNatsServer({ dataDir: folder.path, port, syncInterval: "lazy" });
+  await app.line(/ready for tasks/);
+  await until(async () => ((await app.get("/readyz")).status === 200 ? true : undefined), "readiness");
+  app.kill("SIGTERM");
+  t.deepEqual(await app.exited, { code: 0, signal: null });
+  await nats.stop();
+});
+
+/** Two VOs and a CE that takes every pilot, with rounds of a second. */
+async function setUp(natsUrl: string, database: Database): Promise<void> {
+  const nc = await connectNats({ url: natsUrl, name: "apps test" });
+  const broker = await openBroker(nc);
+  await database.transaction((transaction) => addCe(transaction, { name: "ce01", capacity: 6, successRate: 1 }));
+  const tasks = Object.fromEntries(
+    ["MySubmitPilotsTask", "MyCheckPilotsTask", "MyPilotReportTask"].map((task) => [task, { schedule: "every 1s" }]),
+  );
+  await changeConfiguration(broker, (now) => ({ ...withVo(withVo(now, "lhcb"), "vo.cta.in2p3.fr"), tasks }));
+  await nc.close();
+}
+
+test("the scheduler and the workers, each started alone, move pilots; when the leading scheduler dies the other leads", async (t) => {
+  await using nats = await startTestNats();
+  const databaseUrl = await server.createUrl();
+  await using database = await openDatabase({ url: databaseUrl });
+  await setUp(nats.url, database);
+  const servers = { natsUrl: nats.url, databaseUrl };
+  await using first = await startApp("scheduler", servers);
+  await first.line(/"msg":"leads"/);
+  await using second = await startApp("scheduler", servers);
+  await second.line(/ready to schedule/);
+  await using submitter = await startApp("submit-worker", servers);
+  await using checker = await startApp("check-worker", servers);
+  await using reporter = await startApp("report-worker", servers);
+  const done = async () => (await database.transaction(getPilotSummary)).DONE ?? 0;
+  const untilMore = (than: number) => until(async () => ((await done()) > than ? true : undefined), "more pilots done");
+  await untilMore(0);
+  await reporter.line(/"msg":"Pilots by status"/);
+
+  t.regex((await first.get("/metrics")).text, /^muster_scheduler_leads 1$/m);
+  t.regex((await second.get("/metrics")).text, /^muster_scheduler_leads 0$/m);
+  t.regex((await submitter.get("/metrics")).text, /^muster_worker_permits\{state="granted"\} 10$/m);
+  first.kill("SIGKILL");
+  await second.line(/"msg":"leads"/);
+  await untilMore(await done());
+
+  for (const app of [second, submitter, checker, reporter]) app.kill("SIGTERM");
+  for (const app of [second, submitter, checker, reporter]) t.deepEqual(await app.exited, { code: 0, signal: null });
+});
