@@ -12,6 +12,7 @@ export {
   type Size,
   type SpawnOptions,
   type TaskDefinition,
+  type TaskFactory,
   taskFactory,
 } from "./definition/task.ts";
 export type { Claim, CommitAnswer, Fence, OutcomeRow, SpawnedTask, UnitOfWork, Work } from "./definition/unit_of_work.ts";
