@@ -1,8 +1,16 @@
 export { canonicalJson, type Json, type JsonObject } from "./definition/json.ts";
 export { defineLockType, type Lock, type LockType, LockTypeTakenError, lockTypeNames } from "./definition/lock_type.ts";
+export type { PublishableTask, ScheduleOptions, SpawnOptions } from "./definition/publishable.ts";
 export { exponentialBackoff, NeverRetry, noRetry, RetryTask, type RetryPolicy } from "./definition/retry.ts";
 export { InvalidScheduleError } from "./definition/invalid_schedule.ts";
-export { cron, type CronSchedule, every, type Interval, type IntervalSchedule, type Schedule } from "./definition/schedule.ts";
+export {
+  cron,
+  type CronSchedule,
+  every,
+  type Interval,
+  type IntervalSchedule,
+  type Schedule,
+} from "./definition/schedule.ts";
 export { parseSchedule, printSchedule } from "./definition/schedule_text.ts";
 export {
   type AnyTask,
@@ -10,19 +18,32 @@ export {
   type Priority,
   type Run,
   type Size,
-  type SpawnOptions,
   type TaskDefinition,
   type TaskFactory,
   taskFactory,
 } from "./definition/task.ts";
-export type { Claim, CommitAnswer, Fence, OutcomeRow, SpawnedTask, UnitOfWork, Work } from "./definition/unit_of_work.ts";
+export type {
+  Claim,
+  CommitAnswer,
+  Fence,
+  OutcomeRow,
+  SpawnedTask,
+  UnitOfWork,
+  Work,
+} from "./definition/unit_of_work.ts";
 export { countDeadLetters, type DeadFilter, deadLetters, type StoredDeadLetter } from "./dead/dead_letters.ts";
 export { requeueDeadLetter, type Requeued, requeueDeadLetters } from "./dead/requeue.ts";
 export { NoPublisherError } from "./definition/ambient.ts";
 export { PayloadRefusedError } from "./definition/payload.ts";
 export { LeaseLostError } from "./locks/lease.ts";
 export { type BrokerOptions, openBroker } from "./locks/open_broker.ts";
-export { createPublisher, type Published, type Publisher, type PublishOptions, publishSpawned } from "./publish/publisher.ts";
+export {
+  createPublisher,
+  type Published,
+  type Publisher,
+  type PublishOptions,
+  publishSpawned,
+} from "./publish/publisher.ts";
 export { listWaiting, type Waiting } from "./publish/waiting.ts";
 export { measureClock } from "./schedule/broker_clock.ts";
 export { type ScheduleTarget, withSchedule, withScheduleSwitched } from "./schedule/change_schedule.ts";

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { JsonObject } from "./json.ts";
-import type { PublishableTask, ScheduleOptions } from "./task.ts";
+import type { PublishableTask, ScheduleOptions } from "./publishable.ts";
 
 /** Where `task.schedule()` publishes: a connected publisher, or the run that is under way. */
 export interface AmbientPublisher {

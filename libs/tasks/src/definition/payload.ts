@@ -1,7 +1,7 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { createHash } from "node:crypto";
 import { canonicalJson, type Json, type JsonObject } from "./json.ts";
-import type { PublishableTask } from "./task.ts";
+import type { PublishableTask } from "./publishable.ts";
 
 /** Deepest nesting and most values of a payload or result: beyond them schema checks and readers run out of stack or time. */
 export const MAX_DEPTH = 64;

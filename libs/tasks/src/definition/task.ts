@@ -4,6 +4,7 @@ import { checkTaskName } from "../wire/names.ts";
 import { currentPublisher } from "./ambient.ts";
 import type { JsonObject } from "./json.ts";
 import type { Lock } from "./lock_type.ts";
+import type { PublishableTask, ScheduleOptions, SpawnOptions } from "./publishable.ts";
 import { exponentialBackoff, type RetryPolicy } from "./retry.ts";
 import type { Schedule } from "./schedule.ts";
 
@@ -24,15 +25,6 @@ export interface HeldLease {
   readonly fencingToken: number;
 }
 
-export interface SpawnOptions {
-  /** The child's VO; default the parent's. */
-  readonly vo?: string;
-  /** Tells children of equal task, VO and payload apart, whatever their order. Default: their number among equals. */
-  readonly key?: string;
-  /** Earliest start; default at once. */
-  readonly at?: Date;
-}
-
 /** What one run of a task is given. */
 export interface Run<Payload, Deps> {
   readonly deps: Deps;
@@ -48,18 +40,6 @@ export interface Run<Payload, Deps> {
   readonly signal: AbortSignal;
   /** Publishes a child once this run has committed, and answers its id at once. A run that fails spawns none. */
   spawn<P extends JsonObject>(task: PublishableTask<P>, payload: P, options?: SpawnOptions): string;
-}
-
-export interface ScheduleOptions<Payload> extends SpawnOptions {
-  /** Default: the empty object, where the schema allows it. */
-  readonly payload?: Payload;
-}
-
-/** What publishing needs to know of a task. */
-export interface PublishableTask<Payload extends JsonObject = JsonObject> {
-  readonly name: string;
-  readonly per: "vo" | "all";
-  readonly payload: StandardSchemaV1<unknown, Payload>;
 }
 
 /** What `defineTask` returns; its constant bears the task's name. */

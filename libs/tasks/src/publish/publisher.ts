@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { type AmbientPublisher, withPublisher } from "../definition/ambient.ts";
 import type { JsonObject } from "../definition/json.ts";
 import { checkPayload, PayloadRefusedError, sizeProblem } from "../definition/payload.ts";
-import type { PublishableTask, ScheduleOptions } from "../definition/task.ts";
+import type { PublishableTask, ScheduleOptions } from "../definition/publishable.ts";
 import type { SpawnedTask } from "../definition/unit_of_work.ts";
 import type { Broker } from "../wire/broker.ts";
 import { boundId, checkTaskId } from "../wire/delivery.ts";

@@ -1,7 +1,7 @@
 import type { AmbientPublisher } from "../definition/ambient.ts";
 import { canonicalJson, type JsonObject } from "../definition/json.ts";
 import { checkPayload, PayloadRefusedError, sizeProblem } from "../definition/payload.ts";
-import type { PublishableTask, ScheduleOptions, SpawnOptions } from "../definition/task.ts";
+import type { PublishableTask, ScheduleOptions, SpawnOptions } from "../definition/publishable.ts";
 import type { SpawnedTask } from "../definition/unit_of_work.ts";
 import { voFor } from "../publish/publisher.ts";
 import { boundId, checkTaskId } from "../wire/delivery.ts";
