@@ -24,7 +24,6 @@ async function schedule(app: App): Promise<void> {
       log.info(role === "leading" ? "leads" : "stands by");
     },
   });
-  health.probe("NATS", () => broker.nc.rtt());
   health.started();
   log.info({ scheduler: scheduler.name, tasks: pilotTasks.map((task) => task.name) }, "ready to schedule");
   await scheduler.ended;

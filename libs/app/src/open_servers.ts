@@ -55,6 +55,7 @@ export async function openServers(app: App, options: OpenServersOptions): Promis
 
   const nc = await insist({ ...trying, what: "connect to NATS", work: () => connectNats({ ...nats, name }) });
   opened.defer(() => nc.close());
+  health.probe("NATS", () => nc.rtt());
   const broker = await insist({
     ...trying,
     what: "declare the streams",
