@@ -60,7 +60,8 @@ test("a pilot that was asked for and whose message is lost gives its slot back a
   await publisher.publish(MyPilotTask, { vo: "delayed", payload, at: new Date(Date.now() + 3_600_000) });
   const requests = ["lost", "waiting", "delayed"].map((vo) => ({ taskId: `of ${vo}`, ceName: "ce01", vo }));
   await database.transaction((transaction) => requestPilots(transaction, requests));
-  const left = async () => (await runSql<{ vo: string }>(database, "select vo from pilot_request order by vo")).map(({ vo }) => vo);
+  const left = async () =>
+    (await runSql<{ vo: string }>(database, "select vo from pilot_request order by vo")).map(({ vo }) => vo);
   await forgetLostRequests(context);
   t.deepEqual(await left(), ["delayed", "lost", "waiting"]);
   await runSql(database, "update pilot_request set requested_at = now() - interval '11 minutes'");

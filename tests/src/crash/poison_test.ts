@@ -70,6 +70,7 @@ test("I7: a task that was handed back ten thousand times is no poison", async (t
   t.true(deliveries >= 10_000);
   await muster.startWorker({ tasks: [PatientTask] });
   await muster.event("done", taskId);
+  t.deepEqual(muster.events.of(taskId), ["started", "done"], muster.events.steps.map(({ reason }) => reason).join());
   await until(async () => ((await muster.waiting()) === 0 ? true : undefined), "its ack");
   t.deepEqual(await muster.results("starts."), []);
 });

@@ -48,7 +48,8 @@ export async function openEventLog(nc: NatsConnection): Promise<EventLog> {
     const told = steps.find(matches);
     if (told !== undefined) return told;
     const coming = new Promise<ToldStep>((resolve) => wanted.add({ matches, resolve }));
-    const heard = () => steps.map(({ step, taskId }) => `${step} ${taskId}`).join(", ");
+    const heard = () =>
+      steps.map(({ step, taskId, reason }) => `${step} ${taskId}${reason ? `: ${reason}` : ""}`).join(", ");
     return within(coming, () => `${what} (heard: ${heard()})`, ms);
   }
 

@@ -230,3 +230,31 @@ test("the attempt that a raw message claims counts where the ledger knows none f
   await client.publish("tasks.ClaimTask.lhcb", { headers: { "Task-Id": "claims", "Task-Attempt": "17" } });
   t.is((await muster.event("dead", "claims")).attempt, 17);
 });
+
+test("a retry of an occurrence makes way for the newer one that is out by then", async (t) => {
+  const older = "TickTask/lhcb/default/2027-01-01T12:00:00.000Z";
+  const newer = "TickTask/lhcb/default/2027-01-01T12:01:00.000Z";
+  const ran: string[] = [];
+  await using muster = await startMuster();
+  const TickTask = defineTask({
+    name: "TickTask",
+    per: "vo",
+    retry: soon,
+    async execute({ taskId }) {
+      ran.push(taskId);
+      if (taskId === newer) return;
+      // As the scheduler would, once this one's message is gone: the marker, and behind it the occurrence.
+      await muster.broker.js.publish("markers.TickTask.lhcb.default", '{"dueAt":"2027-01-01T12:01:00.000Z"}');
+      await muster.publish(TickTask, { vo: "lhcb", taskId: newer });
+      throw new Error("no");
+    },
+  });
+  await muster.startWorker({ tasks: [TickTask] });
+  await muster.publish(TickTask, { vo: "lhcb", taskId: older });
+  const { reason } = await muster.event("dropped", older);
+  t.regex(reason ?? "", /a newer occurrence/);
+  await muster.event("done", newer);
+  await muster.settled();
+  t.deepEqual(ran.toSorted(), [older, newer]);
+  t.deepEqual(await muster.deadLetters(), []);
+});

@@ -1,5 +1,5 @@
 import { createDueQueue } from "./due_queue.ts";
-import type { Marker } from "./marker.ts";
+import type { Marker } from "../wire/marker.ts";
 import type { Plan, PlannedSchedule } from "./planned_schedule.ts";
 
 /** One schedule of the plan, and what is known of it. */

@@ -6,7 +6,7 @@ import { TASKS } from "../wire/streams.ts";
 import { countOn, type Grid, listen, periodic, startGrid } from "./_grid_test.ts";
 import { withSchedule, withScheduleSwitched } from "./change_schedule.ts";
 import { cron } from "../definition/schedule.ts";
-import { parseMarker, printMarker } from "./marker.ts";
+import { parseMarker, printMarker } from "../wire/marker.ts";
 import { pauseSchedule, resumeSchedule } from "./pauses.ts";
 
 const tick = every({ seconds: 1 });

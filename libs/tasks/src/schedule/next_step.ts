@@ -1,4 +1,4 @@
-import type { Marker } from "./marker.ts";
+import type { Marker } from "../wire/marker.ts";
 import { newestDue, nextDue } from "./due.ts";
 import { type PlannedSchedule, SWITCHED_OFF } from "./planned_schedule.ts";
 

@@ -8,7 +8,7 @@ import { TASK_ID } from "../wire/headers.ts";
 import { TASKS } from "../wire/streams.ts";
 import { countOn, type Grid, listen, periodic, startGrid } from "./_grid_test.ts";
 import { publishAtomically } from "./atomic_batch.ts";
-import { expecting } from "./marker.ts";
+import { expecting } from "../wire/marker.ts";
 
 const tick = every({ seconds: 1 });
 const VOS = Array.from({ length: 12 }, (_, number) => `vo${number}`);

@@ -9,7 +9,7 @@ import { BATCH_LIMIT, publishAtomically } from "./atomic_batch.ts";
 import type { BrokerClock } from "./broker_clock.ts";
 import { nextDue } from "./due.ts";
 import { inParallel } from "./in_parallel.ts";
-import { readMarkers } from "./marker.ts";
+import { readMarkers } from "./read_markers.ts";
 import { nextStep } from "./next_step.ts";
 import { isOccurrenceOf, type Occupancy } from "./occupancy.ts";
 import type { Pauses } from "./pauses.ts";

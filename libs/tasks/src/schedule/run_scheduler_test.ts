@@ -48,7 +48,7 @@ function startWorking(grid: Grid) {
   const timer = setInterval(() => {
     for (const one of heard.seen.slice(finished)) {
       finished++;
-      void grid.finish(one).catch(() => {}); // the grid is closing
+      void grid.finish(one).catch(() => undefined); // the grid is closing
     }
   }, 20);
   return { ...heard, [Symbol.dispose]: () => clearInterval(timer) };

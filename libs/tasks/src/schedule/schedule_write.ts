@@ -1,18 +1,14 @@
 import type { Entry } from "./agenda.ts";
 import type { BatchMessage } from "./atomic_batch.ts";
 import { TASK_ID } from "../wire/headers.ts";
-import { expecting, type Marker, printMarker } from "./marker.ts";
+import { expecting, type Marker, printMarker } from "../wire/marker.ts";
+import { occurrenceId } from "../wire/occurrence.ts";
 import type { NextStep } from "./next_step.ts";
 
 /** What is to be stored for one schedule, in one piece. */
 export interface ScheduleWrite {
   readonly entry: Entry;
   readonly step: Exclude<NextStep, { kind: "rest" }>;
-}
-
-/** `<Task>/<vo>/<instance>/<dueAt>`: the same whoever publishes the occurrence, and never that of another one. */
-export function occurrenceId(key: string, dueAt: number): string {
-  return `${key}/${new Date(dueAt).toISOString()}`;
 }
 
 /**
@@ -25,7 +21,7 @@ export function messagesOf({ entry: { planned, stored }, step }: ScheduleWrite):
   const subject = planned.markerSubject;
   const headers = expecting(expected);
   if (step.kind === "restart") return [{ subject, headers, body: printMarker({ ...value, message: step.message }) }];
-  const taskHeaders = { [TASK_ID]: occurrenceId(planned.key, step.dueAt) };
+  const taskHeaders = { [TASK_ID]: occurrenceId({ ...planned, dueAt: step.dueAt }) };
   return [
     { subject, headers, body: printMarker(value) },
     { subject: planned.taskSubject, headers: taskHeaders, body: "{}" },

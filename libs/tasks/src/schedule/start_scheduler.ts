@@ -85,7 +85,7 @@ export async function startScheduler(options: StartSchedulerOptions): Promise<Ru
     }
   })();
   // Whoever stops it hears of the failure from `ended`, and nobody else need.
-  const settled = ended.catch(() => {});
+  const settled = ended.catch(() => undefined);
 
   async function stop(): Promise<void> {
     stopped.abort();

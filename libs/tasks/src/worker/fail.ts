@@ -56,6 +56,12 @@ export async function giveUpPoison(context: SettleContext, task: PreparedTask): 
   await record(context, task, { outcome: "dead", dueAt: null, error, tookMs: 0 });
 }
 
+/** Drops the retry of an occurrence of which a newer one is out. */
+export async function dropSuperseded(context: SettleContext, task: PreparedTask): Promise<void> {
+  const error = "not tried again: a newer occurrence of its schedule has been published";
+  await record(context, task, { outcome: "dropped", dueAt: null, error, tookMs: 0 });
+}
+
 interface FailedOutcome {
   readonly outcome: "retry" | "dead" | "dropped";
   readonly dueAt: string | null;

@@ -4,8 +4,9 @@ import { type Lease, LeaseLostError } from "../locks/lease.ts";
 import type { Locks } from "../locks/locks.ts";
 import type { Waiter } from "../locks/waiting_room.ts";
 import { InvalidNameError } from "../wire/names.ts";
+import { isSuperseded } from "../wire/occurrence.ts";
 import { ABORT_GRACE_MS, type AttemptEnd, type DepsInput, DrainedError, RunningAttempt } from "./attempt.ts";
-import { failAttempt, giveUpPoison } from "./fail.ts";
+import { dropSuperseded, failAttempt, giveUpPoison } from "./fail.ts";
 import {
   byId,
   checkIsOurs,
@@ -114,13 +115,22 @@ async function run(context: RunContext, received: ReceivedTask, waiting: Waiting
   if (row === undefined) {
     // A message's own word for its attempt counts only where the ledger knows the one before it.
     const attempt = definition.effect === "once" ? 1 : task.attempt;
-    return takeLocks(context, { ...task, attempt }, waiting);
+    return goOn(context, { ...task, attempt }, waiting);
   }
   checkIsOurs(row, task);
   if (!covers(row, task.attempt)) {
-    return takeLocks(context, { ...task, attempt: row.attempt + 1, errors: row.errors }, waiting);
+    return goOn(context, { ...task, attempt: row.attempt + 1, errors: row.errors }, waiting);
   }
   await settleByRow(context, task, { row, tookMs: undefined });
+  return OVER;
+}
+
+/** A retry of a schedule's occurrence makes way for a newer one, which does the same work on newer facts (PROTOCOL 6). */
+async function goOn(context: RunContext, task: PreparedTask, waiting: Waiting): Promise<TaskEnd> {
+  if (task.attempt === 1 || !(await isSuperseded(context.broker, task.taskId))) {
+    return takeLocks(context, task, waiting);
+  }
+  await dropSuperseded(context, task);
   return OVER;
 }
 

@@ -1,8 +1,7 @@
 import * as z from "zod";
-import type { Broker } from "../wire/broker.ts";
-import { EXPECTED_LAST_SUBJECT_SEQUENCE } from "../wire/headers.ts";
-import { TASKS } from "../wire/streams.ts";
-import { inParallel } from "./in_parallel.ts";
+import type { Broker } from "./broker.ts";
+import { EXPECTED_LAST_SUBJECT_SEQUENCE } from "./headers.ts";
+import { TASKS } from "./streams.ts";
 
 /*
  * A marker remembers, in TASKS, how far one schedule has come. A new one is written
@@ -13,7 +12,7 @@ import { inParallel } from "./in_parallel.ts";
 
 const Value = z.object({
   /** The newest occurrence that was published, or the time from which the schedule counts. */
-  dueAt: z.iso.datetime({ precision: 3 }),
+  dueAt: z.iso.datetime(),
   /** The schedule in force when the marker was written, as text, or `off`. */
   schedule: z.string().optional(),
   /** Sequence of the last occurrence's message, 0: none. Absent: the marker's own + 1. */
@@ -61,12 +60,8 @@ export function expecting(sequence: number): Readonly<Record<string, string>> {
   return { [EXPECTED_LAST_SUBJECT_SEQUENCE]: String(sequence) };
 }
 
-const READS_AT_ONCE = 256;
-
-/** Reads the markers on `subjects` from the stream's leader, in their order; undefined where there is none. */
-export function readMarkers({ jsm }: Broker, subjects: readonly string[]): Promise<(Marker | undefined)[]> {
-  return inParallel(subjects, READS_AT_ONCE, async (subject) => {
-    const stored = await jsm.streams.getMessage(TASKS, { last_by_subj: subject });
-    return stored === null ? undefined : parseMarker(stored.seq, stored.string());
-  });
+/** Reads the marker on `subject` from the stream's leader; undefined: there is none. Throws when nobody answers. */
+export async function readMarker({ jsm }: Pick<Broker, "jsm">, subject: string): Promise<Marker | undefined> {
+  const stored = await jsm.streams.getMessage(TASKS, { last_by_subj: subject });
+  return stored === null ? undefined : parseMarker(stored.seq, stored.string());
 }

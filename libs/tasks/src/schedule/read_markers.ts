@@ -1,0 +1,10 @@
+import type { Broker } from "../wire/broker.ts";
+import { type Marker, readMarker } from "../wire/marker.ts";
+import { inParallel } from "./in_parallel.ts";
+
+const AT_ONCE = 256;
+
+/** Reads the markers on `subjects`, in their order; undefined where there is none. Throws when nobody answers. */
+export function readMarkers(broker: Broker, subjects: readonly string[]): Promise<(Marker | undefined)[]> {
+  return inParallel(subjects, AT_ONCE, (subject) => readMarker(broker, subject));
+}
