@@ -1,4 +1,5 @@
 import test from "ava";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { readSources, type Source } from "../rules/source.ts";
 import { complaintsAbout } from "./compile.ts";
@@ -95,12 +96,22 @@ test("every TypeScript example in the docs compiles as it stands", async (t) => 
   const pages = await readPages();
   const examples = pages.flatMap(({ path, blocks }) =>
     blocks
-      // What names its file belongs to a whole that the tutorial's own test puts together.
-      .filter(({ language, info }) => language === "ts" && !info.includes("file="))
+      // What bears a word more belongs to a file: the tutorial's own test puts those together.
+      .filter(({ language, info }) => language === "ts" && info === "")
       .map(({ line, text }) => ({ name: `${path}:${line}`, text })),
   );
   t.true(examples.length > 0);
   t.is(await complaintsAbout(asFiles(examples, () => "")), "");
+});
+
+test("a file that the docs show in full is that file", async (t) => {
+  const pages = await readPages();
+  for (const { path, blocks } of pages.filter((page) => !page.path.startsWith("docs/tutorial/"))) {
+    for (const { info, line, text } of blocks) {
+      const file = /^file=(\S+)$/.exec(info)?.[1];
+      if (file !== undefined) t.is(text, await readFile(join(ROOT, file), "utf8"), `${path}:${line}`);
+    }
+  }
 });
 
 test("the type checker's complaint about an example is found", async (t) => {
