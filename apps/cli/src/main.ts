@@ -1,4 +1,9 @@
-import { Command } from "commander";
-import { upCommand } from "./up/command.ts";
+import { createProgram } from "./program.ts";
+import { describeFailure, exitCodeOf, isTold } from "./run/failure.ts";
 
-await new Command("muster").addCommand(upCommand()).parseAsync();
+try {
+  await createProgram().parseAsync();
+} catch (error) {
+  if (!isTold(error)) console.error(describeFailure(error));
+  process.exitCode = exitCodeOf(error);
+}

@@ -22,7 +22,13 @@ export {
   type Running,
   withdrawRunning,
 } from "./settings/running.ts";
-export { locateServers, type Servers, type ServersInput, ServersUnknownError } from "./settings/servers.ts";
+export {
+  locateServer,
+  locateServers,
+  type Servers,
+  type ServersInput,
+  ServersUnknownError,
+} from "./settings/servers.ts";
 export { redactUrls } from "./settings/redact.ts";
 export { LOG_LEVELS, type LogLevel, type Settings } from "./settings/settings.ts";
 export { listenForStop, type Stop, StopDemand, type StopOptions } from "./shutdown/stop.ts";

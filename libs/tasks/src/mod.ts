@@ -31,7 +31,14 @@ export type {
   UnitOfWork,
   Work,
 } from "./definition/unit_of_work.ts";
-export { countDeadLetters, type DeadFilter, deadLetters, type StoredDeadLetter } from "./dead/dead_letters.ts";
+export {
+  countDeadLetters,
+  type DeadFilter,
+  deadLetters,
+  findDeadLetter,
+  type StoredDeadLetter,
+  UnknownDeadLetterError,
+} from "./dead/dead_letters.ts";
 export { requeueDeadLetter, type Requeued, requeueDeadLetters } from "./dead/requeue.ts";
 export { NoPublisherError } from "./definition/ambient.ts";
 export { PayloadRefusedError } from "./definition/payload.ts";
@@ -47,6 +54,7 @@ export {
 export { listWaiting, type Waiting } from "./publish/waiting.ts";
 export { measureClock } from "./schedule/broker_clock.ts";
 export { type ScheduleTarget, withSchedule, withScheduleSwitched } from "./schedule/change_schedule.ts";
+export { findLeader } from "./schedule/leadership.ts";
 export { pauseSchedule, type PauseTarget, resumeSchedule } from "./schedule/pauses.ts";
 export type { Chore } from "./schedule/repeat.ts";
 export { runScheduler, type SchedulerOptions, type SchedulerRole } from "./schedule/run_scheduler.ts";
@@ -68,6 +76,7 @@ export {
   withVo,
 } from "./wire/configuration.ts";
 export { connectNats, ServerTooOldError, withoutSecrets } from "./wire/connection.ts";
+export { inspectStreams, type StreamState } from "./wire/inspect_streams.ts";
 export { checkTaskName, checkVoName, InvalidNameError, NO_VO } from "./wire/names.ts";
 export { type Observer, silentObserver, type Step, type StepName } from "./wire/observer.ts";
 export { PublishUnknownError } from "./wire/publish_surely.ts";

@@ -32,21 +32,35 @@ function look(dataDir: string | undefined): Promise<Running | undefined> {
   return dataDir === undefined ? findRunning(process.cwd()) : readRunning(dataDir);
 }
 
+const VARIABLES = { natsUrl: "NATS_URL", databaseUrl: "DATABASE_URL" } as const;
+
+async function locate<Kind extends keyof Servers>(
+  wanted: readonly Kind[],
+  input: ServersInput,
+): Promise<Pick<Servers, Kind>> {
+  const isNamed = wanted.every((kind) => input[kind] !== undefined);
+  const running = isNamed ? undefined : await look(input.dataDir);
+  const found: Partial<Record<keyof Servers, string>> = {};
+  for (const kind of wanted) {
+    const url = input[kind] ?? running?.[kind];
+    if (url !== undefined) found[kind] = url;
+  }
+  const missing = wanted.filter((kind) => found[kind] === undefined).map((kind) => VARIABLES[kind]);
+  if (missing.length > 0) throw new ServersUnknownError(missing);
+  return found as Pick<Servers, Kind>;
+}
+
 /**
  * The servers that the settings name; one that they do not name is taken from a `muster up` that runs on this machine.
  *
  * Throws {@linkcode ServersUnknownError}.
  */
-export async function locateServers({ natsUrl, databaseUrl, dataDir }: ServersInput): Promise<Servers> {
-  if (natsUrl !== undefined && databaseUrl !== undefined) return { natsUrl, databaseUrl };
-  const running = await look(dataDir);
-  const found = { natsUrl: natsUrl ?? running?.natsUrl, databaseUrl: databaseUrl ?? running?.databaseUrl };
-  if (found.natsUrl !== undefined && found.databaseUrl !== undefined) {
-    return { natsUrl: found.natsUrl, databaseUrl: found.databaseUrl };
-  }
-  const missing = [
-    ...(found.natsUrl === undefined ? ["NATS_URL"] : []),
-    ...(found.databaseUrl === undefined ? ["DATABASE_URL"] : []),
-  ];
-  throw new ServersUnknownError(missing);
+export async function locateServers(input: ServersInput): Promise<Servers> {
+  return await locate(["natsUrl", "databaseUrl"], input);
+}
+
+/** As {@linkcode locateServers}, for who needs only one of them. */
+export async function locateServer(kind: keyof Servers, input: ServersInput): Promise<string> {
+  const found = await locate([kind], input);
+  return found[kind];
 }

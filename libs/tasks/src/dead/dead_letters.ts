@@ -3,7 +3,7 @@ import type { MsgHdrs } from "@nats-io/nats-core";
 import type { Broker } from "../wire/broker.ts";
 import { DEAD_AT, DEAD_ERRORS, DEAD_REASON, DEAD_SUBJECT, TASK_ATTEMPT, TASK_ID } from "../wire/headers.ts";
 import { DEAD } from "../wire/streams.ts";
-import { unescapeToken } from "../wire/token.ts";
+import { escapeToken, unescapeToken } from "../wire/token.ts";
 
 /** Which dead letters are meant; what is left out is not asked for. */
 export interface DeadFilter {
@@ -34,7 +34,8 @@ export interface StoredDeadLetter {
 const PAGE = 1_000;
 
 function filterSubject({ task, vo }: DeadFilter): string {
-  return `dead.${task ?? "*"}.${vo ?? ">"}`;
+  const of = task === undefined ? "*" : escapeToken(task);
+  return `dead.${of}.${vo === undefined ? ">" : vo.split(".").map(escapeToken).join(".")}`;
 }
 
 function namesOf(subject: string): { readonly task: string; readonly vo: string } {
@@ -42,7 +43,7 @@ function namesOf(subject: string): { readonly task: string; readonly vo: string 
   return { task: unescapeToken(task), vo: vo.map(unescapeToken).join(".") };
 }
 
-function read({ subject, headers, seq, data }: JsMsg): StoredDeadLetter {
+function read({ subject, headers, seq, data }: Pick<JsMsg, "subject" | "headers" | "seq" | "data">): StoredDeadLetter {
   return {
     sequence: seq,
     ...namesOf(subject),
@@ -97,4 +98,23 @@ export async function* deadLetters(
     yield* page.values();
     if (received === 0 || pending === 0) return;
   }
+}
+
+/** No dead letter lies there under this sequence. */
+export class UnknownDeadLetterError extends Error {
+  override readonly name = "UnknownDeadLetterError";
+  readonly sequence: number;
+  constructor(sequence: number) {
+    super(
+      `Cannot find dead letter ${sequence}: it was requeued or deleted, or never was; list them to see their sequences`,
+    );
+    this.sequence = sequence;
+  }
+}
+
+/** The dead letter under a sequence of DEAD. Throws {@linkcode UnknownDeadLetterError}. */
+export async function findDeadLetter({ jsm }: Pick<Broker, "jsm">, sequence: number): Promise<StoredDeadLetter> {
+  const stored = await jsm.streams.getMessage(DEAD, { seq: sequence });
+  if (stored === null) throw new UnknownDeadLetterError(sequence);
+  return read({ subject: stored.subject, headers: stored.header, seq: stored.seq, data: stored.data });
 }

@@ -1,5 +1,6 @@
 import type { Lease } from "../locks/lease.ts";
 import type { Locks } from "../locks/locks.ts";
+import type { Broker } from "../wire/broker.ts";
 
 /** The lock that the leading scheduler holds. It spares the others work; that each occurrence is published once rests on the markers. */
 export const LEADER_KEY = "scheduler.leader";
@@ -32,4 +33,11 @@ export async function takeTheLead(locks: Locks, worker: string, signal: AbortSig
     signal.removeEventListener("abort", onAbort);
     locks.forget(waiter);
   }
+}
+
+/** Who leads now by the word of the lock, or undefined: nobody does. For people. */
+export async function findLeader({ buckets }: Pick<Broker, "buckets">): Promise<string | undefined> {
+  const entry = await buckets.locks.get(LEADER_KEY);
+  if (entry === null || entry.operation !== "PUT") return undefined;
+  return entry.json<{ worker: string }>().worker;
 }

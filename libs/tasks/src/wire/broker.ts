@@ -24,6 +24,12 @@ export interface BareBrokerOptions {
   raiseLocks?(broker: Broker): Promise<void>;
 }
 
+/** All streams that there must be, those under the buckets too. */
+export const STREAM_NAMES: readonly string[] = [
+  ...[TASKS, LATER, DEAD, EVENTS],
+  ...BUCKET_NAMES.map((name) => `KV_${name}`),
+];
+
 /** One connection with the streams and buckets of Muster behind it. */
 export interface Broker {
   readonly nc: NatsConnection;
@@ -117,7 +123,6 @@ export async function openBareBroker(nc: NatsConnection, options: BareBrokerOpti
 
   const kvm = new Kvm(nc);
   const buckets = {} as Record<BucketName, KV>;
-  const streams = [TASKS, LATER, DEAD, EVENTS, ...BUCKET_NAMES.map((name) => `KV_${name}`)];
   const broker: Broker = {
     nc,
     js,
@@ -125,7 +130,7 @@ export async function openBareBroker(nc: NatsConnection, options: BareBrokerOpti
     briefJsm,
     buckets,
     observer,
-    streams,
+    streams: STREAM_NAMES,
     declareMissing,
     renewSource: renewTasksSource,
   };

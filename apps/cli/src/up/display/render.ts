@@ -1,7 +1,7 @@
 import { escapeControls } from "@muster/service";
 import type { Happening, ReadyFacts } from "./display.ts";
 import type { Snapshot } from "../figures/snapshot.ts";
-import { type Column, cut, renderTable } from "./table.ts";
+import { type Column, cut, renderTable } from "../../print/table.ts";
 
 /** All that one frame of the live view shows. */
 export interface Frame {

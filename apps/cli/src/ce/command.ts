@@ -1,0 +1,164 @@
+import {
+  addCe,
+  type CeChange,
+  type CeOverview,
+  changeCe,
+  type Database,
+  disableCe,
+  enableCe,
+  listCes,
+  removeCe,
+  type Transaction,
+} from "@muster/logic";
+import { Command, InvalidArgumentError } from "commander";
+import { count, type OutputOptions, print, tableText } from "../print/output.ts";
+import { UsageError } from "../run/failure.ts";
+import { withDatabase } from "../run/servers.ts";
+
+const EXAMPLES = `
+Examples:
+  muster ce add ce01.example.org:9619/condor --capacity 200 --success-rate 0.95
+  muster ce add ce02.example.org --capacity 50 --vo lhcb --vo vo.cta.in2p3.fr
+  muster ce change ce02.example.org --capacity 20 --all-vos
+  muster ce disable ce02.example.org
+  muster ce list --json`;
+
+/** Reads a number as JavaScript does, but for what is none. Whether it is in range is logic's to say. */
+function parseNumber(text: string): number {
+  const value = text.trim() === "" ? Number.NaN : Number(text);
+  if (Number.isFinite(value)) return value;
+  throw new InvalidArgumentError("It is no number.");
+}
+
+function collect(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, value];
+}
+
+interface AddOptions extends OutputOptions {
+  readonly capacity: number;
+  readonly successRate: number;
+  readonly vo?: readonly string[];
+  readonly disabled?: boolean;
+}
+
+interface ChangeOptions extends OutputOptions {
+  readonly capacity?: number;
+  readonly successRate?: number;
+  readonly vo?: readonly string[];
+  readonly allVos?: boolean;
+}
+
+function rowOf({ name, enabled, capacity, active, done, failed, successRate, vos }: CeOverview): string[] {
+  const figures = [capacity, active, done, failed, successRate].map(String);
+  return [name, enabled ? "enabled" : "disabled", ...figures, vos === null ? "all" : vos.join(", ") || "none"];
+}
+
+function showCes(ces: readonly CeOverview[]): string {
+  if (ces.length === 0) return "There is no CE yet; add one with `muster ce add`";
+  return tableText(["CE", "STATE", "#CAPACITY", "#ACTIVE", "#DONE", "#FAILED", "#SUCCESS RATE", "VOS"], ces.map(rowOf));
+}
+
+/** Does something to one CE, and prints how it stands then. */
+async function change(
+  ceName: string,
+  options: OutputOptions,
+  work: (transaction: Transaction) => Promise<void>,
+): Promise<void> {
+  const ces = await withDatabase((database: Database) =>
+    database.transaction(async (transaction) => {
+      await work(transaction);
+      return await listCes(transaction);
+    }),
+  );
+  const ce = ces.find(({ name }) => name === ceName);
+  print(ce, options, () => showCes(ce === undefined ? [] : [ce]));
+}
+
+function changeOf({ capacity, successRate, vo, allVos }: ChangeOptions): CeChange {
+  if (vo !== undefined && allVos === true) throw new UsageError("--vo and --all-vos exclude each other");
+  const vos = allVos === true ? null : vo;
+  const wanted: CeChange = {
+    ...(capacity === undefined ? {} : { capacity }),
+    ...(successRate === undefined ? {} : { successRate }),
+    ...(vos === undefined ? {} : { vos: vos === null ? null : [...vos] }),
+  };
+  if (Object.keys(wanted).length === 0) throw new UsageError("Nothing to change; see `muster ce change --help`");
+  return wanted;
+}
+
+function addCommand(): Command {
+  return new Command("add")
+    .description("add a CE")
+    .argument("<name>", "host, or host:port/queue")
+    .requiredOption("--capacity <slots>", "pilots that may be active at once, of all VOs together", parseNumber)
+    .option("--success-rate <share>", "share of pilots that end well, 0 to 1", parseNumber, 1)
+    .option("--vo <vo>", "a VO that may submit; may be given several times (default: all may)", collect)
+    .option("--disabled", "let no pilot in yet")
+    .option("--json", "print JSON")
+    .action(async (name: string, options: AddOptions) => {
+      const { capacity, successRate, vo, disabled = false } = options;
+      const vos = vo === undefined ? null : [...vo];
+      await change(name, options, (to) => addCe(to, { name, capacity, successRate, vos, enabled: !disabled }));
+    });
+}
+
+function changeCommand(): Command {
+  return new Command("change")
+    .description("change a CE's capacity, success rate or VOs; what is left out stays")
+    .argument("<name>")
+    .option("--capacity <slots>", "may be lowered below the active pilots: those run on", parseNumber)
+    .option("--success-rate <share>", "0 to 1", parseNumber)
+    .option("--vo <vo>", "a VO that may submit; may be given several times", collect)
+    .option("--all-vos", "every VO may submit")
+    .option("--json", "print JSON")
+    .action(async (name: string, options: ChangeOptions) => {
+      const wanted = changeOf(options);
+      await change(name, options, (to) => changeCe(to, name, wanted));
+    });
+}
+
+function switchCommand(verb: "enable" | "disable", description: string): Command {
+  const work = verb === "enable" ? enableCe : disableCe;
+  return new Command(verb)
+    .description(description)
+    .argument("<name>")
+    .option("--json", "print JSON")
+    .action(async (name: string, options: OutputOptions) => {
+      await change(name, options, (to) => work(to, name));
+    });
+}
+
+function removeCommand(): Command {
+  return new Command("remove")
+    .description("remove a CE; its pilots stay as history")
+    .argument("<name>")
+    .option("--json", "print JSON")
+    .action(async (name: string, options: OutputOptions) => {
+      const removed = await withDatabase((database) => database.transaction((from) => removeCe(from, name)));
+      print({ name, ...removed }, options, () => {
+        const left = removed.activePilots === 0 ? "" : `; ${count(removed.activePilots, "pilot")} of it were active`;
+        return `removed ${name}${left}`;
+      });
+    });
+}
+
+/** `muster ce`: who administers compute elements. */
+export function ceCommand(): Command {
+  return new Command("ce")
+    .description("compute elements: add, list, change, enable, disable, remove")
+    .addHelpText("after", EXAMPLES)
+    .addCommand(addCommand())
+    .addCommand(
+      new Command("list")
+        .description("all CEs with their pilots")
+        .option("--json", "print JSON")
+        .action(async (options: OutputOptions) => {
+          const ces = await withDatabase((database) => database.transaction(listCes));
+          print(ces, options, () => showCes(ces));
+        }),
+    )
+    .addCommand(changeCommand())
+    .addCommand(switchCommand("enable", "let new pilots in"))
+    .addCommand(switchCommand("disable", "let no new pilot in; the active ones run on"))
+    .addCommand(removeCommand());
+}

@@ -1,0 +1,29 @@
+import type { StoredDeadLetter } from "@muster/tasks";
+import { InvalidArgumentError } from "commander";
+
+/** A dead letter as JSON shows it. */
+export interface LetterJson {
+  readonly sequence: number;
+  readonly task: string;
+  readonly vo: string;
+  readonly taskId: string;
+  readonly attempt: number;
+  readonly reason: string;
+  readonly errors: readonly string[];
+  readonly deadAt: string;
+  readonly subject: string;
+}
+
+export function letterJson(letter: StoredDeadLetter): LetterJson {
+  const { sequence, task, vo, taskId, attempt, reason, errors, deadAt, subject } = letter;
+  return { sequence, task, vo, taskId, attempt, reason, errors, deadAt, subject };
+}
+
+/** Reads a sequence in DEAD. */
+export function parseSequence(text: string): number {
+  const sequence = /^[0-9]{1,15}$/.test(text) ? Number(text) : 0;
+  if (sequence > 0) return sequence;
+  throw new InvalidArgumentError(
+    "A dead letter is named by its sequence, a whole number; `muster dead list` shows them.",
+  );
+}

@@ -1,0 +1,30 @@
+import { Command } from "commander";
+import { type OutputOptions, print } from "../print/output.ts";
+import { FailedError } from "../run/failure.ts";
+import { examine, type Finding } from "./examine.ts";
+
+const EXAMPLES = `
+Examples:
+  muster doctor
+  muster doctor --json | jq '.findings[] | select(.state != "good")'`;
+
+const SIGNS = { good: "ok  ", warning: "WARN", bad: "BAD " } as const;
+
+function show(findings: readonly Finding[]): string {
+  return findings.map(({ state, about, text }) => `${SIGNS[state]}  ${about}: ${text}`).join("\n");
+}
+
+/** `muster doctor`: whether all is well, and what is not. */
+export function doctorCommand(): Command {
+  return new Command("doctor")
+    .description(
+      "look at servers, streams, clocks, scheduler, workers and dead letters; exits with 1 where something is bad",
+    )
+    .option("--json", "print JSON")
+    .addHelpText("after", EXAMPLES)
+    .action(async (options: OutputOptions) => {
+      const findings = await examine();
+      print({ findings }, options, () => show(findings));
+      if (findings.some(({ state }) => state === "bad")) throw new FailedError("Something is bad");
+    });
+}

@@ -1,0 +1,142 @@
+import { openDatabase, requireMigrated } from "@muster/logic";
+import { pilotTasks } from "@muster/pilot-tasks";
+import { escapeControls } from "@muster/service";
+import {
+  type Broker,
+  connectNats,
+  countDeadLetters,
+  findLeader,
+  inspectStreams,
+  listUnknownTasks,
+  listWorkers,
+  measureClock,
+  openBroker,
+  type StreamState,
+} from "@muster/tasks";
+import { count } from "../print/output.ts";
+import { shortly } from "../print/time.ts";
+import { describeFailure } from "../run/failure.ts";
+import { locateDatabase, locateNats } from "../run/servers.ts";
+
+/** One thing that was looked at. */
+export interface Finding {
+  readonly about: string;
+  readonly state: "good" | "warning" | "bad";
+  /** What was found, and what to do about it where it is not good. */
+  readonly text: string;
+}
+
+/** A stream that is so much younger than the oldest had gone meanwhile, ms. */
+const YOUNGER_MS = 60_000;
+const REMARKABLE_CLOCK_MS = 2_000;
+
+const good = (about: string, text: string): Finding => ({ about, state: "good", text });
+const warning = (about: string, text: string): Finding => ({ about, state: "warning", text });
+const bad = (about: string, text: string): Finding => ({ about, state: "bad", text });
+
+/** Runs one look; what it throws is a finding too. */
+async function look(about: string, work: () => Promise<readonly Finding[]>): Promise<readonly Finding[]> {
+  try {
+    return await work();
+  } catch (error) {
+    return [bad(about, escapeControls(describeFailure(error)))];
+  }
+}
+
+async function examineDatabase(): Promise<readonly Finding[]> {
+  await using database = await openDatabase({
+    url: await locateDatabase(),
+    poolSize: 1,
+    applicationName: "muster doctor",
+  });
+  await database.transaction(requireMigrated);
+  return [good("PostgreSQL", "answers, and its schema is up to date")];
+}
+
+function examineStreams(streams: readonly StreamState[]): readonly Finding[] {
+  const missing = streams.filter(({ createdAt }) => createdAt === undefined).map(({ name }) => name);
+  if (missing.length === streams.length) return [warning("streams", "there is none yet; the first app declares them")];
+  if (missing.length > 0)
+    return [bad("streams", `${missing.join(", ")} had gone; any app that runs declares them again`)];
+  const times = streams.map(({ createdAt }) => createdAt?.getTime() ?? 0);
+  const oldest = Math.min(...times);
+  const younger = streams.filter(({ createdAt }) => (createdAt?.getTime() ?? 0) > oldest + YOUNGER_MS);
+  return [
+    good("streams", `${streams.length} are there`),
+    ...younger.map(({ name, createdAt }) =>
+      warning(
+        "streams",
+        `${name} is younger than the others: it had gone, and was declared again at ${createdAt?.toISOString()}`,
+      ),
+    ),
+  ];
+}
+
+async function examineClock(broker: Broker): Promise<readonly Finding[]> {
+  const aheadMs = Math.round(await measureClock(broker));
+  const text = `this machine's is ${Math.abs(aheadMs)} ms ${aheadMs < 0 ? "behind" : "ahead of"} the broker's`;
+  return [Math.abs(aheadMs) < REMARKABLE_CLOCK_MS ? good("clock", text) : warning("clock", `${text}; set it`)];
+}
+
+async function examineScheduler(broker: Broker): Promise<readonly Finding[]> {
+  const leader = await findLeader(broker);
+  if (leader !== undefined) return [good("scheduler", `${escapeControls(leader)} leads`)];
+  return [bad("scheduler", "none leads; periodic tasks do not come; start one")];
+}
+
+async function examineWorkers(broker: Broker): Promise<readonly Finding[]> {
+  const workers = await listWorkers(broker);
+  const known = workers.flatMap((worker) => worker.tasks);
+  const findings = pilotTasks.map(({ name }) => {
+    const number = known.filter((task) => task === name).length;
+    return number > 0
+      ? good("workers", `${count(number, "worker")} for ${name}`)
+      : bad("workers", `none for ${name}; start one`);
+  });
+  const unknown = await listUnknownTasks(broker, known);
+  return [
+    ...findings,
+    ...unknown.map(({ task, vo, count: number, oldestAt }) => {
+      const age = shortly(Date.now() - oldestAt.getTime());
+      return warning(
+        "tasks",
+        escapeControls(`no running worker knows ${task}: ${count(number, "task")} of ${vo} for ${age}`),
+      );
+    }),
+  ];
+}
+
+async function examineDead(broker: Broker): Promise<readonly Finding[]> {
+  const dead = await countDeadLetters(broker);
+  if (dead === 0) return [good("dead letters", "none")];
+  return [warning("dead letters", `${count(dead, "dead letter")}; see \`muster dead list\``)];
+}
+
+async function examineNats(): Promise<readonly Finding[]> {
+  const nc = await connectNats({ ...(await locateNats()), name: "muster doctor" });
+  try {
+    const findings: Finding[] = [good("NATS", `${nc.info?.version ?? "a server"} answers at ${nc.getServer()}`)];
+    // Looked at before a broker is opened, since that declares what is missing.
+    const streams = await inspectStreams(nc);
+    findings.push(...examineStreams(streams));
+    if (streams.some(({ createdAt }) => createdAt === undefined)) return findings;
+    const broker = await openBroker(nc);
+    for (const [about, work] of Object.entries({
+      clock: examineClock,
+      scheduler: examineScheduler,
+      workers: examineWorkers,
+      "dead letters": examineDead,
+    })) {
+      findings.push(...(await look(about, () => work(broker))));
+    }
+    return findings;
+  } finally {
+    await nc.close();
+  }
+}
+
+/** Looks at everything. Never throws: what cannot be looked at is a finding. */
+export async function examine(): Promise<readonly Finding[]> {
+  const [database, nats] = await Promise.all([look("PostgreSQL", examineDatabase), look("NATS", examineNats)]);
+  return [...database, ...nats];
+}

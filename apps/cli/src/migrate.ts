@@ -1,0 +1,22 @@
+import { migrate } from "@muster/logic";
+import { Command } from "commander";
+import { type OutputOptions, print } from "./print/output.ts";
+import { locateDatabase } from "./run/servers.ts";
+
+const EXAMPLE = `
+Example:
+  DATABASE_URL=postgres://muster:secret@db.example.org/muster muster migrate`;
+
+/** `muster migrate`: brings the database's schema up to this program's. */
+export function migrateCommand(): Command {
+  return new Command("migrate")
+    .description("create the database's tables, or bring them up to date; harmless when they are, and while apps run")
+    .option("--json", "print JSON")
+    .addHelpText("after", EXAMPLE)
+    .action(async (options: OutputOptions) => {
+      const applied = await migrate(await locateDatabase());
+      print({ applied }, options, () =>
+        applied.length === 0 ? "the schema is up to date" : `applied ${applied.join(", ")}`,
+      );
+    });
+}

@@ -1,0 +1,46 @@
+import { getPilotShares, type PilotShare } from "@muster/logic";
+import { Command } from "commander";
+import { type OutputOptions, print, tableText } from "../print/output.ts";
+import { withDatabase } from "../run/servers.ts";
+
+const EXAMPLES = `
+Examples:
+  muster pilot summary
+  muster pilot summary --vo lhcb --json`;
+
+interface SummaryOptions extends OutputOptions {
+  readonly vo?: string;
+  readonly ce?: string;
+}
+
+const STATUSES = ["submitted", "running", "done", "failed"] as const;
+
+function totalOf(shares: readonly PilotShare[]): Record<string, number> {
+  const sum = (status: (typeof STATUSES)[number]) => shares.reduce((total, share) => total + share[status], 0);
+  return Object.fromEntries(STATUSES.map((status) => [status.toUpperCase(), sum(status)]));
+}
+
+function show(shares: readonly PilotShare[]): string {
+  if (shares.length === 0) return "There is no pilot yet";
+  const total = totalOf(shares);
+  const rows = shares.map((share) => [share.ceName, share.vo, ...STATUSES.map((status) => String(share[status]))]);
+  const last = ["all", "", ...STATUSES.map((status) => String(total[status.toUpperCase()]))];
+  return tableText(["CE", "VO", ...STATUSES.map((status) => `#${status.toUpperCase()}`)], [...rows, last]);
+}
+
+/** `muster pilot`: what became of the pilots. */
+export function pilotCommand(): Command {
+  return new Command("pilot").description("pilots: summary").addCommand(
+    new Command("summary")
+      .description("count pilots by CE, VO and status")
+      .option("--vo <vo>", "only this VO's")
+      .option("--ce <name>", "only those at this CE")
+      .option("--json", "print JSON")
+      .addHelpText("after", EXAMPLES)
+      .action(async (options: SummaryOptions) => {
+        const all = await withDatabase((database) => database.transaction(getPilotShares));
+        const shares = all.filter(({ vo, ceName }) => vo === (options.vo ?? vo) && ceName === (options.ce ?? ceName));
+        print({ pilots: totalOf(shares), shares }, options, () => show(shares));
+      }),
+  );
+}

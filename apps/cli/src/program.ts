@@ -1,0 +1,41 @@
+import { Command } from "commander";
+import { ceCommand } from "./ce/command.ts";
+import { deadCommand } from "./dead/command.ts";
+import { doctorCommand } from "./doctor/command.ts";
+import { migrateCommand } from "./migrate.ts";
+import { pilotCommand } from "./pilot/command.ts";
+import { scheduleCommand } from "./schedule/command.ts";
+import { taskCommand } from "./task/command.ts";
+import { upCommand } from "./up/command.ts";
+import { voCommand } from "./vo/command.ts";
+
+const NOTES = `
+NATS_URL, NATS_CREDS and DATABASE_URL say where the servers are. Where they do not, those of a \`muster up\` are used that runs in this
+folder or above, or on the data folder MUSTER_DATA_DIR.
+
+Exit codes: 0 done, 1 failed, 2 the command line is wrong. With --json standard output holds one JSON document or nothing.`;
+
+/** Makes commander throw in place of ending the process, in every command below too. */
+function throwing(command: Command): Command {
+  command.exitOverride();
+  for (const each of command.commands) throwing(each);
+  return command;
+}
+
+/** The whole `muster` command. Parsing throws `CommanderError`, and what the commands throw. */
+export function createProgram(): Command {
+  const program = new Command("muster")
+    .description("the operator's command of Muster, which sends pilots to grid sites")
+    .showHelpAfterError("(see --help)")
+    .addHelpText("after", NOTES)
+    .addCommand(upCommand())
+    .addCommand(migrateCommand())
+    .addCommand(voCommand())
+    .addCommand(ceCommand())
+    .addCommand(taskCommand())
+    .addCommand(deadCommand())
+    .addCommand(scheduleCommand())
+    .addCommand(pilotCommand())
+    .addCommand(doctorCommand());
+  return throwing(program);
+}

@@ -1,0 +1,33 @@
+import { redactUrls } from "@muster/service";
+import { CommanderError } from "commander";
+import { ZodError } from "zod";
+
+/** The command line cannot be carried out as it was written. The process exits with 2. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+/** The command's answer is printed already, and is a bad one. The process exits with 1. */
+export class FailedError extends Error {
+  override readonly name = "FailedError";
+}
+
+/** What an operator reads of an error: one line where one says it all. */
+export function describeFailure(error: unknown): string {
+  if (error instanceof ZodError) {
+    return error.issues.map(({ path, message }) => `${path.join(".") || "value"}: ${message}`).join("; ");
+  }
+  if (error instanceof AggregateError && error.message === "") return error.errors.map(describeFailure).join("; ");
+  return redactUrls(error instanceof Error ? error.message : String(error));
+}
+
+/** The exit code for an error: 2 for a command that cannot be, 1 for one that did not succeed, 0 where only help was asked for. */
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  return error instanceof UsageError ? 2 : 1;
+}
+
+/** Whether the user has been told already. */
+export function isTold(error: unknown): boolean {
+  return error instanceof CommanderError || error instanceof FailedError;
+}

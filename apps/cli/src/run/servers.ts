@@ -1,0 +1,61 @@
+import { type Database, getHighestFence, openDatabase, requireMigrated } from "@muster/logic";
+import { locateServer, readSettings } from "@muster/service";
+import { type Broker, connectNats, openBroker, type Observer } from "@muster/tasks";
+
+const NAME = "muster";
+
+/** What goes on beside the command's answer belongs on standard error. */
+const onStandardError: Observer = {
+  alarm: (message) => console.error(message),
+  note() {},
+  step() {},
+};
+
+/** The database that the settings name. Throws `ServersUnknownError`. */
+export async function locateDatabase(): Promise<string> {
+  return await locateServer("databaseUrl", readSettings());
+}
+
+/** NATS as the settings name it. Throws `ServersUnknownError`. */
+export async function locateNats(): Promise<{ readonly url: string; readonly credsFile: string | undefined }> {
+  const settings = readSettings();
+  return { url: await locateServer("natsUrl", settings), credsFile: settings.natsCreds };
+}
+
+/** Runs `work` on the database, whose schema must be the one of this program. */
+export async function withDatabase<Answer>(work: (database: Database) => Promise<Answer>): Promise<Answer> {
+  await using database = await openDatabase({ url: await locateDatabase(), poolSize: 2, applicationName: NAME });
+  await database.transaction(requireMigrated);
+  return await work(database);
+}
+
+/** Runs `work` on NATS, whose streams are declared where they are missing. */
+export async function withBroker<Answer>(
+  work: (broker: Broker) => Promise<Answer>,
+  highestFence?: () => Promise<number>,
+): Promise<Answer> {
+  const nc = await connectNats({ ...(await locateNats()), name: NAME });
+  try {
+    const fence = highestFence === undefined ? {} : { highestFence };
+    return await work(await openBroker(nc, { observer: onStandardError, ...fence }));
+  } finally {
+    await nc.close();
+  }
+}
+
+/** Both at once. */
+export interface Both {
+  readonly broker: Broker;
+  readonly database: Database;
+  readonly nats: { readonly url: string; readonly credsFile: string | undefined };
+  highestFence(): Promise<number>;
+}
+
+/** Runs `work` on NATS and the database. */
+export async function withBoth<Answer>(work: (both: Both) => Promise<Answer>): Promise<Answer> {
+  return await withDatabase(async (database) => {
+    const highestFence = () => database.transaction(getHighestFence);
+    const nats = await locateNats();
+    return await withBroker((broker) => work({ broker, database, nats, highestFence }), highestFence);
+  });
+}

@@ -1,0 +1,49 @@
+import { pilotTasks } from "@muster/pilot-tasks";
+import { measureClock, readConfiguration, type ScheduleRow, scheduleTable } from "@muster/tasks";
+import { Command, InvalidArgumentError } from "commander";
+import { type OutputOptions, print, tableText } from "../print/output.ts";
+import { withBroker } from "../run/servers.ts";
+
+interface ListOptions extends OutputOptions {
+  readonly task?: string;
+  readonly vo?: string;
+  readonly times: number;
+}
+
+function parseTimes(text: string): number {
+  const times = /^[0-9]{1,3}$/.test(text) ? Number(text) : 0;
+  if (times >= 1 && times <= 100) return times;
+  throw new InvalidArgumentError("Times are a whole number from 1 to 100.");
+}
+
+function show(rows: readonly ScheduleRow[]): string {
+  if (rows.length === 0) return "There is no such schedule; a schedule per VO needs a VO, see `muster vo add`";
+  return tableText(
+    ["TASK", "VO", "INSTANCE", "SCHEDULE", "STATE", "LAST", "NOW", "NEXT"],
+    rows.map(({ task, vo, instance, schedule, state, since, isOccupied, next }) => [
+      ...[task, vo, instance, schedule, state, since?.toISOString() ?? "never"],
+      isOccupied ? "waits or runs" : "idle",
+      next.map((at) => at.toISOString()).join(" "),
+    ]),
+  );
+}
+
+/** `muster schedule list`. */
+export function listSchedulesCommand(): Command {
+  return new Command("list")
+    .alias("next")
+    .description("all schedules in force, and the times at which they will fire (UTC)")
+    .option("--task <task>", "only this task's")
+    .option("--vo <vo>", "only this VO's")
+    .option("--times <number>", "so many coming times of each", parseTimes, 1)
+    .option("--json", "print JSON")
+    .action(async (options: ListOptions) => {
+      const rows = await withBroker(async (broker) => {
+        const configuration = await readConfiguration(broker);
+        const now = Date.now() - (await measureClock(broker));
+        return await scheduleTable(broker, { tasks: pilotTasks, configuration, times: options.times, now });
+      });
+      const wanted = rows.filter(({ task, vo }) => task === (options.task ?? task) && vo === (options.vo ?? vo));
+      print(wanted, options, () => show(wanted));
+    });
+}

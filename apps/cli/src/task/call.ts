@@ -1,0 +1,50 @@
+import { pilotDeps, type PilotDeps } from "@muster/pilot-tasks";
+import { callTask, readConfiguration, type TaskOver } from "@muster/tasks";
+import { Command } from "commander";
+import { count, type OutputOptions, print } from "../print/output.ts";
+import { checkActive, taskNamed } from "../run/names.ts";
+import { withBoth } from "../run/servers.ts";
+import { readPayload } from "./payload.ts";
+
+const EXAMPLES = `
+Examples:
+  muster task call MyPilotReportTask
+  muster task call MyPilotTask '{"ceName":"ce01.example.org"}' --vo lhcb --json`;
+
+interface CallTaskOptions extends OutputOptions {
+  readonly vo?: string;
+}
+
+async function call(name: string, argument: string | undefined, options: CallTaskOptions): Promise<void> {
+  const task: TaskOver<PilotDeps> = taskNamed(name);
+  const payload = await readPayload(argument);
+  const interrupted = new AbortController();
+  const interrupt = () => interrupted.abort(new Error("The call was interrupted; what it had begun is rolled back"));
+  process.once("SIGINT", interrupt).once("SIGTERM", interrupt);
+  const called = await withBoth(async ({ broker, database, nats, highestFence }) => {
+    checkActive(await readConfiguration(broker), options.vo);
+    return await callTask({
+      ...{ broker, nats, highestFence, task, payload, vo: options.vo },
+      ledger: database.unitOfWork,
+      deps: pilotDeps({ log: (message, fields) => console.error(message, JSON.stringify(fields)) }),
+      signal: interrupted.signal,
+    });
+  });
+  print(called, options, () => {
+    const { result, spawned } = called;
+    const children = spawned.length === 0 ? [] : [`and published ${count(spawned.length, "child task")}`];
+    return [JSON.stringify(result, null, 2), ...children].join("\n");
+  });
+}
+
+/** `muster task call`. */
+export function callTaskCommand(): Command {
+  return new Command("call")
+    .description("run one task in this process, under its real locks, and print its result; limiters are skipped")
+    .argument("<task>", "its name")
+    .argument("[payload]", "JSON, or - for standard input (default: {})")
+    .option("--vo <vo>", "the VO that it is for, where the task is per VO")
+    .option("--json", "print JSON")
+    .addHelpText("after", EXAMPLES)
+    .action(call);
+}

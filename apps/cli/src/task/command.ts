@@ -1,0 +1,13 @@
+import { Command } from "commander";
+import { callTaskCommand } from "./call.ts";
+import { listTasksCommand } from "./list.ts";
+import { publishTaskCommand } from "./publish.ts";
+
+/** `muster task`: what runs, and what waits. */
+export function taskCommand(): Command {
+  return new Command("task")
+    .description("tasks: publish, call, list")
+    .addCommand(publishTaskCommand())
+    .addCommand(callTaskCommand())
+    .addCommand(listTasksCommand());
+}
