@@ -180,3 +180,27 @@ test("a subject that no task has is left alone by workers, and swept into DEAD w
   for (const { subject, reason } of letters) t.regex(reason, /^Cannot /, subject);
   t.is(await muster.waiting(), 1); // a newer worker may know that task
 });
+
+test("a payload of a newer version than the worker knows is no mistake: it waits for a worker that knows it", async (t) => {
+  const NewGreetTask = defineTask({
+    name: "GreetTask",
+    per: "vo",
+    payload: z.object({ firstName: z.string() }),
+    payloadVersion: 2,
+    execute: ({ payload }) => `hello ${payload.firstName}`,
+  });
+  const newer = { vo: "lhcb", payload: { firstName: "Ada" } };
+  await using muster = await startMuster();
+  const old = await muster.startWorker({ tasks: [GreetTask] });
+  const { taskId } = await muster.publish(NewGreetTask, newer);
+  const { reason } = await muster.event("abandoned", taskId);
+  t.regex(reason ?? "", /version 2 of GreetTask's payload: this worker knows version 1/);
+  await old.drain();
+  t.is(await muster.waiting(), 1);
+  t.deepEqual(await muster.deadLetters(), []);
+  await muster.startWorker({ tasks: [NewGreetTask] });
+  const second = await muster.publish(NewGreetTask, newer);
+  await muster.event("done", second.taskId);
+  const older = await muster.publish(GreetTask, { ...good, taskId: "older" });
+  await muster.event("refused", older.taskId);
+});

@@ -20,4 +20,6 @@ export interface PublishableTask<Payload extends JsonObject = JsonObject> {
   readonly name: string;
   readonly per: "vo" | "all";
   readonly payload: StandardSchemaV1<unknown, Payload>;
+  /** Of the payload's form; absent: 1. */
+  readonly payloadVersion?: number;
 }

@@ -49,6 +49,7 @@ export interface TaskDefinition<
   Result = unknown,
   Effect extends EffectKind = EffectKind,
 > extends PublishableTask<Payload> {
+  readonly payloadVersion: number;
   readonly effect: Effect;
   readonly priority: Priority;
   readonly size: Size;
@@ -76,6 +77,7 @@ export type EffectKind = "once" | "at-least-once";
 
 /** Any definition, where payload and deps are not of interest. Method bivariance lets every definition be one. */
 export interface AnyTask extends PublishableTask {
+  readonly payloadVersion: number;
   readonly effect: EffectKind;
   readonly priority: Priority;
   readonly size: Size;
@@ -95,6 +97,11 @@ export interface TaskSpec<Payload extends JsonObject, Deps, Result> {
   readonly per?: "vo" | "all";
   /** Checks and types the payload; any Standard Schema. Default: the empty object. */
   readonly payload?: StandardSchemaV1<unknown, Payload>;
+  /**
+   * Raise it with a change of the payload that older workers cannot read, default 1: such a task waits for a worker of its version,
+   * where an older one would refuse it.
+   */
+  readonly payloadVersion?: number;
   /** Default `normal`. */
   readonly priority?: Priority;
   /** Default `medium`. */
@@ -122,8 +129,12 @@ function define<Payload extends JsonObject, Deps, Result, Effect extends EffectK
   const size = spec.size ?? "medium";
   const timeoutMs = spec.timeoutMs ?? TIMEOUT_MS[size];
   const lockWaitMs = spec.lockWaitMs ?? 600_000;
+  const payloadVersion = spec.payloadVersion ?? 1;
   if (!(timeoutMs >= 1 && timeoutMs <= 86_400_000)) {
     throw new RangeError(`Cannot define ${spec.name}: timeoutMs is ${timeoutMs}; give 1 to 86,400,000`);
+  }
+  if (!(Number.isSafeInteger(payloadVersion) && payloadVersion >= 1)) {
+    throw new RangeError(`Cannot define ${spec.name}: payloadVersion is ${payloadVersion}; give a whole number from 1`);
   }
   const definition: TaskDefinition<Payload, Deps, Result, Effect> = {
     name: checkTaskName(spec.name),
@@ -131,6 +142,7 @@ function define<Payload extends JsonObject, Deps, Result, Effect extends EffectK
     // Without a schema the payload's type parameter is inferred as the empty object.
     payload:
       spec.payload ?? (EmptyPayload as StandardSchemaV1<unknown, JsonObject> as StandardSchemaV1<unknown, Payload>),
+    payloadVersion,
     effect,
     priority: spec.priority ?? "normal",
     size,

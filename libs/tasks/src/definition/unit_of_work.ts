@@ -9,6 +9,8 @@ export interface SpawnedTask {
   readonly task: string;
   readonly vo: string;
   readonly payload: JsonObject;
+  /** Of the payload's form; absent: 1. */
+  readonly payloadVersion?: number;
   /** Earliest start, RFC 3339 in UTC; absent: at once. */
   readonly startAt?: string;
 }

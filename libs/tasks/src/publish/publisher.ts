@@ -66,6 +66,11 @@ export function voFor(task: PublishableTask, vo: string | undefined): string {
   return vo;
 }
 
+/** The version of `task`'s payloads, where a message has to say it. */
+export function versionOf({ payloadVersion = 1 }: PublishableTask): Pick<SpawnedTask, "payloadVersion"> {
+  return payloadVersion === 1 ? {} : { payloadVersion };
+}
+
 /** Checks a payload and its size for `task`. Throws `PayloadRefusedError`. */
 export async function checkedPayload<Payload extends JsonObject>(
   task: PublishableTask<Payload>,
@@ -102,6 +107,7 @@ export function createPublisher(broker: Broker): Publisher {
       task: task.name,
       vo,
       payload,
+      ...versionOf(task),
       ...(options.at === undefined ? {} : { startAt: options.at.toISOString() }),
     };
     const ack = await publishSurely(broker, messageOf(outgoing));

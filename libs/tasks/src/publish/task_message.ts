@@ -9,6 +9,7 @@ import {
   TASK_GROUP,
   TASK_ID,
   TASK_PARENT,
+  TASK_PAYLOAD_VERSION,
   TRACEPARENT,
 } from "../wire/headers.ts";
 import type { OutgoingMessage } from "../wire/publish_surely.ts";
@@ -25,6 +26,7 @@ export function messageOf(task: SpawnedTask, parent?: string): OutgoingMessage {
   headers.set(TASK_ID, task.taskId);
   headers.set(MSG_ID, task.taskId);
   if (parent !== undefined) headers.set(TASK_PARENT, parent);
+  if (task.payloadVersion !== undefined) headers.set(TASK_PAYLOAD_VERSION, String(task.payloadVersion));
   const body = JSON.stringify(task.payload);
   if (task.startAt === undefined || Date.parse(task.startAt) <= Date.now())
     return { subject: taskSubject(task), body, headers };
@@ -48,8 +50,8 @@ export interface NextAttempt {
   readonly headers: MsgHdrs | undefined;
 }
 
-/** Who asked for a task stays the same over its attempts. */
-const KEPT = [TASK_PARENT, TASK_GROUP, TRACEPARENT];
+/** Who asked for a task, and in what form, stays the same over its attempts. */
+const KEPT = [TASK_PAYLOAD_VERSION, TASK_PARENT, TASK_GROUP, TRACEPARENT];
 
 /** The message that starts a task's next attempt at its time. A repeat replaces the schedule that still waits. */
 export function retryMessageOf(next: NextAttempt): Omit<OutgoingMessage, "body"> {

@@ -1,6 +1,6 @@
 import type { MsgHdrs } from "@nats-io/nats-core";
 import { createHash } from "node:crypto";
-import { MSG_ID, SCHEDULER, TASK_ATTEMPT, TASK_ID } from "./headers.ts";
+import { MSG_ID, SCHEDULER, TASK_ATTEMPT, TASK_ID, TASK_PAYLOAD_VERSION } from "./headers.ts";
 import { InvalidNameError } from "./names.ts";
 import { unescapeToken } from "./token.ts";
 
@@ -86,18 +86,26 @@ export function taskIdOf(
   return `${delivery.stream}-${delivery.streamSequence}-${delivery.storedAtNs}`;
 }
 
-/** The attempt a message asks for, 1 where it says nothing. Throws `InvalidNameError` for anything but a whole number from 1 to 1,000,000. */
-export function attemptOf(headers: MsgHdrs | undefined): number {
-  const text = headers?.get(TASK_ATTEMPT);
+/** A header that counts from 1, which it is where nothing is said. Throws `InvalidNameError` for anything but a whole number to 1,000,000. */
+function numberIn(headers: MsgHdrs | undefined, name: string, noun: string): number {
+  const text = headers?.get(name);
   if (!text) return 1;
-  const attempt = Number(text);
-  if (!/^[0-9]{1,7}$/.test(text) || attempt < 1 || attempt > 1_000_000) {
-    throw new InvalidNameError({
-      what: `header ${TASK_ATTEMPT}`,
-      value: text,
-      problem: "it is no attempt number",
-      rule: "leave it out, or give a whole number from 1",
-    });
-  }
-  return attempt;
+  const number = Number(text);
+  if (/^[0-9]{1,7}$/.test(text) && number >= 1 && number <= 1_000_000) return number;
+  throw new InvalidNameError({
+    what: `header ${name}`,
+    value: text,
+    problem: `it is no ${noun}`,
+    rule: "leave it out, or give a whole number from 1",
+  });
+}
+
+/** The attempt that a message asks for, 1 where it says nothing. Throws `InvalidNameError`. */
+export function attemptOf(headers: MsgHdrs | undefined): number {
+  return numberIn(headers, TASK_ATTEMPT, "attempt number");
+}
+
+/** The version of a message's payload, 1 where it says nothing. Throws `InvalidNameError`. */
+export function payloadVersionOf(headers: MsgHdrs | undefined): number {
+  return numberIn(headers, TASK_PAYLOAD_VERSION, "version number");
 }

@@ -4,6 +4,8 @@ import type { Msg, MsgHdrs } from "@nats-io/nats-core";
 export const TASK_ID = "Task-Id";
 export const MSG_ID = "Nats-Msg-Id";
 export const TASK_ATTEMPT = "Task-Attempt";
+/** Of the payload's form, where it is not 1. */
+export const TASK_PAYLOAD_VERSION = "Task-Payload-Version";
 export const TASK_PARENT = "Task-Parent";
 export const TASK_GROUP = "Task-Group";
 export const TRACEPARENT = "traceparent";

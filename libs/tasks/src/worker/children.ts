@@ -3,7 +3,7 @@ import { canonicalJson, type JsonObject } from "../definition/json.ts";
 import { checkPayload, PayloadRefusedError, sizeProblem } from "../definition/payload.ts";
 import type { PublishableTask, ScheduleOptions, SpawnOptions } from "../definition/publishable.ts";
 import type { SpawnedTask } from "../definition/unit_of_work.ts";
-import { voFor } from "../publish/publisher.ts";
+import { versionOf, voFor } from "../publish/publisher.ts";
 import { boundId, checkTaskId } from "../wire/delivery.ts";
 import { checkAddress } from "../wire/subject.ts";
 import { createHash } from "node:crypto";
@@ -79,10 +79,10 @@ export class Children implements AmbientPublisher {
       const limit = this.#maxPayloadBytes;
       throw new PayloadRefusedError(task.name, `it has ${bytes} bytes of JSON; ${limit} are the limit`);
     }
-    return this.#add({ task: task.name, vo, payload: JSON.parse(text) }, options);
+    return this.#add({ task: task.name, vo, payload: JSON.parse(text), ...versionOf(task) }, options);
   }
 
-  #add({ task, vo, payload }: Omit<SpawnedTask, "taskId">, { key, at }: SpawnOptions): string {
+  #add({ task, vo, payload, ...version }: Omit<SpawnedTask, "taskId">, { key, at }: SpawnOptions): string {
     if (this.#spawned.size >= MAX_CHILDREN) {
       throw new RangeError(
         `Cannot spawn ${task}: this run has ${MAX_CHILDREN} children already, the most there may be`,
@@ -96,7 +96,7 @@ export class Children implements AmbientPublisher {
       );
     }
     const startAt = at === undefined ? {} : { startAt: at.toISOString() };
-    this.#spawned.set(taskId, { taskId, task, vo, payload, ...startAt });
+    this.#spawned.set(taskId, { taskId, task, vo, payload, ...version, ...startAt });
     return taskId;
   }
 

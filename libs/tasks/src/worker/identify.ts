@@ -1,7 +1,7 @@
 import type { JsonObject } from "../definition/json.ts";
 import { checkPayload, payloadHash, readPayload } from "../definition/payload.ts";
 import type { OutcomeRow, UnitOfWork } from "../definition/unit_of_work.ts";
-import { attemptOf, checkTaskId, taskIdOf } from "../wire/delivery.ts";
+import { attemptOf, checkTaskId, payloadVersionOf, taskIdOf } from "../wire/delivery.ts";
 import { oneLine, TASK_ATTEMPT, TASK_ERRORS } from "../wire/headers.ts";
 import type { ReceivedTask } from "./received_task.ts";
 
@@ -43,6 +43,14 @@ export class TaskRefusedError extends Error {
   }
 }
 
+/** The payload is of a form that this worker is too old for. Its message goes back, for a newer one. */
+export class NewerPayloadError extends Error {
+  override readonly name = "NewerPayloadError";
+  constructor(task: string, version: number, known: number) {
+    super(`Cannot read version ${version} of ${task}'s payload: this worker knows version ${known}; start a newer one`);
+  }
+}
+
 /** An error as one line of at most 1 KiB. */
 export function describeError(error: unknown): string {
   return oneLine(error instanceof Error ? `${error.name}: ${error.message}` : String(error));
@@ -55,7 +63,10 @@ export function byId(received: ReceivedTask): IdentifiedTask {
   return { received, taskId: taskIdOf(headers, delivery), attempt: Number.isInteger(claimed) ? claimed : 1 };
 }
 
-/** Reads the headers and the payload. Throws {@linkcode TaskRefusedError}, `InvalidNameError` or `PayloadRefusedError`. */
+/**
+ * Reads the headers and the payload. Throws {@linkcode TaskRefusedError}, `InvalidNameError`, `PayloadRefusedError` or
+ * {@linkcode NewerPayloadError}.
+ */
 export async function prepare(received: ReceivedTask, ledger: UnitOfWork<unknown>): Promise<PreparedTask> {
   const { taskId } = byId(received);
   if (received.headersProblem !== undefined) {
@@ -70,6 +81,9 @@ export async function prepare(received: ReceivedTask, ledger: UnitOfWork<unknown
       `the id belongs to VO ${vo}, the task to ${received.vo}; give it an id of its own`,
     );
   }
+  const version = payloadVersionOf(received.headers);
+  const { name, payloadVersion } = received.definition;
+  if (version > payloadVersion) throw new NewerPayloadError(name, version, payloadVersion);
   const raw = readPayload(received.definition.name, received.body);
   const payload = await checkPayload(received.definition, raw);
   const errors = received.definition.effect === "once" ? [] : (received.headers?.values(TASK_ERRORS) ?? []);

@@ -13,6 +13,7 @@ import {
   covers,
   describeError,
   type IdentifiedTask,
+  NewerPayloadError,
   type PreparedTask,
   prepare,
   TaskRefusedError,
@@ -24,6 +25,8 @@ import { handBack, refuse, type SettleContext, settleByRow, tell } from "./settl
 const LEDGER_HORIZON_MS = 29 * 86_400_000;
 /** A task goes back for about this long when the database or the broker cannot answer, ms. */
 const OUTAGE_DELAY_MS = 2_000;
+/** It goes back for so long when its payload is of a newer version than this worker knows, ms. */
+const NEWER_DELAY_MS = 30_000;
 
 /** What a task's run needs of its worker. */
 export interface RunContext extends SettleContext {
@@ -86,7 +89,8 @@ export async function runTask(context: RunContext, received: ReceivedTask, waiti
 function abandon(context: RunContext, task: IdentifiedTask, cause: unknown): TaskEnd {
   tell(context, task, { step: "abandoned", reason: describeError(cause) });
   const isDrained = cause instanceof DrainedError;
-  handBack(context, task, isDrained ? 0 : OUTAGE_DELAY_MS * (0.75 + Math.random() / 2));
+  const delayMs = cause instanceof NewerPayloadError ? NEWER_DELAY_MS : OUTAGE_DELAY_MS;
+  handBack(context, task, isDrained ? 0 : delayMs * (0.75 + Math.random() / 2));
   return isDrained ? HANDED_BACK : OVER;
 }
 
