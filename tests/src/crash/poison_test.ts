@@ -49,7 +49,8 @@ test("I8: a task that kills its process is a dead letter after six runs, and tho
   await muster.settled();
   t.is(worker.watcher.alarms.length, 0);
   for (const { taskId } of tame) t.true(muster.events.of(taskId).includes("done"));
-  t.deepEqual(await muster.results("starts."), []);
+  // A count is taken back after the ack.
+  await until(async () => ((await muster.results("starts.")).length === 0 ? true : undefined), "the end of all counts");
 });
 
 test("I7: a task that was handed back ten thousand times is no poison", async (t) => {
@@ -72,5 +73,5 @@ test("I7: a task that was handed back ten thousand times is no poison", async (t
   await muster.event("done", taskId);
   t.deepEqual(muster.events.of(taskId), ["started", "done"], muster.events.steps.map(({ reason }) => reason).join());
   await until(async () => ((await muster.waiting()) === 0 ? true : undefined), "its ack");
-  t.deepEqual(await muster.results("starts."), []);
+  await until(async () => ((await muster.results("starts.")).length === 0 ? true : undefined), "the end of its count");
 });
