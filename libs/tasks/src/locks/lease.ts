@@ -79,11 +79,11 @@ const PAUSE_MS = 250;
 /** Frees the lock by compare-and-set, whatever renewal came between. Answers the mark's revision, or undefined if it was ours no more. */
 async function free(
   bucket: LockBucket,
-  { key, record: { holder } }: TakenLock,
+  { key, record: { holder }, slot: { ttlMs } }: TakenLock,
   revision: number,
 ): Promise<number | undefined> {
   for (let expected = revision; ; ) {
-    const mark = await bucket.free(key, expected);
+    const mark = await bucket.free(key, { expected, ttlMs });
     if (mark !== undefined) return mark;
     // A renewal on its way has moved the revision, or our first purge was stored and its answer lost.
     const found = await bucket.read(key);

@@ -7,8 +7,16 @@ import { isConflict } from "../wire/streams.ts";
 export const LOCKS_STREAM = "KV_locks";
 const SUBJECT_PREFIX = "$KV.locks.";
 
-/** How long the mark of a released lock stays, ms: the shortest that the server allows. Every watcher sees it before it goes. */
-export const MARK_TTL_MS = 1_000;
+/**
+ * The mark of a released lock outlives the lock's own TTL by so much, ms. nats-server (2.15.2, measured) forgets over a kill that
+ * a message was purged once its mark has expired: the lock of days gone by would be taken again, for the rest of its TTL.
+ */
+const MARK_BEYOND_MS = 1_000;
+
+/** How long the mark stays that a release of a lock with this TTL leaves, ms. */
+export function markTtlMs(ttlMs: number): number {
+  return ttlMs + MARK_BEYOND_MS;
+}
 /** No single request waits longer, ms; whoever asks decides whether to ask again. */
 const REQUEST_TIMEOUT_MS = 2_000;
 
@@ -42,6 +50,13 @@ export interface LockWrite {
   readonly expected: number;
 }
 
+export interface LockFree {
+  /** The revision that must be stored for the lock to be freed. */
+  readonly expected: number;
+  /** The TTL with which the lock was taken, ms. */
+  readonly ttlMs: number;
+}
+
 /**
  * The KV bucket `locks`, one write or read a call.
  *
@@ -52,7 +67,7 @@ export interface LockBucket {
   /** Takes or renews the lock. Answers the revision, or undefined where another one than `expected` is stored. */
   write(key: string, write: LockWrite): Promise<number | undefined>;
   /** Frees the lock for everyone, and wakes who watches. Answers the mark's revision, or undefined where another one than `expected` is stored. */
-  free(key: string, expected: number): Promise<number | undefined>;
+  free(key: string, free: LockFree): Promise<number | undefined>;
   /** Reads from the stream's leader. */
   read(key: string): Promise<StoredLock | undefined>;
 }
@@ -100,7 +115,7 @@ export async function openLockBucket(nc: NatsConnection): Promise<LockBucket> {
 
   return {
     write: (key, { record, ttlMs, expected }) => put(key, JSON.stringify(record), { ttlMs, expected, purge: false }),
-    free: (key, expected) => put(key, "", { ttlMs: MARK_TTL_MS, expected, purge: true }),
+    free: (key, { expected, ttlMs }) => put(key, "", { ttlMs: markTtlMs(ttlMs), expected, purge: true }),
     async read(key) {
       const found = await jsm.streams.getMessage(LOCKS_STREAM, { last_by_subj: SUBJECT_PREFIX + key });
       if (found === null) return undefined;

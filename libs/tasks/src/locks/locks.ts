@@ -63,7 +63,7 @@ export async function openLocks(options: LocksOptions): Promise<Locks> {
   const { highestFence } = options;
   const { jsm, observer } = broker;
   const room = new WaitingRoom(ttlMs, limits);
-  const marks = new Marks();
+  const marks = new Marks(ttlMs);
 
   let raising: Promise<unknown> | undefined;
   function raise(): Promise<unknown> {

@@ -1,15 +1,21 @@
 import { sharedNowMs } from "./clocks.ts";
-import { MARK_TTL_MS } from "./lock_bucket.ts";
+import { markTtlMs } from "./lock_bucket.ts";
 
-/** A mark is counted upon a little shorter than the server keeps it, ms; a wrong guess costs one more round trip. */
-const TRUSTED_MS = MARK_TTL_MS - 100;
+/** A mark is counted upon so much shorter than the server keeps it, ms; a wrong guess costs one more round trip. */
+const MARGIN_MS = 100;
 
 /**
  * The marks that recent releases left behind. Whoever takes a lock must name its mark's revision, and knowing it saves two
- * round trips just where a lock is in demand. Holds what was released within a second.
+ * round trips just where a lock is in demand. Holds what was released within the locks' TTL.
  */
 export class Marks {
   readonly #marks = new Map<string, { readonly revision: number; readonly untilMs: number }>();
+  readonly #trustedMs: number;
+
+  /** `ttlMs` is the TTL of all locks. */
+  constructor(ttlMs: number) {
+    this.#trustedMs = markTtlMs(ttlMs) - MARGIN_MS;
+  }
 
   note(key: string, revision: number): void {
     const nowMs = sharedNowMs();
@@ -18,7 +24,7 @@ export class Marks {
       this.#marks.delete(old);
     }
     this.#marks.delete(key); // A key that is set again would keep its old place, and the oldest must come first.
-    this.#marks.set(key, { revision, untilMs: nowMs + TRUSTED_MS });
+    this.#marks.set(key, { revision, untilMs: nowMs + this.#trustedMs });
   }
 
   /** The revision of the key's mark, or 0 where none is known. */

@@ -40,6 +40,26 @@ test("leases and waiters outlive a restart of the broker, and what was asked for
   for (const each of [...leases, ...(answer.kind === "held" ? answer.leases : [])]) await each.release();
 });
 
+test("a lock that was released is free after the broker was killed and came back, and nobody waits for its TTL", async (t) => {
+  await using first = await startTestBroker();
+  await using here = await joinGrid(first.url, { worker: "here", ttlMs: 10_000 });
+  await using there = await joinGrid(first.url, { worker: "there", ttlMs: 10_000 });
+  // What lies before it in the bucket's file is what makes the server forget.
+  const older = await hold(here.locks, "older");
+  const released = await hold(here.locks, "released");
+  await released.release();
+  await pause(1_500); // the shortest life of a mark is a second
+  first.kill("SIGKILL");
+  await first.exited;
+  await using _second = await startTestBroker({ port: first.port, dataDir: first.dataDir });
+  for (const { locks } of [there, here]) {
+    const answer = await locks.tryAcquire(["released"], request);
+    t.is(answer.kind, "held");
+    if (answer.kind === "held") for (const lease of answer.leases) await lease.release();
+  }
+  await older.release();
+});
+
 test("a broker that stays away loses every lease at its deadline, before the server could give the lock to another", async (t) => {
   await using server = await startTestBroker();
   await using here = await joinGrid(server.url, { worker: "here" });

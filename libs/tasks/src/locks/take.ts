@@ -82,7 +82,7 @@ async function tryOnce(
   const since = revision === undefined ? firstSent : sent;
   if (elapsedMs(since) < ttlMs - SAFETY_MS) return { kind: "taken", fencingToken: found.revision, sent: since };
   asked.firstSent = undefined;
-  asked.expected = (await bucket.free(key, found.revision)) ?? 0;
+  asked.expected = (await bucket.free(key, { expected: found.revision, ttlMs })) ?? 0;
   return undefined;
 }
 

@@ -44,7 +44,7 @@ test.serial("of 50 racers one wins, on a fresh key and after a release", async (
     const won = answers.flatMap((answer) => (answer.kind === "taken" ? [answer.fencingToken] : []));
     t.is(won.length, 1);
     t.is(answers.filter(({ kind }) => kind === "busy").length, 49);
-    t.not(await party.bucket.free("race", won[0] ?? 0), undefined);
+    t.not(await party.bucket.free("race", { expected: won[0] ?? 0, ttlMs }), undefined);
   }
 });
 
