@@ -84,10 +84,12 @@ test("I23: a task that runs is aborted at the drain's deadline, and starts elsew
   t.true(again.heardAtMs - abandoned.heardAtMs < 500, `it took ${again.heardAtMs - abandoned.heardAtMs} ms`);
 });
 
-test("draining ends in time with the broker away, and a second demand hastens it", async (t) => {
+test("draining ends in time with the broker away and locks held, and a second demand hastens it", async (t) => {
   const LongTask = defineTask({
     name: "LongTask",
     per: "vo",
+    // Nobody answers its release, and it lapses long after the test.
+    locks: () => [siteLock.mutex("ce02")],
     execute: ({ signal }) => pause(60_000, undefined, { signal }),
   });
   await using muster = await startMuster();

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
 import type { AnyTask } from "../definition/task.ts";
 import type { UnitOfWork } from "../definition/unit_of_work.ts";
@@ -28,6 +29,11 @@ const CROWDED_MS = 500;
 const CROWDED_MAX_MS = 16_000;
 /** A draining worker waits this long for the broker's word that it has what was handed back, ms. */
 const FLUSH_MS = 2_000;
+/**
+ * After the drain's deadline, once the tasks' code has ended, what their runs still have to tell the broker is waited for so long, ms:
+ * of a broker that is away the rest comes back by itself, and locks lapse.
+ */
+const LAST_WORDS_MS = 2_000;
 /** A broker that has not answered for this long makes the worker unready, ms. */
 const SILENT_MS = 15_000;
 
@@ -98,6 +104,8 @@ export class Worker {
   #taken: ReceivedTask[] = [];
   #busy = 0;
   #draining: Promise<void> | undefined;
+  /** Aborts at the drain's deadline. */
+  readonly #deadline = new AbortController();
   #idle: (() => void) | undefined;
   #pumping = false;
   readonly #awake: NodeJS.Timeout;
@@ -121,7 +129,7 @@ export class Worker {
       maxPayloadBytes: maxPayloadBytes(broker),
       owns: (task) => keeper.owns(task.id),
       deps: (input) => parts.deps(input),
-      onStart: (attempt) => void this.#running.add(attempt),
+      onStart: (attempt) => this.#begun(attempt),
       onEnd: (attempt) => void this.#running.delete(attempt),
       raiseIfBehind: async () => {
         await locks
@@ -173,9 +181,15 @@ export class Worker {
     return this.#draining;
   }
 
-  /** Aborts what still runs. */
+  /** Aborts what still runs, and what begins yet because it was waiting for an answer. */
   hasten(): void {
-    for (const attempt of this.#running) attempt.abort(new DrainedError("the worker is being stopped"));
+    this.#deadline.abort(new DrainedError("the worker is being stopped"));
+    for (const attempt of this.#running) attempt.abort(this.#deadline.signal.reason);
+  }
+
+  #begun(attempt: RunningAttempt): void {
+    this.#running.add(attempt);
+    if (this.#deadline.signal.aborted) attempt.abort(this.#deadline.signal.reason);
   }
 
   #room(): number {
@@ -311,15 +325,24 @@ export class Worker {
     for (const task of [...this.#waiting]) this.#giveBack(task);
     await this.#announce();
     const deadline = setTimeout(() => this.hasten(), this.#parts.drainMs);
-    if (this.#busy > 0) {
-      await new Promise<void>((resolve) => {
-        this.#idle = resolve;
-      });
-    }
+    if (this.#busy > 0) await Promise.race([this.#untilIdle(), this.#untilLastWords()]);
     clearTimeout(deadline);
     clearInterval(this.#awake);
     await this.#announce();
     await this.#flush();
+  }
+
+  async #untilIdle(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#idle = resolve;
+    });
+  }
+
+  async #untilLastWords(): Promise<void> {
+    const { signal } = this.#deadline;
+    if (!signal.aborted) await once(signal, "abort");
+    await Promise.all(Array.from(this.#running, ({ ended }) => ended));
+    await pause(LAST_WORDS_MS, undefined, { ref: false });
   }
 
   /** Hand-backs wake nobody by themselves: an unflushed nak is lost, and only what the server has can be pulled by others. */
