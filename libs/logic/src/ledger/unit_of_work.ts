@@ -6,6 +6,8 @@ import { type Claim, TaskWork } from "./task_work.ts";
 
 /** Where tasks get their transactions and leave their outcomes. Made by {@linkcode openUnitOfWork}. */
 export interface UnitOfWork {
+  /** The server ends every transaction after so long, ms: the longest timeout that a task may have. */
+  readonly transactionTimeoutMs: number;
   /** A transaction for one run of a task. Nothing is sent to the database yet. */
   open(claim: Claim): TaskWork;
   /**
@@ -33,6 +35,7 @@ export function openUnitOfWork(connections: Connections, transactionTimeoutMs: n
   // cut.
   const limitMs = transactionTimeoutMs + GRACE_MS;
   return {
+    transactionTimeoutMs,
     open: (claim) => new TaskWork(connections, claim),
     record: (row) => connections.use(async (session) => (await insertOutcome(session, row, limitMs)) ?? row),
     recall: (taskId) => connections.use((session) => findOutcome(session, taskId, limitMs)),

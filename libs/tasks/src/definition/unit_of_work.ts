@@ -89,6 +89,8 @@ export interface Work<Transaction> {
 
 /** Opens the transactions in which effects and outcomes become durable together. Implemented by whoever owns the database. */
 export interface UnitOfWork<Transaction> {
+  /** The database ends every transaction after so long, ms; absent: never. No task's timeout may be longer. */
+  readonly transactionTimeoutMs?: number;
   open(claim: Claim): Work<Transaction>;
   /**
    * Records an outcome that has no effect beside it (`retry`, `dead`, `dropped`, `cancelled`, or `done` without a write).

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Json, JsonObject } from "../definition/json.ts";
 import { payloadHash } from "../definition/payload.ts";
+import type { AnyTask } from "../definition/task.ts";
 import type { OutcomeRow, UnitOfWork } from "../definition/unit_of_work.ts";
 import { openKeeper } from "../keeper/keeper.ts";
 import type { Lease } from "../locks/lease.ts";
@@ -9,6 +10,7 @@ import { checkedPayload, maxPayloadBytes, publishSpawned, voFor } from "../publi
 import type { Broker } from "../wire/broker.ts";
 import { publishEvent } from "../wire/events.ts";
 import { ABORT_GRACE_MS, type DepsInput, RunningAttempt } from "./attempt.ts";
+import { checkLedger } from "./check_ledger.ts";
 import type { TaskOver } from "./start_worker.ts";
 import { streamLedger } from "./stream_ledger.ts";
 
@@ -66,7 +68,8 @@ async function takeLocks(locks: Locks, { keys, taskId, timeoutMs, signal }: Lock
 /**
  * Runs one task in this process, with its real locks, transaction and ledger row, and answers its result. One attempt, no retry.
  *
- * Throws the task's own error, `PayloadRefusedError`, `InvalidNameError`, and what made the run end without an outcome.
+ * Throws the task's own error, `PayloadRefusedError`, `InvalidNameError`, what made the run end without an outcome, and `TypeError`
+ * where the ledger does not fit the task.
  */
 export async function callTask<Transaction = undefined, Deps = undefined>(
   options: CallOptions<Transaction, Deps>,
@@ -74,9 +77,7 @@ export async function callTask<Transaction = undefined, Deps = undefined>(
   const { broker, nats, task, highestFence, lockTtlMs, signal } = options;
   const vo = voFor(task, options.vo);
   const payload = await checkedPayload(task, options.payload, maxPayloadBytes(broker));
-  const ledger: UnitOfWork<unknown> | undefined =
-    task.effect === "once" ? (options.ledger as UnitOfWork<unknown> | undefined) : streamLedger(broker);
-  if (ledger === undefined) throw new TypeError(`Cannot call ${task.name}: its effect is "once"; give a ledger`);
+  const ledger = ledgerFor(task, broker, options.ledger as UnitOfWork<unknown> | undefined);
   const taskId = `call-${randomUUID()}`;
   await using keeper = await openKeeper({ ...nats, name: `${taskId} keeper`, observer: broker.observer });
   await using locks = await openLocks({
@@ -96,6 +97,11 @@ export async function callTask<Transaction = undefined, Deps = undefined>(
   } finally {
     await Promise.all(leases.map((lease) => lease.release()));
   }
+}
+
+function ledgerFor(task: AnyTask, broker: Broker, given: UnitOfWork<unknown> | undefined): UnitOfWork<unknown> {
+  checkLedger([task], given);
+  return task.effect === "once" && given !== undefined ? given : streamLedger(broker);
 }
 
 interface Here {
@@ -128,6 +134,7 @@ async function runHere({ broker, task, vo, payload, taskId, ledger, leases, sign
   const abort = () =>
     running.abort(signal?.reason instanceof Error ? signal.reason : new Error("the call was interrupted"));
   signal?.addEventListener("abort", abort, { once: true });
+  if (signal?.aborted) abort();
   try {
     const end = await running.ended;
     if (end.kind === "failed" || end.kind === "abandoned") throw end.error;

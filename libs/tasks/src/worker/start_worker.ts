@@ -55,7 +55,8 @@ export interface RunningWorker extends AsyncDisposable {
 const WAITING_ROOM = { perProcess: 10_000, perKey: 1_000 };
 
 /**
- * Starts a worker on an open broker. Throws `TypeError` where a task with effect `once` has no ledger, and what connecting throws.
+ * Starts a worker on an open broker. Throws what connecting throws, and `TypeError` where a task with effect `once` has no ledger or a
+ * longer timeout than the ledger's transactions.
  *
  * ```ts
  * await using worker = await startWorker({ broker, nats: { url }, app: "tutorial", tasks: [GreetTask] });

@@ -8,6 +8,7 @@ import { maxPayloadBytes } from "../publish/publisher.ts";
 import type { Broker } from "../wire/broker.ts";
 import type { ConfigurationWatch } from "../wire/configuration_watch.ts";
 import { ABORT_GRACE_MS, type DepsInput, DrainedError, type RunningAttempt } from "./attempt.ts";
+import { checkLedger } from "./check_ledger.ts";
 import { Buffer, type InHand } from "./hand.ts";
 import { byId } from "./identify.ts";
 import { LaneSource } from "./lane_source.ts";
@@ -115,10 +116,7 @@ export class Worker {
     this.ended = this.#end.promise;
     this.#mayLose = Math.min(MAX_LOST_PERMITS, parts.permits);
     const { broker, keeper, locks, tasks, ledger } = parts;
-    const needy = tasks.find(({ effect }) => effect === "once");
-    if (needy !== undefined && ledger === undefined) {
-      throw new TypeError(`Cannot start a worker for ${needy.name}: its effect is "once"; give the worker a ledger`);
-    }
+    checkLedger(tasks, ledger);
     this.#context = {
       broker,
       worker: parts.name,
