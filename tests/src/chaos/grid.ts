@@ -1,4 +1,5 @@
 import { addCe } from "@muster/logic";
+import { pilotTasks } from "@muster/pilot-tasks";
 import type { TestServer } from "@muster/logic/testing";
 import { startProcess, type TestProcess } from "../support/child_process.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
@@ -7,12 +8,19 @@ import { startTestNats } from "../support/nats.ts";
 
 const WORKER = new URL("./worker_main.ts", import.meta.url);
 
+export interface ChaosWorkerOptions {
+  /** Of a lease, and of an idle transaction; default 15,000. */
+  readonly ttlMs?: number;
+  /** The pilot tasks that it runs, beside `SiteTask`. */
+  readonly tasks?: readonly (typeof pilotTasks)[number]["name"][];
+}
+
 /** Real servers, CEs, and workers in processes of their own. */
 export interface ChaosGrid extends AsyncDisposable {
   readonly muster: Muster;
   readonly database: TestDatabase;
   /** Starts a worker and waits until it is ready. */
-  startWorker(options?: { readonly ttlMs?: number }): Promise<TestProcess>;
+  startWorker(options?: ChaosWorkerOptions): Promise<TestProcess>;
 }
 
 /** CEs by name, with their capacities. */
@@ -31,11 +39,12 @@ export async function startGrid(server: TestServer, capacities: Capacities = {})
   return {
     muster,
     database,
-    async startWorker({ ttlMs = 15_000 } = {}) {
+    async startWorker({ ttlMs = 15_000, tasks = pilotTasks.map(({ name }) => name) } = {}) {
       const worker = await startProcess(WORKER, {
         NATS_URL: nats.url,
         DATABASE_URL: database.url,
         TTL_MS: String(ttlMs),
+        TASKS: tasks.join(),
       });
       kept.use(worker);
       await worker.line(/^ready$/, 20_000);

@@ -1,6 +1,6 @@
 // A worker in a process of its own, for tests that kill or freeze it. Ends with the test, and drains at SIGTERM.
 import { getHighestFence, openDatabase, type Transaction } from "@muster/logic";
-import { MyCheckPilotsTask, MyPilotTask, MySubmitPilotsTask, type PilotDeps, pilotDeps } from "@muster/pilot-tasks";
+import { type PilotDeps, pilotDeps, pilotTasks } from "@muster/pilot-tasks";
 import { connectNats, openBroker, startWorker } from "@muster/tasks";
 import { type SqlDeps, workerParts } from "../support/database.ts";
 import { SiteTask } from "./site_task.ts";
@@ -12,6 +12,8 @@ process.on("SIGTERM", () => stop.abort());
 const url = process.env["NATS_URL"] ?? "";
 /** Of a lease, and of an idle transaction. */
 const ttlMs = Number(process.env["TTL_MS"] ?? 15_000);
+/** Names of the pilot tasks that it runs. */
+const names = (process.env["TASKS"] ?? "").split(",");
 const database = await openDatabase({ url: process.env["DATABASE_URL"] ?? "", idleInTransactionTimeoutMs: ttlMs });
 const nc = await connectNats({ url, name: `chaos ${process.pid}` });
 const highestFence = () => database.transaction(getHighestFence);
@@ -28,7 +30,7 @@ const workers = await Promise.all([
     ...shared,
     highestFence,
     ledger: database.unitOfWork,
-    tasks: [MyPilotTask, MySubmitPilotsTask, MyCheckPilotsTask],
+    tasks: pilotTasks.filter(({ name }) => names.includes(name)),
     deps: pilotDeps(),
   }),
   startWorker<Transaction, SqlDeps>({ ...shared, ...workerParts(database), tasks: [SiteTask] }),
