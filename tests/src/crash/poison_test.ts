@@ -1,5 +1,6 @@
 import { atLeastOnceFactory } from "@muster/tasks";
 import test from "ava";
+import { setTimeout as pause } from "node:timers/promises";
 import { startProcess } from "../support/child_process.ts";
 import { type Muster, startMuster } from "../support/muster.ts";
 import { until } from "../support/until.ts";
@@ -74,4 +75,30 @@ test("I7: a task that was handed back ten thousand times is no poison", async (t
   t.deepEqual(muster.events.of(taskId), ["started", "done"], muster.events.steps.map(({ reason }) => reason).join());
   await until(async () => ((await muster.waiting()) === 0 ? true : undefined), "its ack");
   await until(async () => ((await muster.results("starts.")).length === 0 ? true : undefined), "the end of its count");
+});
+
+test("the count of a task that was settled is gone for good, also when the server is killed", async (t) => {
+  const defineTask = atLeastOnceFactory();
+  const LongTask = defineTask({
+    name: "LongTask",
+    per: "vo",
+    execute: ({ signal }) => pause(300, undefined, { signal }),
+  });
+  await using muster = await startMuster();
+  await muster.broker.buckets.results.put("older", ""); // what lies before it in its file is what makes the server forget
+  const first = await muster.startWorker({ tasks: [LongTask], drainMs: 0 });
+  const { taskId } = await muster.publish(LongTask, { vo: "lhcb" });
+  await muster.event("started", taskId);
+  await first.drain();
+  await muster.startWorker({ tasks: [LongTask] });
+  const isCounted = async () => ((await muster.results("starts.")).length > 0 ? true : undefined);
+  await until(isCounted, "the count of the second run");
+  await muster.event("done", taskId);
+  const isForgotten = async () => ((await muster.results("starts.")).length === 0 ? true : undefined);
+  await until(isForgotten, "the end of its count");
+  await pause(1_500); // the shortest life of a mark is a second
+  await muster.nats.kill();
+  await muster.nats.start();
+  await muster.reconnected();
+  t.deepEqual(await muster.results("starts."), []);
 });
