@@ -42,14 +42,15 @@ export class Ownership {
 
   /** Notes a round of heartbeats that has reached the server; `startedAtMs` is before its first was sent. */
   noteBeat(startedAtMs: number): void {
-    // After a longer silence the server has given the messages to others, and no later heartbeat brings them back.
-    if (startedAtMs - this.#read(BEAT_AT_US) > this.#windowMs) this.lapse(startedAtMs);
+    // After a longer silence the server has given the messages to others, and no later heartbeat brings them back. What was pulled
+    // lately is none of them: another connection may have found the server before ours did.
+    if (startedAtMs - this.#read(BEAT_AT_US) > this.#windowMs) this.lapse(startedAtMs - this.#windowMs);
     this.#write(BEAT_AT_US, startedAtMs);
   }
 
   /** Whatever was pulled before this moment is ours no more. */
   lapse(atMs: number): void {
-    this.#write(SINCE_US, atMs);
+    this.#write(SINCE_US, Math.max(atMs, this.#read(SINCE_US)));
   }
 
   /** Nothing is ours any more, nor will be. */

@@ -34,6 +34,17 @@ test("heartbeats after too long a silence bring nothing back", (t) => {
   t.true(ownership.owns(inHand({ pulled: 0.5 })));
 });
 
+test("what was pulled shortly before the first heartbeat after a silence is ours, unless the broker was restarted since", (t) => {
+  const ownership = open({ beats: [60, 1] });
+  t.true(ownership.owns(inHand({ pulled: 2 })));
+  t.false(ownership.owns(inHand({ pulled: 17 })));
+  const restarted = open({ beats: [60] });
+  restarted.lapse(ago(3));
+  restarted.noteBeat(ago(1));
+  t.true(restarted.owns(inHand({ pulled: 2 })));
+  t.false(restarted.owns(inHand({ pulled: 4 })));
+});
+
 test("heartbeats end with the message's own time", (t) => {
   const beats = [40, 30, 20, 10];
   t.true(open({ beats }).owns(inHand({ pulled: 40, until: 14 })));
