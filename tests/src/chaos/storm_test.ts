@@ -4,28 +4,35 @@ import test from "ava";
 import { setTimeout as pause } from "node:timers/promises";
 import type { TestProcess } from "../support/child_process.ts";
 import { startGrid } from "./grid.ts";
-import { CAPACITIES, checkInvariants, loggedRandom, raiseStorm } from "./storm.ts";
+import { CAPACITIES, checkInvariants, loggedRandom, raiseStorm, VOS } from "./storm.ts";
 
 /** A killed worker's messages come back after the ack wait of 20 s. */
 const ALL_OVER_MS = 60_000;
+/** Shorter ones, so that what a dead worker had in hand is soon somebody else's: an ack wait beyond the heartbeats of 5 s, and a lease. */
+const ACK_WAIT_MS = 8_000;
+const TTL_MS = 4_000;
 
-test("I1, I2, I6, I10: workers are killed and frozen at random while thousands of pilots are asked for", async (t) => {
+test("I1, I2, I6, I10: of two workers of each kind some are killed and frozen while three VOs ask for thousands of pilots", async (t) => {
   const random = loggedRandom(t);
   await using server = await startTestServer("full");
   await using grid = await startGrid(server, CAPACITIES);
-  const workers: TestProcess[] = [await grid.startWorker(), await grid.startWorker()];
+  const tasks = ["MySubmitPilotsTask", "MyPilotTask", "MyCheckPilotsTask"] as const;
+  for (const name of tasks) for (const vo of VOS) await grid.muster.declareConsumer(name, vo, ACK_WAIT_MS);
+  const [submit, pilot, check] = tasks;
+  const kinds = [[submit, pilot], [check], [submit, pilot], [check]];
+  const start = (index: number) => grid.startWorker({ tasks: kinds[index] ?? [], ttlMs: TTL_MS });
+  const workers: TestProcess[] = await Promise.all(kinds.map((_, index) => start(index)));
   async function trouble(): Promise<void> {
-    for (let round = 0; round < 4; round++) {
+    for (const [index, worker] of workers.entries()) {
       await pause(300 + random() * 700);
-      const victim = workers[round % 2];
-      if (round === 2) {
-        victim?.kill("SIGSTOP");
+      if (index === 2) {
+        worker.kill("SIGSTOP");
         await pause(1_000);
-        victim?.kill("SIGCONT");
+        worker.kill("SIGCONT");
         continue;
       }
-      victim?.kill("SIGKILL");
-      workers[round % 2] = await grid.startWorker();
+      worker.kill("SIGKILL");
+      workers[index] = await start(index);
     }
   }
   const storm = await raiseStorm(grid, { count: 2_000, random, trouble });
