@@ -27,7 +27,10 @@ export interface ChaosGrid extends AsyncDisposable {
 export type Capacities = Readonly<Record<string, number>>;
 
 /** Starts a grid whose servers keep what they acknowledged over a kill. Everything ends with it. */
-export async function startGrid(server: TestServer, capacities: Capacities = {}): Promise<ChaosGrid> {
+export async function startGrid(
+  server: Pick<TestServer, "createUrl">,
+  capacities: Capacities = {},
+): Promise<ChaosGrid> {
   await using opened = new AsyncDisposableStack();
   const nats = opened.use(await startTestNats({ sync: true }));
   const database = opened.use(await createTestDatabase(server));

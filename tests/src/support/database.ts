@@ -42,7 +42,7 @@ export function workerParts(database: Database): TestDatabase["forWorker"] {
 
 /** Creates a database on `server` for one test. */
 export async function createTestDatabase(
-  server: TestServer,
+  server: Pick<TestServer, "createUrl">,
   options: Omit<DatabaseOptions, "url"> = {},
 ): Promise<TestDatabase> {
   const url = await server.createUrl();
