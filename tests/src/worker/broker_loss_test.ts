@@ -1,5 +1,7 @@
-import { atLeastOnceFactory, exponentialBackoff, noRetry } from "@muster/tasks";
+import { atLeastOnceFactory, defineLockType, exponentialBackoff, noRetry } from "@muster/tasks";
 import test from "ava";
+import { setTimeout as pause } from "node:timers/promises";
+import * as z from "zod";
 import { type Muster, startMuster } from "../support/muster.ts";
 import { until } from "../support/until.ts";
 
@@ -14,6 +16,7 @@ const FailOnceTask = defineTask({
   },
 });
 const tasks = [QuickTask, FailOnceTask];
+const siteLock = defineLockType("broker_loss_site");
 
 /** A worker that has run tasks of each way in, so that all it needs is there. */
 async function startWarm() {
@@ -113,6 +116,37 @@ test("tasks that wait, are delayed, are retried and run are each done after the 
       ["started", "done"],
     );
   }
+});
+
+test("a server that was away for seconds finds all at work again soon after its return: locks, retries, children and acks", async (t) => {
+  const ParentTask = defineTask({
+    name: "ParentTask",
+    per: "vo",
+    payload: z.strictObject({ site: z.number() }),
+    locks: ({ site }) => [siteLock.mutex(`ce${site}`)],
+    async execute({ spawn }) {
+      spawn(QuickTask, {});
+      spawn(FailOnceTask, {});
+      await pause(5);
+    },
+  });
+  await using muster = await startMuster();
+  await muster.startWorker({ tasks: [...tasks, ParentTask] });
+  const ids = await muster.publishMany(
+    ParentTask,
+    Array.from({ length: 400 }, (_, index) => ({ vo: "lhcb", payload: { site: index % 20 } })),
+  );
+  await muster.event("done", ids[10]?.taskId ?? "");
+  await muster.nats.kill();
+  await pause(2_500); // longer than a request is waited for, so that others are made meanwhile
+  await muster.nats.start();
+  const backAtMs = performance.now();
+  await muster.reconnected();
+  await muster.settled();
+  const tookMs = performance.now() - backAtMs;
+  t.log(`empty ${Math.round(tookMs)} ms after the server came back`);
+  t.true(tookMs < 8_000, `it took ${tookMs} ms`);
+  t.deepEqual(await muster.deadLetters(), []);
 });
 
 test("a broker that is away when a task without a database ends is not that task's failure", async (t) => {

@@ -111,9 +111,9 @@ export async function takeLock(taker: Taker, request: TakeRequest): Promise<Take
 }
 
 /** "No responders" also means a change of leader; only the stream's own info tells that it is gone. */
-async function declareIfGone({ jsm, declareMissing, observer }: Broker): Promise<void> {
+async function declareIfGone({ briefJsm, declareMissing, observer }: Broker): Promise<void> {
   try {
-    await jsm.streams.info(LOCKS_STREAM);
+    await briefJsm.streams.info(LOCKS_STREAM);
   } catch (error) {
     if (!isStreamGone(error)) return;
     await declareMissing().catch((cause: unknown) => observer.note("Cannot declare the bucket locks yet", { cause }));

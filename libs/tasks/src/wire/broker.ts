@@ -89,6 +89,12 @@ export async function openBareBroker(nc: NatsConnection, options: BareBrokerOpti
   const briefJsm = await jetstreamManager(nc, { checkAPI: false, timeout: 2_000 });
   const js = jetstream(nc, { timeout: 5_000 });
 
+  /** Asks briefly first: what is asked for while the server is away is lost, and would be waited for long after its return. */
+  async function lookAndDeclare(): Promise<string[]> {
+    await briefJsm.getAccountInfo();
+    return declare();
+  }
+
   async function declare(): Promise<string[]> {
     const created: string[] = [...(await declareStreams(jsm, { replicas, maxPayload: maxPayloadOf(nc) }))];
     for (const name of BUCKET_NAMES) {
@@ -101,7 +107,7 @@ export async function openBareBroker(nc: NatsConnection, options: BareBrokerOpti
 
   let underWay: Promise<readonly string[]> | undefined;
   async function declareMissing(): Promise<readonly string[]> {
-    underWay ??= declare().finally(() => {
+    underWay ??= lookAndDeclare().finally(() => {
       underWay = undefined;
     });
     const created = await underWay;
