@@ -2,6 +2,7 @@ import { startNatsServer } from "@muster/local";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { type Keeper, openKeeper } from "../keeper/keeper.ts";
 import type { Broker } from "../wire/broker.ts";
 import { connectNats } from "../wire/connection.ts";
@@ -64,6 +65,15 @@ export async function hold(locks: Locks, key: string, untilMs = Number.POSITIVE_
   const [lease] = answer.kind === "held" ? answer.leases : [];
   if (lease === undefined) throw new Error(`${key} is busy`);
   return lease;
+}
+
+/** Resolves once the lease has been renewed. Throws when it is lost, as it may be where the machine is too busy to renew it. */
+export async function renewed(lease: Lease): Promise<void> {
+  const { revision } = lease.lastWrite;
+  while (lease.lastWrite.revision === revision) {
+    lease.checkDeadline();
+    await pause(20); // The thread that renews tells nobody.
+  }
 }
 
 /** Waits as a worker does until all `keys` are held. Resolves with how often it was refused first. */

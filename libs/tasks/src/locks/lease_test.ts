@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { setTimeout as pause } from "node:timers/promises";
-import { hold, holdWhenFree, joinGrid, startTestBroker } from "./_grid_test.ts";
+import { hold, holdWhenFree, joinGrid, renewed, startTestBroker } from "./_grid_test.ts";
 import { LeaseLostError } from "./lease.ts";
 
 const server = await startTestBroker();
@@ -41,11 +41,15 @@ async function startHolder(key: string): Promise<Holder> {
   });
   const lines: string[] = [];
   const reader = createInterface(child.stdout).on("line", (line) => void lines.push(line));
+  const died = once(child, "close").then(([code, signal]) => {
+    throw new Error(`The holder ended with ${signal ?? code} after ${JSON.stringify(lines)}`);
+  });
+  died.catch(() => undefined); // it is to be killed; whoever waits for a line hears of it
   const holder = {
     child,
     lines,
     async line(text: string) {
-      while (!lines.some((line) => line.startsWith(text))) await once(reader, "line");
+      while (!lines.some((line) => line.startsWith(text))) await Promise.race([once(reader, "line"), died]);
     },
     [Symbol.dispose]: () => void child.kill("SIGKILL"),
   };
@@ -152,7 +156,7 @@ test("a release that crosses a renewal frees the lock", async (t) => {
 
 test("the last write tells the revision whose stored time is the broker's clock", async (t) => {
   await using lease = await hold(here.locks, newKey());
-  while (lease.lastWrite.revision === lease.fencingToken) await pause(20);
+  await renewed(lease);
   const { revision, sentAtMs, answeredAtMs } = lease.lastWrite;
   const stored = await here.broker.jsm.streams.getMessage("KV_locks", { seq: revision });
   const storedAtMs = Number(stored?.time);

@@ -79,7 +79,6 @@ export async function openLocks(options: LocksOptions): Promise<Locks> {
     broker,
     isNeeded: () => room.asleep > 0,
     onFreed(key, revision) {
-      if (room.waiting(key) === 0) return;
       marks.note(key, revision);
       room.heardFreed(key, revision);
     },

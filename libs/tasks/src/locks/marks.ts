@@ -17,7 +17,9 @@ export class Marks {
     this.#trustedMs = markTtlMs(ttlMs) - MARGIN_MS;
   }
 
+  /** Old news of a key are ignored. */
   note(key: string, revision: number): void {
+    if ((this.#marks.get(key)?.revision ?? 0) > revision) return;
     const nowMs = sharedNowMs();
     for (const [old, { untilMs }] of this.#marks) {
       if (untilMs > nowMs) break;

@@ -1,7 +1,7 @@
 import test from "ava";
 import { once } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
-import { hold, holdWhenFree, joinGrid, startTestBroker } from "./_grid_test.ts";
+import { hold, holdWhenFree, joinGrid, renewed, startTestBroker } from "./_grid_test.ts";
 import { LeaseLostError } from "./lease.ts";
 
 const request = { taskId: "t1", untilMs: Number.POSITIVE_INFINITY };
@@ -28,8 +28,7 @@ test("leases and waiters outlive a restart of the broker, and what was asked for
   const answer = await asked;
   t.is(answer.kind, "held");
 
-  const { revision } = lease.lastWrite;
-  while (lease.lastWrite.revision === revision) await pause(20);
+  await renewed(lease);
   lease.checkDeadline();
   await refusedSince; // It tries again once its watcher was opened on the new server.
   const releasedAtMs = performance.now();
