@@ -130,7 +130,7 @@ const IDS: readonly (readonly [what: string, header: string])[] = [
   ["a NUL in the broker's id", "Nats-Msg-Id: c\x00d"],
 ];
 
-test("an id with control characters becomes a dead letter that names them", async (t) => {
+test("an id with control characters becomes a dead letter that names them, also that of a delayed task", async (t) => {
   await using muster = await startMuster();
   await muster.startWorker({ tasks: [GreetTask] });
   for (const [, header] of IDS) {
@@ -140,10 +140,13 @@ test("an id with control characters becomes a dead letter that names them", asyn
       body: '{"name":"Ada"}',
     });
   }
+  await using client = await openOldClient(muster.nats.url);
+  const headers = { "Nats-Schedule": `@at ${new Date().toISOString()}`, "Nats-Schedule-Target": "due.GreetTask.lhcb" };
+  await client.publish("later.GreetTask.lhcb.e=00f", { headers, body: '{"name":"Ada"}' });
   await runGoodOne(muster);
   await muster.settled();
   const letters = await muster.deadLetters();
-  t.is(letters.length, IDS.length);
+  t.is(letters.length, IDS.length + 1);
   for (const { reason } of letters) t.regex(reason, /control character/);
 });
 
