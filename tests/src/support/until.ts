@@ -8,6 +8,7 @@ export async function within<T>(promise: Promise<T>, what: () => string, ms = PA
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`${what()} did not come within ${ms} ms`)), ms);
+    timer.unref(); // a wait that lost a race must not keep the file's process from ending
   });
   try {
     return await Promise.race([promise, late]);
