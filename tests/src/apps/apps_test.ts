@@ -1,4 +1,4 @@
-import { createDatabase, findFreePort, startNatsServer } from "@muster/local";
+import { findFreePort, startNatsServer } from "@muster/local";
 import { addCe, type Database, getPilotSummary, migrate, openDatabase } from "@muster/logic";
 import { startTestServer } from "@muster/logic/testing";
 import { changeConfiguration, connectNats, openBroker, withVo } from "@muster/tasks";
@@ -16,7 +16,7 @@ test.after.always(() => server[Symbol.asyncDispose]());
 test("an app that is started before its servers waits for them, unready, and for the schema too", async (t) => {
   await using folder = await mkdtempDisposable(join(tmpdir(), "muster-apps-"));
   const port = await findFreePort();
-  const databaseUrl = await createDatabase(server.postgres, "not_yet_migrated");
+  const databaseUrl = await server.createEmptyUrl();
   await using app = await startApp("report-worker", { natsUrl: `nats://127.0.0.1:${port}`, databaseUrl });
   await app.line(/run `muster migrate`.*cannot use the database yet/);
   t.is((await app.get("/healthz")).status, 200, "a restart would not help");

@@ -1,4 +1,3 @@
-import { createDatabase } from "@muster/local";
 import { startTestServer } from "@muster/logic/testing";
 import { atLeastOnceFactory } from "@muster/tasks";
 import test from "ava";
@@ -31,7 +30,7 @@ async function openCli(url?: string) {
 }
 
 test("migrate makes the schema once, and whoever comes before it is told", async (t) => {
-  const cli = await openCli(await createDatabase(server.postgres, "cli_empty"));
+  const cli = await openCli(await server.createEmptyUrl());
   const early = await cli.run("ce", "list");
   t.is(early.code, 1);
   t.regex(early.errors, /lacks 0001_tables; run `muster migrate`/);

@@ -1,17 +1,18 @@
 import { spawn } from "node:child_process";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { StepResult } from "./step.ts";
 import { makeTapCounter } from "./tap.ts";
 
 /**
  * Runs the ava suites and shows their TAP lines as they come. A skipped test counts as failed, and so does a run that ends badly
- * without having named a test.
+ * without having named a test. What the many processes of a run load is compiled once.
  */
 export async function runAva(root: string, env: Readonly<Record<string, string>>): Promise<StepResult> {
   const child = spawn("ava", ["--tap"], {
     cwd: root,
     stdio: ["ignore", "pipe", "inherit"],
-    env: { ...process.env, ...env },
+    env: { ...process.env, NODE_COMPILE_CACHE: join(root, "node_modules", ".cache", "node-compile"), ...env },
   });
   const ended = new Promise<string | undefined>((resolve) => {
     child.once("error", (error) => resolve(`ava did not run: ${error.message}`));

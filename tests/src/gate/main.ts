@@ -1,5 +1,6 @@
 // What `npm test` runs: everything that must hold, and one closing line. Needs the workspace installed, and pnpm on PATH.
 import { provisionNatsCli, provisionNatsServer } from "@muster/local";
+import { startSharedTestServer } from "@muster/logic/testing";
 import { join } from "node:path";
 import { runAva } from "./ava_step.ts";
 import { checkRules } from "./rules_step.ts";
@@ -38,6 +39,12 @@ function show({ name, failed, report }: StepResult): void {
   console.log(failed === 0 ? `# ${name}: good` : `# ${name}: ${failed} failed\n${report}`);
 }
 
+/** Runs the suites over one PostgreSQL server, but for tests that kill theirs. */
+async function testOnServers(env: Readonly<Record<string, string>>): Promise<StepResult> {
+  await using postgres = await startSharedTestServer();
+  return await runAva(ROOT, { ...env, ...postgres.env });
+}
+
 async function main(): Promise<void> {
   const provisioned = provision();
   const checks = [
@@ -54,7 +61,7 @@ async function main(): Promise<void> {
       return result;
     }),
   );
-  const ava = await runAva(ROOT, (await provisioned).env);
+  const ava = await testOnServers((await provisioned).env);
   show(ava);
   results.push(ava);
   const sum = (count: "passed" | "failed") => results.reduce((total, result) => total + result[count], 0);

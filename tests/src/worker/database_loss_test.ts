@@ -1,6 +1,6 @@
 import { startPostgres } from "@muster/local";
 import { DatabaseGoneError, type Transaction } from "@muster/logic";
-import { startTestServer } from "@muster/logic/testing";
+import { startDurableTestServer } from "@muster/logic/testing";
 import { noRetry, type UnitOfWork } from "@muster/tasks";
 import test from "ava";
 import { setTimeout as pause } from "node:timers/promises";
@@ -27,7 +27,7 @@ const FailTask = defineSqlTask({
 });
 
 test("PostgreSQL is killed under load and back some seconds later: every task is done at its first attempt", async (t) => {
-  await using server = await startTestServer("full");
+  await using server = await startDurableTestServer();
   await using database = await createTestDatabase(server);
   await using muster = await startMuster();
   const worker = await muster.startWorker({ tasks: [NoteTask, FailTask], ...database.forWorker, permits: 8 });
@@ -54,7 +54,7 @@ test("PostgreSQL is killed under load and back some seconds later: every task is
 });
 
 test("a run whose end cannot be recorded is no run without an end: it comes back for as long as it takes, and is no poison", async (t) => {
-  await using server = await startTestServer();
+  await using server = await startDurableTestServer();
   await using database = await createTestDatabase(server);
   await using muster = await startMuster();
   const unitOfWork: UnitOfWork<Transaction> = database.database.unitOfWork;

@@ -1,6 +1,5 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { createDatabase } from "@muster/local";
 import test from "ava";
 import { addCe } from "../ces/administer_ces.ts";
 import { DatabaseGoneError, DatabaseTooOldError } from "../database/failures.ts";
@@ -21,7 +20,7 @@ test("the migrations make exactly the tables that the entities declare", async (
 });
 
 test("eight apps that migrate an empty database at once are all ready, and one of them did it", async (t) => {
-  const url = await createDatabase(server.postgres, "eight");
+  const url = await server.createEmptyUrl();
   const applied = await Promise.all(Array.from({ length: 8 }, () => migrate(url)));
   t.deepEqual(applied.flat(), names);
   await using database = await openDatabase({ url });
@@ -32,7 +31,7 @@ test("eight apps that migrate an empty database at once are all ready, and one o
 });
 
 test("an app that is killed while it migrates leaves nothing half-done, and the next one goes on", async (t) => {
-  const url = await createDatabase(server.postgres, "killed");
+  const url = await server.createEmptyUrl();
   await using database = await openDatabase({ url });
   // The last table of the first migration is taken, so that the app stands still in its middle.
   const obstacle = database.unitOfWork.open(claim("obstacle"));
@@ -50,7 +49,7 @@ test("an app that is killed while it migrates leaves nothing half-done, and the 
 });
 
 test("a schema that lacks a migration is refused, as an empty one is", async (t) => {
-  await using database = await openDatabase({ url: await createDatabase(server.postgres, "empty") });
+  await using database = await openDatabase({ url: await server.createEmptyUrl() });
   const error = await t.throwsAsync(database.transaction(requireMigrated), { instanceOf: SchemaBehindError });
   t.deepEqual(error?.missing, names);
 });

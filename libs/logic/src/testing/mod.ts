@@ -4,4 +4,10 @@
  */
 export { type Proxy, startProxy } from "./proxy.ts";
 export { claim, fence, outcome, runSql, untilRow, untilWaiting } from "./tasks.ts";
-export { startTestServer, type TestServer } from "./test_server.ts";
+export {
+  type OwnTestServer,
+  startDurableTestServer,
+  startSharedTestServer,
+  startTestServer,
+  type TestServer,
+} from "./test_server.ts";
