@@ -39,7 +39,7 @@ test("the tutorial's code compiles at each of its steps, and its test passes", a
     await writeFile(join(copy.root, file.replace(".ts", `__step_${index}.ts`)), block.text);
   }
   const types = await run(copy.root, "tsc", "-p", "tsconfig.json", "--pretty", "false");
-  const ofTutorial = types.said.split("\n").filter((line) => line.includes("libs/pilot-tasks/"));
+  const ofTutorial = types.said.split("\n").filter((line) => /^(libs\/pilot-tasks|apps)\//.test(line));
   t.deepEqual(ofTutorial, []);
 
   const [tested = ""] = steps.map(({ file }) => file).filter((file) => file.endsWith("_test.ts"));
