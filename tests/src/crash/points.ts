@@ -1,5 +1,5 @@
 import type { UnitOfWork } from "@muster/tasks";
-import type { NatsConnection } from "@nats-io/transport-node";
+import type { MsgHdrs, NatsConnection } from "@nats-io/transport-node";
 
 /** The steps of a task's end, as they leave a worker: what goes over the wire to NATS, and what is asked of the ledger. */
 export type CrashStep =
@@ -41,7 +41,8 @@ class Fuse {
 }
 
 /** What a publish to `subject` is, seen from the task's life; undefined: nothing of interest. */
-function stepOf(subject: string, data: unknown, isPurge: boolean): CrashStep | undefined {
+function stepOf(subject: string, data: unknown, headers: MsgHdrs | undefined): CrashStep | undefined {
+  const isPurge = headers?.get("KV-Operation") === "PURGE";
   if (subject.startsWith("$KV.locks.")) return isPurge ? "lock released" : "lock taken";
   if (subject.startsWith("$KV.results.spawned.") && !isPurge) return "children remembered";
   if (subject.startsWith("tasks.")) return "child published";
@@ -59,15 +60,14 @@ type Request = NatsConnection["request"];
 export function fusedConnection(nc: NatsConnection, point: CrashPoint): NatsConnection {
   const fuse = new Fuse(point);
   const publish = (...[subject, data, options]: Parameters<Publish>): void => {
-    const step = stepOf(subject, data, false);
+    const step = stepOf(subject, data, options?.headers);
     void fuse.through(step, async () => {
       nc.publish(subject, data, options);
       if (step !== undefined) await nc.flush(); // the server has it, and then we die
     });
   };
   const request = (...[subject, data, options]: Parameters<Request>): ReturnType<Request> => {
-    const isPurge = options?.headers?.get("KV-Operation") === "PURGE";
-    return fuse.through(stepOf(subject, data, isPurge), () => nc.request(subject, data, options));
+    return fuse.through(stepOf(subject, data, options?.headers), () => nc.request(subject, data, options));
   };
   return new Proxy(nc, {
     get(target, key) {

@@ -1,6 +1,7 @@
 import { headers as newHeaders, type NatsConnection } from "@nats-io/nats-core";
-import { jetstream, jetstreamManager } from "@nats-io/jetstream";
+import { jetstreamManager } from "@nats-io/jetstream";
 import { MESSAGE_TTL, EXPECTED_LAST_SUBJECT_SEQUENCE } from "../wire/headers.ts";
+import { openRequests } from "../wire/requests.ts";
 import { isConflict } from "../wire/streams.ts";
 
 /** The stream under the bucket `locks`. */
@@ -89,7 +90,7 @@ function parseTtl(text: string | undefined): number | undefined {
 
 /** Opens the bucket on `nc`. Each call below throws what JetStream reports but a refused expectation, and a timeout after 2 s. */
 export async function openLockBucket(nc: NatsConnection): Promise<LockBucket> {
-  const js = jetstream(nc, { timeout: REQUEST_TIMEOUT_MS });
+  const requests = openRequests(nc, REQUEST_TIMEOUT_MS);
   const jsm = await jetstreamManager(nc, { timeout: REQUEST_TIMEOUT_MS, checkAPI: false });
 
   async function put(
@@ -105,7 +106,7 @@ export async function openLockBucket(nc: NatsConnection): Promise<LockBucket> {
       headers.set("Nats-Rollup", "sub");
     }
     try {
-      const { seq } = await js.publish(SUBJECT_PREFIX + key, value, { headers });
+      const { seq } = await requests.store({ subject: SUBJECT_PREFIX + key, body: value, headers });
       return seq;
     } catch (error) {
       if (isConflict(error)) return undefined;

@@ -2,6 +2,7 @@ import { jetstream, type JetStreamClient, type JetStreamManager, jetstreamManage
 import { type KV, Kvm } from "@nats-io/kv";
 import type { NatsConnection } from "@nats-io/nats-core";
 import { type Observer, silentObserver } from "./observer.ts";
+import { openRequests, type Requests } from "./requests.ts";
 import { DEAD, declareStreams, EVENTS, isStreamGone, LATER, renewSource, type StreamName, TASKS } from "./streams.ts";
 
 export type BucketName = "locks" | "results" | "schedules" | "config" | "workers";
@@ -9,6 +10,8 @@ const BUCKET_NAMES: readonly BucketName[] = ["locks", "results", "schedules", "c
 
 /** TASKS is made to look for its source at most this often, ms: it takes a moment until it is heard of. */
 const RENEW_SOURCE_MS = 5_000;
+/** How long a stored message's acknowledgement is waited for, ms. */
+const ANSWER_MS = 5_000;
 
 /** How long the trace of a lapsed key stays in a bucket with TTLs, ms: long enough for every watcher to see it. */
 const MARKER_TTL_MS = 60_000;
@@ -34,6 +37,8 @@ export const STREAM_NAMES: readonly string[] = [
 export interface Broker {
   readonly nc: NatsConnection;
   readonly js: JetStreamClient;
+  /** For what is asked often; each waits 5 s. */
+  readonly requests: Requests;
   readonly jsm: JetStreamManager;
   /** Like `jsm`, but gives up after 2 s: for what is asked again anyway. What was on its way when a server died is never answered. */
   readonly briefJsm: JetStreamManager;
@@ -87,7 +92,7 @@ export async function openBareBroker(nc: NatsConnection, options: BareBrokerOpti
   const { observer = silentObserver, replicas = 1 } = options;
   const jsm = await jetstreamManager(nc, { checkAPI: true, timeout: 10_000 });
   const briefJsm = await jetstreamManager(nc, { checkAPI: false, timeout: 2_000 });
-  const js = jetstream(nc, { timeout: 5_000 });
+  const js = jetstream(nc, { timeout: ANSWER_MS });
 
   /** Asks briefly first: what is asked for while the server is away is lost, and would be waited for long after its return. */
   async function lookAndDeclare(): Promise<string[]> {
@@ -132,6 +137,7 @@ export async function openBareBroker(nc: NatsConnection, options: BareBrokerOpti
   const broker: Broker = {
     nc,
     js,
+    requests: openRequests(nc, ANSWER_MS),
     jsm,
     briefJsm,
     buckets,

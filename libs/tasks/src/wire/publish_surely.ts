@@ -52,7 +52,7 @@ export async function publishSurely(broker: Broker, { subject, body, headers }: 
   const until = performance.now() + PUBLISH_BUDGET_MS;
   for (;;) {
     try {
-      return await broker.js.publish(subject, body, { headers });
+      return await broker.requests.store({ subject, body, headers });
     } catch (error) {
       if (!isSilence(error)) throw error;
       if (broker.nc.isClosed() || performance.now() > until)

@@ -41,7 +41,7 @@ export function tell(
 /** Removes the message. Tasks without a ledger row wait for the server's word, for nothing else remembers that they are done. */
 async function ack(context: SettleContext, task: IdentifiedTask): Promise<void> {
   if (task.received.definition.effect === "once") send(context, task, "+ACK");
-  else await context.broker.nc.request(task.received.ack, "+ACK", { timeout: 5_000 });
+  else await context.broker.requests.ask({ subject: task.received.ack, body: "+ACK" });
   await forgetStarts(context, task);
 }
 

@@ -49,7 +49,7 @@ export function streamLedger(broker: Broker): StreamLedger {
     headers.set(MESSAGE_TTL, REMEMBERED_TTL);
     for (const [index, chunk] of chunks.entries()) {
       const value = JSON.stringify({ row: { ...row, spawned: chunk }, chunks: chunks.length });
-      await broker.js.publish(`$KV.results.${keyOf(row.taskId, index)}`, value, { headers });
+      await broker.requests.store({ subject: `$KV.results.${keyOf(row.taskId, index)}`, body: value, headers });
     }
   }
 

@@ -1,0 +1,107 @@
+import { JetStreamApiError, type PubAck } from "@nats-io/jetstream";
+import {
+  createInbox,
+  type Msg,
+  type MsgHdrs,
+  type NatsConnection,
+  NoRespondersError,
+  RequestError,
+  TimeoutError,
+} from "@nats-io/nats-core";
+
+/** A message to send, and to be answered. */
+export interface Question {
+  readonly subject: string;
+  readonly body: Uint8Array | string;
+  readonly headers?: MsgHdrs;
+}
+
+/**
+ * Requests over one connection, as `nc.request` has them and for half the CPU: that makes two errors with their stack traces for each
+ * request, whether it fails or not (decision 21).
+ */
+export interface Requests {
+  /**
+   * Sends a message and answers with the first reply.
+   *
+   * Throws `NoRespondersError`, `TimeoutError`, `RequestError` when the connection is closed meanwhile, and what publishing throws.
+   */
+  ask(question: Question): Promise<Msg>;
+  /** Stores a message in its stream. Throws as `ask` does, and `JetStreamApiError` where JetStream refuses it. */
+  store(question: Question): Promise<PubAck>;
+}
+
+interface Asked {
+  readonly subject: string;
+  readonly deadlineMs: number;
+  readonly resolve: (answer: Msg) => void;
+  readonly reject: (error: Error) => void;
+}
+
+const NO_RESPONDERS = 503;
+const decoder = new TextDecoder();
+
+function readAck(answer: Msg): PubAck {
+  const ack = JSON.parse(decoder.decode(answer.data));
+  if (ack.error !== undefined) throw new JetStreamApiError(ack.error);
+  return { ...ack, duplicate: ack.duplicate === true };
+}
+
+/** Opens requests that wait `timeoutMs` each. They end with the connection. */
+export function openRequests(nc: NatsConnection, timeoutMs: number): Requests {
+  const prefix = createInbox();
+  // All wait equally long, so the first in the map is the first to be late.
+  const pending = new Map<string, Asked>();
+  let last = 0;
+  let timer: NodeJS.Timeout | undefined;
+
+  function take(inbox: string): Asked | undefined {
+    const asked = pending.get(inbox);
+    pending.delete(inbox);
+    return asked;
+  }
+
+  function endLate(): void {
+    timer = undefined;
+    const nowMs = performance.now();
+    for (const [inbox, { deadlineMs }] of pending) {
+      if (deadlineMs > nowMs) {
+        timer = setTimeout(endLate, deadlineMs - nowMs).unref();
+        return;
+      }
+      take(inbox)?.reject(new TimeoutError());
+    }
+  }
+
+  nc.subscribe(`${prefix}.*`, {
+    callback(error, answer) {
+      // Where we may not subscribe the connection's status says so, and nobody is answered in time.
+      if (error !== null) return;
+      const asked = take(answer.subject);
+      const isNobody = answer.data.length === 0 && answer.headers?.code === NO_RESPONDERS;
+      if (isNobody) asked?.reject(new NoRespondersError(asked.subject));
+      else asked?.resolve(answer);
+    },
+  });
+  void nc.closed().then((cause) => {
+    clearTimeout(timer);
+    for (const inbox of [...pending.keys()]) {
+      take(inbox)?.reject(new RequestError("the connection to NATS was closed", { cause }));
+    }
+  });
+
+  function ask({ subject, body, headers }: Question): Promise<Msg> {
+    const { promise, resolve, reject } = Promise.withResolvers<Msg>();
+    const reply = `${prefix}.${++last}`;
+    nc.publish(subject, body, headers === undefined ? { reply } : { reply, headers });
+    pending.set(reply, { subject, deadlineMs: performance.now() + timeoutMs, resolve, reject });
+    timer ??= setTimeout(endLate, timeoutMs).unref();
+    return promise;
+  }
+
+  return {
+    // Nothing is thrown before there is a promise to reject.
+    ask: async (question) => ask(question),
+    store: async (question) => readAck(await ask(question)),
+  };
+}
