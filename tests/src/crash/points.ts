@@ -1,5 +1,5 @@
 import type { UnitOfWork } from "@muster/tasks";
-import type { MsgHdrs, NatsConnection } from "@nats-io/transport-node";
+import type { MsgHdrs, NatsConnection, Payload } from "@nats-io/transport-node";
 
 /** The steps of a task's end, as they leave a worker: what goes over the wire to NATS, and what is asked of the ledger. */
 export type CrashStep =
@@ -41,7 +41,7 @@ class Fuse {
 }
 
 /** What a publish to `subject` is, seen from the task's life; undefined: nothing of interest. */
-function stepOf(subject: string, data: unknown, headers: MsgHdrs | undefined): CrashStep | undefined {
+function stepOf(subject: string, data: Payload | undefined, headers: MsgHdrs | undefined): CrashStep | undefined {
   const isPurge = headers?.get("KV-Operation") === "PURGE";
   if (subject.startsWith("$KV.locks.")) return isPurge ? "lock released" : "lock taken";
   if (subject.startsWith("$KV.results.spawned.") && !isPurge) return "children remembered";
@@ -49,7 +49,7 @@ function stepOf(subject: string, data: unknown, headers: MsgHdrs | undefined): C
   if (subject.startsWith("later.")) return "retry stored";
   if (subject.startsWith("dead.")) return "dead letter stored";
   if (subject.startsWith("events.") && !subject.endsWith(".started")) return "told";
-  if (subject.startsWith("$JS.ACK.") && String(data) === "+ACK") return "acked";
+  if (subject.startsWith("$JS.ACK.") && Buffer.from(data ?? "").toString() === "+ACK") return "acked";
   return undefined;
 }
 

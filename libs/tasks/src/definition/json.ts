@@ -10,8 +10,20 @@ export type JsonObject = { readonly [key: string]: Json | undefined };
  * What JSON cannot hold (`undefined`, functions) is left out, as `JSON.stringify` does.
  */
 export function canonicalJson(value: Json): string {
-  return JSON.stringify(value, (_key, part: Json) => {
-    if (part === null || typeof part !== "object" || Array.isArray(part)) return part;
-    return Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)));
-  });
+  return JSON.stringify(sorted(value));
+}
+
+function isInOrder(keys: readonly string[]): boolean {
+  for (let at = 1; at < keys.length; at++) if ((keys[at - 1] ?? "") > (keys[at] ?? "")) return false;
+  return true;
+}
+
+function sorted(value: Json | undefined): Json | undefined {
+  if (value === null || typeof value !== "object") return value;
+  if (Array.isArray(value)) return value.map((part) => sorted(part) ?? null);
+  const keys = Object.keys(value);
+  const fields = value as JsonObject;
+  const copy: Record<string, Json | undefined> = {};
+  for (const key of isInOrder(keys) ? keys : keys.sort()) copy[key] = sorted(fields[key]);
+  return copy;
 }

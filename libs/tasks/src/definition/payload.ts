@@ -1,5 +1,5 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { canonicalJson, type Json, type JsonObject } from "./json.ts";
 import type { PublishableTask } from "./publishable.ts";
 
@@ -97,5 +97,5 @@ export function checkPayload<Payload extends JsonObject>(
 
 /** SHA-256 of the canonical payload, hexadecimal. */
 export function payloadHash(payload: Json): string {
-  return createHash("sha256").update(canonicalJson(payload)).digest("hex");
+  return hash("sha256", canonicalJson(payload), "hex");
 }

@@ -1,6 +1,6 @@
 import type { MsgHdrs } from "@nats-io/nats-core";
 import { createHash } from "node:crypto";
-import { MSG_ID, SCHEDULER, TASK_ATTEMPT, TASK_ID, TASK_PAYLOAD_VERSION } from "./headers.ts";
+import { headerOf, MSG_ID, SCHEDULER, TASK_ATTEMPT, TASK_ID, TASK_PAYLOAD_VERSION } from "./headers.ts";
 import { InvalidNameError } from "./names.ts";
 import { unescapeToken } from "./token.ts";
 
@@ -79,17 +79,17 @@ export function taskIdOf(
   headers: MsgHdrs | undefined,
   delivery: Pick<Delivery, "stream" | "streamSequence" | "storedAtNs">,
 ): string {
-  const given = headers?.get(TASK_ID) || headers?.get(MSG_ID);
+  const given = headerOf(headers, TASK_ID) || headerOf(headers, MSG_ID);
   if (given) return boundId(given);
-  const scheduler = headers?.get(SCHEDULER);
+  const scheduler = headerOf(headers, SCHEDULER);
   if (scheduler) return boundId(idOfToken(scheduler.slice(scheduler.lastIndexOf(".") + 1)));
   return `${delivery.stream}-${delivery.streamSequence}-${delivery.storedAtNs}`;
 }
 
 /** A header that counts from 1, which it is where nothing is said. Throws `InvalidNameError` for anything but a whole number to 1,000,000. */
 function numberIn(headers: MsgHdrs | undefined, name: string, noun: string): number {
-  const text = headers?.get(name);
-  if (!text) return 1;
+  const text = headerOf(headers, name);
+  if (text === "") return 1;
   const number = Number(text);
   if (/^[0-9]{1,7}$/.test(text) && number >= 1 && number <= 1_000_000) return number;
   throw new InvalidNameError({

@@ -35,6 +35,13 @@ export function oneLine(text: string): string {
   return `${new TextDecoder().decode(bytes.subarray(0, REASON_BYTES - 6)).replace(/\uFFFD+$/, "")}...`;
 }
 
+/** The first value of header `name`, "" where there is none: what the client's own `get` says, without its two lists of all names. */
+export function headerOf(headers: MsgHdrs | undefined, name: string): string {
+  if (headers === undefined) return "";
+  for (const [key, values] of headers) if (key === name) return values[0] ?? "";
+  return "";
+}
+
 /**
  * The headers of a message, or why they cannot be read. Whoever writes to a socket himself may send any bytes, and the client
  * throws at some of them where they are first looked at, which would end the connection if it came to pass inside a callback.

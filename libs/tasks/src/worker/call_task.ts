@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto";
 import type { Json, JsonObject } from "../definition/json.ts";
-import { payloadHash } from "../definition/payload.ts";
 import type { AnyTask } from "../definition/task.ts";
 import type { OutcomeRow, UnitOfWork } from "../definition/unit_of_work.ts";
 import { openKeeper } from "../keeper/keeper.ts";
@@ -121,7 +120,7 @@ async function runHere({ broker, task, vo, payload, taskId, ledger, leases, sign
   const running = new RunningAttempt({
     definition: task,
     payload,
-    payloadHash: payloadHash(payload),
+    sent: payload,
     vo,
     taskId,
     attempt: 1,

@@ -62,7 +62,10 @@ export class Children implements AmbientPublisher {
 
   /** All children, once asynchronous schemas have spoken. Throws `PayloadRefusedError`. */
   async seal(): Promise<readonly SpawnedTask[]> {
-    for (const refusal of await Promise.all(this.#checks)) if (refusal !== undefined) throw refusal;
+    for (const check of this.#checks) {
+      const refusal = await check;
+      if (refusal !== undefined) throw refusal;
+    }
     return [...this.#spawned.values()];
   }
 

@@ -1,3 +1,4 @@
+import { payloadHash } from "../definition/payload.ts";
 import type { RetryPolicy } from "../definition/retry.ts";
 import type { OutcomeRow } from "../definition/unit_of_work.ts";
 import { oneLine } from "../wire/headers.ts";
@@ -71,12 +72,12 @@ interface FailedOutcome {
 
 /** Records an outcome without an effect, and makes true whatever row then stands. */
 async function record(context: SettleContext, task: PreparedTask, end: FailedOutcome): Promise<void> {
-  const { received, taskId, attempt, payloadHash, errors } = task;
+  const { received, taskId, attempt, sent, errors } = task;
   const row: OutcomeRow = {
     taskId,
     task: received.definition.name,
     vo: received.vo,
-    payloadHash,
+    payloadHash: payloadHash(sent),
     attempt,
     outcome: end.outcome,
     result: null,

@@ -1,4 +1,4 @@
-import { PRIORITIES } from "../definition/task.ts";
+import { PRIORITIES, type Priority } from "../definition/task.ts";
 import type { Waiter } from "../locks/waiting_room.ts";
 import type { ReceivedTask } from "./received_task.ts";
 
@@ -14,7 +14,7 @@ export interface InHand {
 
 /** First in, first out, without moving the rest at each take. */
 class Fifo<T> {
-  #items: T[] = [];
+  #items: (T | undefined)[] = [];
   #at = 0;
 
   get size(): number {
@@ -28,12 +28,20 @@ class Fifo<T> {
   shift(): T | undefined {
     const item = this.#items[this.#at];
     if (item === undefined) return undefined;
+    // Cleared at once: what is still referred to here grows old, and old garbage costs the collector most.
+    this.#items[this.#at] = undefined;
     this.#at++;
     if (this.#at > 1_000 && this.#at * 2 > this.#items.length) {
       this.#items = this.#items.slice(this.#at);
       this.#at = 0;
     }
     return item;
+  }
+
+  takeAll(): T[] {
+    const items: T[] = [];
+    for (let item = this.shift(); item !== undefined; item = this.shift()) items.push(item);
+    return items;
   }
 }
 
@@ -58,10 +66,16 @@ export class Buffer {
     this.#resumed[PRIORITIES.indexOf(task.received.definition.priority)]?.push(task);
   }
 
-  next(): InHand | undefined {
-    for (let priority = 0; priority < PRIORITIES.length; priority++) {
-      const task = this.#resumed[priority]?.shift() ?? this.#pulled[priority]?.shift();
-      if (task !== undefined) return task;
+  takeAll(): readonly InHand[] {
+    return [...this.#resumed, ...this.#pulled].flatMap((queue) => queue.takeAll());
+  }
+
+  /** The next in turn, if it is of a priority that may start now. */
+  next(mayStart: (priority: Priority) => boolean): InHand | undefined {
+    for (const [at, priority] of PRIORITIES.entries()) {
+      const [resumed, pulled] = [this.#resumed[at], this.#pulled[at]];
+      if (resumed === undefined || pulled === undefined || resumed.size + pulled.size === 0) continue;
+      return mayStart(priority) ? (resumed.shift() ?? pulled.shift()) : undefined;
     }
     return undefined;
   }

@@ -2,7 +2,7 @@ import type { JsonObject } from "../definition/json.ts";
 import { checkPayload, payloadHash, readPayload } from "../definition/payload.ts";
 import type { OutcomeRow, UnitOfWork } from "../definition/unit_of_work.ts";
 import { attemptOf, checkTaskId, payloadVersionOf, taskIdOf } from "../wire/delivery.ts";
-import { oneLine, TASK_ATTEMPT, TASK_ERRORS } from "../wire/headers.ts";
+import { headerOf, oneLine, TASK_ATTEMPT, TASK_ERRORS } from "../wire/headers.ts";
 import type { ReceivedTask } from "./received_task.ts";
 
 /** An id of this shape is an occurrence's, or one of its children's. */
@@ -27,7 +27,8 @@ export interface IdentifiedTask {
 /** A task whose payload has been checked, and what is known of its past. */
 export interface PreparedTask extends IdentifiedTask {
   readonly payload: JsonObject;
-  readonly payloadHash: string;
+  /** The payload as it was sent, before its schema saw it: its hash tells a repeat from another task. */
+  readonly sent: JsonObject;
   readonly ledger: UnitOfWork<unknown>;
   /** Errors of the attempts before this one. */
   readonly errors: readonly string[];
@@ -59,7 +60,7 @@ export function describeError(error: unknown): string {
 /** The task by what its headers say of it, for what is told before they were checked. */
 export function byId(received: ReceivedTask): IdentifiedTask {
   const { headers, delivery } = received;
-  const claimed = Number(headers?.get(TASK_ATTEMPT) || 1);
+  const claimed = Number(headerOf(headers, TASK_ATTEMPT) || 1);
   return { received, taskId: taskIdOf(headers, delivery), attempt: Number.isInteger(claimed) ? claimed : 1 };
 }
 
@@ -86,15 +87,20 @@ export async function prepare(received: ReceivedTask, ledger: UnitOfWork<unknown
   if (version > payloadVersion) throw new NewerPayloadError(name, version, payloadVersion);
   const raw = readPayload(received.definition.name, received.body);
   const payload = await checkPayload(received.definition, raw);
-  const errors = received.definition.effect === "once" ? [] : (received.headers?.values(TASK_ERRORS) ?? []);
-  return { received, taskId, attempt, payload, payloadHash: payloadHash(raw), ledger, errors };
+  return { received, taskId, attempt, payload, sent: raw, ledger, errors: errorsOf(received) };
+}
+
+/** What the attempts before this one failed with, where no database remembers it. */
+function errorsOf({ definition, headers }: ReceivedTask): readonly string[] {
+  if (definition.effect === "once" || headerOf(headers, TASK_ERRORS) === "") return [];
+  return headers?.values(TASK_ERRORS) ?? [];
 }
 
 /** Throws {@linkcode TaskRefusedError} where the ledger's row for this id is another task's. */
-export function checkIsOurs(row: OutcomeRow, { received, taskId, payloadHash: hash }: PreparedTask): void {
+export function checkIsOurs(row: OutcomeRow, { received, taskId, sent }: PreparedTask): void {
   const { definition, vo } = received;
   const isSameTask = row.task === definition.name && row.vo === vo;
-  if (isSameTask && row.payloadHash === hash) return;
+  if (isSameTask && row.payloadHash === payloadHash(sent)) return;
   const by = isSameTask ? "another payload" : `${row.task} of VO ${row.vo}`;
   throw new TaskRefusedError(taskId, `id already used by ${by}; publish it under a new id`);
 }

@@ -1,4 +1,4 @@
-import type { AnyTask } from "../definition/task.ts";
+import { type AnyTask, PRIORITIES, type Priority } from "../definition/task.ts";
 
 /** One durable pull consumer for one task name and one VO, as this worker knows it. */
 export interface Lane {
@@ -34,6 +34,8 @@ export function hasWork(lane: Lane): boolean {
 
 /** Lanes of one priority, served in turn. */
 export class Ring {
+  /** Messages asked for by open pulls and not yet here. */
+  asked = 0;
   readonly #lanes: Lane[] = [];
   #next = 0;
 
@@ -74,5 +76,35 @@ export class Ring {
       return lane;
     }
     return undefined;
+  }
+}
+
+/** The rings of all priorities. */
+export class Rings {
+  /** From the highest priority down. */
+  readonly inOrder: readonly Ring[];
+  readonly #byPriority: ReadonlyMap<Priority, Ring>;
+
+  constructor() {
+    this.#byPriority = new Map(PRIORITIES.map((priority) => [priority, new Ring()]));
+    this.inOrder = [...this.#byPriority.values()];
+  }
+
+  /** The ring in which the lane is served. */
+  of({ definition }: Lane): Ring {
+    const ring = this.#byPriority.get(definition.priority);
+    if (ring === undefined)
+      throw new TypeError(`Cannot serve ${definition.name}: no priority "${definition.priority}"`);
+    return ring;
+  }
+
+  /** Messages asked for by all open pulls, or by those of priorities above `below`. */
+  asked(below?: Priority): number {
+    let asked = 0;
+    for (const [priority, ring] of this.#byPriority) {
+      if (priority === below) break;
+      asked += ring.asked;
+    }
+    return asked;
   }
 }

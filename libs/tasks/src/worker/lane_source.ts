@@ -1,12 +1,12 @@
 import { createInbox, type Msg } from "@nats-io/nats-core";
 import { setTimeout as pause } from "node:timers/promises";
-import { PRIORITIES } from "../definition/task.ts";
+import type { Priority } from "../definition/task.ts";
 import { type Delivery, readAckReply } from "../wire/delivery.ts";
 import { readHeaders } from "../wire/headers.ts";
 import { NO_VO } from "../wire/names.ts";
 import { TASKS } from "../wire/streams.ts";
 import { wakeSubject } from "../wire/subject.ts";
-import { hasWork, type Lane, Ring } from "./lane.ts";
+import { hasWork, type Lane, Rings } from "./lane.ts";
 import { createLaneConsumer, newLane } from "./lane_consumer.ts";
 import type { ReceivedTask } from "./received_task.ts";
 import { countWaiting } from "./sweep.ts";
@@ -37,10 +37,9 @@ export class LaneSource implements TaskSource {
   readonly #inbox = createInbox();
   readonly #lanes = new Map<string, Lane>();
   readonly #byNumber: Lane[] = [];
-  readonly #rings = PRIORITIES.map(() => new Ring());
+  readonly #rings = new Rings();
   readonly #wakes;
   readonly #subscription;
-  #asked = 0;
   #looksFirst = false;
   #onQuiet: (() => void) | undefined;
   #largestRoom = 1;
@@ -75,10 +74,10 @@ export class LaneSource implements TaskSource {
     const nowMs = performance.now();
     const all = this.#options.room();
     this.#largestRoom = Math.max(this.#largestRoom, all);
-    let room = all - this.#asked;
+    let room = all - this.#rings.asked();
     this.#noteRoom(all, nowMs);
     if (this.#looksFirst) return;
-    for (const ring of this.#rings) {
+    for (const ring of this.#rings.inOrder) {
       const working = ring.working();
       if (working === 0) continue;
       // Many VOs get small turns and one VO gets large ones.
@@ -96,6 +95,10 @@ export class LaneSource implements TaskSource {
     }
   }
 
+  askedAbove(priority: Priority): number {
+    return this.#rings.asked(priority);
+  }
+
   reconnected(): void {
     // What was asked of the old connection is not answered on the new one.
     for (const lane of this.#lanes.values()) this.#giveUpPull(lane);
@@ -109,7 +112,7 @@ export class LaneSource implements TaskSource {
     for (const timer of this.#timers) clearTimeout(timer);
     await Promise.race([this.#sweeping, pause(LAST_ANSWERS_MS, undefined, { ref: false })]);
     // A pull that does not wait is always answered; what it brings after we left would be stuck until its ack wait.
-    if (this.#asked > 0 && !this.#options.broker.nc.isClosed()) {
+    if (this.#rings.asked() > 0 && !this.#options.broker.nc.isClosed()) {
       const answered = new Promise<void>((resolve) => {
         this.#onQuiet = resolve;
       });
@@ -144,14 +147,14 @@ export class LaneSource implements TaskSource {
     const lane = newLane({ number: this.#byNumber.length, definition, vo });
     this.#lanes.set(key, lane);
     this.#byNumber.push(lane);
-    this.#rings[PRIORITIES.indexOf(definition.priority)]?.add(lane);
+    this.#rings.of(lane).add(lane);
     return lane;
   }
 
   #forget(key: string, lane: Lane): void {
     this.#lanes.delete(key);
     this.#giveUpPull(lane);
-    this.#rings[PRIORITIES.indexOf(lane.definition.priority)]?.remove(lane);
+    this.#rings.of(lane).remove(lane);
   }
 
   #isConfigured(per: "vo" | "all", vo: string): boolean {
@@ -173,7 +176,7 @@ export class LaneSource implements TaskSource {
     lane.asked = batch;
     lane.pull++;
     lane.pulledAtMs = nowMs;
-    this.#asked += batch;
+    this.#rings.of(lane).asked += batch;
     this.#options.broker.nc.publish(
       `$JS.API.CONSUMER.MSG.NEXT.${TASKS}.${lane.consumer}`,
       `{"batch":${batch},"no_wait":true}`,
@@ -182,8 +185,10 @@ export class LaneSource implements TaskSource {
   }
 
   #endPull(lane: Lane): void {
-    this.#asked -= lane.asked;
+    if (lane.asked === 0) return;
+    this.#rings.of(lane).asked -= lane.asked;
     lane.asked = 0;
+    this.#options.cameShort();
   }
 
   /** A message or a status for one of our pulls. Its subject is the inbox for a status, and the task's own for a message. */
@@ -192,7 +197,7 @@ export class LaneSource implements TaskSource {
     // A message may bear any headers, also a status line; its subject cannot be our inbox.
     if (message.subject.startsWith(this.#inbox)) this.#status(message);
     else this.#message(message);
-    if (this.#asked === 0) this.#onQuiet?.();
+    if (this.#onQuiet !== undefined && this.#rings.asked() === 0) this.#onQuiet();
   }
 
   #status(message: Msg): void {
@@ -256,7 +261,7 @@ export class LaneSource implements TaskSource {
     if (lane === undefined) return;
     if (lane.asked > 0) {
       lane.asked--;
-      this.#asked--;
+      this.#rings.of(lane).asked--;
     }
     lane.misses = 0;
     lane.pending = delivery.pending;

@@ -147,7 +147,7 @@ async function takeLocks(context: RunContext, task: PreparedTask, { waiter, wait
     await failAttempt(context, task, { error, tookMs: 0 });
     return OVER;
   }
-  if (keys.length === 0) return underLeases(context, task, []);
+  if (keys.length === 0) return runOnce(context, task, NOTHING_HELD);
   const untilMs = performance.now() + definition.timeoutMs + ABORT_GRACE_MS;
   const taken = await context.locks.tryAcquire(keys, { taskId: task.taskId, untilMs, waiter });
   if (taken.kind === "held") return underLeases(context, task, taken.leases);
@@ -163,26 +163,38 @@ async function underLeases(context: RunContext, task: PreparedTask, leases: read
   // Called when the transaction has surely ended; may be called again. A release that fails expires.
   const release = () => Promise.all(leases.map((lease) => lease.release()));
   try {
-    if (task.received.delivery.count > 1 && (await context.starts.begin(task.taskId)) === "poison") {
-      await giveUpPoison(context, task);
-      return OVER;
-    }
-    const running = start(context, task, leases);
-    const end = await running.ended.finally(() => context.onEnd(running));
-    const released = release();
-    let concluded: TaskEnd;
-    try {
-      concluded = await conclude(context, task, { end, tookMs: performance.now() - running.startedAtMs });
-    } catch (error) {
-      // The run has ended; that its end could not be recorded says nothing against the task.
-      if (task.received.delivery.count > 1) await context.starts.handedBack(task.taskId);
-      throw error;
-    }
-    await released;
-    return running.isStuck() ? { kind: "stuck" } : concluded;
+    return await runOnce(context, task, { leases, release });
   } finally {
     await release();
   }
+}
+
+interface Held {
+  readonly leases: readonly Lease[];
+  release(): Promise<unknown>;
+}
+
+const NOTHING_HELD: Held = { leases: [], release: async () => {} };
+
+async function runOnce(context: RunContext, task: PreparedTask, { leases, release }: Held): Promise<TaskEnd> {
+  const isRedelivered = task.received.delivery.count > 1;
+  if (isRedelivered && (await context.starts.begin(task.taskId)) === "poison") {
+    await giveUpPoison(context, task);
+    return OVER;
+  }
+  const running = start(context, task, leases);
+  const end = await running.ended.finally(() => context.onEnd(running));
+  const released = release();
+  let concluded: TaskEnd;
+  try {
+    concluded = await conclude(context, task, { end, tookMs: performance.now() - running.startedAtMs });
+  } catch (error) {
+    // The run has ended; that its end could not be recorded says nothing against the task.
+    if (isRedelivered) await context.starts.handedBack(task.taskId);
+    throw error;
+  }
+  await released;
+  return running.isStuck() ? { kind: "stuck" } : concluded;
 }
 
 function start(context: RunContext, task: PreparedTask, leases: readonly Lease[]): RunningAttempt {

@@ -15,6 +15,8 @@ import type { StreamLedger } from "./stream_ledger.ts";
 /** Errors that a message carries to its next attempt: a kilobyte each, within the room that TASKS leaves for headers. */
 const MAX_TOLD_ERRORS = 8;
 
+const ACK = new TextEncoder().encode("+ACK");
+
 /** What settling needs of its worker. */
 export interface SettleContext {
   readonly broker: Broker;
@@ -25,7 +27,7 @@ export interface SettleContext {
   owns(task: ReceivedTask): boolean;
 }
 
-function send({ broker }: SettleContext, { received }: IdentifiedTask, answer: string): void {
+function send({ broker }: SettleContext, { received }: IdentifiedTask, answer: string | Uint8Array): void {
   if (!broker.nc.isClosed()) broker.nc.publish(received.ack, answer);
 }
 
@@ -38,10 +40,18 @@ export function tell(
   publishEvent(broker, worker, { ...step, task: received.definition.name, vo: received.vo, taskId, attempt });
 }
 
-/** Removes the message. Tasks without a ledger row wait for the server's word, for nothing else remembers that they are done. */
-async function ack(context: SettleContext, task: IdentifiedTask): Promise<void> {
-  if (task.received.definition.effect === "once") send(context, task, "+ACK");
-  else await context.broker.requests.ask({ subject: task.received.ack, body: "+ACK" });
+/**
+ * Removes the message. Nobody waits for the server's word on it: an ack that is lost with the connection brings the message back, and
+ * waiting for it would not change that.
+ */
+async function ack(context: SettleContext, task: PreparedTask, row: OutcomeRow): Promise<void> {
+  if (task.received.definition.effect === "once" || row.spawned.length === 0) {
+    send(context, task, ACK);
+  } else {
+    // A message that came back would find its children forgotten and spawn others.
+    await context.broker.requests.ask({ subject: task.received.ack, body: "+ACK" });
+    await context.streamLedger.forget(row);
+  }
   await forgetStarts(context, task);
 }
 
@@ -117,6 +127,5 @@ export async function settleByRow(
     tell(context, task, { step: "duplicate", reason: `attempt ${row.attempt} ended ${row.outcome}` });
   else if (row.outcome === "done") tell(context, task, { step: "done", tookMs });
   else tell(context, task, { step: row.outcome, tookMs, reason: row.errors.at(-1) ?? "" });
-  await ack(context, task);
-  if (task.received.definition.effect !== "once" && row.spawned.length > 0) await context.streamLedger.forget(row);
+  await ack(context, task, row);
 }

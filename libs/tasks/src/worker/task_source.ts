@@ -1,4 +1,4 @@
-import type { AnyTask } from "../definition/task.ts";
+import type { AnyTask, Priority } from "../definition/task.ts";
 import type { Broker } from "../wire/broker.ts";
 import type { ConfigurationWatch } from "../wire/configuration_watch.ts";
 import type { ReceivedTask } from "./received_task.ts";
@@ -17,6 +17,8 @@ export interface TaskSource {
   stop(): Promise<void>;
   /** Tells other workers that tasks were handed back to them. */
   announceHandBack(tasks: Iterable<ReceivedTask>): void;
+  /** How many tasks of a higher priority than this have been asked for and are neither here nor refused. */
+  askedAbove(priority: Priority): number;
   /** When the broker last answered us, by `performance.now()`. */
   lastAnswerAtMs(): number;
 }
@@ -29,4 +31,6 @@ export interface TaskSourceOptions {
   room(): number;
   /** Takes what was pulled. Messages of one network read come one after the other, without a turn of the event loop between them. */
   take(task: ReceivedTask): void;
+  /** A pull has ended with less than was asked for: what waits in hand for something better need not wait any more. */
+  cameShort(): void;
 }

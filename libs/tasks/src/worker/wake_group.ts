@@ -1,6 +1,6 @@
 import type { Msg, NatsConnection, Subscription } from "@nats-io/nats-core";
 import type { AnyTask } from "../definition/task.ts";
-import { readHeaders } from "../wire/headers.ts";
+import { headerOf, readHeaders } from "../wire/headers.ts";
 
 /** Header that the server puts on what TASKS republishes: the sequence of the stored message. */
 const SEQUENCE = "Nats-Sequence";
@@ -28,7 +28,7 @@ export function wakeGroup(nc: NatsConnection, tasks: readonly AnyTask[], hear: (
   let subscriptions: readonly Subscription[] = [];
 
   function receive(task: string, message: Msg): void {
-    const sequence = Number(readHeaders(message).headers?.get(SEQUENCE) || Number.NaN);
+    const sequence = Number(headerOf(readHeaders(message).headers, SEQUENCE) || Number.NaN);
     const vo = message.subject.slice("wake.".length + task.length + 1);
     hear({ task, vo, sequence: Number.isNaN(sequence) ? undefined : sequence });
   }

@@ -144,6 +144,7 @@ export class Worker {
       configuration: parts.configuration,
       room: () => this.#room(),
       take: (task) => this.#take(task),
+      cameShort: () => this.#startAll(),
     });
   }
 
@@ -228,8 +229,10 @@ export class Worker {
   }
 
   #startAll(): void {
-    while (this.#draining === undefined && this.#busy < this.#parts.permits - this.#lost.length) {
-      const task = this.#buffer.next();
+    while (this.#draining === undefined) {
+      const free = this.#parts.permits - this.#lost.length - this.#busy;
+      // Each task of a higher priority that is on its way has a permit kept for it: the wait is one round trip.
+      const task = free > 0 ? this.#buffer.next((priority) => free > this.#source.askedAbove(priority)) : undefined;
       if (task === undefined) break;
       this.#busy++;
       void this.#start(task);
@@ -319,7 +322,7 @@ export class Worker {
   async #drain(): Promise<void> {
     await this.#source.stop();
     this.#admit();
-    for (let task = this.#buffer.next(); task !== undefined; task = this.#buffer.next()) this.#giveBack(task);
+    for (const task of this.#buffer.takeAll()) this.#giveBack(task);
     for (const task of [...this.#waiting]) this.#giveBack(task);
     await this.#announce();
     const deadline = setTimeout(() => this.hasten(), this.#parts.drainMs);
