@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { readFileSync } from "node:fs";
 import { ceCommand } from "./ce/command.ts";
 import { deadCommand } from "./dead/command.ts";
 import { doctorCommand } from "./doctor/command.ts";
@@ -22,10 +23,15 @@ function throwing(command: Command): Command {
   return command;
 }
 
+function readVersion(): string {
+  return JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")).version;
+}
+
 /** The whole `muster` command. Parsing throws `CommanderError`, and what the commands throw. */
 export function createProgram(): Command {
   const program = new Command("muster")
     .description("the operator's command of Muster, which sends pilots to grid sites")
+    .version(readVersion())
     .showHelpAfterError("(see --help)")
     .addHelpText("after", NOTES)
     .addCommand(upCommand())

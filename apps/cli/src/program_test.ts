@@ -54,3 +54,11 @@ test("the help of each command shows an example, by itself or above it", (t) => 
     t.regex(helpOf(command) + above, /Examples?:\n/, name);
   }
 });
+
+test("--version prints the version and ends well", (t) => {
+  const program = createProgram();
+  let text = "";
+  program.configureOutput({ writeOut: (part) => (text += part) });
+  t.throws(() => program.parse(["--version"], { from: "user" }), { code: "commander.version" });
+  t.regex(text, /^\d+\.\d+\.\d+\n$/);
+});
