@@ -6,7 +6,7 @@ import { type BenchDeps, HeldTask, LockedTask, NoOpTask, RealtimeTask } from "./
 import type { MusterLoad, MusterPublisherVerbs } from "./muster_verbs.ts";
 import { payloadsOf } from "./payloads.ts";
 import { serve } from "./serve.ts";
-import { untilEmpty } from "./started.ts";
+import { untilDrained } from "./started.ts";
 import type { BenchPayload } from "./verbs.ts";
 
 const connection = await connectMuster("bench publisher");
@@ -74,8 +74,8 @@ serve(
     },
     configure: ({ vos }) => configure(vos),
     async untilEmpty() {
-      const isEmpty = async () => (await connection.broker.jsm.streams.info("TASKS")).state.messages === 0;
-      return { atUs: await untilEmpty(isEmpty) };
+      const waiting = async () => (await connection.broker.jsm.streams.info("TASKS")).state.messages;
+      return { atUs: await untilDrained(waiting) };
     },
     async purge() {
       await connection.broker.jsm.streams.purge("TASKS");

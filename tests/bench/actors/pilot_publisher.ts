@@ -6,7 +6,7 @@ import { nowUs } from "./clock.ts";
 import { connectMuster } from "./muster_broker.ts";
 import type { PilotPublisherVerbs, Submissions } from "./pilot_verbs.ts";
 import { serve } from "./serve.ts";
-import { untilEmpty } from "./started.ts";
+import { untilDrained } from "./started.ts";
 
 const VO = "vo1";
 const connection = await connectMuster("bench pilot publisher");
@@ -53,8 +53,8 @@ serve(
       await publisher.publishMany(MyPilotTask, many);
     },
     async untilEmpty() {
-      const isEmpty = async () => (await broker.jsm.streams.info("TASKS")).state.messages === 0;
-      return { atUs: await untilEmpty(isEmpty) };
+      const waiting = async () => (await broker.jsm.streams.info("TASKS")).state.messages;
+      return { atUs: await untilDrained(waiting) };
     },
     bare,
   } satisfies PilotPublisherVerbs,

@@ -43,6 +43,9 @@ export function countStarts(): Starts {
   };
 }
 
+/** So few tasks are gone within some ten milliseconds. */
+const FEW = 50;
+
 /** Looks every few ms until `isEmpty` says so, and answers when that was. Throws after a minute: something is stuck. */
 export async function untilEmpty(isEmpty: () => Promise<boolean>): Promise<number> {
   const until = performance.now() + 60_000;
@@ -51,4 +54,10 @@ export async function untilEmpty(isEmpty: () => Promise<boolean>): Promise<numbe
     if (performance.now() > until) throw new Error("Cannot drain: all tasks have started and some are still stored");
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
+}
+
+/** The same from afar, while others work on what waits: what is far from empty is seldom asked about, for the answer costs them. */
+export async function untilDrained(countWaiting: () => Promise<number>): Promise<number> {
+  while ((await countWaiting()) > FEW) await new Promise((resolve) => setTimeout(resolve, 25));
+  return untilEmpty(async () => (await countWaiting()) === 0);
 }

@@ -119,7 +119,7 @@ test("a crash of the thread raises an alarm, ends ownership and loses every leas
   slot.noteWrite(1, momentNow());
   const record = { holder: "h", worker: "w", taskId: "t", since: "" };
   const lost = new Promise((resolve) => {
-    keeper.keep({ key: "k", record, ttlMs: 15_000, untilMs: Number.POSITIVE_INFINITY, shared: slot.shared }, resolve);
+    keeper.keep({ key: "k", record, ttlMs: 15_000, shared: slot.shared }, resolve);
   });
   keeper.hold([{ id: 1, ack: "$JS.ACK.none", pulledAtMs: performance.now(), untilMs: performance.now() + 60_000 }]);
   t.true(keeper.owns(1));

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { asSharedMs } from "./clocks.ts";
-import { type Lease, type LeaseKeeper, openLease } from "./lease.ts";
+import { type LeaseKeeper, openLease } from "./lease.ts";
 import { LeaseSlot } from "./lease_slot.ts";
 import type { Marks } from "./marks.ts";
 import { type Taker, takeLock } from "./take.ts";
+import type { Turn, Turns } from "./turns.ts";
 import type { Waiter, WaitingRoom } from "./waiting_room.ts";
 
 export interface LockRequest {
@@ -16,7 +16,7 @@ export interface LockRequest {
 
 export type LockAnswer =
   /** All are held; in the order asked for. */
-  | { readonly kind: "held"; readonly leases: readonly Lease[] }
+  | { readonly kind: "held"; readonly leases: readonly Turn[] }
   /** None is held; the lock `by` is busy. The waiter keeps its place in that line: call `wait` or `forget` now. */
   | { readonly kind: "blocked"; readonly by: string };
 
@@ -26,6 +26,7 @@ export interface Acquirer extends Taker {
   readonly worker: string;
   readonly ttlMs: number;
   readonly room: WaitingRoom;
+  readonly turns: Turns;
   readonly marks: Marks;
   /** The holder of each lock that this process has. */
   readonly ours: Map<string, string>;
@@ -47,10 +48,16 @@ function onEnded(
 }
 
 /** Takes one lock for a waiter that is first in its line. Undefined: it is busy, and the waiter keeps its place. */
-async function acquireOne(acquirer: Acquirer, key: string, request: Required<LockRequest>): Promise<Lease | undefined> {
-  const { room, marks, ours, worker, ttlMs } = acquirer;
+async function acquireOne(acquirer: Acquirer, key: string, request: Required<LockRequest>): Promise<Turn | undefined> {
+  const { room, turns, marks, ours, worker, ttlMs } = acquirer;
   const { waiter, taskId, untilMs } = request;
-  if (!room.lineUp(key, waiter) || ours.has(key)) {
+  const isFirst = room.lineUp(key, waiter);
+  const handedOn = isFirst ? turns.takeUp(key, untilMs) : undefined;
+  if (handedOn !== undefined) {
+    room.took(key, waiter, handedOn.fencingToken);
+    return handedOn;
+  }
+  if (!isFirst || ours.has(key)) {
     room.refused(key, waiter);
     return undefined;
   }
@@ -66,15 +73,16 @@ async function acquireOne(acquirer: Acquirer, key: string, request: Required<Loc
   slot.noteWrite(fencingToken, sent);
   ours.set(key, record.holder);
   room.took(key, waiter, fencingToken);
-  const taken = { key, record, fencingToken, slot, untilMs: asSharedMs(untilMs) };
-  return openLease(acquirer, taken, (mark) => onEnded(acquirer, key, { holder: record.holder, mark }));
+  const taken = { key, record, fencingToken, slot };
+  const lease = openLease(acquirer, taken, (mark) => onEnded(acquirer, key, { holder: record.holder, mark }));
+  return turns.begin({ lease, slot, takenAtMs: performance.now() }, untilMs);
 }
 
 /** Takes all of `keys` or none. Throws `LockUnknownError` when nobody answers; the waiter has left its lines then. */
 export async function acquire(acquirer: Acquirer, keys: readonly string[], request: LockRequest): Promise<LockAnswer> {
   const { room } = acquirer;
   const waiter = request.waiter ?? { resume() {} };
-  const taken = new Map<string, Lease>();
+  const taken = new Map<string, Turn>();
   const letGoOfAll = () => Promise.all(Array.from(taken.values(), (lease) => lease.release()));
   try {
     // One after the other in one order for all: whoever holds the first of two contested locks is never kept from the second by

@@ -22,7 +22,7 @@ export class LeaseLostError extends Error {
 
 /** Renews leases whatever the holder's own thread is busy with. */
 export interface LeaseKeeper {
-  /** Renews `lease` until its `untilMs`, or until the returned function is called. `onLost` hears once if it is lost, and why. */
+  /** Renews `lease` until the end that its slot names, or until the returned function is called. `onLost` hears once if it is lost, and why. */
   keep(lease: KeptLease, onLost: (reason: string) => void): () => void;
 }
 
@@ -58,7 +58,6 @@ export interface TakenLock {
   readonly record: LockRecord;
   readonly fencingToken: number;
   readonly slot: LeaseSlot;
-  readonly untilMs: number;
 }
 
 /**
@@ -94,7 +93,7 @@ async function free(
 
 /** Makes a lease of a lock that was just taken, and has it renewed. */
 export function openLease({ broker, bucket, keeper }: LeaseParts, taken: TakenLock, onEnded: LeaseEnded): Lease {
-  const { key, record, fencingToken, slot, untilMs } = taken;
+  const { key, record, fencingToken, slot } = taken;
   const lost = new AbortController();
   let released: Promise<void> | undefined;
 
@@ -108,7 +107,7 @@ export function openLease({ broker, bucket, keeper }: LeaseParts, taken: TakenLo
     return error;
   }
 
-  const stopKeeping = keeper.keep({ key, record, ttlMs: slot.ttlMs, untilMs, shared: slot.shared }, lose);
+  const stopKeeping = keeper.keep({ key, record, ttlMs: slot.ttlMs, shared: slot.shared }, lose);
 
   async function letGo(): Promise<void> {
     slot.end("letGo");

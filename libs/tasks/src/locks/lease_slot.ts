@@ -9,7 +9,8 @@ const REVISION = 1;
 const SENT_MONOTONIC_US = 2;
 const SENT_WALL_MS = 3;
 const ANSWERED_WALL_MS = 4;
-const CELLS = 5;
+const UNTIL_MONOTONIC_US = 5;
+const CELLS = 6;
 
 // A lease begins held and ends once, let go of or lost, by whichever thread is first to say so.
 const HELD = 0n;
@@ -62,6 +63,16 @@ export class LeaseSlot {
 
   get sent(): Moment {
     return { monotonicMs: this.#read(SENT_MONOTONIC_US) / 1_000, wallMs: this.#read(SENT_WALL_MS) };
+  }
+
+  /** Says when renewing stops: on the shared monotonic clock, ms. Before it is said, and for Infinity: never. */
+  renewUntil(ms: number): void {
+    this.#write(UNTIL_MONOTONIC_US, Number.isFinite(ms) ? ms * 1_000 : 0);
+  }
+
+  /** The moment after which the lease is not renewed, on the shared monotonic clock, ms. */
+  get renewedUntilMs(): number {
+    return this.#read(UNTIL_MONOTONIC_US) / 1_000 || Number.POSITIVE_INFINITY;
   }
 
   get lastWrite(): LeaseWrite {

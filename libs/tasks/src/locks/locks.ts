@@ -6,6 +6,7 @@ import { SAFETY_MS } from "./lease_slot.ts";
 import { openLockBucket } from "./lock_bucket.ts";
 import { Marks } from "./marks.ts";
 import { raiseIfBehind, raiseLocks } from "./raise.ts";
+import { Turns } from "./turns.ts";
 import { type RoomLimits, type Waiter, WaitingRoom } from "./waiting_room.ts";
 
 export interface LocksOptions {
@@ -74,7 +75,18 @@ export async function openLocks(options: LocksOptions): Promise<Locks> {
   }
 
   const bucket = await openLockBucket(broker.nc);
-  const acquirer = { broker, bucket, keeper, worker, ttlMs, room, marks, raise, ours: new Map<string, string>() };
+  const acquirer = {
+    broker,
+    bucket,
+    keeper,
+    worker,
+    ttlMs,
+    room,
+    marks,
+    raise,
+    turns: new Turns(room),
+    ours: new Map<string, string>(),
+  };
   const watch = openFreedWatch({
     broker,
     isNeeded: () => room.asleep > 0,

@@ -7,8 +7,6 @@ export interface KeptLease {
   readonly key: string;
   readonly record: LockRecord;
   readonly ttlMs: number;
-  /** No renewal after this moment of the shared monotonic clock, ms. */
-  readonly untilMs: number;
   /** Of its {@linkcode LeaseSlot}. */
   readonly shared: SharedArrayBuffer;
 }
@@ -31,7 +29,7 @@ interface Renewal {
   notBeforeMs: number;
 }
 
-/** Renews leases until they are let go of, lost, or at their `untilMs`. */
+/** Renews leases until they are let go of, lost, or at the end that their slots name. */
 export interface Renewals extends Disposable {
   keep(id: number, lease: KeptLease): void;
 }
@@ -93,7 +91,7 @@ export function openRenewals(bucket: LockBucket, onLost: (id: number, reason: st
       renewals.delete(id);
     } else if (slot.isSurelyPastDeadline) {
       lose(id, renewal, `its deadline has passed without a renewal (${renewal.failure ?? "no answer"})`);
-    } else if (nowMs < lease.untilMs) {
+    } else if (nowMs < slot.renewedUntilMs) {
       // A wall clock that jumped ahead makes every renewal due; the lease is lost only if the server says so.
       if (nowMs >= renewal.notBeforeMs && elapsedMs(slot.sent) >= lease.ttlMs * RENEW_PART) void renew(id, renewal);
     } else if (slot.isPastDeadline) {

@@ -35,8 +35,9 @@ function keep(bucket: LockBucket, { untilMs = Number.POSITIVE_INFINITY, sent = m
   const { promise: lost, resolve } = Promise.withResolvers<string>();
   const slot = new LeaseSlot(ttlMs);
   slot.noteWrite(1, sent);
+  slot.renewUntil(untilMs);
   const renewals = openRenewals(bucket, (_id, reason) => resolve(reason));
-  renewals.keep(1, { key: "k", record, ttlMs, untilMs, shared: slot.shared });
+  renewals.keep(1, { key: "k", record, ttlMs, shared: slot.shared });
   return { slot, lost, [Symbol.dispose]: () => renewals[Symbol.dispose]() };
 }
 

@@ -32,6 +32,8 @@ interface Line {
   newest: number;
   /** After so long without news the holder's lease has lapsed, ms. */
   holderTtlMs: number;
+  /** Nobody of this line is woken before, by `performance.now()`. */
+  restsUntilMs: number;
   timer: NodeJS.Timeout | undefined;
 }
 
@@ -63,9 +65,20 @@ export class WaitingRoom {
     return this.#lines.get(key)?.places.length ?? 0;
   }
 
+  /** Whether the first in the line of `key` is asleep: it comes as soon as it is woken. */
+  isWaitedFor(key: string): boolean {
+    return this.#lines.get(key)?.places[0]?.state === "asleep";
+  }
+
   /** Lines `waiter` up for `key`, at the end unless it stands there already. Answers whether it is first, and may try. */
   lineUp(key: string, waiter: Waiter): boolean {
-    const line = this.#lines.get(key) ?? { places: [], newest: 0, holderTtlMs: this.#ttlMs, timer: undefined };
+    const line = this.#lines.get(key) ?? {
+      places: [],
+      newest: 0,
+      holderTtlMs: this.#ttlMs,
+      restsUntilMs: 0,
+      timer: undefined,
+    };
     this.#lines.set(key, line);
     let place = line.places.find((each) => each.waiter === waiter);
     if (place === undefined) {
@@ -134,10 +147,22 @@ export class WaitingRoom {
     this.wake(key);
   }
 
+  /** Leaves the lock to other processes for a moment: nobody here is woken for it. */
+  rest(key: string, ms: number): void {
+    const line = this.#lines.get(key);
+    if (line !== undefined) line.restsUntilMs = performance.now() + ms;
+  }
+
   /** The lock may be free: the first in its line tries. */
   wake(key: string): void {
-    const first = this.#lines.get(key)?.places[0];
-    if (first === undefined) return;
+    const line = this.#lines.get(key);
+    const first = line?.places[0];
+    if (line === undefined || first === undefined) return;
+    const restMs = line.restsUntilMs - performance.now();
+    if (restMs > 0) {
+      setTimeout(() => this.wake(key), Math.ceil(restMs)).unref();
+      return;
+    }
     if (first.state === "trying") first.isStale = true;
     else this.#resume(key, first);
   }

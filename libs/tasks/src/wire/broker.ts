@@ -1,6 +1,7 @@
 import { jetstream, type JetStreamClient, type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
 import { type KV, Kvm } from "@nats-io/kv";
 import type { NatsConnection } from "@nats-io/nats-core";
+import { type EventSender, openEventSender } from "./event_sender.ts";
 import { type Observer, silentObserver } from "./observer.ts";
 import { openRequests, type Requests } from "./requests.ts";
 import { DEAD, declareStreams, EVENTS, isStreamGone, LATER, renewSource, type StreamName, TASKS } from "./streams.ts";
@@ -39,6 +40,7 @@ export interface Broker {
   readonly js: JetStreamClient;
   /** For what is asked often; each waits 5 s. */
   readonly requests: Requests;
+  readonly events: EventSender;
   readonly jsm: JetStreamManager;
   /** Like `jsm`, but gives up after 2 s: for what is asked again anyway. What was on its way when a server died is never answered. */
   readonly briefJsm: JetStreamManager;
@@ -138,6 +140,7 @@ export async function openBareBroker(nc: NatsConnection, options: BareBrokerOpti
     nc,
     js,
     requests: openRequests(nc, ANSWER_MS),
+    events: openEventSender(nc),
     jsm,
     briefJsm,
     buckets,

@@ -9,8 +9,7 @@ import { eventSubject } from "./subject.ts";
  */
 export function publishEvent(broker: Broker, worker: string, step: Step): void {
   broker.observer.step(step);
-  if (broker.nc.isClosed()) return;
   const body = JSON.stringify({ ...step, at: new Date().toISOString(), worker });
   // The buffer comes from a pool; the client would allocate one for each text.
-  broker.nc.publish(eventSubject(step, step.step), Buffer.from(body));
+  broker.events.send(eventSubject(step, step.step), Buffer.from(body), step.step === "started" ? "soon" : "now");
 }

@@ -66,6 +66,12 @@ export class Buffer {
     this.#resumed[PRIORITIES.indexOf(task.received.definition.priority)]?.push(task);
   }
 
+  /** Whether a task of this or a higher priority is here. */
+  holds(priority: Priority): boolean {
+    const upTo = PRIORITIES.indexOf(priority) + 1;
+    return [...this.#resumed.slice(0, upTo), ...this.#pulled.slice(0, upTo)].some((queue) => queue.size > 0);
+  }
+
   takeAll(): readonly InHand[] {
     return [...this.#resumed, ...this.#pulled].flatMap((queue) => queue.takeAll());
   }

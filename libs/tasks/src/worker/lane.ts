@@ -36,7 +36,12 @@ export function hasWork(lane: Lane): boolean {
 export class Ring {
   /** Messages asked for by open pulls and not yet here. */
   asked = 0;
+  readonly priority: Priority;
   readonly #lanes: Lane[] = [];
+
+  constructor(priority: Priority) {
+    this.priority = priority;
+  }
   #next = 0;
 
   add(lane: Lane): void {
@@ -86,7 +91,7 @@ export class Rings {
   readonly #byPriority: ReadonlyMap<Priority, Ring>;
 
   constructor() {
-    this.#byPriority = new Map(PRIORITIES.map((priority) => [priority, new Ring()]));
+    this.#byPriority = new Map(PRIORITIES.map((priority) => [priority, new Ring(priority)]));
     this.inOrder = [...this.#byPriority.values()];
   }
 

@@ -80,6 +80,7 @@ export class LaneSource implements TaskSource {
     for (const ring of this.#rings.inOrder) {
       const working = ring.working();
       if (working === 0) continue;
+      if (this.#options.hasEnough(ring.priority)) return;
       // Many VOs get small turns and one VO gets large ones.
       const turn = Math.ceil(this.#largestRoom / working);
       while (room > 0) {

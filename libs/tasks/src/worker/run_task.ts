@@ -2,6 +2,7 @@ import { PayloadRefusedError } from "../definition/payload.ts";
 import type { UnitOfWork } from "../definition/unit_of_work.ts";
 import { type Lease, LeaseLostError } from "../locks/lease.ts";
 import type { Locks } from "../locks/locks.ts";
+import type { Turn } from "../locks/turns.ts";
 import type { Waiter } from "../locks/waiting_room.ts";
 import { InvalidNameError } from "../wire/names.ts";
 import { isSuperseded } from "../wire/occurrence.ts";
@@ -147,7 +148,7 @@ async function takeLocks(context: RunContext, task: PreparedTask, { waiter, wait
     await failAttempt(context, task, { error, tookMs: 0 });
     return OVER;
   }
-  if (keys.length === 0) return runOnce(context, task, NOTHING_HELD);
+  if (keys.length === 0) return runOnce(context, task, []);
   const untilMs = performance.now() + definition.timeoutMs + ABORT_GRACE_MS;
   const taken = await context.locks.tryAcquire(keys, { taskId: task.taskId, untilMs, waiter });
   if (taken.kind === "held") return underLeases(context, task, taken.leases);
@@ -159,32 +160,26 @@ async function takeLocks(context: RunContext, task: PreparedTask, { waiter, wait
   return OVER;
 }
 
-async function underLeases(context: RunContext, task: PreparedTask, leases: readonly Lease[]): Promise<TaskEnd> {
-  // Called when the transaction has surely ended; may be called again. A release that fails expires.
-  const release = () => Promise.all(leases.map((lease) => lease.release()));
+async function underLeases(context: RunContext, task: PreparedTask, turns: readonly Turn[]): Promise<TaskEnd> {
   try {
-    return await runOnce(context, task, { leases, release });
+    return await runOnce(context, task, turns);
   } finally {
-    await release();
+    // Whatever came in between; harmless where the turns are over. A release that fails expires.
+    await Promise.all(turns.map((turn) => turn.release()));
   }
 }
 
-interface Held {
-  readonly leases: readonly Lease[];
-  release(): Promise<unknown>;
-}
-
-const NOTHING_HELD: Held = { leases: [], release: async () => {} };
-
-async function runOnce(context: RunContext, task: PreparedTask, { leases, release }: Held): Promise<TaskEnd> {
+async function runOnce(context: RunContext, task: PreparedTask, turns: readonly Turn[]): Promise<TaskEnd> {
   const isRedelivered = task.received.delivery.count > 1;
   if (isRedelivered && (await context.starts.begin(task.taskId)) === "poison") {
     await giveUpPoison(context, task);
     return OVER;
   }
-  const running = start(context, task, leases);
+  const running = start(context, task, turns);
   const end = await running.ended.finally(() => context.onEnd(running));
-  const released = release();
+  // The transaction has surely ended. The next in this process may have the locks as they stand, if nothing of the run is left.
+  const isClean = !running.isStuck() && (end.kind === "done" || end.kind === "failed");
+  const released = Promise.all(turns.map((turn) => (isClean ? turn.handOn() : turn.release())));
   let concluded: TaskEnd;
   try {
     concluded = await conclude(context, task, { end, tookMs: performance.now() - running.startedAtMs });

@@ -29,6 +29,8 @@ export interface TaskSourceOptions {
   readonly configuration: ConfigurationWatch;
   /** How many more tasks the worker would take in hand now. */
   room(): number;
+  /** Whether so much of this priority, or of higher ones, is ready in hand that a pull may wait until it is for more than a task or two. */
+  hasEnough(priority: Priority): boolean;
   /** Takes what was pulled. Messages of one network read come one after the other, without a turn of the event loop between them. */
   take(task: ReceivedTask): void;
   /** A pull has ended with less than was asked for: what waits in hand for something better need not wait any more. */

@@ -143,6 +143,7 @@ export class Worker {
       tasks,
       configuration: parts.configuration,
       room: () => this.#room(),
+      hasEnough: (priority) => this.#room() < this.#rate.prefetch() / 2 && this.#buffer.holds(priority),
       take: (task) => this.#take(task),
       cameShort: () => this.#startAll(),
     });

@@ -1,0 +1,94 @@
+import { asSharedMs } from "./clocks.ts";
+import type { Lease } from "./lease.ts";
+import type { LeaseSlot } from "./lease_slot.ts";
+import type { WaitingRoom } from "./waiting_room.ts";
+
+/** A process keeps a lock by handing it on among its own tasks for so long at most, ms: others wait for it too. */
+const TENURE_MS = 100;
+/** Then its own tasks let others go first, ms: these hear of the release a round trip later than it does itself. */
+const REST_MS = 3;
+/** A lock that was handed on and that nobody comes for is released after so long, ms. */
+const OFFER_MS = 50;
+
+/** A lock that this process has, whichever of its tasks' turn it is. */
+export interface Hold {
+  readonly lease: Lease;
+  readonly slot: LeaseSlot;
+  /** When it was taken, by `performance.now()`. */
+  readonly takenAtMs: number;
+}
+
+/** One task's time under a lock. It is the lease in everything but its end. */
+export interface Turn extends Lease {
+  /**
+   * Ends the turn in good order, in place of `release`: where tasks of this process wait for the lock, the first of them has it
+   * next without a word to the broker. Call it only once the transaction has surely ended, and never where code may still run.
+   *
+   * The next turn has the same fencing token: fences accept the same holder again, and turns of one process follow one another.
+   */
+  handOn(): Promise<void>;
+}
+
+/** Locks that were handed on and are not taken up yet. */
+export class Turns {
+  readonly #room: WaitingRoom;
+  readonly #offers = new Map<string, { readonly hold: Hold; readonly timer: NodeJS.Timeout }>();
+
+  constructor(room: WaitingRoom) {
+    this.#room = room;
+  }
+
+  /** The turn of a task whose timeout is at `untilMs` of `performance.now()`. */
+  begin(hold: Hold, untilMs: number): Turn {
+    const { lease, slot } = hold;
+    slot.renewUntil(asSharedMs(untilMs));
+    let over: Promise<void> | undefined;
+    const release = () => {
+      over ??= lease.release();
+      return over;
+    };
+    return {
+      key: lease.key,
+      holder: lease.holder,
+      fencingToken: lease.fencingToken,
+      signal: lease.signal,
+      get lastWrite() {
+        return lease.lastWrite;
+      },
+      checkDeadline: () => lease.checkDeadline(),
+      release,
+      handOn: () => {
+        over ??= this.#offer(hold) ? Promise.resolve() : lease.release();
+        return over;
+      },
+      [Symbol.asyncDispose]: release,
+    };
+  }
+
+  /** The turn of a task that is first in line, if the lock was handed on to it. */
+  takeUp(key: string, untilMs: number): Turn | undefined {
+    const offer = this.#offers.get(key);
+    if (offer === undefined) return undefined;
+    this.#offers.delete(key);
+    clearTimeout(offer.timer);
+    const { lease, slot } = offer.hold;
+    // Where it was lost meanwhile the broker is asked, as if nothing had been handed on.
+    return lease.signal.aborted || !slot.isHeld || slot.isPastDeadline ? undefined : this.begin(offer.hold, untilMs);
+  }
+
+  #offer(hold: Hold): boolean {
+    const { lease, slot, takenAtMs } = hold;
+    if (lease.signal.aborted || slot.isPastDeadline || !this.#room.isWaitedFor(lease.key)) return false;
+    if (performance.now() - takenAtMs > TENURE_MS) {
+      this.#room.rest(lease.key, REST_MS);
+      return false;
+    }
+    const timer = setTimeout(() => {
+      this.#offers.delete(lease.key);
+      void lease.release();
+    }, OFFER_MS);
+    this.#offers.set(lease.key, { hold, timer });
+    this.#room.wake(lease.key);
+    return true;
+  }
+}

@@ -1,0 +1,113 @@
+import test from "ava";
+import { once } from "node:events";
+import { holdWhenFree, joinGrid, startTestBroker } from "./_grid_test.ts";
+import type { Locks } from "./locks.ts";
+import type { Turn } from "./turns.ts";
+
+const server = await startTestBroker();
+const here = await joinGrid(server.url, { worker: "here" });
+const there = await joinGrid(server.url, { worker: "there" });
+test.after.always(async () => {
+  await Promise.all([here[Symbol.asyncDispose](), there[Symbol.asyncDispose]()]);
+  await server[Symbol.asyncDispose]();
+});
+
+const request = { taskId: "t1", untilMs: Number.POSITIVE_INFINITY };
+
+async function take(locks: Locks, key: string): Promise<Turn> {
+  const answer = await locks.tryAcquire([key], request);
+  if (answer.kind === "blocked") throw new Error(`${key} is busy`);
+  const [turn] = answer.leases;
+  if (turn === undefined) throw new Error(`nothing was asked for`);
+  return turn;
+}
+
+/** A task of `locks` that sleeps until it has the lock of `key`. */
+async function waitFor(locks: Locks, key: string) {
+  const { promise: isAsleep, resolve } = Promise.withResolvers<void>();
+  const held = holdWhenFree(locks, [key], resolve).then(({ leases }) => leases[0] as Turn);
+  await isAsleep;
+  return { held };
+}
+
+test("I9: a lock that is handed on within its process keeps holder, token and revision, and others find it taken", async (t) => {
+  const key = "turns.handed";
+  const first = await take(here.locks, key);
+  const { held } = await waitFor(here.locks, key);
+  await first.handOn();
+  const second = await held;
+  t.is(second.fencingToken, first.fencingToken);
+  t.is(second.holder, first.holder);
+  t.is((await here.bucket.read(key))?.revision, first.fencingToken);
+  t.deepEqual(await there.locks.tryAcquire([key], request), { kind: "blocked", by: key });
+
+  await first.release(); // its turn is over, and it cannot end another's
+  t.is((await here.bucket.read(key))?.kind, "taken");
+  await second.handOn(); // nobody waits any more
+  t.is((await here.bucket.read(key))?.kind, "mark");
+});
+
+test("a process that never runs out of tasks for a lock lets others have it all the same", async (t) => {
+  const key = "turns.shared";
+  let turn = await take(here.locks, key);
+  const { held: elsewhere } = await waitFor(there.locks, key);
+  let isOver = false;
+  let turns = 0;
+  const theirs = elsewhere.then((lease) => {
+    isOver = true;
+    return lease.release();
+  });
+  const startedAtMs = performance.now();
+  while (!isOver) {
+    const { held } = await waitFor(here.locks, key);
+    await turn.handOn();
+    turn = await held;
+    turns++;
+  }
+  await theirs;
+  const tookMs = performance.now() - startedAtMs;
+  t.true(turns > 10 && tookMs < 1_000, `${turns} turns in ${tookMs} ms`);
+  await turn.release();
+});
+
+test("a lock that was handed on and that nobody comes for is released", async (t) => {
+  const key = "turns.left";
+  const turn = await take(here.locks, key);
+  const waiter = { resume() {} }; // never tries
+  t.is((await here.locks.tryAcquire([key], { ...request, waiter })).kind, "blocked");
+  t.true(here.locks.wait(waiter));
+  const { held: elsewhere } = await waitFor(there.locks, key);
+  await turn.handOn();
+  t.true((await elsewhere).fencingToken > turn.fencingToken);
+  await (await elsewhere).release();
+  here.locks.forget(waiter);
+});
+
+test("a lock that was lost is not handed on: the next turn has a token of its own", async (t) => {
+  const key = "turns.lost";
+  const turn = await take(here.locks, key);
+  const { held } = await waitFor(here.locks, key);
+  const lost = once(turn.signal, "abort");
+  await there.bucket.free(key, { expected: turn.fencingToken, ttlMs: 2_000 });
+  await lost;
+  await turn.handOn();
+  const next = await held;
+  t.true(next.fencingToken > turn.fencingToken);
+  await next.release();
+});
+
+test("a turn is renewed until its own task's timeout, not that of the task before it", async (t) => {
+  const key = "turns.renewed";
+  const answer = await here.locks.tryAcquire([key], { ...request, untilMs: performance.now() });
+  const [first] = answer.kind === "held" ? answer.leases : [];
+  const { held } = await waitFor(here.locks, key);
+  await first?.handOn();
+  const second = await held;
+  const { revision } = second.lastWrite;
+  while (second.lastWrite.revision === revision) {
+    second.checkDeadline();
+    await new Promise((resolve) => setTimeout(resolve, 20)); // the thread that renews tells nobody
+  }
+  t.true(first !== undefined && second.fencingToken === first.fencingToken);
+  await second.release();
+});
