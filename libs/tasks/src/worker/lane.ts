@@ -18,6 +18,10 @@ export interface Lane {
   /** Number of the newest pull, so that late answers to older ones are told apart. */
   pull: number;
   pulledAtMs: number;
+  /** Messages delivered here, by its VO's weight; for a time without work, as many as the others had. */
+  served: number;
+  /** Whether it had no work when its ring was last looked through. */
+  isIdle: boolean;
   /** Highest stream sequence delivered here, and highest announced by a wake. */
   deliveredSequence: number;
   wokenSequence: number;
@@ -32,17 +36,19 @@ export function hasWork(lane: Lane): boolean {
   return lane.pending > 0 || lane.untilEmpty;
 }
 
-/** Lanes of one priority, served in turn. */
+/** Lanes of one priority, of which the one that was served least is next. */
 export class Ring {
   /** Messages asked for by open pulls and not yet here. */
   asked = 0;
   readonly priority: Priority;
   readonly #lanes: Lane[] = [];
 
+  /** What the lane had been served that was next last. */
+  #served = 0;
+
   constructor(priority: Priority) {
     this.priority = priority;
   }
-  #next = 0;
 
   add(lane: Lane): void {
     this.#lanes.push(lane);
@@ -50,9 +56,7 @@ export class Ring {
 
   remove(lane: Lane): void {
     const at = this.#lanes.indexOf(lane);
-    if (at < 0) return;
-    this.#lanes.splice(at, 1);
-    if (at < this.#next) this.#next--;
+    if (at >= 0) this.#lanes.splice(at, 1);
   }
 
   /** Lanes that have work, whether a pull is open or not. */
@@ -72,15 +76,24 @@ export class Ring {
     });
   }
 
-  /** The next lane in turn that has work and may be pulled now, or undefined. */
+  /**
+   * The lane that has been served least of those that have work and may be pulled now, or undefined. A lane whose pulls took long
+   * makes up for what it missed; one that was idle does not.
+   */
   next(nowMs: number): Lane | undefined {
-    for (let tried = 0; tried < this.#lanes.length; tried++) {
-      const lane = this.#lanes[(this.#next + tried) % this.#lanes.length];
-      if (lane === undefined || lane.asked > 0 || !hasWork(lane) || lane.restUntilMs > nowMs) continue;
-      this.#next = (this.#next + tried + 1) % this.#lanes.length;
-      return lane;
+    let next: Lane | undefined;
+    for (const lane of this.#lanes) {
+      if (!hasWork(lane)) {
+        lane.isIdle = true;
+        continue;
+      }
+      if (lane.isIdle) lane.served = Math.max(lane.served, this.#served);
+      lane.isIdle = false;
+      if (lane.asked > 0 || lane.restUntilMs > nowMs) continue;
+      if (next === undefined || lane.served < next.served) next = lane;
     }
-    return undefined;
+    if (next !== undefined) this.#served = Math.max(this.#served, next.served);
+    return next;
   }
 }
 

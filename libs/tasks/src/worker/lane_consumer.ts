@@ -24,6 +24,8 @@ export function newLane({ number, definition, vo }: Pick<Lane, "number" | "defin
     asked: 0,
     pull: 0,
     pulledAtMs: 0,
+    served: 0,
+    isIdle: true,
     deliveredSequence: 0,
     wokenSequence: 0,
     misses: 0,

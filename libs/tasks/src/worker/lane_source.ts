@@ -3,9 +3,9 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Priority } from "../definition/task.ts";
 import { type Delivery, readAckReply } from "../wire/delivery.ts";
 import { readHeaders } from "../wire/headers.ts";
-import { NO_VO } from "../wire/names.ts";
 import { TASKS } from "../wire/streams.ts";
 import { wakeSubject } from "../wire/subject.ts";
+import { type KnowsVo, knownVos } from "./known_vos.ts";
 import { hasWork, type Lane, Rings } from "./lane.ts";
 import { createLaneConsumer, newLane } from "./lane_consumer.ts";
 import type { ReceivedTask } from "./received_task.ts";
@@ -15,7 +15,7 @@ import { type Wake, wakeGroup } from "./wake_group.ts";
 
 /** A fall-back for lost wakes and for what comes back without one, ms; spread over the workers by a fifth either way. */
 const SWEEP_MS = 1_000;
-/** A worker that has had no room for this long leaves the wake group. */
+/** A worker without room in which no task has ended for so long leaves the wake group, ms. */
 const FULL_FOR_MS = 5;
 /** A pull without any answer for this long is taken for lost. */
 const PULL_LOST_MS = 3_000;
@@ -42,18 +42,21 @@ export class LaneSource implements TaskSource {
   readonly #subscription;
   #looksFirst = false;
   #onQuiet: (() => void) | undefined;
-  #largestRoom = 1;
   #stopped = false;
   #lastAnswerAtMs = performance.now();
-  #fullSinceMs: number | undefined;
+  /** When the worker last told of room. */
+  #movedAtMs = performance.now();
+  #isFull = false;
   #timers = new Set<NodeJS.Timeout>();
   #sweeping: Promise<void> | undefined;
   #sweepTimer: NodeJS.Timeout | undefined;
   #sweptAtMs = Number.NEGATIVE_INFINITY;
-  #refreshedAtMs = 0;
+  #leaving: NodeJS.Timeout | undefined;
+  readonly #knows: KnowsVo;
 
   constructor(options: TaskSourceOptions) {
     this.#options = options;
+    this.#knows = knownVos(options);
     const { nc } = options.broker;
     this.#wakes = wakeGroup(nc, options.tasks, (wake) => this.#hear(wake));
     this.#subscription = nc.subscribe(`${this.#inbox}.*.*`, {
@@ -70,23 +73,27 @@ export class LaneSource implements TaskSource {
   }
 
   pump(): void {
+    this.#movedAtMs = performance.now();
+    this.#pump();
+  }
+
+  #pump(): void {
     if (this.#stopped) return;
     const nowMs = performance.now();
     const all = this.#options.room();
-    this.#largestRoom = Math.max(this.#largestRoom, all);
     let room = all - this.#rings.asked();
-    this.#noteRoom(all, nowMs);
+    this.#noteRoom(all);
     if (this.#looksFirst) return;
     for (const ring of this.#rings.inOrder) {
       const working = ring.working();
       if (working === 0) continue;
       if (this.#options.hasEnough(ring.priority)) return;
       // Many VOs get small turns and one VO gets large ones.
-      const turn = Math.ceil(this.#largestRoom / working);
+      const turn = Math.ceil(all / working);
       while (room > 0) {
         const lane = ring.next(nowMs);
         if (lane === undefined) break;
-        const share = turn * (this.#options.configuration.current.vos[lane.vo]?.weight ?? 1);
+        const share = turn * this.#weightOf(lane);
         const wanted = lane.untilEmpty ? share : Math.min(share, lane.pending);
         const batch = Math.max(1, Math.min(room, wanted));
         this.#pull(lane, batch, nowMs);
@@ -128,19 +135,20 @@ export class LaneSource implements TaskSource {
     for (const subject of subjects) this.#options.broker.nc.publish(subject);
   }
 
-  #later(ms: number, then: () => void): void {
+  #later(ms: number, then: () => void): NodeJS.Timeout {
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
       if (!this.#stopped) then();
     }, ms);
     this.#timers.add(timer);
+    return timer;
   }
 
   #laneFor(task: string, vo: string): Lane | undefined {
     const key = `${task} ${vo}`;
     const known = this.#lanes.get(key);
     const definition = known?.definition ?? this.#options.tasks.find(({ name }) => name === task);
-    if (definition === undefined || !this.#isConfigured(definition.per, vo)) {
+    if (definition === undefined || !this.#knows(definition.per, vo)) {
       if (known !== undefined) this.#forget(key, known);
       return undefined;
     }
@@ -158,19 +166,8 @@ export class LaneSource implements TaskSource {
     this.#rings.of(lane).remove(lane);
   }
 
-  #isConfigured(per: "vo" | "all", vo: string): boolean {
-    if (per === "all") return vo === NO_VO;
-    if (this.#options.configuration.current.vos[vo]?.state === "active") return true;
-    const nowMs = performance.now();
-    if (vo !== NO_VO && nowMs - this.#refreshedAtMs > 1_000) {
-      // It may have been added a moment ago; the next sweep looks again.
-      this.#refreshedAtMs = nowMs;
-      const { broker, configuration } = this.#options;
-      configuration
-        .refresh()
-        .catch((cause: unknown) => broker.observer.note("Cannot refresh the configuration yet", { cause }));
-    }
-    return false;
+  #weightOf({ vo }: Lane): number {
+    return this.#options.configuration.current.vos[vo]?.weight ?? 1;
   }
 
   #pull(lane: Lane, batch: number, nowMs: number): void {
@@ -216,7 +213,7 @@ export class LaneSource implements TaskSource {
       lane.untilEmpty = true;
       this.#rest(lane, REFUSED_REST_MS);
     }
-    this.pump();
+    this.#pump();
   }
 
   #emptied(lane: Lane): void {
@@ -236,7 +233,7 @@ export class LaneSource implements TaskSource {
 
   #rest(lane: Lane, ms: number): void {
     lane.restUntilMs = performance.now() + ms;
-    this.#later(ms + 1, () => this.pump());
+    this.#later(ms + 1, () => this.#pump());
   }
 
   #create(lane: Lane): void {
@@ -245,7 +242,7 @@ export class LaneSource implements TaskSource {
     createLaneConsumer(this.#options.broker, lane).then(
       () => {
         lane.restUntilMs = 0;
-        this.pump();
+        this.#pump();
       },
       (cause: unknown) => {
         this.#options.broker.observer.note(`Cannot create consumer ${lane.consumer} yet`, { cause });
@@ -265,6 +262,7 @@ export class LaneSource implements TaskSource {
       this.#rings.of(lane).asked--;
     }
     lane.misses = 0;
+    lane.served += 1 / this.#weightOf(lane);
     lane.pending = delivery.pending;
     this.#noteDelivered(lane, delivery);
     if (delivery.count > 1) lane.untilEmpty = true;
@@ -282,7 +280,7 @@ export class LaneSource implements TaskSource {
       pulledAtMs: lane.pulledAtMs,
       untilMs: this.#lastAnswerAtMs,
     });
-    if (lane.asked === 0) this.pump();
+    if (lane.asked === 0) this.#pump();
   }
 
   #noteDelivered(lane: Lane, { count, streamSequence }: Delivery): void {
@@ -308,27 +306,36 @@ export class LaneSource implements TaskSource {
       lane.pending++;
       lane.wokenSequence = Math.max(lane.wokenSequence, sequence);
     }
-    this.pump();
+    this.#pump();
   }
 
   /**
    * Leaves the wake group while there is no room, and comes back with a look at what was missed: before that nothing is pulled,
    * or a lane that is known to have work would be served before one of a higher priority that nobody has told of.
    */
-  #noteRoom(room: number, nowMs: number): void {
+  #noteRoom(room: number): void {
     if (room > 0) {
-      this.#fullSinceMs = undefined;
+      this.#isFull = false;
       if (this.#wakes.joined) return;
       this.#wakes.join();
       this.#looksFirst = this.#sweepLater(0) === "now";
-    } else if (this.#fullSinceMs === undefined) {
-      this.#fullSinceMs = nowMs;
-      this.#later(FULL_FOR_MS, () => this.#leaveIfFull());
+    } else if (!this.#isFull) {
+      this.#isFull = true;
+      this.#lookIfFull();
     }
   }
 
-  #leaveIfFull(): void {
-    if (this.#fullSinceMs === undefined || !this.#wakes.joined) return;
+  #lookIfFull(): void {
+    this.#leaving ??= this.#later(FULL_FOR_MS, () => {
+      this.#leaving = undefined;
+      if (!this.#isFull || !this.#wakes.joined) return;
+      // Where tasks are short there is room every other moment.
+      if (performance.now() - this.#movedAtMs < FULL_FOR_MS) this.#lookIfFull();
+      else this.#leave();
+    });
+  }
+
+  #leave(): void {
     this.#wakes.leave();
     // What we heard of and cannot take is somebody else's to hear of.
     for (const lane of this.#lanes.values()) {
@@ -371,7 +378,7 @@ export class LaneSource implements TaskSource {
       broker.observer.note("Cannot list what waits yet", { cause });
     }
     this.#looksFirst = false;
-    this.pump();
+    this.#pump();
   }
 
   #dropLostPulls(): void {

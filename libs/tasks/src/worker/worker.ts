@@ -108,7 +108,7 @@ export class Worker {
   /** Aborts at the drain's deadline. */
   readonly #deadline = new AbortController();
   #idle: (() => void) | undefined;
-  #pumping = false;
+  #goingOn = false;
   readonly #awake: NodeJS.Timeout;
 
   constructor(parts: WorkerParts) {
@@ -261,8 +261,7 @@ export class Worker {
       if (end.kind === "handedBack") this.#handedBack.push(received);
     }
     if (this.#busy === 0) this.#idle?.();
-    this.#startAll();
-    this.#pumpSoon();
+    this.#goOnSoon();
   }
 
   #wait(task: InHand, by: string): void {
@@ -295,13 +294,17 @@ export class Worker {
     if (delayMs === 0) this.#handedBack.push(received);
   }
 
-  /** One look for more work however many tasks have ended in this turn of the event loop. */
-  #pumpSoon(): void {
-    if (this.#pumping) return;
-    this.#pumping = true;
+  /**
+   * One look for more work however many tasks end together. Before the free permits are given to what is in hand, so that what is
+   * more urgent has been asked for.
+   */
+  #goOnSoon(): void {
+    if (this.#goingOn) return;
+    this.#goingOn = true;
     queueMicrotask(() => {
-      this.#pumping = false;
+      this.#goingOn = false;
       this.#source.pump();
+      this.#startAll();
     });
   }
 
@@ -323,7 +326,8 @@ export class Worker {
   async #drain(): Promise<void> {
     await this.#source.stop();
     this.#admit();
-    for (const task of this.#buffer.takeAll()) this.#giveBack(task);
+    const take = () => this.#buffer.next(() => true);
+    for (let task = take(); task !== undefined; task = take()) this.#giveBack(task);
     for (const task of [...this.#waiting]) this.#giveBack(task);
     await this.#announce();
     const deadline = setTimeout(() => this.hasten(), this.#parts.drainMs);
