@@ -12,6 +12,7 @@ import type { BenchPayload } from "./verbs.ts";
 const connection = await connectMuster("bench publisher");
 const publisher = createPublisher(connection.broker);
 const configured = new Set<string>();
+let locked = 0;
 
 /** Lets VOs take part that do not yet; their tasks would wait for ever. */
 async function configure(vos: readonly string[] = ["vo1"]): Promise<void> {
@@ -48,7 +49,8 @@ function publishingOf(load: MusterLoad): Publishing {
     case "HeldTask":
       return publishing(HeldTask, (payload) => ({ ...payload, holdMs: load.holdMs }));
     case "LockedTask":
-      return publishing(LockedTask, (payload) => ({ ...payload, locks: load.locks }));
+      // Locks that nobody has had before, as those of the raw pairs.
+      return publishing(LockedTask, (payload) => ({ ...payload, number: ++locked, locks: load.locks }));
     case "RealtimeTask":
       return publishing(RealtimeTask, (payload) => payload);
     default:

@@ -78,28 +78,78 @@ async function acquireOne(acquirer: Acquirer, key: string, request: Required<Loc
   return turns.begin({ lease, slot, takenAtMs: performance.now() }, untilMs);
 }
 
-/** Takes all of `keys` or none. Throws `LockUnknownError` when nobody answers; the waiter has left its lines then. */
-export async function acquire(acquirer: Acquirer, keys: readonly string[], request: LockRequest): Promise<LockAnswer> {
-  const { room } = acquirer;
-  const waiter = request.waiter ?? { resume() {} };
+type Taken = ReadonlyMap<string, Turn>;
+
+function releaseAll(turns: Iterable<Turn>): Promise<unknown> {
+  return Promise.all(Array.from(turns, (turn) => turn.release()));
+}
+
+/**
+ * Takes all of `keys` in the time of one, or none: then somebody else has one of them. For a task that meets nobody of its own
+ * process there; it stands in no line afterwards.
+ */
+async function acquireTogether(
+  acquirer: Acquirer,
+  keys: readonly string[],
+  request: LockRequest,
+): Promise<Taken | undefined> {
   const taken = new Map<string, Turn>();
-  const letGoOfAll = () => Promise.all(Array.from(taken.values(), (lease) => lease.release()));
+  const tries = keys.map(async (key) => {
+    const waiter = { resume() {} };
+    try {
+      const turn = await acquireOne(acquirer, key, { ...request, waiter });
+      if (turn !== undefined) taken.set(key, turn);
+    } finally {
+      acquirer.room.forget(waiter);
+    }
+  });
+  const failure = (await Promise.allSettled(tries)).find(({ status }) => status === "rejected");
+  if (failure === undefined && taken.size === keys.length) return taken;
+  await releaseAll(taken.values());
+  if (failure?.status === "rejected") throw failure.reason;
+  return undefined;
+}
+
+/**
+ * Takes all of `keys`, one after the other, or answers which one is busy; the waiter keeps its place in that line.
+ *
+ * In one order for all: whoever holds the first of two contested locks is never kept from the second by someone who waits for the
+ * first. Sent at once each time, two tasks could each get one lock and refuse each other for ever.
+ */
+async function acquireInOrder(
+  acquirer: Acquirer,
+  keys: readonly string[],
+  request: Required<LockRequest>,
+): Promise<Taken | { readonly by: string }> {
+  const taken = new Map<string, Turn>();
   try {
-    // One after the other in one order for all: whoever holds the first of two contested locks is never kept from the second by
-    // someone who waits for the first. Sent at once, two tasks could each get one lock and refuse each other for ever.
-    for (const key of [...new Set(keys)].sort()) {
-      const lease = await acquireOne(acquirer, key, { ...request, waiter });
-      if (lease === undefined) {
-        await letGoOfAll();
-        if (request.waiter === undefined) room.forget(waiter);
-        return { kind: "blocked", by: key };
+    for (const key of keys) {
+      const turn = await acquireOne(acquirer, key, request);
+      if (turn === undefined) {
+        await releaseAll(taken.values());
+        return { by: key };
       }
-      taken.set(key, lease);
+      taken.set(key, turn);
     }
   } catch (error) {
-    room.forget(waiter);
-    await letGoOfAll();
+    acquirer.room.forget(request.waiter);
+    await releaseAll(taken.values());
     throw error;
+  }
+  return taken;
+}
+
+/** Takes all of `keys` or none. Throws `LockUnknownError` when nobody answers; the waiter has left its lines then. */
+export async function acquire(acquirer: Acquirer, keys: readonly string[], request: LockRequest): Promise<LockAnswer> {
+  const { room, ours } = acquirer;
+  const sorted = [...new Set(keys)].sort();
+  const meetsNobody = sorted.every((key) => room.waiting(key) === 0 && !ours.has(key));
+  const together = sorted.length > 1 && meetsNobody ? await acquireTogether(acquirer, sorted, request) : undefined;
+  const waiter = request.waiter ?? { resume() {} };
+  const taken = together ?? (await acquireInOrder(acquirer, sorted, { ...request, waiter }));
+  if ("by" in taken) {
+    if (request.waiter === undefined) room.forget(waiter);
+    return { kind: "blocked", by: taken.by };
   }
   return { kind: "held", leases: keys.flatMap((key) => taken.get(key) ?? []) };
 }

@@ -121,6 +121,40 @@ test.serial("tasks that want the same two locks in either order all get both", a
   t.deepEqual([here.locks.waiting(a), there.locks.waiting(b)], [0, 0]);
 });
 
+test.serial("a task's locks are asked for together where nobody of its process is in the way", async (t) => {
+  const wanted = [newKey(), newKey(), newKey()];
+  const asked: string[] = [];
+  const { nc } = here.broker;
+  const subscription = nc.subscribe("$KV.locks.my_pilot.>", {
+    callback: (_, { subject }) => void asked.push(subject.slice("$KV.locks.".length)),
+  });
+  await nc.flush();
+  const answer = here.locks.tryAcquire(wanted, request);
+  await nc.flush(); // what was sent before this is all that was sent without waiting for an answer
+  await nc.flush();
+  t.deepEqual(asked.slice(0, 3), wanted);
+  subscription.unsubscribe();
+  const held = await answer;
+  if (held.kind === "held") await Promise.all(held.leases.map((lease) => lease.release()));
+  t.is(held.kind, "held");
+});
+
+test.serial(
+  "of locks that are asked for together none is kept where one is somebody else's, and the task waits for that one",
+  async (t) => {
+    const [first, second, third] = [newKey(), newKey(), newKey()];
+    const theirs = await hold(there.locks, second);
+    const { promise: isAsleep, resolve } = Promise.withResolvers<void>();
+    const held = holdWhenFree(here.locks, [first, second, third], resolve);
+    await isAsleep;
+    for (const key of [first, third]) t.is((await here.bucket.read(key))?.kind ?? "mark", "mark");
+    await theirs.release();
+    const { leases } = await held;
+    t.is(leases.length, 3);
+    await Promise.all(leases.map((lease) => lease.release()));
+  },
+);
+
 test.serial("a full line is told to the caller, who hands the message back", async (t) => {
   const key = newKey();
   await using few = await joinGrid(server.url, { worker: "few", room: { perProcess: 10, perKey: 2 } });
