@@ -30,6 +30,9 @@ export interface Ground {
   progress(line: string): void;
 }
 
+/** Run as the apps are: with a bound on the space for new objects. */
+const MUSTERS_WORKER = /actors\/(muster|pilot)_worker/;
+
 /** A script of ours under this Node.js. */
 export function nodeCommand(
   ground: Pick<Ground, "flags">,
@@ -37,7 +40,8 @@ export function nodeCommand(
   scriptAndArgs: readonly string[],
 ): ActorCommand {
   const [script = "", ...args] = scriptAndArgs;
-  return { name, command: process.execPath, args: [...ground.flags(name), join(BENCH, script), ...args] };
+  const flags = [...(MUSTERS_WORKER.test(script) ? ["--max-semi-space-size=8"] : []), ...ground.flags(name)];
+  return { name, command: process.execPath, args: [...flags, join(BENCH, script), ...args] };
 }
 
 async function commandsOf(name: ContenderName, ground: Ground): Promise<Commands> {
