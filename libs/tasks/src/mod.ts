@@ -46,11 +46,11 @@ export { LeaseLostError } from "./locks/lease.ts";
 export { type BrokerOptions, openBroker } from "./locks/open_broker.ts";
 export {
   createPublisher,
-  type Published,
   type Publisher,
   type PublishOptions,
   publishSpawned,
 } from "./publish/publisher.ts";
+export type { Published } from "./publish/store.ts";
 export { listWaiting, type Waiting } from "./publish/waiting.ts";
 export { measureClock } from "./schedule/broker_clock.ts";
 export { type ScheduleTarget, withSchedule, withScheduleSwitched } from "./schedule/change_schedule.ts";

@@ -8,9 +8,10 @@ import type { Broker } from "../wire/broker.ts";
 import { boundId, checkTaskId } from "../wire/delivery.ts";
 import { InvalidNameError, NO_VO } from "../wire/names.ts";
 import { publishSurely } from "../wire/publish_surely.ts";
+import { type Prepared, type Published, storeMany, storeOne } from "./store.ts";
 import { messageOf } from "./task_message.ts";
 
-/** Publishes wait for their answers this many at a time. */
+/** Children are published so many at a time. */
 const IN_FLIGHT = 500;
 /** Below the server's payload limit, as the streams are declared. */
 const HEADROOM_BYTES = 64 * 1024;
@@ -18,16 +19,6 @@ const HEADROOM_BYTES = 64 * 1024;
 export interface PublishOptions<Payload> extends ScheduleOptions<Payload> {
   /** Identity of the task; publishing it again has no second effect. Default: a random one. Over 200 bytes, its SHA-256 is used. */
   readonly taskId?: string;
-}
-
-/** The broker's receipt: the task is stored. */
-export interface Published {
-  readonly taskId: string;
-  readonly stream: string;
-  /** Of the stored message, or of the first one where this was a repeat. */
-  readonly sequence: number;
-  /** The broker had this id already, within its window, and stored nothing. */
-  readonly duplicate: boolean;
 }
 
 /** Publishes tasks over one connection. */
@@ -41,7 +32,11 @@ export interface Publisher extends AmbientPublisher {
     task: PublishableTask<Payload>,
     options?: PublishOptions<Payload>,
   ): Promise<Published>;
-  /** Stores many, 500 at a time; answers in their order. The first refusal is thrown when all under way have their answers. */
+  /**
+   * Stores many; answers in their order. What can be stored is stored, and then the first refusal is thrown.
+   *
+   * Where the server writes each message to the disk, all after the first 500 go in batches (decision 24).
+   */
   publishMany<Payload extends JsonObject>(
     task: PublishableTask<Payload>,
     many: Iterable<PublishOptions<Payload>>,
@@ -71,20 +66,20 @@ export function versionOf({ payloadVersion = 1 }: PublishableTask): Pick<Spawned
   return payloadVersion === 1 ? {} : { payloadVersion };
 }
 
-/** Checks a payload and its size for `task`. Throws `PayloadRefusedError`. */
+/** Checks a payload and its size for `task`; answers it with that size, bytes of JSON. Throws `PayloadRefusedError`. */
 export async function checkedPayload<Payload extends JsonObject>(
   task: PublishableTask<Payload>,
   payload: Payload | undefined,
   maxBytes: number,
-): Promise<JsonObject> {
+): Promise<{ readonly payload: JsonObject; readonly size: number }> {
   const given = payload ?? {};
   const problem = sizeProblem(given);
   if (problem !== undefined) throw new PayloadRefusedError(task.name, problem);
   await checkPayload(task, given);
-  const bytes = Buffer.byteLength(JSON.stringify(given));
-  if (bytes > maxBytes)
-    throw new PayloadRefusedError(task.name, `it has ${bytes} bytes of JSON; ${maxBytes} are the limit`);
-  return given;
+  const size = Buffer.byteLength(JSON.stringify(given));
+  if (size > maxBytes)
+    throw new PayloadRefusedError(task.name, `it has ${size} bytes of JSON; ${maxBytes} are the limit`);
+  return { payload: given, size };
 }
 
 /** The largest payload that `broker` takes, bytes of JSON. */
@@ -95,42 +90,29 @@ export function maxPayloadBytes(broker: Broker): number {
 
 /** A publisher over `broker`, whose connection stays the caller's. */
 export function createPublisher(broker: Broker): Publisher {
+  async function outgoing<Payload extends JsonObject>(
+    task: PublishableTask<Payload>,
+    options: PublishOptions<Payload>,
+  ): Promise<Prepared> {
+    const vo = voFor(task, options.vo);
+    const { payload, size } = await checkedPayload(task, options.payload, maxPayloadBytes(broker));
+    const taskId = boundId(checkTaskId(options.taskId ?? randomUUID()));
+    const startAt = options.at === undefined ? {} : { startAt: options.at.toISOString() };
+    return { task: { taskId, task: task.name, vo, payload, ...versionOf(task), ...startAt }, size };
+  }
+
   async function publish<Payload extends JsonObject>(
     task: PublishableTask<Payload>,
     options: PublishOptions<Payload> = {},
   ): Promise<Published> {
-    const vo = voFor(task, options.vo);
-    const payload = await checkedPayload(task, options.payload, maxPayloadBytes(broker));
-    const taskId = boundId(checkTaskId(options.taskId ?? randomUUID()));
-    const outgoing: SpawnedTask = {
-      taskId,
-      task: task.name,
-      vo,
-      payload,
-      ...versionOf(task),
-      ...(options.at === undefined ? {} : { startAt: options.at.toISOString() }),
-    };
-    const ack = await publishSurely(broker, messageOf(outgoing));
-    return { taskId, stream: ack.stream, sequence: ack.seq, duplicate: ack.duplicate };
+    return storeOne(broker, (await outgoing(task, options)).task);
   }
 
   async function publishMany<Payload extends JsonObject>(
     task: PublishableTask<Payload>,
     many: Iterable<PublishOptions<Payload>>,
   ): Promise<readonly Published[]> {
-    const published: Published[] = [];
-    const iterator = many[Symbol.iterator]();
-    let next = 0;
-    async function lane(): Promise<void> {
-      for (let item = iterator.next(); !item.done; item = iterator.next()) {
-        const at = next++;
-        published[at] = await publish(task, item.value);
-      }
-    }
-    const ended = await Promise.allSettled(Array.from({ length: IN_FLIGHT }, lane));
-    const refused = ended.find((end) => end.status === "rejected");
-    if (refused !== undefined) throw refused.reason;
-    return published;
+    return storeMany(broker, many, (options) => outgoing(task, options));
   }
 
   const publisher: Publisher = {

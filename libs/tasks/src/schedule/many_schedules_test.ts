@@ -3,7 +3,8 @@ import { setTimeout as pause } from "node:timers/promises";
 import { cron } from "../definition/schedule.ts";
 import { TASKS } from "../wire/streams.ts";
 import { countOn, periodic, startGrid } from "./_grid_test.ts";
-import { BATCH_LIMIT, publishAtomically } from "./atomic_batch.ts";
+import { BATCH_LIMIT, publishAtomically } from "../wire/atomic_batch.ts";
+import { headersFrom } from "../wire/headers.ts";
 import { inParallel } from "./in_parallel.ts";
 
 const TASK_COUNT = 50;
@@ -17,7 +18,7 @@ async function bareMs(): Promise<number> {
   const batches = Array.from({ length: (2 * COUNT) / BATCH_LIMIT }, (_, batch) =>
     Array.from({ length: BATCH_LIMIT }, (_, number) => ({
       subject: `tasks.T${batch}.vo${number}`,
-      headers,
+      headers: headersFrom(headers),
       body: "{}",
     })),
   );

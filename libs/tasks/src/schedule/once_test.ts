@@ -7,7 +7,8 @@ import type { Broker } from "../wire/broker.ts";
 import { TASK_ID } from "../wire/headers.ts";
 import { TASKS } from "../wire/streams.ts";
 import { countOn, type Grid, listen, periodic, startGrid } from "./_grid_test.ts";
-import { publishAtomically } from "./atomic_batch.ts";
+import { publishAtomically } from "../wire/atomic_batch.ts";
+import { headersFrom } from "../wire/headers.ts";
 import { expecting } from "../wire/marker.ts";
 
 const tick = every({ seconds: 1 });
@@ -118,8 +119,8 @@ test("I18: an answer that is lost leaves it to the marker whether the occurrence
 test("I18: the second of two leaders that saw the same marker is refused, also after kill -9 of the server", async (t) => {
   await using grid = await startGrid();
   const batch = (dueAt: string) => [
-    { subject: "markers.Tick.lhcb.default", headers: expecting(0), body: dueAt },
-    { subject: "tasks.Tick.lhcb", headers: {}, body: "{}" },
+    { subject: "markers.Tick.lhcb.default", headers: headersFrom(expecting(0)), body: dueAt },
+    { subject: "tasks.Tick.lhcb", headers: headersFrom({}), body: "{}" },
   ];
   t.is(await publishAtomically(grid.broker, batch("first")), 1);
   await t.throwsAsync(publishAtomically(grid.broker, batch("second")), { message: /wrong last sequence/ });

@@ -5,7 +5,7 @@ import { TASK_ID } from "../wire/headers.ts";
 import { isSilence } from "../wire/publish_surely.ts";
 import { isConflict, TASKS } from "../wire/streams.ts";
 import type { Agenda, Entry } from "./agenda.ts";
-import { BATCH_LIMIT, publishAtomically } from "./atomic_batch.ts";
+import { BATCH_LIMIT, publishAtomically } from "../wire/atomic_batch.ts";
 import type { BrokerClock } from "./broker_clock.ts";
 import { nextDue } from "./due.ts";
 import { inParallel } from "./in_parallel.ts";

@@ -1,8 +1,8 @@
 import type { Entry } from "./agenda.ts";
-import type { BatchMessage } from "./atomic_batch.ts";
-import { TASK_ID } from "../wire/headers.ts";
+import { headersFrom, TASK_ID } from "../wire/headers.ts";
 import { expecting, type Marker, printMarker } from "../wire/marker.ts";
 import { occurrenceId } from "../wire/occurrence.ts";
+import type { OutgoingMessage } from "../wire/publish_surely.ts";
 import type { NextStep } from "./next_step.ts";
 
 /** What is to be stored for one schedule, in one piece. */
@@ -15,13 +15,13 @@ export interface ScheduleWrite {
  * The marker, expected to replace the one that was read; behind it the occurrence's task. The task has no `Nats-Msg-Id`: a
  * repeat inside the broker's window would refuse the batch, where the marker already tells.
  */
-export function messagesOf({ entry: { planned, stored }, step }: ScheduleWrite): readonly BatchMessage[] {
+export function messagesOf({ entry: { planned, stored }, step }: ScheduleWrite): readonly OutgoingMessage[] {
   const expected = stored === undefined || stored === "unread" ? 0 : stored.sequence;
   const value = { dueAt: step.dueAt, schedule: planned.text };
   const subject = planned.markerSubject;
-  const headers = expecting(expected);
+  const headers = headersFrom(expecting(expected));
   if (step.kind === "restart") return [{ subject, headers, body: printMarker({ ...value, message: step.message }) }];
-  const taskHeaders = { [TASK_ID]: occurrenceId({ ...planned, dueAt: step.dueAt }) };
+  const taskHeaders = headersFrom({ [TASK_ID]: occurrenceId({ ...planned, dueAt: step.dueAt }) });
   return [
     { subject, headers, body: printMarker(value) },
     { subject: planned.taskSubject, headers: taskHeaders, body: "{}" },

@@ -1,4 +1,4 @@
-import type { Msg, MsgHdrs } from "@nats-io/nats-core";
+import { headers as newHeaders, type Msg, type MsgHdrs } from "@nats-io/nats-core";
 
 /** Headers of a task message; each is optional. */
 export const TASK_ID = "Task-Id";
@@ -33,6 +33,13 @@ export function oneLine(text: string): string {
   const bytes = new TextEncoder().encode(line);
   if (bytes.length <= REASON_BYTES) return line;
   return `${new TextDecoder().decode(bytes.subarray(0, REASON_BYTES - 6)).replace(/\uFFFD+$/, "")}...`;
+}
+
+/** Headers with one value each. */
+export function headersFrom(entries: Readonly<Record<string, string>>): MsgHdrs {
+  const headers = newHeaders();
+  for (const [key, value] of Object.entries(entries)) headers.set(key, value);
+  return headers;
 }
 
 /** The first value of header `name`, "" where there is none: what the client's own `get` says, without its two lists of all names. */

@@ -75,7 +75,7 @@ export async function callTask<Transaction = undefined, Deps = undefined>(
 ): Promise<Called> {
   const { broker, nats, task, highestFence, lockTtlMs, signal } = options;
   const vo = voFor(task, options.vo);
-  const payload = await checkedPayload(task, options.payload, maxPayloadBytes(broker));
+  const { payload } = await checkedPayload(task, options.payload, maxPayloadBytes(broker));
   const ledger = ledgerFor(task, broker, options.ledger as UnitOfWork<unknown> | undefined);
   const taskId = `call-${randomUUID()}`;
   await using keeper = await openKeeper({ ...nats, name: `${taskId} keeper`, observer: broker.observer });
