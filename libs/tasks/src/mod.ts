@@ -51,7 +51,8 @@ export {
   publishSpawned,
 } from "./publish/publisher.ts";
 export type { Published } from "./publish/store.ts";
-export { listWaiting, type Waiting } from "./publish/waiting.ts";
+export { type DelayedTask, type DelayedTasks, listDelayed } from "./publish/delayed.ts";
+export { findStored, listWaiting, type Waiting } from "./publish/waiting.ts";
 export { measureClock } from "./schedule/broker_clock.ts";
 export { type ScheduleTarget, withSchedule, withScheduleSwitched } from "./schedule/change_schedule.ts";
 export { findLeader } from "./schedule/leadership.ts";

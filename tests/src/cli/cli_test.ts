@@ -3,7 +3,7 @@ import { atLeastOnceFactory } from "@muster/tasks";
 import test from "ava";
 import { startMuster } from "../support/muster.ts";
 import { openOldClient } from "../support/old_client.ts";
-import { type Ended, runMuster } from "./run_muster.ts";
+import { commandsOn, runMuster } from "./run_muster.ts";
 
 const server = await startTestServer();
 const muster = await startMuster({ vos: ["lhcb"] });
@@ -14,20 +14,7 @@ test.after.always(async () => {
 });
 
 /** Commands on one database of their own. */
-async function openCli(url?: string) {
-  const env = { NATS_URL, DATABASE_URL: url ?? (await server.createUrl()) };
-  const run = (...args: string[]): Promise<Ended> => runMuster(args, env);
-  return {
-    env,
-    run,
-    /** The one document that a command printed with --json. */
-    async json(...args: string[]): Promise<unknown> {
-      const { code, output, errors } = await run(...args, "--json");
-      if (code !== 0) throw new Error(`muster ${args.join(" ")} ended with ${code}: ${errors}`);
-      return JSON.parse(output);
-    },
-  };
-}
+const openCli = async (url?: string) => commandsOn({ NATS_URL, DATABASE_URL: url ?? (await server.createUrl()) });
 
 test("migrate makes the schema once, and whoever comes before it is told", async (t) => {
   const cli = await openCli(await server.createEmptyUrl());

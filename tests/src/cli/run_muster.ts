@@ -19,3 +19,18 @@ export async function runMuster(args: readonly string[], env: Record<string, str
   const [output, errors, code] = await Promise.all([text(child.stdout), text(child.stderr), closed]);
   return { code, output, errors };
 }
+
+/** Commands on servers that `env` names. */
+export function commandsOn(env: Record<string, string>) {
+  const run = (...args: string[]): Promise<Ended> => runMuster(args, env);
+  return {
+    env,
+    run,
+    /** The one document that a command printed with --json. */
+    async json(...args: string[]): Promise<unknown> {
+      const { code, output, errors } = await run(...args, "--json");
+      if (code !== 0) throw new Error(`muster ${args.join(" ")} ended with ${code}: ${errors}`);
+      return JSON.parse(output);
+    },
+  };
+}

@@ -23,11 +23,10 @@ Examples:
   muster ce disable ce02.example.org
   muster ce list --json`;
 
-/** Reads a number as JavaScript does, but for what is none. Whether it is in range is logic's to say. */
+/** Reads a decimal number. Whether it is in range is logic's to say. */
 function parseNumber(text: string): number {
-  const value = text.trim() === "" ? Number.NaN : Number(text);
-  if (Number.isFinite(value)) return value;
-  throw new InvalidArgumentError("It is no number.");
+  if (/^-?\d{1,9}(\.\d+)?$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("Write a number, as 200 or 0.95.");
 }
 
 function collect(value: string, before: readonly string[] = []): readonly string[] {

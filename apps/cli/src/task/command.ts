@@ -1,13 +1,15 @@
 import { Command } from "commander";
 import { callTaskCommand } from "./call.ts";
+import { delayedTasksCommand } from "./delayed.ts";
 import { listTasksCommand } from "./list.ts";
 import { publishTaskCommand } from "./publish.ts";
 
 /** `muster task`: what runs, and what waits. */
 export function taskCommand(): Command {
   return new Command("task")
-    .description("tasks: publish, call, list")
+    .description("tasks: publish, call, list, delayed")
     .addCommand(publishTaskCommand())
     .addCommand(callTaskCommand())
-    .addCommand(listTasksCommand());
+    .addCommand(listTasksCommand())
+    .addCommand(delayedTasksCommand());
 }

@@ -58,7 +58,7 @@ async function readList(broker: Broker): Promise<TaskList> {
 function show({ tasks, waiting, unknown }: TaskList): string {
   const parts = [
     tableText(
-      ["TASK", "PER", "PRIORITY", "SIZE", "RETRY", "SCHEDULE", "#WORKERS", "#READY", "#DELAYED"],
+      ["TASK", "PER", "PRIORITY", "SIZE", "RETRY", "OWN SCHEDULE", "#WORKERS", "#READY", "#DELAYED"],
       tasks.map((task) => [
         ...[task.name, task.per, task.priority, task.size, task.retry, task.schedule ?? "on demand"],
         ...[task.workers, task.ready, task.delayed].map(String),

@@ -1,11 +1,22 @@
-import { createPublisher, type Json, type JsonObject, type PublishableTask, readConfiguration } from "@muster/tasks";
+import { ServersUnknownError } from "@muster/service";
+import {
+  type Broker,
+  createPublisher,
+  findStored,
+  type Json,
+  type JsonObject,
+  type OutcomeRow,
+  type PublishableTask,
+  type Published,
+  readConfiguration,
+} from "@muster/tasks";
 import { Command, InvalidArgumentError } from "commander";
 import * as z from "zod";
 import { type OutputOptions, print } from "../print/output.ts";
 import { parseLength } from "../print/time.ts";
 import { UsageError } from "../run/failure.ts";
 import { checkActive, findTask, taskNamed } from "../run/names.ts";
-import { withBroker } from "../run/servers.ts";
+import { withBroker, withDatabase } from "../run/servers.ts";
 import { readPayload } from "./payload.ts";
 
 const EXAMPLES = `
@@ -30,10 +41,9 @@ function parseDelay(text: string): number {
 }
 
 function parseTime(text: string): Date {
-  const at = new Date(text);
-  const isWhole = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})$/.test(text);
-  if (isWhole && !Number.isNaN(at.getTime())) return at;
-  throw new InvalidArgumentError("Write it as 2027-01-31T12:00:00Z, with its zone.");
+  // `Date` makes the 30th of February the 2nd of March.
+  if (z.iso.datetime({ offset: true }).safeParse(text).success) return new Date(text);
+  throw new InvalidArgumentError("Write a day that there is, and its zone: 2027-01-31T12:00:00Z.");
 }
 
 /** What can be known of a task that this program does not know: its name, and whether a VO was given. */
@@ -47,25 +57,63 @@ function whenOf({ delay, at }: PublishTaskOptions): Date | undefined {
   return delay === undefined ? at : new Date(Date.now() + delay);
 }
 
+/** The row of a task that has ended under this id already; undefined also where no database is known. */
+async function endedBefore(id: string | undefined): Promise<OutcomeRow | undefined> {
+  if (id === undefined) return undefined;
+  try {
+    return await withDatabase((database) => database.unitOfWork.recall(id));
+  } catch (error) {
+    if (error instanceof ServersUnknownError) return undefined;
+    throw error;
+  }
+}
+
+interface Answer {
+  readonly published: Published;
+  /** What the id was used for before. */
+  readonly earlier: { readonly task: string; readonly vo: string; readonly outcome?: string } | null;
+}
+
+async function earlierOf(
+  broker: Broker,
+  published: Published,
+  ended: OutcomeRow | undefined,
+): Promise<Answer["earlier"]> {
+  if (ended !== undefined) return { task: ended.task, vo: ended.vo, outcome: ended.outcome };
+  return published.duplicate ? ((await findStored(broker, published)) ?? null) : null;
+}
+
+function tell({ published, earlier }: Answer, what: string): string {
+  const was =
+    earlier === null
+      ? ""
+      : `: ${earlier.task} of ${earlier.vo}${earlier.outcome === undefined ? "" : `, ${earlier.outcome}`}`;
+  if (published.duplicate) return `${what} was published before${was}; nothing was stored`;
+  if (earlier !== null) return `published ${what}; the ledger has this id already${was}`;
+  return `published ${what}`;
+}
+
 async function publish(name: string, argument: string | undefined, options: PublishTaskOptions): Promise<void> {
   const { vo, id } = options;
   const task: PublishableTask =
     options.unchecked === true && findTask(name) === undefined ? uncheckedTask(name, vo) : taskNamed(name);
   const payload: JsonObject = await readPayload(argument);
   const at = whenOf(options);
-  const published = await withBroker(async (broker) => {
+  const ended = await endedBefore(id);
+  const answer = await withBroker(async (broker): Promise<Answer> => {
     checkActive(await readConfiguration(broker), vo);
-    return await createPublisher(broker).publish(task, {
+    const published = await createPublisher(broker).publish(task, {
       payload,
       ...(vo === undefined ? {} : { vo }),
       ...(id === undefined ? {} : { taskId: id }),
       ...(at === undefined ? {} : { at }),
     });
+    return { published, earlier: await earlierOf(broker, published, ended) };
   });
-  print({ task: name, vo: vo ?? null, ...published }, options, () => {
-    const what = `${name}${vo === undefined ? "" : ` of ${vo}`} as ${published.taskId}`;
-    if (published.duplicate) return `${what} was published before, and lies there or has run; nothing was stored`;
-    return at === undefined ? `published ${what}` : `published ${what}, due ${at.toISOString()}`;
+  const { published, earlier } = answer;
+  print({ task: name, vo: vo ?? null, ...published, earlier }, options, () => {
+    const due = at === undefined ? "" : `, due ${at.toISOString()}`;
+    return tell(answer, `${name}${vo === undefined ? "" : ` of ${vo}`} as ${published.taskId}${due}`);
   });
 }
 

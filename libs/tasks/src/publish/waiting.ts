@@ -46,3 +46,13 @@ export async function listWaiting({ jsm }: Pick<Broker, "jsm">, task = "*"): Pro
   for (const [subject, messages] of await subjectsOf(TASKS, "tasks")) count(subject, messages, "ready");
   return [...counts.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, waiting]) => waiting);
 }
+
+/** What lies at `sequence` of `stream`; undefined where it has gone, or is no task. Throws when nobody answers. */
+export async function findStored(
+  { jsm }: Pick<Broker, "jsm">,
+  { stream, sequence }: { readonly stream: string; readonly sequence: number },
+): Promise<TaskAddress | undefined> {
+  const stored = await jsm.streams.getMessage(stream, { seq: sequence });
+  const address = stored === null ? undefined : addressIn(stored.subject);
+  return address === undefined ? undefined : { task: address.task, vo: address.vo };
+}

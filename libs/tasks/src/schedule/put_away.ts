@@ -28,10 +28,10 @@ function attemptFrom(stored: Stored): number {
   }
 }
 
-/** The task name and VO as the subject `<prefix>.<TaskName>.<vo>` has them, unchecked. */
+/** The task name and VO as the subject `<prefix>.<TaskName>.<vo>` has them, unchecked; `_` for what it lacks. */
 export function rawAddress(subject: string): { readonly task: string; readonly vo: string } {
   const [, task = "", ...vo] = subject.split(".");
-  return { task, vo: vo.join(".") || NO_VO };
+  return { task: task || NO_VO, vo: vo.join(".") || NO_VO };
 }
 
 /** Ends a message for good: dead letter stored, event told, message deleted, in this order. Throws where the broker is silent. */

@@ -1,5 +1,5 @@
 import { boundId } from "../wire/delivery.ts";
-import { MSG_ID, SCHEDULE, TASK_ID } from "../wire/headers.ts";
+import { headerOf, MSG_ID, SCHEDULE, SCHEDULE_TARGET, TASK_ID } from "../wire/headers.ts";
 import { LATER } from "../wire/streams.ts";
 import { unescapeToken } from "../wire/token.ts";
 import { putAway, rawAddress } from "./put_away.ts";
@@ -11,7 +11,20 @@ const LOOKED_AT = 2_000;
 /** The next pass comes so soon where this one has not seen all, ms. */
 const MORE_MS = 500;
 
-const REASON = `Cannot delay this task: it has no ${SCHEDULE} header, so it would lie on later.> for ever; give it a time, or publish to tasks.>`;
+/** Why a message on `later.<TaskName>.<vo>.<id>` will never be that task at one time; undefined: it will. */
+function problemOf({ subject, header }: Stored): string | undefined {
+  const time = headerOf(header, SCHEDULE);
+  if (time === "") {
+    return `it has no ${SCHEDULE} header, so it would lie on later.> for ever; give it a time, or publish to tasks.>`;
+  }
+  if (!time.startsWith("@at ")) {
+    return `its ${SCHEDULE} header ${JSON.stringify(time)} is no single time, so it would come for ever under one id; write @at and a time`;
+  }
+  const target = headerOf(header, SCHEDULE_TARGET);
+  const wanted = `due.${subject.split(".").slice(1, -1).join(".")}`;
+  if (target === wanted) return undefined;
+  return `its ${SCHEDULE_TARGET} header names ${JSON.stringify(target)}, and its subject ${wanted}; make them agree`;
+}
 
 /** The id that a fired message would have had: of its headers, or the last token of its subject. */
 function laterTaskId(stored: Stored): string {
@@ -44,13 +57,14 @@ export function createLaterSweep({ broker, worker }: SweepContext): LaterSweep {
           seen = state.last_seq;
           break;
         }
-        if (!stored.header?.has(SCHEDULE)) {
+        const problem = problemOf(stored);
+        if (problem !== undefined) {
           const { task, vo } = rawAddress(stored.subject.slice(0, stored.subject.lastIndexOf(".")));
           await putAway(broker, worker, {
             stream: LATER,
             stored,
             end: "dead",
-            reason: REASON,
+            reason: `Cannot delay this task: ${problem}`,
             task,
             vo,
             taskId: laterTaskId(stored),

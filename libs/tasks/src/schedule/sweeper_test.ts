@@ -99,12 +99,31 @@ test("a task that nobody knows stays, and is reported with count and age", async
   t.true(Math.abs((unknown?.oldestAt.getTime() ?? 0) - Date.now()) < 10_000);
 });
 
+test("on later.> a rhythm in place of a time, and a target that is another task's, become dead letters", async (t) => {
+  await using grid = await startGrid();
+  const send = (id: string, schedule: string, target: string) => {
+    const headers = newHeaders();
+    headers.set(SCHEDULE, schedule);
+    headers.set(SCHEDULE_TARGET, target);
+    return grid.broker.js.publish(`later.PerVo.lhcb.${id}`, "{}", { headers });
+  };
+  await send("rhythm", "@every 1h", "due.PerVo.lhcb");
+  await using _leader = await grid.lead([PerVo]);
+  const rhythm = await deadLetter(grid, "dead.PerVo.lhcb");
+  t.regex(rhythm.header?.get(DEAD_REASON) ?? "", /"@every 1h" is no single time/);
+  await send("elsewhere", `@at ${new Date(Date.now() + 3_600_000).toISOString()}`, "due.PerVo.belle2");
+  let other = rhythm;
+  while (other.seq === rhythm.seq) other = await deadLetter(grid, "dead.PerVo.lhcb");
+  t.regex(other.header?.get(DEAD_REASON) ?? "", /names "due\.PerVo\.belle2", and its subject due\.PerVo\.lhcb/);
+});
+
 test("on later.> a message without a time becomes a dead letter, one with a time waits", async (t) => {
   await using grid = await startGrid();
   const timed = newHeaders();
   timed.set(SCHEDULE, `@at ${new Date(Date.now() + 3_600_000).toISOString()}`);
   timed.set(SCHEDULE_TARGET, "due.PerVo.lhcb");
   await grid.broker.js.publish("later.PerVo.lhcb.timed", "{}", { headers: timed });
+  await grid.broker.js.publish("later.PerVo", '{"short":true}');
   await grid.broker.js.publish("later.PerVo.lhcb.a=2Fb", '{"lost":true}');
   await using _leader = await grid.lead([PerVo]);
   const dead = await deadLetter(grid, "dead.PerVo.lhcb");
