@@ -1,7 +1,10 @@
 import { startTestServer } from "@muster/logic/testing";
 import { atLeastOnceFactory } from "@muster/tasks";
 import test from "ava";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { startMuster } from "../support/muster.ts";
+import { within } from "../support/until.ts";
 import { openOldClient } from "../support/old_client.ts";
 import { commandsOn, runMuster } from "./run_muster.ts";
 
@@ -208,4 +211,16 @@ test("the doctor finds what is missing, and says so with its exit code", async (
   const away = await runMuster(["doctor", "--json"], { ...cli.env, NATS_URL: "nats://127.0.0.1:1" });
   t.is(away.code, 1);
   t.like(JSON.parse(away.output).findings[1], { about: "NATS", state: "bad" });
+});
+
+test("a server that takes connections and says nothing ends a command with its reason, and holds nobody up", async (t) => {
+  const silent = createServer().listen(0, "127.0.0.1");
+  await once(silent, "listening");
+  const { port } = silent.address() as AddressInfo;
+  const cli = commandsOn({ NATS_URL: `nats://127.0.0.1:${port}`, DATABASE_URL: `postgres://127.0.0.1:${port}/muster` });
+  const ended = await within(cli.run("vo", "list", "--json"), () => "the end of the command", 15_000);
+  t.is(ended.code, 1);
+  t.is(ended.output, "");
+  t.regex(ended.errors, /Cannot connect to NATS/);
+  silent.close();
 });
