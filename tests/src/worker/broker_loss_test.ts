@@ -58,12 +58,13 @@ for (const stream of STREAMS) {
   });
 }
 
-test("a consumer that is deleted while all runs is created again at once", async (t) => {
-  const { muster } = await startWarm();
+test("a consumer that is deleted while all runs is created again at once, and told", async (t) => {
+  const { muster, worker } = await startWarm();
   await using _ = muster;
   await muster.broker.jsm.consumers.delete("TASKS", "QuickTask__lhcb");
   const { taskId } = await muster.publish(QuickTask, { vo: "lhcb" });
   t.true(((await muster.event("done", taskId)).tookMs ?? 0) < 1_000);
+  t.true(worker.watcher.notes.includes("Consumer QuickTask__lhcb had gone and was created again"));
 });
 
 test("I4: after TASKS was created anew its sequences begin again, and tasks still start at once", async (t) => {

@@ -18,6 +18,8 @@ export interface Lane {
   /** Number of the newest pull, so that late answers to older ones are told apart. */
   pull: number;
   pulledAtMs: number;
+  /** When its consumer was last there, by `performance.now()`; undefined: not yet. */
+  seenAtMs: number | undefined;
   /** Messages delivered here, by its VO's weight; for a time without work, as many as the others had. */
   served: number;
   /** Whether it had no work when its ring was last looked through. */

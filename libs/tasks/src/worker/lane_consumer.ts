@@ -11,6 +11,11 @@ export const ACK_WAIT_MS = 20_000;
 /** A lane that nobody pulls is removed by the server after this long, ms; the next pull finds it gone and creates it. */
 const INACTIVE_MS = 300_000;
 
+/** Whether somebody must have deleted the lane's consumer, or the server was restarted, if it is not there now: it has not lapsed yet. */
+function hadLane({ seenAtMs }: Lane): boolean {
+  return seenAtMs !== undefined && performance.now() - seenAtMs < INACTIVE_MS / 2;
+}
+
 /** A lane that nothing is known of yet. */
 export function newLane({ number, definition, vo }: Pick<Lane, "number" | "definition" | "vo">): Lane {
   return {
@@ -24,6 +29,7 @@ export function newLane({ number, definition, vo }: Pick<Lane, "number" | "defin
     asked: 0,
     pull: 0,
     pulledAtMs: 0,
+    seenAtMs: undefined,
     served: 0,
     isIdle: true,
     deliveredSequence: 0,
@@ -38,6 +44,7 @@ export function newLane({ number, definition, vo }: Pick<Lane, "number" | "defin
  * flight, which costs redeliveries, while state on file costs half the publish rate at 2,000 lanes.
  */
 export async function createLaneConsumer(broker: Broker, lane: Lane): Promise<void> {
+  const hadGone = hadLane(lane);
   const config: Partial<ConsumerConfig> = {
     durable_name: lane.consumer,
     filter_subjects: [lane.subject],
@@ -57,4 +64,6 @@ export async function createLaneConsumer(broker: Broker, lane: Lane): Promise<vo
     await broker.declareMissing();
     await broker.briefJsm.consumers.add(TASKS, config);
   }
+  if (hadGone) broker.observer.note(`Consumer ${lane.consumer} had gone and was created again`);
+  lane.seenAtMs = performance.now();
 }

@@ -217,6 +217,7 @@ export class LaneSource implements TaskSource {
   }
 
   #emptied(lane: Lane): void {
+    lane.seenAtMs = this.#lastAnswerAtMs;
     const overtaken = lane.wokenSequence > lane.deliveredSequence;
     const restMs = OVERTAKEN_MS[lane.misses];
     if (overtaken && restMs !== undefined) {
@@ -262,6 +263,7 @@ export class LaneSource implements TaskSource {
       this.#rings.of(lane).asked--;
     }
     lane.misses = 0;
+    lane.seenAtMs = this.#lastAnswerAtMs;
     lane.served += 1 / this.#weightOf(lane);
     lane.pending = delivery.pending;
     this.#noteDelivered(lane, delivery);
