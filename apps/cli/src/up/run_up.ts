@@ -62,6 +62,17 @@ async function prepare(natsUrl: string, databaseUrl: string, display: Display): 
   return { broker, database, [Symbol.asyncDispose]: () => connected.disposeAsync() };
 }
 
+async function makeFolder(dataDir: string): Promise<void> {
+  try {
+    await mkdir(dataDir, { recursive: true });
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : cause;
+    throw new Error(`Cannot keep data in ${dataDir}: ${reason}; choose a folder that can be written with --data-dir`, {
+      cause,
+    });
+  }
+}
+
 /** Waits until told to stop, or until the time is over. */
 async function untilOver(endsAt: Date | undefined, signal: AbortSignal): Promise<void> {
   const waitMs = endsAt === undefined ? LONGEST_TIMER_MS : endsAt.getTime() - Date.now();
@@ -77,7 +88,7 @@ async function untilOver(endsAt: Date | undefined, signal: AbortSignal): Promise
 async function run(options: UpOptions, display: Display, demand: StopDemand): Promise<string> {
   const { signal, impatience } = demand;
   const { dataDir } = options;
-  await mkdir(dataDir, { recursive: true });
+  await makeFolder(dataDir);
   display.progress(`data is kept in ${dataDir}`);
   await using servers = await openServers({ options, signal, tell: display.progress });
   const [natsUrl, databaseUrl] = [servers.nats.url, servers.postgres.url];
