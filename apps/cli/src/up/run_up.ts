@@ -85,7 +85,8 @@ async function untilOver(endsAt: Date | undefined, signal: AbortSignal): Promise
   if (endsAt === undefined) await untilOver(endsAt, signal);
 }
 
-async function run(options: UpOptions, display: Display, demand: StopDemand): Promise<string> {
+/** Answers the summary, where it is to be printed. */
+async function run(options: UpOptions, display: Display, demand: StopDemand): Promise<string | undefined> {
   const { signal, impatience } = demand;
   const { dataDir } = options;
   await makeFolder(dataDir);
@@ -108,7 +109,8 @@ async function run(options: UpOptions, display: Display, demand: StopDemand): Pr
     await untilOver(endsAt, signal);
     display.progress("stopping");
   }
-  return JSON.stringify(await readSummary(database));
+  // A database that has gone silent must not hold up a stop for figures that nobody sees.
+  return options.for === undefined ? undefined : JSON.stringify(await readSummary(database));
 }
 
 /**
@@ -126,7 +128,7 @@ export async function runUp(given: UpOptions): Promise<number> {
   try {
     const summary = await run(options, display, demand);
     display.close();
-    if (options.for !== undefined) process.stdout.write(`${summary}\n`);
+    if (summary !== undefined) process.stdout.write(`${summary}\n`);
     return 0;
   } catch (error) {
     display.close();
