@@ -1,7 +1,7 @@
 import { type Database, dropLostRequests, listUnpublished, pruneLedger } from "@muster/logic";
 import { MyPilotTask } from "@muster/pilot-tasks";
 import type { Log } from "@muster/service";
-import { type Broker, type Chore, listWaiting, publishSpawned, readConfiguration } from "@muster/tasks";
+import { type Broker, type Chore, listDelayed, listWaiting, publishSpawned, readConfiguration } from "@muster/tasks";
 
 const MINUTE_MS = 60_000;
 /** Rows that one statement deletes: small enough that no task waits for its locks. */
@@ -31,15 +31,23 @@ export async function republishChildren({ broker, database, log }: ChoreContext)
   }
 }
 
+/** Delayed tasks that are looked at to find requests whose messages are not among them. */
+const MAX_DELAYED = 10_000;
+
 /**
  * Forgets pilots that were asked for ten minutes ago and whose message no stream holds any more, as after the loss of a stream: their
  * slots would count as taken for ever.
  */
 export async function forgetLostRequests({ broker, database, log }: ChoreContext): Promise<void> {
   const { vos } = await readConfiguration(broker);
-  const waiting = new Set((await listWaiting(broker, MyPilotTask.name)).map(({ vo }) => vo));
-  const emptyVos = Object.keys(vos).filter((vo) => !waiting.has(vo));
-  const dropped = await database.transaction((transaction) => dropLostRequests(transaction, emptyVos));
+  const delayed = await listDelayed(broker, MAX_DELAYED);
+  // There are more than can be told from one another, or one's time has come a moment ago: the next round sees.
+  if (delayed.tasks.length < delayed.total) return;
+  const ids = delayed.tasks.filter(({ task }) => task === MyPilotTask.name).map(({ taskId }) => taskId);
+  const waiting = (await listWaiting(broker, MyPilotTask.name)).filter(({ ready }) => ready > 0);
+  const busyVos = new Set(waiting.map(({ vo }) => vo));
+  const emptyVos = Object.keys(vos).filter((vo) => !busyVos.has(vo));
+  const dropped = await database.transaction((transaction) => dropLostRequests(transaction, emptyVos, ids));
   if (dropped > 0) log.warn({ dropped }, "forgot pilots that were asked for and whose messages are lost");
 }
 

@@ -57,13 +57,17 @@ test("a pilot that was asked for and whose message is lost gives its slot back a
   await changeConfiguration(broker, (now) => withVo(withVo(withVo(now, "lost"), "waiting"), "delayed"));
   const publisher = createPublisher(broker);
   await publisher.publish(MyPilotTask, { vo: "waiting", payload });
-  await publisher.publish(MyPilotTask, { vo: "delayed", payload, at: new Date(Date.now() + 3_600_000) });
+  await publisher.publish(MyPilotTask, {
+    ...{ vo: "delayed", payload, taskId: "of delayed" },
+    at: new Date(Date.now() + 3_600_000),
+  });
   const requests = ["lost", "waiting", "delayed"].map((vo) => ({ taskId: `of ${vo}`, ceName: "ce01", vo }));
+  requests.push({ taskId: "lost beside a delayed one", ceName: "ce01", vo: "delayed" });
   await database.transaction((transaction) => requestPilots(transaction, requests));
   const left = async () =>
     (await runSql<{ vo: string }>(database, "select vo from pilot_request order by vo")).map(({ vo }) => vo);
   await forgetLostRequests(context);
-  t.deepEqual(await left(), ["delayed", "lost", "waiting"]);
+  t.deepEqual(await left(), ["delayed", "delayed", "lost", "waiting"]);
   await runSql(database, "update pilot_request set requested_at = now() - interval '11 minutes'");
   await forgetLostRequests(context);
   t.deepEqual(await left(), ["delayed", "waiting"]);

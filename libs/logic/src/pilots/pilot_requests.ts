@@ -34,14 +34,20 @@ const LOST_AFTER = "10 minutes";
 
 /**
  * Drops requests older than 10 minutes whose message was lost, and answers how many. `emptyVos` are the VOs for which
- * no such task waits in any stream: the caller must have looked after the requests were that old.
+ * no such task waits to run, `delayed` the ids of those that wait for their time: the caller must have looked after the
+ * requests were that old.
  */
-export async function dropLostRequests(transaction: Transaction, emptyVos: readonly string[]): Promise<number> {
+export async function dropLostRequests(
+  transaction: Transaction,
+  emptyVos: readonly string[],
+  delayed: readonly string[] = [],
+): Promise<number> {
   if (emptyVos.length === 0) return 0;
   const { numDeletedRows } = await transaction
     .getKysely()
     .deleteFrom("pilot_request")
     .where("vo", "in", emptyVos)
+    .where(sql<boolean>`task_id <> all (${delayed}::text[])`)
     .where("requested_at", "<", sql<Date>`now() - ${LOST_AFTER}::interval`)
     .executeTakeFirstOrThrow();
   return Number(numDeletedRows);
