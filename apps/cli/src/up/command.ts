@@ -1,6 +1,7 @@
 import { DATA_DIR } from "@muster/service";
 import { Command } from "commander";
-import { parsePort, parseSeconds, type UpOptions } from "./options/up_options.ts";
+import { parseFirstPort, parsePort, parseSeconds, type UpOptions } from "./options/up_options.ts";
+import { UsageError } from "../run/failure.ts";
 import { runUp } from "./run_up.ts";
 
 const EXAMPLES = `
@@ -19,9 +20,15 @@ export function upCommand(): Command {
     .option("--data-dir <folder>", "where streams, database and logs are kept", DATA_DIR)
     .option("--nats-port <port>", "port of the nats-server", parsePort, 4222)
     .option("--postgres-port <port>", "port of PostgreSQL", parsePort, 54329)
-    .option("--http-port <port>", "port of the first app's health and metrics; the others follow", parsePort, 7460)
+    .option("--http-port <port>", "port of the first app's health and metrics; the others follow", parseFirstPort, 7460)
     .addHelpText("after", EXAMPLES)
     .action(async (options: UpOptions) => {
+      const { natsPort, postgresPort } = options;
+      if (natsPort !== 0 && natsPort === postgresPort) {
+        throw new UsageError(
+          `--nats-port and --postgres-port are both ${natsPort}; give each server a port of its own`,
+        );
+      }
       process.exitCode = await runUp(options);
     });
 }

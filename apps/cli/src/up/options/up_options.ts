@@ -21,6 +21,13 @@ export function parsePort(text: string): number {
   throw new InvalidArgumentError("A port is a whole number from 0 to 65535; 0 stands for any free one.");
 }
 
+/** Reads the first of the four ports of the apps. Throws commander's InvalidArgumentError. */
+export function parseFirstPort(text: string): number {
+  const port = parsePort(text);
+  if (port <= 65_535 - 3) return port;
+  throw new InvalidArgumentError("The first app's port is 65532 at most: three others follow.");
+}
+
 /** Reads a number of seconds, a week's at most. Throws commander's InvalidArgumentError. */
 export function parseSeconds(text: string): number {
   const seconds = /^\d{1,6}(\.\d{1,3})?$/.test(text) ? Number(text) : Number.NaN;
