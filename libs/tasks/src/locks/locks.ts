@@ -75,6 +75,7 @@ export async function openLocks(options: LocksOptions): Promise<Locks> {
   }
 
   const bucket = await openLockBucket(broker.nc);
+  const turns = new Turns(room);
   const acquirer = {
     broker,
     bucket,
@@ -84,7 +85,7 @@ export async function openLocks(options: LocksOptions): Promise<Locks> {
     room,
     marks,
     raise,
-    turns: new Turns(room),
+    turns,
     ours: new Map<string, string>(),
   };
   const watch = openFreedWatch({
@@ -111,6 +112,7 @@ export async function openLocks(options: LocksOptions): Promise<Locks> {
     },
     async [Symbol.asyncDispose]() {
       room.close();
+      await turns.close();
       await watch[Symbol.asyncDispose]();
     },
   };

@@ -76,6 +76,14 @@ export class Turns {
     return lease.signal.aborted || !slot.isHeld || slot.isPastDeadline ? undefined : this.begin(offer.hold, untilMs);
   }
 
+  /** Releases what was handed on and not taken up: those who were to have it do not come any more. */
+  async close(): Promise<void> {
+    const offers = [...this.#offers.values()];
+    this.#offers.clear();
+    for (const { timer } of offers) clearTimeout(timer);
+    await Promise.all(offers.map(({ hold }) => hold.lease.release()));
+  }
+
   #offer(hold: Hold): boolean {
     const { lease, slot, takenAtMs } = hold;
     if (lease.signal.aborted || slot.isPastDeadline || !this.#room.isWaitedFor(lease.key)) return false;
