@@ -30,7 +30,8 @@ export interface Ground {
   progress(line: string): void;
 }
 
-/** Run as the apps are: with a bound on the space for new objects. */
+/** Run as the apps are. */
+const APP_FLAGS = ["--max-semi-space-size=8", "--no-allocation-site-pretenuring"];
 const MUSTERS_WORKER = /actors\/(muster|pilot)_worker/;
 
 /** A script of ours under this Node.js. */
@@ -40,7 +41,7 @@ export function nodeCommand(
   scriptAndArgs: readonly string[],
 ): ActorCommand {
   const [script = "", ...args] = scriptAndArgs;
-  const flags = [...(MUSTERS_WORKER.test(script) ? ["--max-semi-space-size=8"] : []), ...ground.flags(name)];
+  const flags = [...(MUSTERS_WORKER.test(script) ? APP_FLAGS : []), ...ground.flags(name)];
   return { name, command: process.execPath, args: [...flags, join(BENCH, script), ...args] };
 }
 

@@ -71,7 +71,7 @@ export class Ring {
   /** Whether more of this priority is on its way than was asked for, so that lower ones must not take the room it needs. */
   holdsBack(): boolean {
     return this.#lanes.some((lane) => {
-      const isMoreComing = lane.asked > 0 && lane.pending > lane.asked;
+      const isMoreComing = lane.asked > 0 && (lane.untilEmpty || lane.pending > lane.asked);
       // Each takes some milliseconds at most: its consumer is being created, or its message is announced and not there yet.
       const isPulledSoon = hasWork(lane) && (lane.restUntilMs === Number.POSITIVE_INFINITY || lane.misses > 0);
       return isMoreComing || isPulledSoon;
@@ -118,13 +118,20 @@ export class Rings {
     return ring;
   }
 
-  /** Messages asked for by all open pulls, or by those of priorities above `below`. */
-  asked(below?: Priority): number {
+  /** Messages asked for by all open pulls. */
+  asked(): number {
     let asked = 0;
-    for (const [priority, ring] of this.#byPriority) {
-      if (priority === below) break;
-      asked += ring.asked;
-    }
+    for (const ring of this.inOrder) asked += ring.asked;
     return asked;
+  }
+
+  /** Messages of higher priorities that were asked for and are not here yet; `Infinity` while more than those are known to wait. */
+  awaitedAbove(priority: Priority): number {
+    let awaited = 0;
+    for (const ring of this.inOrder) {
+      if (ring.priority === priority) break;
+      awaited += ring.holdsBack() ? Number.POSITIVE_INFINITY : ring.asked;
+    }
+    return awaited;
   }
 }

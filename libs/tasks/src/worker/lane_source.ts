@@ -5,18 +5,16 @@ import { type Delivery, readAckReply } from "../wire/delivery.ts";
 import { readHeaders } from "../wire/headers.ts";
 import { TASKS } from "../wire/streams.ts";
 import { wakeSubject } from "../wire/subject.ts";
-import { type KnowsVo, knownVos } from "./known_vos.ts";
-import { hasWork, type Lane, Rings } from "./lane.ts";
-import { createLaneConsumer, newLane } from "./lane_consumer.ts";
+import { KnownLanes } from "./known_lanes.ts";
+import { hasWork, type Lane, type Rings } from "./lane.ts";
+import { createLaneConsumer } from "./lane_consumer.ts";
 import type { ReceivedTask } from "./received_task.ts";
-import { countWaiting } from "./sweep.ts";
+import { StandingPull } from "./standing_pull.ts";
+import { countWaiting, Sweeps } from "./sweep.ts";
 import type { TaskSource, TaskSourceOptions } from "./task_source.ts";
 import { type Wake, wakeGroup } from "./wake_group.ts";
+import { WakeMembership } from "./wake_membership.ts";
 
-/** A fall-back for lost wakes and for what comes back without one, ms; spread over the workers by a fifth either way. */
-const SWEEP_MS = 1_000;
-/** A worker without room in which no task has ended for so long leaves the wake group, ms. */
-const FULL_FOR_MS = 5;
 /** A pull without any answer for this long is taken for lost. */
 const PULL_LOST_MS = 3_000;
 /** A stopping worker waits this long for the answers to its open pulls, ms. */
@@ -35,37 +33,32 @@ let received = 0;
 export class LaneSource implements TaskSource {
   readonly #options: TaskSourceOptions;
   readonly #inbox = createInbox();
-  readonly #lanes = new Map<string, Lane>();
-  readonly #byNumber: Lane[] = [];
-  readonly #rings = new Rings();
+  readonly #lanes: KnownLanes;
+  readonly #rings: Rings;
   readonly #wakes;
   readonly #subscription;
   #looksFirst = false;
   #onQuiet: (() => void) | undefined;
   #stopped = false;
   #lastAnswerAtMs = performance.now();
-  /** When the worker last told of room. */
-  #movedAtMs = performance.now();
-  #isFull = false;
   #timers = new Set<NodeJS.Timeout>();
-  #sweeping: Promise<void> | undefined;
-  #sweepTimer: NodeJS.Timeout | undefined;
-  #sweptAtMs = Number.NEGATIVE_INFINITY;
-  #leaving: NodeJS.Timeout | undefined;
-  readonly #knows: KnowsVo;
+  readonly #sweeps = new Sweeps(() => this.#sweep());
+  readonly #standing;
 
   constructor(options: TaskSourceOptions) {
     this.#options = options;
-    this.#knows = knownVos(options);
+    this.#lanes = new KnownLanes(options, (lane) => this.#forgotten(lane));
+    this.#rings = this.#lanes.rings;
     const { nc } = options.broker;
-    this.#wakes = wakeGroup(nc, options.tasks, (wake) => this.#hear(wake));
+    const group = wakeGroup(nc, options.tasks, (wake) => this.#hear(wake));
+    this.#wakes = new WakeMembership(group, () => this.#handOnWakes());
     this.#subscription = nc.subscribe(`${this.#inbox}.*.*`, {
       callback: (error, message) => {
         if (error === null) this.#answer(message);
       },
     });
-    this.#wakes.join();
-    this.#sweepLater(0);
+    this.#standing = new StandingPull(nc, `${this.#inbox}.standing`);
+    this.#sweeps.soon();
   }
 
   lastAnswerAtMs(): number {
@@ -73,7 +66,7 @@ export class LaneSource implements TaskSource {
   }
 
   pump(): void {
-    this.#movedAtMs = performance.now();
+    this.#wakes.noteMove();
     this.#pump();
   }
 
@@ -82,7 +75,9 @@ export class LaneSource implements TaskSource {
     const nowMs = performance.now();
     const all = this.#options.room();
     let room = all - this.#rings.asked();
-    this.#noteRoom(all);
+    // Before what was missed is known nothing is pulled, or a lane that is known to have work would be served before one of a higher
+    // priority that nobody has told of.
+    if (this.#wakes.noteRoom(all) === "came back") this.#looksFirst = this.#sweeps.soon() === "now";
     if (this.#looksFirst) return;
     for (const ring of this.#rings.inOrder) {
       const working = ring.working();
@@ -101,32 +96,51 @@ export class LaneSource implements TaskSource {
       }
       if (room <= 0 || ring.holdsBack()) return;
     }
+    const hot = this.#standing.hotLane(nowMs);
+    if (hot !== undefined) this.#stand(hot, nowMs);
   }
 
-  askedAbove(priority: Priority): number {
-    return this.#rings.asked(priority);
+  /** Waits for the lane's next message, if there is nothing else to do. */
+  #stand(lane: Lane, nowMs: number): "stands" | "has other work" {
+    if (this.#standing.lane !== undefined || this.#rings.asked() > 0 || !this.#options.isIdle())
+      return "has other work";
+    if (!this.#lanes.isKnown(lane)) return "has other work";
+    lane.pending = 0;
+    lane.untilEmpty = false;
+    lane.misses = 0;
+    this.#standing.open(lane, nowMs);
+    return "stands";
+  }
+
+  awaitedAbove(priority: Priority): number {
+    return this.#rings.awaitedAbove(priority);
   }
 
   reconnected(): void {
     // What was asked of the old connection is not answered on the new one.
-    for (const lane of this.#lanes.values()) this.#giveUpPull(lane);
-    this.#sweepLater(0);
+    for (const lane of this.#lanes) this.#giveUpPull(lane);
+    this.#standing.end();
+    this.#sweeps.soon();
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#wakes.leave();
-    clearTimeout(this.#sweepTimer);
+    this.#wakes.stop();
     for (const timer of this.#timers) clearTimeout(timer);
-    await Promise.race([this.#sweeping, pause(LAST_ANSWERS_MS, undefined, { ref: false })]);
-    // A pull that does not wait is always answered; what it brings after we left would be stuck until its ack wait.
-    if (this.#rings.asked() > 0 && !this.#options.broker.nc.isClosed()) {
+    await Promise.race([this.#sweeps.stop(), pause(LAST_ANSWERS_MS, undefined, { ref: false })]);
+    // Each pull is answered soon; what it brings after we left would be stuck until its ack wait.
+    if (this.#isOpen() && !this.#options.broker.nc.isClosed()) {
       const answered = new Promise<void>((resolve) => {
         this.#onQuiet = resolve;
       });
       await Promise.race([answered, pause(LAST_ANSWERS_MS, undefined, { ref: false })]);
     }
     this.#subscription.unsubscribe();
+  }
+
+  /** Whether a pull may yet bring something. */
+  #isOpen(): boolean {
+    return this.#rings.asked() > 0 || this.#standing.lane !== undefined;
   }
 
   announceHandBack(tasks: Iterable<ReceivedTask>): void {
@@ -144,26 +158,8 @@ export class LaneSource implements TaskSource {
     return timer;
   }
 
-  #laneFor(task: string, vo: string): Lane | undefined {
-    const key = `${task} ${vo}`;
-    const known = this.#lanes.get(key);
-    const definition = known?.definition ?? this.#options.tasks.find(({ name }) => name === task);
-    if (definition === undefined || !this.#knows(definition.per, vo)) {
-      if (known !== undefined) this.#forget(key, known);
-      return undefined;
-    }
-    if (known !== undefined) return known;
-    const lane = newLane({ number: this.#byNumber.length, definition, vo });
-    this.#lanes.set(key, lane);
-    this.#byNumber.push(lane);
-    this.#rings.of(lane).add(lane);
-    return lane;
-  }
-
-  #forget(key: string, lane: Lane): void {
-    this.#lanes.delete(key);
+  #forgotten(lane: Lane): void {
     this.#giveUpPull(lane);
-    this.#rings.of(lane).remove(lane);
   }
 
   #weightOf({ vo }: Lane): number {
@@ -193,39 +189,64 @@ export class LaneSource implements TaskSource {
   #answer(message: Msg): void {
     this.#lastAnswerAtMs = performance.now();
     // A message may bear any headers, also a status line; its subject cannot be our inbox.
-    if (message.subject.startsWith(this.#inbox)) this.#status(message);
+    if (this.#standing.isStatus(message)) this.#stoodInVain(message);
+    else if (message.subject.startsWith(this.#inbox)) this.#status(message);
     else this.#message(message);
-    if (this.#onQuiet !== undefined && this.#rings.asked() === 0) this.#onQuiet();
+    if (this.#onQuiet !== undefined && !this.#isOpen()) this.#onQuiet();
   }
 
   #status(message: Msg): void {
     const [number, pull] = message.subject.slice(this.#inbox.length + 1).split(".");
-    const lane = this.#byNumber[Number(number)];
+    const lane = this.#lanes.numbered(Number(number));
     if (lane === undefined || lane.pull !== Number(pull)) return;
     this.#endPull(lane);
     const code = message.headers?.code;
-    if (code === 503) {
-      this.#create(lane);
-    } else if (code === 404 || code === 408) {
-      this.#emptied(lane);
+    if (code === 404 || code === 408) this.#emptied(lane);
+    else this.#refused(lane, code);
+    this.#pump();
+  }
+
+  #stoodInVain(message: Msg): void {
+    const lane = this.#standing.end();
+    const code = message.headers?.code;
+    if (lane === undefined) return;
+    if (code === 408) {
+      // What we were told of meanwhile went to another worker.
+      this.#exhausted(lane);
     } else {
-      // 409: the consumer was deleted, its leader changed, or it has too many pulls.
-      lane.untilEmpty = true;
-      this.#rest(lane, REFUSED_REST_MS);
+      this.#standing.cool();
+      this.#refused(lane, code);
     }
     this.#pump();
+  }
+
+  #refused(lane: Lane, code: number | undefined): void {
+    if (code === 503) {
+      this.#create(lane);
+      return;
+    }
+    // 409: the consumer was deleted, its leader changed, or it has too many pulls.
+    lane.untilEmpty = true;
+    this.#rest(lane, REFUSED_REST_MS);
   }
 
   #emptied(lane: Lane): void {
     lane.seenAtMs = this.#lastAnswerAtMs;
     const overtaken = lane.wokenSequence > lane.deliveredSequence;
+    // Another worker may stand there already and take what we hear of.
+    if (overtaken && this.#stand(lane, this.#lastAnswerAtMs) === "stands") return;
     const restMs = OVERTAKEN_MS[lane.misses];
     if (overtaken && restMs !== undefined) {
       lane.misses++;
       this.#rest(lane, restMs);
       return;
     }
-    // What we were woken for went to another worker.
+    this.#exhausted(lane);
+  }
+
+  /** Nothing is left there: what we were woken for went to another worker. */
+  #exhausted(lane: Lane): void {
+    lane.seenAtMs = this.#lastAnswerAtMs;
     lane.deliveredSequence = Math.max(lane.deliveredSequence, lane.wokenSequence);
     lane.misses = 0;
     lane.pending = 0;
@@ -256,20 +277,24 @@ export class LaneSource implements TaskSource {
     const ack = message.reply;
     if (ack === undefined) return;
     const delivery = readAckReply(ack);
-    const lane = this.#laneOf(message.subject);
+    const lane = this.#lanes.ofSubject(message.subject);
     if (lane === undefined) return;
-    if (lane.asked > 0) {
-      lane.asked--;
-      this.#rings.of(lane).asked--;
-    }
+    const isAwaited = lane.asked === 0 && this.#standing.lane === lane;
+    if (isAwaited) this.#standing.end();
+    else this.#oneLess(lane);
     lane.misses = 0;
     lane.seenAtMs = this.#lastAnswerAtMs;
     lane.served += 1 / this.#weightOf(lane);
     lane.pending = delivery.pending;
     this.#noteDelivered(lane, delivery);
+    // The count may be older than the wake.
+    if (lane.wokenSequence > lane.deliveredSequence) lane.pending = Math.max(lane.pending, 1);
     if (delivery.count > 1) lane.untilEmpty = true;
     const { headers, problem } = readHeaders(message);
-    this.#options.take({
+    // When this pull was opened there was room, and since then something else may have come.
+    const isTooMuch = isAwaited && this.#options.room() <= this.#rings.asked();
+    const give = isTooMuch ? this.#options.handBack : this.#options.take;
+    give({
       id: ++received,
       definition: lane.definition,
       vo: lane.vo,
@@ -279,10 +304,16 @@ export class LaneSource implements TaskSource {
       body: message.data,
       ack,
       delivery,
-      pulledAtMs: lane.pulledAtMs,
+      pulledAtMs: isAwaited ? this.#standing.openedAtMs : lane.pulledAtMs,
       untilMs: this.#lastAnswerAtMs,
     });
     if (lane.asked === 0) this.#pump();
+  }
+
+  #oneLess(lane: Lane): void {
+    if (lane.asked === 0) return;
+    lane.asked--;
+    this.#rings.of(lane).asked--;
   }
 
   #noteDelivered(lane: Lane, { count, streamSequence }: Delivery): void {
@@ -291,17 +322,17 @@ export class LaneSource implements TaskSource {
       lane.deliveredSequence = streamSequence;
       lane.wokenSequence = streamSequence;
     }
+    this.#standing.noteServed(lane, this.#lastAnswerAtMs);
     lane.deliveredSequence = Math.max(lane.deliveredSequence, streamSequence);
   }
 
-  #laneOf(subject: string): Lane | undefined {
-    const end = subject.indexOf(".", "tasks.".length);
-    return this.#lanes.get(`${subject.slice("tasks.".length, end)} ${subject.slice(end + 1)}`);
-  }
-
   #hear({ task, vo, sequence }: Wake): void {
-    const lane = this.#laneFor(task, vo);
+    const lane = this.#lanes.find(task, vo);
     if (lane === undefined) return;
+    if (this.#standing.lane === lane) {
+      lane.wokenSequence = Math.max(lane.wokenSequence, sequence ?? 0);
+      return;
+    }
     if (sequence === undefined) {
       lane.untilEmpty = true;
     } else if (sequence > lane.deliveredSequence) {
@@ -311,59 +342,11 @@ export class LaneSource implements TaskSource {
     this.#pump();
   }
 
-  /**
-   * Leaves the wake group while there is no room, and comes back with a look at what was missed: before that nothing is pulled,
-   * or a lane that is known to have work would be served before one of a higher priority that nobody has told of.
-   */
-  #noteRoom(room: number): void {
-    if (room > 0) {
-      this.#isFull = false;
-      if (this.#wakes.joined) return;
-      this.#wakes.join();
-      this.#looksFirst = this.#sweepLater(0) === "now";
-    } else if (!this.#isFull) {
-      this.#isFull = true;
-      this.#lookIfFull();
-    }
-  }
-
-  #lookIfFull(): void {
-    this.#leaving ??= this.#later(FULL_FOR_MS, () => {
-      this.#leaving = undefined;
-      if (!this.#isFull || !this.#wakes.joined) return;
-      // Where tasks are short there is room every other moment.
-      if (performance.now() - this.#movedAtMs < FULL_FOR_MS) this.#lookIfFull();
-      else this.#leave();
-    });
-  }
-
-  #leave(): void {
-    this.#wakes.leave();
-    // What we heard of and cannot take is somebody else's to hear of.
-    for (const lane of this.#lanes.values()) {
+  /** What we heard of and cannot take is somebody else's to hear of. */
+  #handOnWakes(): void {
+    for (const lane of this.#lanes) {
       if (hasWork(lane)) this.#options.broker.nc.publish(wakeSubject({ task: lane.definition.name, vo: lane.vo }));
     }
-  }
-
-  /** Sets the one sweep timer anew; sweeps are never closer together than a twentieth of their usual distance. */
-  #sweepLater(ms: number): "now" | "later" {
-    clearTimeout(this.#sweepTimer);
-    if (this.#stopped || this.#sweeping !== undefined) return "later";
-    const waitMs = Math.max(ms, this.#sweptAtMs + SWEEP_MS / 20 - performance.now());
-    if (waitMs <= 0) {
-      this.#sweepNow();
-      return "now";
-    }
-    this.#sweepTimer = setTimeout(() => this.#sweepNow(), waitMs);
-    return "later";
-  }
-
-  #sweepNow(): void {
-    this.#sweptAtMs = performance.now();
-    this.#sweeping = this.#sweep().finally(() => {
-      this.#sweeping = undefined;
-      this.#sweepLater(SWEEP_MS * (0.8 + Math.random() * 0.4));
-    });
   }
 
   async #sweep(): Promise<void> {
@@ -373,8 +356,9 @@ export class LaneSource implements TaskSource {
       const waiting = await countWaiting(broker, tasks);
       this.#lastAnswerAtMs = performance.now();
       for (const { task, vo } of waiting) {
-        const lane = this.#laneFor(task, vo);
-        if (lane !== undefined && !hasWork(lane)) lane.untilEmpty = true;
+        const lane = this.#lanes.find(task, vo);
+        const isLooked = lane === undefined || hasWork(lane) || lane === this.#standing.lane;
+        if (!isLooked) lane.untilEmpty = true;
       }
     } catch (cause) {
       broker.observer.note("Cannot list what waits yet", { cause });
@@ -385,9 +369,11 @@ export class LaneSource implements TaskSource {
 
   #dropLostPulls(): void {
     const lostBeforeMs = performance.now() - PULL_LOST_MS;
-    for (const lane of this.#lanes.values()) {
+    for (const lane of this.#lanes) {
       if (lane.asked > 0 && lane.pulledAtMs < lostBeforeMs) this.#giveUpPull(lane);
     }
+    const lost = this.#standing.isLost(performance.now()) ? this.#standing.end() : undefined;
+    if (lost !== undefined) lost.untilEmpty = true;
   }
 
   #giveUpPull(lane: Lane): void {

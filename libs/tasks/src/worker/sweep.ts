@@ -3,6 +3,51 @@ import type { AnyTask } from "../definition/task.ts";
 import type { Broker } from "../wire/broker.ts";
 import { isSourceLost, isStreamGone, TASKS } from "../wire/streams.ts";
 
+/** A fall-back for lost wakes and for what comes back without one, ms; spread over the workers by a fifth either way. */
+const SWEEP_MS = 1_000;
+
+/** When a worker asks what waits: about each second, sooner where it is asked to, one sweep at a time. */
+export class Sweeps {
+  readonly #sweep: () => Promise<void>;
+  #underWay: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #sweptAtMs = Number.NEGATIVE_INFINITY;
+  #stopped = false;
+
+  /** `sweep` must not throw. None is under way or waited for yet. */
+  constructor(sweep: () => Promise<void>) {
+    this.#sweep = sweep;
+  }
+
+  /** Sets the time of the next one anew; they are never closer together than a twentieth of their usual distance. */
+  soon(ms = 0): "now" | "later" {
+    clearTimeout(this.#timer);
+    if (this.#stopped || this.#underWay !== undefined) return "later";
+    const waitMs = Math.max(ms, this.#sweptAtMs + SWEEP_MS / 20 - performance.now());
+    if (waitMs <= 0) {
+      this.#now();
+      return "now";
+    }
+    this.#timer = setTimeout(() => this.#now(), waitMs);
+    return "later";
+  }
+
+  /** There will be no more. Settles when the one that is under way has ended. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    await this.#underWay;
+  }
+
+  #now(): void {
+    this.#sweptAtMs = performance.now();
+    this.#underWay = this.#sweep().finally(() => {
+      this.#underWay = undefined;
+      this.soon(SWEEP_MS * (0.8 + Math.random() * 0.4));
+    });
+  }
+}
+
 /** A subject of TASKS on which messages lie, in flight or waiting. */
 export interface WaitingSubject {
   readonly task: string;

@@ -17,8 +17,8 @@ export interface TaskSource {
   stop(): Promise<void>;
   /** Tells other workers that tasks were handed back to them. */
   announceHandBack(tasks: Iterable<ReceivedTask>): void;
-  /** How many tasks of a higher priority than this have been asked for and are neither here nor refused. */
-  askedAbove(priority: Priority): number;
+  /** How many tasks of a higher priority than this are on their way here; `Infinity` while more of them wait than have been asked for. */
+  awaitedAbove(priority: Priority): number;
   /** When the broker last answered us, by `performance.now()`. */
   lastAnswerAtMs(): number;
 }
@@ -29,10 +29,14 @@ export interface TaskSourceOptions {
   readonly configuration: ConfigurationWatch;
   /** How many more tasks the worker would take in hand now. */
   room(): number;
+  /** Whether the worker has nothing to do and nothing in hand. */
+  isIdle(): boolean;
   /** Whether so much of this priority, or of higher ones, is ready in hand that a pull may wait until it is for more than a task or two. */
   hasEnough(priority: Priority): boolean;
   /** Takes what was pulled. Messages of one network read come one after the other, without a turn of the event loop between them. */
   take(task: ReceivedTask): void;
+  /** Hands back at once what came when there was no room left. */
+  handBack(task: ReceivedTask): void;
   /** A pull has ended with less than was asked for: what waits in hand for something better need not wait any more. */
   cameShort(): void;
 }

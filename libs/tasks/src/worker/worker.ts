@@ -143,8 +143,10 @@ export class Worker {
       tasks,
       configuration: parts.configuration,
       room: () => this.#room(),
+      isIdle: () => this.#busy + this.#buffer.size + this.#taken.length + this.#waiting.size === 0,
       hasEnough: (priority) => this.#room() < this.#rate.prefetch() / 2 && this.#buffer.holds(priority),
       take: (task) => this.#take(task),
+      handBack: (task) => this.#refuse(task),
       cameShort: () => this.#startAll(),
     });
   }
@@ -210,16 +212,29 @@ export class Worker {
     for (const task of taken) holdFor(task, task.definition.timeoutMs);
     this.#parts.keeper.hold(taken);
     for (const received of taken) {
-      const task: InHand = {
-        received,
-        waiter: { resume: () => this.#resume(task) },
-        waitsSinceMs: undefined,
-        waitLimit: undefined,
-      };
+      const task = this.#inHand(received);
       if (this.#draining === undefined) this.#buffer.add(task);
       else this.#giveBack(task);
     }
     this.#startAll();
+  }
+
+  #inHand(received: ReceivedTask): InHand {
+    const task: InHand = {
+      received,
+      waiter: { resume: () => this.#resume(task) },
+      waitsSinceMs: undefined,
+      waitLimit: undefined,
+    };
+    return task;
+  }
+
+  /** Nothing comes of it here, and others need not wait for the sweep to hear of it. */
+  #refuse(received: ReceivedTask): void {
+    holdFor(received, 0);
+    this.#parts.keeper.hold([received]);
+    this.#giveBack(this.#inHand(received));
+    void this.#announce();
   }
 
   #resume(task: InHand): void {
@@ -233,7 +248,7 @@ export class Worker {
     while (this.#draining === undefined) {
       const free = this.#parts.permits - this.#lost.length - this.#busy;
       // Each task of a higher priority that is on its way has a permit kept for it: the wait is one round trip.
-      const task = free > 0 ? this.#buffer.next((priority) => free > this.#source.askedAbove(priority)) : undefined;
+      const task = free > 0 ? this.#buffer.next((priority) => free > this.#source.awaitedAbove(priority)) : undefined;
       if (task === undefined) break;
       this.#busy++;
       void this.#start(task);
