@@ -1,14 +1,14 @@
 import type { NatsConnection } from "@nats-io/nats-core";
 import { sharedNowMs } from "../locks/clocks.ts";
+import type { Board } from "./board.ts";
 import type { Ownership } from "./ownership.ts";
-import type { HeldMessage } from "./thread_messages.ts";
 
 /** JetStream's "work in progress": the ack wait of the message begins anew. */
 const WORK_IN_PROGRESS = new TextEncoder().encode("+WPI");
 
 export interface Heartbeats extends AsyncDisposable {
-  hold(messages: readonly HeldMessage[]): void;
-  letGo(ids: readonly number[]): void;
+  /** Keeps what is on this board, too. */
+  watch(board: Board): void;
 }
 
 interface HeartbeatOptions {
@@ -28,16 +28,17 @@ interface HeartbeatOptions {
  * the task is not run twice then.
  */
 export function openHeartbeats({ nc, ownership, heartbeatMs, note }: HeartbeatOptions): Heartbeats {
-  const held = new Map<number, HeldMessage>();
+  const boards: Board[] = [];
   let serverId = nc.info?.server_id;
   let disconnectedAtMs: number | undefined;
   let round: Promise<void> | undefined;
 
   async function beat(): Promise<void> {
     const startedAtMs = sharedNowMs();
-    for (const { id, ack, untilMs } of held.values()) {
-      if (untilMs <= startedAtMs) held.delete(id);
-      else nc.publish(ack, WORK_IN_PROGRESS);
+    for (const board of boards) {
+      for (const { ack, untilMs } of board.messages()) {
+        if (untilMs > startedAtMs) nc.publish(ack, WORK_IN_PROGRESS);
+      }
     }
     await nc.flush();
     if (disconnectedAtMs === undefined) ownership.noteBeat(startedAtMs);
@@ -77,12 +78,7 @@ export function openHeartbeats({ nc, ownership, heartbeatMs, note }: HeartbeatOp
   const following = followConnection();
 
   return {
-    hold(messages) {
-      for (const message of messages) held.set(message.id, message);
-    },
-    letGo(ids) {
-      for (const id of ids) held.delete(id);
-    },
+    watch: (board) => void boards.push(board),
     async [Symbol.asyncDispose]() {
       clearInterval(beating);
       await nc.close();

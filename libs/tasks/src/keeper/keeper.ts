@@ -1,12 +1,12 @@
 import { once } from "node:events";
 import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
-import { asSharedMs, sharedNowMs } from "../locks/clocks.ts";
 import type { LeaseKeeper } from "../locks/lease.ts";
 import { LeaseSlot } from "../locks/lease_slot.ts";
 import type { Observer } from "../wire/observer.ts";
-import { type MessageInHand, Ownership } from "./ownership.ts";
-import type { FromThread, HeldMessage, ThreadSettings, ToThread } from "./thread_messages.ts";
+import { type MessagesInHand, openInHand } from "./in_hand.ts";
+import { Ownership } from "./ownership.ts";
+import type { FromThread, ThreadSettings, ToThread } from "./thread_messages.ts";
 
 /** How much sooner than the server's ack wait ownership ends, ms. */
 const OWNERSHIP_MARGIN_MS = 5_000;
@@ -25,36 +25,15 @@ export interface KeeperOptions {
   readonly ackWaitMs?: number;
 }
 
-/** A message that was pulled. Times are `performance.now()`, ms. */
-export interface PulledMessage {
-  /** A number that this process uses once. */
-  readonly id: number;
-  /** The subject to which its ack goes. */
-  readonly ack: string;
-  /** When the pull that brought it was sent, or any moment before. The moment it was read is too late: a busy thread reads late. */
-  readonly pulledAtMs: number;
-  /** No heartbeat is sent after this moment. */
-  readonly untilMs: number;
-}
-
 /**
  * A thread with its own connection that keeps what a worker has in hand, so that a task that hogs the CPU loses neither its own
  * lease and message nor its neighbours'.
  *
  * It stops at each message's and lease's `untilMs`, the task's timeout: a task that never ends must not hold them for ever.
  */
-export interface Keeper extends LeaseKeeper, AsyncDisposable {
+export interface Keeper extends LeaseKeeper, MessagesInHand, AsyncDisposable {
   /** Aborts when the thread has crashed: nothing is owned or renewed any more, and the process should end. */
   readonly signal: AbortSignal;
-  /** Begins heartbeats. One call for each batch, before any of it runs. A later call for the same id only changes its `untilMs`. */
-  hold(messages: readonly PulledMessage[]): void;
-  /** Ends heartbeats, by the end of this turn of the event loop. */
-  letGo(ids: readonly number[]): void;
-  /**
-   * Whether the held message is surely not with another worker. Once false, the holder may only ack what is recorded: no nak, no
-   * term, no failure. False for a message that is not held.
-   */
-  owns(id: number): boolean;
 }
 
 /** Starts the thread, and resolves when it is connected. Throws with the reason when it cannot connect. */
@@ -85,10 +64,8 @@ export async function openKeeper(options: KeeperOptions): Promise<Keeper> {
 /** The keeper whose thread is `thread`, which has said that it is ready. */
 export function keepThrough(thread: Worker, ownership: Ownership, observer: Observer): Keeper {
   const leases = new Map<number, { readonly slot: LeaseSlot; onLost(reason: string): void }>();
-  const inHand = new Map<number, MessageInHand>();
   const crashed = new AbortController();
   let nextLeaseId = 1;
-  let letGo: number[] = [];
   let isClosing = false;
 
   const tell = (message: ToThread) => thread.postMessage(message);
@@ -108,11 +85,6 @@ export function keepThrough(thread: Worker, ownership: Ownership, observer: Obse
     }
   }
 
-  function flushLetGo(): void {
-    if (letGo.length > 0) tell({ kind: "letGo", ids: letGo });
-    letGo = [];
-  }
-
   thread.on("message", (message: FromThread) => {
     if (message.kind === "note") observer.note(message.message, message.details);
     if (message.kind !== "lost") return;
@@ -125,31 +97,11 @@ export function keepThrough(thread: Worker, ownership: Ownership, observer: Obse
   // An open connection keeps a process alive, not its keeper.
   thread.unref();
 
+  const inHand = openInHand({ ownership, observer, addBoard: (board) => tell({ kind: "board", board }) });
+
   return {
+    ...inHand,
     signal: crashed.signal,
-    hold(messages) {
-      flushLetGo();
-      const heldAtMs = sharedNowMs();
-      const held: HeldMessage[] = [];
-      for (const { id, ack, pulledAtMs, untilMs } of messages) {
-        const known = inHand.get(id) ?? { pulledAtMs: asSharedMs(pulledAtMs), heldAtMs };
-        const until = { untilMs: asSharedMs(untilMs) };
-        inHand.set(id, { ...known, ...until });
-        held.push({ id, ack, ...until });
-      }
-      tell({ kind: "hold", messages: held });
-    },
-    letGo(ids) {
-      if (letGo.length === 0) setImmediate(flushLetGo);
-      for (const id of ids) {
-        inHand.delete(id);
-        letGo.push(id);
-      }
-    },
-    owns(id) {
-      const message = inHand.get(id);
-      return message !== undefined && ownership.owns(message);
-    },
     keep(lease, onLost) {
       if (crashed.signal.aborted) queueMicrotask(() => onLost("the thread that would renew it has crashed"));
       const id = nextLeaseId++;

@@ -3,6 +3,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { openLockBucket } from "../locks/lock_bucket.ts";
 import { openRenewals } from "../locks/renewals.ts";
 import { connectNats } from "../wire/connection.ts";
+import { Board } from "./board.ts";
 import { openHeartbeats } from "./heartbeats.ts";
 import { Ownership } from "./ownership.ts";
 import type { FromThread, ThreadSettings, ToThread } from "./thread_messages.ts";
@@ -28,8 +29,7 @@ async function run(port: NonNullable<typeof parentPort>, settings: ThreadSetting
   }
 
   port.on("message", (message: ToThread) => {
-    if (message.kind === "hold") heartbeats.hold(message.messages);
-    else if (message.kind === "letGo") heartbeats.letGo(message.ids);
+    if (message.kind === "board") heartbeats.watch(new Board(message.board));
     else if (message.kind === "keep") renewals.keep(message.id, message.lease);
     else void close();
   });

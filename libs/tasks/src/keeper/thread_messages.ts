@@ -1,4 +1,5 @@
 import type { KeptLease } from "../locks/renewals.ts";
+import type { SharedBoard } from "./board.ts";
 
 /** What the keeper's thread is started with. */
 export interface ThreadSettings {
@@ -11,16 +12,9 @@ export interface ThreadSettings {
   readonly ownership: SharedArrayBuffer;
 }
 
-/** A message that gets heartbeats: the subject for its acks, and until when, on the shared monotonic clock, ms. */
-export interface HeldMessage {
-  readonly id: number;
-  readonly ack: string;
-  readonly untilMs: number;
-}
-
 export type ToThread =
-  | { readonly kind: "hold"; readonly messages: readonly HeldMessage[] }
-  | { readonly kind: "letGo"; readonly ids: readonly number[] }
+  /** One more board of messages in hand. */
+  | { readonly kind: "board"; readonly board: SharedBoard }
   | { readonly kind: "keep"; readonly id: number; readonly lease: KeptLease }
   | { readonly kind: "close" };
 

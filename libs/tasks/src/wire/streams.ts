@@ -2,6 +2,7 @@ import {
   DiscardPolicy,
   JetStreamApiError,
   type JetStreamManager,
+  PersistMode,
   RetentionPolicy,
   StorageType,
   type StreamConfig,
@@ -98,11 +99,18 @@ export function isConflict(error: unknown): boolean {
 }
 
 /**
+ * Settings that a stream is given once.
+ *
  * TASKS goes on sourcing where it was, so a LATER that was created anew must count on from above what the old one had, or what
  * fires in it would be taken for known. The time in microseconds is above any count.
+ *
+ * EVENTS is written to its file a moment after the server has taken an event in, also with `sync_interval: always`: nothing is proven by an
+ * event, and two of them go with each task (decision 27). Copies of a stream on other servers exclude it.
  */
-function firstSequenceOf({ name }: Settings): Pick<StreamConfig, "first_seq"> | undefined {
-  return name === LATER ? { first_seq: Date.now() * 1_000 } : undefined;
+function settingsAtCreation({ name, num_replicas }: Settings): Partial<StreamConfig> {
+  if (name === LATER) return { first_seq: Date.now() * 1_000 };
+  if (name === EVENTS && num_replicas === 1) return { persist_mode: PersistMode.Async };
+  return {};
 }
 
 async function declareStream(jsm: JetStreamManager, settings: Settings): Promise<"created" | "found"> {
@@ -115,7 +123,7 @@ async function declareStream(jsm: JetStreamManager, settings: Settings): Promise
     if (!isStreamGone(error)) throw error;
   }
   try {
-    await jsm.streams.add({ ...settings, ...firstSequenceOf(settings) });
+    await jsm.streams.add({ ...settings, ...settingsAtCreation(settings) });
     return "created";
   } catch (error) {
     if (codeOf(error) === STREAM_NAME_TAKEN) return "found";

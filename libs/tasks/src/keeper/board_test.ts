@@ -1,0 +1,70 @@
+import test from "ava";
+import { Board, type HeldMessage } from "./board.ts";
+
+const EPOCH_MS = 1_000_000;
+
+/** A board, and what another thread sees of it. */
+function twoSides() {
+  const board = Board.create(EPOCH_MS);
+  const other = new Board(board.shared);
+  return { board, seen: (): readonly HeldMessage[] => [...other.messages()] };
+}
+
+function put(board: Board, ack: string, untilMs = EPOCH_MS + 1_000): number {
+  const slot = board.put({ ack, untilMs });
+  if (slot === undefined) throw new Error("the board is full");
+  return slot;
+}
+
+test("what is put on a board is seen from its other side until it is taken off", (t) => {
+  const { board, seen } = twoSides();
+  const first = put(board, "$JS.ACK.TASKS.NoOpTask__lhcb.1.4711.17.1764095193000000000.0");
+  put(board, "$JS.ACK.b");
+  t.deepEqual(
+    seen()
+      .map(({ ack }) => ack)
+      .sort(),
+    ["$JS.ACK.TASKS.NoOpTask__lhcb.1.4711.17.1764095193000000000.0", "$JS.ACK.b"],
+  );
+  board.remove(first);
+  t.deepEqual(
+    seen().map(({ ack }) => ack),
+    ["$JS.ACK.b"],
+  );
+  put(board, "$JS.ACK.c");
+  t.deepEqual(
+    seen()
+      .map(({ ack }) => ack)
+      .sort(),
+    ["$JS.ACK.b", "$JS.ACK.c"],
+    "a shorter one leaves nothing of the first",
+  );
+});
+
+test("heartbeats do not end before a message's time, nor a tenth of a second after it", (t) => {
+  const { board, seen } = twoSides();
+  const slot = put(board, "$JS.ACK.a", EPOCH_MS + 1_234);
+  const [message] = seen();
+  t.true(message !== undefined && message.untilMs >= EPOCH_MS + 1_234 && message.untilMs < EPOCH_MS + 1_334);
+  board.prolong(slot, Number.POSITIVE_INFINITY);
+  t.true(seen().every(({ untilMs }) => untilMs > EPOCH_MS + 1e9));
+});
+
+test("a board that is full says so, and has room again for what is taken off", (t) => {
+  const { board, seen } = twoSides();
+  const slots: number[] = [];
+  for (let slot = board.put({ ack: "$JS.ACK.a", untilMs: EPOCH_MS }); slot !== undefined; ) {
+    slots.push(slot);
+    slot = board.put({ ack: "$JS.ACK.a", untilMs: EPOCH_MS });
+  }
+  t.true(slots.length >= 1_000);
+  t.is(seen().length, slots.length);
+  for (const slot of slots) board.remove(slot);
+  t.is(seen().length, 0);
+  t.not(board.put({ ack: "$JS.ACK.a", untilMs: EPOCH_MS }), undefined);
+});
+
+test("a subject that would not fit is told before", (t) => {
+  t.true(Board.fits(`$JS.ACK.${"d".repeat(90)}.hash.TASKS.${"c".repeat(255)}.1.${"9".repeat(70)}`));
+  t.false(Board.fits("x".repeat(501)));
+});

@@ -1,0 +1,106 @@
+import { asSharedMs, sharedNowMs } from "../locks/clocks.ts";
+import type { Observer } from "../wire/observer.ts";
+import { Board, type SharedBoard } from "./board.ts";
+import type { MessageInHand, Ownership } from "./ownership.ts";
+
+/** A message that was pulled. Times are `performance.now()`, ms. */
+export interface PulledMessage {
+  /** A number that this process uses once. */
+  readonly id: number;
+  /** The subject to which its ack goes. */
+  readonly ack: string;
+  /** When the pull that brought it was sent, or any moment before. The moment it was read is too late: a busy thread reads late. */
+  readonly pulledAtMs: number;
+  /** No heartbeat is sent after this moment. */
+  readonly untilMs: number;
+}
+
+/** The messages of which the heartbeats' thread reads from boards, as the worker's thread knows them. */
+export interface MessagesInHand {
+  /** Begins heartbeats. One call for each batch, before any of it runs. A later call for the same id only changes its `untilMs`. */
+  hold(messages: readonly PulledMessage[]): void;
+  /** Ends heartbeats. */
+  letGo(ids: readonly number[]): void;
+  /**
+   * Whether the held message is surely not with another worker. Once false, the holder may only ack what is recorded: no nak, no
+   * term, no failure. False for a message that is not held.
+   */
+  owns(id: number): boolean;
+}
+
+interface Held extends MessageInHand {
+  heldAtMs: number;
+  untilMs: number;
+  readonly board: Board;
+  readonly slot: number;
+}
+
+interface InHandOptions {
+  readonly ownership: Ownership;
+  readonly observer: Observer;
+  /** Tells the heartbeats' thread of one more board. */
+  addBoard(board: SharedBoard): void;
+}
+
+/** None yet. */
+export function openInHand({ ownership, observer, addBoard }: InHandOptions): MessagesInHand {
+  const inHand = new Map<number, Held>();
+  const boards: Board[] = [];
+
+  function put(ack: string, untilMs: number): Pick<Held, "board" | "slot"> {
+    for (const board of boards) {
+      const slot = board.put({ ack, untilMs });
+      if (slot !== undefined) return { board, slot };
+    }
+    const board = Board.create(sharedNowMs());
+    boards.push(board);
+    addBoard(board.shared);
+    return put(ack, untilMs);
+  }
+
+  function begin({ id, ack, pulledAtMs }: PulledMessage, untilMs: number): Held | undefined {
+    if (!Board.fits(ack)) {
+      observer.note("A message gets no heartbeats, for its subject for acks is too long", { ack });
+      return undefined;
+    }
+    const held = {
+      pulledAtMs: asSharedMs(pulledAtMs),
+      heldAtMs: Number.POSITIVE_INFINITY,
+      untilMs,
+      ...put(ack, untilMs),
+    };
+    inHand.set(id, held);
+    return held;
+  }
+
+  return {
+    hold(messages) {
+      const begun: Held[] = [];
+      for (const message of messages) {
+        const untilMs = asSharedMs(message.untilMs);
+        const known = inHand.get(message.id);
+        if (known === undefined) {
+          const held = begin(message, untilMs);
+          if (held !== undefined) begun.push(held);
+        } else {
+          known.untilMs = untilMs;
+          known.board.prolong(known.slot, untilMs);
+        }
+      }
+      // Taken last: a round of heartbeats that began before it may have missed some of them.
+      const heldAtMs = sharedNowMs();
+      for (const held of begun) held.heldAtMs = heldAtMs;
+    },
+    letGo(ids) {
+      for (const id of ids) {
+        const message = inHand.get(id);
+        inHand.delete(id);
+        message?.board.remove(message.slot);
+      }
+    },
+    owns(id) {
+      const message = inHand.get(id);
+      return message !== undefined && ownership.owns(message);
+    },
+  };
+}
