@@ -31,7 +31,12 @@ export interface Ground {
 }
 
 /** Run as the apps are. */
-const APP_FLAGS = ["--max-semi-space-size=8", "--no-allocation-site-pretenuring"];
+const APP_FLAGS = [
+  "--max-semi-space-size=8",
+  "--no-allocation-site-pretenuring",
+  "--initial-old-space-size=32",
+  "--heap-growing-percent=50",
+];
 const MUSTERS_WORKER = /actors\/(muster|pilot)_worker/;
 
 /** A script of ours under this Node.js. */
