@@ -211,8 +211,10 @@ export class LaneSource implements TaskSource {
     const code = message.headers?.code;
     if (lane === undefined) return;
     if (code === 408) {
-      // What we were told of meanwhile went to another worker.
+      const overtaken = lane.wokenSequence > lane.deliveredSequence;
       this.#exhausted(lane);
+      // What we were told of meanwhile went to another worker, or came just after the pull had ended: one more look tells.
+      if (overtaken && this.#stand(lane, this.#lastAnswerAtMs) !== "stands") lane.pending = 1;
     } else {
       this.#standing.cool();
       this.#refused(lane, code);
