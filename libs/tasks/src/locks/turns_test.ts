@@ -44,8 +44,22 @@ test("I9: a lock that is handed on within its process keeps holder, token and re
 
   await first.release(); // its turn is over, and it cannot end another's
   t.is((await here.bucket.read(key))?.kind, "taken");
-  await second.handOn(); // nobody waits any more
+  await second.release();
   t.is((await here.bucket.read(key))?.kind, "mark");
+});
+
+test("I9: a task that begins as another ends has its lock without a word to the broker, and then others have it", async (t) => {
+  const key = "turns.next";
+  const first = await take(here.locks, key);
+  const { held: elsewhere } = await waitFor(there.locks, key);
+  await first.handOn(); // nobody waits here
+  const second = await take(here.locks, key);
+  t.is(second.fencingToken, first.fencingToken);
+  t.is(second.holder, first.holder);
+  await second.handOn(); // and nobody comes
+  const lease = await elsewhere;
+  t.true(lease.fencingToken > second.fencingToken);
+  await lease.release();
 });
 
 test("a process that never runs out of tasks for a lock lets others have it all the same", async (t) => {

@@ -2,6 +2,9 @@ import type { Broker } from "./broker.ts";
 import type { Step } from "./observer.ts";
 import { eventSubject } from "./subject.ts";
 
+/** Steps that are followed by others; those end a task's part here, and what else is sent then takes them along. */
+const SOON: ReadonlySet<Step["step"]> = new Set(["started", "contended"]);
+
 /**
  * Tells a step of a task's life on `events.<TaskName>.<vo>.<step>`, and to the observer.
  *
@@ -11,5 +14,5 @@ export function publishEvent(broker: Broker, worker: string, step: Step): void {
   broker.observer.step(step);
   const body = JSON.stringify({ ...step, at: new Date().toISOString(), worker });
   // The buffer comes from a pool; the client would allocate one for each text.
-  broker.events.send(eventSubject(step, step.step), Buffer.from(body), step.step === "started" ? "soon" : "now");
+  broker.events.send(eventSubject(step, step.step), Buffer.from(body), SOON.has(step.step) ? "soon" : "now");
 }
