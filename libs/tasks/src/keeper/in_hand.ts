@@ -3,36 +3,37 @@ import type { Observer } from "../wire/observer.ts";
 import { Board, type SharedBoard } from "./board.ts";
 import type { MessageInHand, Ownership } from "./ownership.ts";
 
+/** What is known of a message under heartbeat. Times are the shared monotonic clock's, ms. */
+export interface HeldMessage extends MessageInHand {
+  heldAtMs: number;
+  untilMs: number;
+  readonly board: Board;
+  readonly slot: number;
+}
+
 /** A message that was pulled. Times are `performance.now()`, ms. */
 export interface PulledMessage {
-  /** A number that this process uses once. */
-  readonly id: number;
   /** The subject to which its ack goes. */
   readonly ack: string;
   /** When the pull that brought it was sent, or any moment before. The moment it was read is too late: a busy thread reads late. */
   readonly pulledAtMs: number;
   /** No heartbeat is sent after this moment. */
   readonly untilMs: number;
+  /** Written by `hold` and `letGo`; undefined at first. It stands here and in no table: those of a Map outlive what was in them. */
+  held: HeldMessage | undefined;
 }
 
 /** The messages of which the heartbeats' thread reads from boards, as the worker's thread knows them. */
 export interface MessagesInHand {
-  /** Begins heartbeats. One call for each batch, before any of it runs. A later call for the same id only changes its `untilMs`. */
+  /** Begins heartbeats. One call for each batch, before any of it runs. A later call for the same message only changes its end. */
   hold(messages: readonly PulledMessage[]): void;
   /** Ends heartbeats. */
-  letGo(ids: readonly number[]): void;
+  letGo(message: PulledMessage): void;
   /**
    * Whether the held message is surely not with another worker. Once false, the holder may only ack what is recorded: no nak, no
    * term, no failure. False for a message that is not held.
    */
-  owns(id: number): boolean;
-}
-
-interface Held extends MessageInHand {
-  heldAtMs: number;
-  untilMs: number;
-  readonly board: Board;
-  readonly slot: number;
+  owns(message: PulledMessage): boolean;
 }
 
 interface InHandOptions {
@@ -44,10 +45,9 @@ interface InHandOptions {
 
 /** None yet. */
 export function openInHand({ ownership, observer, addBoard }: InHandOptions): MessagesInHand {
-  const inHand = new Map<number, Held>();
   const boards: Board[] = [];
 
-  function put(ack: string, untilMs: number): Pick<Held, "board" | "slot"> {
+  function put(ack: string, untilMs: number): Pick<HeldMessage, "board" | "slot"> {
     for (const board of boards) {
       const slot = board.put({ ack, untilMs });
       if (slot !== undefined) return { board, slot };
@@ -58,7 +58,8 @@ export function openInHand({ ownership, observer, addBoard }: InHandOptions): Me
     return put(ack, untilMs);
   }
 
-  function begin({ id, ack, pulledAtMs }: PulledMessage, untilMs: number): Held | undefined {
+  function begin(message: PulledMessage, untilMs: number): HeldMessage | undefined {
+    const { ack, pulledAtMs } = message;
     if (!Board.fits(ack)) {
       observer.note("A message gets no heartbeats, for its subject for acks is too long", { ack });
       return undefined;
@@ -69,16 +70,16 @@ export function openInHand({ ownership, observer, addBoard }: InHandOptions): Me
       untilMs,
       ...put(ack, untilMs),
     };
-    inHand.set(id, held);
+    message.held = held;
     return held;
   }
 
   return {
     hold(messages) {
-      const begun: Held[] = [];
+      const begun: HeldMessage[] = [];
       for (const message of messages) {
         const untilMs = asSharedMs(message.untilMs);
-        const known = inHand.get(message.id);
+        const known = message.held;
         if (known === undefined) {
           const held = begin(message, untilMs);
           if (held !== undefined) begun.push(held);
@@ -91,16 +92,13 @@ export function openInHand({ ownership, observer, addBoard }: InHandOptions): Me
       const heldAtMs = sharedNowMs();
       for (const held of begun) held.heldAtMs = heldAtMs;
     },
-    letGo(ids) {
-      for (const id of ids) {
-        const message = inHand.get(id);
-        inHand.delete(id);
-        message?.board.remove(message.slot);
-      }
+    letGo(message) {
+      const { held } = message;
+      message.held = undefined;
+      held?.board.remove(held.slot);
     },
-    owns(id) {
-      const message = inHand.get(id);
-      return message !== undefined && ownership.owns(message);
+    owns({ held }) {
+      return held !== undefined && ownership.owns(held);
     },
   };
 }

@@ -48,11 +48,11 @@ async function startWork(url: string) {
   };
 }
 
-const held = (message: Msg | undefined, forMs = 60_000) => ({
-  id: 1,
-  ack: message?.reply ?? "",
+const pulled = (ack = "$JS.ACK.none", forMs = 60_000) => ({
+  ack,
   pulledAtMs: performance.now(),
   untilMs: performance.now() + forMs,
+  held: undefined,
 });
 
 const deliveries = (message: Msg | undefined) => Number(message?.reply?.split(".")[4]);
@@ -62,14 +62,15 @@ test.serial("a held message is not redelivered, though the CPU is hogged for lon
   await using work = await startWork(server.url);
   await using keeper = await openKeeper({ url: server.url, name: "keeper", observer: silentObserver, ...QUICK });
   const message = await work.pullNext();
-  keeper.hold([held(message)]);
+  const inHand = pulled(message?.reply);
+  keeper.hold([inHand]);
   const until = performance.now() + 2 * ACK_WAIT_MS;
   while (performance.now() < until);
-  t.true(keeper.owns(1), "it reads heartbeats that were sent while it was busy");
+  t.true(keeper.owns(inHand), "it reads heartbeats that were sent while it was busy");
   t.is(await work.pull(), undefined);
 
-  keeper.letGo([1]);
-  t.false(keeper.owns(1));
+  keeper.letGo(inHand);
+  t.false(keeper.owns(inHand));
   const again = await work.pullNext();
   t.is(deliveries(again), 2);
 });
@@ -85,12 +86,12 @@ test("thousands of messages are held at once, more than one board has room for",
     },
   });
   await work.nc.flush();
-  const times = { pulledAtMs: performance.now(), untilMs: performance.now() + 60_000 };
-  keeper.hold(Array.from({ length: 3_000 }, (_, id) => ({ id, ack: `held.${id}`, ...times })));
+  const messages = Array.from({ length: 3_000 }, (_, number) => pulled(`held.${number}`));
+  keeper.hold(messages);
   await allBeaten.promise;
-  t.true(keeper.owns(0) && keeper.owns(2_999));
+  t.true(messages.every((message) => keeper.owns(message)));
 
-  keeper.letGo(Array.from({ length: 2_999 }, (_, id) => id));
+  for (const message of messages.slice(0, -1)) keeper.letGo(message);
   beaten.clear();
   const last = Promise.withResolvers<void>();
   const later = work.nc.subscribe("held.2999", { callback: () => last.resolve() });
@@ -108,9 +109,11 @@ test("heartbeats stop at the message's time, and a later hold gives it more", as
   await using work = await startWork(server.url);
   await using keeper = await openKeeper({ url: server.url, name: "keeper", observer: silentObserver, ...QUICK });
   const message = await work.pullNext();
-  keeper.hold([held(message, 100)]);
-  keeper.hold([held(message, 2 * ACK_WAIT_MS)]);
+  const inHand = pulled(message?.reply, 100);
+  keeper.hold([inHand]);
   const heldAtMs = performance.now();
+  inHand.untilMs = heldAtMs + 2 * ACK_WAIT_MS;
+  keeper.hold([inHand]);
   const again = await work.pullNext();
   const tookMs = performance.now() - heldAtMs;
   t.is(deliveries(again), 2);
@@ -122,16 +125,18 @@ test("a restart of the broker ends ownership of what was pulled before it", asyn
   const { promise: restartNoted, resolve } = Promise.withResolvers<void>();
   const observer: Observer = { ...silentObserver, note: (message) => message.includes("restarted") && resolve() };
   await using keeper = await openKeeper({ url: first.url, name: "keeper", observer });
-  keeper.hold([{ id: 1, ack: "$JS.ACK.none", pulledAtMs: performance.now(), untilMs: performance.now() + 60_000 }]);
-  t.true(keeper.owns(1));
+  const inHand = pulled();
+  keeper.hold([inHand]);
+  t.true(keeper.owns(inHand));
 
   first.kill("SIGKILL");
   await first.exited;
   await using _second = await startTestBroker({ port: first.port, dataDir: first.dataDir });
   await restartNoted;
-  t.false(keeper.owns(1));
-  keeper.hold([{ id: 2, ack: "$JS.ACK.none", pulledAtMs: performance.now(), untilMs: performance.now() + 60_000 }]);
-  t.true(keeper.owns(2));
+  t.false(keeper.owns(inHand));
+  const next = pulled();
+  keeper.hold([next]);
+  t.true(keeper.owns(next));
 });
 
 test("a crash of the thread raises an alarm, ends ownership and loses every lease", async (t) => {
@@ -152,12 +157,13 @@ test("a crash of the thread raises an alarm, ends ownership and loses every leas
   const lost = new Promise((resolve) => {
     keeper.keep({ key: "k", record, ttlMs: 15_000, shared: slot.shared }, resolve);
   });
-  keeper.hold([{ id: 1, ack: "$JS.ACK.none", pulledAtMs: performance.now(), untilMs: performance.now() + 60_000 }]);
-  t.true(keeper.owns(1));
+  const inHand = pulled();
+  keeper.hold([inHand]);
+  t.true(keeper.owns(inHand));
   await crashed;
   t.regex(String(await lost), /crashed/);
   t.false(slot.isHeld);
-  t.false(keeper.owns(1));
+  t.false(keeper.owns(inHand));
   t.is(alarms.length, 1);
   t.regex(String(keeper.signal.reason), /restart the process/);
 });

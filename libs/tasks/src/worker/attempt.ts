@@ -4,6 +4,7 @@ import { payloadHash, sizeProblem } from "../definition/payload.ts";
 import type { AnyTask, HeldLease, Run } from "../definition/task.ts";
 import type { Claim, OutcomeRow, UnitOfWork, Work } from "../definition/unit_of_work.ts";
 import { Children } from "./children.ts";
+import type { Listed } from "./roster.ts";
 
 /** How long a task may go on after its signal has aborted before it is given up as stuck, ms. */
 export const ABORT_GRACE_MS = 5_000;
@@ -76,7 +77,8 @@ export type AttemptEnd =
   | { readonly kind: "abandoned"; readonly error: unknown };
 
 /** An attempt under way: `execute` under a timeout, an abort signal and a fenced transaction, and the commit of its outcome. */
-export class RunningAttempt {
+export class RunningAttempt implements Listed {
+  place: number | undefined = undefined;
   readonly startedAtMs = performance.now();
   readonly ended: Promise<AttemptEnd>;
   readonly #input: AttemptInput<unknown>;

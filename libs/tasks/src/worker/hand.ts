@@ -2,9 +2,10 @@ import { PRIORITIES, type Priority } from "../definition/task.ts";
 import type { Waiter } from "../locks/waiting_room.ts";
 import { Fifo, Lines } from "./lines.ts";
 import type { ReceivedTask } from "./received_task.ts";
+import type { Listed } from "./roster.ts";
 
 /** A task in hand and its place in line for its locks. */
-export interface InHand {
+export interface InHand extends Listed {
   readonly received: ReceivedTask;
   readonly waiter: Waiter;
   /** When it first had to wait for a lock, by `performance.now()`. */

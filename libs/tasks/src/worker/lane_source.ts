@@ -24,8 +24,6 @@ const OVERTAKEN_MS = [2, 4, 8];
 /** Rest of a lane whose consumer could not be created or whose pull was refused, ms. */
 const REFUSED_REST_MS = 200;
 
-let received = 0;
-
 /**
  * One lane for each task name and VO, pulled `no_wait` for free room only: priorities strictly from the top, lanes of one
  * priority in turn. A wake says when to look, a sweep each second what a wake has missed.
@@ -297,7 +295,6 @@ export class LaneSource implements TaskSource {
     const isTooMuch = isAwaited && this.#options.room() <= this.#rings.asked();
     const give = isTooMuch ? this.#options.handBack : this.#options.take;
     give({
-      id: ++received,
       definition: lane.definition,
       vo: lane.vo,
       subject: message.subject,
@@ -308,6 +305,7 @@ export class LaneSource implements TaskSource {
       delivery,
       pulledAtMs: isAwaited ? this.#standing.openedAtMs : lane.pulledAtMs,
       untilMs: this.#lastAnswerAtMs,
+      held: undefined,
     });
     if (lane.asked === 0) this.#pump();
   }

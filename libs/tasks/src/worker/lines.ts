@@ -41,8 +41,8 @@ export class Lines<T> {
     if (line === undefined) {
       line = new Fifo();
       this.#lines.set(key, line);
-      this.#turns.push(key);
     }
+    if (line.size === 0) this.#turns.push(key);
     line.push(item);
     this.#size++;
   }
@@ -54,7 +54,6 @@ export class Lines<T> {
     const item = line.shift();
     this.#size--;
     if (line.size > 0) this.#turns.push(key);
-    else this.#lines.delete(key);
     return item;
   }
 }

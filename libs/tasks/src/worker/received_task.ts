@@ -1,11 +1,10 @@
 import type { MsgHdrs } from "@nats-io/nats-core";
 import type { AnyTask } from "../definition/task.ts";
+import type { PulledMessage } from "../keeper/in_hand.ts";
 import type { Delivery } from "../wire/delivery.ts";
 
 /** A task message in this worker's hand: buffered, waiting for a lock, or running. */
-export interface ReceivedTask {
-  /** Number within this process. */
-  readonly id: number;
+export interface ReceivedTask extends PulledMessage {
   readonly definition: AnyTask;
   /** The VO's name, or `_`. */
   readonly vo: string;

@@ -44,7 +44,7 @@ function receivedOf(definition: ReceivedTask["definition"], storedDaysAgo: numbe
   const storedAtNs = String(BigInt(Math.round(Date.now() - storedDaysAgo * DAY_MS)) * 1_000_000n);
   const subject = `tasks.${definition.name}.lhcb`;
   return {
-    id: 1,
+    held: undefined,
     definition,
     vo: "lhcb",
     subject,

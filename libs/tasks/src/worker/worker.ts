@@ -15,6 +15,7 @@ import { LaneSource } from "./lane_source.ts";
 import { startCounts } from "./poison.ts";
 import { Rate } from "./rate.ts";
 import type { ReceivedTask } from "./received_task.ts";
+import { Roster } from "./roster.ts";
 import { type RunContext, runTask } from "./run_task.ts";
 import { handBack, tell } from "./settle.ts";
 import { streamLedger } from "./stream_ledger.ts";
@@ -94,8 +95,8 @@ export class Worker {
   readonly #context: RunContext;
   readonly #source: LaneSource;
   readonly #buffer = new Buffer();
-  readonly #waiting = new Set<InHand>();
-  readonly #running = new Set<RunningAttempt>();
+  readonly #waiting = new Roster<InHand>();
+  readonly #running = new Roster<RunningAttempt>();
   readonly #rate = new Rate();
   readonly #end = Promise.withResolvers<void>();
   readonly #lost: string[] = [];
@@ -125,7 +126,7 @@ export class Worker {
       starts: startCounts(broker),
       streamLedger: streamLedger(broker),
       maxPayloadBytes: maxPayloadBytes(broker),
-      owns: (task) => keeper.owns(task.id),
+      owns: (task) => keeper.owns(task),
       deps: (input) => parts.deps(input),
       onStart: (attempt) => this.#begun(attempt),
       onEnd: (attempt) => void this.#running.delete(attempt),
@@ -222,6 +223,7 @@ export class Worker {
   #inHand(received: ReceivedTask): InHand {
     const task: InHand = {
       received,
+      place: undefined,
       waiter: { resume: () => this.#resume(task) },
       waitsSinceMs: undefined,
       waitLimit: undefined,
@@ -270,7 +272,7 @@ export class Worker {
       this.#wait(task, end.by);
     } else {
       this.#rate.count();
-      this.#parts.keeper.letGo([received.id]);
+      this.#parts.keeper.letGo(received);
       this.#parts.locks.forget(waiter);
       if (end.kind === "stuck") this.#losePermit(received.definition.name);
       if (end.kind === "handedBack") this.#handedBack.push(received);
@@ -305,7 +307,7 @@ export class Worker {
     clearTimeout(task.waitLimit);
     this.#parts.locks.forget(waiter);
     handBack(this.#context, byId(received), delayMs);
-    this.#parts.keeper.letGo([received.id]);
+    this.#parts.keeper.letGo(received);
     if (delayMs === 0) this.#handedBack.push(received);
   }
 
