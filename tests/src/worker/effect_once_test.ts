@@ -5,6 +5,7 @@ import * as z from "zod";
 import { createTestDatabase, defineSqlTask, effectOf } from "../support/database.ts";
 import { startMuster } from "../support/muster.ts";
 import { openOldClient } from "../support/old_client.ts";
+import { until } from "../support/until.ts";
 
 const server = await startTestServer();
 test.after.always(() => server[Symbol.asyncDispose]());
@@ -160,4 +161,78 @@ test("I15: at rest nothing is left in TASKS and LATER, and no count of starts", 
   await muster.settled();
   t.deepEqual(await muster.results("starts."), []);
   t.is((await database.sql("select from effect")).length, 100);
+});
+
+test("I2: a broker that is killed between commit and ack forgets that it delivered: the task is not run again", async (t) => {
+  await using database = await createTestDatabase(server);
+  await using muster = await startMuster();
+  let runs = 0;
+  const CutOffTask = defineSqlTask({
+    name: "CutOffTask",
+    per: "vo",
+    retry: noRetry(),
+    async execute({ deps, taskId }) {
+      runs++;
+      await deps.sql(effectOf(taskId));
+      await muster.nats.kill();
+    },
+  });
+  await muster.startWorker({ tasks: [CutOffTask], ...database.forWorker });
+  await muster.publish(CutOffTask, { vo: "lhcb", taskId: "cut off" });
+  await until(async () => ((await database.effects("cut off")) > 0 ? true : undefined), "the commit");
+  await muster.nats.start();
+  await muster.reconnected();
+  await muster.event("duplicate", "cut off");
+  await muster.settled();
+  t.is(runs, 1);
+});
+
+test("I2: a consumer that is deleted between commit and ack is made again, and the task is not run again", async (t) => {
+  await using database = await createTestDatabase(server);
+  await using muster = await startMuster();
+  let runs = 0;
+  const OrphanTask = defineSqlTask({
+    name: "OrphanTask",
+    per: "vo",
+    retry: noRetry(),
+    async execute({ deps, taskId }) {
+      runs++;
+      await deps.sql(effectOf(taskId));
+      await muster.broker.jsm.consumers.delete("TASKS", "OrphanTask__lhcb");
+    },
+  });
+  await muster.startWorker({ tasks: [OrphanTask], ...database.forWorker });
+  await muster.publish(OrphanTask, { vo: "lhcb", taskId: "orphan" });
+  await muster.event("done", "orphan");
+  await muster.event("duplicate", "orphan");
+  await muster.settled();
+  t.is(runs, 1);
+});
+
+test("a task whose worker is well runs without asking the ledger first", async (t) => {
+  await using database = await createTestDatabase(server);
+  await using muster = await startMuster();
+  let recalls = 0;
+  const { ledger, ...others } = database.forWorker;
+  if (ledger === undefined) throw new Error("no ledger");
+  const counted: typeof ledger = {
+    open: (claim) => ledger.open(claim),
+    record: (row) => ledger.record(row),
+    markPublished: (taskId) => ledger.markPublished(taskId),
+    classify: (error) => ledger.classify(error),
+    recall(taskId) {
+      recalls++;
+      return ledger.recall(taskId);
+    },
+  };
+  await muster.startWorker({ tasks: [NoteTask], ledger: { ...ledger, ...counted }, ...others });
+  const run = async (taskId: string) => {
+    await muster.publish(NoteTask, { vo: "lhcb", taskId });
+    await muster.event("done", taskId);
+  };
+  await run("warm"); // its lane is made for it, so that nobody knows
+  await run("warm too");
+  const before = recalls;
+  await run("well");
+  t.is(recalls, before);
 });

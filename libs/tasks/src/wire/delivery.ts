@@ -11,6 +11,8 @@ export interface Delivery {
   /** How often the server handed it over, this time included; hand-backs count, and a crash of the server can lose one. */
   readonly count: number;
   readonly streamSequence: number;
+  /** The consumer's own count of deliveries, from 1. */
+  readonly consumerSequence: number;
   /** When the message was stored, ns since the epoch, as text: a number would be rounded. */
   readonly storedAtNs: string;
   /** Messages still waiting at this consumer; handed-back ones are not counted. */
@@ -25,7 +27,7 @@ export interface Delivery {
 export function readAckReply(reply: string): Delivery {
   const tokens = reply.split(".");
   const at = tokens.length > 9 ? 4 : 2;
-  const [stream, consumer, count, streamSequence, , storedAtNs, pending] = tokens.slice(at, at + 7);
+  const [stream, consumer, count, streamSequence, consumerSequence, storedAtNs, pending] = tokens.slice(at, at + 7);
   if (tokens[1] !== "ACK" || stream === undefined || consumer === undefined || storedAtNs === undefined) {
     throw new SyntaxError(`Cannot read reply subject ${JSON.stringify(reply)}: not an ack subject of JetStream`);
   }
@@ -34,6 +36,7 @@ export function readAckReply(reply: string): Delivery {
     consumer,
     count: Number(count),
     streamSequence: Number(streamSequence),
+    consumerSequence: Number(consumerSequence),
     storedAtNs,
     pending: Number(pending),
   };

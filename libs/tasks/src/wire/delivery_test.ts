@@ -11,7 +11,7 @@ function headersOf(entries: Record<string, string>) {
 }
 
 test("an ack's subject is read in its short form and in its long one, and the time keeps all its digits", (t) => {
-  const expected = { ...delivery, consumer: "PilotTask__lhcb", count: 3, pending: 42 };
+  const expected = { ...delivery, consumer: "PilotTask__lhcb", count: 3, consumerSequence: 9, pending: 42 };
   t.deepEqual(readAckReply("$JS.ACK.TASKS.PilotTask__lhcb.3.17.9.1795590560042005123.42"), expected);
   const long = "$JS.ACK.hub.ACCHASH.TASKS.PilotTask__lhcb.3.17.9.1795590560042005123.42.token";
   t.deepEqual(readAckReply(long), expected);

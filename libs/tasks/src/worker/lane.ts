@@ -27,6 +27,10 @@ export interface Lane {
   /** Highest stream sequence delivered here, and highest announced by a wake. */
   deliveredSequence: number;
   wokenSequence: number;
+  /** When its consumer was made, by the server's clock, ms since the epoch; infinite: not known. */
+  madeAtMs: number;
+  /** The consumer's own count at the newest delivery here. */
+  consumerSequence: number;
   /** How often a wake's message was not there yet. */
   misses: number;
   /** No pull before this time: the consumer is being created, or a wake overtook it. */

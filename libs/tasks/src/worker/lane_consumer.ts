@@ -34,6 +34,8 @@ export function newLane({ number, definition, vo }: Pick<Lane, "number" | "defin
     isIdle: true,
     deliveredSequence: 0,
     wokenSequence: 0,
+    madeAtMs: Number.POSITIVE_INFINITY,
+    consumerSequence: 0,
     misses: 0,
     restUntilMs: 0,
   };
@@ -57,13 +59,14 @@ export async function createLaneConsumer(broker: Broker, lane: Lane): Promise<vo
     mem_storage: true,
     inactive_threshold: nanos(INACTIVE_MS),
   };
-  try {
-    await broker.briefJsm.consumers.add(TASKS, config);
-  } catch (error) {
+  const add = () => broker.briefJsm.consumers.add(TASKS, config);
+  const { created } = await add().catch(async (error: unknown) => {
     if (!isStreamGone(error)) throw error;
     await broker.declareMissing();
-    await broker.briefJsm.consumers.add(TASKS, config);
-  }
+    return await add();
+  });
+  lane.madeAtMs = Date.parse(created) + 1;
+  lane.consumerSequence = 0;
   if (hadGone) broker.observer.note(`Consumer ${lane.consumer} had gone and was created again`);
   lane.seenAtMs = performance.now();
 }

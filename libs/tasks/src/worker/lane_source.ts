@@ -5,6 +5,7 @@ import { type Delivery, readAckReply } from "../wire/delivery.ts";
 import { readHeaders } from "../wire/headers.ts";
 import { TASKS } from "../wire/streams.ts";
 import { wakeSubject } from "../wire/subject.ts";
+import { FirstDeliveries } from "./first_deliveries.ts";
 import { KnownLanes } from "./known_lanes.ts";
 import { hasWork, type Lane, type Rings } from "./lane.ts";
 import { createLaneConsumer } from "./lane_consumer.ts";
@@ -35,6 +36,7 @@ export class LaneSource implements TaskSource {
   readonly #rings: Rings;
   readonly #wakes;
   readonly #subscription;
+  readonly #firstDeliveries: FirstDeliveries;
   #looksFirst = false;
   #onQuiet: (() => void) | undefined;
   #stopped = false;
@@ -47,6 +49,7 @@ export class LaneSource implements TaskSource {
     this.#options = options;
     this.#lanes = new KnownLanes(options, (lane) => this.#forgotten(lane));
     this.#rings = this.#lanes.rings;
+    this.#firstDeliveries = new FirstDeliveries(options.broker);
     const { nc } = options.broker;
     const group = wakeGroup(nc, options.tasks, (wake) => this.#hear(wake));
     this.#wakes = new WakeMembership(group, () => this.#handOnWakes());
@@ -303,6 +306,7 @@ export class LaneSource implements TaskSource {
       body: message.data,
       ack,
       delivery,
+      isFirst: this.#firstDeliveries.isFirst(lane, delivery),
       pulledAtMs: isAwaited ? this.#standing.openedAtMs : lane.pulledAtMs,
       untilMs: this.#lastAnswerAtMs,
       held: undefined,

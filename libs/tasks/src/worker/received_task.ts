@@ -16,6 +16,8 @@ export interface ReceivedTask extends PulledMessage {
   /** Where acks and heartbeats go. */
   readonly ack: string;
   readonly delivery: Delivery;
+  /** Whether surely nobody has run it before; a count of one does not say so much. */
+  readonly isFirst: boolean;
   /** When the pull that brought it was sent, by `performance.now()`. */
   readonly pulledAtMs: number;
   /** When its heartbeats end; set by the worker when it takes it in hand, and anew when it waits for a lock. */

@@ -108,7 +108,7 @@ async function run(context: RunContext, received: ReceivedTask, waiting: Waiting
   const task = await prepare(received, ledger);
   const storedMs = Number(delivery.storedAtNs) / 1e6;
   const isOld = storedMs < Date.now() - LEDGER_HORIZON_MS;
-  if (delivery.count === 1 && task.attempt === 1 && !isOld) return takeLocks(context, task, waiting);
+  if (received.isFirst && task.attempt === 1 && !isOld) return takeLocks(context, task, waiting);
 
   const row = await ledger.recall(task.taskId);
   if (row === undefined && isOld && definition.effect === "once") {

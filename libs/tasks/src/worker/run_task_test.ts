@@ -51,7 +51,16 @@ function receivedOf(definition: ReceivedTask["definition"], storedDaysAgo: numbe
     headers: undefined,
     body: new Uint8Array(),
     ack: "acks.nobody",
-    delivery: { stream: "TASKS", consumer: "any", count: 1, streamSequence: 7, storedAtNs, pending: 0 },
+    delivery: {
+      stream: "TASKS",
+      consumer: "any",
+      count: 1,
+      streamSequence: 7,
+      consumerSequence: 7,
+      storedAtNs,
+      pending: 0,
+    },
+    isFirst: true,
     pulledAtMs: performance.now(),
     untilMs: performance.now() + 60_000,
   };
