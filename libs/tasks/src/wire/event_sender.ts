@@ -1,4 +1,4 @@
-import type { NatsConnection } from "@nats-io/nats-core";
+import type { Outbox } from "./outbox.ts";
 
 /** An event that need not be told at once waits for company so long, ms: a write to the socket costs more than what is in it. */
 const COMPANY_MS = 5;
@@ -10,7 +10,7 @@ export interface EventSender {
 }
 
 /** Nothing waits yet. */
-export function openEventSender(nc: NatsConnection): EventSender {
+export function openEventSender(outbox: Outbox): EventSender {
   let waiting: { readonly subject: string; readonly body: Uint8Array }[] = [];
   let timer: NodeJS.Timeout | undefined;
 
@@ -19,8 +19,7 @@ export function openEventSender(nc: NatsConnection): EventSender {
     timer = undefined;
     const events = waiting;
     waiting = [];
-    if (nc.isClosed()) return;
-    for (const { subject, body } of events) nc.publish(subject, body);
+    for (const { subject, body } of events) outbox.publish(subject, body);
   }
 
   return {

@@ -172,10 +172,10 @@ export class LaneSource implements TaskSource {
     lane.pull++;
     lane.pulledAtMs = nowMs;
     this.#rings.of(lane).asked += batch;
-    this.#options.broker.nc.publish(
+    this.#options.broker.outbox.publish(
       `$JS.API.CONSUMER.MSG.NEXT.${TASKS}.${lane.consumer}`,
       `{"batch":${batch},"no_wait":true}`,
-      { reply: `${this.#inbox}.${lane.number}.${lane.pull}` },
+      `${this.#inbox}.${lane.number}.${lane.pull}`,
     );
   }
 
