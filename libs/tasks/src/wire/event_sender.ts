@@ -1,4 +1,4 @@
-import type { Outbox } from "./outbox.ts";
+import type { NatsConnection } from "@nats-io/nats-core";
 
 /** An event that need not be told at once waits for company so long, ms: a write to the socket costs more than what is in it. */
 const COMPANY_MS = 5;
@@ -10,7 +10,7 @@ export interface EventSender {
 }
 
 /** Nothing waits yet. */
-export function openEventSender(outbox: Outbox): EventSender {
+export function openEventSender(nc: NatsConnection): EventSender {
   let waiting: { readonly subject: string; readonly body: Uint8Array }[] = [];
   let timer: NodeJS.Timeout | undefined;
 
@@ -19,7 +19,8 @@ export function openEventSender(outbox: Outbox): EventSender {
     timer = undefined;
     const events = waiting;
     waiting = [];
-    for (const { subject, body } of events) outbox.publish(subject, body);
+    if (nc.isClosed()) return;
+    for (const { subject, body } of events) nc.publish(subject, body);
   }
 
   return {

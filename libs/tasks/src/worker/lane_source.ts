@@ -172,10 +172,10 @@ export class LaneSource implements TaskSource {
     lane.pull++;
     lane.pulledAtMs = nowMs;
     this.#rings.of(lane).asked += batch;
-    this.#options.broker.outbox.publish(
+    this.#options.broker.nc.publish(
       `$JS.API.CONSUMER.MSG.NEXT.${TASKS}.${lane.consumer}`,
       `{"batch":${batch},"no_wait":true}`,
-      `${this.#inbox}.${lane.number}.${lane.pull}`,
+      { reply: `${this.#inbox}.${lane.number}.${lane.pull}` },
     );
   }
 

@@ -28,7 +28,7 @@ export interface SettleContext {
 }
 
 function send({ broker }: SettleContext, { received }: IdentifiedTask, answer: string | Uint8Array): void {
-  broker.outbox.publish(received.ack, answer);
+  if (!broker.nc.isClosed()) broker.nc.publish(received.ack, answer);
 }
 
 /** Tells one step on `EVENTS`. */

@@ -379,9 +379,8 @@ export class Worker {
 
   /** Waits until the broker has what was sent, but not for a broker that is away: what it has not got comes back by itself. */
   async #flush(): Promise<"flushed" | "away"> {
-    const { nc, outbox } = this.#parts.broker;
+    const { nc } = this.#parts.broker;
     if (nc.isClosed()) return "away";
-    outbox.flush();
     const flushed = nc.flush().then(
       () => "flushed" as const,
       () => "away" as const, // it went while we waited
