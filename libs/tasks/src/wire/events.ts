@@ -2,7 +2,7 @@ import type { Broker } from "./broker.ts";
 import type { Step } from "./observer.ts";
 import { eventSubject } from "./subject.ts";
 
-/** Steps that are followed by others; those end a task's part here, and what else is sent then takes them along. */
+/** Steps after which another step of the task comes, mostly soon, and can take them along. */
 const SOON: ReadonlySet<Step["step"]> = new Set(["started", "contended"]);
 
 /**

@@ -27,6 +27,7 @@ export class Fifo<T> {
 
 /** One line for each key, from which items are taken in turn: one VO's single task does not wait for another's hundred. */
 export class Lines<T> {
+  /** An empty one stays: there are no more than lanes, and a Map that gives out as much as it takes in leaves garbage that grows old. */
   readonly #lines = new Map<string, Fifo<T>>();
   /** The keys whose lines are not empty, the next one first. */
   readonly #turns = new Fifo<string>();
