@@ -29,3 +29,35 @@ test("a task that hogs the CPU for two TTLs of its lock runs once, and neither i
   await muster.event("done", neighbour.taskId);
   for (const { taskId } of [hog, neighbour]) t.deepEqual(muster.events.of(taskId), ["started", "done"]);
 });
+
+test("a task that ended just before another hogs the CPU is under heartbeat until its ack can be sent", async (t) => {
+  const nothing = new Int32Array(new SharedArrayBuffer(4));
+  const ended = Promise.withResolvers<void>();
+  const PairTask = defineTask({
+    name: "PairTask",
+    per: "vo",
+    payload: z.strictObject({ hogMs: z.int() }),
+    async execute({ payload }) {
+      if (payload.hogMs === 0) {
+        await pause(100); // till then the worker has no more to ask for, which would take the ack along
+        ended.resolve();
+        return;
+      }
+      await ended.promise;
+      // The other's run ends in these turns of the microtask queue, and no timer gets to send its ack.
+      for (let turn = 0; turn < 200; turn++) await null;
+      Atomics.wait(nothing, 0, 0, payload.hogMs);
+    },
+  });
+  await using muster = await startMuster();
+  const told: string[] = [];
+  muster.broker.nc.subscribe("$JS.ACK.TASKS.PairTask__lhcb.>", {
+    callback: (_, message) => void told.push(`${message.subject.split(".")[5]} ${message.string()}`),
+  });
+  await muster.startWorker({ tasks: [PairTask], permits: 2 });
+  const quick = await muster.publish(PairTask, { vo: "lhcb", payload: { hogMs: 0 } });
+  const slow = await muster.publish(PairTask, { vo: "lhcb", payload: { hogMs: 6_500 } });
+  for (const { taskId } of [quick, slow]) await muster.event("done", taskId);
+  await muster.settled();
+  t.true(told.includes("1 +WPI"), told.join());
+});

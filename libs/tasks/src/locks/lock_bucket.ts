@@ -1,6 +1,7 @@
 import { headers as newHeaders, type NatsConnection } from "@nats-io/nats-core";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { MESSAGE_TTL, EXPECTED_LAST_SUBJECT_SEQUENCE } from "../wire/headers.ts";
+import type { Outbox } from "../wire/outbox.ts";
 import { openRequests } from "../wire/requests.ts";
 import { isConflict } from "../wire/streams.ts";
 
@@ -88,9 +89,9 @@ function parseTtl(text: string | undefined): number | undefined {
   return digits === undefined ? undefined : Number(digits);
 }
 
-/** Opens the bucket on `nc`. Each call below throws what JetStream reports but a refused expectation, and a timeout after 2 s. */
-export async function openLockBucket(nc: NatsConnection): Promise<LockBucket> {
-  const requests = openRequests(nc, REQUEST_TIMEOUT_MS);
+/** Opens the bucket on `nc`; what waits in `outbox` goes along with each write. Each call below throws what JetStream reports but a refused expectation, and a timeout after 2 s. */
+export async function openLockBucket(nc: NatsConnection, outbox?: Outbox): Promise<LockBucket> {
+  const requests = openRequests(nc, { timeoutMs: REQUEST_TIMEOUT_MS, outbox });
   const jsm = await jetstreamManager(nc, { timeout: REQUEST_TIMEOUT_MS, checkAPI: false });
 
   async function put(

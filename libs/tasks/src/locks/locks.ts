@@ -74,7 +74,7 @@ export async function openLocks(options: LocksOptions): Promise<Locks> {
     return raising;
   }
 
-  const bucket = await openLockBucket(broker.nc);
+  const bucket = await openLockBucket(broker.nc, broker.outbox);
   const turns = new Turns(room);
   const acquirer = {
     broker,

@@ -1,8 +1,8 @@
 import { jetstream, type JetStreamClient, type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
 import { type KV, Kvm } from "@nats-io/kv";
 import type { NatsConnection } from "@nats-io/nats-core";
-import { type EventSender, openEventSender } from "./event_sender.ts";
 import { type Observer, silentObserver } from "./observer.ts";
+import { openOutbox, type Outbox } from "./outbox.ts";
 import { openRequests, type Requests } from "./requests.ts";
 import { DEAD, declareStreams, EVENTS, isStreamGone, LATER, renewSource, type StreamName, TASKS } from "./streams.ts";
 
@@ -40,7 +40,8 @@ export interface Broker {
   readonly js: JetStreamClient;
   /** For what is asked often; each waits 5 s. */
   readonly requests: Requests;
-  readonly events: EventSender;
+  /** For what nobody waits for. */
+  readonly outbox: Outbox;
   readonly jsm: JetStreamManager;
   /** Like `jsm`, but gives up after 2 s: for what is asked again anyway. What was on its way when a server died is never answered. */
   readonly briefJsm: JetStreamManager;
@@ -135,12 +136,13 @@ export async function openBareBroker(nc: NatsConnection, options: BareBrokerOpti
   }
 
   const kvm = new Kvm(nc);
+  const outbox = openOutbox(nc);
   const buckets = {} as Record<BucketName, KV>;
   const broker: Broker = {
     nc,
     js,
-    requests: openRequests(nc, ANSWER_MS),
-    events: openEventSender(nc),
+    requests: openRequests(nc, { timeoutMs: ANSWER_MS, outbox }),
+    outbox,
     jsm,
     briefJsm,
     buckets,

@@ -8,6 +8,7 @@ import {
   RequestError,
   TimeoutError,
 } from "@nats-io/nats-core";
+import type { Outbox } from "./outbox.ts";
 
 /** A message to send, and to be answered. */
 export interface Question {
@@ -47,8 +48,15 @@ function readAck(answer: Msg): PubAck {
   return { ...ack, duplicate: ack.duplicate === true };
 }
 
-/** Opens requests that wait `timeoutMs` each. They end with the connection. */
-export function openRequests(nc: NatsConnection, timeoutMs: number): Requests {
+interface RequestsOptions {
+  /** How long each waits for its answer. */
+  readonly timeoutMs: number;
+  /** What waits there goes along with each request. */
+  readonly outbox?: Outbox | undefined;
+}
+
+/** Opens requests. They end with the connection. */
+export function openRequests(nc: NatsConnection, { timeoutMs, outbox }: RequestsOptions): Requests {
   const prefix = createInbox();
   // All wait equally long, so the first in the map is the first to be late.
   const pending = new Map<string, Asked>();
@@ -93,6 +101,7 @@ export function openRequests(nc: NatsConnection, timeoutMs: number): Requests {
   function ask({ subject, body, headers }: Question): Promise<Msg> {
     const { promise, resolve, reject } = Promise.withResolvers<Msg>();
     const reply = `${prefix}.${++last}`;
+    outbox?.flush();
     nc.publish(subject, body, headers === undefined ? { reply } : { reply, headers });
     pending.set(reply, { subject, deadlineMs: performance.now() + timeoutMs, resolve, reject });
     timer ??= setTimeout(endLate, timeoutMs).unref();

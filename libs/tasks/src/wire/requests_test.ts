@@ -25,7 +25,7 @@ test("a thousand questions at once each get their own answer, in whatever order 
       if (waiting.length === 1_000) for (const each of waiting.toReversed()) each.reply();
     },
   });
-  const requests = openRequests(nc, 5_000);
+  const requests = openRequests(nc, { timeoutMs: 5_000 });
   const asked = Array.from({ length: 1_000 }, (_, index) => requests.ask({ subject: "echo", body: `no. ${index}` }));
   const answers = await Promise.all(asked);
   t.deepEqual(
@@ -38,7 +38,7 @@ test("a thousand questions at once each get their own answer, in whatever order 
 test("where nobody listens it is told at once, and where nobody answers in time, then", async (t) => {
   const nc = await connect();
   nc.subscribe("mute", { callback() {} });
-  const requests = openRequests(nc, 200);
+  const requests = openRequests(nc, { timeoutMs: 200 });
   const startedMs = performance.now();
   const nobody = await t.throwsAsync(requests.ask({ subject: "nobody", body: "" }), { instanceOf: NoRespondersError });
   t.is(nobody?.subject, "nobody");
@@ -52,7 +52,7 @@ test("where nobody listens it is told at once, and where nobody answers in time,
 test("when the connection is closed, whoever waits is told at once, and whoever asks then too", async (t) => {
   const nc = await connect();
   nc.subscribe("mute", { callback() {} });
-  const requests = openRequests(nc, 60_000);
+  const requests = openRequests(nc, { timeoutMs: 60_000 });
   const waiting = requests.ask({ subject: "mute", body: "" });
   const told = t.throwsAsync(waiting, { instanceOf: RequestError });
   await nc.close();
@@ -64,7 +64,7 @@ test("a message is stored once under its id, and what JetStream refuses is throw
   const nc = await connect();
   const jsm = await jetstreamManager(nc);
   await jsm.streams.add({ name: "NOTES", subjects: ["notes"] });
-  const requests = openRequests(nc, 5_000);
+  const requests = openRequests(nc, { timeoutMs: 5_000 });
   const withHeader = (name: string, value: string) => {
     const all = headers();
     all.set(name, value);

@@ -109,6 +109,7 @@ export class LaneSource implements TaskSource {
     lane.pending = 0;
     lane.untilEmpty = false;
     lane.misses = 0;
+    this.#options.broker.outbox.flush();
     this.#standing.open(lane, nowMs);
     return "stands";
   }
@@ -172,11 +173,11 @@ export class LaneSource implements TaskSource {
     lane.pull++;
     lane.pulledAtMs = nowMs;
     this.#rings.of(lane).asked += batch;
-    this.#options.broker.nc.publish(
-      `$JS.API.CONSUMER.MSG.NEXT.${TASKS}.${lane.consumer}`,
-      `{"batch":${batch},"no_wait":true}`,
-      { reply: `${this.#inbox}.${lane.number}.${lane.pull}` },
-    );
+    const { nc, outbox } = this.#options.broker;
+    outbox.flush();
+    nc.publish(`$JS.API.CONSUMER.MSG.NEXT.${TASKS}.${lane.consumer}`, `{"batch":${batch},"no_wait":true}`, {
+      reply: `${this.#inbox}.${lane.number}.${lane.pull}`,
+    });
   }
 
   #endPull(lane: Lane): void {

@@ -108,7 +108,7 @@ async function run(context: RunContext, received: ReceivedTask, waiting: Waiting
   const task = await prepare(received, ledger);
   const storedMs = Number(delivery.storedAtNs) / 1e6;
   const isOld = storedMs < Date.now() - LEDGER_HORIZON_MS;
-  if (received.isFirst && task.attempt === 1 && !isOld) return takeLocks(context, task, waiting);
+  if (received.isFirst && task.attempt === 1 && !isOld) return await takeLocks(context, task, waiting);
 
   const row = await ledger.recall(task.taskId);
   if (row === undefined && isOld && definition.effect === "once") {
@@ -120,11 +120,11 @@ async function run(context: RunContext, received: ReceivedTask, waiting: Waiting
   if (row === undefined) {
     // A message's own word for its attempt counts only where the ledger knows the one before it.
     const attempt = definition.effect === "once" ? 1 : task.attempt;
-    return goOn(context, { ...task, attempt }, waiting);
+    return await goOn(context, { ...task, attempt }, waiting);
   }
   checkIsOurs(row, task);
   if (!covers(row, task.attempt)) {
-    return goOn(context, { ...task, attempt: row.attempt + 1, errors: row.errors }, waiting);
+    return await goOn(context, { ...task, attempt: row.attempt + 1, errors: row.errors }, waiting);
   }
   await settleByRow(context, task, { row, tookMs: undefined });
   return OVER;
@@ -133,7 +133,7 @@ async function run(context: RunContext, received: ReceivedTask, waiting: Waiting
 /** A retry of a schedule's occurrence makes way for a newer one, which does the same work on newer facts (PROTOCOL 6). */
 async function goOn(context: RunContext, task: PreparedTask, waiting: Waiting): Promise<TaskEnd> {
   if (task.attempt === 1 || !(await isSuperseded(context.broker, task.taskId))) {
-    return takeLocks(context, task, waiting);
+    return await takeLocks(context, task, waiting);
   }
   await dropSuperseded(context, task);
   return OVER;
@@ -148,10 +148,10 @@ async function takeLocks(context: RunContext, task: PreparedTask, { waiter, wait
     await failAttempt(context, task, { error, tookMs: 0 });
     return OVER;
   }
-  if (keys.length === 0) return runOnce(context, task, []);
+  if (keys.length === 0) return await runOnce(context, task, []);
   const untilMs = performance.now() + definition.timeoutMs + ABORT_GRACE_MS;
   const taken = await context.locks.tryAcquire(keys, { taskId: task.taskId, untilMs, waiter });
-  if (taken.kind === "held") return underLeases(context, task, taken.leases);
+  if (taken.kind === "held") return await underLeases(context, task, taken.leases);
   if (waitedMs < definition.lockWaitMs) return { kind: "contended", by: taken.by };
   const seconds = Math.round(waitedMs / 1000);
   const error = new Error(`Cannot take lock "${taken.by}" for ${definition.name}: others held it for ${seconds} s`);

@@ -3,7 +3,7 @@ import { publishSpawned } from "../publish/publisher.ts";
 import { retryMessageOf } from "../publish/task_message.ts";
 import type { Broker } from "../wire/broker.ts";
 import { storeDeadLetter } from "../wire/dead_letter.ts";
-import { publishEvent } from "../wire/events.ts";
+import { sendEvent } from "../wire/events.ts";
 import { oneLine } from "../wire/headers.ts";
 import type { Step } from "../wire/observer.ts";
 import { publishSurely } from "../wire/publish_surely.ts";
@@ -27,8 +27,10 @@ export interface SettleContext {
   owns(task: ReceivedTask): boolean;
 }
 
-function send({ broker }: SettleContext, { received }: IdentifiedTask, answer: string | Uint8Array): void {
-  if (!broker.nc.isClosed()) broker.nc.publish(received.ack, answer);
+/** Tells the server at once what becomes of the message; an ack has time. */
+function answerNow({ broker }: SettleContext, { received }: IdentifiedTask, answer: string): void {
+  broker.outbox.send(received.ack, Buffer.from(answer));
+  broker.outbox.flush();
 }
 
 /** Tells one step on `EVENTS`. */
@@ -37,7 +39,7 @@ export function tell(
   { received, taskId, attempt }: IdentifiedTask,
   step: Pick<Step, "step" | "reason" | "tookMs">,
 ): void {
-  publishEvent(broker, worker, { ...step, task: received.definition.name, vo: received.vo, taskId, attempt });
+  sendEvent(broker, worker, { ...step, task: received.definition.name, vo: received.vo, taskId, attempt });
 }
 
 /**
@@ -46,7 +48,7 @@ export function tell(
  */
 async function ack(context: SettleContext, task: PreparedTask, row: OutcomeRow): Promise<void> {
   if (task.received.definition.effect === "once" || row.spawned.length === 0) {
-    send(context, task, ACK);
+    context.broker.outbox.send(task.received.ack, ACK);
   } else {
     // A message that came back would find its children forgotten and spawn others.
     await context.broker.requests.ask({ subject: task.received.ack, body: "+ACK" });
@@ -62,7 +64,7 @@ async function forgetStarts({ starts }: SettleContext, { received, taskId }: Ide
 /** Hands the message back, at once or after a delay; the server gives it to somebody else. Nothing happens when it is no longer ours. */
 export function handBack(context: SettleContext, task: IdentifiedTask, delayMs = 0): void {
   if (!context.owns(task.received)) return;
-  send(context, task, delayMs > 0 ? `-NAK {"delay":${Math.round(delayMs * 1e6)}}` : "-NAK");
+  answerNow(context, task, delayMs > 0 ? `-NAK {"delay":${Math.round(delayMs * 1e6)}}` : "-NAK");
 }
 
 /** Gives up a task that never was one, with the reason. It needs no row: the verdict is the same each time. */
@@ -81,7 +83,7 @@ export async function refuse(context: SettleContext, task: IdentifiedTask, reaso
     stored: { stream: delivery.stream, sequence: delivery.streamSequence },
   });
   tell(context, task, { step: "refused", reason: oneLine(reason) });
-  if (context.owns(task.received)) send(context, task, `+TERM ${oneLine(reason)}`);
+  if (context.owns(task.received)) answerNow(context, task, `+TERM ${oneLine(reason)}`);
   await forgetStarts(context, task);
 }
 

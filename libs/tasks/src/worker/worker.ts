@@ -272,7 +272,8 @@ export class Worker {
       this.#wait(task, end.by);
     } else {
       this.#rate.count();
-      this.#parts.keeper.letGo(received);
+      // Its ack may wait for company, and the next task may not let it go for long.
+      this.#parts.broker.outbox.whenSent(() => this.#parts.keeper.letGo(received));
       this.#parts.locks.forget(waiter);
       if (end.kind === "stuck") this.#losePermit(received.definition.name);
       if (end.kind === "handedBack") this.#handedBack.push(received);
@@ -379,7 +380,8 @@ export class Worker {
 
   /** Waits until the broker has what was sent, but not for a broker that is away: what it has not got comes back by itself. */
   async #flush(): Promise<"flushed" | "away"> {
-    const { nc } = this.#parts.broker;
+    const { nc, outbox } = this.#parts.broker;
+    outbox.flush();
     if (nc.isClosed()) return "away";
     const flushed = nc.flush().then(
       () => "flushed" as const,
