@@ -2,10 +2,12 @@ import type { NatsConnection } from "@nats-io/nats-core";
 
 /** What nobody waits for waits itself so long for company, ms: a write to the socket costs more than what is in it. */
 const COMPANY_MS = 5;
+/** So many messages are company enough: what waits longer is moved by the garbage collector, and the server waits for work. */
+const ENOUGH = 16;
 
 /** What need not be sent at once over a connection: events and acks, in order. */
 export interface Outbox {
-  /** Sends a message with the next that is flushed, 5 ms from now at the latest. Over a closed connection nothing is sent. */
+  /** Sends a message with the next that is flushed, 5 ms from now at the latest, or when 16 wait. Over a closed connection nothing is sent. */
   send(subject: string, body: Uint8Array): void;
   /** Sends what waits. Call it before anything is published at once: both go in one write. */
   flush(): void;
@@ -39,7 +41,8 @@ export function openOutbox(nc: NatsConnection): Outbox {
   return {
     send(subject, body) {
       waiting.push({ subject, body });
-      timer ??= setTimeout(flush, COMPANY_MS);
+      if (waiting.length >= ENOUGH) flush();
+      else timer ??= setTimeout(flush, COMPANY_MS);
     },
     flush,
     whenSent(then) {

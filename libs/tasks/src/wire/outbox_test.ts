@@ -46,6 +46,15 @@ test("a request takes along what waits, before itself", async (t) => {
   t.deepEqual(heard, ["waiting", "asked"]);
 });
 
+test("many are company enough and do not wait", async (t) => {
+  const nc = await connect();
+  const outbox = openOutbox(nc);
+  const before = nc.stats().outMsgs;
+  for (let index = 0; index < 100; index++) outbox.send("many", body("one of them"));
+  t.true(nc.stats().outMsgs - before > 80);
+  await nc.close();
+});
+
 test("whoever asks when all is sent is told after it was, at once where nothing waits, and also once the connection is closed", async (t) => {
   const nc = await connect();
   const outbox = openOutbox(nc);
