@@ -2,6 +2,8 @@ import {
   activeVos,
   atLeastOnceFactory,
   changeConfiguration,
+  connectNats,
+  openBroker,
   readConfiguration,
   withoutVo,
   withVo,
@@ -46,4 +48,20 @@ test("a configuration that cannot be read is reported, and the last good one sta
   await muster.event("done", taskId);
   const told = async () => worker.watcher.alarms.find((alarm) => alarm.includes("Cannot refresh the configuration"));
   t.truthy(await until(told, "an alarm"));
+});
+
+test("a VO that is added just after the configuration was deleted joins the others, once a running worker has written them back", async (t) => {
+  await using muster = await startMuster({ vos: ["lhcb", "atlas"] });
+  const GreetTask = atLeastOnceFactory()({ name: "GreetTask", per: "vo", execute() {} });
+  await muster.startWorker({ tasks: [GreetTask] });
+  await until(async () => {
+    const { created } = await muster.broker.jsm.streams.info("TASKS");
+    return Date.now() - Date.parse(created) > 2_500 ? true : undefined;
+  }, "a bucket that is younger than its grid");
+  await muster.broker.jsm.streams.delete("KV_config");
+  const nc = await connectNats({ url: muster.nats.url, name: "operator" });
+  const broker = await openBroker(nc);
+  await changeConfiguration(broker, (now) => withVo(now, "dune"));
+  t.deepEqual(activeVos(await readConfiguration(broker)).toSorted(), ["atlas", "dune", "lhcb"]);
+  await nc.close();
 });

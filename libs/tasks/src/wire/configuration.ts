@@ -3,12 +3,17 @@ import { setTimeout as pause } from "node:timers/promises";
 import * as z from "zod";
 import type { Broker } from "./broker.ts";
 import { checkVoName } from "./names.ts";
-import { isConflict } from "./streams.ts";
+import { isConflict, TASKS } from "./streams.ts";
 
 /** The one key that holds it all: many keys would be seen half-applied. */
 const KEY = "current";
 /** How long the name of a removed VO is remembered, so that its waiting tasks are dropped and not taken for mistakes. */
 export const TOMBSTONE_MS = 30 * 86_400_000;
+
+/** Streams and buckets are declared in one go; a bucket that is so much younger than `TASKS` was deleted and created anew, ms. */
+const TOGETHER_MS = 2_000;
+/** Whoever runs writes a configuration back that has gone, within its reread of 5 s; so long it is waited for, ms. */
+const RESTORED_WITHIN_MS = 8_000;
 
 const scheduleText = z.string().min(1);
 const TaskSettings = z.object({
@@ -87,11 +92,24 @@ export async function restoreConfiguration(broker: Broker, last: Configuration):
   }
 }
 
+/**
+ * Waits, where the configuration has gone with its bucket, until a running app has written it back: a change of nothing would leave
+ * the changed VO alone. Where nobody does, nobody knows it any more.
+ */
+async function untilRestored({ jsm, buckets }: Broker): Promise<void> {
+  if ((await buckets.config.get(KEY)) !== null) return;
+  const [bucket, tasks] = await Promise.all([jsm.streams.info("KV_config"), jsm.streams.info(TASKS)]);
+  if (Date.parse(bucket.created) - Date.parse(tasks.created) < TOGETHER_MS) return;
+  const untilMs = performance.now() + RESTORED_WITHIN_MS;
+  while ((await buckets.config.get(KEY)) === null && performance.now() < untilMs) await pause(100);
+}
+
 /** Changes the configuration by compare-and-set; `change` may run several times. Answers what was written. */
 export async function changeConfiguration(
   broker: Broker,
   change: (now: Configuration) => Configuration,
 ): Promise<Configuration> {
+  await untilRestored(broker);
   for (let tries = 0; ; tries++) {
     const entry = await broker.buckets.config.get(KEY);
     const next = Configuration.parse(change(parse(entry)));
