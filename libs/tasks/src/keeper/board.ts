@@ -4,15 +4,16 @@ import { Buffer } from "node:buffer";
 const SLOTS = 1_024;
 /** Bytes of a slot: three 32-bit numbers, and the subject for the message's acks. */
 const SLOT_BYTES = 512;
-const HEADER_BYTES = 12;
-/** A stream's and a consumer's name, five numbers and a domain of 100 bytes fit in. */
-const MAX_ACK_BYTES = SLOT_BYTES - HEADER_BYTES;
-const CELLS = SLOT_BYTES / Int32Array.BYTES_PER_ELEMENT;
 
 // Cells of a slot. The first is 0 while the slot is free, and otherwise a number that it had never before.
 const TURN = 0;
 const UNTIL = 1;
 const LENGTH = 2;
+const TEXT = 3;
+const CELL_BYTES = Int32Array.BYTES_PER_ELEMENT;
+const CELLS = SLOT_BYTES / CELL_BYTES;
+/** A stream's and a consumer's name, five numbers and a domain of 100 bytes fit in. */
+const MAX_ACK_BYTES = SLOT_BYTES - TEXT * CELL_BYTES;
 
 /** The unit of the times on a board, ms: from the board's first moment on it counts for six years. */
 const TICK_MS = 100;
@@ -33,11 +34,16 @@ export interface SharedBoard {
 /**
  * Messages in hand, in memory that the worker's thread writes and the heartbeats' thread reads: to tell it of each would cost both a tenth of what a small
  * task takes, and here it sees at once what is held, whatever the worker's thread does next.
+ *
+ * Each cell is written and read by `Atomics` alone. Plain reads may be made after the second look at a slot's turn on a processor that
+ * orders memory loosely, and a text of two messages would get the heartbeat.
  */
 export class Board {
   readonly shared: SharedBoard;
   readonly #cells: Int32Array;
-  readonly #bytes: Buffer;
+  /** A text on its way between the cells and a string. */
+  readonly #text = Buffer.alloc(MAX_ACK_BYTES);
+  readonly #textCells = new Int32Array(this.#text.buffer, this.#text.byteOffset, MAX_ACK_BYTES / CELL_BYTES);
   /** Free slots, of which the last one let go of is next, so that few pages of the memory are ever touched. */
   readonly #free: number[];
   #turn = 0;
@@ -45,7 +51,6 @@ export class Board {
   constructor(shared: SharedBoard) {
     this.shared = shared;
     this.#cells = new Int32Array(shared.memory);
-    this.#bytes = Buffer.from(shared.memory);
     this.#free = Array.from({ length: SLOTS }, (_, index) => SLOTS - 1 - index);
   }
 
@@ -64,7 +69,11 @@ export class Board {
     const slot = this.#free.pop();
     if (slot === undefined) return undefined;
     const cell = slot * CELLS;
-    this.#cells[cell + LENGTH] = this.#bytes.write(ack, slot * SLOT_BYTES + HEADER_BYTES, "latin1");
+    const length = this.#text.write(ack, "latin1");
+    Atomics.store(this.#cells, cell + LENGTH, length);
+    for (let at = 0; at * CELL_BYTES < length; at++) {
+      Atomics.store(this.#cells, cell + TEXT + at, Number(this.#textCells[at]));
+    }
     this.prolong(slot, untilMs);
     this.#turn = (this.#turn % 0x7fff_ffff) + 1;
     // From here on it is seen, with all that was written before.
@@ -91,8 +100,11 @@ export class Board {
       const cell = slot * CELLS;
       const turn = Atomics.load(this.#cells, cell + TURN);
       if (turn === 0) continue;
-      const start = slot * SLOT_BYTES + HEADER_BYTES;
-      const ack = this.#bytes.toString("latin1", start, start + Number(this.#cells[cell + LENGTH]));
+      const length = Atomics.load(this.#cells, cell + LENGTH);
+      for (let at = 0; at * CELL_BYTES < length; at++) {
+        this.#textCells[at] = Atomics.load(this.#cells, cell + TEXT + at);
+      }
+      const ack = this.#text.toString("latin1", 0, length);
       const untilMs = this.shared.epochMs + Atomics.load(this.#cells, cell + UNTIL) * TICK_MS;
       // Another message may have come into the slot while it was read.
       if (Atomics.load(this.#cells, cell + TURN) === turn) yield { ack, untilMs };

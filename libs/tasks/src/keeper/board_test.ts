@@ -1,4 +1,7 @@
 import test from "ava";
+import { once } from "node:events";
+import { Worker } from "node:worker_threads";
+import type { ReaderData } from "./_board_reader_test.ts";
 import { Board, type HeldMessage } from "./board.ts";
 
 const EPOCH_MS = 1_000_000;
@@ -67,4 +70,21 @@ test("a board that is full says so, and has room again for what is taken off", (
 test("a subject that would not fit is told before", (t) => {
   t.true(Board.fits(`$JS.ACK.${"d".repeat(90)}.hash.TASKS.${"c".repeat(255)}.1.${"9".repeat(70)}`));
   t.false(Board.fits("x".repeat(501)));
+});
+
+test("a message that is taken off and replaced while another thread reads is seen whole or not at all", async (t) => {
+  const board = Board.create(EPOCH_MS);
+  const end = new Int32Array(new SharedArrayBuffer(4));
+  const reader = new Worker(new URL("_board_reader_test.ts", import.meta.url), {
+    workerData: { board: board.shared, end } satisfies ReaderData,
+  });
+  t.deepEqual(await once(reader, "message"), ["ready"]);
+  for (let number = 0; number < 500_000; number++) {
+    board.remove(put(board, String.fromCharCode(97 + (number % 26)).repeat(60 + (number % 40))));
+  }
+  const told = once(reader, "message");
+  Atomics.store(end, 0, 1);
+  const [{ seen, torn }] = await told;
+  t.true(seen > 0);
+  t.deepEqual(torn, []);
 });
