@@ -7,7 +7,7 @@ const ENOUGH = 16;
 
 /** What need not be sent at once over a connection: events and acks, in order. */
 export interface Outbox {
-  /** Sends a message with the next that is flushed, 5 ms from now at the latest, or when 16 wait. Over a closed connection nothing is sent. */
+  /** Sends a message with the next that is flushed, 5 ms from now at the latest, or when 16 wait. Over a closed or drained connection nothing is sent. */
   send(subject: string, body: Uint8Array): void;
   /** Sends what waits. Call it before anything is published at once: both go in one write. */
   flush(): void;
@@ -26,6 +26,15 @@ export function openOutbox(nc: NatsConnection): Outbox {
   let thens: (() => void)[] = [];
   let timer: NodeJS.Timeout | undefined;
 
+  function publishAll(messages: readonly Waiting[]): void {
+    try {
+      for (const { subject, body } of messages) nc.publish(subject, body);
+    } catch (error) {
+      // It takes nothing any more: nobody waits for these, and in the timer's turn nobody could catch it.
+      if (!nc.isClosed() && !nc.isDraining()) throw error;
+    }
+  }
+
   function flush(): void {
     if (waiting.length === 0) return;
     clearTimeout(timer);
@@ -34,7 +43,7 @@ export function openOutbox(nc: NatsConnection): Outbox {
     const then = thens;
     waiting = [];
     thens = [];
-    if (!nc.isClosed()) for (const { subject, body } of sent) nc.publish(subject, body);
+    publishAll(sent);
     for (const call of then) call();
   }
 

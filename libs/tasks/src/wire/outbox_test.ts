@@ -70,3 +70,23 @@ test("whoever asks when all is sent is told after it was, at once where nothing 
   await nc.close();
   await new Promise<void>((resolve) => outbox.whenSent(resolve));
 });
+
+test("what waits on a connection that is drained is dropped and breaks nothing", async (t) => {
+  const nc = await connect();
+  const outbox = openOutbox(nc);
+  outbox.send("drained", body("one"));
+  const drained = nc.drain();
+  const takesMore = () => {
+    try {
+      nc.publish("drained");
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  while (takesMore()) await Promise.resolve();
+  t.false(nc.isClosed());
+  t.notThrows(() => outbox.flush());
+  await new Promise<void>((resolve) => outbox.whenSent(resolve));
+  await drained;
+});
