@@ -66,6 +66,20 @@ test("what cannot be is refused in one line, with the value, and nothing on stan
       "--vo",
       "zzz",
     ],
+    [1, /"zzz" is not configured \(there are .*lhcb.*; nothing was removed/, "vo", "remove", "zzz"],
+    [1, /"zzz" is not configured/, "schedule", "pause", "MyCheckPilotsTask", "--vo", "zzz", "--json"],
+    [
+      2,
+      /MyCheckPilotsTask of lhcb has no instance "zzz"; there are default/,
+      "schedule",
+      "pause",
+      "MyCheckPilotsTask",
+      "--vo",
+      "lhcb",
+      "--instance",
+      "zzz",
+    ],
+    [2, /no task "Nope"/, "schedule", "list", "--task", "Nope", "--json"],
     [1, /dead letter 4711/, "dead", "show", "4711", "--json"],
     [1, /neither "every" nor "cron"/, "schedule", "set", "MyCheckPilotsTask", "evry 5s"],
     [2, /unknown command/, "bogus"],
@@ -125,6 +139,7 @@ test("a task that is called runs here: its result is printed, its effect is in t
     pilots: { SUBMITTED: 1, RUNNING: 0, DONE: 0, FAILED: 0 },
   });
   t.regex((await cli.run("pilot", "summary")).output, /ce01 +lhcb +1 +0 +0 +0/);
+  t.is((await cli.run("pilot", "summary", "--ce", "nope")).output, 'There is no pilot at "nope" yet\n');
   await cli.run("ce", "disable", "ce01");
   const failed = await cli.run(...call, "--json");
   t.deepEqual([failed.code, failed.output], [1, ""]);
@@ -151,7 +166,11 @@ test("schedules are listed with their next times, changed, reset, paused and res
   });
   await cli.json("schedule", "pause", ...target, "--reason", "maintenance");
   t.like(await stateOf("MyCheckPilotsTask"), { schedule: "every 10s", state: "paused" });
-  await cli.json("schedule", "resume", ...target);
+  t.like(await cli.json("schedule", "resume", ...target), { paused: false, wasPaused: true });
+  t.is(
+    (await cli.run("schedule", "resume", ...target)).output,
+    "MyCheckPilotsTask of sched had no pause of its own; nothing was changed\n",
+  );
   await cli.json("schedule", "disable", ...target);
   t.like(await stateOf("MyCheckPilotsTask"), { state: "off", next: [] });
   await cli.json("schedule", "enable", ...target);

@@ -21,8 +21,12 @@ function parseLimit(text: string): number {
   throw new InvalidArgumentError("A limit is a whole number from 1 to 999999.");
 }
 
+function showNone({ task, vo }: DeadFilter, total: number): string {
+  if (total > 0) return "There is none behind that one";
+  return `There is no dead letter${task === undefined ? "" : ` of ${task}`}${vo === undefined ? "" : ` of ${vo}`}`;
+}
+
 function show(letters: readonly StoredDeadLetter[], total: number): string {
-  if (letters.length === 0) return total === 0 ? "There is no dead letter" : "There is none behind that one";
   const table = tableText(
     ["#SEQUENCE", "DEAD AT", "TASK", "VO", "TASK ID", "#ATTEMPT", "REASON"],
     letters.map((letter) => [
@@ -55,6 +59,8 @@ export function listDeadCommand(): Command {
         }
         return { letters: found, total: await countDeadLetters(broker, filter) };
       });
-      print({ total, letters: letters.map(letterJson) }, options, () => show(letters, total));
+      print({ total, letters: letters.map(letterJson) }, options, () =>
+        letters.length === 0 ? showNone(filter, total) : show(letters, total),
+      );
     });
 }

@@ -20,8 +20,11 @@ function totalOf(shares: readonly PilotShare[]): Record<string, number> {
   return Object.fromEntries(STATUSES.map((status) => [status.toUpperCase(), sum(status)]));
 }
 
-function show(shares: readonly PilotShare[]): string {
-  if (shares.length === 0) return "There is no pilot yet";
+function show(shares: readonly PilotShare[], { vo, ce }: SummaryOptions): string {
+  if (shares.length === 0) {
+    const which = `${vo === undefined ? "" : ` of ${JSON.stringify(vo)}`}${ce === undefined ? "" : ` at ${JSON.stringify(ce)}`}`;
+    return `There is no pilot${which} yet`;
+  }
   const total = totalOf(shares);
   const rows = shares.map((share) => [share.ceName, share.vo, ...STATUSES.map((status) => String(share[status]))]);
   const last = ["all", "", ...STATUSES.map((status) => String(total[status.toUpperCase()]))];
@@ -40,7 +43,7 @@ export function pilotCommand(): Command {
       .action(async (options: SummaryOptions) => {
         const all = await withDatabase((database) => database.transaction(getPilotShares));
         const shares = all.filter(({ vo, ceName }) => vo === (options.vo ?? vo) && ceName === (options.ce ?? ceName));
-        print({ pilots: totalOf(shares), shares }, options, () => show(shares));
+        print({ pilots: totalOf(shares), shares }, options, () => show(shares, options));
       }),
   );
 }

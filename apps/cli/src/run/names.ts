@@ -18,10 +18,23 @@ export function taskNamed(name: string): KnownTask {
   throw new UsageError(`There is no task ${JSON.stringify(name)}; there are ${names}`);
 }
 
-/** Throws where `vo` names a VO that is not active: what is published for it would become a dead letter. */
-export function checkActive({ vos }: Configuration, vo: string | undefined): void {
-  if (vo === undefined || vo === NO_VO || vos[vo]?.state === "active") return;
+/** What is wrong with `vo` where no such VO is active. */
+function problemOf({ vos }: Configuration, vo: string): string | undefined {
+  if (vos[vo]?.state === "active") return undefined;
   const names = Object.keys(vos).filter((name) => vos[name]?.state === "active");
   const known = names.length === 0 ? "there is none yet" : `there are ${names.slice(0, 20).join(", ")}`;
-  throw new Error(`VO ${JSON.stringify(vo)} is not configured (${known}); add it with \`muster vo add ${vo}\``);
+  return `VO ${JSON.stringify(vo)} is not configured (${known})`;
+}
+
+/** Throws where `vo` names a VO that is not active: what is published for it would become a dead letter. */
+export function checkActive(configuration: Configuration, vo: string | undefined): void {
+  if (vo === undefined || vo === NO_VO) return;
+  const problem = problemOf(configuration, vo);
+  if (problem !== undefined) throw new Error(`${problem}; add it with \`muster vo add ${vo}\``);
+}
+
+/** Throws where there is no such VO to remove. */
+export function checkRemovable(configuration: Configuration, vo: string): void {
+  const problem = problemOf(configuration, vo);
+  if (problem !== undefined) throw new Error(`${problem}; nothing was removed`);
 }

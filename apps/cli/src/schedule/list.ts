@@ -2,6 +2,7 @@ import { pilotTasks } from "@muster/pilot-tasks";
 import { measureClock, readConfiguration, type ScheduleRow, scheduleTable } from "@muster/tasks";
 import { Command, InvalidArgumentError } from "commander";
 import { type OutputOptions, print, tableText } from "../print/output.ts";
+import { taskNamed } from "../run/names.ts";
 import { withBroker } from "../run/servers.ts";
 
 interface ListOptions extends OutputOptions {
@@ -38,6 +39,7 @@ export function listSchedulesCommand(): Command {
     .option("--times <number>", "so many coming times of each", parseTimes, 1)
     .option("--json", "print JSON")
     .action(async (options: ListOptions) => {
+      if (options.task !== undefined) taskNamed(options.task);
       const rows = await withBroker(async (broker) => {
         const configuration = await readConfiguration(broker);
         const now = Date.now() - (await measureClock(broker));

@@ -1,7 +1,16 @@
-import { pauseSchedule, type PauseTarget, resumeSchedule } from "@muster/tasks";
+import { pilotTasks } from "@muster/pilot-tasks";
+import {
+  type Broker,
+  pauseSchedule,
+  type PauseTarget,
+  readConfiguration,
+  resumeSchedule,
+  scheduleTable,
+} from "@muster/tasks";
 import { Command } from "commander";
 import { type OutputOptions, print } from "../print/output.ts";
 import { UsageError } from "../run/failure.ts";
+import { checkActive } from "../run/names.ts";
 import { withBroker } from "../run/servers.ts";
 import { checkTarget } from "./change.ts";
 
@@ -15,6 +24,23 @@ function targetOf(task: string, { vo, instance }: PauseOptions): PauseTarget {
   checkTarget(task, vo);
   if (instance !== undefined && vo === undefined) throw new UsageError("--instance needs --vo");
   return { task, vo, instance };
+}
+
+/** Throws where there is no such schedule: its pause would be kept, and hold nothing. */
+async function checkSchedule(broker: Broker, { task, vo, instance }: PauseTarget): Promise<void> {
+  if (vo === undefined) return;
+  const configuration = await readConfiguration(broker);
+  checkActive(configuration, vo);
+  const rows = await scheduleTable(broker, { tasks: pilotTasks, configuration });
+  const instances = rows.filter((row) => row.task === task && row.vo === vo).map((row) => row.instance);
+  if (instance === undefined || instances.includes(instance)) return;
+  throw new UsageError(
+    `${task} of ${vo} has no instance ${JSON.stringify(instance)}; there are ${instances.join(", ")}`,
+  );
+}
+
+function nameOf({ task, vo, instance }: PauseTarget): string {
+  return `${task}${vo === undefined ? "" : ` of ${vo}`}${instance === undefined ? "" : `, instance ${instance}`}`;
 }
 
 function pauseCommand(verb: "pause" | "resume", description: string): Command {
@@ -32,14 +58,19 @@ export function pauseCommands(): readonly Command[] {
     .option("--reason <text>", "kept beside the pause")
     .action(async (task: string, options: PauseOptions) => {
       const target = targetOf(task, options);
-      await withBroker((broker) => pauseSchedule(broker, target, options.reason));
-      print({ ...target, paused: true }, options, () => `paused ${task}${options.vo ? ` of ${options.vo}` : ""}`);
+      await withBroker(async (broker) => {
+        await checkSchedule(broker, target);
+        await pauseSchedule(broker, target, options.reason);
+      });
+      print({ ...target, paused: true }, options, () => `paused ${nameOf(target)}`);
     });
   const resume = pauseCommand("resume", "take exactly this pause back").action(
     async (task: string, options: PauseOptions) => {
       const target = targetOf(task, options);
-      await withBroker((broker) => resumeSchedule(broker, target));
-      print({ ...target, paused: false }, options, () => `resumed ${task}${options.vo ? ` of ${options.vo}` : ""}`);
+      const wasPaused = await withBroker((broker) => resumeSchedule(broker, target));
+      print({ ...target, paused: false, wasPaused }, options, () =>
+        wasPaused ? `resumed ${nameOf(target)}` : `${nameOf(target)} had no pause of its own; nothing was changed`,
+      );
     },
   );
   return [pause, resume];

@@ -1,7 +1,7 @@
 import { changeConfiguration, type Configuration, readConfiguration, withoutVo, withVo } from "@muster/tasks";
 import { Command, InvalidArgumentError } from "commander";
 import { type OutputOptions, print, tableText } from "../print/output.ts";
-import { checkActive } from "../run/names.ts";
+import { checkRemovable } from "../run/names.ts";
 import { withBroker } from "../run/servers.ts";
 
 const EXAMPLES = `
@@ -73,7 +73,7 @@ export function voCommand(): Command {
         .option("--json", "print JSON")
         .action(async (vo: string, options: OutputOptions) => {
           const change = (now: Configuration) => {
-            checkActive(now, vo);
+            checkRemovable(now, vo);
             return withoutVo(now, vo);
           };
           printVos(await withBroker((broker) => changeConfiguration(broker, change)), options);

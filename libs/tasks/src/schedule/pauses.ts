@@ -33,9 +33,17 @@ export async function pauseSchedule(broker: Broker, target: PauseTarget, reason?
   await broker.buckets.schedules.put(KEYS + keyOf(target), JSON.stringify(value));
 }
 
-/** Takes back the pause of exactly this target; a schedule whose task is paused as a whole stays paused. */
-export async function resumeSchedule(broker: Broker, target: PauseTarget): Promise<void> {
-  await broker.buckets.schedules.delete(KEYS + keyOf(target));
+/**
+ * Takes back the pause of exactly this target; a schedule whose task is paused as a whole stays paused.
+ *
+ * Answers whether there was such a pause.
+ */
+export async function resumeSchedule({ buckets: { schedules } }: Broker, target: PauseTarget): Promise<boolean> {
+  const key = KEYS + keyOf(target);
+  const entry = await schedules.get(key);
+  if (entry?.operation !== "PUT") return false;
+  await schedules.delete(key);
+  return true;
 }
 
 /** What is paused, as the bucket's leader had it at the last `refresh`. */
