@@ -70,7 +70,7 @@ test("what cannot be is refused in one line, with the value, and nothing on stan
     [1, /"zzz" is not configured/, "schedule", "pause", "MyCheckPilotsTask", "--vo", "zzz", "--json"],
     [
       2,
-      /MyCheckPilotsTask of lhcb has no instance "zzz"; there are default/,
+      /MyCheckPilotsTask of lhcb has no schedule instance "zzz"; there are default/,
       "schedule",
       "pause",
       "MyCheckPilotsTask",
@@ -79,6 +79,7 @@ test("what cannot be is refused in one line, with the value, and nothing on stan
       "--instance",
       "zzz",
     ],
+    [2, /has no schedule instance "default"; there is none/, "schedule", "pause", "MyCheckPilotsTask", "--vo", "_"],
     [2, /no task "Nope"/, "schedule", "list", "--task", "Nope", "--json"],
     [1, /dead letter 4711/, "dead", "show", "4711", "--json"],
     [1, /neither "every" nor "cron"/, "schedule", "set", "MyCheckPilotsTask", "evry 5s"],
@@ -217,6 +218,7 @@ test("dead letters are listed, shown with their payload, and requeued by their s
   t.is((await cli.run("dead", "requeue", ...filter, "--dry-run")).output, "would requeue 3 dead letters\n");
   t.is((await cli.run("dead", "requeue", ...filter)).output, "requeued 3 of 3 dead letters\n");
   t.like(await cli.json("dead", "list", ...filter), { total: 0, letters: [] });
+  t.is((await cli.run("dead", "list", ...filter)).output, 'There is no dead letter of "CliGreetTask"\n');
 });
 
 test("the doctor finds what is missing, and says so with its exit code", async (t) => {

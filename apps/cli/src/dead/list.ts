@@ -23,7 +23,8 @@ function parseLimit(text: string): number {
 
 function showNone({ task, vo }: DeadFilter, total: number): string {
   if (total > 0) return "There is none behind that one";
-  return `There is no dead letter${task === undefined ? "" : ` of ${task}`}${vo === undefined ? "" : ` of ${vo}`}`;
+  const which = [task, vo].map((name) => (name === undefined ? "" : ` of ${JSON.stringify(name)}`)).join("");
+  return `There is no dead letter${which}`;
 }
 
 function show(letters: readonly StoredDeadLetter[], total: number): string {

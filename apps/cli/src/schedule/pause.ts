@@ -27,16 +27,15 @@ function targetOf(task: string, { vo, instance }: PauseOptions): PauseTarget {
 }
 
 /** Throws where there is no such schedule: its pause would be kept, and hold nothing. */
-async function checkSchedule(broker: Broker, { task, vo, instance }: PauseTarget): Promise<void> {
+async function checkSchedule(broker: Broker, { task, vo, instance = "default" }: PauseTarget): Promise<void> {
   if (vo === undefined) return;
   const configuration = await readConfiguration(broker);
   checkActive(configuration, vo);
   const rows = await scheduleTable(broker, { tasks: pilotTasks, configuration });
   const instances = rows.filter((row) => row.task === task && row.vo === vo).map((row) => row.instance);
-  if (instance === undefined || instances.includes(instance)) return;
-  throw new UsageError(
-    `${task} of ${vo} has no instance ${JSON.stringify(instance)}; there are ${instances.join(", ")}`,
-  );
+  if (instances.includes(instance)) return;
+  const known = instances.length === 0 ? "there is none" : `there are ${instances.join(", ")}`;
+  throw new UsageError(`${task} of ${vo} has no schedule instance ${JSON.stringify(instance)}; ${known}`);
 }
 
 function nameOf({ task, vo, instance }: PauseTarget): string {
