@@ -14,6 +14,7 @@ const COMMANDS = {
   muster: [CLI],
   test: [join(ROOT, "tests", "src", "gate", "main.ts")],
   bench: [join(ROOT, "tests", "bench", "main.ts")],
+  mutants: [join(ROOT, "tests", "src", "mutants", "main.ts")],
 };
 
 async function prepareAndRun([command = "", ...args]) {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import test from "ava";
 import { type CodeBlock, parsePage, ROOT } from "./markdown.ts";
-import { copyWorkspace } from "./workspace_copy.ts";
+import { copyWorkspace } from "../support/workspace_copy.ts";
 
 const path = "docs/tutorial/README.md";
 const { blocks } = parsePage(path, await readFile(join(ROOT, path), "utf8"));

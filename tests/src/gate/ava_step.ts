@@ -4,12 +4,23 @@ import { createInterface } from "node:readline";
 import type { StepResult } from "./step.ts";
 import { makeTapCounter } from "./tap.ts";
 
+export interface AvaOptions {
+  /** Added to the tests' environment. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Further arguments of ava. */
+  readonly args?: readonly string[];
+  /** Takes each line of TAP as it comes; default: it is printed. */
+  show?(line: string): void;
+}
+
 /**
- * Runs the ava suites and shows their TAP lines as they come. A skipped test counts as failed, and so does a run that ends badly
- * without having named a test. What the many processes of a run load is compiled once.
+ * Runs the ava suites of `root` and shows their TAP lines as they come. A skipped test counts as failed, and so does a run that ends
+ * badly without having named a test. A test that hangs is named, and the others run. What the many processes of a run load is compiled
+ * once.
  */
-export async function runAva(root: string, env: Readonly<Record<string, string>>): Promise<StepResult> {
-  const child = spawn("ava", ["--tap"], {
+export async function runAva(root: string, options: AvaOptions = {}): Promise<StepResult> {
+  const { env = {}, args = [], show = (line) => console.log(line) } = options;
+  const child = spawn("ava", ["--tap", ...args], {
     cwd: root,
     stdio: ["ignore", "pipe", "inherit"],
     env: { ...process.env, NODE_COMPILE_CACHE: join(root, "node_modules", ".cache", "node-compile"), ...env },
@@ -21,7 +32,7 @@ export async function runAva(root: string, env: Readonly<Record<string, string>>
   const tap = makeTapCounter();
   for await (const line of createInterface(child.stdout)) {
     tap.read(line);
-    console.log(line);
+    show(line);
   }
   const failure = await ended;
   const { passed, failed, skipped } = tap.counts();

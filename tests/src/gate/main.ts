@@ -42,7 +42,7 @@ function show({ name, failed, report }: StepResult): void {
 /** Runs the suites over one PostgreSQL server, but for tests that kill theirs. */
 async function testOnServers(env: Readonly<Record<string, string>>): Promise<StepResult> {
   await using postgres = await startSharedTestServer();
-  return await runAva(ROOT, { ...env, ...postgres.env });
+  return await runAva(ROOT, { env: { ...env, ...postgres.env } });
 }
 
 async function main(): Promise<void> {

@@ -14,6 +14,14 @@ test("half past two in Zurich comes once on each day on which the clocks change"
   t.deepEqual(iso(autumn), ["2027-10-31T00:30Z", "2027-11-01T01:30Z"]);
 });
 
+test("in the second pass of an hour that comes twice, a time of the day has been in the first and comes the next day", (t) => {
+  const grid = { schedule: cron("30 2 * * *", { timeZone: "Europe/Zurich" }), offsetMs: 0 };
+  // 02:10 in Zurich, for the second time.
+  const now = Date.parse("2027-10-31T01:10Z");
+  t.deepEqual(iso([nextDue(grid, now)]), ["2027-11-01T01:30Z"]);
+  t.deepEqual(iso([newestDue(grid, { after: now - 86_400_000, now }) ?? 0]), ["2027-10-31T00:30Z"]);
+});
+
 for (const [name, day] of [
   ["forward", "2027-03-28"],
   ["back", "2027-10-31"],

@@ -1,7 +1,7 @@
 import { cp, glob, mkdir, mkdtemp, readdir, realpath, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, relative } from "node:path";
-import { ROOT } from "./markdown.ts";
+import { ROOT } from "../docs/markdown.ts";
 
 /** What is made by installing, building and running, and so is not copied. */
 const MADE = new Set(["node_modules", "dist", ".git", ".turbo", ".muster"]);
@@ -31,7 +31,7 @@ async function linkPackages(folder: string, root: string): Promise<void> {
 
 /** Copies the workspace as it is now, ready to run. */
 export async function copyWorkspace(): Promise<WorkspaceCopy> {
-  const root = await realpath(await mkdtemp(join(tmpdir(), "muster-tutorial-")));
+  const root = await realpath(await mkdtemp(join(tmpdir(), "muster-copy-")));
   await cp(ROOT, root, { recursive: true, filter: (path) => !MADE.has(basename(path)) });
   for await (const manifest of glob(["package.json", "{apps,libs,infra}/*/package.json", "tests/package.json"], {
     cwd: ROOT,
