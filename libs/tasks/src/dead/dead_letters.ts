@@ -1,7 +1,15 @@
 import { DeliverPolicy, type JsMsg } from "@nats-io/jetstream";
 import type { MsgHdrs } from "@nats-io/nats-core";
 import type { Broker } from "../wire/broker.ts";
-import { DEAD_AT, DEAD_ERRORS, DEAD_REASON, DEAD_SUBJECT, TASK_ATTEMPT, TASK_ID } from "../wire/headers.ts";
+import {
+  DEAD_AT,
+  DEAD_ERRORS,
+  DEAD_REASON,
+  DEAD_SUBJECT,
+  readHeaders,
+  TASK_ATTEMPT,
+  TASK_ID,
+} from "../wire/headers.ts";
 import { DEAD } from "../wire/streams.ts";
 import { escapeToken, unescapeToken } from "../wire/token.ts";
 
@@ -34,21 +42,34 @@ export interface StoredDeadLetter {
 const PAGE = 1_000;
 
 function filterSubject({ task, vo }: DeadFilter): string {
+  if (task === undefined && vo === undefined) return "dead.>";
   const of = task === undefined ? "*" : escapeToken(task);
   return `dead.${of}.${vo === undefined ? ">" : vo.split(".").map(escapeToken).join(".")}`;
 }
 
 function namesOf(subject: string): { readonly task: string; readonly vo: string } {
   const [, task = "", ...vo] = subject.split(".");
-  return { task: unescapeToken(task), vo: vo.map(unescapeToken).join(".") };
+  return { task: nameOf(task), vo: vo.map(nameOf).join(".") };
 }
 
-function read({ subject, headers, seq, data }: Pick<JsMsg, "subject" | "headers" | "seq" | "data">): StoredDeadLetter {
+/** What stands in a token; as it is where somebody else has written it. */
+function nameOf(token: string): string {
+  try {
+    return unescapeToken(token);
+  } catch {
+    return token;
+  }
+}
+
+function read(message: Pick<JsMsg, "subject" | "headers" | "seq" | "data">): StoredDeadLetter {
+  const { subject, seq, data } = message;
+  const { headers } = readHeaders(message);
+  const attempt = Number(headers?.get(TASK_ATTEMPT) || 1);
   return {
     sequence: seq,
     ...namesOf(subject),
     taskId: headers?.get(TASK_ID) ?? "",
-    attempt: Number(headers?.get(TASK_ATTEMPT) || 1),
+    attempt: Number.isSafeInteger(attempt) && attempt >= 1 ? attempt : 1,
     reason: headers?.get(DEAD_REASON) ?? "",
     errors: headers?.values(DEAD_ERRORS) ?? [],
     deadAt: headers?.get(DEAD_AT) ?? "",
@@ -116,5 +137,12 @@ export class UnknownDeadLetterError extends Error {
 export async function findDeadLetter({ jsm }: Pick<Broker, "jsm">, sequence: number): Promise<StoredDeadLetter> {
   const stored = await jsm.streams.getMessage(DEAD, { seq: sequence });
   if (stored === null) throw new UnknownDeadLetterError(sequence);
-  return read({ subject: stored.subject, headers: stored.header, seq: stored.seq, data: stored.data });
+  return read({
+    subject: stored.subject,
+    get headers() {
+      return stored.header;
+    },
+    seq: stored.seq,
+    data: stored.data,
+  });
 }

@@ -1,7 +1,7 @@
 import type { Broker } from "../wire/broker.ts";
 import { headerOf, readHeaders, SCHEDULE, TASK_ATTEMPT, TASK_ID } from "../wire/headers.ts";
 import { LATER } from "../wire/streams.ts";
-import { parseLongSubject } from "../wire/subject.ts";
+import { isLiteralSubject, parseLongSubject } from "../wire/subject.ts";
 
 /** Messages that are asked for at the same time. */
 const AT_ONCE = 100;
@@ -60,7 +60,8 @@ async function read({ jsm }: Pick<Broker, "jsm">, subject: string): Promise<Dela
  */
 export async function listDelayed(broker: Pick<Broker, "jsm">, limit = 1_000): Promise<DelayedTasks> {
   const { state } = await broker.jsm.streams.info(LATER, { subjects_filter: "later.>" });
-  const subjects = Object.keys(state.subjects ?? {});
+  // A subject that is a pattern would be looked up as one; it is the sweeper's to tell of.
+  const subjects = Object.keys(state.subjects ?? {}).filter(isLiteralSubject);
   const tasks: DelayedTask[] = [];
   for (let at = 0; at < Math.min(limit, subjects.length); at += AT_ONCE) {
     const turn = subjects.slice(at, Math.min(limit, at + AT_ONCE));

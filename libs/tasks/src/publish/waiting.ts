@@ -1,5 +1,5 @@
 import type { Broker } from "../wire/broker.ts";
-import { InvalidNameError } from "../wire/names.ts";
+import { checkTaskName, InvalidNameError } from "../wire/names.ts";
 import { parseLongSubject, parseTaskSubject, type TaskAddress } from "../wire/subject.ts";
 import { LATER, TASKS } from "../wire/streams.ts";
 
@@ -24,11 +24,12 @@ function addressIn(subject: string): TaskAddress | undefined {
 /**
  * Counts what waits or runs, by task and VO and in their order; of one task where `task` names it. Empty ones are left out.
  *
- * Three requests, and one more for each 100,000 subjects. Throws when nobody answers.
+ * Three requests, and one more for each 100,000 subjects. Throws when nobody answers, and `InvalidNameError`.
  */
-export async function listWaiting({ jsm }: Pick<Broker, "jsm">, task = "*"): Promise<readonly Waiting[]> {
+export async function listWaiting({ jsm }: Pick<Broker, "jsm">, task?: string): Promise<readonly Waiting[]> {
+  const of = task === undefined ? "*" : checkTaskName(task);
   async function subjectsOf(stream: string, prefix: string): Promise<[string, number][]> {
-    const { state } = await jsm.streams.info(stream, { subjects_filter: `${prefix}.${task}.>` });
+    const { state } = await jsm.streams.info(stream, { subjects_filter: `${prefix}.${of}.>` });
     return Object.entries(state.subjects ?? {});
   }
   const counts = new Map<string, { task: string; vo: string; ready: number; delayed: number }>();

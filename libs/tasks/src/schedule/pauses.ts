@@ -1,7 +1,7 @@
 import type { Broker } from "../wire/broker.ts";
 import { checkInstanceName, checkTaskName, checkVoName, NO_VO } from "../wire/names.ts";
 import { DEFAULT_INSTANCE } from "./planned_schedule.ts";
-import { nextStored } from "./stored_messages.ts";
+import { nextMatching } from "./stored_messages.ts";
 
 const STREAM = "KV_schedules";
 const KEYS = "pause.";
@@ -66,7 +66,7 @@ export function createPauses({ jsm }: Broker): Pauses {
 
   async function readOn(into: Book): Promise<void> {
     for (;;) {
-      const next = await nextStored(jsm, STREAM, { from: into.seen + 1, subject: `${SUBJECTS}>` });
+      const next = await nextMatching(jsm, STREAM, { from: into.seen + 1, filter: `${SUBJECTS}>` });
       if (next === null) return;
       into.seen = next.seq;
       const key = next.subject.slice(SUBJECTS.length);

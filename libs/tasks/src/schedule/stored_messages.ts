@@ -2,6 +2,7 @@ import { JetStreamApiError, type JetStreamManager, type StoredMsg } from "@nats-
 import type { MsgHdrs } from "@nats-io/nats-core";
 import type { Broker } from "../wire/broker.ts";
 import { readHeaders } from "../wire/headers.ts";
+import { checkLiteralSubject } from "../wire/subject.ts";
 
 /** JetStream's answer to a delete of what is not there. */
 const NO_SUCH_MESSAGE = 10057;
@@ -22,16 +23,38 @@ function readStored(stored: StoredMsg): Stored {
   return { subject, seq, time, timestamp, data, header };
 }
 
-/** The first message of `stream` from sequence `from` on whose subject matches, by the word of the stream's leader; null: there is none. */
+/**
+ * The first message of `stream` from sequence `from` on that matches `filter`, by the word of the stream's leader; null: there is none.
+ *
+ * For filters of our own making. A subject that was read from a stream goes to {@linkcode nextStored}.
+ */
+export async function nextMatching(
+  jsm: JetStreamManager,
+  stream: string,
+  { from, filter }: { readonly from: number; readonly filter: string },
+): Promise<Stored | null> {
+  // The client's type knows this query for direct reads only, which a replica may answer.
+  const query = { seq: from, next_by_subj: filter };
+  const stored = await jsm.streams.getMessage(stream, query);
+  return stored === null ? null : readStored(stored);
+}
+
+/** The first message on exactly `subject`, as {@linkcode nextMatching} finds it. Throws `RangeError` for a subject that is no literal one. */
 export async function nextStored(
   jsm: JetStreamManager,
   stream: string,
   { from, subject }: { readonly from: number; readonly subject: string },
 ): Promise<Stored | null> {
-  // The client's type knows this query for direct reads only, which a replica may answer.
-  const query = { seq: from, next_by_subj: subject };
-  const stored = await jsm.streams.getMessage(stream, query);
-  return stored === null ? null : readStored(stored);
+  return await nextMatching(jsm, stream, { from, filter: checkLiteralSubject(subject) });
+}
+
+/** Removes the messages on exactly `subject` but the `keep` newest ones. Throws `RangeError` for a subject that is no literal one. */
+export async function purgeStored(
+  { jsm }: Broker,
+  stream: string,
+  { subject, keep }: { readonly subject: string; readonly keep: number },
+): Promise<void> {
+  await jsm.streams.purge(stream, { filter: checkLiteralSubject(subject), ...(keep === 0 ? {} : { keep }) });
 }
 
 /** Removes one message, without overwriting its bytes. One that is not there any more is as good. */

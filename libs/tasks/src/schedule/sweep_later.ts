@@ -1,9 +1,10 @@
 import { boundId } from "../wire/delivery.ts";
 import { headerOf, MSG_ID, SCHEDULE, SCHEDULE_TARGET, TASK_ID } from "../wire/headers.ts";
 import { LATER } from "../wire/streams.ts";
+import { isLiteralSubject } from "../wire/subject.ts";
 import { unescapeToken } from "../wire/token.ts";
 import { putAway, rawAddress } from "./put_away.ts";
-import { nextStored, type Stored } from "./stored_messages.ts";
+import { nextMatching, type Stored } from "./stored_messages.ts";
 import type { SweepContext } from "./sweep_tasks.ts";
 
 /** Messages looked at in one pass. */
@@ -13,6 +14,9 @@ const MORE_MS = 500;
 
 /** Why a message on `later.<TaskName>.<vo>.<id>` will never be that task at one time; undefined: it will. */
 function problemOf({ subject, header }: Stored): string | undefined {
+  if (!isLiteralSubject(subject)) {
+    return `its subject ${JSON.stringify(subject)} is a pattern, which would mean other tasks too; name one task, one VO and one id`;
+  }
   const time = headerOf(header, SCHEDULE);
   if (time === "") {
     return `it has no ${SCHEDULE} header, so it would lie on later.> for ever; give it a time, or publish to tasks.>`;
@@ -52,7 +56,7 @@ export function createLaterSweep({ broker, worker }: SweepContext): LaterSweep {
       // A stream that was declared anew counts from 1 again.
       if (state.last_seq < seen) seen = 0;
       for (let looked = 0; looked < LOOKED_AT && seen < state.last_seq; looked++) {
-        const stored = await nextStored(broker.jsm, LATER, { from: seen + 1, subject: "later.>" });
+        const stored = await nextMatching(broker.jsm, LATER, { from: seen + 1, filter: "later.>" });
         if (stored === null) {
           seen = state.last_seq;
           break;

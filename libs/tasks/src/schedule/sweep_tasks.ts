@@ -2,12 +2,14 @@ import type { AnyTask } from "../definition/task.ts";
 import type { Broker } from "../wire/broker.ts";
 import type { ConfigurationWatch } from "../wire/configuration_watch.ts";
 import { TASKS } from "../wire/streams.ts";
+import { isLiteralSubject } from "../wire/subject.ts";
 import { listWorkers } from "../worker/registration.ts";
 import type { BrokerClock } from "./broker_clock.ts";
 import { inParallel } from "./in_parallel.ts";
+import type { PatternSweep } from "./pattern_sweep.ts";
 import { putAway, rawAddress } from "./put_away.ts";
 import type { Reporter } from "./reporter.ts";
-import { nextStored, type Stored } from "./stored_messages.ts";
+import { nextStored, purgeStored, type Stored } from "./stored_messages.ts";
 import { isMarkerWanted, judgeTaskSubject, type SweepRules, type SweepVerdict } from "./sweep_verdict.ts";
 import { listUnknownTasks } from "./unknown_tasks.ts";
 
@@ -95,12 +97,13 @@ async function clearMarkers(
   counts: readonly (readonly [string, number])[],
   rules: SweepRules,
 ): Promise<void> {
-  const unwanted = counts.filter(([subject]) => !isMarkerWanted(subject, rules)).map(([filter]) => ({ filter }));
+  const unwanted = counts.filter(([subject]) => !isMarkerWanted(subject, rules));
   const old = counts.filter(([subject, count]) => count > 1 && isMarkerWanted(subject, rules));
-  const fullest = old.sort(([, a], [, b]) => b - a).map(([filter]) => ({ filter, keep: 1 }));
-  await inParallel([...unwanted, ...fullest].slice(0, CLEARED), CLEARED_AT_ONCE, (purge) =>
-    broker.jsm.streams.purge(TASKS, purge),
-  );
+  const cleared = [
+    ...unwanted.map(([subject]) => ({ subject, keep: 0 })),
+    ...old.sort(([, a], [, b]) => b - a).map(([subject]) => ({ subject, keep: 1 })),
+  ];
+  await inParallel(cleared.slice(0, CLEARED), CLEARED_AT_ONCE, (purge) => purgeStored(broker, TASKS, purge));
 }
 
 /**
@@ -109,15 +112,16 @@ async function clearMarkers(
  * The subjects are listed first and the configuration is read after them, so that what was published for a VO just added is
  * judged by a configuration that has it.
  */
-export async function sweepTasks(context: SweepContext): Promise<number> {
+export async function sweepTasks(context: SweepContext, patterns: PatternSweep): Promise<number> {
   const { broker, configuration, report } = context;
   const { state } = await broker.jsm.streams.info(TASKS, { subjects_filter: ">" });
-  const counts = Object.entries(state.subjects ?? {});
+  const all = Object.entries(state.subjects ?? {});
+  const counts = all.filter(([subject]) => isLiteralSubject(subject));
   const rules: SweepRules = {
     configuration: await configuration.refresh(),
     tasks: new Map(context.tasks.map((task) => [task.name, task])),
   };
-  const subjects = counts.map(([subject]) => subject).filter((subject) => subject.startsWith("tasks."));
+  const subjects = counts.map(([subject]) => subject).filter((subject) => !subject.startsWith("markers."));
   const judged = subjects.map((subject) => ({ subject, verdict: judgeTaskSubject(subject, rules) }));
   if (judged.some(({ verdict }) => verdict.kind === "unknown task")) await reportUnknown(context);
 
@@ -141,5 +145,7 @@ export async function sweepTasks(context: SweepContext): Promise<number> {
   const limit = Math.max(1, Math.min(OF_ONE_SUBJECT, Math.floor(OF_ALL / sweepable.length)));
   let againMs = Number.POSITIVE_INFINITY;
   for (const one of sweepable) againMs = Math.min(againMs, await sweepSubject(context, one, limit));
-  return againMs;
+  // Last, since the walk may take long.
+  const { first_seq: firstSequence, last_seq: lastSequence } = state;
+  return Math.min(againMs, await patterns.pass({ firstSequence, lastSequence, some: counts.length < all.length }));
 }

@@ -1,6 +1,6 @@
 import type { AnyTask } from "../definition/task.ts";
 import type { Configuration } from "../wire/configuration.ts";
-import { InvalidNameError, NO_VO } from "../wire/names.ts";
+import { checkInstanceName, InvalidNameError, NO_VO } from "../wire/names.ts";
 import { parseLongSubject, parseTaskSubject, type TaskAddress } from "../wire/subject.ts";
 
 /** What is to become of the messages on one subject of TASKS. */
@@ -27,14 +27,24 @@ function problemOf(error: unknown): string {
   throw error;
 }
 
-/** Judges `tasks.<TaskName>.<vo>`. */
-export function judgeTaskSubject(subject: string, { configuration, tasks }: SweepRules): SweepVerdict {
-  let address: TaskAddress;
+/** Why no worker will ever see a message on `subject`; undefined: one may, should it know that task. */
+export function problemOfSubject(subject: string): string | undefined {
+  // A delayed task whose subject is a pattern comes from LATER as it was there.
+  if (!subject.startsWith("tasks."))
+    return `Cannot run a task on subject ${JSON.stringify(subject)}: no worker looks there; publish to tasks.<TaskName>.<vo>`;
   try {
-    address = parseTaskSubject(subject);
+    parseTaskSubject(subject);
+    return undefined;
   } catch (error) {
-    return { kind: "dead", reason: problemOf(error) };
+    return problemOf(error);
   }
+}
+
+/** Judges a subject of TASKS that is no marker's. */
+export function judgeTaskSubject(subject: string, { configuration, tasks }: SweepRules): SweepVerdict {
+  const problem = problemOfSubject(subject);
+  if (problem !== undefined) return { kind: "dead", reason: problem };
+  const address: TaskAddress = parseTaskSubject(subject);
   const { task, vo } = address;
   const per = tasks.get(task)?.per;
   if (vo === NO_VO && per === "vo")
@@ -56,7 +66,8 @@ export function judgeTaskSubject(subject: string, { configuration, tasks }: Swee
 /** Whether the marker on `markers.<Task>.<vo>.<instance>` may still be of use. */
 export function isMarkerWanted(subject: string, { configuration, tasks }: SweepRules): boolean {
   try {
-    const { task, vo } = parseLongSubject(subject);
+    const { task, vo, last } = parseLongSubject(subject);
+    checkInstanceName(last);
     const per = tasks.get(task)?.per;
     if (vo === NO_VO) return per !== "vo";
     return per !== "all" && configuration.vos[vo]?.state === "active";

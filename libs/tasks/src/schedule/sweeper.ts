@@ -1,4 +1,5 @@
 import { sleepLong } from "./repeat.ts";
+import { createPatternSweep } from "./pattern_sweep.ts";
 import { createLaterSweep } from "./sweep_later.ts";
 import { type SweepContext, sweepTasks } from "./sweep_tasks.ts";
 
@@ -17,10 +18,11 @@ export interface Sweeper {
 
 export function createSweeper(context: SweepContext): Sweeper {
   const later = createLaterSweep(context);
+  const patterns = createPatternSweep(context);
   return {
     async sweep(signal) {
       while (!signal.aborted) {
-        const againMs = Math.min(await sweepTasks(context), await later.pass());
+        const againMs = Math.min(await sweepTasks(context, patterns), await later.pass());
         if (againMs >= SWEEP_MS) return;
         await sleepLong(againMs, signal);
       }

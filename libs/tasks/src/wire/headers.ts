@@ -1,4 +1,4 @@
-import { headers as newHeaders, type Msg, type MsgHdrs } from "@nats-io/nats-core";
+import { headers as newHeaders, type MsgHdrs } from "@nats-io/nats-core";
 
 /** Headers of a task message; each is optional. */
 export const TASK_ID = "Task-Id";
@@ -53,7 +53,7 @@ export function headerOf(headers: MsgHdrs | undefined, name: string): string {
  * The headers of a message, or why they cannot be read. Whoever writes to a socket himself may send any bytes, and the client
  * throws at some of them where they are first looked at, which would end the connection if it came to pass inside a callback.
  */
-export function readHeaders(message: Pick<Msg, "headers">): {
+export function readHeaders(message: { readonly headers?: MsgHdrs | undefined }): {
   readonly headers: MsgHdrs | undefined;
   readonly problem?: string;
 } {

@@ -35,16 +35,24 @@ export function laterSubject(to: TaskAddress, id: string): string {
   return `later.${address(to)}.${escapeToken(id)}`;
 }
 
-/** `dead.<TaskName>.<vo>`: where a dead letter lies. */
-export function deadSubject({ task, vo }: TaskAddress): string {
-  // The names may be the very thing that was wrong, so they are escaped here instead of checked.
+const PLAIN_TASK = /^[A-Za-z0-9_-]+$/;
+const PLAIN_VO = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/;
+
+/** An address whose names may be the very thing that was wrong: they are escaped here instead of checked. */
+function escapedAddress({ task, vo }: TaskAddress): string {
+  if (PLAIN_TASK.test(task) && PLAIN_VO.test(vo)) return `${task}.${vo}`;
   const tail = vo.split(".").map(escapeToken).join(".");
-  return `dead.${escapeToken(task)}.${/^\.|\.\.|\.$|^$/.test(vo) ? escapeToken(vo) || NO_VO : tail}`;
+  return `${escapeToken(task) || NO_VO}.${/^\.|\.\.|\.$|^$/.test(vo) ? escapeToken(vo) || NO_VO : tail}`;
+}
+
+/** `dead.<TaskName>.<vo>`: where a dead letter lies. */
+export function deadSubject(of: TaskAddress): string {
+  return `dead.${escapedAddress(of)}`;
 }
 
 /** `events.<TaskName>.<vo>.<event>`: one step of a task's life, for people. */
-export function eventSubject({ task, vo }: TaskAddress, event: string): string {
-  return `events.${task}.${vo}.${event}`;
+export function eventSubject(of: TaskAddress, event: string): string {
+  return `events.${escapedAddress(of)}.${event}`;
 }
 
 /** `wake.<TaskName>.<vo>`: the core subject on which TASKS announces what it has just stored. */
@@ -55,6 +63,27 @@ export function wakeSubject({ task, vo }: TaskAddress): string {
 /** `markers.<TaskName>.<vo>.<instance>`: the stored occurrence of one schedule. */
 export function markerSubject(to: TaskAddress, instance: string): string {
   return `markers.${address(to)}.${checkInstanceName(instance)}`;
+}
+
+/** A token that is none, or that a filter would read as any token; U+FFFD stands where bytes were no UTF-8. */
+const NOT_LITERAL = /^$|^[*>]$|[\s\uFFFD]/;
+
+/**
+ * Whether `subject` means itself alone to whatever takes a filter: a purge, a look-up by subject, a consumer.
+ *
+ * A client may publish to `tasks.>`, and the stream stores that subject as it is. Given back as a filter it would mean everybody's
+ * messages. So a subject that was read from a stream goes into a filter only where this says true; others are looked for by sequence.
+ */
+export function isLiteralSubject(subject: string): boolean {
+  return !subject.split(".").some((token) => NOT_LITERAL.test(token));
+}
+
+/** Returns `subject`. Throws `RangeError` where a filter would not mean it alone. */
+export function checkLiteralSubject(subject: string): string {
+  if (isLiteralSubject(subject)) return subject;
+  throw new RangeError(
+    `Cannot look for subject ${JSON.stringify(subject)}: as a filter it means others too; look for its messages by sequence`,
+  );
 }
 
 /** Reads `<prefix>.<TaskName>.<vo>`. Throws `InvalidNameError` for a missing VO or a name that is none. */

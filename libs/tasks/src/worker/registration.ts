@@ -1,5 +1,6 @@
 import { headers as newHeaders } from "@nats-io/nats-core";
 import { hostname } from "node:os";
+import * as z from "zod";
 import type { Broker } from "../wire/broker.ts";
 import { MESSAGE_TTL } from "../wire/headers.ts";
 import { escapeToken } from "../wire/token.ts";
@@ -7,16 +8,18 @@ import { escapeToken } from "../wire/token.ts";
 const RENEW_MS = 10_000;
 const TTL = "30s";
 
-/** A worker as it shows itself in the bucket `workers`. */
-export interface WorkerRecord {
-  readonly name: string;
-  readonly host: string;
-  readonly pid: number;
-  readonly startedAt: string;
+const Shape = z.object({
+  name: z.string(),
+  host: z.string(),
+  pid: z.number(),
+  startedAt: z.string(),
   /** Names of the tasks that it runs. */
-  readonly tasks: readonly string[];
-  readonly permits: number;
-}
+  tasks: z.array(z.string()),
+  permits: z.number(),
+});
+
+/** A worker as it shows itself in the bucket `workers`. */
+export type WorkerRecord = Readonly<z.infer<typeof Shape>>;
 
 /** Shows a worker to operators until disposed of, or for 30 s after its death. Nothing rests on it. */
 export function registerWorker(
@@ -45,12 +48,26 @@ export function registerWorker(
   };
 }
 
+/** What {@linkcode escapeToken} makes. */
+const OUR_KEY = /^[A-Za-z0-9_=-]+$/;
+
+function readRecord(text: string): WorkerRecord | undefined {
+  try {
+    return Shape.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined; // it is no JSON
+  }
+}
+
 /** The workers that show themselves now. */
 export async function listWorkers(broker: Broker): Promise<readonly WorkerRecord[]> {
   const records: WorkerRecord[] = [];
   for await (const key of await broker.buckets.workers.keys()) {
+    // Somebody else may have written a key that is a pattern, or a value that is no record.
+    if (!OUR_KEY.test(key)) continue;
     const entry = await broker.buckets.workers.get(key);
-    if (entry !== null && entry.operation === "PUT") records.push(entry.json<WorkerRecord>());
+    const record = entry?.operation === "PUT" ? readRecord(entry.string()) : undefined;
+    if (record !== undefined) records.push(record);
   }
   return records;
 }
