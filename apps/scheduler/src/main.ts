@@ -10,7 +10,7 @@ const DATABASE_CONNECTIONS = 2;
 async function schedule(app: App): Promise<void> {
   const { log, signal, health, metrics } = app;
   await using servers = await openServers(app, { name: "scheduler", databaseConnections: DATABASE_CONNECTIONS });
-  const { broker, nats, highestFence } = servers;
+  const { broker, database, nats, highestFence } = servers;
   const leads = metrics
     .gauge({ name: "muster_scheduler_leads", help: "1 while this scheduler leads, 0 while it stands by." })
     .of();
@@ -18,6 +18,7 @@ async function schedule(app: App): Promise<void> {
     ...{ broker, nats, highestFence, signal },
     app: "scheduler",
     tasks: pilotTasks,
+    ledger: database.unitOfWork,
     chores: createChores({ ...servers, log }),
     onRole(role) {
       leads.value = role === "leading" ? 1 : 0;

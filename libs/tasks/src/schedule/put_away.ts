@@ -3,6 +3,7 @@ import { storeDeadLetter } from "../wire/dead_letter.ts";
 import { attemptOf, taskIdOf } from "../wire/delivery.ts";
 import { publishEvent } from "../wire/events.ts";
 import { InvalidNameError, NO_VO } from "../wire/names.ts";
+import { recordEnd, type SweepLedger } from "./record_end.ts";
 import { deleteStored, type Stored } from "./stored_messages.ts";
 
 /** A message that no worker is to run. */
@@ -17,6 +18,8 @@ export interface Unwanted {
   readonly vo: string;
   /** Where it is not one of the usual headers. */
   readonly taskId?: string;
+  /** Given where a worker may have the message in hand: what stands in it then counts. */
+  readonly ledger?: SweepLedger | undefined;
 }
 
 function attemptFrom(stored: Stored): number {
@@ -34,17 +37,52 @@ export function rawAddress(subject: string): { readonly task: string; readonly v
   return { task: task || NO_VO, vo: vo.join(".") || NO_VO };
 }
 
-/** Ends a message for good: dead letter stored, event told, message deleted, in this order. Throws where the broker is silent. */
-export async function putAway(broker: Broker, worker: string, unwanted: Unwanted): Promise<void> {
-  const { stream, stored, end, reason, task, vo } = unwanted;
+/** The task of a message, by what its headers and its place say. */
+export interface Identified {
+  readonly taskId: string;
+  readonly attempt: number;
+}
+
+function identify({ stream, stored, taskId }: Unwanted): Identified {
   const storedAtNs = Temporal.Instant.from(stored.timestamp).epochNanoseconds.toString();
-  const taskId = unwanted.taskId ?? taskIdOf(stored.header, { stream, streamSequence: stored.seq, storedAtNs });
-  const attempt = attemptFrom(stored);
-  if (end === "dead") {
-    const { subject, header: headers, data } = stored;
-    const place = { stream, sequence: stored.seq };
-    await storeDeadLetter(broker, { task, vo, taskId, attempt, reason, subject, headers, data, stored: place });
+  return {
+    taskId: taskId ?? taskIdOf(stored.header, { stream, streamSequence: stored.seq, storedAtNs }),
+    attempt: attemptFrom(stored),
+  };
+}
+
+async function storeLetter(
+  broker: Broker,
+  unwanted: Unwanted,
+  letter: Identified & { reason: string; hasRow: boolean },
+) {
+  const { stream, stored, task, vo } = unwanted;
+  const { subject, header: headers, data } = stored;
+  const { hasRow, ...rest } = letter;
+  // With a row, the same letter as a worker's that finds the row when it commits.
+  const place = hasRow ? undefined : { stream, sequence: stored.seq };
+  await storeDeadLetter(broker, { ...rest, task, vo, subject, headers, data, stored: place });
+}
+
+/**
+ * Ends a message for good: row in the ledger where one is given, dead letter stored, event told, message deleted, in this order.
+ *
+ * Throws where the broker is silent, and `LedgerSilentError`.
+ */
+export async function putAway(broker: Broker, worker: string, unwanted: Unwanted): Promise<void> {
+  const { stream, stored, task, vo, ledger } = unwanted;
+  const id = identify(unwanted);
+  const stands = ledger === undefined ? undefined : await recordEnd(ledger, unwanted, id);
+  const { outcome, attempt, reason } = stands ?? { ...id, outcome: unwanted.end, reason: unwanted.reason };
+  const { taskId } = id;
+  if (outcome === "dead") {
+    await storeLetter(broker, unwanted, { taskId, attempt, reason, hasRow: stands !== undefined });
   }
-  publishEvent(broker, worker, { step: end, task, vo, taskId, attempt, reason });
+  // Where a worker was first, nobody is told that its task was put away.
+  const told =
+    outcome === unwanted.end
+      ? { step: outcome, attempt, reason }
+      : { step: "duplicate" as const, attempt: id.attempt, reason: `attempt ${attempt} ended ${outcome}` };
+  publishEvent(broker, worker, { ...told, task, vo, taskId });
   await deleteStored(broker, stream, stored.seq);
 }

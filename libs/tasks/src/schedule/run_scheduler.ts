@@ -12,6 +12,7 @@ import { keepSchedules } from "./keep_schedules.ts";
 import { takeTheLead } from "./leadership.ts";
 import { createPauses } from "./pauses.ts";
 import { type Chore, repeat, sleepLong } from "./repeat.ts";
+import type { SweepLedger } from "./record_end.ts";
 import { createReporter, type Reporter } from "./reporter.ts";
 import { createSweeper, SWEEP_MS } from "./sweeper.ts";
 import { whenAborted } from "./when_aborted.ts";
@@ -39,6 +40,8 @@ export interface SchedulerOptions {
   /** All tasks that this scheduler knows, periodic or not: what is not among them is reported as unknown. */
   readonly tasks: readonly AnyTask[];
   readonly configuration: ConfigurationWatch;
+  /** The ledger that the tasks' workers have. Without it a task whose effect is once is never put away. */
+  readonly ledger?: SweepLedger;
   /** This process's name, in events and in the lock's record. */
   readonly worker: string;
   /** Ends the scheduler in order. */
@@ -82,7 +85,7 @@ export async function lead(options: Omit<SchedulerOptions, "locks" | "onRole">, 
   const { broker, worker, tasks, configuration, chores = [], signal } = options;
   const [agenda, bell, pauses] = [createAgenda(), createBell(), createPauses(broker)];
   const clock = await openBrokerClock(broker);
-  const sweeper = createSweeper({ broker, worker, tasks, configuration, clock, report });
+  const sweeper = createSweeper({ broker, worker, tasks, configuration, clock, report, ledger: options.ledger });
   const own: readonly Chore[] = [
     {
       name: "asking for the broker's time",

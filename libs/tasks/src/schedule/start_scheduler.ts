@@ -6,6 +6,7 @@ import { LOCKS_STREAM } from "../locks/lock_bucket.ts";
 import { openLocks } from "../locks/locks.ts";
 import type { Broker } from "../wire/broker.ts";
 import { watchConfiguration } from "../wire/configuration_watch.ts";
+import type { SweepLedger } from "./record_end.ts";
 import type { Chore } from "./repeat.ts";
 import { runScheduler, type SchedulerRole } from "./run_scheduler.ts";
 
@@ -21,6 +22,11 @@ export interface StartSchedulerOptions {
   readonly app: string;
   /** All tasks that this scheduler knows, periodic or not: what is not among them, nor run by any worker, is reported as unknown. */
   readonly tasks: readonly AnyTask[];
+  /**
+   * The ledger that the tasks' workers have. Give it wherever a database is at hand: what is put away is written there first, so that a
+   * worker that has it in hand has no effect. Without it a task whose effect is once is never put away.
+   */
+  readonly ledger?: SweepLedger;
   /** The highest fencing token in the database. Give it wherever a database is at hand: a new lock bucket begins above it. */
   readonly highestFence?: () => Promise<number>;
   /** After so long without a sign of the leader a standby takes over, ms; default 5,000, on a cluster 15,000 and no less. */
@@ -57,7 +63,7 @@ async function leaderTtlMs({ jsm }: Broker): Promise<number> {
  * ```
  */
 export async function startScheduler(options: StartSchedulerOptions): Promise<RunningScheduler> {
-  const { broker, nats, app, tasks, highestFence, chores = [], signal, onRole } = options;
+  const { broker, nats, app, tasks, ledger, highestFence, chores = [], signal, onRole } = options;
   const name = `${app}-${hostname()}-${process.pid}-${randomBytes(3).toString("hex")}`;
   await using opened = new AsyncDisposableStack();
   const keeper = opened.use(await openKeeper({ ...nats, name: `${name} keeper`, observer: broker.observer }));
@@ -74,6 +80,7 @@ export async function startScheduler(options: StartSchedulerOptions): Promise<Ru
     try {
       await runScheduler({
         ...{ broker, locks, tasks, configuration, worker: name, chores, signal: AbortSignal.any(signals) },
+        ...(ledger === undefined ? {} : { ledger }),
         onRole(next) {
           role = next;
           onRole?.(next);

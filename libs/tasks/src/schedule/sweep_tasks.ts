@@ -8,9 +8,16 @@ import type { BrokerClock } from "./broker_clock.ts";
 import { inParallel } from "./in_parallel.ts";
 import type { PatternSweep } from "./pattern_sweep.ts";
 import { putAway, rawAddress } from "./put_away.ts";
+import { LedgerSilentError, type SweepLedger } from "./record_end.ts";
 import type { Reporter } from "./reporter.ts";
 import { nextStored, purgeStored, type Stored } from "./stored_messages.ts";
-import { isMarkerWanted, judgeTaskSubject, type SweepRules, type SweepVerdict } from "./sweep_verdict.ts";
+import {
+  isMarkerWanted,
+  judgeTaskSubject,
+  problemOfSubject,
+  type SweepRules,
+  type SweepVerdict,
+} from "./sweep_verdict.ts";
 import { listUnknownTasks } from "./unknown_tasks.ts";
 
 /** A message for a VO that nobody knows becomes a dead letter at this age, ms: its VO may have been added a moment ago. */
@@ -19,6 +26,8 @@ const GRACE_MS = 10_000;
 const OF_ONE_SUBJECT = 500;
 const OF_ALL = 2_000;
 const AT_ONCE = 32;
+/** Of those that the ledger must hear of first; the scheduler has few connections to the database. */
+const RECORDED_AT_ONCE = 4;
 /** The next pass comes so soon where this one has not put all away, ms; the schedules go on meanwhile. */
 const MORE_MS = 250;
 /** Markers cleared of their forerunners in one pass. */
@@ -32,6 +41,8 @@ export interface SweepContext {
   readonly configuration: ConfigurationWatch;
   readonly clock: BrokerClock;
   readonly report: Reporter;
+  /** The workers' ledger. Without it a task whose effect is once is left alone: a worker may have it in hand. */
+  readonly ledger?: SweepLedger | undefined;
 }
 
 type Ending = Extract<SweepVerdict, { readonly reason: string }>;
@@ -59,21 +70,55 @@ async function gather(
   return { found, againMs: MORE_MS };
 }
 
+/**
+ * The ledger that must hear first of what lies on `subject`, since a worker may have it in hand; undefined: none need.
+ *
+ * A task that this scheduler does not know may be one whose effect is once.
+ */
+function custodyOf({ tasks, ledger }: SweepContext, subject: string): SweepLedger | undefined | "left alone" {
+  if (problemOfSubject(subject) !== undefined) return undefined;
+  const { task } = rawAddress(subject);
+  const effect = tasks.find(({ name }) => name === task)?.effect ?? "once";
+  return effect === "once" ? (ledger ?? "left alone") : undefined;
+}
+
 /** Puts away up to `limit` messages of one subject. Answers when the next pass is wanted, ms. */
 async function sweepSubject(context: SweepContext, { subject, verdict }: Sweepable, limit: number): Promise<number> {
   const { broker, worker, report } = context;
+  const custody = custodyOf(context, subject);
+  if (custody === "left alone") {
+    report.note(`unswept ${subject}`, `Messages on ${subject} stay: a scheduler with a database must put them away`, {
+      subject,
+      reason: verdict.reason,
+    });
+    return Number.POSITIVE_INFINITY;
+  }
   const { found, againMs } = await gather(context, subject, { verdict, limit });
   const end = verdict.kind === "drop" ? "dropped" : "dead";
   const { reason } = verdict;
   const address = rawAddress(subject);
-  await inParallel(found, AT_ONCE, (stored) =>
-    putAway(broker, worker, { stream: TASKS, stored, end, reason, ...address }),
-  );
-  if (found.length > 0) {
+  let stayed: unknown;
+  const put = async (stored: Stored): Promise<boolean> => {
+    try {
+      await putAway(broker, worker, { stream: TASKS, stored, end, reason, ...address, ledger: custody });
+      return true;
+    } catch (error) {
+      if (!(error instanceof LedgerSilentError)) throw error;
+      stayed = error;
+      return false;
+    }
+  };
+  const away = (await inParallel(found, custody === undefined ? AT_ONCE : RECORDED_AT_ONCE, put)).filter(Boolean);
+  if (away.length > 0) {
     const what = end === "dead" ? "became dead letters" : "were dropped";
-    report.note(`swept ${subject}`, `Messages on ${subject} ${what}: ${reason}`, { subject, count: found.length });
+    report.note(`swept ${subject}`, `Messages on ${subject} ${what}: ${reason}`, { subject, count: away.length });
   }
-  return againMs;
+  if (stayed === undefined) return againMs;
+  report.alarm("sweep ledger", "Cannot put messages away: the database does not answer; they stay until it does", {
+    subject,
+    cause: stayed,
+  });
+  return Number.POSITIVE_INFINITY;
 }
 
 /** Tells of tasks that neither we nor any running worker knows. */

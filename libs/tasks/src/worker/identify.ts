@@ -1,3 +1,4 @@
+import type { MsgHdrs } from "@nats-io/nats-core";
 import type { JsonObject } from "../definition/json.ts";
 import { checkPayload, payloadHash, readPayload } from "../definition/payload.ts";
 import type { OutcomeRow, UnitOfWork } from "../definition/unit_of_work.ts";
@@ -64,24 +65,38 @@ export function byId(received: ReceivedTask): IdentifiedTask {
   return { received, taskId: taskIdOf(headers, delivery), attempt: Number.isInteger(claimed) ? claimed : 1 };
 }
 
+/** Whose a message says it is. */
+export interface ClaimedIdentity {
+  readonly task: string;
+  readonly vo: string;
+  readonly taskId: string;
+  readonly headers: MsgHdrs | undefined;
+  /** Why the headers cannot be read; undefined where they can. */
+  readonly headersProblem?: string | undefined;
+}
+
+/**
+ * Answers the attempt that a message asks for. Throws {@linkcode TaskRefusedError} or `InvalidNameError` where nobody may run it, or
+ * write a row, under its id.
+ */
+export function checkIdentity({ task, vo, taskId, headers, headersProblem }: ClaimedIdentity): number {
+  if (headersProblem !== undefined) {
+    throw new TaskRefusedError(taskId, `its headers cannot be read: ${headersProblem}`);
+  }
+  checkTaskId(taskId);
+  const attempt = attemptOf(headers);
+  const claimed = voOfId(taskId, task);
+  if (claimed === undefined || claimed === vo) return attempt;
+  throw new TaskRefusedError(taskId, `the id belongs to VO ${claimed}, the task to ${vo}; give it an id of its own`);
+}
+
 /**
  * Reads the headers and the payload. Throws {@linkcode TaskRefusedError}, `InvalidNameError`, `PayloadRefusedError` or
  * {@linkcode NewerPayloadError}.
  */
 export async function prepare(received: ReceivedTask, ledger: UnitOfWork<unknown>): Promise<PreparedTask> {
   const { taskId } = byId(received);
-  if (received.headersProblem !== undefined) {
-    throw new TaskRefusedError(taskId, `its headers cannot be read: ${received.headersProblem}`);
-  }
-  checkTaskId(taskId);
-  const attempt = attemptOf(received.headers);
-  const vo = voOfId(taskId, received.definition.name);
-  if (vo !== undefined && vo !== received.vo) {
-    throw new TaskRefusedError(
-      taskId,
-      `the id belongs to VO ${vo}, the task to ${received.vo}; give it an id of its own`,
-    );
-  }
+  const attempt = checkIdentity({ ...received, task: received.definition.name, taskId });
   const version = payloadVersionOf(received.headers);
   const { name, payloadVersion } = received.definition;
   if (version > payloadVersion) throw new NewerPayloadError(name, version, payloadVersion);

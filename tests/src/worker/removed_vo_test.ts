@@ -1,0 +1,118 @@
+import type { Database, OutcomeRow } from "@muster/logic";
+import { outcome, startTestServer } from "@muster/logic/testing";
+import { type AnyTask, atLeastOnceFactory, type StartSchedulerOptions, startScheduler } from "@muster/tasks";
+import test from "ava";
+import { createTestDatabase, defineSqlTask, effectOf } from "../support/database.ts";
+import { type Muster, startMuster } from "../support/muster.ts";
+import { until } from "../support/until.ts";
+
+const postgres = await startTestServer();
+test.after.always(() => postgres[Symbol.asyncDispose]());
+
+/** A scheduler on the grid's own connection: one look over all of TASKS comes at once, the next ones every 10 s. */
+async function sweep(muster: Muster, tasks: readonly AnyTask[], ledger?: StartSchedulerOptions["ledger"]) {
+  return await startScheduler({
+    ...{ broker: muster.broker, nats: { url: muster.nats.url }, app: "test", tasks },
+    ...(ledger === undefined ? {} : { ledger }),
+  });
+}
+
+test("a task that a worker has in hand when its VO is removed leaves no effect once it is told as dropped", async (t) => {
+  await using muster = await startMuster({ vos: ["gone", "stays"] });
+  await using database = await createTestDatabase(postgres);
+  const inside = Promise.withResolvers<void>();
+  const goOn = Promise.withResolvers<void>();
+  const HeldTask = defineSqlTask({
+    name: "HeldTask",
+    per: "vo",
+    async execute({ deps, taskId }) {
+      await deps.sql(effectOf(taskId));
+      inside.resolve();
+      await goOn.promise;
+    },
+  });
+  await using _worker = await muster.startWorker({ tasks: [HeldTask], permits: 1, ...database.forWorker });
+  const { taskId } = await muster.publish(HeldTask, { vo: "gone", taskId: "held" });
+  await inside.promise;
+  await muster.removeVo("gone");
+  await using _scheduler = await sweep(muster, [HeldTask], database.database.unitOfWork);
+  t.is((await muster.event("dropped", taskId)).reason, "VO gone was removed");
+  await until(async () => ((await muster.waiting()) === 0 ? true : undefined), "the message to go");
+  goOn.resolve();
+  t.is((await muster.event("duplicate", taskId)).reason, "attempt 1 ended dropped");
+  t.is(await database.effects(taskId), 0);
+  t.false(muster.events.of(taskId).includes("done"));
+  const row = await database.database.unitOfWork.recall(taskId);
+  t.like(row, { outcome: "dropped", attempt: 1, errors: ["VO gone was removed"] });
+  t.deepEqual(await muster.deadLetters(), []);
+});
+
+const NoteTask = defineSqlTask({ name: "NoteTask", per: "vo", execute() {} });
+
+/** Rows as a worker leaves them that died before its next step. */
+async function leaveRows({ unitOfWork }: Database, rows: Readonly<Record<string, Partial<OutcomeRow>>>): Promise<void> {
+  for (const [taskId, row] of Object.entries(rows)) {
+    await unitOfWork.record(outcome(taskId, { task: "NoteTask", vo: "gone", ...row }));
+  }
+}
+
+test("what a worker has recorded of a removed VO's task counts: done is not told as dropped, a retry ends as dropped", async (t) => {
+  await using muster = await startMuster({ vos: ["gone", "stays"] });
+  await using database = await createTestDatabase(postgres);
+  const { unitOfWork } = database.database;
+  await leaveRows(database.database, {
+    done: { outcome: "done" },
+    tried: { outcome: "retry", attempt: 3, dueAt: new Date().toISOString(), errors: ["a", "b", "c"] },
+    dead: { outcome: "dead", errors: ["it broke"] },
+    "another's": { vo: "stays" },
+  });
+  for (const taskId of ["done", "tried", "dead", "another's", "fresh"]) {
+    await muster.publish(NoteTask, { vo: "gone", taskId });
+  }
+  // An id that belongs to another VO: no row may be written under it.
+  await muster.publish(NoteTask, { vo: "gone", taskId: "NoteTask/stays/default/2027-01-01T00:00:00.000Z" });
+  await muster.removeVo("gone");
+  await using _scheduler = await sweep(muster, [NoteTask], unitOfWork);
+  await muster.settled();
+  t.is((await muster.event("duplicate", "done")).reason, "attempt 1 ended done");
+  t.false(muster.events.of("done").includes("dropped"));
+  t.like(await unitOfWork.recall("done"), { outcome: "done" });
+  await muster.event("dropped", "tried");
+  t.like(await unitOfWork.recall("tried"), { outcome: "dropped", attempt: 4 });
+  t.is((await muster.event("duplicate", "dead")).reason, "attempt 1 ended dead");
+  t.like(await muster.deadLetters(), [{ taskId: "dead", reason: "it broke", vo: "gone" }]);
+  await muster.event("dropped", "another's");
+  t.like(await unitOfWork.recall("another's"), { vo: "stays", outcome: "done" });
+  await muster.event("dropped", "fresh");
+  t.like(await unitOfWork.recall("fresh"), { vo: "gone", outcome: "dropped", attempt: 1 });
+  t.is(await unitOfWork.recall("NoteTask/stays/default/2027-01-01T00:00:00.000Z"), undefined);
+});
+
+test("a scheduler without a ledger puts away no task whose effect is once, and one with a ledger does it in its place", async (t) => {
+  await using muster = await startMuster({ vos: ["gone", "stays"] });
+  await using database = await createTestDatabase(postgres);
+  await muster.publish(NoteTask, { vo: "gone", taskId: "left alone" });
+  const Loose = atLeastOnceFactory()({ name: "Loose", per: "vo", execute() {} });
+  await muster.publish(Loose, { vo: "gone", taskId: "loose" });
+  await muster.removeVo("gone");
+  await using first = await sweep(muster, [NoteTask, Loose]);
+  await muster.event("dropped", "loose");
+  await until(async () => ((await muster.waiting()) === 1 ? true : undefined), "the other's message to go");
+  t.true(muster.watcher.notes.some((note) => /Messages on tasks\.NoteTask\.gone stay/.test(note)));
+  await first.stop();
+  await using _second = await sweep(muster, [NoteTask, Loose], database.database.unitOfWork);
+  await muster.event("dropped", "left alone");
+});
+
+test("a database that is away keeps a removed VO's tasks, and holds up no other sweeping", async (t) => {
+  await using muster = await startMuster({ vos: ["gone", "stays"] });
+  const away = { record: () => Promise.reject(new Error("no database")) };
+  await muster.publish(NoteTask, { vo: "gone", taskId: "kept" });
+  await muster.removeVo("gone");
+  await muster.broker.js.publish("tasks.2bad.stays", "{}");
+  await using _scheduler = await sweep(muster, [NoteTask], away);
+  await until(async () => ((await muster.deadLetters()).length === 1 ? true : undefined), "the other dead letter");
+  const told = () => muster.watcher.alarms.some((alarm) => /the database does not answer; they stay/.test(alarm));
+  await until(async () => (told() ? true : undefined), "the alarm");
+  t.is(await muster.waiting(), 1);
+});
