@@ -77,7 +77,9 @@ export {
   withVo,
 } from "./wire/configuration.ts";
 export { connectNats, ServerTooOldError, withoutSecrets } from "./wire/connection.ts";
+export { type Incident, listIncidents } from "./wire/incidents.ts";
 export { inspectStreams, type StreamState } from "./wire/inspect_streams.ts";
+export { describeDifference, type Difference } from "./wire/settings_check.ts";
 export { checkTaskName, checkVoName, InvalidNameError, NO_VO } from "./wire/names.ts";
 export { type Observer, silentObserver, type Step, type StepName } from "./wire/observer.ts";
 export { PublishUnknownError } from "./wire/publish_surely.ts";

@@ -227,6 +227,7 @@ test("the doctor finds what is missing, and says so with its exit code", async (
   t.is(code, 1);
   t.regex(output, /^ok +PostgreSQL: answers/m);
   t.regex(output, /^ok +streams: 9 are there$/m);
+  t.regex(output, /^ok +settings: of streams and buckets are as they must be$/m);
   t.regex(output, /^BAD +scheduler: none leads/m);
   t.regex(output, /^BAD +workers: none for MyPilotTask; start one$/m);
   const away = await runMuster(["doctor", "--json"], { ...cli.env, NATS_URL: "nats://127.0.0.1:1" });

@@ -67,8 +67,8 @@ test("the page of subjects names each subject and each header that is built or r
 });
 
 test("the page of streams names each stream and each bucket, and no other", async (t) => {
-  const streams = matches(await read("libs/tasks/src/wire/streams.ts"), /^export const \w+ = "([A-Z]+)";/gm);
-  const [, list = ""] = /BUCKET_NAMES[^=]*= \[([^\]]*)\]/.exec(await read("libs/tasks/src/wire/broker.ts")) ?? [];
+  const streams = matches(await read("libs/tasks/src/wire/stream_needs.ts"), /^export const \w+ = "([A-Z]+)";/gm);
+  const [, list = ""] = /BUCKET_NAMES[^=]*= \[([^\]]*)\]/.exec(await read("libs/tasks/src/wire/stream_needs.ts")) ?? [];
   const buckets = matches(list, /"(\w+)"/g);
   t.is(streams.length, 4);
   t.is(buckets.length, 5);

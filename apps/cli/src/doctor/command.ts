@@ -1,7 +1,8 @@
 import { Command } from "commander";
 import { type OutputOptions, print } from "../print/output.ts";
 import { FailedError } from "../run/failure.ts";
-import { examine, type Finding } from "./examine.ts";
+import { examine } from "./examine.ts";
+import type { Finding } from "./finding.ts";
 
 const EXAMPLES = `
 Examples:

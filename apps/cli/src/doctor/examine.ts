@@ -17,22 +17,12 @@ import { count } from "../print/output.ts";
 import { shortly } from "../print/time.ts";
 import { describeFailure } from "../run/failure.ts";
 import { locateDatabase, locateNats } from "../run/servers.ts";
-
-/** One thing that was looked at. */
-export interface Finding {
-  readonly about: string;
-  readonly state: "good" | "warning" | "bad";
-  /** What was found, and what to do about it where it is not good. */
-  readonly text: string;
-}
+import { bad, type Finding, good, warning } from "./finding.ts";
+import { examineIncidents, examineSettings } from "./settings.ts";
 
 /** A stream that is so much younger than the oldest had gone meanwhile, ms. */
 const YOUNGER_MS = 60_000;
 const REMARKABLE_CLOCK_MS = 2_000;
-
-const good = (about: string, text: string): Finding => ({ about, state: "good", text });
-const warning = (about: string, text: string): Finding => ({ about, state: "warning", text });
-const bad = (about: string, text: string): Finding => ({ about, state: "bad", text });
 
 /** Runs one look; what it throws is a finding too. */
 async function look(about: string, work: () => Promise<readonly Finding[]>): Promise<readonly Finding[]> {
@@ -118,7 +108,7 @@ async function examineNats(): Promise<readonly Finding[]> {
     const findings: Finding[] = [good("NATS", `${nc.info?.version ?? "a server"} answers at ${nc.getServer()}`)];
     // Looked at before a broker is opened, since that declares what is missing.
     const streams = await inspectStreams(nc);
-    findings.push(...examineStreams(streams));
+    findings.push(...examineStreams(streams), ...examineSettings(streams.filter(({ createdAt }) => createdAt)));
     if (streams.some(({ createdAt }) => createdAt === undefined)) return findings;
     const broker = await openBroker(nc);
     for (const [about, work] of Object.entries({
@@ -126,6 +116,7 @@ async function examineNats(): Promise<readonly Finding[]> {
       scheduler: examineScheduler,
       workers: examineWorkers,
       "dead letters": examineDead,
+      incidents: examineIncidents,
     })) {
       findings.push(...(await look(about, () => work(broker))));
     }

@@ -3,6 +3,7 @@ import type { Lease } from "../locks/lease.ts";
 import type { Locks } from "../locks/locks.ts";
 import type { Broker } from "../wire/broker.ts";
 import type { ConfigurationWatch } from "../wire/configuration_watch.ts";
+import { watchStreams } from "../wire/watch_streams.ts";
 import { createAgenda } from "./agenda.ts";
 import { createBell } from "./bell.ts";
 import { openBrokerClock } from "./broker_clock.ts";
@@ -85,6 +86,7 @@ export async function lead(options: Omit<SchedulerOptions, "locks" | "onRole">, 
   const { broker, worker, tasks, configuration, chores = [], signal } = options;
   const [agenda, bell, pauses] = [createAgenda(), createBell(), createPauses(broker)];
   const clock = await openBrokerClock(broker);
+  using _streams = watchStreams(broker);
   const sweeper = createSweeper({ broker, worker, tasks, configuration, clock, report, ledger: options.ledger });
   const own: readonly Chore[] = [
     {

@@ -1,21 +1,26 @@
-import { jetstream, type JetStreamClient, type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
+import {
+  jetstream,
+  type JetStreamClient,
+  type JetStreamManager,
+  jetstreamManager,
+  type StreamInfo,
+} from "@nats-io/jetstream";
 import { type KV, Kvm } from "@nats-io/kv";
 import type { NatsConnection } from "@nats-io/nats-core";
 import { type Observer, silentObserver } from "./observer.ts";
 import { openOutbox, type Outbox } from "./outbox.ts";
 import { openRequests, type Requests } from "./requests.ts";
-import { DEAD, declareStreams, EVENTS, isStreamGone, LATER, renewSource, type StreamName, TASKS } from "./streams.ts";
+import { createDeviationReport } from "./deviations.ts";
+import { keepIncident } from "./incidents.ts";
+import { BUCKET_NAMES, type BucketName, maxPayloadOf, neededStreams, STREAM_NAMES } from "./stream_needs.ts";
+import { declareStreams, isStreamGone, mendSettings, renewSource, type StreamName } from "./streams.ts";
 
-export type BucketName = "locks" | "results" | "schedules" | "config" | "workers";
-const BUCKET_NAMES: readonly BucketName[] = ["locks", "results", "schedules", "config", "workers"];
+export type { BucketName } from "./stream_needs.ts";
 
 /** TASKS is made to look for its source at most this often, ms: it takes a moment until it is heard of. */
 const RENEW_SOURCE_MS = 5_000;
 /** How long a stored message's acknowledgement is waited for, ms. */
 const ANSWER_MS = 5_000;
-
-/** How long the trace of a lapsed key stays in a bucket with TTLs, ms: long enough for every watcher to see it. */
-const MARKER_TTL_MS = 60_000;
 
 export interface BareBrokerOptions {
   readonly observer?: Observer;
@@ -27,12 +32,6 @@ export interface BareBrokerOptions {
    */
   raiseLocks?(broker: Broker): Promise<void>;
 }
-
-/** All streams that there must be, those under the buckets too. */
-export const STREAM_NAMES: readonly string[] = [
-  ...[TASKS, LATER, DEAD, EVENTS],
-  ...BUCKET_NAMES.map((name) => `KV_${name}`),
-];
 
 /** One connection with the streams and buckets of Muster behind it. */
 export interface Broker {
@@ -55,35 +54,12 @@ export interface Broker {
    * Call it when a stream's info says 10059, and for no other failure: "no responders" also means a change of leader.
    */
   declareMissing(): Promise<readonly string[]>;
+  /** Compares these streams' settings with what Muster needs, sets back what can be set back, and tells by an alarm. */
+  mendSettings(found: readonly StreamInfo[]): Promise<void>;
+  /** Keeps for `muster doctor` that something has happened: of one kind about one thing, the newest. Returns at once. */
+  keepIncident(kind: string, about: string, text: string): void;
   /** Makes TASKS look for its source at once; call it when that has fallen silent. At most once in five seconds. */
   renewSource(): Promise<void>;
-}
-
-async function declareBucket(
-  { jsm, nc }: Pick<Broker, "jsm" | "nc">,
-  name: BucketName,
-  replicas: number,
-): Promise<"created" | "found"> {
-  const stream = `KV_${name}`;
-  try {
-    await jsm.streams.info(stream);
-    return "found";
-  } catch (error) {
-    if (!isStreamGone(error)) throw error;
-  }
-  const expires = name === "locks" || name === "results" || name === "workers";
-  await new Kvm(nc).create(name, {
-    replicas,
-    history: 1,
-    // A read from a replica may be stale, and compare-and-set decisions rest on these.
-    allow_direct: false,
-    ...(expires ? { markerTTL: MARKER_TTL_MS } : {}),
-  });
-  return "created";
-}
-
-function maxPayloadOf(nc: NatsConnection): number {
-  return nc.info?.max_payload ?? 1_048_576;
 }
 
 /**
@@ -103,14 +79,26 @@ export async function openBareBroker(nc: NatsConnection, options: BareBrokerOpti
     return declare();
   }
 
+  const topology = () => ({ replicas, maxPayload: maxPayloadOf(nc) });
+
   async function declare(): Promise<string[]> {
-    const created: string[] = [...(await declareStreams(jsm, { replicas, maxPayload: maxPayloadOf(nc) }))];
-    for (const name of BUCKET_NAMES) {
-      if ((await declareBucket(broker, name, replicas)) === "found") continue;
-      created.push(`bucket ${name}`);
-      if (name === "locks") await options.raiseLocks?.(broker);
+    const { created, deviations } = await declareStreams(jsm, {
+      ...topology(),
+      async onCreated({ bucket }) {
+        if (bucket === "locks") await options.raiseLocks?.(broker);
+      },
+    });
+    for (const deviation of deviations) reportDeviation(deviation);
+    return created.map(({ name, bucket }) => (bucket === undefined ? name : `bucket ${bucket}`));
+  }
+
+  async function mend(found: readonly StreamInfo[]): Promise<void> {
+    const needs = new Map(neededStreams(topology()).map((need) => [need.name, need]));
+    for (const info of found) {
+      const need = needs.get(info.config.name);
+      const deviation = need === undefined ? undefined : await mendSettings(briefJsm, need, info);
+      if (deviation !== undefined) reportDeviation(deviation);
     }
-    return created;
   }
 
   let underWay: Promise<readonly string[]> | undefined;
@@ -122,6 +110,7 @@ export async function openBareBroker(nc: NatsConnection, options: BareBrokerOpti
     if (created.length > 0) {
       observer.alarm(`${created.join(", ")} had gone and was declared again; what it held is lost`, { created });
     }
+    for (const what of created) keep("gone", what, `${what} had gone and was declared again; what it held is lost`);
     return created;
   }
 
@@ -129,9 +118,15 @@ export async function openBareBroker(nc: NatsConnection, options: BareBrokerOpti
   async function renewTasksSource(): Promise<void> {
     if (performance.now() - renewedAtMs < RENEW_SOURCE_MS) return;
     renewedAtMs = performance.now();
-    await renewSource(jsm, { replicas, maxPayload: maxPayloadOf(nc) });
+    await renewSource(jsm);
     observer.note(
       "TASKS had lost its source LATER, as after a restart of the server; it was made to look for it again",
+    );
+  }
+
+  function keep(kind: string, about: string, text: string): void {
+    void keepIncident(broker, { kind, about, text }).catch((cause: unknown) =>
+      observer.note("Cannot keep for `muster doctor` what has happened", { cause, text }),
     );
   }
 
@@ -149,8 +144,11 @@ export async function openBareBroker(nc: NatsConnection, options: BareBrokerOpti
     observer,
     streams: STREAM_NAMES,
     declareMissing,
+    mendSettings: mend,
+    keepIncident: keep,
     renewSource: renewTasksSource,
   };
+  const reportDeviation = createDeviationReport(observer, keep);
   for (const name of BUCKET_NAMES) buckets[name] = await kvm.open(name, { allow_direct: false });
   await declare();
   return broker;

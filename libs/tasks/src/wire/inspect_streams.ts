@@ -1,7 +1,8 @@
 import { jetstreamManager } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/nats-core";
-import { STREAM_NAMES } from "./broker.ts";
-import { isStreamGone } from "./streams.ts";
+import type { Difference } from "./settings_check.ts";
+import { maxPayloadOf, neededStreams } from "./stream_needs.ts";
+import { inspectSettings, isStreamGone } from "./streams.ts";
 
 /** A stream, or the one under a bucket, as an operator sees it. */
 export interface StreamState {
@@ -10,19 +11,23 @@ export interface StreamState {
   readonly createdAt: Date | undefined;
   readonly messages: number;
   readonly bytes: number;
+  /** Settings that are not as Muster needs them. */
+  readonly differences: readonly Difference[];
 }
 
 /** Looks at all streams that there must be, and declares none. Throws when nobody answers. */
 export async function inspectStreams(nc: NatsConnection): Promise<readonly StreamState[]> {
   const jsm = await jetstreamManager(nc);
   return await Promise.all(
-    STREAM_NAMES.map(async (name): Promise<StreamState> => {
+    neededStreams({ maxPayload: maxPayloadOf(nc) }).map(async (need): Promise<StreamState> => {
+      const { name } = need;
       try {
-        const { created, state } = await jsm.streams.info(name);
-        return { name, createdAt: new Date(created), messages: state.messages, bytes: state.bytes };
+        const { created, state, config } = await jsm.streams.info(name);
+        const differences = inspectSettings(need, config);
+        return { name, createdAt: new Date(created), messages: state.messages, bytes: state.bytes, differences };
       } catch (error) {
         if (!isStreamGone(error)) throw error;
-        return { name, createdAt: undefined, messages: 0, bytes: 0 };
+        return { name, createdAt: undefined, messages: 0, bytes: 0, differences: [] };
       }
     }),
   );

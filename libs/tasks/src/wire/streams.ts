@@ -1,27 +1,15 @@
-import {
-  DiscardPolicy,
-  JetStreamApiError,
-  type JetStreamManager,
-  PersistMode,
-  RetentionPolicy,
-  StorageType,
-  type StreamConfig,
-  type StreamInfo,
-} from "@nats-io/jetstream";
+import { JetStreamApiError, type JetStreamManager, type StreamConfig, type StreamInfo } from "@nats-io/jetstream";
 import { nanos } from "@nats-io/nats-core";
+import { type Difference, findDifferences, setBack } from "./settings_check.ts";
+import { LATER, neededStreams, SOURCE, type StreamNeed, TASKS, type TopologyOptions } from "./stream_needs.ts";
 
-export const TASKS = "TASKS";
-export const LATER = "LATER";
-export const DEAD = "DEAD";
-export const EVENTS = "EVENTS";
-export type StreamName = typeof TASKS | typeof LATER | typeof DEAD | typeof EVENTS;
+export { DEAD, EVENTS, LATER, type StreamName, TASKS } from "./stream_needs.ts";
 
-/** Raised with every change of a setting below; a stream is only ever changed upwards, so that an old process cannot undo a new one's. */
-const SETTINGS_VERSION = 1;
-const VERSION_KEY = "muster-settings";
-const DAY_MS = 86_400_000;
-/** Room that TASKS leaves below the server's payload limit, so that a dead letter or retry with its headers always fits. */
-const HEADROOM_BYTES = 64 * 1024;
+/** Raised with every change in stream_needs.ts; a stream is only ever changed upwards, so that an old process cannot undo a new one's. */
+export const SETTINGS_VERSION = 2;
+export const VERSION_KEY = "muster-settings";
+/** Stands in the metadata while a change of several steps is under way: whoever comes after a crash does the rest, without an alarm. */
+const CHANGING_KEY = "muster-changing";
 
 /** JetStream's answer for a stream that does not exist, and for one that somebody else has created a moment ago. */
 export const STREAM_NOT_FOUND = 10059;
@@ -29,59 +17,6 @@ const STREAM_NAME_TAKEN = 10058;
 /** JetStream's answers to a write whose expected last sequence is not the last: on a single server, and while another write is under way on a cluster. */
 export const WRONG_LAST_SEQUENCE = 10071;
 export const WRITE_UNDER_WAY = 10164;
-
-export interface TopologyOptions {
-  /** Copies of each stream and bucket, default 1. */
-  readonly replicas?: number;
-  /** The server's `max_payload`, bytes. */
-  readonly maxPayload: number;
-}
-
-type Settings = Partial<StreamConfig> & { readonly name: StreamName };
-
-function settingsOf({ replicas = 1, maxPayload }: TopologyOptions): readonly Settings[] {
-  const shared = {
-    num_replicas: replicas,
-    storage: StorageType.File,
-    metadata: { [VERSION_KEY]: String(SETTINGS_VERSION) },
-  };
-  const maxMessage = Math.max(1024, maxPayload - HEADROOM_BYTES);
-  return [
-    // LATER comes first: TASKS sources it, and what it holds outlives a deleted TASKS.
-    {
-      ...shared,
-      name: LATER,
-      subjects: ["later.>", "due.>"],
-      retention: RetentionPolicy.Workqueue,
-      allow_msg_schedules: true,
-      max_msg_size: maxMessage,
-    },
-    {
-      ...shared,
-      name: TASKS,
-      subjects: ["tasks.>", "markers.>"],
-      retention: RetentionPolicy.Workqueue,
-      discard: DiscardPolicy.New,
-      allow_atomic: true,
-      allow_direct: false,
-      max_msg_size: maxMessage,
-      duplicate_window: nanos(120_000),
-      // From the first that is left: where a source's place is forgotten, the server would begin at the newest task's time and
-      // leave what had fired before it where it lies.
-      sources: [{ name: LATER, opt_start_seq: 1, subject_transforms: [{ src: "due.>", dest: "tasks.>" }] }],
-      republish: { src: "tasks.>", dest: "wake.>", headers_only: true },
-    },
-    { ...shared, name: DEAD, subjects: ["dead.>"], allow_direct: true },
-    {
-      ...shared,
-      name: EVENTS,
-      subjects: ["events.>"],
-      max_age: nanos(DAY_MS),
-      max_msgs: 1_000_000,
-      discard: DiscardPolicy.Old,
-    },
-  ];
-}
 
 function codeOf(error: unknown): number | undefined {
   return error instanceof JetStreamApiError ? error.code : undefined;
@@ -98,35 +33,88 @@ export function isConflict(error: unknown): boolean {
   return code === WRONG_LAST_SEQUENCE || code === WRITE_UNDER_WAY;
 }
 
-/**
- * Settings that a stream is given once.
- *
- * TASKS goes on sourcing where it was, so a LATER that was created anew must count on from above what the old one had, or what
- * fires in it would be taken for known. The time in microseconds is above any count.
- *
- * EVENTS is written to its file a moment after the server has taken an event in, also with `sync_interval: always`: nothing is proven by an
- * event, and two of them go with each task (decision 27). Copies of a stream on other servers exclude it.
- */
-function settingsAtCreation({ name, num_replicas }: Settings): Partial<StreamConfig> {
-  if (name === LATER) return { first_seq: Date.now() * 1_000 };
-  if (name === EVENTS && num_replicas === 1) return { persist_mode: PersistMode.Async };
-  return {};
+/** A stream whose settings were not as Muster needs them. */
+export interface Deviation {
+  readonly stream: string;
+  readonly differences: readonly Difference[];
+  /** Where somebody changed them by hand, and not an older Muster. */
+  readonly isByHand: boolean;
+  /** Why the server refused to have them set back; undefined: it did not. */
+  readonly refusal: string | undefined;
 }
 
-async function declareStream(jsm: JetStreamManager, settings: Settings): Promise<"created" | "found"> {
+type Update = Partial<StreamConfig>;
+
+function versionOf({ metadata }: Update): number | undefined {
+  const text = metadata?.[VERSION_KEY];
+  return text === undefined ? undefined : Number(text);
+}
+
+/** What a stream's settings lack, and whether they are this version's business. */
+export function inspectSettings(need: StreamNeed, config: Update): readonly Difference[] {
+  return (versionOf(config) ?? 0) > SETTINGS_VERSION ? [] : findDifferences(need, config);
+}
+
+/** What to change. The client takes everything else from the stream as it is by then. */
+function changesFor(need: StreamNeed, config: Update, differences: readonly Difference[]): Update {
+  const { [CHANGING_KEY]: _, ...metadata } = config.metadata ?? {};
+  const isNewVersion = versionOf(config) !== SETTINGS_VERSION;
+  return {
+    ...setBack(need, config, differences),
+    // One that was taken away by hand stays away.
+    ...(isNewVersion && !config.description ? { description: need.description } : {}),
+    metadata: { ...metadata, [VERSION_KEY]: String(SETTINGS_VERSION) },
+  };
+}
+
+/**
+ * Sets back what is not as Muster needs it, and leaves the rest as it is: that is the operator's. Returns what was not.
+ *
+ * A stream whose settings are a newer version's is left alone.
+ */
+export async function mendSettings(
+  jsm: JetStreamManager,
+  need: StreamNeed,
+  { config }: Pick<StreamInfo, "config">,
+): Promise<Deviation | undefined> {
+  const version = versionOf(config);
+  if (version !== undefined && version > SETTINGS_VERSION) return undefined;
+  const differences = findDifferences(need, config);
+  if (version === SETTINGS_VERSION && differences.length === 0) return undefined;
+  // Where the version is missing as well, somebody has written the settings anew.
+  const isByHand = config.metadata?.[CHANGING_KEY] === undefined && (version ?? SETTINGS_VERSION) === SETTINGS_VERSION;
+  const deviation = { stream: need.name, differences, isByHand };
+  const isChangeable = differences.some(({ canBeSetBack }) => canBeSetBack === "yes");
+  if (version === SETTINGS_VERSION && !isChangeable) return { ...deviation, refusal: undefined };
   try {
-    const { config } = await jsm.streams.info(settings.name);
-    const isOlder = Number(config.metadata?.[VERSION_KEY] ?? 0) < SETTINGS_VERSION;
-    if (isOlder) await jsm.streams.update(settings.name, settings);
-    return "found";
+    await jsm.streams.update(need.name, changesFor(need, config, differences));
+    return differences.length === 0 ? undefined : { ...deviation, refusal: undefined };
   } catch (error) {
-    if (!isStreamGone(error)) throw error;
+    if (!(error instanceof JetStreamApiError)) throw error;
+    return { ...deviation, refusal: error.message };
   }
+}
+
+async function createStream(
+  jsm: JetStreamManager,
+  { name, description, settings, atCreation }: StreamNeed,
+  replicas: number,
+): Promise<"created" | "found"> {
+  const metadata = { [VERSION_KEY]: String(SETTINGS_VERSION) };
   try {
-    await jsm.streams.add({ ...settings, ...settingsAtCreation(settings) });
+    await jsm.streams.add({ name, description, num_replicas: replicas, metadata, ...settings, ...atCreation });
     return "created";
   } catch (error) {
     if (codeOf(error) === STREAM_NAME_TAKEN) return "found";
+    throw error;
+  }
+}
+
+async function findStream(jsm: JetStreamManager, name: string): Promise<StreamInfo | undefined> {
+  try {
+    return await jsm.streams.info(name);
+  } catch (error) {
+    if (isStreamGone(error)) return undefined;
     throw error;
   }
 }
@@ -135,13 +123,16 @@ async function declareStream(jsm: JetStreamManager, settings: Settings): Promise
  * Makes TASKS look for its source at once. By itself it does so ten seconds after the server was started, and later still where
  * LATER was created anew: for so long no delayed task and no retry would come.
  *
- * The first step lowers the version, so that whoever comes after a crash between the two does the second.
+ * The first step marks the settings as changing, so that whoever comes after a crash between the two does the second. Everything else
+ * stays as it is.
  */
-export async function renewSource(jsm: JetStreamManager, options: TopologyOptions): Promise<void> {
-  const settings = settingsOf(options).find(({ name }) => name === TASKS);
-  if (settings === undefined) return;
-  await jsm.streams.update(TASKS, { ...settings, sources: [], metadata: { [VERSION_KEY]: "0" } });
-  await jsm.streams.update(TASKS, settings);
+export async function renewSource(jsm: JetStreamManager): Promise<void> {
+  const { config } = await jsm.streams.info(TASKS);
+  const others = (config.sources ?? []).filter(({ name }) => name !== LATER);
+  const ours = (config.sources ?? []).find(({ name }) => name === LATER) ?? SOURCE;
+  const { [CHANGING_KEY]: _, ...metadata } = config.metadata ?? {};
+  await jsm.streams.update(TASKS, { ...config, sources: others, metadata: { ...metadata, [CHANGING_KEY]: "sources" } });
+  await jsm.streams.update(TASKS, { ...config, sources: [ours, ...others], metadata });
 }
 
 /** A source that is well says something every second, ms. */
@@ -152,12 +143,34 @@ export function isSourceLost({ sources = [] }: StreamInfo): boolean {
   return sources.some(({ name, active }) => name === LATER && active > nanos(SOURCE_SILENT_MS));
 }
 
-/** Declares the four streams where they are missing, and answers which ones were. */
-export async function declareStreams(jsm: JetStreamManager, options: TopologyOptions): Promise<readonly StreamName[]> {
-  const created = new Set<StreamName>();
-  for (const settings of settingsOf(options)) {
-    if ((await declareStream(jsm, settings)) === "created") created.add(settings.name);
+export interface Declared {
+  /** Streams that were missing. */
+  readonly created: readonly StreamNeed[];
+  /** Streams whose settings were not as they must be. */
+  readonly deviations: readonly Deviation[];
+}
+
+export interface DeclareOptions extends TopologyOptions {
+  /** Runs when a stream was just created, before the next one is looked at. */
+  onCreated(need: StreamNeed): Promise<void>;
+}
+
+/** Declares the streams and the buckets' streams where they are missing, and sets their settings back where they are not as they must be. */
+export async function declareStreams(jsm: JetStreamManager, options: DeclareOptions): Promise<Declared> {
+  const created: StreamNeed[] = [];
+  const deviations: Deviation[] = [];
+  for (const need of neededStreams(options)) {
+    const info = await findStream(jsm, need.name);
+    if (info === undefined) {
+      if ((await createStream(jsm, need, options.replicas ?? 1)) === "found") continue;
+      created.push(need);
+      await options.onCreated(need);
+      continue;
+    }
+    const deviation = await mendSettings(jsm, need, info);
+    if (deviation !== undefined) deviations.push(deviation);
   }
-  if (created.has(LATER) && !created.has(TASKS)) await renewSource(jsm, options);
-  return [...created];
+  const isNew = (name: string) => created.some((need) => need.name === name);
+  if (isNew(LATER) && !isNew(TASKS)) await renewSource(jsm);
+  return { created, deviations };
 }

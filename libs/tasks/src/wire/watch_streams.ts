@@ -1,25 +1,38 @@
+import type { StreamInfo } from "@nats-io/jetstream";
 import type { Broker } from "./broker.ts";
 import { isSilence } from "./publish_surely.ts";
+import { STREAM_NAMES } from "./stream_needs.ts";
 
-/** Between two looks, ms: what was deleted is there again well within ten seconds. */
-const LOOK_MS = 4_000;
+/** Between two looks, ms: what was deleted is there again well within ten seconds, also where nobody told us of it. */
+const LOOK_MS = 8_000;
+/** What the server tells when somebody deletes or changes a stream. */
+const ADVISORIES = ["$JS.EVENT.ADVISORY.STREAM.DELETED.*", "$JS.EVENT.ADVISORY.STREAM.UPDATED.*"];
 
 /**
- * Looks every 4 s, with one request, whether a stream or bucket was deleted, and declares it again with an alarm.
+ * Looks whether a stream or bucket was deleted or its settings were changed by hand, declares it again or sets them back, with an
+ * alarm: at once where the server tells of it, and each 8 s with one request.
  *
  * Who publishes to TASKS or takes a lock finds out for himself; an event, a retry or a look at what is remembered would only fail.
  */
 export function watchStreams(broker: Broker): Disposable {
   let looking: Promise<void> | undefined;
+  let isAskedAgain = false;
 
   async function look(): Promise<void> {
-    const found = new Set<string>();
-    for await (const name of broker.briefJsm.streams.names()) found.add(name);
-    if (broker.streams.some((name) => !found.has(name))) await broker.declareMissing();
+    const found: StreamInfo[] = [];
+    for await (const info of broker.briefJsm.streams.list()) found.push(info);
+    const names = new Set(found.map(({ config }) => config.name));
+    if (STREAM_NAMES.some((name) => !names.has(name))) await broker.declareMissing();
+    await broker.mendSettings(found);
   }
 
-  const timer = setInterval(() => {
-    if (looking !== undefined || broker.nc.isClosed()) return;
+  function lookNow(): void {
+    if (broker.nc.isClosed()) return;
+    if (looking !== undefined) {
+      isAskedAgain = true;
+      return;
+    }
+    isAskedAgain = false;
     looking = look()
       .catch((cause: unknown) => {
         // A broker that is away is told of by others.
@@ -27,12 +40,24 @@ export function watchStreams(broker: Broker): Disposable {
       })
       .finally(() => {
         looking = undefined;
+        if (isAskedAgain) lookNow();
       });
-  }, LOOK_MS).unref();
+  }
+
+  const subscriptions = ADVISORIES.map((subject) =>
+    broker.nc.subscribe(subject, {
+      callback(error, { subject: told }) {
+        // An error here is a permission's; the next look finds it all the same.
+        if (error === null && STREAM_NAMES.includes(told.slice(told.lastIndexOf(".") + 1))) lookNow();
+      },
+    }),
+  );
+  const timer = setInterval(lookNow, LOOK_MS).unref();
 
   return {
     [Symbol.dispose]() {
       clearInterval(timer);
+      for (const subscription of subscriptions) subscription.unsubscribe();
     },
   };
 }

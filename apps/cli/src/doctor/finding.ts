@@ -1,0 +1,11 @@
+/** One thing that was looked at. */
+export interface Finding {
+  readonly about: string;
+  readonly state: "good" | "warning" | "bad";
+  /** What was found, and what to do about it where it is not good. */
+  readonly text: string;
+}
+
+export const good = (about: string, text: string): Finding => ({ about, state: "good", text });
+export const warning = (about: string, text: string): Finding => ({ about, state: "warning", text });
+export const bad = (about: string, text: string): Finding => ({ about, state: "bad", text });

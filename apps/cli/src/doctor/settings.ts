@@ -1,0 +1,30 @@
+import { escapeControls } from "@muster/service";
+import { type Broker, describeDifference, listIncidents, type StreamState } from "@muster/tasks";
+import { bad, type Finding, good, warning } from "./finding.ts";
+
+/** Incidents that are shown, the newest first; the rest is counted. */
+const SHOWN = 20;
+
+/** What somebody has changed by hand in a stream or bucket, as it is now. */
+export function examineSettings(streams: readonly StreamState[]): readonly Finding[] {
+  const differences = streams.flatMap((stream) => stream.differences);
+  if (differences.length === 0) return [good("settings", "of streams and buckets are as they must be")];
+  return differences.map((difference) => {
+    const fate =
+      difference.canBeSetBack === "yes"
+        ? "any app that runs sets it back"
+        : "the server lets nobody change it: let what waits end, stop all apps, delete the stream, and start them";
+    return bad("settings", `${escapeControls(describeDifference(difference))}; ${fate}`);
+  });
+}
+
+/** What has happened to streams, buckets and consumers in the last seven days. */
+export async function examineIncidents(broker: Broker): Promise<readonly Finding[]> {
+  const incidents = await listIncidents(broker);
+  const shown = incidents.slice(0, SHOWN).map(({ text, at, firstAt, times }) => {
+    const when = times === 1 ? `at ${at}` : `${times} times from ${firstAt} to ${at}`;
+    return warning("incidents", `${escapeControls(text)} (${when})`);
+  });
+  const more = incidents.length - shown.length;
+  return more > 0 ? [...shown, warning("incidents", `${more} more in the last seven days`)] : shown;
+}

@@ -1,0 +1,205 @@
+import {
+  DiscardPolicy,
+  PersistMode,
+  RetentionPolicy,
+  StorageType,
+  type StreamConfig,
+  type StreamSource,
+} from "@nats-io/jetstream";
+import { nanos, type NatsConnection } from "@nats-io/nats-core";
+
+export const TASKS = "TASKS";
+export const LATER = "LATER";
+export const DEAD = "DEAD";
+export const EVENTS = "EVENTS";
+export type StreamName = typeof TASKS | typeof LATER | typeof DEAD | typeof EVENTS;
+
+export type BucketName = "locks" | "results" | "schedules" | "config" | "workers";
+export const BUCKET_NAMES: readonly BucketName[] = ["locks", "results", "schedules", "config", "workers"];
+
+/** All streams that there must be, those under the buckets too. */
+export const STREAM_NAMES: readonly string[] = [
+  ...[TASKS, LATER, DEAD, EVENTS],
+  ...BUCKET_NAMES.map((name) => `KV_${name}`),
+];
+
+const DAY_MS = 86_400_000;
+/** Room that TASKS leaves below the server's payload limit, so that a dead letter or retry with its headers always fits. */
+const HEADROOM_BYTES = 64 * 1024;
+/** How long the trace of a lapsed key stays in a bucket with TTLs, ms: long enough for every watcher to see it. */
+const MARKER_TTL_MS = 60_000;
+/** The server's default. */
+const DUPLICATE_WINDOW_MS = 120_000;
+
+/** A setting of a stream. */
+export type Field = keyof StreamConfig;
+
+/** What Muster needs of one stream. */
+export interface StreamNeed {
+  readonly name: string;
+  /** The bucket whose stream it is; undefined: it is under none. */
+  readonly bucket?: BucketName;
+  /** For whoever reads `nats stream ls`. Given once: another one is the operator's, and stays. */
+  readonly description: string;
+  /** Declared with the stream, and looked after from then on. What is left out here must be as in {@linkcode NEUTRAL}. */
+  readonly settings: Partial<StreamConfig>;
+  /** Given once, when the stream is created; from then on the operator's. */
+  readonly atCreation?: Partial<StreamConfig>;
+  /** Settings of {@linkcode NEUTRAL} that are the operator's in this stream. */
+  readonly operators?: readonly Field[];
+}
+
+/**
+ * What each setting must be where a stream's own line says nothing else.
+ *
+ * Settings that are named nowhere are the operator's: replicas, placement, tags, compression, description, metadata of others.
+ */
+export const NEUTRAL: Readonly<Partial<Record<Field, unknown>>> = {
+  retention: RetentionPolicy.Limits,
+  storage: StorageType.File,
+  max_consumers: -1,
+  max_msgs: -1,
+  max_bytes: -1,
+  max_age: 0,
+  max_msgs_per_subject: -1,
+  max_msg_size: -1,
+  duplicate_window: nanos(DUPLICATE_WINDOW_MS),
+  discard_new_per_subject: false,
+  no_ack: false,
+  sealed: false,
+  deny_delete: false,
+  deny_purge: false,
+  allow_rollup_hdrs: false,
+  allow_msg_ttl: false,
+  allow_msg_schedules: false,
+  allow_msg_counter: false,
+  consumer_limits: {},
+  persist_mode: PersistMode.Default,
+  subject_transform: undefined,
+  mirror: undefined,
+};
+
+/** The source that feeds TASKS with what has fired in LATER. */
+export const SOURCE: StreamSource = {
+  name: LATER,
+  // From the first that is left: where a source's place is forgotten, the server would begin at the newest task's time and
+  // leave what had fired before it where it lies.
+  opt_start_seq: 1,
+  subject_transforms: [{ src: "due.>", dest: "tasks.>" }],
+};
+
+export interface TopologyOptions {
+  /** Copies of each stream and bucket that is created, default 1. */
+  readonly replicas?: number;
+  /** The server's `max_payload`, bytes. */
+  readonly maxPayload: number;
+}
+
+/** The server's `max_payload`, bytes; its default where it has not said so yet. */
+export function maxPayloadOf({ info }: NatsConnection): number {
+  return info?.max_payload ?? 1_048_576;
+}
+
+interface Bucket {
+  readonly name: BucketName;
+  readonly description: string;
+  /** Whether its keys may lapse. */
+  readonly keys: "stay" | "may lapse";
+  /** Values that are kept of one key, default 1. */
+  readonly history?: number;
+}
+
+function bucketNeed({ name, description, keys, history = 1 }: Bucket): StreamNeed {
+  return {
+    name: `KV_${name}`,
+    bucket: name,
+    description,
+    settings: {
+      subjects: [`$KV.${name}.>`],
+      max_msgs_per_subject: history,
+      discard: DiscardPolicy.New,
+      allow_rollup_hdrs: true,
+      // A read from a replica may be stale, and compare-and-set decisions rest on these.
+      allow_direct: false,
+      ...(keys === "may lapse" ? { allow_msg_ttl: true, subject_delete_marker_ttl: nanos(MARKER_TTL_MS) } : {}),
+    },
+    // Nobody deletes there by sequence: `nats kv add` denies it.
+    operators: keys === "may lapse" ? ["deny_delete"] : ["deny_delete", "allow_msg_ttl"],
+  };
+}
+
+const BUCKETS: readonly Bucket[] = [
+  { name: "locks", keys: "may lapse", description: "Muster: who holds which lock. Never restore it from a backup" },
+  {
+    ...{ name: "results", keys: "may lapse" },
+    description: "Muster: unended starts of tasks, children of tasks without a database, incidents for `muster doctor`",
+  },
+  { name: "schedules", keys: "stay", description: "Muster: pauses of schedules, and what comes next, for display" },
+  { name: "config", keys: "stay", description: "Muster: the live configuration, under the key `current`" },
+  { name: "workers", keys: "may lapse", description: "Muster: the workers that run, each by its own word" },
+];
+
+function streamNeeds(maxPayload: number, replicas: number): readonly StreamNeed[] {
+  const maxMessage = Math.max(1024, maxPayload - HEADROOM_BYTES);
+  return [
+    // LATER comes first: TASKS sources it, and what it holds outlives a deleted TASKS.
+    {
+      name: LATER,
+      description: "Muster: delayed tasks and retries until their time comes (later.>, then due.>)",
+      settings: {
+        subjects: ["later.>", "due.>"],
+        retention: RetentionPolicy.Workqueue,
+        allow_msg_schedules: true,
+        max_msg_size: maxMessage,
+      },
+      // TASKS goes on sourcing where it was, so a LATER that was created anew must count on from above what the old one had, or
+      // what fires in it would be taken for known. The time in microseconds is above any count.
+      atCreation: { first_seq: Date.now() * 1_000 },
+      // The server switches roll-ups on where there are schedules.
+      operators: ["allow_rollup_hdrs"],
+    },
+    {
+      name: TASKS,
+      description: "Muster: tasks that wait or run (tasks.<Task>.<vo>), and the schedules' markers",
+      settings: {
+        subjects: ["tasks.>", "markers.>"],
+        retention: RetentionPolicy.Workqueue,
+        discard: DiscardPolicy.New,
+        allow_atomic: true,
+        allow_direct: false,
+        max_msg_size: maxMessage,
+        // The server gives a stream with sources none by itself.
+        duplicate_window: nanos(DUPLICATE_WINDOW_MS),
+        sources: [SOURCE],
+        republish: { src: "tasks.>", dest: "wake.>", headers_only: true },
+      },
+    },
+    {
+      name: DEAD,
+      description: "Muster: dead letters, the tasks that were given up, until they are requeued or deleted",
+      settings: { subjects: ["dead.>"], allow_direct: true },
+    },
+    {
+      name: EVENTS,
+      description: "Muster: what happened to tasks, for people (events.<Task>.<vo>.<event>); kept for a day",
+      settings: { subjects: ["events.>"] },
+      atCreation: {
+        max_age: nanos(DAY_MS),
+        max_msgs: 1_000_000,
+        discard: DiscardPolicy.Old,
+        // Written to its file a moment after the server has taken an event in, also with `sync_interval: always`: nothing is proven
+        // by an event, and two of them go with each task (decision 27). Copies of a stream on other servers exclude it.
+        ...(replicas === 1 ? { persist_mode: PersistMode.Async } : {}),
+      },
+      operators: [
+        ...(["max_age", "max_msgs", "max_bytes", "max_msgs_per_subject", "max_msg_size"] as const),
+        ...(["discard_new_per_subject", "persist_mode", "duplicate_window"] as const),
+      ],
+    },
+  ];
+}
+
+/** What Muster needs of all its streams, in the order in which they are declared. */
+export function neededStreams({ maxPayload, replicas = 1 }: TopologyOptions): readonly StreamNeed[] {
+  return [...streamNeeds(maxPayload, replicas), ...BUCKETS.map(bucketNeed)];
+}
