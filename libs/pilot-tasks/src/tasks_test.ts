@@ -14,7 +14,7 @@ import {
   seededRandom,
   type Transaction,
 } from "@muster/logic";
-import { runSql, startProxy, startTestServer } from "@muster/logic/testing";
+import { runSql, startProxy, startTestServer, untilWaiting } from "@muster/logic/testing";
 import { callTask, connectNats, type JsonObject, openBroker } from "@muster/tasks";
 import test from "ava";
 import {
@@ -186,4 +186,21 @@ test("a child's outcome gives its slot back to the next round, unless its pilot 
   const end = { task: "MyPilotTask", vo: "lhcb", payloadHash: "", attempt: 1, result: null, spawned: [], dueAt: null };
   await database.unitOfWork.record({ ...end, taskId: first, outcome: "dropped", errors: ["the CE did not take it"] });
   t.deepEqual((await call(database, round)).result, { requested: 1 });
+});
+
+test("a submission that waits for its CE's row rejects as soon as the run's signal aborts", async (t) => {
+  await using database = await openWithCes({ ce13: { capacity: 1 } });
+  const aborted = new AbortController();
+  const reason = new Error("the lease was lost");
+  await database.transaction(async (operator) => {
+    await operator.execute("select from compute_element where name = 'ce13' for update");
+    const submitting = database.transaction(async (transaction) => {
+      const input = { transaction: async () => transaction, taskId: "t1", vo: "lhcb", signal: aborted.signal };
+      await pilotDeps()(input).submitPilot({ ceName: "ce13", vo: "lhcb", taskId: "t1" });
+    });
+    await untilWaiting(database, 1);
+    aborted.abort(reason);
+    // The row stays locked until this has been seen.
+    t.is(await t.throwsAsync(submitting), reason);
+  });
 });

@@ -1,4 +1,6 @@
-import { atLeastOnceFactory, type Priority } from "@muster/tasks";
+import { AckPolicy } from "@nats-io/jetstream";
+import { nanos } from "@nats-io/transport-node";
+import { atLeastOnceFactory, changeConfiguration, type Priority, withVo } from "@muster/tasks";
 import test from "ava";
 import { setTimeout as pause } from "node:timers/promises";
 import { startMuster } from "../support/muster.ts";
@@ -91,6 +93,68 @@ test("VOs that all have work waiting are served evenly", async (t) => {
   const fairness = sum ** 2 / (counts.length * counts.reduce((total, count) => total + count ** 2, 0));
   t.log(`Jain's index ${fairness.toFixed(3)}: ${counts.join(" ")}`);
   t.true(fairness > 0.9);
+});
+
+test("VOs with work waiting are served by their weights", async (t) => {
+  const { started, normal } = tasksOf(1);
+  await using muster = await startMuster({ vos: ["light"] });
+  await changeConfiguration(muster.broker, (now) => withVo(now, "heavy", 4));
+  for (const vo of ["light", "heavy"]) await muster.publishMany(normal, many(600, vo));
+  await muster.startWorker({ tasks: [normal], permits: 4 });
+  await until(async () => (started.length >= 500 ? true : undefined), "500 starts");
+  const heavy = started.slice(0, 500).filter(({ vo }) => vo === "heavy").length;
+  t.log(`${heavy} of 500`);
+  t.true(heavy >= 350 && heavy <= 450, `${heavy} of 500 were of the VO with weight 4, the other has 1`);
+});
+
+test("a permit is kept for a more urgent task that was asked for, and nothing lower takes it meanwhile", async (t) => {
+  const ended = Promise.withResolvers<void>();
+  const started: string[] = [];
+  const UrgentTask = defineTask({
+    name: "UrgentTask",
+    per: "vo",
+    priority: "realtime",
+    async execute({ taskId }) {
+      started.push(taskId);
+      if (taskId === "urgent 1") await ended.promise;
+    },
+  });
+  const SlowTask = defineTask({
+    name: "SlowTask",
+    per: "vo",
+    priority: "background",
+    async execute({ taskId }) {
+      started.push(taskId);
+      await pause(1);
+    },
+  });
+  await using muster = await startMuster();
+  // The server leaves a pull for a second message unanswered while the first is in hand.
+  await muster.broker.jsm.consumers.add("TASKS", {
+    durable_name: "UrgentTask__lhcb",
+    filter_subjects: ["tasks.UrgentTask.lhcb"],
+    ack_policy: AckPolicy.Explicit,
+    ack_wait: nanos(20_000),
+    max_deliver: -1,
+    max_ack_pending: 1,
+    mem_storage: true,
+  });
+  await muster.startWorker({ tasks: [UrgentTask, SlowTask], permits: 2 });
+  await muster.publish(UrgentTask, { vo: "lhcb", taskId: "urgent 1" });
+  await until(async () => started[0], "the first urgent task");
+  await muster.publishMany(SlowTask, many(3_000, "atlas"));
+  await until(async () => (started.length > 200 ? true : undefined), "background work");
+  await muster.publish(UrgentTask, { vo: "lhcb", taskId: "urgent 2" });
+  // A worker without room hears of it by its sweep.
+  const isAskedFor = async () =>
+    (await muster.broker.jsm.consumers.info("TASKS", "UrgentTask__lhcb")).num_waiting > 0 ? true : undefined;
+  await until(isAskedFor, "the pull for the second urgent task");
+  await pause(100); // what has its permit already goes on
+  const before = started.length;
+  await pause(500);
+  t.true(started.length - before <= 1, `${started.length - before} background tasks started meanwhile`);
+  ended.resolve();
+  await muster.event("done", "urgent 2");
 });
 
 test("a VO that is added while all runs is served without a restart, and one that is removed no more", async (t) => {

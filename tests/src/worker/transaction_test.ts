@@ -166,7 +166,8 @@ test("a task that ignores its signal has its connection ended, so that what it l
       await promise;
     },
   });
-  await using database = await createTestDatabase(server);
+  // Long enough that the server does not end the transaction by itself meanwhile.
+  await using database = await createTestDatabase(server, { idleInTransactionTimeoutMs: 60_000 });
   await using muster = await startMuster();
   await muster.startWorker({ tasks: [StubbornTask, NoteTask], ...database.forWorker });
   const stubborn = await muster.publish(StubbornTask, { vo: "lhcb" });
@@ -225,6 +226,48 @@ test("a lease that is lost aborts the signal, the work is rolled back, and the t
   t.like(reasons, [{ name: "LeaseLostError", key: "transaction_test_site.lost", fencingToken: tokens[0] }]);
   t.true((tokens[1] ?? 0) > (tokens[0] ?? 0));
   t.is(await database.effects(taskId), 1);
+});
+
+test("I13: a run that is refused by a token above the bucket's last revision is abandoned, the bucket is raised, and the task is done", async (t) => {
+  const AheadTask = defineSqlTask({
+    name: "AheadTask",
+    per: "vo",
+    retry: noRetry(),
+    locks: () => [siteLock.mutex("ahead")],
+    execute: ({ deps, taskId }) => deps.sql(effectOf(taskId)).then(() => {}),
+  });
+  await using database = await createTestDatabase(server);
+  // As after the loss of the bucket's newest revisions.
+  const ahead = Date.now() * 1_000 + 60_000_000;
+  await database.sql(`insert into lock_fence (key, revision, holder) values ('${siteLock.name}.ahead', ${ahead}, 'x')`);
+  await using muster = await startMuster();
+  const worker = await muster.startWorker({ tasks: [AheadTask], ...database.forWorker, lockTtlMs: 2_000 });
+  const { taskId } = await muster.publish(AheadTask, { vo: "lhcb" });
+  t.regex((await muster.event("abandoned", taskId)).reason ?? "", /^FenceRefusedError/);
+  t.is((await muster.event("done", taskId)).attempt, 1);
+  t.is(await database.effects(taskId), 1);
+  t.true(worker.watcher.alarms.some((alarm) => alarm.includes("lost its newest revisions")));
+});
+
+test("the fences of several locks are raised in the order of their keys, so that no two transactions wait for each other", async (t) => {
+  const TwoTask = defineSqlTask({
+    name: "TwoTask",
+    per: "vo",
+    retry: noRetry(),
+    locks: () => [siteLock.mutex("b"), siteLock.mutex("a"), siteLock.mutex("c")],
+    execute: ({ deps, taskId }) => deps.sql(effectOf(taskId)).then(() => {}),
+  });
+  await using database = await createTestDatabase(server);
+  await using muster = await startMuster();
+  await muster.startWorker({ tasks: [TwoTask], ...database.forWorker });
+  const { taskId } = await muster.publish(TwoTask, { vo: "lhcb" });
+  await muster.event("done", taskId);
+  // Rows lie in the table in the order in which they were inserted.
+  const rows = await database.sql<{ key: string }>("select key from lock_fence order by ctid");
+  t.deepEqual(
+    rows.map(({ key }) => key.slice(-1)),
+    ["a", "b", "c"],
+  );
 });
 
 test("I12: the lock bucket is deleted under load, and work goes on within ten seconds with rising tokens", async (t) => {

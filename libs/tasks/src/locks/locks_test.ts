@@ -155,6 +155,30 @@ test.serial(
   },
 );
 
+test.serial(
+  "a task that meets others in line takes its locks in the order of their keys, whatever order it names them in",
+  async (t) => {
+    const [a, b] = [`a.${newKey()}`, `b.${newKey()}`];
+    const theirs = await hold(there.locks, b);
+    const { promise: isAsleep, resolve } = Promise.withResolvers<void>();
+    const earlier = holdWhenFree(here.locks, [b], resolve);
+    await isAsleep;
+    const asked: string[] = [];
+    const subscription = here.broker.nc.subscribe("$KV.locks.>", {
+      callback: (_, { subject }) => void asked.push(subject.slice("$KV.locks.".length)),
+    });
+    await here.broker.nc.flush();
+    // Whoever took b first and waited there would keep a from nobody, and meet one who holds a and waits for b.
+    t.deepEqual(await here.locks.tryAcquire([b, a], request), { kind: "blocked", by: b });
+    await here.broker.nc.flush();
+    t.is(asked[0], a);
+    subscription.unsubscribe();
+    await theirs.release();
+    const { leases } = await earlier;
+    await Promise.all(leases.map((lease) => lease.release()));
+  },
+);
+
 test.serial("a full line is told to the caller, who hands the message back", async (t) => {
   const key = newKey();
   await using few = await joinGrid(server.url, { worker: "few", room: { perProcess: 10, perKey: 2 } });
