@@ -58,5 +58,6 @@ export {
 } from "./pilots/submit_pilot.ts";
 export { type Transitions, transitionPilotStates } from "./pilots/transition_pilots.ts";
 export { type Random, seededRandom } from "./pilots/random.ts";
-export { migrate } from "./schema/migrate.ts";
+export { CeNamesCollideError } from "./schema/m0002_ce_names.ts";
+export { migrate, type MigrateOptions } from "./schema/migrate.ts";
 export { requireMigrated, SchemaAheadError, SchemaBehindError } from "./schema/require_migrated.ts";

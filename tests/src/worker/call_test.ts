@@ -61,6 +61,24 @@ test("a called task's own error is thrown, itself, and nothing of its work is le
   t.is(await muster.waiting(), 0);
 });
 
+const HostTask = defineSqlTask({
+  name: "HostTask",
+  per: "vo",
+  payload: z.strictObject({ host: z.string().toLowerCase(), port: z.number().default(9619) }),
+  locks: ({ host }) => [siteLock.mutex(host)],
+  execute: ({ payload, leases }) => ({ payload, locks: leases.map(({ key }) => key) }),
+});
+
+test("a called task gets its payload as its schema returned it, and takes the locks of that", async (t) => {
+  await using database = await createTestDatabase(server);
+  await using muster = await startMuster();
+  const called = { ...database.forWorker, broker: muster.broker, nats: muster.nats, task: HostTask, vo: "lhcb" };
+  t.deepEqual((await callTask({ ...called, payload: { host: "CE01" } })).result, {
+    payload: { host: "ce01", port: 9619 },
+    locks: ["call_test_site.ce01"],
+  });
+});
+
 test("a call that is interrupted while it waits for its lock ends with the reason", async (t) => {
   await using database = await createTestDatabase(server);
   await using muster = await startMuster();

@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import * as z from "zod";
 import type { Transaction } from "../database/transaction.ts";
-import { CeName, VoName } from "./names.ts";
+import { asStored, CeName, VoName } from "./names.ts";
 
 const settings = {
   /**
@@ -32,7 +32,7 @@ export class CeExistsError extends Error {
   override readonly name = "CeExistsError";
   readonly ceName: string;
   constructor(ceName: string) {
-    super(`Cannot add CE ${ceName}: there is one of this name; change that one, or remove it first`);
+    super(`Cannot add CE ${JSON.stringify(ceName)}: there is one of this name; change that one, or remove it first`);
     this.ceName = ceName;
   }
 }
@@ -42,7 +42,7 @@ export class UnknownCeError extends Error {
   override readonly name = "UnknownCeError";
   readonly ceName: string;
   constructor(ceName: string) {
-    super(`Cannot find CE ${ceName}: no CE has this name; list them to see their names`);
+    super(`Cannot find CE ${JSON.stringify(ceName)}: no CE has this name; list them to see their names`);
     this.ceName = ceName;
   }
 }
@@ -71,14 +71,15 @@ interface Columns {
 }
 
 async function update(transaction: Transaction, ceName: string, change: Columns): Promise<void> {
+  const name = asStored(ceName);
   const { successRate: success_rate, ...rest } = change;
   const changed = await transaction
     .getKysely()
     .updateTable("compute_element")
     // Kysely leaves out what is undefined. The name stands there so that a change of nothing is a statement too, and
     // finds out whether there is such a CE.
-    .set({ name: ceName, success_rate, ...rest })
-    .where("name", "=", ceName)
+    .set({ name, success_rate, ...rest })
+    .where("name", "=", name)
     .returning("name")
     .executeTakeFirst();
   if (changed === undefined) throw new UnknownCeError(ceName);
@@ -108,7 +109,7 @@ export async function disableCe(transaction: Transaction, ceName: string): Promi
  */
 export async function removeCe(transaction: Transaction, ceName: string): Promise<{ readonly activePilots: number }> {
   const { rows } = await sql<{ activePilots: number }>`
-    delete from compute_element where name = ${ceName}
+    delete from compute_element where name = ${asStored(ceName)}
     returning (
       select count(*) from pilot where ce_name = compute_element.name and status in ('SUBMITTED', 'RUNNING')
     ) as "activePilots"`.execute(transaction.getKysely());

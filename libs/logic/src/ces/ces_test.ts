@@ -48,6 +48,25 @@ test("a second CE of the same name is refused, and the first one stays", async (
   t.deepEqual(await database.transaction(listCes), [listed]);
 });
 
+test("a CE is one and the same in whatever case it is written", async (t) => {
+  await using database = await server.open();
+  const shouted = ce.name.toUpperCase();
+  await database.transaction((transaction) => addCe(transaction, { ...ce, name: shouted }));
+  t.deepEqual(await database.transaction(listCes), [listed]);
+  await database.transaction(async (transaction) => {
+    await t.throwsAsync(addCe(transaction, { ...ce, name: "Ce01.cern.CH:9619/condor" }), { instanceOf: CeExistsError });
+    await changeCe(transaction, shouted, { capacity: 9 });
+    await disableCe(transaction, "Ce01.Cern.ch:9619/condor");
+  });
+  t.deepEqual(await database.transaction(listCes), [{ ...listed, capacity: 9, enabled: false }]);
+  await database.transaction((transaction) => enableCe(transaction, shouted));
+  t.deepEqual(await database.transaction((transaction) => removeCe(transaction, shouted)), { activePilots: 0 });
+  const bySql = database.transaction((transaction) =>
+    transaction.execute("insert into compute_element (name, capacity, success_rate) values ('CE02', 1, 1)"),
+  );
+  await t.throwsAsync(bySql, { message: /compute_element_name_check/ });
+});
+
 test("what is done to an unknown CE is refused by its name", async (t) => {
   await using database = await server.open();
   for (const act of [changeCe, enableCe, disableCe, removeCe]) {

@@ -32,14 +32,22 @@ function nameSchema(rule: NameRule): z.ZodString {
   });
 }
 
-/** A CE's name: a host, with port and path where it has them, as in `ce01.cern.ch:9619/condor`. */
+/**
+ * A CE's name: a host, with port and path where it has them, as in `ce01.cern.ch:9619/condor`. Parsing returns it in lower case:
+ * `CE01.CERN.CH` is the same host, and under two names it would be filled twice (decision 46).
+ */
 export const CeName = nameSchema({
   what: "the name of a CE",
   maxLength: 255,
   character: /[A-Za-z0-9._:/@-]/,
   shape: /^[A-Za-z0-9](?:(?:[A-Za-z0-9_:/@-]|\.(?!\.))*[A-Za-z0-9])?$/,
   rule: "it begins and ends with a letter or digit and holds letters, digits, - _ : / @ and single dots, 255 at most",
-});
+}).toLowerCase();
+
+/** The name under which a CE stands in the database. Says nothing of whether it is a name at all. */
+export function asStored(ceName: string): string {
+  return ceName.toLowerCase();
+}
 
 /**
  * A VO's name, which may be a domain, as in `vo.cta.in2p3.fr`. The rule is that of subjects: a name that no task can

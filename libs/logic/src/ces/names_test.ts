@@ -7,6 +7,11 @@ for (const name of ["ce01", "ce01.cern.ch:9619/condor", "ce_1-a.example.org", "u
   });
 }
 
+test("a CE's name is the same host in any case, and is kept in lower case", (t) => {
+  t.is(CeName.parse("CE01.Example.ORG:9619/Condor"), "ce01.example.org:9619/condor");
+  t.regex(CeName.safeParse("CE 01").error?.issues[0]?.message ?? "", /"CE 01"/, "a refusal shows what was given");
+});
+
 const refused: Record<string, string> = {
   "": "it is empty",
   "ce 01": 'it holds " " (U+0020)',

@@ -5,7 +5,8 @@ export const ComputeElement = defineEntity({
   name: "ComputeElement",
   tableName: "compute_element",
   properties: {
-    name: p.text().primary(),
+    /** In lower case, so that no host is there under two names. */
+    name: p.text().primary().check(`name = lower(name collate "C")`),
     /**
      * Slots: how many pilots may be active here at once, of all VOs together. May be set below the active ones; those
      * run on.

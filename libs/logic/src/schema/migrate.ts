@@ -3,6 +3,7 @@ import { MikroORM } from "@mikro-orm/postgresql";
 import type { ClientBase } from "pg";
 import { askOnce, CONNECT_TIMEOUT_MS, type ServerAddress } from "../database/ask_once.ts";
 import { entities } from "../entities/all.ts";
+import { KEEP_SETTING } from "./m0002_ce_names.ts";
 import { MIGRATION_TABLE, migrations } from "./migration_list.ts";
 
 /** Any number that nobody else uses as an advisory lock in this database. */
@@ -18,14 +19,21 @@ async function takeLock(client: ClientBase): Promise<void> {
   await client.query("select pg_advisory_lock($1)", [MIGRATION_LOCK]);
 }
 
+/** What an operator decides about a migration. */
+export interface MigrateOptions {
+  /** Of CEs whose names differ by case only, those that stay. */
+  readonly keepCes?: readonly string[];
+}
+
 /**
  * Brings the schema up to date, and answers the names of the migrations that it applied. All of them are one
  * transaction.
  *
  * Any number of processes may do it at once: one works, the others wait for it and find nothing left to do. The
- * database itself must exist. Throws `DatabaseGoneError`, `DatabaseTooOldError`, and what the server reports.
+ * database itself must exist. Throws `CeNamesCollideError`, `DatabaseGoneError`, `DatabaseTooOldError`, and what the server
+ * reports.
  */
-export async function migrate(url: string): Promise<readonly string[]> {
+export async function migrate(url: string, { keepCes = [] }: MigrateOptions = {}): Promise<readonly string[]> {
   const address: ServerAddress = {
     connectionString: url,
     application_name: "muster migrate",
@@ -44,7 +52,10 @@ export async function migrate(url: string): Promise<readonly string[]> {
       max: 1,
       idleTimeoutMillis: 0,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-      onConnect: takeLock,
+      async onConnect(client: ClientBase) {
+        await takeLock(client);
+        await client.query("select set_config($1, $2, false)", [KEEP_SETTING, JSON.stringify(keepCes)]);
+      },
     },
   });
   try {

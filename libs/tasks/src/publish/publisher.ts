@@ -66,20 +66,30 @@ export function versionOf({ payloadVersion = 1 }: PublishableTask): Pick<Spawned
   return payloadVersion === 1 ? {} : { payloadVersion };
 }
 
-/** Checks a payload and its size for `task`; answers it with that size, bytes of JSON. Throws `PayloadRefusedError`. */
+/** A payload that its task takes. */
+export interface CheckedPayload {
+  /** As it was given: this is what is sent, and what tells a repeat from another task. */
+  readonly payload: JsonObject;
+  /** As the task's schema returned it: this is what runs. */
+  readonly parsed: JsonObject;
+  /** Of `payload`, bytes of JSON. */
+  readonly size: number;
+}
+
+/** Checks a payload and its size for `task`. Throws `PayloadRefusedError`. */
 export async function checkedPayload<Payload extends JsonObject>(
   task: PublishableTask<Payload>,
   payload: Payload | undefined,
   maxBytes: number,
-): Promise<{ readonly payload: JsonObject; readonly size: number }> {
+): Promise<CheckedPayload> {
   const given = payload ?? {};
   const problem = sizeProblem(given);
   if (problem !== undefined) throw new PayloadRefusedError(task.name, problem);
-  await checkPayload(task, given);
+  const parsed = await checkPayload(task, given);
   const size = Buffer.byteLength(JSON.stringify(given));
   if (size > maxBytes)
     throw new PayloadRefusedError(task.name, `it has ${size} bytes of JSON; ${maxBytes} are the limit`);
-  return { payload: given, size };
+  return { payload: given, parsed, size };
 }
 
 /** The largest payload that `broker` takes, bytes of JSON. */

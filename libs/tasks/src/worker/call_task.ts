@@ -75,7 +75,7 @@ export async function callTask<Transaction = undefined, Deps = undefined>(
 ): Promise<Called> {
   const { broker, nats, task, highestFence, lockTtlMs, signal } = options;
   const vo = voFor(task, options.vo);
-  const { payload } = await checkedPayload(task, options.payload, maxPayloadBytes(broker));
+  const { payload: sent, parsed: payload } = await checkedPayload(task, options.payload, maxPayloadBytes(broker));
   const ledger = ledgerFor(task, broker, options.ledger as UnitOfWork<unknown> | undefined);
   const taskId = `call-${randomUUID()}`;
   await using keeper = await openKeeper({ ...nats, name: `${taskId} keeper`, observer: broker.observer });
@@ -89,7 +89,7 @@ export async function callTask<Transaction = undefined, Deps = undefined>(
   const keys = task.locks(payload as never, vo).map((lock) => lock.key);
   const leases = keys.length === 0 ? [] : await takeLocks(locks, { keys, taskId, timeoutMs: task.timeoutMs, signal });
   try {
-    const row = await runHere({ ...options, vo, payload, taskId, ledger, leases });
+    const row = await runHere({ ...options, vo, payload, sent, taskId, ledger, leases });
     await publishSpawned(broker, taskId, row.spawned);
     if (row.spawned.length > 0) await ledger.markPublished(taskId);
     return { taskId, result: row.result, spawned: row.spawned.map((child) => child.taskId) };
@@ -107,7 +107,9 @@ interface Here {
   readonly broker: Broker;
   readonly task: TaskOver<never>;
   readonly vo: string;
+  /** As the task's schema returned it. */
   readonly payload: JsonObject;
+  readonly sent: JsonObject;
   readonly taskId: string;
   readonly ledger: UnitOfWork<unknown>;
   readonly leases: readonly Lease[];
@@ -115,12 +117,13 @@ interface Here {
   deps?(input: DepsInput<never>): unknown;
 }
 
-async function runHere({ broker, task, vo, payload, taskId, ledger, leases, signal, deps }: Here): Promise<OutcomeRow> {
+async function runHere(here: Here): Promise<OutcomeRow> {
+  const { broker, task, vo, payload, sent, taskId, ledger, leases, signal, deps } = here;
   const started = performance.now();
   const running = new RunningAttempt({
     definition: task,
     payload,
-    sent: payload,
+    sent,
     vo,
     taskId,
     attempt: 1,

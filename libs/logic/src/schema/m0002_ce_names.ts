@@ -1,0 +1,68 @@
+import { Migration } from "@mikro-orm/migrations";
+import * as z from "zod";
+
+const Hosts = z.array(z.object({ names: z.array(z.string()) }));
+const Kept = z.tuple([z.object({ keep: z.string() })]);
+
+/** A name as a shell takes it. */
+function asWord(name: string): string {
+  return /^[A-Za-z0-9._:/@-]+$/.test(name) ? name : JSON.stringify(name);
+}
+
+/** CEs whose names differ by case only. They are one host, and only its operator knows which of the rows is right. */
+export class CeNamesCollideError extends Error {
+  override readonly name = "CeNamesCollideError";
+  /** The names of each host. */
+  readonly hosts: readonly (readonly string[])[];
+  constructor(hosts: readonly (readonly string[])[]) {
+    const list = hosts.map((names) => names.map((name) => JSON.stringify(name)).join(" and ")).join("; ");
+    const keep = hosts.map(([name = ""]) => `--keep-ce ${asWord(name)}`).join(" ");
+    super(
+      `Cannot bring the schema up to date: CEs ${list} differ by case only, so they are one host; nothing was changed; ` +
+        `say which one stays, as in \`muster migrate ${keep}\` or \`muster up ${keep}\`: ` +
+        "the others are removed, and their pilots count for the one that stays",
+    );
+    this.hosts = hosts;
+  }
+}
+
+/** The session's setting that names the CEs to keep, as a JSON array. */
+export const KEEP_SETTING = "muster.keep_ces";
+
+/**
+ * Writes the names of CEs in lower case and keeps them so (decision 46).
+ *
+ * Throws {@linkcode CeNamesCollideError} where names differ by case only, unless the session says which of them stays.
+ */
+export class LowerCeNames extends Migration {
+  override async up(): Promise<void> {
+    // Submissions lock their CE's row: those under way are waited for, and later ones see the new name.
+    await this.execute("lock table compute_element in exclusive mode");
+    await this.#removeDoubles();
+    this.addSql(`update compute_element set name = lower(name collate "C") where name <> lower(name collate "C")`);
+    this.addSql(`update pilot set ce_name = lower(ce_name collate "C") where ce_name <> lower(ce_name collate "C")`);
+    this.addSql(
+      `update pilot_request set ce_name = lower(ce_name collate "C") where ce_name <> lower(ce_name collate "C")`,
+    );
+    // With the primary key it keeps names apart without case.
+    this.addSql(
+      `alter table compute_element add constraint compute_element_name_check check (name = lower(name collate "C"))`,
+    );
+  }
+
+  async #removeDoubles(): Promise<void> {
+    const found = await this.execute(`
+      select array_agg(name order by name) as names from compute_element
+      group by lower(name collate "C") having count(*) > 1 order by min(name)`);
+    const hosts = Hosts.parse(found);
+    if (hosts.length === 0) return;
+    const setting = `select coalesce(nullif(current_setting('${KEEP_SETTING}', true), ''), '[]') as keep`;
+    const [{ keep: json }] = Kept.parse(await this.execute(setting));
+    const keep: readonly string[] = JSON.parse(json);
+    const open = hosts.filter(({ names }) => names.filter((name) => keep.includes(name)).length !== 1);
+    if (open.length > 0) throw new CeNamesCollideError(open.map(({ names }) => names));
+    for (const name of hosts.flatMap(({ names }) => names)) {
+      if (!keep.includes(name)) await this.execute("delete from compute_element where name = ?", [name]);
+    }
+  }
+}
