@@ -3,6 +3,14 @@ import { Command } from "commander";
 import { type OutputOptions, print } from "./print/output.ts";
 import { locateDatabase } from "./run/servers.ts";
 
+/** What `--keep-ce` is, here and of `muster up`. */
+export const KEEP_CE_HELP = "of CEs whose names differ by case only, the one that stays; may be given several times";
+
+/** As it was stored, and so unlike other names not brought to lower case. */
+export function collect(name: string, before: readonly string[] = []): readonly string[] {
+  return [...before, name];
+}
+
 const EXAMPLE = `
 Example:
   DATABASE_URL=postgres://muster:secret@db.example.org/muster muster migrate`;
@@ -11,10 +19,11 @@ Example:
 export function migrateCommand(): Command {
   return new Command("migrate")
     .description("create the database's tables, or bring them up to date; harmless when they are, and while apps run")
+    .option("--keep-ce <name>", KEEP_CE_HELP, collect)
     .option("--json", "print JSON")
     .addHelpText("after", EXAMPLE)
-    .action(async (options: OutputOptions) => {
-      const applied = await migrate(await locateDatabase());
+    .action(async ({ keepCe = [], ...options }: OutputOptions & { readonly keepCe?: readonly string[] }) => {
+      const applied = await migrate(await locateDatabase(), { keepCes: keepCe });
       print({ applied }, options, () =>
         applied.length === 0 ? "the schema is up to date" : `applied ${applied.join(", ")}`,
       );

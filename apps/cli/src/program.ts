@@ -1,3 +1,4 @@
+import { escapeControlsInLines } from "@muster/service";
 import { Command } from "commander";
 import { readFileSync } from "node:fs";
 import { ceCommand } from "./ce/command.ts";
@@ -14,11 +15,11 @@ const NOTES = `
 NATS_URL, NATS_CREDS and DATABASE_URL say where the servers are. Where they do not, those of a \`muster up\` are used that runs in this
 folder or above, or on the data folder MUSTER_DATA_DIR.
 
-Exit codes: 0 done, 1 failed, 2 the command line is wrong. With --json standard output holds one JSON document or nothing.`;
+Exit codes: 0 done, 1 failed, 2 the command line or a setting is wrong. With --json standard output holds one JSON document or nothing.`;
 
-/** Makes commander throw in place of ending the process, in every command below too. */
+/** Makes commander throw in place of ending the process, and escape what it repeats of the command line, in every command below too. */
 function throwing(command: Command): Command {
-  command.exitOverride();
+  command.exitOverride().configureOutput({ outputError: (text, write) => write(escapeControlsInLines(text)) });
   for (const each of command.commands) throwing(each);
   return command;
 }

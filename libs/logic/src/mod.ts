@@ -12,6 +12,7 @@ export {
   addCe,
   type CeChange,
   CeExistsError,
+  ceSettings,
   changeCe,
   disableCe,
   enableCe,

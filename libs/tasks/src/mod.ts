@@ -45,6 +45,7 @@ export { PayloadRefusedError } from "./definition/payload.ts";
 export { LeaseLostError } from "./locks/lease.ts";
 export { type BrokerOptions, openBroker } from "./locks/open_broker.ts";
 export {
+  checkPublishable,
   createPublisher,
   type Publisher,
   type PublishOptions,
@@ -56,9 +57,10 @@ export { findStored, listWaiting, type Waiting } from "./publish/waiting.ts";
 export { measureClock } from "./schedule/broker_clock.ts";
 export { type ScheduleTarget, withSchedule, withScheduleSwitched } from "./schedule/change_schedule.ts";
 export { findLeader } from "./schedule/leadership.ts";
-export { pauseSchedule, type PauseTarget, resumeSchedule } from "./schedule/pauses.ts";
+export { type PauseNote, pauseSchedule, type PauseTarget, resumeSchedule } from "./schedule/pauses.ts";
 export type { Chore } from "./schedule/repeat.ts";
 export { runScheduler, type SchedulerOptions, type SchedulerRole } from "./schedule/run_scheduler.ts";
+export { type ScheduleInForce, schedulesInForce } from "./schedule/in_force.ts";
 export { type ScheduleRow, scheduleTable, type TableOptions } from "./schedule/schedule_table.ts";
 export { type RunningScheduler, startScheduler, type StartSchedulerOptions } from "./schedule/start_scheduler.ts";
 export { listUnknownTasks, type UnknownTask } from "./schedule/unknown_tasks.ts";
@@ -80,6 +82,7 @@ export { connectNats, ServerTooOldError, withoutSecrets } from "./wire/connectio
 export { type Incident, listIncidents } from "./wire/incidents.ts";
 export { inspectStreams, type StreamState } from "./wire/inspect_streams.ts";
 export { describeDifference, type Difference } from "./wire/settings_check.ts";
-export { checkTaskName, checkVoName, InvalidNameError, NO_VO } from "./wire/names.ts";
+export { checkTaskId } from "./wire/delivery.ts";
+export { checkInstanceName, checkTaskName, checkVoName, InvalidNameError, NO_VO } from "./wire/names.ts";
 export { type Observer, silentObserver, type Step, type StepName } from "./wire/observer.ts";
 export { PublishUnknownError } from "./wire/publish_surely.ts";

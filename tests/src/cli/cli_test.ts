@@ -23,8 +23,8 @@ test("migrate makes the schema once, and whoever comes before it is told", async
   const cli = await openCli(await server.createEmptyUrl());
   const early = await cli.run("ce", "list");
   t.is(early.code, 1);
-  t.regex(early.errors, /lacks 0001_tables; run `muster migrate`/);
-  t.deepEqual(await cli.json("migrate"), { applied: ["0001_tables"] });
+  t.regex(early.errors, /lacks 0001_tables, .*; run `muster migrate`/);
+  t.deepEqual(await cli.json("migrate"), { applied: ["0001_tables", "0002_ce_names"] });
   t.deepEqual(await cli.json("migrate"), { applied: [] });
 });
 
@@ -51,25 +51,25 @@ test("a CE is added, changed, disabled, enabled, listed and removed", async (t) 
 test("what cannot be is refused in one line, with the value, and nothing on standard output", async (t) => {
   const cli = await openCli();
   const refused: readonly (readonly [code: number, error: RegExp, ...args: string[]])[] = [
-    [1, /"ce 1".*" " \(U\+0020\)/, "ce", "add", "ce 1", "--capacity", "1", "--json"],
+    [2, /"ce 1".*" " \(U\+0020\)/, "ce", "add", "ce 1", "--capacity", "1", "--json"],
     [2, /--capacity/, "ce", "add", "ce1", "--json"],
     [2, /no task "Nope"; there are MyCheckPilotsTask/, "task", "publish", "Nope", "--json"],
     [2, /no JSON/, "task", "publish", "MyPilotTask", "{", "--vo", "lhcb", "--json"],
-    [1, /ceName/, "task", "publish", "MyPilotTask", "{}", "--vo", "lhcb", "--json"],
+    [2, /ceName/, "task", "publish", "MyPilotTask", "{}", "--vo", "lhcb", "--json"],
     [
       1,
       /"zzz" is not configured \(there are .*lhcb.*muster vo add zzz/,
       "task",
       "publish",
       "MyPilotTask",
-      "{}",
+      '{"ceName":"ce01"}',
       "--vo",
       "zzz",
     ],
     [1, /"zzz" is not configured \(there are .*lhcb.*; nothing was removed/, "vo", "remove", "zzz"],
     [1, /"zzz" is not configured/, "schedule", "pause", "MyCheckPilotsTask", "--vo", "zzz", "--json"],
     [
-      2,
+      1,
       /MyCheckPilotsTask of lhcb has no schedule instance "zzz"; there are default/,
       "schedule",
       "pause",
@@ -79,10 +79,10 @@ test("what cannot be is refused in one line, with the value, and nothing on stan
       "--instance",
       "zzz",
     ],
-    [2, /has no schedule instance "default"; there is none/, "schedule", "pause", "MyCheckPilotsTask", "--vo", "_"],
+    [2, /"_" as VO name/, "schedule", "pause", "MyCheckPilotsTask", "--vo", "_"],
     [2, /no task "Nope"/, "schedule", "list", "--task", "Nope", "--json"],
     [1, /dead letter 4711/, "dead", "show", "4711", "--json"],
-    [1, /neither "every" nor "cron"/, "schedule", "set", "MyCheckPilotsTask", "evry 5s"],
+    [2, /neither "every" nor "cron"/, "schedule", "set", "MyCheckPilotsTask", "evry 5s"],
     [2, /unknown command/, "bogus"],
   ];
   const ended = await Promise.all(refused.map(([, , ...args]) => cli.run(...args)));
@@ -166,7 +166,7 @@ test("schedules are listed with their next times, changed, reset, paused and res
     schedule: "every 10s",
   });
   await cli.json("schedule", "pause", ...target, "--reason", "maintenance");
-  t.like(await stateOf("MyCheckPilotsTask"), { schedule: "every 10s", state: "paused" });
+  t.like(await stateOf("MyCheckPilotsTask"), { schedule: "every 10s", state: "paused", next: [] });
   t.like(await cli.json("schedule", "resume", ...target), { paused: false, wasPaused: true });
   t.is(
     (await cli.run("schedule", "resume", ...target)).output,
@@ -207,6 +207,14 @@ test("dead letters are listed, shown with their payload, and requeued by their s
   t.is(first?.taskId, "dead-1 <b>");
   const page = await cli.run("dead", "list", ...filter, "--limit", "2");
   t.regex(page.output, new RegExp(`2 dead letters of 4; more with --after ${letters[1]?.sequence}`));
+  const second = ["dead", "list", ...filter, "--limit", "2", "--after", String(letters[1]?.sequence)];
+  t.regex((await cli.run(...second)).output, /2 dead letters of 4; there is no more behind them\n$/);
+  t.like(await cli.json(...second), { total: 4, next: null });
+  const end = String(last?.sequence);
+  t.is(
+    (await cli.run("dead", "list", ...filter, "--after", end)).output,
+    `There is no dead letter of "CliGreetTask" behind ${end}: all 4 lie before it\n`,
+  );
   const shown = await cli.run("dead", "show", String(last?.sequence));
   t.false(shown.output.includes(red));
   t.like(await cli.json("dead", "show", String(last?.sequence)), { body: red, taskId: "dead-escape" });

@@ -10,10 +10,12 @@ import {
   removeCe,
   type Transaction,
 } from "@muster/logic";
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
 import { count, type OutputOptions, print, tableText } from "../print/output.ts";
 import { UsageError } from "../run/failure.ts";
 import { withDatabase } from "../run/servers.ts";
+import { parseCapacity, parseCe, parseSuccessRate, parseVo, several } from "../run/values.ts";
+import { warnOfUnknownVos } from "./unknown_vos.ts";
 
 const EXAMPLES = `
 Examples:
@@ -22,16 +24,6 @@ Examples:
   muster ce change ce02.example.org --capacity 20 --all-vos
   muster ce disable ce02.example.org
   muster ce list --json`;
-
-/** Reads a decimal number. Whether it is in range is logic's to say. */
-function parseNumber(text: string): number {
-  if (/^-?\d{1,9}(\.\d+)?$/.test(text)) return Number(text);
-  throw new InvalidArgumentError("Write a number, as 200 or 0.95.");
-}
-
-function collect(value: string, before: readonly string[] = []): readonly string[] {
-  return [...before, value];
-}
 
 interface AddOptions extends OutputOptions {
   readonly capacity: number;
@@ -53,7 +45,7 @@ function rowOf({ name, enabled, capacity, active, done, failed, successRate, vos
 }
 
 function showCes(ces: readonly CeOverview[]): string {
-  if (ces.length === 0) return "There is no CE yet; add one with `muster ce add`";
+  if (ces.length === 0) return "There is no CE; add one with `muster ce add`";
   return tableText(["CE", "STATE", "#CAPACITY", "#ACTIVE", "#DONE", "#FAILED", "#SUCCESS RATE", "VOS"], ces.map(rowOf));
 }
 
@@ -88,31 +80,33 @@ function changeOf({ capacity, successRate, vo, allVos }: ChangeOptions): CeChang
 function addCommand(): Command {
   return new Command("add")
     .description("add a CE")
-    .argument("<name>", "host, or host:port/queue")
-    .requiredOption("--capacity <slots>", "pilots that may be active at once, of all VOs together", parseNumber)
-    .option("--success-rate <share>", "share of pilots that end well, 0 to 1", parseNumber, 1)
-    .option("--vo <vo>", "a VO that may submit; may be given several times (default: all may)", collect)
+    .argument("<name>", "host, or host:port/queue; kept in lower case", parseCe)
+    .requiredOption("--capacity <slots>", "pilots that may be active at once, of all VOs together", parseCapacity)
+    .option("--success-rate <share>", "share of pilots that end well, 0 to 1", parseSuccessRate, 1)
+    .option("--vo <vo>", "a VO that may submit; may be given several times (default: all may)", several(parseVo))
     .option("--disabled", "let no pilot in yet")
     .option("--json", "print JSON")
     .action(async (name: string, options: AddOptions) => {
       const { capacity, successRate, vo, disabled = false } = options;
       const vos = vo === undefined ? null : [...vo];
       await change(name, options, (to) => addCe(to, { name, capacity, successRate, vos, enabled: !disabled }));
+      await warnOfUnknownVos(name, vo);
     });
 }
 
 function changeCommand(): Command {
   return new Command("change")
     .description("change a CE's capacity, success rate or VOs; what is left out stays")
-    .argument("<name>")
-    .option("--capacity <slots>", "may be lowered below the active pilots: those run on", parseNumber)
-    .option("--success-rate <share>", "0 to 1", parseNumber)
-    .option("--vo <vo>", "a VO that may submit; may be given several times", collect)
+    .argument("<name>", "as `muster ce list` shows it, in any case", parseCe)
+    .option("--capacity <slots>", "may be lowered below the active pilots: those run on", parseCapacity)
+    .option("--success-rate <share>", "0 to 1", parseSuccessRate)
+    .option("--vo <vo>", "a VO that may submit; may be given several times", several(parseVo))
     .option("--all-vos", "every VO may submit")
     .option("--json", "print JSON")
     .action(async (name: string, options: ChangeOptions) => {
       const wanted = changeOf(options);
       await change(name, options, (to) => changeCe(to, name, wanted));
+      await warnOfUnknownVos(name, options.vo);
     });
 }
 
@@ -120,7 +114,7 @@ function switchCommand(verb: "enable" | "disable", description: string): Command
   const work = verb === "enable" ? enableCe : disableCe;
   return new Command(verb)
     .description(description)
-    .argument("<name>")
+    .argument("<name>", "as `muster ce list` shows it, in any case", parseCe)
     .option("--json", "print JSON")
     .action(async (name: string, options: OutputOptions) => {
       await change(name, options, (to) => work(to, name));
@@ -130,7 +124,7 @@ function switchCommand(verb: "enable" | "disable", description: string): Command
 function removeCommand(): Command {
   return new Command("remove")
     .description("remove a CE; its pilots stay as history")
-    .argument("<name>")
+    .argument("<name>", "as `muster ce list` shows it, in any case", parseCe)
     .option("--json", "print JSON")
     .action(async (name: string, options: OutputOptions) => {
       const removed = await withDatabase((database) => database.transaction((from) => removeCe(from, name)));

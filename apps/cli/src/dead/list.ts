@@ -1,4 +1,4 @@
-import { countDeadLetters, type DeadFilter, deadLetters, type StoredDeadLetter } from "@muster/tasks";
+import { type Broker, countDeadLetters, type DeadFilter, deadLetters, type StoredDeadLetter } from "@muster/tasks";
 import { Command, InvalidArgumentError } from "commander";
 import { count, type OutputOptions, print, tableText } from "../print/output.ts";
 import { withBroker } from "../run/servers.ts";
@@ -21,13 +21,22 @@ function parseLimit(text: string): number {
   throw new InvalidArgumentError("A limit is a whole number from 1 to 999999.");
 }
 
-function showNone({ task, vo }: DeadFilter, total: number): string {
-  if (total > 0) return "There is none behind that one";
-  const which = [task, vo].map((name) => (name === undefined ? "" : ` of ${JSON.stringify(name)}`)).join("");
-  return `There is no dead letter${which}`;
+interface Page {
+  readonly letters: readonly StoredDeadLetter[];
+  /** How many match in all, before and behind this page too. */
+  readonly total: number;
+  /** What to give as `--after` for the next page; null: there is none. */
+  readonly next: number | null;
 }
 
-function show(letters: readonly StoredDeadLetter[], total: number): string {
+function showNone({ task, vo }: DeadFilter, after: number, total: number): string {
+  const which = [task, vo].map((name) => (name === undefined ? "" : ` of ${JSON.stringify(name)}`)).join("");
+  if (after === 0) return `There is no dead letter${which}`;
+  const all = total === 0 ? "there is none at all" : `all ${total.toLocaleString("en")} lie before it`;
+  return `There is no dead letter${which} behind ${after}: ${all}`;
+}
+
+function show({ letters, total, next }: Page, after: number): string {
   const table = tableText(
     ["#SEQUENCE", "DEAD AT", "TASK", "VO", "TASK ID", "#ATTEMPT", "REASON"],
     letters.map((letter) => [
@@ -35,9 +44,25 @@ function show(letters: readonly StoredDeadLetter[], total: number): string {
       ...[String(letter.attempt), letter.reason],
     ]),
   );
-  const last = letters.at(-1)?.sequence ?? 0;
-  const more = letters.length < total ? `; more with --after ${last}` : "";
+  const end = after > 0 ? "; there is no more behind them" : "";
+  const more = next === null ? end : `; more with --after ${next}`;
   return `${table}\n\n${count(letters.length, "dead letter")} of ${total.toLocaleString("en")}${more}`;
+}
+
+async function readPage(
+  broker: Broker,
+  filter: DeadFilter,
+  { after, limit }: { readonly after: number; readonly limit: number },
+): Promise<Page> {
+  const letters: StoredDeadLetter[] = [];
+  let hasMore = false;
+  for await (const letter of deadLetters(broker, filter, { after, headersOnly: true })) {
+    hasMore = letters.length === limit;
+    if (hasMore) break;
+    letters.push(letter);
+  }
+  const next = hasMore ? (letters.at(-1)?.sequence ?? null) : null;
+  return { letters, total: await countDeadLetters(broker, filter), next };
 }
 
 /** `muster dead list`. */
@@ -52,16 +77,10 @@ export function listDeadCommand(): Command {
     .addHelpText("after", EXAMPLES)
     .action(async ({ task, vo, after = 0, limit, ...options }: ListOptions) => {
       const filter = { task, vo };
-      const { letters, total } = await withBroker(async (broker) => {
-        const found: StoredDeadLetter[] = [];
-        for await (const letter of deadLetters(broker, filter, { after, headersOnly: true })) {
-          found.push(letter);
-          if (found.length >= limit) break;
-        }
-        return { letters: found, total: await countDeadLetters(broker, filter) };
-      });
-      print({ total, letters: letters.map(letterJson) }, options, () =>
-        letters.length === 0 ? showNone(filter, total) : show(letters, total),
+      const page = await withBroker((broker) => readPage(broker, filter, { after, limit }));
+      const { letters, total, next } = page;
+      print({ total, next, letters: letters.map(letterJson) }, options, () =>
+        letters.length === 0 ? showNone(filter, after, total) : show(page, after),
       );
     });
 }

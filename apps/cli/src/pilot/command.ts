@@ -2,6 +2,7 @@ import { getPilotShares, type PilotShare } from "@muster/logic";
 import { Command } from "commander";
 import { type OutputOptions, print, tableText } from "../print/output.ts";
 import { withDatabase } from "../run/servers.ts";
+import { parseCe, parseVo } from "../run/values.ts";
 
 const EXAMPLES = `
 Examples:
@@ -36,8 +37,8 @@ export function pilotCommand(): Command {
   return new Command("pilot").description("pilots: summary").addCommand(
     new Command("summary")
       .description("count pilots by CE, VO and status")
-      .option("--vo <vo>", "only this VO's")
-      .option("--ce <name>", "only those at this CE")
+      .option("--vo <vo>", "only this VO's", parseVo)
+      .option("--ce <name>", "only those at this CE, in any case", parseCe)
       .option("--json", "print JSON")
       .addHelpText("after", EXAMPLES)
       .action(async (options: SummaryOptions) => {

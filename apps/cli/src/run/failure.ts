@@ -1,8 +1,8 @@
-import { redactUrls } from "@muster/service";
+import { escapeControlsInLines, InvalidSettingsError, redactUrls } from "@muster/service";
 import { CommanderError } from "commander";
 import { ZodError } from "zod";
 
-/** The command line cannot be carried out as it was written. The process exits with 2. */
+/** The command line is wrong by itself, whatever the servers hold. The process exits with 2. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }
@@ -21,10 +21,18 @@ export function describeFailure(error: unknown): string {
   return redactUrls(error instanceof Error ? error.message : String(error));
 }
 
-/** The exit code for an error: 2 for a command that cannot be, 1 for one that did not succeed, 0 where only help was asked for. */
+/** Writes on standard error. What comes from others cannot act on the terminal. */
+export function complain(text: string): void {
+  console.error(escapeControlsInLines(text));
+}
+
+/**
+ * The exit code for an error: 2 for a command line or a setting that is wrong by itself, 1 for a command that did not succeed, 0 where
+ * only help was asked for.
+ */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-  return error instanceof UsageError ? 2 : 1;
+  return error instanceof UsageError || error instanceof InvalidSettingsError ? 2 : 1;
 }
 
 /** Whether the user has been told already. */

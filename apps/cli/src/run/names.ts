@@ -1,5 +1,5 @@
 import { pilotTasks } from "@muster/pilot-tasks";
-import { type Configuration, NO_VO } from "@muster/tasks";
+import { type Configuration, NO_VO, type PublishableTask } from "@muster/tasks";
 import { UsageError } from "./failure.ts";
 
 /** A task that this program knows. */
@@ -16,6 +16,13 @@ export function taskNamed(name: string): KnownTask {
   if (task !== undefined) return task;
   const names = pilotTasks.map((each) => each.name).join(", ");
   throw new UsageError(`There is no task ${JSON.stringify(name)}; there are ${names}`);
+}
+
+/** Throws {@linkcode UsageError} unless `vo` is given where the task is per VO, and only there. */
+export function checkVoFits({ name, per }: Pick<PublishableTask, "name" | "per">, vo: string | undefined): void {
+  const isGiven = vo !== undefined && vo !== NO_VO;
+  if (per === "vo" && !isGiven) throw new UsageError(`${name} is per VO; name one with --vo`);
+  if (per === "all" && isGiven) throw new UsageError(`${name} is not per VO; leave --vo out`);
 }
 
 /** What is wrong with `vo` where no such VO is active. */

@@ -1,12 +1,13 @@
 import { type Database, getHighestFence, openDatabase, requireMigrated } from "@muster/logic";
 import { locateServer, readSettings } from "@muster/service";
 import { type Broker, connectNats, openBroker, type Observer } from "@muster/tasks";
+import { complain } from "./failure.ts";
 
 const NAME = "muster";
 
 /** What goes on beside the command's answer belongs on standard error. */
 const onStandardError: Observer = {
-  alarm: (message) => console.error(message),
+  alarm: (message) => complain(message),
   note() {},
   step() {},
 };

@@ -1,9 +1,21 @@
-import { changeConfiguration, type Configuration, withSchedule, withScheduleSwitched } from "@muster/tasks";
+import {
+  changeConfiguration,
+  type Configuration,
+  InvalidScheduleError,
+  NO_VO,
+  parseSchedule,
+  printSchedule,
+  type ScheduleInForce,
+  schedulesInForce,
+  withSchedule,
+  withScheduleSwitched,
+} from "@muster/tasks";
 import { Command } from "commander";
 import { type OutputOptions, print } from "../print/output.ts";
 import { UsageError } from "../run/failure.ts";
 import { checkActive, taskNamed } from "../run/names.ts";
 import { withBroker } from "../run/servers.ts";
+import { parseVo } from "../run/values.ts";
 
 interface TargetOptions extends OutputOptions {
   readonly vo?: string;
@@ -19,25 +31,59 @@ export function checkTarget(name: string, vo: string | undefined): void {
 async function change(task: string, options: TargetOptions, to: (now: Configuration) => Configuration): Promise<void> {
   const { vo } = options;
   checkTarget(task, vo);
-  const { tasks } = await withBroker((broker) =>
+  const configuration = await withBroker((broker) =>
     changeConfiguration(broker, (now) => {
       checkActive(now, vo);
       return to(now);
     }),
   );
+  const { tasks } = configuration;
   const settings = vo === undefined ? tasks[task] : tasks[task]?.vos?.[vo];
   const { enabled = true, schedule = null } = settings ?? {};
-  print({ task, vo: vo ?? null, enabled, schedule }, options, () => {
-    const what = `${task}${vo === undefined ? "" : ` of ${vo}`}`;
-    return enabled ? `${what}: ${schedule ?? "the schedule of its definition"}` : `${what}: switched off`;
+  const inForce = schedulesInForce(taskNamed(task), configuration).filter((each) => each.vo === (vo ?? each.vo));
+  print({ task, vo: vo ?? null, enabled, schedule, inForce }, options, () =>
+    inForce.length === 0
+      ? `${task}: it is per VO and there is none yet, so nothing comes; see \`muster vo add\``
+      : describeInForce(task, inForce),
+  );
+}
+
+/** Most VOs that are named. */
+const NAMED_VOS = 20;
+
+/** One line for each schedule, with the VOs that have it: `MyCheckPilotsTask of lhcb, atlas: every 10s`. */
+function describeInForce(task: string, inForce: readonly ScheduleInForce[]): string {
+  const lines = [...Map.groupBy(inForce, ({ schedule }) => schedule)].map(([schedule, those]) => {
+    const vos = those.map(({ vo }) => vo).filter((vo) => vo !== NO_VO);
+    const more = vos.length > NAMED_VOS ? ` and ${vos.length - NAMED_VOS} more` : "";
+    const whose = vos.length === 0 ? "" : ` of ${vos.slice(0, NAMED_VOS).join(", ")}${more}`;
+    return `${task}${whose}: ${schedule === "off" ? "switched off" : schedule}`;
   });
+  return lines.join("\n");
+}
+
+/** The schedule's text, of however many words the shell made of it. Throws {@linkcode UsageError} where it is none. */
+function scheduleText(words: readonly string[]): string {
+  const text = words.join(" ");
+  if (words.length > 1 && words[0] !== "every") {
+    throw new UsageError(
+      `Cannot read the schedule: it came as ${words.length} words; put it into quotes, as "cron 0 6 * * *", ` +
+        "lest the shell make names of files of its stars",
+    );
+  }
+  try {
+    return printSchedule(parseSchedule(text));
+  } catch (error) {
+    if (error instanceof InvalidScheduleError) throw new UsageError(error.message);
+    throw error;
+  }
 }
 
 function targeted(name: string, description: string): Command {
   return new Command(name)
     .description(description)
     .argument("<task>")
-    .option("--vo <vo>", "only for this VO")
+    .option("--vo <vo>", "only for this VO", parseVo)
     .option("--json", "print JSON");
 }
 
@@ -46,15 +92,19 @@ export function changeScheduleCommands(): readonly Command[] {
   const set = new Command("set")
     .description("give a task another schedule than its definition's")
     .argument("<task>")
-    .argument("<schedule>", '"every 30s", or "cron 0 6 * * * Europe/Zurich" (zone optional, default UTC)')
-    .option("--vo <vo>", "only for this VO")
+    .argument("<schedule...>", '"every 30s", or "cron 0 6 * * * Europe/Zurich" (zone optional, default UTC), in quotes')
+    .option("--vo <vo>", "only for this VO", parseVo)
     .option("--json", "print JSON")
-    .action((task: string, text: string, options: TargetOptions) =>
-      change(task, options, (now) => withSchedule(now, { task, vo: options.vo }, text)),
-    );
-  const reset = targeted("reset", "go back to the definition's schedule").action(
-    (task: string, options: TargetOptions) =>
-      change(task, options, (now) => withSchedule(now, { task, vo: options.vo }, undefined)),
+    .action(async (task: string, words: readonly string[], options: TargetOptions) => {
+      checkTarget(task, options.vo);
+      const text = scheduleText(words);
+      await change(task, options, (now) => withSchedule(now, { task, vo: options.vo }, text));
+    });
+  const reset = targeted(
+    "reset",
+    "take this override back: a VO goes back to the task's schedule, a task to its definition's",
+  ).action((task: string, options: TargetOptions) =>
+    change(task, options, (now) => withSchedule(now, { task, vo: options.vo }, undefined)),
   );
   const enable = targeted("enable", "switch a schedule on again").action((task: string, options: TargetOptions) =>
     change(task, options, (now) => withScheduleSwitched(now, { task, vo: options.vo }, "on")),

@@ -1,9 +1,10 @@
 import { pilotTasks } from "@muster/pilot-tasks";
-import { measureClock, readConfiguration, type ScheduleRow, scheduleTable } from "@muster/tasks";
+import { measureClock, type PauseNote, readConfiguration, type ScheduleRow, scheduleTable } from "@muster/tasks";
 import { Command, InvalidArgumentError } from "commander";
 import { type OutputOptions, print, tableText } from "../print/output.ts";
 import { taskNamed } from "../run/names.ts";
 import { withBroker } from "../run/servers.ts";
+import { parseVoOrNone } from "../run/values.ts";
 
 interface ListOptions extends OutputOptions {
   readonly task?: string;
@@ -17,14 +18,23 @@ function parseTimes(text: string): number {
   throw new InvalidArgumentError("Times are a whole number from 1 to 100.");
 }
 
+/** `since <time> by <whom>: <why>`, as far as it is known. */
+function describePause({ pausedAt, by, reason }: PauseNote): string {
+  const who = [pausedAt === undefined ? "" : `since ${pausedAt}`, by === undefined ? "" : `by ${by}`];
+  const known = who.filter((part) => part !== "").join(" ") || "yes";
+  return reason === undefined ? known : `${known}: ${reason}`;
+}
+
 function show(rows: readonly ScheduleRow[]): string {
   if (rows.length === 0) return "There is no such schedule; a schedule per VO needs a VO, see `muster vo add`";
+  const hasPaused = rows.some(({ pause }) => pause !== null);
   return tableText(
-    ["TASK", "VO", "INSTANCE", "SCHEDULE", "STATE", "LAST", "NOW", "NEXT"],
-    rows.map(({ task, vo, instance, schedule, state, since, isOccupied, next }) => [
+    ["TASK", "VO", "INSTANCE", "SCHEDULE", "STATE", "LAST", "NOW", "NEXT", ...(hasPaused ? ["PAUSED"] : [])],
+    rows.map(({ task, vo, instance, schedule, state, since, isOccupied, next, pause }) => [
       ...[task, vo, instance, schedule, state, since?.toISOString() ?? "never"],
       isOccupied ? "waits or runs" : "idle",
-      next.map((at) => at.toISOString()).join(" "),
+      next.map((at) => at.toISOString()).join(" ") || "-",
+      ...(hasPaused ? [pause === null ? "" : describePause(pause)] : []),
     ]),
   );
 }
@@ -35,7 +45,7 @@ export function listSchedulesCommand(): Command {
     .alias("next")
     .description("all schedules in force, and the times at which they will fire (UTC)")
     .option("--task <task>", "only this task's")
-    .option("--vo <vo>", "only this VO's")
+    .option("--vo <vo>", "only this VO's; _ for tasks that are not per VO", parseVoOrNone)
     .option("--times <number>", "so many coming times of each", parseTimes, 1)
     .option("--json", "print JSON")
     .action(async (options: ListOptions) => {

@@ -7,12 +7,22 @@ import {
   resumeSchedule,
   scheduleTable,
 } from "@muster/tasks";
-import { Command } from "commander";
+import { Command, InvalidArgumentError } from "commander";
 import { type OutputOptions, print } from "../print/output.ts";
 import { UsageError } from "../run/failure.ts";
 import { checkActive } from "../run/names.ts";
 import { withBroker } from "../run/servers.ts";
+import { parseInstance, parseVo } from "../run/values.ts";
+import { whoRunsThis } from "../run/who.ts";
 import { checkTarget } from "./change.ts";
+
+/** Longest reason of a pause, characters. */
+const MAX_REASON = 500;
+
+function parseReason(text: string): string {
+  if (text.length <= MAX_REASON) return text;
+  throw new InvalidArgumentError(`A reason has at most ${MAX_REASON} characters.`);
+}
 
 interface PauseOptions extends OutputOptions {
   readonly vo?: string;
@@ -35,7 +45,7 @@ async function checkSchedule(broker: Broker, { task, vo, instance = "default" }:
   const instances = rows.filter((row) => row.task === task && row.vo === vo).map((row) => row.instance);
   if (instances.includes(instance)) return;
   const known = instances.length === 0 ? "there is none" : `there are ${instances.join(", ")}`;
-  throw new UsageError(`${task} of ${vo} has no schedule instance ${JSON.stringify(instance)}; ${known}`);
+  throw new Error(`${task} of ${vo} has no schedule instance ${JSON.stringify(instance)}; ${known}`);
 }
 
 function nameOf({ task, vo, instance }: PauseTarget): string {
@@ -46,20 +56,23 @@ function pauseCommand(verb: "pause" | "resume", description: string): Command {
   return new Command(verb)
     .description(description)
     .argument("<task>")
-    .option("--vo <vo>", "only for this VO")
-    .option("--instance <name>", "only this instance (default: default)")
+    .option("--vo <vo>", "only for this VO", parseVo)
+    .option("--instance <name>", "only this instance (default: default)", parseInstance)
     .option("--json", "print JSON");
 }
 
 /** `muster schedule pause|resume`. */
 export function pauseCommands(): readonly Command[] {
   const pause = pauseCommand("pause", "publish nothing until resumed; the newest missed time comes right after")
-    .option("--reason <text>", "kept beside the pause")
+    .option("--reason <text>", "shown by `muster schedule list` while it lasts", parseReason)
     .action(async (task: string, options: PauseOptions) => {
       const target = targetOf(task, options);
       await withBroker(async (broker) => {
         await checkSchedule(broker, target);
-        await pauseSchedule(broker, target, options.reason);
+        await pauseSchedule(broker, target, {
+          by: whoRunsThis(),
+          ...(options.reason === undefined ? {} : { reason: options.reason }),
+        });
       });
       print({ ...target, paused: true }, options, () => `paused ${nameOf(target)}`);
     });

@@ -4,7 +4,8 @@ import { Command } from "commander";
 import { count, type OutputOptions, print } from "../print/output.ts";
 import { checkActive, taskNamed } from "../run/names.ts";
 import { withBoth } from "../run/servers.ts";
-import { readPayload } from "./payload.ts";
+import { parseVoOrNone } from "../run/values.ts";
+import { checkCommand, readPayload } from "./payload.ts";
 
 const EXAMPLES = `
 Examples:
@@ -18,6 +19,7 @@ interface CallTaskOptions extends OutputOptions {
 async function call(name: string, argument: string | undefined, options: CallTaskOptions): Promise<void> {
   const task: TaskOver<PilotDeps> = taskNamed(name);
   const payload = await readPayload(argument);
+  await checkCommand(task, { vo: options.vo, payload });
   const interrupted = new AbortController();
   const interrupt = () => interrupted.abort(new Error("The call was interrupted; what it had begun is rolled back"));
   process.once("SIGINT", interrupt).once("SIGTERM", interrupt);
@@ -43,7 +45,7 @@ export function callTaskCommand(): Command {
     .description("run one task in this process, under its real locks, and print its result; limiters are skipped")
     .argument("<task>", "its name")
     .argument("[payload]", "JSON, or - for standard input (default: {})")
-    .option("--vo <vo>", "the VO that it is for, where the task is per VO")
+    .option("--vo <vo>", "the VO that it is for, where the task is per VO", parseVoOrNone)
     .option("--json", "print JSON")
     .addHelpText("after", EXAMPLES)
     .action(call);

@@ -1,6 +1,7 @@
-import type { JsonObject } from "@muster/tasks";
+import { checkPublishable, type JsonObject, PayloadRefusedError, type PublishableTask } from "@muster/tasks";
 import { text } from "node:stream/consumers";
 import { UsageError } from "../run/failure.ts";
+import { checkVoFits } from "../run/names.ts";
 
 /** The payload as it stands on the command line: JSON, `-` for standard input, nothing for `{}`. Throws {@linkcode UsageError}. */
 export async function readPayload(argument: string | undefined): Promise<JsonObject> {
@@ -16,4 +17,23 @@ export async function readPayload(argument: string | undefined): Promise<JsonObj
     throw new UsageError(`The payload is ${JSON.stringify(value).slice(0, 40)}, and not a JSON object`);
   }
   return value as JsonObject;
+}
+
+/** Runs `work`; a payload that the task does not take is a {@linkcode UsageError}. */
+export async function refusingPayloads<Answer>(work: () => Promise<Answer>): Promise<Answer> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof PayloadRefusedError) throw new UsageError(error.message);
+    throw error;
+  }
+}
+
+/** Throws {@linkcode UsageError} where `task` can be seen not to take this VO or payload, before any server is asked. */
+export async function checkCommand(
+  task: PublishableTask,
+  { vo, payload }: { readonly vo: string | undefined; readonly payload: JsonObject },
+): Promise<void> {
+  checkVoFits(task, vo);
+  await refusingPayloads(() => checkPublishable(task, { payload, ...(vo === undefined ? {} : { vo }) }));
 }

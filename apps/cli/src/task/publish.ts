@@ -5,6 +5,7 @@ import {
   findStored,
   type Json,
   type JsonObject,
+  NO_VO,
   type OutcomeRow,
   type PublishableTask,
   type Published,
@@ -17,7 +18,8 @@ import { parseLength } from "../print/time.ts";
 import { UsageError } from "../run/failure.ts";
 import { checkActive, findTask, taskNamed } from "../run/names.ts";
 import { withBroker, withDatabase } from "../run/servers.ts";
-import { readPayload } from "./payload.ts";
+import { parseTaskId, parseTaskName, parseVoOrNone } from "../run/values.ts";
+import { checkCommand, readPayload, refusingPayloads } from "./payload.ts";
 
 const EXAMPLES = `
 Examples:
@@ -49,7 +51,7 @@ function parseTime(text: string): Date {
 /** What can be known of a task that this program does not know: its name, and whether a VO was given. */
 function uncheckedTask(name: string, vo: string | undefined): PublishableTask {
   const payload = z.record(z.string(), z.json() as z.ZodType<Json>);
-  return { name, per: vo === undefined ? "all" : "vo", payload };
+  return { name, per: vo === undefined || vo === NO_VO ? "all" : "vo", payload };
 }
 
 function whenOf({ delay, at }: PublishTaskOptions): Date | undefined {
@@ -98,16 +100,20 @@ async function publish(name: string, argument: string | undefined, options: Publ
   const task: PublishableTask =
     options.unchecked === true && findTask(name) === undefined ? uncheckedTask(name, vo) : taskNamed(name);
   const payload: JsonObject = await readPayload(argument);
+  await checkCommand(task, { vo, payload });
   const at = whenOf(options);
   const ended = await endedBefore(id);
   const answer = await withBroker(async (broker): Promise<Answer> => {
     checkActive(await readConfiguration(broker), vo);
-    const published = await createPublisher(broker).publish(task, {
-      payload,
-      ...(vo === undefined ? {} : { vo }),
-      ...(id === undefined ? {} : { taskId: id }),
-      ...(at === undefined ? {} : { at }),
-    });
+    // The server's limit for a message is not known before.
+    const published = await refusingPayloads(() =>
+      createPublisher(broker).publish(task, {
+        payload,
+        ...(vo === undefined ? {} : { vo }),
+        ...(id === undefined ? {} : { taskId: id }),
+        ...(at === undefined ? {} : { at }),
+      }),
+    );
     return { published, earlier: await earlierOf(broker, published, ended) };
   });
   const { published, earlier } = answer;
@@ -121,10 +127,10 @@ async function publish(name: string, argument: string | undefined, options: Publ
 export function publishTaskCommand(): Command {
   return new Command("publish")
     .description("publish a task, for whatever worker comes to it")
-    .argument("<task>", "its name")
+    .argument("<task>", "its name", parseTaskName)
     .argument("[payload]", "JSON, or - for standard input (default: {})")
-    .option("--vo <vo>", "the VO that it is for, where the task is per VO")
-    .option("--id <id>", "its identity: publishing it again has no second effect (default: a random one)")
+    .option("--vo <vo>", "the VO that it is for, where the task is per VO", parseVoOrNone)
+    .option("--id <id>", "its identity: publishing it again has no second effect (default: a random one)", parseTaskId)
     .option("--delay <length>", "not before so long from now: 90s, 10m, 2h, 60d", parseDelay)
     .option("--at <time>", "not before this time, as 2027-01-31T12:00:00Z", parseTime)
     .option("--unchecked", "publish also a task that this program does not know; a worker that knows it checks it")

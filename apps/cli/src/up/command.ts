@@ -1,5 +1,6 @@
 import { DATA_DIR } from "@muster/service";
 import { Command } from "commander";
+import { collect, KEEP_CE_HELP } from "../migrate.ts";
 import { parseFirstPort, parsePort, parseSeconds, type UpOptions } from "./options/up_options.ts";
 import { UsageError } from "../run/failure.ts";
 import { runUp } from "./run_up.ts";
@@ -21,6 +22,7 @@ export function upCommand(): Command {
     .option("--nats-port <port>", "port of the nats-server", parsePort, 4222)
     .option("--postgres-port <port>", "port of PostgreSQL", parsePort, 54329)
     .option("--http-port <port>", "port of the first app's health and metrics; the others follow", parseFirstPort, 7460)
+    .option("--keep-ce <name>", KEEP_CE_HELP, collect)
     .addHelpText("after", EXAMPLES)
     .action(async (options: UpOptions) => {
       const { natsPort, postgresPort } = options;

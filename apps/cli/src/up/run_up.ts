@@ -46,10 +46,18 @@ interface Connected {
   readonly database: Database;
 }
 
+interface Preparation extends Pick<UpOptions, "keepCe"> {
+  readonly display: Display;
+}
+
 /** Connects to both servers, brings them up to date, and gives an empty system something to do. */
-async function prepare(natsUrl: string, databaseUrl: string, display: Display): Promise<Connected & AsyncDisposable> {
+async function prepare(
+  natsUrl: string,
+  databaseUrl: string,
+  { display, keepCe = [] }: Preparation,
+): Promise<Connected & AsyncDisposable> {
   await using opened = new AsyncDisposableStack();
-  const applied = await migrate(databaseUrl);
+  const applied = await migrate(databaseUrl, { keepCes: keepCe });
   if (applied.length > 0) display.progress(`the database was migrated: ${applied.join(", ")}`);
   const database = opened.use(await openDatabase({ url: databaseUrl, poolSize: 2, applicationName: "muster up" }));
   const credsFile = process.env["NATS_CREDS"];
@@ -94,7 +102,7 @@ async function run(options: UpOptions, display: Display, demand: StopDemand): Pr
   await using servers = await openServers({ options, signal, tell: display.progress });
   const [natsUrl, databaseUrl] = [servers.nats.url, servers.postgres.url];
   signal.throwIfAborted();
-  await using connected = await prepare(natsUrl, databaseUrl, display);
+  await using connected = await prepare(natsUrl, databaseUrl, { ...options, display });
   const { broker, database } = connected;
   signal.throwIfAborted();
   await announceRunning(dataDir, { pid: process.pid, natsUrl, databaseUrl });

@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError } from "commander";
 import { type OutputOptions, print, tableText } from "../print/output.ts";
 import { checkRemovable } from "../run/names.ts";
 import { withBroker } from "../run/servers.ts";
+import { parseVo } from "../run/values.ts";
 
 const EXAMPLES = `
 Examples:
@@ -52,7 +53,7 @@ export function voCommand(): Command {
     .addCommand(
       new Command("add")
         .description("add a VO, or change its weight")
-        .argument("<vo>")
+        .argument("<vo>", "its name", parseVo)
         .option("--weight <turns>", "share of the turns among VOs of one priority, 1 to 1000 (default: 1)", parseWeight)
         .option("--json", "print JSON")
         .action(async (vo: string, options: OutputOptions & { readonly weight?: number }) => {
@@ -69,7 +70,7 @@ export function voCommand(): Command {
     .addCommand(
       new Command("remove")
         .description("remove a VO: its schedules end, its waiting tasks are dropped, its pilots stay")
-        .argument("<vo>")
+        .argument("<vo>", "as `muster vo list` shows it", parseVo)
         .option("--json", "print JSON")
         .action(async (vo: string, options: OutputOptions) => {
           const change = (now: Configuration) => {

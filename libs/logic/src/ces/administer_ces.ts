@@ -3,7 +3,8 @@ import * as z from "zod";
 import type { Transaction } from "../database/transaction.ts";
 import { asStored, CeName, VoName } from "./names.ts";
 
-const settings = {
+/** What each setting of a CE may be. */
+export const ceSettings = {
   /**
    * Slots, for all VOs together. May be lowered below the active pilots: those run on, and no new one comes until there
    * is room.
@@ -16,11 +17,11 @@ const settings = {
 };
 const NewCe = z.strictObject({
   name: CeName,
-  ...settings,
-  vos: settings.vos.default(null),
+  ...ceSettings,
+  vos: ceSettings.vos.default(null),
   enabled: z.boolean().default(true),
 });
-const CeChange = z.strictObject(settings).partial();
+const CeChange = z.strictObject(ceSettings).partial();
 
 /** What {@linkcode addCe} takes. */
 export type NewCe = z.input<typeof NewCe>;

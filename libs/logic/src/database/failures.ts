@@ -9,7 +9,7 @@ export class DatabaseGoneError extends Error {
   readonly code = "DATABASE_GONE";
   constructor(doing: string, cause: unknown) {
     const found = cause instanceof Error && cause.message !== "" ? cause.message : "the connection is lost";
-    super(`Cannot ${doing}: ${found}; it is tried again when the database answers`, { cause });
+    super(`Cannot ${doing}: ${found}; see that PostgreSQL runs where DATABASE_URL says`, { cause });
   }
 }
 

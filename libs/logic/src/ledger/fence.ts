@@ -25,8 +25,8 @@ export class FenceRefusedError extends Error {
   readonly storedRevision: number;
   constructor({ key, fencingToken }: Fence, storedRevision: number) {
     super(
-      `Cannot write under lock "${key}" with fencing token ${fencingToken}: token ${storedRevision} has written since; ` +
-        "the lease was lost, and the task runs again",
+      `Cannot write under lock "${key}" with fencing token ${fencingToken}: token ${storedRevision} has written since, so the lease was lost; ` +
+        "nothing of this run is kept",
     );
     this.key = key;
     this.fencingToken = fencingToken;

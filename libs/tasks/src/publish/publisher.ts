@@ -92,6 +92,19 @@ export async function checkedPayload<Payload extends JsonObject>(
   return { payload: given, parsed, size };
 }
 
+/**
+ * Checks what can be known of a task before it is published and before any server is asked.
+ *
+ * Throws `InvalidNameError` and `PayloadRefusedError`.
+ */
+export async function checkPublishable<Payload extends JsonObject>(
+  task: PublishableTask<Payload>,
+  { vo, payload }: Pick<ScheduleOptions<Payload>, "vo" | "payload">,
+): Promise<void> {
+  voFor(task, vo);
+  await checkedPayload(task, payload, Number.POSITIVE_INFINITY);
+}
+
 /** The largest payload that `broker` takes, bytes of JSON. */
 export function maxPayloadBytes(broker: Broker): number {
   // Headers count too, and an id may have 200 bytes in each of three of them.

@@ -148,7 +148,7 @@ test("an added VO has its schedule at once; a removed one loses marker and waiti
 
 test("a paused schedule rests, and its newest missed time comes right after it is resumed", async (t) => {
   await using grid = await startGrid({ vos: ["atlas", "lhcb"] });
-  await pauseSchedule(grid.broker, { task: "Tick", vo: "lhcb" }, "CE is down");
+  await pauseSchedule(grid.broker, { task: "Tick", vo: "lhcb" }, { reason: "CE is down" });
   const heard = listen(grid.broker.nc);
   await using _leader = await grid.lead([periodic("Tick", tick)]);
   await heard.atLeast(1, ({ of }) => of === "Tick/atlas");

@@ -1,3 +1,4 @@
+import * as z from "zod";
 import type { Broker } from "../wire/broker.ts";
 import { checkInstanceName, checkTaskName, checkVoName, NO_VO } from "../wire/names.ts";
 import { DEFAULT_INSTANCE } from "./planned_schedule.ts";
@@ -16,6 +17,30 @@ export interface PauseTarget {
   readonly instance?: string | undefined;
 }
 
+/** What is kept beside a pause, for people. */
+export interface PauseNote {
+  /** RFC 3339. */
+  readonly pausedAt?: string | undefined;
+  readonly reason?: string | undefined;
+  /** Who paused it, as `ana@ui01`. */
+  readonly by?: string | undefined;
+}
+
+const PauseNote = z.object({
+  pausedAt: z.string().optional().catch(undefined),
+  reason: z.string().optional().catch(undefined),
+  by: z.string().optional().catch(undefined),
+});
+
+/** Reads what stands beside a pause. Anybody may have written it: what cannot be read is left out, and the pause counts. */
+function readNote(data: Uint8Array): PauseNote {
+  try {
+    return PauseNote.catch({}).parse(JSON.parse(new TextDecoder().decode(data)));
+  } catch {
+    return {}; // no JSON
+  }
+}
+
 /** The target's key behind `pause.` in the bucket `schedules`: `<Task>`, or `<Task>.<vo>.<instance>`. Throws `InvalidNameError`. */
 function keyOf({ task, vo, instance = DEFAULT_INSTANCE }: PauseTarget): string {
   checkTaskName(task);
@@ -28,8 +53,12 @@ function keyOf({ task, vo, instance = DEFAULT_INSTANCE }: PauseTarget): string {
  *
  * Unlike switching off, it does not change the schedule: the newest time that was missed comes right after resuming.
  */
-export async function pauseSchedule(broker: Broker, target: PauseTarget, reason?: string): Promise<void> {
-  const value = { pausedAt: new Date().toISOString(), ...(reason === undefined ? {} : { reason }) };
+export async function pauseSchedule(
+  broker: Broker,
+  target: PauseTarget,
+  note: Omit<PauseNote, "pausedAt"> = {},
+): Promise<void> {
+  const value: PauseNote = { pausedAt: new Date().toISOString(), ...note };
   await broker.buckets.schedules.put(KEYS + keyOf(target), JSON.stringify(value));
 }
 
@@ -53,16 +82,18 @@ export interface Pauses {
   /** Reads everything anew, since a bucket that was re-created counts from 1 again. */
   reread(): Promise<void>;
   isPaused(target: PauseTarget): boolean;
+  /** What stands beside the pause that holds the target: its own, or else that of the whole task; undefined: it is not paused. */
+  find(target: PauseTarget): PauseNote | undefined;
 }
 
 interface Book {
-  readonly paused: Set<string>;
+  readonly paused: Map<string, PauseNote>;
   /** Sequence of the newest message that was read. */
   seen: number;
 }
 
 export function createPauses({ jsm }: Broker): Pauses {
-  let book: Book = { paused: new Set(), seen: 0 };
+  let book: Book = { paused: new Map(), seen: 0 };
 
   async function readOn(into: Book): Promise<void> {
     for (;;) {
@@ -71,7 +102,7 @@ export function createPauses({ jsm }: Broker): Pauses {
       into.seen = next.seq;
       const key = next.subject.slice(SUBJECTS.length);
       if (next.header?.has("KV-Operation")) into.paused.delete(key);
-      else into.paused.add(key);
+      else into.paused.set(key, readNote(next.data));
     }
   }
 
@@ -85,10 +116,11 @@ export function createPauses({ jsm }: Broker): Pauses {
   return {
     refresh,
     async reread() {
-      const fresh: Book = { paused: new Set(), seen: 0 };
+      const fresh: Book = { paused: new Map(), seen: 0 };
       await readOn(fresh);
       book = fresh;
     },
     isPaused: (target) => book.paused.size > 0 && (book.paused.has(target.task) || book.paused.has(keyOf(target))),
+    find: (target) => book.paused.get(keyOf(target)) ?? book.paused.get(target.task),
   };
 }

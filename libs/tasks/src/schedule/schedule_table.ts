@@ -6,7 +6,7 @@ import type { Marker } from "../wire/marker.ts";
 import { readMarkers } from "./read_markers.ts";
 import { nextStep } from "./next_step.ts";
 import { createOccupancy } from "./occupancy.ts";
-import { createPauses } from "./pauses.ts";
+import { createPauses, type PauseNote } from "./pauses.ts";
 import { type PlannedSchedule, planSchedules } from "./planned_schedule.ts";
 
 /** One schedule as it stands. */
@@ -18,11 +18,13 @@ export interface ScheduleRow {
   /** Its text, such as `every 5s` or `cron 0 * * * * Europe/Zurich`; `off` where it is switched off. */
   readonly schedule: string;
   readonly state: "on" | "off" | "paused";
+  /** What stands beside its pause; null where it is not paused. */
+  readonly pause: PauseNote | null;
   /** The newest occurrence, or the time from which the schedule counts; undefined where no scheduler has seen it yet. */
   readonly since: Date | undefined;
   /** The last occurrence still waits or runs: the next one comes when it is over. */
   readonly isOccupied: boolean;
-  /** The times that come next; empty where it is off. A first one that lies in the past is about to come. */
+  /** The times that come next; empty where it is off or paused. A first one that lies in the past is about to come. */
   readonly next: readonly Date[];
 }
 
@@ -68,9 +70,20 @@ export async function scheduleTable(broker: Broker, options: TableOptions): Prom
   return plan.map((planned, index) => {
     const { key, task, vo, instance, text, schedule } = planned;
     const marker = markers[index];
-    const state = schedule === undefined ? "off" : pauses.isPaused(planned) ? "paused" : "on";
+    const pause = schedule === undefined ? undefined : pauses.find(planned);
+    const state = schedule === undefined ? "off" : pause === undefined ? "on" : "paused";
     const since = marker?.dueAt === undefined ? undefined : new Date(marker.dueAt);
-    const next = timesOf(planned, marker, { now, times });
-    return { task, vo, instance, schedule: text, state, since, isOccupied: occupied.has(key), next };
+    const next = state === "on" ? timesOf(planned, marker, { now, times }) : [];
+    return {
+      task,
+      vo,
+      instance,
+      schedule: text,
+      state,
+      pause: pause ?? null,
+      since,
+      isOccupied: occupied.has(key),
+      next,
+    };
   });
 }

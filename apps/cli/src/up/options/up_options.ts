@@ -12,6 +12,8 @@ export interface UpOptions {
   readonly postgresPort: number;
   /** Port of the first app's health and metrics, the others follow; 0: any free ones. */
   readonly httpPort: number;
+  /** Of CEs whose names differ by case only, those that stay. */
+  readonly keepCe?: readonly string[];
 }
 
 /** Reads a port. Throws commander's InvalidArgumentError. */

@@ -1,0 +1,163 @@
+import type { Command } from "commander";
+import test from "ava";
+import { createProgram } from "./program.ts";
+import { describeFailure, exitCodeOf } from "./run/failure.ts";
+
+// Nobody listens there: whatever asks a server fails with 1.
+process.env["NATS_URL"] = "nats://127.0.0.1:1";
+process.env["DATABASE_URL"] = "postgres://nobody@127.0.0.1:1/nothing";
+const SOME_CE = '{"ceName":"ce01"}';
+
+/** Command lines that are wrong by themselves, and what each is told. */
+const WRONG: readonly (readonly [error: RegExp, ...args: string[]])[] = [
+  [/unknown command 'bogus'/, "bogus"],
+  [/unknown option '--bogus'/, "doctor", "--bogus"],
+  [/unknown option/, "migrate", "--now"],
+  [/whole number from 0 to 65535/, "up", "--nats-port", "x"],
+  [/both 5000/, "up", "--nats-port", "5000", "--postgres-port", "5000"],
+  [/Seconds are a number/, "up", "--for", "1m"],
+  [/"" as VO name: it is empty/, "vo", "add", ""],
+  [/"a b" as VO name/, "vo", "add", "a b"],
+  [/1 to 1000/, "vo", "add", "lhcb", "--weight", "0"],
+  [/too many arguments/, "vo", "list", "lhcb"],
+  [/"_" as VO name/, "vo", "remove", "_"],
+  [/"ce 1" as the name of a CE/, "ce", "add", "ce 1", "--capacity", "1"],
+  [/required option '--capacity/, "ce", "add", "ce1"],
+  [/Too small.*>=0/, "ce", "add", "ce1", "--capacity", "-1"],
+  [/expected int/, "ce", "add", "ce1", "--capacity", "1.5"],
+  [/Too big.*<=1/, "ce", "add", "ce1", "--capacity", "1", "--success-rate", "2"],
+  [/"a b" as VO name/, "ce", "add", "ce1", "--capacity", "1", "--vo", "a b"],
+  [/Nothing to change/, "ce", "change", "ce1"],
+  [/exclude each other/, "ce", "change", "ce1", "--vo", "lhcb", "--all-vos"],
+  [/Write a number/, "ce", "change", "ce1", "--capacity", "many"],
+  [/"" as the name of a CE: it is empty/, "ce", "enable", ""],
+  [/"" as the name of a CE: it is empty/, "ce", "disable", ""],
+  [/"" as the name of a CE: it is empty/, "ce", "remove", ""],
+  [/unknown option/, "ce", "list", "--vo", "lhcb"],
+  [/no task "Nope"; there are MyCheckPilotsTask/, "task", "publish", "Nope"],
+  [/"No task" as task name/, "task", "publish", "No task", "--unchecked"],
+  [/no JSON/, "task", "publish", "MyPilotTask", "{", "--vo", "lhcb"],
+  [/not a JSON object/, "task", "publish", "MyPilotTask", "[]", "--vo", "lhcb"],
+  [/ceName/, "task", "publish", "MyPilotTask", "{}", "--vo", "lhcb"],
+  [/"a b" as the name of a CE/, "task", "publish", "MyPilotTask", '{"ceName":"a b"}', "--vo", "lhcb"],
+  [/MyPilotTask is per VO; name one with --vo/, "task", "publish", "MyPilotTask", SOME_CE],
+  [/is not per VO; leave --vo out/, "task", "publish", "MyPilotReportTask", "--vo", "lhcb"],
+  [/task id: it is empty/, "task", "publish", "MyPilotReportTask", "--id", ""],
+  [/whole number and a unit/, "task", "publish", "MyPilotReportTask", "--delay", "soon"],
+  [/a day that there is/, "task", "publish", "MyPilotReportTask", "--at", "2027-02-30T12:00:00Z"],
+  [/exclude each other/, "task", "publish", "MyPilotReportTask", "--delay", "1m", "--at", "2027-02-03T12:00:00Z"],
+  [/ceName/, "task", "call", "MyPilotTask", "{}", "--vo", "lhcb"],
+  [/name one with --vo/, "task", "call", "MyPilotTask", SOME_CE],
+  [/no task "Nope"/, "task", "call", "Nope"],
+  [/too many arguments/, "task", "list", "MyPilotTask"],
+  [/too many arguments/, "task", "delayed", "MyPilotTask"],
+  [/limit is a whole number/, "dead", "list", "--limit", "0"],
+  [/named by its sequence/, "dead", "list", "--after", "-1"],
+  [/named by its sequence/, "dead", "show", "last"],
+  [/named by its sequence/, "dead", "requeue", "last"],
+  [/one of the three/, "dead", "requeue"],
+  [/one of the three/, "dead", "requeue", "--all", "--vo", "lhcb"],
+  [/no task "Nope"/, "schedule", "list", "--task", "Nope"],
+  [/whole number from 1 to 100/, "schedule", "list", "--times", "0"],
+  [/neither "every" nor "cron"/, "schedule", "set", "MyCheckPilotsTask", "evry 5s"],
+  [/put it into quotes/, "schedule", "set", "MyCheckPilotsTask", "cron", "0", "6", "a.txt", "b.txt", "1"],
+  [/put it into quotes/, "schedule", "set", "MyCheckPilotsTask", "0", "6", "1", "1", "1"],
+  [/is not periodic/, "schedule", "set", "MyPilotTask", "every 5s"],
+  [/is not per VO; leave --vo out/, "schedule", "reset", "MyPilotReportTask", "--vo", "lhcb"],
+  [/no task "Nope"/, "schedule", "enable", "Nope"],
+  [/"a b" as VO name/, "schedule", "disable", "MyCheckPilotsTask", "--vo", "a b"],
+  [/--instance needs --vo/, "schedule", "pause", "MyCheckPilotsTask", "--instance", "default"],
+  [/at most 500 characters/, "schedule", "pause", "MyCheckPilotsTask", "--reason", "x".repeat(501)],
+  [/"a b" as schedule instance/, "schedule", "resume", "MyCheckPilotsTask", "--vo", "lhcb", "--instance", "a b"],
+  [/"a b" as the name of a CE/, "pilot", "summary", "--ce", "a b"],
+];
+
+/** One command line of each command that is right and fails, since no server answers. */
+const RIGHT: readonly (readonly string[])[] = [
+  ["migrate"],
+  ["vo", "add", "lhcb"],
+  ["vo", "list"],
+  ["vo", "remove", "lhcb"],
+  ["ce", "add", "ce1", "--capacity", "1"],
+  ["ce", "list"],
+  ["ce", "change", "ce1", "--capacity", "2"],
+  ["ce", "enable", "ce1"],
+  ["ce", "disable", "ce1"],
+  ["ce", "remove", "ce1"],
+  ["task", "publish", "MyPilotTask", SOME_CE, "--vo", "lhcb"],
+  ["task", "call", "MyPilotTask", SOME_CE, "--vo", "lhcb"],
+  ["task", "list"],
+  ["task", "delayed"],
+  ["dead", "list"],
+  ["dead", "show", "1"],
+  ["dead", "requeue", "1"],
+  ["schedule", "list"],
+  ["schedule", "set", "MyCheckPilotsTask", "every", "5s"],
+  ["schedule", "reset", "MyCheckPilotsTask"],
+  ["schedule", "enable", "MyCheckPilotsTask"],
+  ["schedule", "disable", "MyCheckPilotsTask", "--vo", "lhcb"],
+  ["schedule", "pause", "MyCheckPilotsTask"],
+  ["schedule", "resume", "MyCheckPilotsTask"],
+  ["pilot", "summary"],
+];
+
+function silence(command: Command, told: string[]): Command {
+  command.configureOutput({ outputError: (text) => told.push(text), writeErr() {}, writeOut() {} });
+  for (const each of command.commands) silence(each, told);
+  return command;
+}
+
+/** Runs a command in this process; returns the exit code that it would have had, and its error. */
+async function run(args: readonly string[]): Promise<{ readonly code: number; readonly error: string }> {
+  const told: string[] = [];
+  try {
+    await silence(createProgram(), told).parseAsync(args, { from: "user" });
+    return { code: 0, error: "" };
+  } catch (error) {
+    return { code: exitCodeOf(error), error: told.join("") + describeFailure(error) };
+  }
+}
+
+function leavesOf(command: Command, above: readonly string[] = []): string[] {
+  if (command.commands.length === 0) return [above.join(" ")];
+  return command.commands.flatMap((each) => leavesOf(each, [...above, each.name()]));
+}
+
+/** Asserts that each command has a line in `lines`, but for `others`. */
+function missing(lines: readonly (readonly string[])[], others: readonly string[] = []): string[] {
+  const covered = lines.map((args) => args.join(" "));
+  return leavesOf(createProgram()).filter(
+    (leaf) => !others.includes(leaf) && !covered.some((line) => `${line} `.startsWith(`${leaf} `)),
+  );
+}
+
+test.serial("every command refuses a value that cannot be with 2, says which, and asks no server", async (t) => {
+  t.deepEqual(missing(WRONG.map(([, ...args]) => args)), []);
+  for (const [told, ...args] of WRONG) {
+    const { code, error } = await run(args);
+    t.is(code, 2, `${args.join(" ")}: ${error}`);
+    t.regex(error, told, args.join(" "));
+  }
+});
+
+test.serial(
+  "every command that was rightly written and fails ends with 1, and says nothing of trying again",
+  async (t) => {
+    // The doctor prints what it found, and `muster up` starts servers of its own.
+    t.deepEqual(missing(RIGHT, ["doctor", "up"]), []);
+    for (const args of RIGHT) {
+      const { code, error } = await run(args);
+      t.is(code, 1, `${args.join(" ")}: ${error}`);
+      t.regex(error, /^Cannot (connect to NATS|reach the database)/, args.join(" "));
+      t.notRegex(error, /again/, args.join(" "));
+    }
+  },
+);
+
+test.serial("a setting that cannot be is refused with 2", async (t) => {
+  process.env["HTTP_PORT"] = "many";
+  const { code, error } = await run(["vo", "list"]);
+  delete process.env["HTTP_PORT"];
+  t.is(code, 2);
+  t.regex(error, /HTTP_PORT is "many"/);
+});

@@ -1,0 +1,60 @@
+import { CeName, ceSettings } from "@muster/logic";
+import { checkInstanceName, checkTaskId, checkTaskName, checkVoName, InvalidNameError, NO_VO } from "@muster/tasks";
+import { InvalidArgumentError } from "commander";
+import type { ZodType } from "zod";
+
+/** Makes a parser of the command line of a check that throws `InvalidNameError`. */
+function named(check: (text: string) => string): (text: string) => string {
+  return (text) => {
+    try {
+      return check(text);
+    } catch (error) {
+      if (error instanceof InvalidNameError) throw new InvalidArgumentError(error.message);
+      throw error;
+    }
+  };
+}
+
+/** Reads the name of a task, whether or not this program knows it. */
+export const parseTaskName = named(checkTaskName);
+/** Reads the name of a VO, whether or not it is configured. */
+export const parseVo = named(checkVoName);
+/** Reads the name of a VO, or `_` for none. */
+export function parseVoOrNone(text: string): string {
+  return text === NO_VO ? text : parseVo(text);
+}
+/** Reads the name of a schedule's instance. */
+export const parseInstance = named(checkInstanceName);
+/** Reads a task's id. */
+export const parseTaskId = named(checkTaskId);
+
+function accept<Value>(schema: ZodType<Value>, value: unknown): Value {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new InvalidArgumentError(parsed.error.issues.map(({ message }) => message).join("; "));
+}
+
+/** Reads the name of a CE, in lower case as it is stored. */
+export function parseCe(text: string): string {
+  return accept(CeName, text);
+}
+
+function decimal(text: string): number {
+  if (/^-?[0-9]{1,9}(\.[0-9]+)?$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("Write a number, as 200 or 0.95.");
+}
+
+/** Reads a CE's capacity. */
+export function parseCapacity(text: string): number {
+  return accept(ceSettings.capacity, decimal(text));
+}
+
+/** Reads a CE's success rate. */
+export function parseSuccessRate(text: string): number {
+  return accept(ceSettings.successRate, decimal(text));
+}
+
+/** Makes a parser of an option that may be given several times. */
+export function several(parse: (text: string) => string): (text: string, before?: readonly string[]) => string[] {
+  return (text, before = []) => [...before, parse(text)];
+}

@@ -1,0 +1,19 @@
+import type { AnyTask } from "../definition/task.ts";
+import type { Configuration } from "../wire/configuration.ts";
+import { type PlannedSchedule, planSchedules } from "./planned_schedule.ts";
+
+/** One schedule as the configuration and the definition make it. */
+export interface ScheduleInForce extends Pick<PlannedSchedule, "vo" | "instance"> {
+  /** Its text, such as `every 5s`; `off` where it is switched off. */
+  readonly schedule: string;
+}
+
+/**
+ * The schedules of one task that a configuration brings into force; none where the task is per VO and there is no VO.
+ *
+ * An override that cannot be used counts as the definition's own schedule.
+ */
+export function schedulesInForce(task: AnyTask, configuration: Configuration): readonly ScheduleInForce[] {
+  const plan = planSchedules({ tasks: [task], configuration, before: new Map() }, () => {});
+  return [...plan.values()].map(({ vo, instance, text }) => ({ vo, instance, schedule: text }));
+}
