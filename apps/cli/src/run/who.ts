@@ -4,7 +4,7 @@ function userName(): string {
   try {
     return userInfo().username;
   } catch {
-    return process.env["USER"] || `user ${process.getuid?.() ?? "unknown"}`; // it has no entry in the list of users
+    return `uid-${process.getuid?.() ?? "unknown"}`; // it has no entry in the list of users
   }
 }
 
