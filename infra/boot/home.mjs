@@ -2,7 +2,14 @@ import { accessSync, constants, lstatSync, mkdirSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 
-function isWritable(folder) {
+/** The folders that stand beside a home and may be set without one. */
+const XDG_FOLDERS = ["XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"];
+
+/**
+ * Whether we may make files in the folder.
+ * @param {string} folder
+ */
+export function isWritable(folder) {
   try {
     accessSync(folder, constants.W_OK | constants.X_OK);
     return true;
@@ -11,15 +18,35 @@ function isWritable(folder) {
   }
 }
 
+/** The user's home; undefined where neither HOME nor the system's list of users names one. */
+function findHome() {
+  try {
+    return homedir();
+  } catch {
+    return undefined; // Node.js throws for a user id that has no name
+  }
+}
+
+function makeHome(home) {
+  try {
+    mkdirSync(home, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw new Error(`Cannot make a home in ${home}: ${cause.message}; set HOME to a folder that you may write to`, {
+      cause,
+    });
+  }
+}
+
 /**
  * Gives npm, pnpm and turbo a home of their own where the user's does not exist or cannot be written to, as is usual for the user of
  * a service. It lies in the system's temporary folder, and is trusted only if nobody else can write there.
  */
 export function settleHome() {
-  if (isWritable(homedir())) return;
+  const own = findHome();
+  if (own !== undefined && isWritable(own)) return;
   const uid = process.getuid?.();
   const home = join(tmpdir(), `muster-home-${uid}`);
-  mkdirSync(home, { recursive: true, mode: 0o700 });
+  makeHome(home);
   const found = lstatSync(home);
   if (found.uid !== uid || (found.mode & 0o022) !== 0) {
     throw new Error(`Cannot use ${home} as a home: others may write to it; set HOME to a folder of yours`);
@@ -27,5 +54,8 @@ export function settleHome() {
   process.env.HOME = home;
   process.env.npm_config_cache = join(home, ".npm");
   process.env.npm_config_userconfig = join(home, ".npmrc");
-  for (const name of ["XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"]) delete process.env[name];
+  for (const name of XDG_FOLDERS) {
+    const folder = process.env[name];
+    if (folder !== undefined && !isWritable(folder)) delete process.env[name];
+  }
 }

@@ -1,35 +1,62 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { isWritable, settleHome } from "./home.mjs";
+import { countPackages, describeMissing } from "./packages.mjs";
 
-/** Where an install that went through is noted: what was installed, and the pnpm that did it. */
-const NOTE = "node_modules/.muster-install.json";
+/** Where an install that went through is noted: what was installed, how much that is, and the pnpm that did it. */
+const NOTE = join("node_modules", ".muster-install.json");
 
-/** What decides what an install installs. */
-function manifests(root) {
+/** The folders with a package.json, relative to the workspace's. */
+function units(root) {
   const folders = ["apps", "libs", "infra"].flatMap((parent) =>
     readdirSync(join(root, parent)).map((name) => join(parent, name)),
   );
-  const files = [".", "tests", ...folders].map((folder) => join(folder, "package.json"));
-  return ["pnpm-lock.yaml", "pnpm-workspace.yaml", ...files].filter((file) => existsSync(join(root, file))).sort();
+  return [".", "tests", ...folders].filter((folder) => existsSync(join(root, folder, "package.json"))).sort();
 }
 
+/** What decides what an install installs. */
 function digest(root) {
+  const files = ["pnpm-lock.yaml", "pnpm-workspace.yaml", ...units(root).map((unit) => join(unit, "package.json"))];
   const hash = createHash("sha256").update(`${process.platform} ${process.arch}`);
-  for (const file of manifests(root)) hash.update(`\0${file}\0`).update(readFileSync(join(root, file)));
+  for (const file of files) hash.update(`\0${file}\0`).update(readFileSync(join(root, file)));
   return hash.digest("hex");
 }
 
 function readNote(root) {
+  let text;
   try {
-    return JSON.parse(readFileSync(join(root, NOTE), "utf8"));
+    text = readFileSync(join(root, NOTE), "utf8");
+  } catch (error) {
+    if (error.code === "ENOENT" || error.code === "ENOTDIR") return {}; // never installed by us, or not to the end
+    throw error;
+  }
+  try {
+    return JSON.parse(text);
   } catch {
-    return {}; // never installed by us, or not to the end
+    return {}; // cut off: a disk was full, or a copy was broken off
   }
 }
 
-/** Runs a command whose output is progress and so belongs on stderr; answers what it printed if `stdout` is "pipe". */
+/** Notes that what lies there now is what was asked for. */
+function writeNote(root, { installed, pnpm, entries }) {
+  const file = join(root, NOTE);
+  writeFileSync(`${file}.new`, JSON.stringify({ installed, pnpm, entries }));
+  renameSync(`${file}.new`, file);
+}
+
+/** Why the workspace has to be installed, and whether what is there must go first; undefined when it is installed to the last file. */
+function whyInstall(root, { installed, entries }) {
+  if (installed === undefined) return { why: "it is not installed yet", anew: true };
+  if (entries === undefined) return { why: "an older version of Muster has installed it", anew: false };
+  const missing = describeMissing(entries, countPackages(root, units(root)));
+  if (missing !== undefined) return { why: `its packages are there in part only (${missing})`, anew: true };
+  if (installed === digest(root)) return undefined;
+  return { why: "what it needs has changed since it was installed", anew: false };
+}
+
+/** Runs a command whose output is progress and so belongs on stderr; returns what it printed if `stdout` is "pipe". */
 function run(command, args, { root, stdout }) {
   return new Promise((resolve, reject) => {
     const env = { ...process.env, npm_config_update_notifier: "false" };
@@ -53,7 +80,9 @@ function run(command, args, { root, stdout }) {
 }
 
 /** The pnpm whose version package.json pins, by way of npm, which keeps it in its own cache. */
-async function findPnpm(root) {
+async function findPnpm(root, known) {
+  settleHome(); // npm, pnpm and turbo keep what they cache there
+  if (known !== undefined && existsSync(known)) return known;
   const { packageManager } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   console.error(`muster: getting ${packageManager} by npm`);
   const args = ["exec", "--yes", `--package=${packageManager}`, "-c", "command -v pnpm"];
@@ -61,26 +90,59 @@ async function findPnpm(root) {
   return printed.split("\n").at(-1);
 }
 
+/** Throws, with the way out, unless we may write where packages are put. */
+function assertMayInstall(root, why) {
+  const places = units(root).map((unit) => {
+    const folder = join(root, unit, "node_modules");
+    return existsSync(folder) ? folder : dirname(folder);
+  });
+  const closed = places.find((folder) => !isWritable(folder));
+  if (closed === undefined) return;
+  const user = process.getuid === undefined ? "this user" : `user ${process.getuid()}`;
+  throw new Error(
+    `Cannot install the workspace in ${root}: ${why}, and ${user} may not write to ${closed}; ` +
+      "run `npx muster --version` there once as the user that it belongs to",
+  );
+}
+
+async function installPackages(root, { pnpm: known, why, anew }) {
+  assertMayInstall(root, why);
+  console.error(`muster: installing the workspace, since ${why}; the first time takes a minute`);
+  const pnpm = await findPnpm(root, known);
+  // pnpm believes its own notes, so that it would take a part for the whole.
+  if (anew) {
+    for (const unit of units(root)) rmSync(join(root, unit, "node_modules"), { recursive: true, force: true });
+  }
+  // A production environment too needs the tools, and there may be nobody to answer a question.
+  const flags = ["--frozen-lockfile", "--prod=false", "--config.confirm-modules-purge=false"];
+  await run(pnpm, ["install", ...flags], { root });
+  writeNote(root, { installed: digest(root), pnpm, entries: countPackages(root, units(root)) });
+}
+
 /**
- * Installs the workspace exactly as the lockfile says, unless that has been done.
- *
- * Answers the folder of pnpm, which turbo looks for on PATH.
+ * Installs the workspace exactly as the lockfile says, unless that has been done. Then it writes nothing and asks nobody, so that it may be
+ * run by another user than the one who installed, in a read-only folder, and without a network.
+ * @param {string} root the workspace's folder
+ */
+export async function install(root) {
+  const note = readNote(root);
+  const reason = whyInstall(root, note);
+  if (reason !== undefined) await installPackages(root, { pnpm: note.pnpm, ...reason });
+}
+
+/**
+ * The folder of pnpm, which turbo looks for on PATH.
  * @param {string} root the workspace's folder
  * @returns {Promise<string>}
  */
-export async function install(root) {
-  const wanted = digest(root);
-  const { installed, pnpm: known } = readNote(root);
-  const upToDate = installed === wanted && existsSync(join(root, "node_modules/.bin/node"));
-  if (upToDate && known !== undefined && existsSync(known)) return dirname(known);
+export async function pnpmFolder(root) {
+  return dirname(await findPnpm(root, readNote(root).pnpm));
+}
 
-  const pnpm = await findPnpm(root);
-  if (!upToDate) {
-    console.error("muster: installing the workspace; the first time takes a minute");
-    // A production environment too needs the tools, and there may be nobody to answer a question.
-    const flags = ["--frozen-lockfile", "--prod=false", "--config.confirm-modules-purge=false"];
-    await run(pnpm, ["install", ...flags], { root });
-  }
-  writeFileSync(join(root, NOTE), JSON.stringify({ installed: wanted, pnpm }));
-  return dirname(pnpm);
+/**
+ * Notes that what lies in the workspace now is a whole install, e.g. of a copy that a test has made.
+ * @param {string} root the workspace's folder
+ */
+export function noteInstalled(root) {
+  writeNote(root, { installed: digest(root), entries: countPackages(root, units(root)) });
 }

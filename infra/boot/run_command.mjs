@@ -1,38 +1,39 @@
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { settleHome } from "./home.mjs";
-import { install } from "./install.mjs";
-import { runPinned } from "./pinned_node.mjs";
+import { install, pnpmFolder } from "./install.mjs";
+import { runInstalled } from "./run_installed.mjs";
 
 const OLDEST_NODE = 20;
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 const CLI = join(ROOT, "apps", "cli", "src", "main.ts");
 
-/** The script that each command runs, and its first arguments. */
+/** What each command runs of `node_modules/.bin`, its first arguments, and whether it needs pnpm on PATH, as whatever builds does. */
 const COMMANDS = {
-  start: [CLI, "up"],
-  muster: [CLI],
-  test: [join(ROOT, "tests", "src", "gate", "main.ts")],
-  bench: [join(ROOT, "tests", "bench", "main.ts")],
-  mutants: [join(ROOT, "tests", "src", "mutants", "main.ts")],
+  start: { program: "node", args: [CLI, "up"], builds: false },
+  muster: { program: "node", args: [CLI], builds: false },
+  build: { program: "turbo", args: ["run", "build", "--no-update-notifier"], builds: true },
+  test: { program: "node", args: [join(ROOT, "tests", "src", "gate", "main.ts")], builds: true },
+  bench: { program: "node", args: [join(ROOT, "tests", "bench", "main.ts")], builds: true },
+  mutants: { program: "node", args: [join(ROOT, "tests", "src", "mutants", "main.ts")], builds: false },
 };
 
-async function prepareAndRun([command = "", ...args]) {
+async function prepareAndRun([name = "", ...given]) {
   if (Number.parseInt(process.versions.node, 10) < OLDEST_NODE) {
     throw new Error(
       `Cannot start with Node.js ${process.versions.node}: ${OLDEST_NODE} or newer is needed; install it`,
     );
   }
-  const script = Object.hasOwn(COMMANDS, command) ? COMMANDS[command] : undefined;
-  if (script === undefined) throw new Error(`Cannot run "${command}"; use one of ${Object.keys(COMMANDS).join(", ")}`);
-  settleHome();
-  const pnpmFolder = await install(ROOT);
-  process.env.PATH = [join(ROOT, "node_modules", ".bin"), pnpmFolder, process.env.PATH].join(delimiter);
-  runPinned(ROOT, [...script, ...args]);
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (command === undefined) throw new Error(`Cannot run "${name}"; use one of ${Object.keys(COMMANDS).join(", ")}`);
+  const { program, args, builds } = command;
+  await install(ROOT);
+  const folders = [join(ROOT, "node_modules", ".bin"), ...(builds ? [await pnpmFolder(ROOT)] : [])];
+  process.env.PATH = [...folders, process.env.PATH].join(delimiter);
+  runInstalled(ROOT, program, [...args, ...given]);
 }
 
 /**
- * Installs what is missing, and runs one of the commands with the Node.js that the workspace pins; ends as that ends.
+ * Installs what is missing, and runs one of the commands with what the workspace pins; ends as that ends.
  *
  * Needs nothing but Node.js 20 and npm.
  * @param {readonly string[]} args the command's name and its arguments

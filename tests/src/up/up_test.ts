@@ -4,7 +4,7 @@ import { mkdtempDisposable } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { processesOf, startUp, untilNoneLeft } from "./up_process.ts";
+import { processesOf, startUp, untilNoneLeft, type UpProcess } from "./up_process.ts";
 
 const testFolder = () => mkdtempDisposable(join(tmpdir(), "muster-up-"));
 
@@ -79,6 +79,28 @@ test.serial("when muster up is killed, its servers and apps end by themselves", 
   up.child.kill("SIGKILL");
   await up.ended;
   t.deepEqual(await untilNoneLeft(folder.path, 15_000), []);
+});
+
+test.serial(
+  "of two that start at once on a new folder one runs, and the other says who holds it since when",
+  async (t) => {
+    await using folder = await testFolder();
+    const dataDir = join(folder.path, "new");
+    await using first = startUp(dataDir);
+    await using second = startUp(dataDir);
+    const codeOf = async (up: UpProcess) => ({ up, code: await up.ended });
+    const { up: loser, code } = await Promise.race([codeOf(first), codeOf(second)]);
+    const winner = loser === first ? second : first;
+    t.is(code, 1);
+    t.regex(loser.errors(), new RegExp(`process ${winner.child.pid} runs there since \\d{4}-`));
+    await winner.line("all is ready");
+  },
+);
+
+test.serial("a data folder that cannot be is told with its path and what sets another", async (t) => {
+  const up = startUp("/dev/null/muster");
+  t.is(await up.ended, 1);
+  t.regex(up.errors(), /^Cannot keep data in \/dev\/null\/muster .*--data-dir or MUSTER_DATA_DIR$/m);
 });
 
 test.serial("a taken port is told with its number and the option that changes it", async (t) => {

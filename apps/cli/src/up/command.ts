@@ -1,5 +1,5 @@
 import { DATA_DIR } from "@muster/service";
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { collect, KEEP_CE_HELP } from "../migrate.ts";
 import { parseFirstPort, parsePort, parseSeconds, type UpOptions } from "./options/up_options.ts";
 import { UsageError } from "../run/failure.ts";
@@ -18,7 +18,11 @@ export function upCommand(): Command {
   return new Command("up")
     .description("run NATS, PostgreSQL, the scheduler and the workers on this machine, and show what they do")
     .option("--for <seconds>", "stop by itself so long after all is ready", parseSeconds)
-    .option("--data-dir <folder>", "where streams, database and logs are kept", DATA_DIR)
+    .addOption(
+      new Option("--data-dir <folder>", "where streams, database and logs are kept")
+        .default(DATA_DIR)
+        .env("MUSTER_DATA_DIR"),
+    )
     .option("--nats-port <port>", "port of the nats-server", parsePort, 4222)
     .option("--postgres-port <port>", "port of PostgreSQL", parsePort, 54329)
     .option("--http-port <port>", "port of the first app's health and metrics; the others follow", parseFirstPort, 7460)

@@ -1,11 +1,12 @@
+import { lockFolder } from "@muster/local";
 import { getHighestFence, migrate, openDatabase, type Database } from "@muster/logic";
-import { announceRunning, createLog, redactUrls, withdrawRunning } from "@muster/service";
+import { announceRunning, createLog, DATA_DIR, redactUrls, withdrawRunning } from "@muster/service";
 import { type Broker, connectNats, openBroker } from "@muster/tasks";
-import { mkdir } from "node:fs/promises";
 import { resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { startApps } from "./processes/start_apps.ts";
 import { applyDemo } from "./demo.ts";
+import { explainDataFolder, makeDataFolder } from "./data_folder.ts";
 import type { Display } from "./display/display.ts";
 import { openLiveView } from "./display/live_view.ts";
 import { openLogLines } from "./display/log_lines.ts";
@@ -38,7 +39,15 @@ async function openServers(
     return { nats: nats.value, postgres: postgres.value, [Symbol.asyncDispose]: stopBoth };
   }
   await stopBoth();
-  throw nats.status === "rejected" ? nats.reason : (postgres as PromiseRejectedResult).reason;
+  const reasons: unknown[] = [nats, postgres].flatMap((server) =>
+    server.status === "rejected" ? [server.reason] : [],
+  );
+  if (reasons.length === 1) throw reasons[0];
+  // Both are told, so that both are mended at once.
+  throw new AggregateError(
+    reasons,
+    reasons.map((reason) => explainDataFolder(context.options.dataDir, reason)).join("\n"),
+  );
 }
 
 interface Connected {
@@ -70,17 +79,6 @@ async function prepare(
   return { broker, database, [Symbol.asyncDispose]: () => connected.disposeAsync() };
 }
 
-async function makeFolder(dataDir: string): Promise<void> {
-  try {
-    await mkdir(dataDir, { recursive: true });
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : cause;
-    throw new Error(`Cannot keep data in ${dataDir}: ${reason}; choose a folder that can be written with --data-dir`, {
-      cause,
-    });
-  }
-}
-
 /** Waits until told to stop, or until the time is over. */
 async function untilOver(endsAt: Date | undefined, signal: AbortSignal): Promise<void> {
   const waitMs = endsAt === undefined ? LONGEST_TIMER_MS : endsAt.getTime() - Date.now();
@@ -97,7 +95,8 @@ async function untilOver(endsAt: Date | undefined, signal: AbortSignal): Promise
 async function run(options: UpOptions, display: Display, demand: StopDemand): Promise<string | undefined> {
   const { signal, impatience } = demand;
   const { dataDir } = options;
-  await makeFolder(dataDir);
+  await makeDataFolder(dataDir);
+  using _lock = await lockFolder(dataDir);
   display.progress(`data is kept in ${dataDir}`);
   await using servers = await openServers({ options, signal, tell: display.progress });
   const [natsUrl, databaseUrl] = [servers.nats.url, servers.postgres.url];
@@ -128,7 +127,9 @@ async function run(options: UpOptions, display: Display, demand: StopDemand): Pr
  * what was not settled comes back at the next start on the same data.
  */
 export async function runUp(given: UpOptions): Promise<number> {
-  const options = { ...given, dataDir: resolve(given.dataDir) };
+  // A variable that is set to nothing counts as unset.
+  const dataDir = resolve(given.dataDir || DATA_DIR);
+  const options = { ...given, dataDir };
   using demand = listenForStopDemand();
   // Whoever read us has gone, as in `muster up | head`: nobody would see what goes on.
   process.stdout.on("error", demand.stop);
@@ -141,7 +142,7 @@ export async function runUp(given: UpOptions): Promise<number> {
   } catch (error) {
     display.close();
     if (demand.signal.aborted) return 0;
-    console.error(error instanceof Error ? error.message : String(error));
+    console.error(explainDataFolder(dataDir, error));
     return 1;
   }
 }

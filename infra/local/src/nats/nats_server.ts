@@ -1,5 +1,5 @@
 import { glob, readFile, rm, writeFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { claimDataFolder } from "../process/claim.ts";
 import { assertPortFree } from "../process/port.ts";
 import { logEnd, whenReady } from "../process/readiness.ts";
@@ -44,10 +44,10 @@ export interface NatsServer extends AsyncDisposable {
   kill(signal: NodeJS.Signals): void;
 }
 
-/** The port in the file that the server writes once it serves. */
-async function readPortsFile(dataDir: string, pid: number): Promise<number | undefined> {
+/** The port in the file that the server writes once it serves. The file bears the name that the program has on this machine. */
+async function readPortsFile(dataDir: string, program: string, pid: number): Promise<number | undefined> {
   try {
-    const { nats } = JSON.parse(await readFile(join(dataDir, `nats-server_${pid}.ports`), "utf8"));
+    const { nats } = JSON.parse(await readFile(join(dataDir, `${program}_${pid}.ports`), "utf8"));
     return Number(new URL(nats[0]).port);
   } catch {
     return undefined; // not written yet, or not to the end
@@ -56,8 +56,7 @@ async function readPortsFile(dataDir: string, pid: number): Promise<number | und
 
 /** Files of servers that were killed. */
 async function removePortsFiles(dataDir: string): Promise<void> {
-  for await (const name of glob("nats-server_*.ports", { cwd: dataDir }))
-    await rm(join(dataDir, name), { force: true });
+  for await (const name of glob("*.ports", { cwd: dataDir })) await rm(join(dataDir, name), { force: true });
 }
 
 /**
@@ -87,7 +86,7 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
     stopSignal: "SIGTERM",
   });
   const { pid, exited, kill } = serverProcess;
-  const look = () => readPortsFile(dataDir, pid);
+  const look = () => readPortsFile(dataDir, basename(binary), pid);
   const actualPort = await whenReady({ server: "nats-server", serverProcess, logFile, logFrom, look });
   const stop = (graceMs = STOP_GRACE_MS) => serverProcess.stop(graceMs);
   const url = `nats://127.0.0.1:${actualPort}`;

@@ -3,7 +3,7 @@ import { connect } from "@nats-io/transport-node";
 import test from "ava";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmod, mkdtempDisposable, writeFile } from "node:fs/promises";
+import { chmod, mkdtempDisposable, symlink, writeFile } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -64,6 +64,14 @@ test("a nats-server that is too old is refused with its version and the one need
   });
   t.is(error.version, "2.9.10");
   t.true(error.message.includes("2.12.0"));
+});
+
+test("a nats-server may be called anything", async (t) => {
+  await using folder = await testFolder();
+  const binary = join(folder.path, "broker-of-the-site");
+  await symlink(await provisionNatsServer(() => {}), binary);
+  await using server = await startNatsServer({ dataDir: join(folder.path, "data"), binary });
+  t.true(server.port > 0);
 });
 
 test("a second server on the same folder is refused while the first one's owner lives", async (t) => {

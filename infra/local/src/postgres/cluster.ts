@@ -24,6 +24,30 @@ export interface ClusterOptions {
   readonly onProgress: (line: string) => void;
 }
 
+/** `initdb` made no cluster. */
+export class ClusterNotMadeError extends Error {
+  override readonly name = "ClusterNotMadeError";
+  readonly folder: string;
+  constructor(folder: string, cause: unknown) {
+    super(`Cannot make a database cluster in ${folder}: ${complaint(cause)}; ${remedy(cause)}`, { cause });
+    this.folder = folder;
+  }
+}
+
+/** The last line of what a program complained about. */
+function complaint(cause: unknown): string {
+  if (!(cause instanceof Error)) return String(cause);
+  const stderr = "stderr" in cause ? String(cause.stderr).trim() : "";
+  return stderr.split("\n").at(-1) || cause.message;
+}
+
+function remedy(cause: unknown): string {
+  // PostgreSQL asks for the name of the user that it runs as, and takes no other name for an answer.
+  return complaint(cause).includes("effective user ID")
+    ? "PostgreSQL needs a user that the system knows by name; run under one, or set DATABASE_URL to a server of yours"
+    : "mend that, or set DATABASE_URL to a server of yours";
+}
+
 async function readPassword(file: string): Promise<string | undefined> {
   try {
     return await readFile(file, "utf8");
@@ -54,12 +78,12 @@ async function initialize(
     // A password of 128 random bits needs no slow hash, and each connection computes it.
     ["--set", "scram_iterations=1"],
   ].flat();
-  await execute(join(programs, "initdb"), [...settings, "--no-locale"], {
-    ...user,
-    cwd: "/",
-    timeout: 60_000,
-    env: {},
-  });
+  const place = { ...user, cwd: "/", timeout: 60_000, env: {} };
+  try {
+    await execute(join(programs, "initdb"), [...settings, "--no-locale"], place);
+  } catch (cause) {
+    throw new ClusterNotMadeError(folder, cause);
+  }
   await rename(scratch, pgData);
   return password;
 }

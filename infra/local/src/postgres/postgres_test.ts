@@ -5,7 +5,8 @@ import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
-import { createDatabase, PortTakenError, startPostgres } from "../mod.ts";
+import { ClusterNotMadeError, createDatabase, PortTakenError, startPostgres } from "../mod.ts";
+import { openCluster } from "./cluster.ts";
 
 const testFolder = () => mkdtempDisposable(join(tmpdir(), "muster-postgres-"));
 
@@ -38,6 +39,18 @@ test("a pid file that names a program of somebody else does not keep PostgreSQL 
   await writeFile(join(first.dataDir, "pgdata", "postmaster.pid"), `${process.pid}\n${first.dataDir}/pgdata\n`);
   await using second = await startPostgres({ dataDir: folder.path });
   t.deepEqual(await query(second.url, "select 1 as one"), [{ one: 1 }]);
+});
+
+test("a user without a name, whom PostgreSQL refuses, is told what to do", async (t) => {
+  await using folder = await testFolder();
+  const initdb = join(folder.path, "initdb");
+  // As PostgreSQL's own says it; whoever runs this test has a name.
+  const words = "initdb: could not look up effective user ID 12345: user does not exist";
+  await writeFile(initdb, `#!/bin/sh\necho '${words}' >&2\nexit 1\n`, { mode: 0o755 });
+  const options = { folder: folder.path, programs: folder.path, user: undefined, onProgress: () => {} };
+  const error = await t.throwsAsync(openCluster(options), { instanceOf: ClusterNotMadeError });
+  t.is(error.folder, folder.path);
+  t.true(error.message.includes(words) && error.message.includes("DATABASE_URL"), error.message);
 });
 
 test("PostgreSQL is durable unless a test says otherwise, and takes 200 connections", async (t) => {

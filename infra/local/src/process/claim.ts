@@ -7,14 +7,17 @@ import { lookUntil } from "./wait.ts";
 /** How long a server that was left behind may take to end after it was asked to, ms. */
 const LEFT_BEHIND_MS = 10_000;
 
-/** A live process already runs a server on this data folder. */
+/** A live process already runs its servers on this data folder. */
 export class DataFolderInUseError extends Error {
   override readonly name = "DataFolderInUseError";
   readonly dataDir: string;
-  readonly ownerPid: number;
-  constructor(dataDir: string, ownerPid: number) {
+  /** Undefined in the moment before the owner has noted it. */
+  readonly ownerPid: number | undefined;
+  constructor(dataDir: string, ownerPid?: number, since?: string) {
+    const owner = ownerPid === undefined ? "another process, just started," : `process ${ownerPid}`;
     super(
-      `Cannot start a server on ${dataDir}: process ${ownerPid} runs one there; stop it, or choose another data folder`,
+      `Cannot start a server on ${dataDir}: ${owner} runs there${since === undefined ? "" : ` since ${since}`}; ` +
+        "stop it, or choose another data folder",
     );
     this.dataDir = dataDir;
     this.ownerPid = ownerPid;

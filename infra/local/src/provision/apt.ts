@@ -10,8 +10,8 @@ const SUITE = "sid";
  * Takes the server from Debian's newest suite: apt checks the archive's signature, and the package is unpacked, not installed.
  * Throws why it cannot, in one line.
  */
-export async function fromApt({ cache, progress, signal }: Errand, program: CachedProgram): Promise<string> {
-  return await addToCache(cache, program, async (scratch) => {
+export async function fromApt({ openCache, progress, signal }: Errand, program: CachedProgram): Promise<string> {
+  return await addToCache(await openCache(), program, async (scratch) => {
     const apt = await openPrivateApt({
       folder: scratch,
       suite: SUITE,

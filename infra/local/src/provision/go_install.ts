@@ -14,12 +14,12 @@ export interface GoCommand extends CachedProgram {
 }
 
 /** Builds the command with Go into the cache. Throws why it cannot, in one line. */
-export async function fromGo({ cache, progress, signal }: Errand, command: GoCommand): Promise<string> {
+export async function fromGo({ openCache, progress, signal }: Errand, command: GoCommand): Promise<string> {
   const { name, module } = command;
   const go = await findOnPath("go");
   if (go === undefined) throw new Error("there is no Go on this machine");
   progress(`${name}: building ${module} with Go; this takes a minute or two`);
-  return await addToCache(cache, command, async (scratch) => {
+  return await addToCache(await openCache(), command, async (scratch) => {
     const bin = join(scratch, "bin");
     await mkdir(bin);
     // Go's own folders lie in the user's home, which need not exist; read-only modules could not be removed with the scratch folder.

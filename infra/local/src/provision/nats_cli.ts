@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { checked, openCache } from "./cache.ts";
+import { checked, findCaches, openCache } from "./cache.ts";
 import { fromGo, type GoCommand } from "./go_install.ts";
 import { findOnPath, run } from "./run.ts";
 import { obtainFirst, type Progress, type Refusal, type Source } from "./source.ts";
@@ -12,17 +12,21 @@ async function check(binary: string): Promise<void> {
 }
 
 // v0.5.1 cannot be installed this way.
-const PROGRAM: GoCommand = { name: "nats", module: "github.com/nats-io/natscli/nats@v0.5.0", check };
+const PROGRAM: GoCommand = { name: "nats", file: "nats", module: "github.com/nats-io/natscli/nats@v0.5.0", check };
 
 /**
  * Finds the `nats` command line on PATH or in the cache, or builds it where Go is. Tests publish with it; nothing else needs it.
  * Throws the reason of `signal` when that aborts.
  */
 export async function provisionNatsCli(progress: Progress, signal?: AbortSignal): Promise<NatsCli> {
-  const errand = { cache: await openCache(), progress, signal };
+  const errand = { openCache, progress, signal };
+  const caches = await findCaches();
   const sources: Source[] = [
     { name: "PATH", obtain: async () => await checked(await findOnPath(PROGRAM.name), PROGRAM) },
-    { name: `the cache ${errand.cache}`, obtain: async () => await checked(join(errand.cache, PROGRAM.name), PROGRAM) },
+    ...caches.map((cache) => ({
+      name: `the cache ${cache}`,
+      obtain: async () => await checked(join(cache, PROGRAM.file), PROGRAM),
+    })),
     { name: "Go", obtain: async () => await fromGo(errand, PROGRAM) },
   ];
   const found = await obtainFirst(PROGRAM.name, sources, errand);

@@ -1,11 +1,12 @@
+import { copyFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { OLDEST_NATS_SERVER, readNatsServerVersion } from "./nats_server_version.ts";
+import { OLDEST_NATS_SERVER, readNatsServerVersion, TRIED_NATS_SERVER } from "./nats_server_version.ts";
 import { fromApt } from "./apt.ts";
-import { checked, openCache } from "./cache.ts";
+import { addToCache, type CachedProgram, checked, findCaches, openCache } from "./cache.ts";
 import { fromGo, type GoCommand } from "./go_install.ts";
 import { fromReleaseArchive } from "./release_archive.ts";
 import { findOnPath } from "./run.ts";
-import { obtainFirst, type Progress, type Refusal, type Source } from "./source.ts";
+import { type Errand, obtainFirst, type Progress, type Refusal, type Source } from "./source.ts";
 
 /** No source could serve. */
 export class NoNatsServerError extends Error {
@@ -15,42 +16,105 @@ export class NoNatsServerError extends Error {
     const reasons = refusals.map(({ source, reason }) => `  ${source}: ${reason}`).join("\n");
     super(
       `Cannot provide a nats-server: no source could serve\n${reasons}\n` +
-        `Download ${OLDEST_NATS_SERVER} or newer from https://github.com/nats-io/nats-server/releases and set NATS_SERVER to its path,\n` +
+        `Download ${TRIED_NATS_SERVER}, or another from ${OLDEST_NATS_SERVER} on, from https://github.com/nats-io/nats-server/releases and set NATS_SERVER to its path,\n` +
         "or set NATS_URL to a server that runs already.",
     );
     this.refusals = refusals;
   }
 }
 
-async function check(binary: string): Promise<void> {
-  await readNatsServerVersion(binary);
+/** Any nats-server that is new enough: an operator's own, or the last resort. */
+const ANY: CachedProgram = {
+  name: "nats-server",
+  file: "nats-server",
+  async check(binary) {
+    await readNatsServerVersion(binary);
+  },
+};
+
+/** The very version that the tests run with: what is got must be it. */
+const TRIED: GoCommand = {
+  name: "nats-server",
+  file: `nats-server-${TRIED_NATS_SERVER}`,
+  module: `github.com/nats-io/nats-server/v2@v${TRIED_NATS_SERVER}`,
+  async check(binary) {
+    const version = await readNatsServerVersion(binary);
+    if (version !== TRIED_NATS_SERVER) throw new Error(`it is ${version}, and ${TRIED_NATS_SERVER} is what is tried`);
+  },
+};
+
+/** Takes a nats-server that may be of another version than the tried one, and tells of that. */
+async function takeAny(binary: string | undefined, progress: Progress): Promise<string> {
+  const path = await checked(binary, ANY);
+  const version = await readNatsServerVersion(path);
+  if (version !== TRIED_NATS_SERVER) {
+    progress(`nats-server: ${path} is ${version}; Muster is tried with ${TRIED_NATS_SERVER}`);
+  }
+  return path;
 }
 
-const PROGRAM: GoCommand = { name: "nats-server", module: "github.com/nats-io/nats-server/v2@v2.15.2", check };
-
-function fromEnvironment(): Source[] {
+function fromEnvironment(progress: Progress): Source[] {
   const set = process.env["NATS_SERVER"];
-  return set ? [{ name: "NATS_SERVER", obtain: async () => await checked(set, PROGRAM) }] : [];
+  return set ? [{ name: "NATS_SERVER", obtain: async () => await takeAny(set, progress) }] : [];
+}
+
+/** The tried version in a cache, also under the name that older versions of Muster gave it. */
+async function fromCache(folder: string): Promise<string> {
+  const found = await checked(join(folder, TRIED.file), TRIED).catch(() => checked(join(folder, ANY.file), TRIED));
+  if (process.getuid?.() !== 0) return found;
+  const shared = await openCache();
+  if (shared === folder) return found;
+  // Other users cannot enter root's home.
+  return await addToCache(shared, TRIED, async (scratch) => {
+    const copy = join(scratch, TRIED.name);
+    await copyFile(found, copy);
+    return copy;
+  });
+}
+
+/** Whatever a cache has that is new enough, the newest first: better than nothing where nothing can be got. */
+async function anyFromCache(folder: string, progress: Progress): Promise<string> {
+  const names = (await readdir(folder))
+    .filter((name) => name.startsWith(ANY.file))
+    .sort()
+    .reverse();
+  for (const name of names) {
+    const path = await takeAny(join(folder, name), progress).catch(() => undefined); // too old, or no program
+    if (path !== undefined) return path;
+  }
+  throw new Error("it is not there");
+}
+
+/** The newest suite moves on, so that some day the tried version is no longer there. */
+async function anyFromApt(errand: Errand): Promise<string> {
+  return await takeAny(await fromApt(errand, ANY), errand.progress);
 }
 
 /**
- * Finds a nats-server that is new enough, or gets one; answers the path of its binary.
+ * Finds a nats-server that is new enough, or gets one; returns the path of its binary.
  *
- * In this order: `NATS_SERVER`, PATH, the cache, the official release, Debian's newest suite, Go. What is got is kept in the cache.
+ * In this order: `NATS_SERVER`, PATH, the caches, Debian's newest suite, the official release, Go. What is got is
+ * {@linkcode TRIED_NATS_SERVER} and is kept in the cache; only where that cannot be had anywhere another version is taken, and told of.
  * `progress` hears why a source could not serve, and of what takes time. Throws {@linkcode NoNatsServerError} when none can, and the
  * reason of `signal` when that aborts.
  */
 export async function provisionNatsServer(progress: Progress, signal?: AbortSignal): Promise<string> {
-  const errand = { cache: await openCache(), progress, signal };
+  const errand = { openCache, progress, signal };
+  const caches = await findCaches();
   const sources: Source[] = [
-    ...fromEnvironment(),
-    { name: "PATH", obtain: async () => await checked(await findOnPath(PROGRAM.name), PROGRAM) },
-    { name: `the cache ${errand.cache}`, obtain: async () => await checked(join(errand.cache, PROGRAM.name), PROGRAM) },
-    { name: "the official release", obtain: async () => await fromReleaseArchive(errand, PROGRAM) },
-    { name: "Debian's newest suite", obtain: async () => await fromApt(errand, PROGRAM) },
-    { name: "Go", obtain: async () => await fromGo(errand, PROGRAM) },
+    ...fromEnvironment(progress),
+    { name: "PATH", obtain: async () => await takeAny(await findOnPath(ANY.name), progress) },
+    ...caches.map((cache) => ({ name: `the cache ${cache}`, obtain: async () => await fromCache(cache) })),
+    { name: "Debian's newest suite", obtain: async () => await fromApt(errand, TRIED) },
+    { name: "the official release", obtain: async () => await fromReleaseArchive(errand, TRIED) },
+    { name: "Go", obtain: async () => await fromGo(errand, TRIED) },
+    ...caches.map((cache) => ({
+      name: `another version in ${cache}`,
+      obtain: async () => await anyFromCache(cache, progress),
+    })),
+    { name: "another version in Debian's newest suite", obtain: async () => await anyFromApt(errand) },
   ];
-  const found = await obtainFirst(PROGRAM.name, sources, errand);
+  const found = await obtainFirst(ANY.name, sources, errand);
   if (typeof found !== "string") throw new NoNatsServerError(found);
   return found;
 }

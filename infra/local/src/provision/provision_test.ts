@@ -1,11 +1,11 @@
 import test from "ava";
-import { chmod, mkdtempDisposable, readdir, readFile, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtempDisposable, readdir, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { addToCache } from "./cache.ts";
 import { run } from "./run.ts";
 import { NoNatsServerError, provisionNatsServer } from "./nats_server.ts";
-import { isOlder } from "./nats_server_version.ts";
+import { isOlder, readNatsServerVersion, TRIED_NATS_SERVER } from "./nats_server_version.ts";
 import { obtainFirst } from "./source.ts";
 
 const testFolder = () => mkdtempDisposable(join(tmpdir(), "muster-provision-"));
@@ -37,17 +37,46 @@ test.serial("an old server named by NATS_SERVER is told of, and a newer one on P
     if (NATS_SERVER === undefined) delete process.env["NATS_SERVER"];
     else process.env["NATS_SERVER"] = NATS_SERVER;
   }
-  t.is(told.length, 1);
+  t.is(told.length, 2);
   t.regex(told[0] ?? "", /^nats-server: not from NATS_SERVER: .*2\.9\.10.*2\.12\.0/);
+  t.regex(told[1] ?? "", /nats-server is 2\.14\.0; Muster is tried with 2\.15\.1$/);
+});
+
+test.serial("what is got is the version that is tried: another one in a cache is passed over, and named", async (t) => {
+  await using folder = await testFolder();
+  const [first, second] = [join(folder.path, "first"), join(folder.path, "second", "muster")];
+  for (const [cache, version] of [
+    [first, "2.15.0"],
+    [second, TRIED_NATS_SERVER],
+  ] as const) {
+    await mkdir(cache, { recursive: true, mode: 0o700 });
+    await writeFile(join(cache, "nats-server"), `#!/bin/sh\necho 'nats-server: v${version}'\n`, { mode: 0o755 });
+  }
+  const { NATS_SERVER, PATH = "", MUSTER_CACHE, XDG_CACHE_HOME } = process.env;
+  delete process.env["NATS_SERVER"];
+  Object.assign(process.env, { PATH: "/bin", MUSTER_CACHE: first, XDG_CACHE_HOME: join(folder.path, "second") });
+  const told: string[] = [];
+  try {
+    t.is(await readNatsServerVersion(await provisionNatsServer((line) => told.push(line))), TRIED_NATS_SERVER);
+  } finally {
+    for (const [name, value] of Object.entries({ NATS_SERVER, PATH, MUSTER_CACHE, XDG_CACHE_HOME })) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
+  }
+  t.true(told.some((line) => line.endsWith(`${first}: it is 2.15.0, and ${TRIED_NATS_SERVER} is what is tried`)));
 });
 
 test("each source that cannot serve says why in one line, and the next one is asked", async (t) => {
   const told: string[] = [];
   const broken = { name: "the first", obtain: () => Promise.reject(new Error("no route\nto host")) };
   const good = { name: "the second", obtain: async () => "/bin/true" };
-  t.is(await obtainFirst("nats", [broken, good], { cache: "", progress: (line) => told.push(line) }), "/bin/true");
+  t.is(
+    await obtainFirst("nats", [broken, good], { openCache: async () => "", progress: (line) => told.push(line) }),
+    "/bin/true",
+  );
   t.deepEqual(told, ["nats: not from the first: no route"]);
-  t.deepEqual(await obtainFirst("nats", [broken], { cache: "", progress: () => {} }), [
+  t.deepEqual(await obtainFirst("nats", [broken], { openCache: async () => "", progress: () => {} }), [
     { source: "the first", reason: "no route" },
   ]);
 });
@@ -60,7 +89,7 @@ test("when no source can serve, the error says what each one lacked and what to 
 
 test("two processes that fill the cache at once leave one whole file and nothing else", async (t) => {
   await using folder = await testFolder();
-  const program = { name: "program", check: async () => {} };
+  const program = { name: "program", file: "program", check: async () => {} };
   const fill = (text: string) => async (scratch: string) => {
     const file = join(scratch, "made");
     await writeFile(file, text);
@@ -76,7 +105,7 @@ test("two processes that fill the cache at once leave one whole file and nothing
 
 test("what is not the program that is wanted never gets into the cache", async (t) => {
   await using folder = await testFolder();
-  const program = { name: "program", check: () => Promise.reject(new Error("too old")) };
+  const program = { name: "program", file: "program", check: () => Promise.reject(new Error("too old")) };
   await t.throwsAsync(
     addToCache(folder.path, program, async (scratch) => scratch),
     { message: "too old" },
@@ -96,7 +125,7 @@ test("a demand to stop ends the command that is running, and no other source is 
     },
   };
   const next = { name: "the next one", obtain: async () => String(asked.push("next")) };
-  const errand = { cache: "", progress: () => {}, signal: stop.signal };
+  const errand = { openCache: async () => "", progress: () => {}, signal: stop.signal };
   await t.throwsAsync(obtainFirst("nats", [slow, next], errand), { message: "told to stop" });
   t.deepEqual(asked, []);
 });

@@ -3,8 +3,8 @@ export type Progress = (line: string) => void;
 
 /** What every source is given to work with. */
 export interface Errand {
-  /** The folder that what is got is kept in. */
-  readonly cache: string;
+  /** The folder that what is got is kept in. Asked for only by a source that gets something, since there may be none. */
+  openCache(): Promise<string>;
   readonly progress: Progress;
   /** Ends the errand, with all commands that it runs; it throws the signal's reason then. */
   readonly signal?: AbortSignal | undefined;

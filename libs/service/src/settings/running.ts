@@ -31,9 +31,13 @@ async function readIfThere(file: string): Promise<string | undefined> {
   try {
     return await readFile(file, "utf8");
   } catch (error) {
-    if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR"))
-      return undefined;
-    throw error;
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    if (code !== "EACCES") throw error;
+    throw new Error(
+      `Cannot read ${file}: it is for the user alone who runs \`muster up\`; run this as that user, or set NATS_URL and DATABASE_URL`,
+      { cause: error },
+    );
   }
 }
 

@@ -1,0 +1,35 @@
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+
+/** The signals that ask a command to end; whoever sends one to us means the command. */
+const FORWARDED = ["SIGINT", "SIGTERM", "SIGHUP"];
+
+/**
+ * Runs a program of `node_modules/.bin` on our own terminal, and ends as it ends.
+ *
+ * The channel between the two tells a program of Node.js when we were killed, so that it can end too.
+ * @param {string} root the workspace's folder
+ * @param {string} program e.g. `node`, which is the Node.js that the workspace pins
+ * @param {readonly string[]} args
+ */
+export function runInstalled(root, program, args) {
+  const file = join(root, "node_modules", ".bin", program);
+  if (!existsSync(file)) {
+    throw new Error(`Cannot run Muster: ${file} is missing, so the workspace is not installed; run npm start once`);
+  }
+  const child = spawn(file, args, { stdio: ["inherit", "inherit", "inherit", "ipc"] });
+  for (const signal of FORWARDED) process.on(signal, () => child.kill(signal));
+  child.on("error", (error) => {
+    console.error(`Cannot run ${file}: ${error.message}`);
+    process.exitCode = 1;
+  });
+  child.on("exit", (code, signal) => {
+    if (signal === null) {
+      process.exitCode = code ?? 1;
+      return;
+    }
+    process.removeAllListeners(signal);
+    process.kill(process.pid, signal);
+  });
+}
