@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { pathToFileURL } from "node:url";
-import { copyWorkspace } from "../docs/workspace_copy.ts";
+import { copyWorkspace } from "../support/workspace_copy.ts";
 
 /** How a command of the boot ended, and what it said. */
 export interface Said {
