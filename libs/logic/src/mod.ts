@@ -41,6 +41,7 @@ export type { Json, OutcomeRow, SpawnedTask } from "./ledger/outcome_row.ts";
 export { type Claim, type CommitAnswer, type TaskWork, WorkEndedError } from "./ledger/task_work.ts";
 export type { UnitOfWork } from "./ledger/unit_of_work.ts";
 export { type Database, type DatabaseOptions, openDatabase } from "./open_database.ts";
+export { type ActivePilots, listActivePilots, writeOffPilots } from "./pilots/active_pilots.ts";
 export { type AvailableCe, getAvailableCes } from "./pilots/available_ces.ts";
 export { dropLostRequests, type NewPilotRequest, requestPilots } from "./pilots/pilot_requests.ts";
 export {

@@ -1,4 +1,5 @@
-import { startTestServer } from "@muster/logic/testing";
+import { openDatabase } from "@muster/logic";
+import { runSql, startTestServer } from "@muster/logic/testing";
 import { atLeastOnceFactory } from "@muster/tasks";
 import test from "ava";
 import { once } from "node:events";
@@ -145,6 +146,33 @@ test("a task that is called runs here: its result is printed, its effect is in t
   const failed = await cli.run(...call, "--json");
   t.deepEqual([failed.code, failed.output], [1, ""]);
   t.regex(failed.errors, /the CE is disabled/);
+});
+
+test("the pilots of a VO that is removed are counted, named by the doctor, and written off once it is gone", async (t) => {
+  const url = await server.createUrl();
+  const cli = await openCli(url);
+  await cli.json("vo", "add", "leaving");
+  await using database = await openDatabase({ url });
+  await runSql(
+    database,
+    `insert into pilot (ce_name, vo, status, task_id, active_before, capacity_read) values
+       ('ce01', 'leaving', 'RUNNING', 'a', 0, 9), ('ce01', 'leaving', 'SUBMITTED', 'b', 0, 9), ('ce01', 'leaving', 'DONE', 'c', 0, 9)`,
+  );
+  const early = await cli.run("pilot", "write-off", "--vo", "leaving");
+  t.is(early.code, 1);
+  t.regex(early.errors, /"leaving" is configured.*remove it first/);
+  const removed = await cli.run("vo", "remove", "leaving");
+  t.regex(removed.output, /removed leaving; 2 pilots of it keep their slots.*\n`muster pilot write-off --vo leaving`/);
+  t.regex(
+    (await cli.run("doctor")).output,
+    /WARN +pilots: 2 pilots of VO leaving hold slots, and it is not configured/,
+  );
+  t.deepEqual(await cli.json("pilot", "write-off", "--vo", "leaving", "--dry-run"), { vo: "leaving", matching: 2 });
+  t.deepEqual(await cli.json("pilot", "write-off", "--vo", "leaving"), { vo: "leaving", writtenOff: 2 });
+  t.notRegex((await cli.run("doctor")).output, /VO leaving/);
+  t.like(await cli.json("pilot", "summary", "--vo", "leaving"), {
+    pilots: { SUBMITTED: 0, RUNNING: 0, DONE: 1, FAILED: 2 },
+  });
 });
 
 test("schedules are listed with their next times, changed, reset, paused and resumed", async (t) => {

@@ -17,6 +17,7 @@ import { count } from "../print/output.ts";
 import { shortly } from "../print/time.ts";
 import { describeFailure } from "../run/failure.ts";
 import { locateDatabase, locateNats } from "../run/servers.ts";
+import { examineGoneVos } from "./gone_vos.ts";
 import { bad, type Finding, good, warning } from "./finding.ts";
 import { examineIncidents, examineSettings } from "./settings.ts";
 
@@ -117,6 +118,7 @@ async function examineNats(): Promise<readonly Finding[]> {
       workers: examineWorkers,
       "dead letters": examineDead,
       incidents: examineIncidents,
+      pilots: examineGoneVos,
     })) {
       findings.push(...(await look(about, () => work(broker))));
     }

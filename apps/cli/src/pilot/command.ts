@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { type OutputOptions, print, tableText } from "../print/output.ts";
 import { withDatabase } from "../run/servers.ts";
 import { parseCe, parseVo } from "../run/values.ts";
+import { writeOffCommand } from "./write_off.ts";
 
 const EXAMPLES = `
 Examples:
@@ -34,17 +35,20 @@ function show(shares: readonly PilotShare[], { vo, ce }: SummaryOptions): string
 
 /** `muster pilot`: what became of the pilots. */
 export function pilotCommand(): Command {
-  return new Command("pilot").description("pilots: summary").addCommand(
-    new Command("summary")
-      .description("count pilots by CE, VO and status")
-      .option("--vo <vo>", "only this VO's", parseVo)
-      .option("--ce <name>", "only those at this CE, in any case", parseCe)
-      .option("--json", "print JSON")
-      .addHelpText("after", EXAMPLES)
-      .action(async (options: SummaryOptions) => {
-        const all = await withDatabase((database) => database.transaction(getPilotShares));
-        const shares = all.filter(({ vo, ceName }) => vo === (options.vo ?? vo) && ceName === (options.ce ?? ceName));
-        print({ pilots: totalOf(shares), shares }, options, () => show(shares, options));
-      }),
-  );
+  return new Command("pilot")
+    .description("pilots: summary, write-off")
+    .addCommand(writeOffCommand())
+    .addCommand(
+      new Command("summary")
+        .description("count pilots by CE, VO and status")
+        .option("--vo <vo>", "only this VO's", parseVo)
+        .option("--ce <name>", "only those at this CE, in any case", parseCe)
+        .option("--json", "print JSON")
+        .addHelpText("after", EXAMPLES)
+        .action(async (options: SummaryOptions) => {
+          const all = await withDatabase((database) => database.transaction(getPilotShares));
+          const shares = all.filter(({ vo, ceName }) => vo === (options.vo ?? vo) && ceName === (options.ce ?? ceName));
+          print({ pilots: totalOf(shares), shares }, options, () => show(shares, options));
+        }),
+    );
 }

@@ -45,3 +45,14 @@ export function checkRemovable(configuration: Configuration, vo: string): void {
   const problem = problemOf(configuration, vo);
   if (problem !== undefined) throw new Error(`${problem}; nothing was removed`);
 }
+
+/** Throws where pilots of `vo` may still be checked: it is active, or the configuration knows no VO and so has most likely been lost. */
+export function checkGone({ vos }: Configuration, vo: string): void {
+  if (vos[vo]?.state === "active") {
+    throw new Error(
+      `VO ${JSON.stringify(vo)} is configured, and its pilots are checked; remove it first with \`muster vo remove ${vo}\``,
+    );
+  }
+  if (Object.keys(vos).length > 0) return;
+  throw new Error("The configuration knows no VO at all, so it may have been lost; add the VOs that there are first");
+}

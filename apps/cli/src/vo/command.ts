@@ -1,8 +1,10 @@
+import { listActivePilots } from "@muster/logic";
 import { changeConfiguration, type Configuration, readConfiguration, withoutVo, withVo } from "@muster/tasks";
 import { Command, InvalidArgumentError } from "commander";
-import { type OutputOptions, print, tableText } from "../print/output.ts";
+import { count, type OutputOptions, print, tableText } from "../print/output.ts";
+import { describeFailure } from "../run/failure.ts";
 import { checkRemovable } from "../run/names.ts";
-import { withBroker } from "../run/servers.ts";
+import { withBroker, withDatabase } from "../run/servers.ts";
 import { parseVo } from "../run/values.ts";
 
 const EXAMPLES = `
@@ -45,6 +47,35 @@ function printVos(configuration: Configuration, options: OutputOptions): void {
   print(rows, options, () => show(rows));
 }
 
+/** How many pilots of `vo` hold slots; null where the database does not say. The removal needs NATS alone. */
+async function countActive(vo: string): Promise<number | null> {
+  try {
+    const all = await withDatabase((database) => database.transaction(listActivePilots));
+    return all.find((each) => each.vo === vo)?.active ?? 0;
+  } catch (error) {
+    console.error(`Its active pilots are not counted: ${describeFailure(error)}`);
+    return null;
+  }
+}
+
+function tellActive(vo: string, activePilots: number | null): string {
+  if (activePilots === 0) return `removed ${vo}; no pilot of it is active`;
+  const number = activePilots === null ? "its active pilots" : `${count(activePilots, "pilot")} of it`;
+  return `removed ${vo}; ${number} keep their slots, and nobody checks them any more. Once they have ended at their CEs, free the slots:
+\`muster pilot write-off --vo ${vo}\`. Adding the VO again has them checked.`;
+}
+
+async function remove(vo: string, options: OutputOptions): Promise<void> {
+  const change = (now: Configuration) => {
+    checkRemovable(now, vo);
+    return withoutVo(now, vo);
+  };
+  const rows = rowsOf(await withBroker((broker) => changeConfiguration(broker, change)));
+  // Counted after the removal. A task that a worker has in hand may commit one more until the scheduler has put it away.
+  const activePilots = await countActive(vo);
+  print({ vo, activePilots, vos: rows }, options, () => `${show(rows)}\n\n${tellActive(vo, activePilots)}`);
+}
+
 /** `muster vo`: who may submit. */
 export function voCommand(): Command {
   return new Command("vo")
@@ -72,12 +103,6 @@ export function voCommand(): Command {
         .description("remove a VO: its schedules end, its waiting tasks are dropped, its pilots stay")
         .argument("<vo>", "as `muster vo list` shows it", parseVo)
         .option("--json", "print JSON")
-        .action(async (vo: string, options: OutputOptions) => {
-          const change = (now: Configuration) => {
-            checkRemovable(now, vo);
-            return withoutVo(now, vo);
-          };
-          printVos(await withBroker((broker) => changeConfiguration(broker, change)), options);
-        }),
+        .action(remove),
     );
 }

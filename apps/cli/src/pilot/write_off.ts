@@ -1,0 +1,43 @@
+import { listActivePilots, writeOffPilots } from "@muster/logic";
+import { readConfiguration } from "@muster/tasks";
+import { Command } from "commander";
+import { count, type OutputOptions, print } from "../print/output.ts";
+import { checkGone } from "../run/names.ts";
+import { withBoth } from "../run/servers.ts";
+import { parseVo } from "../run/values.ts";
+
+const EXAMPLES = `
+Examples:
+  muster pilot write-off --vo lhcb --dry-run
+  muster pilot write-off --vo lhcb`;
+
+interface WriteOffOptions extends OutputOptions {
+  readonly vo: string;
+  readonly dryRun?: boolean;
+}
+
+async function writeOff({ vo, dryRun, ...options }: WriteOffOptions): Promise<void> {
+  const pilots = await withBoth(async ({ broker, database }) => {
+    checkGone(await readConfiguration(broker), vo);
+    return await database.transaction(async (transaction) => {
+      if (dryRun !== true) return await writeOffPilots(transaction, vo);
+      return (await listActivePilots(transaction)).find((each) => each.vo === vo)?.active ?? 0;
+    });
+  });
+  if (dryRun === true)
+    print({ vo, matching: pilots }, options, () => `would write off ${count(pilots, "pilot")} of ${vo}`);
+  else print({ vo, writtenOff: pilots }, options, () => `wrote off ${count(pilots, "pilot")} of ${vo}`);
+}
+
+/** `muster pilot write-off`. */
+export function writeOffCommand(): Command {
+  return new Command("write-off")
+    .description(
+      "mark the active pilots of a VO that is gone as FAILED, so that their slots are free; nobody checks them any more",
+    )
+    .requiredOption("--vo <vo>", "a VO that is not configured any more", parseVo)
+    .option("--dry-run", "only say how many it would be")
+    .option("--json", "print JSON")
+    .addHelpText("after", EXAMPLES)
+    .action(writeOff);
+}
