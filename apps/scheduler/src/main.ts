@@ -12,8 +12,13 @@ async function schedule(app: App): Promise<void> {
   await using servers = await openServers(app, { name: "scheduler", databaseConnections: DATABASE_CONNECTIONS });
   const { broker, database, nats, highestFence } = servers;
   const leads = metrics
-    .gauge({ name: "muster_scheduler_leads", help: "1 while this scheduler leads, 0 while it stands by." })
+    .gauge({ name: "muster_scheduler_leads", help: "1 while this scheduler leads something, 0 while it stands by." })
     .of();
+  const leadsTask = metrics.gauge({
+    name: "muster_scheduler_leads_task",
+    help: "1 while this scheduler leads the task, 0 while another one does or none.",
+    labels: ["task"],
+  });
   await using scheduler = await startScheduler({
     ...{ broker, nats, highestFence, signal },
     app: "scheduler",
@@ -23,6 +28,11 @@ async function schedule(app: App): Promise<void> {
     onRole(role) {
       leads.value = role === "leading" ? 1 : 0;
       log.info(role === "leading" ? "leads" : "stands by");
+    },
+    onLead(tasks) {
+      for (const { name } of pilotTasks) leadsTask.of(name).value = tasks.includes(name) ? 1 : 0;
+      health.tell("leads", tasks);
+      log.info({ tasks }, "leads these tasks");
     },
   });
   health.started();

@@ -56,13 +56,15 @@ export { type DelayedTask, type DelayedTasks, listDelayed } from "./publish/dela
 export { findStored, listWaiting, type Waiting } from "./publish/waiting.ts";
 export { measureClock } from "./schedule/broker_clock.ts";
 export { type ScheduleTarget, withSchedule, withScheduleSwitched } from "./schedule/change_schedule.ts";
-export { findLeader } from "./schedule/leadership.ts";
+export { isTaskCharge } from "./schedule/charges.ts";
+export { findLeaders, type FoundLeaders } from "./schedule/leaders.ts";
 export { type PauseNote, pauseSchedule, type PauseTarget, resumeSchedule } from "./schedule/pauses.ts";
 export type { Chore } from "./schedule/repeat.ts";
 export { runScheduler, type SchedulerOptions, type SchedulerRole } from "./schedule/run_scheduler.ts";
 export { type ScheduleInForce, schedulesInForce } from "./schedule/in_force.ts";
 export { type ScheduleRow, scheduleTable, type TableOptions } from "./schedule/schedule_table.ts";
 export { type RunningScheduler, startScheduler, type StartSchedulerOptions } from "./schedule/start_scheduler.ts";
+export { listUnserved, type UnservedTask } from "./schedule/unserved.ts";
 export { listUnknownTasks, type UnknownTask } from "./schedule/unknown_tasks.ts";
 export { DrainedError, type DepsInput, TaskTimeoutError } from "./worker/attempt.ts";
 export { type Called, callTask, type CallOptions } from "./worker/call_task.ts";

@@ -63,6 +63,11 @@ test("the scheduler and the workers, each started alone, move pilots; when the l
 
   t.regex((await first.get("/metrics")).text, /^muster_scheduler_leads 1$/m);
   t.regex((await second.get("/metrics")).text, /^muster_scheduler_leads 0$/m);
+  t.regex((await first.get("/metrics")).text, /^muster_scheduler_leads_task\{task="MyPilotTask"\} 1$/m);
+  t.regex((await second.get("/metrics")).text, /^muster_scheduler_leads_task\{task="MyPilotTask"\} 0$/m);
+  const all = ["MyPilotTask", "MyPilotReportTask", "MyCheckPilotsTask", "MySubmitPilotsTask"];
+  t.deepEqual([...JSON.parse((await first.get("/readyz")).text).leads].sort(), all.sort());
+  t.deepEqual(JSON.parse((await second.get("/readyz")).text).leads, []);
   t.regex((await submitter.get("/metrics")).text, /^muster_worker_permits\{state="granted"\} 10$/m);
   first.kill("SIGKILL");
   await second.line(/"msg":"leads"/);

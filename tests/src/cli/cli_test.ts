@@ -186,7 +186,10 @@ test("schedules are listed with their next times, changed, reset, paused and res
       next: string[];
     }[];
   const stateOf = async (task: string) => (await rows()).find((row) => row.task === task);
-  t.like(await stateOf("MyCheckPilotsTask"), { schedule: "every 30s", state: "on" });
+  t.like(await stateOf("MyCheckPilotsTask"), { schedule: "every 30s", state: "on", leader: null });
+  const shown = (await cli.run("schedule", "list", "--vo", "sched", "--task", "MyCheckPilotsTask")).output;
+  t.regex(shown, /every 30s +on, no leader +never +idle *\n/);
+  t.regex(shown, /^No running scheduler leads MyCheckPilotsTask: nothing fires; start apps\/scheduler$/m);
   const [first = "", second = ""] = (await stateOf("MyCheckPilotsTask"))?.next ?? [];
   t.is(Date.parse(second) - Date.parse(first), 30_000);
   const target = ["MyCheckPilotsTask", "--vo", "sched"];
@@ -265,6 +268,11 @@ test("the doctor finds what is missing, and says so with its exit code", async (
   t.regex(output, /^ok +streams: 9 are there$/m);
   t.regex(output, /^ok +settings: of streams and buckets are as they must be$/m);
   t.regex(output, /^BAD +scheduler: none leads/m);
+  const locks = muster.broker.buckets.locks;
+  await locks.put("scheduler.leader", "maintenance\u001b[31m");
+  const foreign = (await cli.run("doctor")).output;
+  t.regex(foreign, /^WARN +scheduler: key scheduler\.leader of bucket locks holds "maintenance\\u001b\[31m", which/m);
+  await locks.purge("scheduler.leader");
   t.regex(output, /^BAD +workers: none for MyPilotTask; start one$/m);
   const away = await runMuster(["doctor", "--json"], { ...cli.env, NATS_URL: "nats://127.0.0.1:1" });
   t.is(away.code, 1);

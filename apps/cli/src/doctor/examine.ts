@@ -5,7 +5,6 @@ import {
   type Broker,
   connectNats,
   countDeadLetters,
-  findLeader,
   inspectStreams,
   listUnknownTasks,
   listWorkers,
@@ -20,6 +19,7 @@ import { locateDatabase, locateNats } from "../run/servers.ts";
 import { examineGoneVos } from "./gone_vos.ts";
 import { bad, type Finding, good, warning } from "./finding.ts";
 import { examineIncidents, examineSettings } from "./settings.ts";
+import { examineSchedulers } from "./schedulers.ts";
 
 /** A stream that is so much younger than the oldest had gone meanwhile, ms. */
 const YOUNGER_MS = 60_000;
@@ -69,12 +69,6 @@ async function examineClock(broker: Broker): Promise<readonly Finding[]> {
   return [Math.abs(aheadMs) < REMARKABLE_CLOCK_MS ? good("clock", text) : warning("clock", `${text}; set it`)];
 }
 
-async function examineScheduler(broker: Broker): Promise<readonly Finding[]> {
-  const leader = await findLeader(broker);
-  if (leader !== undefined) return [good("scheduler", `${escapeControls(leader)} leads`)];
-  return [bad("scheduler", "none leads; periodic tasks do not come; start one")];
-}
-
 async function examineWorkers(broker: Broker): Promise<readonly Finding[]> {
   const workers = await listWorkers(broker);
   const known = workers.flatMap((worker) => worker.tasks);
@@ -114,7 +108,7 @@ async function examineNats(): Promise<readonly Finding[]> {
     const broker = await openBroker(nc);
     for (const [about, work] of Object.entries({
       clock: examineClock,
-      scheduler: examineScheduler,
+      scheduler: examineSchedulers,
       workers: examineWorkers,
       "dead letters": examineDead,
       incidents: examineIncidents,

@@ -28,15 +28,19 @@ function describePause({ pausedAt, by, reason }: PauseNote): string {
 function show(rows: readonly ScheduleRow[]): string {
   if (rows.length === 0) return "There is no such schedule; a schedule per VO needs a VO, see `muster vo add`";
   const hasPaused = rows.some(({ pause }) => pause !== null);
-  return tableText(
+  const table = tableText(
     ["TASK", "VO", "INSTANCE", "SCHEDULE", "STATE", "LAST", "NOW", "NEXT", ...(hasPaused ? ["PAUSED"] : [])],
-    rows.map(({ task, vo, instance, schedule, state, since, isOccupied, next, pause }) => [
-      ...[task, vo, instance, schedule, state, since?.toISOString() ?? "never"],
+    rows.map(({ task, vo, instance, schedule, state, since, isOccupied, next, pause, leader }) => [
+      ...[task, vo, instance, schedule, leader === null ? `${state}, no leader` : state],
+      since?.toISOString() ?? "never",
       isOccupied ? "waits or runs" : "idle",
-      next.map((at) => at.toISOString()).join(" ") || "-",
+      (leader === null ? "" : next.map((at) => at.toISOString()).join(" ")) || "-",
       ...(hasPaused ? [pause === null ? "" : describePause(pause)] : []),
     ]),
   );
+  const unserved = [...new Set(rows.filter(({ leader }) => leader === null).map(({ task }) => task))];
+  if (unserved.length === 0) return table;
+  return `${table}\nNo running scheduler leads ${unserved.join(", ")}: nothing fires; start apps/scheduler`;
 }
 
 /** `muster schedule list`. */

@@ -13,6 +13,8 @@ export interface Health extends AsyncDisposable {
   readonly url: string;
   /** Sets a check: a reason makes the app unready, undefined clears it. Cheap where nothing changes. */
   report(check: string, reason: string | undefined): void;
+  /** Makes /readyz say what the app does just now, e.g. which tasks a scheduler leads; no check. */
+  tell(fact: string, values: readonly string[]): void;
   /** Asks every 5 s and sets the check by the answer; red as well when there is none within 5 s. Ends with the health itself. */
   probe(check: string, ask: Ask): void;
   /** The app is up. Until then it is not ready. */
@@ -49,13 +51,18 @@ interface Checks {
   /** Answers whether anything changed. */
   set(check: string, reason: string | undefined): boolean;
   restart(reason: string): void;
+  tell(fact: string, values: readonly string[]): void;
 }
 
 function keepChecks(app: string, log: Log): Checks {
   const checks = new Map<string, CheckState>();
+  const facts: Record<string, readonly string[]> = {};
   let restart: string | null = null;
   return {
-    state: () => ({ app, checks: [...checks.values()], restart }),
+    state: () => ({ app, checks: [...checks.values()], restart, facts: { ...facts } }),
+    tell(fact, values) {
+      facts[fact] = values;
+    },
     set(check, reason = undefined) {
       const before = checks.get(check);
       const after = reason ?? null;
@@ -138,6 +145,10 @@ export async function startHealth(options: HealthOptions): Promise<Health> {
     probe(check, ask) {
       report(check, NOT_ASKED);
       probes.push(runProbe({ ask, report: (reason) => report(check, reason), signal: ended.signal }));
+    },
+    tell(fact, values) {
+      checks.tell(fact, values);
+      tellState();
     },
     started: () => report(START_CHECK, undefined),
     stopping: () => report(STOP_CHECK, "the app is stopping"),

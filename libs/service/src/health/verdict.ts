@@ -4,6 +4,8 @@ export interface HealthState {
   readonly checks: readonly CheckState[];
   /** Why only a new process helps, or null. Stays once set. */
   readonly restart: string | null;
+  /** What /readyz says besides, whatever its colour. */
+  readonly facts?: Readonly<Record<string, readonly string[]>>;
 }
 
 /** One thing the app needs in order to work. */
@@ -47,7 +49,7 @@ export function liveness({ app, restart }: HealthState, silentMs: number, { rest
 
 /** /readyz: green while the app can do its work; otherwise every reason. Whatever makes /healthz red makes this red too. */
 export function readiness(
-  { app, checks, restart }: HealthState,
+  { app, checks, restart, facts = {} }: HealthState,
   silentMs: number,
   { unreadyMs }: SilenceLimits,
 ): Verdict {
@@ -56,6 +58,7 @@ export function readiness(
   if (silentMs > unreadyMs) reasons.push({ check: "event loop", reason: silenceReason(silentMs) });
   return verdict(app, reasons, {
     checks: checks.map(({ check, reason, since }) => ({ check, ok: reason === null, since })),
+    ...facts,
   });
 }
 

@@ -4,15 +4,16 @@ import { connectNats } from "../wire/connection.ts";
 import { periodic } from "./_grid_test.ts";
 import { startScheduler } from "./start_scheduler.ts";
 
-/** A scheduler in a process of its own, for tests that kill or freeze it: `node THIS_FILE <url> <leader's TTL, ms>`. */
-const [url = "", ttlMs] = process.argv.slice(2);
+/** A scheduler in a process of its own, for tests that kill or freeze it: `node THIS_FILE <url> <leader's TTL, ms> [<task> ...]`. */
+const [url = "", ttlMs, ...names] = process.argv.slice(2);
 const broker = await openBroker(await connectNats({ url, name: "child" }));
 const scheduler = await startScheduler({
   broker,
   nats: { url },
   app: "child",
-  tasks: [periodic("Tick", every({ seconds: 1 }))],
+  tasks: (names.length > 0 ? names : ["Tick"]).map((name) => periodic(name, every({ seconds: 1 }))),
   leaderTtlMs: Number(ttlMs),
   onRole: (role) => console.log(role),
+  onLead: (tasks) => console.log(`leads ${tasks.join(" ")}`),
 });
 await scheduler.ended;

@@ -42,6 +42,8 @@ export function createDisplay({
   const written = new Map<string, string>();
   return async () => {
     const byTask = Map.groupBy(agenda.entries, ({ planned }) => planned.task);
+    // Whoever leads a task meanwhile may have written something else.
+    for (const task of written.keys()) if (!byTask.has(task)) written.delete(task);
     for (const [task, entries] of byTask) {
       const schedules = entries.slice(0, SHOWN).map((entry) => shown(entry, pauses));
       const value = JSON.stringify({ task, count: entries.length, schedules });

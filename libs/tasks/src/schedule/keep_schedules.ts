@@ -5,6 +5,7 @@ import { isStreamGone, TASKS } from "../wire/streams.ts";
 import type { Agenda, Entry } from "./agenda.ts";
 import type { Bell } from "./bell.ts";
 import type { BrokerClock } from "./broker_clock.ts";
+import type { Charges } from "./charges.ts";
 import { createOccupancy } from "./occupancy.ts";
 import type { Pauses } from "./pauses.ts";
 import { type Plan, planSchedules } from "./planned_schedule.ts";
@@ -24,13 +25,16 @@ export interface KeepOptions {
   readonly bell: Bell;
   readonly pauses: Pauses;
   readonly report: Reporter;
+  /** Schedules of tasks that are led here are kept, no others. */
+  readonly charges: Charges;
 }
 
-/** Keeps the agenda in step with the configuration, until disposed of. */
-function followPlan({ tasks, configuration, bell, report }: KeepOptions, agenda: Agenda): Disposable {
+/** Keeps the agenda in step with the configuration and with what is led here, until disposed of. */
+function followPlan({ tasks, configuration, bell, report, charges }: KeepOptions, agenda: Agenda): Disposable {
   let plan: Plan = new Map();
   function replan(): void {
-    plan = planSchedules({ tasks, configuration: configuration.current, before: plan }, (about, cause) =>
+    const led = tasks.filter(({ name }) => charges.led.has(name));
+    plan = planSchedules({ tasks: led, configuration: configuration.current, before: plan }, (about, cause) =>
       report.alarm(
         `plan ${about}`,
         `Cannot use what the configuration says of the schedule of ${about}; it changes nothing`,
@@ -41,7 +45,12 @@ function followPlan({ tasks, configuration, bell, report }: KeepOptions, agenda:
     bell.ring();
   }
   replan();
-  return { [Symbol.dispose]: configuration.onChange(replan) };
+  const stops = [configuration.onChange(replan), charges.onChange(replan)];
+  return {
+    [Symbol.dispose]() {
+      for (const stop of stops) stop();
+    },
+  };
 }
 
 /** Nobody knows what became of these entries: their markers are read again, after a rest. */

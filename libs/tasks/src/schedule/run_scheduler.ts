@@ -1,5 +1,4 @@
 import type { AnyTask } from "../definition/task.ts";
-import type { Lease } from "../locks/lease.ts";
 import type { Locks } from "../locks/locks.ts";
 import type { Broker } from "../wire/broker.ts";
 import type { ConfigurationWatch } from "../wire/configuration_watch.ts";
@@ -7,10 +6,11 @@ import { watchStreams } from "../wire/watch_streams.ts";
 import { createAgenda } from "./agenda.ts";
 import { createBell } from "./bell.ts";
 import { openBrokerClock } from "./broker_clock.ts";
+import { type Charges, chargesOf, choreCharge, fixedCharges, whileLed } from "./charges.ts";
 import { createDisplay } from "./display.ts";
+import { createElection } from "./election.ts";
 import { impatient } from "./impatient_broker.ts";
 import { keepSchedules } from "./keep_schedules.ts";
-import { takeTheLead } from "./leadership.ts";
 import { createPauses } from "./pauses.ts";
 import { type Chore, repeat, sleepLong } from "./repeat.ts";
 import type { SweepLedger } from "./record_end.ts";
@@ -28,14 +28,14 @@ const PAUSES_MS = 10_000;
 /** After a lead or a try for it that ended by an error, ms. */
 const REST_MS = 1_000;
 
-/** `standby` from the start, and again when the lead is lost. */
+/** `standby` from the start, and again when it leads nothing any more. */
 export type SchedulerRole = "leading" | "standby";
 
 export interface SchedulerOptions {
   readonly broker: Broker;
   /**
-   * The leader's lease comes from here. Its TTL is how long a standby waits after the leader's death: 5 s do on a single server, a
-   * cluster needs the default 15 s, since it may be silent for 8 s when its leader changes.
+   * The lock of the leader's session comes from here. Its TTL is how long a standby waits after the leader's death: 5 s do on a single
+   * server, a cluster needs the default 15 s, since it may be silent for 8 s when its leader changes.
    */
   readonly locks: Locks;
   /** All tasks that this scheduler knows, periodic or not: what is not among them is reported as unknown. */
@@ -47,10 +47,15 @@ export interface SchedulerOptions {
   readonly worker: string;
   /** Ends the scheduler in order. */
   readonly signal: AbortSignal;
-  /** What the leader alone does besides, such as looking after the ledger. */
+  /** What one scheduler alone does besides, such as looking after the ledger; of each name one runs at a time. */
   readonly chores?: readonly Chore[];
   onRole?(role: SchedulerRole): void;
+  /** Told of the names of the tasks that it leads: none at first, then at each change. */
+  onLead?(tasks: readonly string[]): void;
 }
+
+/** What the work of a leader needs. Without `charges` it leads everything. */
+export type LeadOptions = Omit<SchedulerOptions, "locks" | "onRole" | "onLead"> & { readonly charges?: Charges };
 
 /** Runs `parts` until all have ended; the first one that fails, or `signal`, ends the others. */
 async function together(
@@ -78,16 +83,18 @@ async function throwWhenClosed({ nc }: Broker, signal: AbortSignal): Promise<voi
 }
 
 /**
- * Does what the leading scheduler does until `signal` aborts, whether others lead too or not: occurrences, sweeping, display, chores.
+ * Does what a leading scheduler does until `signal` aborts, whether others lead the same or not: occurrences, sweeping, display, chores.
  *
  * Throws when the broker does not tell the time at the start, and when the connection is closed.
  */
-export async function lead(options: Omit<SchedulerOptions, "locks" | "onRole">, report: Reporter): Promise<void> {
+export async function lead(options: LeadOptions, report: Reporter): Promise<void> {
   const { broker, worker, tasks, configuration, chores = [], signal } = options;
+  const { charges = fixedCharges(chargesOf(options)) } = options;
   const [agenda, bell, pauses] = [createAgenda(), createBell(), createPauses(broker)];
   const clock = await openBrokerClock(broker);
   using _streams = watchStreams(broker);
-  const sweeper = createSweeper({ broker, worker, tasks, configuration, clock, report, ledger: options.ledger });
+  const { ledger } = options;
+  const sweeper = createSweeper({ broker, worker, tasks, configuration, clock, report, ledger, charges });
   const own: readonly Chore[] = [
     {
       name: "asking for the broker's time",
@@ -100,27 +107,37 @@ export async function lead(options: Omit<SchedulerOptions, "locks" | "onRole">, 
     { name: "showing what comes next", everyMs: DISPLAY_MS, run: createDisplay({ broker, agenda, pauses }) },
     { name: "reading all pauses", everyMs: PAUSES_MS, run: () => pauses.reread() },
   ];
+  const keeping = { broker, worker, tasks, configuration, clock, bell, pauses, report, charges };
   await together(signal, [
     (until) => throwWhenClosed(broker, until),
-    (until) => keepSchedules({ broker, worker, tasks, configuration, clock, bell, pauses, report }, agenda, until),
-    ...[...own, ...chores].map((chore) => (until: AbortSignal) => repeat(chore, report, until)),
+    (until) => keepSchedules(keeping, agenda, until),
+    ...own.map((chore) => (until: AbortSignal) => repeat(chore, report, until)),
+    ...chores.map((chore) => {
+      const isLed = () => charges.led.has(choreCharge(chore.name));
+      const work = (until: AbortSignal) => repeat(chore, report, until);
+      return (until: AbortSignal) => whileLed(charges, { isLed, work }, until);
+    }),
   ]);
 }
 
-async function leadUnder(lease: Lease, options: SchedulerOptions, report: Reporter): Promise<void> {
-  const { signal, onRole = () => {} } = options;
-  onRole("leading");
-  try {
-    await lead({ ...options, signal: AbortSignal.any([signal, lease.signal]) }, report);
-  } finally {
-    onRole("standby");
+/** Tells the role and the tasks that are led, now and at each change. */
+function tellLead(charges: Charges, { tasks, onRole = () => {}, onLead = () => {} }: SchedulerOptions): Disposable {
+  let told: string | undefined;
+  let role: SchedulerRole | undefined;
+  function tell(): void {
+    const next = charges.led.size > 0 ? "leading" : "standby";
+    const led = tasks.map(({ name }) => name).filter((name) => charges.led.has(name));
+    if (next !== role) onRole(next);
+    if (led.join() !== told) onLead(led);
+    role = next;
+    told = led.join();
   }
-  if (!signal.aborted)
-    report.note("lead", "This scheduler has lost the lead and stands by", { cause: lease.signal.reason });
+  tell();
+  return { [Symbol.dispose]: charges.onChange(tell) };
 }
 
 /**
- * Runs a scheduler until `signal` aborts: stands by until it holds the leader's lease, then publishes what is due.
+ * Runs a scheduler until `signal` aborts: leads those of its tasks that no other running scheduler leads, and publishes what is due.
  *
  * Throws when the connection is closed; anything less is reported and tried again.
  *
@@ -132,12 +149,13 @@ export async function runScheduler(options: SchedulerOptions): Promise<void> {
   const { locks, worker, signal } = options;
   const broker = await impatient(options.broker);
   const report = createReporter(broker.observer);
-  options.onRole?.("standby");
+  const { charges, run } = await createElection({ broker, locks, worker, wanted: chargesOf(options), report });
+  using _telling = tellLead(charges, options);
+  const isLed = () => charges.led.size > 0;
+  const work = (until: AbortSignal) => lead({ ...options, broker, charges, signal: until }, report);
   while (!signal.aborted) {
     try {
-      await using lease = await takeTheLead(locks, worker, signal);
-      if (lease === undefined) return;
-      await leadUnder(lease, { ...options, broker }, report);
+      await together(signal, [run, (until) => whileLed(charges, { isLed, work }, until)]);
     } catch (cause) {
       if (broker.nc.isClosed()) throw cause;
       report.alarm("lead", "Cannot lead as scheduler for now; trying again", { cause });

@@ -4,6 +4,7 @@ import type { Configuration } from "../wire/configuration.ts";
 import { nextDue } from "./due.ts";
 import type { Marker } from "../wire/marker.ts";
 import { readMarkers } from "./read_markers.ts";
+import { findLeaders } from "./leaders.ts";
 import { nextStep } from "./next_step.ts";
 import { createOccupancy } from "./occupancy.ts";
 import { createPauses, type PauseNote } from "./pauses.ts";
@@ -24,8 +25,10 @@ export interface ScheduleRow {
   readonly since: Date | undefined;
   /** The last occurrence still waits or runs: the next one comes when it is over. */
   readonly isOccupied: boolean;
-  /** The times that come next; empty where it is off or paused. A first one that lies in the past is about to come. */
+  /** The times that come next while a scheduler leads it; empty where it is off or paused. A first one in the past is about to come. */
   readonly next: readonly Date[];
+  /** The running scheduler that leads it, null: nobody does, and nothing fires. */
+  readonly leader: string | null;
 }
 
 export interface TableOptions {
@@ -67,6 +70,7 @@ export async function scheduleTable(broker: Broker, options: TableOptions): Prom
   await pauses.refresh();
   const last = plan.map((planned, index) => ({ planned, message: markers[index]?.message ?? 0 }));
   const occupied = await createOccupancy(broker).look(last);
+  const { leaders } = await findLeaders(broker);
   return plan.map((planned, index) => {
     const { key, task, vo, instance, text, schedule } = planned;
     const marker = markers[index];
@@ -84,6 +88,7 @@ export async function scheduleTable(broker: Broker, options: TableOptions): Prom
       since,
       isOccupied: occupied.has(key),
       next,
+      leader: leaders.get(task) ?? null,
     };
   });
 }

@@ -16,7 +16,7 @@ const TTL_ON_A_CLUSTER_MS = 15_000;
 
 export interface StartSchedulerOptions {
   readonly broker: Broker;
-  /** Where the thread that renews the leader's lease connects: the broker's own server. */
+  /** Where the thread that renews the leader's session connects: the broker's own server. */
   readonly nats: { readonly url: string; readonly credsFile?: string | undefined };
   /** What kind of process this is, e.g. `scheduler`; host, process and a random part are added. */
   readonly app: string;
@@ -31,18 +31,22 @@ export interface StartSchedulerOptions {
   readonly highestFence?: () => Promise<number>;
   /** After so long without a sign of the leader a standby takes over, ms; default 5,000, on a cluster 15,000 and no less. */
   readonly leaderTtlMs?: number;
-  /** What the leader alone does besides, such as publishing again what the ledger says was never published. */
+  /** What one scheduler alone does besides, such as publishing again what the ledger says was never published. */
   readonly chores?: readonly Chore[];
   /** Stops the scheduler. */
   readonly signal?: AbortSignal;
   /** Told at the start, and at each change. */
   onRole?(role: SchedulerRole): void;
+  /** Told of the names of the tasks that it leads, at the start and at each change. */
+  onLead?(tasks: readonly string[]): void;
 }
 
 /** A scheduler under way. `await using` stops it. */
 export interface RunningScheduler extends AsyncDisposable {
   readonly name: string;
   readonly role: SchedulerRole;
+  /** The names of the tasks that it leads. */
+  readonly leads: readonly string[];
   /** Settles when stopped; rejects when the connection was closed or the renewing thread has crashed: the process must be restarted. */
   readonly ended: Promise<void>;
   /** Gives up the lead, so that a standby has it at once. */
@@ -55,7 +59,8 @@ async function leaderTtlMs({ jsm }: Broker): Promise<number> {
 }
 
 /**
- * Starts a scheduler on an open broker. Any number may run: one leads, the others stand by. Throws what connecting throws.
+ * Starts a scheduler on an open broker. Any number may run, of one application or of several: each task is led by one of those that know
+ * it, the others stand by. Throws what connecting throws.
  *
  * ```ts
  * await using scheduler = await startScheduler({ broker, nats: { url }, app: "scheduler", tasks: [MyCheckPilotsTask] });
@@ -63,7 +68,7 @@ async function leaderTtlMs({ jsm }: Broker): Promise<number> {
  * ```
  */
 export async function startScheduler(options: StartSchedulerOptions): Promise<RunningScheduler> {
-  const { broker, nats, app, tasks, ledger, highestFence, chores = [], signal, onRole } = options;
+  const { broker, nats, app, tasks, ledger, highestFence, chores = [], signal, onRole, onLead } = options;
   const name = `${app}-${hostname()}-${process.pid}-${randomBytes(3).toString("hex")}`;
   await using opened = new AsyncDisposableStack();
   const keeper = opened.use(await openKeeper({ ...nats, name: `${name} keeper`, observer: broker.observer }));
@@ -76,6 +81,7 @@ export async function startScheduler(options: StartSchedulerOptions): Promise<Ru
   const stopped = new AbortController();
   const signals = [stopped.signal, keeper.signal, ...(signal === undefined ? [] : [signal])];
   let role: SchedulerRole = "standby";
+  let leads: readonly string[] = [];
   const ended = (async () => {
     try {
       await runScheduler({
@@ -84,6 +90,10 @@ export async function startScheduler(options: StartSchedulerOptions): Promise<Ru
         onRole(next) {
           role = next;
           onRole?.(next);
+        },
+        onLead(next) {
+          leads = next;
+          onLead?.(next);
         },
       });
       if (keeper.signal.aborted) throw keeper.signal.reason;
@@ -102,6 +112,9 @@ export async function startScheduler(options: StartSchedulerOptions): Promise<Ru
     name,
     get role() {
       return role;
+    },
+    get leads() {
+      return leads;
     },
     ended,
     stop,

@@ -5,6 +5,7 @@ import { TASKS } from "../wire/streams.ts";
 import { isLiteralSubject } from "../wire/subject.ts";
 import { listWorkers } from "../worker/registration.ts";
 import type { BrokerClock } from "./broker_clock.ts";
+import { type Charges, looksAfter, REST } from "./charges.ts";
 import { inParallel } from "./in_parallel.ts";
 import type { PatternSweep } from "./pattern_sweep.ts";
 import { putAway, rawAddress } from "./put_away.ts";
@@ -43,6 +44,8 @@ export interface SweepContext {
   readonly report: Reporter;
   /** The workers' ledger. Without it a task whose effect is once is left alone: a worker may have it in hand. */
   readonly ledger?: SweepLedger | undefined;
+  /** What this process leads: it looks after those tasks' messages and markers. */
+  readonly charges: Charges;
 }
 
 type Ending = Extract<SweepVerdict, { readonly reason: string }>;
@@ -122,9 +125,9 @@ async function sweepSubject(context: SweepContext, { subject, verdict }: Sweepab
 }
 
 /** Tells of tasks that neither we nor any running worker knows. */
-async function reportUnknown({ broker, tasks, report }: SweepContext): Promise<void> {
+async function reportUnknown({ broker, tasks, report, charges }: SweepContext): Promise<void> {
   const workers = await listWorkers(broker);
-  const known = [...tasks.map(({ name }) => name), ...workers.flatMap((record) => record.tasks)];
+  const known = [...tasks.map(({ name }) => name), ...charges.elsewhere, ...workers.flatMap((record) => record.tasks)];
   for (const { task, vo, count, oldestAt } of await listUnknownTasks(broker, known)) {
     const since = oldestAt.toISOString();
     report.alarm(`unknown ${task}`, `No running worker knows ${task}: ${count} of VO ${vo} wait since ${since}`, {
@@ -161,7 +164,8 @@ export async function sweepTasks(context: SweepContext, patterns: PatternSweep):
   const { broker, configuration, report } = context;
   const { state } = await broker.jsm.streams.info(TASKS, { subjects_filter: ">" });
   const all = Object.entries(state.subjects ?? {});
-  const counts = all.filter(([subject]) => isLiteralSubject(subject));
+  const literal = all.filter(([subject]) => isLiteralSubject(subject));
+  const counts = literal.filter(([subject]) => looksAfter(context.charges, rawAddress(subject).task));
   const rules: SweepRules = {
     configuration: await configuration.refresh(),
     tasks: new Map(context.tasks.map((task) => [task.name, task])),
@@ -190,7 +194,9 @@ export async function sweepTasks(context: SweepContext, patterns: PatternSweep):
   const limit = Math.max(1, Math.min(OF_ONE_SUBJECT, Math.floor(OF_ALL / sweepable.length)));
   let againMs = Number.POSITIVE_INFINITY;
   for (const one of sweepable) againMs = Math.min(againMs, await sweepSubject(context, one, limit));
+  // One subject that is a pattern may mean several tasks.
+  if (!context.charges.led.has(REST)) return againMs;
   // Last, since the walk may take long.
   const { first_seq: firstSequence, last_seq: lastSequence } = state;
-  return Math.min(againMs, await patterns.pass({ firstSequence, lastSequence, some: counts.length < all.length }));
+  return Math.min(againMs, await patterns.pass({ firstSequence, lastSequence, some: literal.length < all.length }));
 }

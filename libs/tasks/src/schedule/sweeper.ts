@@ -1,7 +1,9 @@
 import { sleepLong } from "./repeat.ts";
+import { REST } from "./charges.ts";
 import { createPatternSweep } from "./pattern_sweep.ts";
 import { createLaterSweep } from "./sweep_later.ts";
 import { type SweepContext, sweepTasks } from "./sweep_tasks.ts";
+import { createUnservedWatch } from "./unserved.ts";
 
 /** From one sweep to the next, ms. */
 export const SWEEP_MS = 10_000;
@@ -19,10 +21,13 @@ export interface Sweeper {
 export function createSweeper(context: SweepContext): Sweeper {
   const later = createLaterSweep(context);
   const patterns = createPatternSweep(context);
+  const unserved = createUnservedWatch(context);
   return {
     async sweep(signal) {
+      if (context.charges.led.has(REST)) await unserved.look();
       while (!signal.aborted) {
-        const againMs = Math.min(await sweepTasks(context, patterns), await later.pass());
+        const laterMs = context.charges.led.has(REST) ? await later.pass() : Number.POSITIVE_INFINITY;
+        const againMs = Math.min(await sweepTasks(context, patterns), laterMs);
         if (againMs >= SWEEP_MS) return;
         await sleepLong(againMs, signal);
       }

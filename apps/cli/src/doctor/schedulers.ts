@@ -1,0 +1,37 @@
+import { pilotTasks } from "@muster/pilot-tasks";
+import { escapeControls } from "@muster/service";
+import { type Broker, findLeaders, isTaskCharge, listUnserved } from "@muster/tasks";
+import { count } from "../print/output.ts";
+import { bad, type Finding, good, warning } from "./finding.ts";
+
+const ABOUT = "scheduler";
+
+/** Whether each schedule has a scheduler that fires it; names those that have none. */
+export async function examineSchedulers(broker: Broker): Promise<readonly Finding[]> {
+  const { leaders, foreign } = await findLeaders(broker);
+  const findings: Finding[] = [];
+  if (foreign !== undefined) {
+    const value = escapeControls(JSON.stringify(foreign));
+    const found = `key scheduler.leader of bucket locks holds ${value}, which names no leaders`;
+    findings.push(warning(ABOUT, `${found}; any running scheduler replaces it`));
+  }
+  if (leaders.size === 0) {
+    return [...findings, bad(ABOUT, "none leads; periodic tasks do not come; start one")];
+  }
+  for (const [worker, charges] of Map.groupBy(leaders.keys(), (charge) => leaders.get(charge) ?? "")) {
+    const tasks = charges.filter(isTaskCharge);
+    const led = tasks.length === 0 ? "what belongs to no task" : tasks.join(", ");
+    findings.push(good(ABOUT, escapeControls(`${worker} leads ${led}`)));
+  }
+  const periodic = pilotTasks.filter(({ name, recurrence }) => recurrence !== undefined && !leaders.has(name));
+  for (const { name } of periodic) {
+    findings.push(bad(ABOUT, `no running one leads ${name}: its schedules do not fire; start apps/scheduler`));
+  }
+  const others = await listUnserved(broker, (task) => leaders.has(task) || periodic.some(({ name }) => name === task));
+  for (const { task, schedules } of others) {
+    const what = `no running one leads ${task}: its ${count(schedules, "schedule")} do not fire`;
+    const gone = `where ${task} is no more, forget them: \`nats stream purge TASKS --subject 'markers.${task}.>'\``;
+    findings.push(bad(ABOUT, `${what}; start the scheduler of its application, or, ${gone}`));
+  }
+  return findings;
+}
