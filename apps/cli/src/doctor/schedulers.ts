@@ -15,23 +15,23 @@ export async function examineSchedulers(broker: Broker): Promise<readonly Findin
     const found = `key scheduler.leader of bucket locks holds ${value}, which names no leaders`;
     findings.push(warning(ABOUT, `${found}; any running scheduler replaces it`));
   }
-  if (leaders.size === 0) {
-    return [...findings, bad(ABOUT, "none leads; periodic tasks do not come; start one")];
-  }
+  if (leaders.size === 0) findings.push(bad(ABOUT, "none leads; periodic tasks do not come; start one"));
   for (const [worker, charges] of Map.groupBy(leaders.keys(), (charge) => leaders.get(charge) ?? "")) {
     const tasks = charges.filter(isTaskCharge);
     const led = tasks.length === 0 ? "what belongs to no task" : tasks.join(", ");
     findings.push(good(ABOUT, escapeControls(`${worker} leads ${led}`)));
   }
-  const periodic = pilotTasks.filter(({ name, recurrence }) => recurrence !== undefined && !leaders.has(name));
-  for (const { name } of periodic) {
+  const ours = new Set(pilotTasks.filter(({ recurrence }) => recurrence !== undefined).map(({ name }) => name));
+  // Where none leads anything that is said already.
+  for (const name of leaders.size === 0 ? [] : ours) {
+    if (leaders.has(name)) continue;
     findings.push(bad(ABOUT, `no running one leads ${name}: its schedules do not fire; start apps/scheduler`));
   }
-  const others = await listUnserved(broker, (task) => leaders.has(task) || periodic.some(({ name }) => name === task));
+  const others = await listUnserved(broker, (task) => leaders.has(task) || ours.has(task));
   for (const { task, schedules } of others) {
     const what = `no running one leads ${task}: its ${count(schedules, "schedule")} do not fire`;
-    const gone = `where ${task} is no more, forget them: \`nats stream purge TASKS --subject 'markers.${task}.>'\``;
-    findings.push(bad(ABOUT, `${what}; start the scheduler of its application, or, ${gone}`));
+    const forget = `\`nats stream purge TASKS --subject 'markers.${task}.>'\` where ${task} is no more`;
+    findings.push(bad(ABOUT, `${what}; start the scheduler of its application, or ${forget}`));
   }
   return findings;
 }
