@@ -5,7 +5,9 @@ import { createInterface } from "node:readline";
 import { setTimeout as wait } from "node:timers/promises";
 import type { AnyTask } from "../definition/task.ts";
 import { every } from "../definition/schedule.ts";
+import type { OutcomeRow } from "../definition/unit_of_work.ts";
 import { openBroker } from "../locks/open_broker.ts";
+import { withoutVo } from "../wire/configuration.ts";
 import { connectNats } from "../wire/connection.ts";
 import { countOn, type Grid, listen, periodic, startGrid } from "./_grid_test.ts";
 import { findLeaders } from "./leaders.ts";
@@ -19,7 +21,11 @@ const Shared = periodic("Shared", second);
 const Theirs = periodic("Theirs", second);
 
 /** A scheduler of one application, here, on a connection of its own. `leads` resolves once it leads exactly these tasks. */
-async function startHere({ url }: Grid, tasks: readonly AnyTask[], more: Pick<StartSchedulerOptions, "chores"> = {}) {
+async function startHere(
+  { url }: Grid,
+  tasks: readonly AnyTask[],
+  more: Pick<StartSchedulerOptions, "chores" | "ledger"> = {},
+) {
   const nc = await connectNats({ url, name: "here" });
   const alarms: string[] = [];
   const observer = { alarm: (message: string) => void alarms.push(message), note() {}, step() {} };
@@ -223,6 +229,27 @@ test("whoever leads the rest looks after what no running scheduler leads, and le
     late.throwIfAborted();
   t.regex(stranger.alarms.join("\n"), /No running worker knows Nobodys/);
   t.deepEqual(ours.alarms, []);
+});
+
+test("of a task that nobody leads, what a worker may have in hand is put away by a scheduler with a ledger, though another one leads the rest", async (t) => {
+  await using grid = await startGrid({ vos: ["lhcb", "gone"] });
+  await grid.configure((now) => withoutVo(now, "gone"));
+  await using stranger = await startHere(grid, [Theirs]);
+  await stranger.leads("Theirs");
+  await grid.broker.js.publish("tasks.Nobodys.gone", "{}");
+  const recorded = Promise.withResolvers<OutcomeRow>();
+  const ledger = {
+    async record(row: OutcomeRow) {
+      recorded.resolve(row);
+      return row;
+    },
+  };
+  await using ours = await startHere(grid, [Ours], { ledger });
+  await ours.leads("Ours");
+  t.like(await recorded.promise, { task: "Nobodys", vo: "gone", outcome: "dropped" });
+  const { leaders } = await findLeaders(grid.broker);
+  t.is(leaders.get("_"), stranger.scheduler.name);
+  t.is(leaders.get("_ledger"), ours.scheduler.name);
 });
 
 test("a schedule that no running scheduler leads is told by another one, and one that is switched off is not", async (t) => {
