@@ -69,6 +69,7 @@ export { listUnknownTasks, type UnknownTask } from "./schedule/unknown_tasks.ts"
 export { DrainedError, type DepsInput, TaskTimeoutError } from "./worker/attempt.ts";
 export { type Called, callTask, type CallOptions } from "./worker/call_task.ts";
 export { listWorkers, type WorkerRecord } from "./worker/registration.ts";
+export { untilWorkersShown } from "./worker/workers_shown.ts";
 export { type RunningWorker, startWorker, type TaskOver, type WorkerOptions } from "./worker/start_worker.ts";
 export { type WorkerHealth, WorkerSpentError } from "./worker/worker.ts";
 export type { Broker } from "./wire/broker.ts";

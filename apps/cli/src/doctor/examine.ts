@@ -10,13 +10,14 @@ import {
   listWorkers,
   measureClock,
   openBroker,
+  untilWorkersShown,
   type StreamState,
 } from "@muster/tasks";
 import { count } from "../print/output.ts";
-import { shortly } from "../print/time.ts";
 import { describeFailure } from "../run/failure.ts";
 import { locateDatabase, locateNats } from "../run/servers.ts";
 import { examineGoneVos } from "./gone_vos.ts";
+import { describeUnknown } from "../task/unknown.ts";
 import { bad, type Finding, good, warning } from "./finding.ts";
 import { examineIncidents, examineSettings } from "./settings.ts";
 import { examineSchedulers } from "./schedulers.ts";
@@ -70,6 +71,7 @@ async function examineClock(broker: Broker): Promise<readonly Finding[]> {
 }
 
 async function examineWorkers(broker: Broker): Promise<readonly Finding[]> {
+  await untilWorkersShown(broker);
   const workers = await listWorkers(broker);
   const known = workers.flatMap((worker) => worker.tasks);
   const findings = pilotTasks.map(({ name }) => {
@@ -79,16 +81,7 @@ async function examineWorkers(broker: Broker): Promise<readonly Finding[]> {
       : bad("workers", `none for ${name}; start one`);
   });
   const unknown = await listUnknownTasks(broker, known);
-  return [
-    ...findings,
-    ...unknown.map(({ task, vo, count: number, oldestAt }) => {
-      const age = shortly(Date.now() - oldestAt.getTime());
-      return warning(
-        "tasks",
-        escapeControls(`no running worker knows ${task}: ${count(number, "task")} of ${vo} for ${age}`),
-      );
-    }),
-  ];
+  return [...findings, ...describeUnknown(unknown).map((text) => warning("tasks", escapeControls(text)))];
 }
 
 async function examineDead(broker: Broker): Promise<readonly Finding[]> {

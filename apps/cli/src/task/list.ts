@@ -1,18 +1,25 @@
 import { pilotTasks } from "@muster/pilot-tasks";
+import { escapeControls } from "@muster/service";
 import {
+  activeVos,
   type Broker,
+  type Configuration,
   listUnknownTasks,
   listWaiting,
   listWorkers,
+  NO_VO,
   printSchedule,
+  readConfiguration,
   type UnknownTask,
+  untilWorkersShown,
   type Waiting,
 } from "@muster/tasks";
 import { Command } from "commander";
 import { count, type OutputOptions, print, tableText } from "../print/output.ts";
-import { shortly } from "../print/time.ts";
-import type { KnownTask } from "../run/names.ts";
+import { SHOWN, sumOf } from "../print/sum_up.ts";
+import { findTask, type KnownTask } from "../run/names.ts";
 import { withBroker } from "../run/servers.ts";
+import { describeUnknown } from "./unknown.ts";
 
 const EXAMPLES = `
 Examples:
@@ -32,16 +39,28 @@ interface TaskRow extends Pick<KnownTask, "name" | "per" | "effect" | "priority"
 
 interface TaskList {
   readonly tasks: readonly TaskRow[];
+  /** All; those that somebody can run first. */
   readonly waiting: readonly Waiting[];
-  /** Tasks that wait and that no running worker knows. */
+  /** Tasks that wait and that no running worker knows, all of them. */
   readonly unknown: readonly UnknownTask[];
 }
 
+/** The tasks that somebody can run first, and of these and of the others the fullest first: what is cut off matters least. */
+function byWeight(waiting: readonly Waiting[], configuration: Configuration): readonly Waiting[] {
+  const vos = new Set([...activeVos(configuration), NO_VO]);
+  const isUsable = ({ task, vo }: Waiting) => vos.has(vo) && findTask(task) !== undefined;
+  const weight = (each: Waiting) => (isUsable(each) ? Number.MAX_SAFE_INTEGER / 2 : 0) + each.ready + each.delayed;
+  return [...waiting].sort((a, b) => weight(b) - weight(a));
+}
+
 async function readList(broker: Broker): Promise<TaskList> {
-  const [waiting, workers] = await Promise.all([listWaiting(broker), listWorkers(broker)]);
+  await untilWorkersShown(broker);
+  const configuration = await readConfiguration(broker);
+  const [all, workers] = await Promise.all([listWaiting(broker), listWorkers(broker)]);
+  const waiting = byWeight(all, configuration);
   const tasks = pilotTasks.map(({ name, per, effect, priority, size, timeoutMs, retry, recurrence }): TaskRow => {
     const own = waiting.filter(({ task }) => task === name);
-    const sum = (kind: "ready" | "delayed") => own.reduce((total, each) => total + each[kind], 0);
+    const sum = (kind: "ready" | "delayed") => sumOf(own, (each) => each[kind]);
     return {
       ...{ name, per, effect, priority, size, timeoutMs },
       retry: retry.name,
@@ -55,6 +74,13 @@ async function readList(broker: Broker): Promise<TaskList> {
   return { tasks, waiting, unknown: await listUnknownTasks(broker, known) };
 }
 
+/** `and 14,580 more: 14,592 tasks of 14,580 VOs`. */
+function describeOthers(others: readonly Waiting[]): string {
+  const tasks = sumOf(others, ({ ready, delayed }) => ready + delayed);
+  const vos = new Set(others.map(({ vo }) => vo)).size;
+  return `and ${others.length.toLocaleString("en")} more: ${count(tasks, "task")} of ${count(vos, "VO")}; all with --json`;
+}
+
 function show({ tasks, waiting, unknown }: TaskList): string {
   const parts = [
     tableText(
@@ -66,13 +92,17 @@ function show({ tasks, waiting, unknown }: TaskList): string {
     ),
   ];
   if (waiting.length > 0) {
-    const rows = waiting.map(({ task, vo, ready, delayed }) => [task, vo, String(ready), String(delayed)]);
-    parts.push(tableText(["WAITING", "VO", "#READY", "#DELAYED"], rows));
+    const rows = waiting
+      .slice(0, SHOWN)
+      .map(({ task, vo, ready, delayed }) => [task, vo, String(ready), String(delayed)]);
+    const table = tableText(["WAITING", "VO", "#READY", "#DELAYED"], rows);
+    const others = waiting.slice(SHOWN);
+    parts.push(others.length === 0 ? table : `${table}\n${describeOthers(others)}`);
   }
-  for (const { task, vo, count: number, oldestAt } of unknown) {
-    const age = shortly(Date.now() - oldestAt.getTime());
-    parts.push(`No running worker knows ${task}: ${count(number, "task")} of ${vo}, the oldest for ${age}`);
-  }
+  const notes = describeUnknown(unknown).map((text) =>
+    escapeControls(`${text.charAt(0).toUpperCase()}${text.slice(1)}`),
+  );
+  if (notes.length > 0) parts.push(notes.join("\n"));
   return parts.join("\n\n");
 }
 

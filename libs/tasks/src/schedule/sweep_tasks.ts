@@ -20,6 +20,7 @@ import {
   type SweepVerdict,
 } from "./sweep_verdict.ts";
 import { listUnknownTasks } from "./unknown_tasks.ts";
+import { untilWorkersShownMs } from "../worker/workers_shown.ts";
 
 /** A message for a VO that nobody knows becomes a dead letter at this age, ms: its VO may have been added a moment ago. */
 const GRACE_MS = 10_000;
@@ -34,6 +35,8 @@ const MORE_MS = 250;
 /** Markers cleared of their forerunners in one pass. */
 const CLEARED = 2_000;
 const CLEARED_AT_ONCE = 16;
+/** Most names that no worker knows, and most VOs of each, that are told by themselves. */
+const TOLD_BY_NAME = 20;
 
 export interface SweepContext {
   readonly broker: Broker;
@@ -124,19 +127,28 @@ async function sweepSubject(context: SweepContext, { subject, verdict }: Sweepab
   return Number.POSITIVE_INFINITY;
 }
 
-/** Tells of tasks that neither we nor any running worker knows. */
+/** Tells of tasks that neither we nor any running worker knows, of the first names by themselves and of the others together. */
 async function reportUnknown({ broker, tasks, report, charges }: SweepContext): Promise<void> {
+  // Workers that have not shown themselves yet may know them.
+  if ((await untilWorkersShownMs(broker)) > 0) return;
   const workers = await listWorkers(broker);
   const known = [...tasks.map(({ name }) => name), ...charges.elsewhere, ...workers.flatMap((record) => record.tasks)];
-  for (const { task, vo, count, oldestAt } of await listUnknownTasks(broker, known)) {
-    const since = oldestAt.toISOString();
-    report.alarm(`unknown ${task}`, `No running worker knows ${task}: ${count} of VO ${vo} wait since ${since}`, {
-      task,
-      vo,
-      count,
-      since,
+  const unknown = await listUnknownTasks(broker, known);
+  for (const { task, vos, count, oldestAt } of unknown.slice(0, TOLD_BY_NAME)) {
+    const since = oldestAt === null ? "" : ` since ${oldestAt.toISOString()}`;
+    const whose = vos.length === 1 ? `VO ${vos[0]}` : `${vos.length} VOs`;
+    report.alarm(`unknown ${task}`, `No running worker knows ${task}: ${count} of ${whose} wait${since}`, {
+      ...{ task, count, since: oldestAt },
+      vos: vos.slice(0, TOLD_BY_NAME),
     });
   }
+  const others = unknown.slice(TOLD_BY_NAME);
+  if (others.length === 0) return;
+  const count = others.reduce((sum, each) => sum + each.count, 0);
+  report.alarm("unknown others", `No running worker knows ${others.length} more names: ${count} tasks of them wait`, {
+    count,
+    names: others.slice(0, TOLD_BY_NAME).map(({ task }) => task),
+  });
 }
 
 /** Markers of nobody go, and of the others the newest stays. */

@@ -1,13 +1,18 @@
 import type { Broker } from "../wire/broker.ts";
 import { parseTaskSubject, type TaskAddress } from "../wire/subject.ts";
 import { TASKS } from "../wire/streams.ts";
-import { nextStored } from "./stored_messages.ts";
+import { inParallel } from "./in_parallel.ts";
+import { nextMatching } from "./stored_messages.ts";
 
 /** Messages of a task that is not among those asked about: they wait for a worker that knows it. */
-export interface UnknownTask extends TaskAddress {
+export interface UnknownTask {
+  readonly task: string;
+  /** Messages of all VOs. */
   readonly count: number;
-  /** When the oldest was stored. */
-  readonly oldestAt: Date;
+  /** The VOs that they are for, or `_`. */
+  readonly vos: readonly string[];
+  /** When the oldest was stored; null: it was not looked up, as for all but the first fifty, or has gone meanwhile. */
+  readonly oldestAt: Date | null;
 }
 
 /** The address that a subject names, or undefined where it names none. */
@@ -19,20 +24,37 @@ export function addressOf(subject: string): TaskAddress | undefined {
   }
 }
 
-/** How many subjects are asked for their oldest message. */
-const ASKED = 100;
+/** How many names are asked for their oldest message. */
+const ASKED = 50;
+const ASKED_AT_ONCE = 16;
 
-/** Looks up what waits in TASKS under names that are not among `known`; the first 100 subjects. Throws when nobody answers. */
+interface Sum {
+  readonly task: string;
+  readonly vos: string[];
+  count: number;
+}
+
+/**
+ * What waits in TASKS under names that are not among `known`: all names, those with most messages first.
+ *
+ * One request, and one for each of the first fifty. Throws when nobody answers.
+ */
 export async function listUnknownTasks(broker: Broker, known: Iterable<string>): Promise<readonly UnknownTask[]> {
   const names = new Set(known);
   const { state } = await broker.jsm.streams.info(TASKS, { subjects_filter: "tasks.>" });
-  const unknown: UnknownTask[] = [];
+  const sums = new Map<string, Sum>();
   for (const [subject, count] of Object.entries(state.subjects ?? {})) {
     const address = addressOf(subject);
     if (address === undefined || names.has(address.task)) continue;
-    const oldest = await nextStored(broker.jsm, TASKS, { from: 1, subject });
-    if (oldest !== null) unknown.push({ ...address, count, oldestAt: oldest.time });
-    if (unknown.length >= ASKED) break;
+    const sum = sums.get(address.task) ?? { task: address.task, vos: [], count: 0 };
+    sum.count += count;
+    sum.vos.push(address.vo);
+    sums.set(address.task, sum);
   }
-  return unknown;
+  const fullest = [...sums.values()].sort((a, b) => b.count - a.count || (a.task < b.task ? -1 : 1));
+  const oldest = await inParallel(fullest.slice(0, ASKED), ASKED_AT_ONCE, ({ task }) =>
+    // A task's name holds no pattern: it was parsed above.
+    nextMatching(broker.jsm, TASKS, { from: 1, filter: `tasks.${task}.>` }),
+  );
+  return fullest.map((sum, index) => ({ ...sum, vos: sum.vos.sort(), oldestAt: oldest[index]?.time ?? null }));
 }

@@ -5,7 +5,8 @@ import type { Broker } from "../wire/broker.ts";
 import { MESSAGE_TTL } from "../wire/headers.ts";
 import { escapeToken } from "../wire/token.ts";
 
-const RENEW_MS = 10_000;
+/** From one showing of a worker to the next, ms. */
+export const RENEW_MS = 10_000;
 const TTL = "30s";
 
 const Shape = z.object({

@@ -1,0 +1,27 @@
+import type { UnknownTask } from "@muster/tasks";
+import { count } from "../print/output.ts";
+import { linesOf, sumOf } from "../print/sum_up.ts";
+import { shortly } from "../print/time.ts";
+
+/** Most VOs that are named. */
+const NAMED_VOS = 3;
+
+function line({ task, count: number, vos, oldestAt }: UnknownTask): string {
+  const whose = vos.length <= NAMED_VOS ? vos.join(", ") : count(vos.length, "VO");
+  const age = oldestAt === null ? "" : `, the oldest for ${shortly(Date.now() - oldestAt.getTime())}`;
+  return `no running worker knows ${task}: ${count(number, "task")} of ${whose}${age}`;
+}
+
+function rest(others: readonly UnknownTask[]): string {
+  const vos = new Set(others.flatMap((each) => each.vos)).size;
+  const tasks = count(
+    sumOf(others, (each) => each.count),
+    "task",
+  );
+  return `and ${count(others.length, "more name")} that no running worker knows: ${tasks} of ${count(vos, "VO")}`;
+}
+
+/** A line for each of the first names that no running worker knows, and one for all others. Not yet escaped. */
+export function describeUnknown(unknown: readonly UnknownTask[]): readonly string[] {
+  return linesOf(unknown, line, rest);
+}
