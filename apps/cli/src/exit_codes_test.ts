@@ -70,6 +70,7 @@ const WRONG: readonly (readonly [error: RegExp, ...args: string[]])[] = [
   [/at most 500 characters/, "schedule", "pause", "MyCheckPilotsTask", "--reason", "x".repeat(501)],
   [/"a b" as schedule instance/, "schedule", "resume", "MyCheckPilotsTask", "--vo", "lhcb", "--instance", "a b"],
   [/"a b" as the name of a CE/, "pilot", "summary", "--ce", "a b"],
+  [/required option '--vo/, "pilot", "write-off"],
 ];
 
 /** One command line of each command that is right and fails, since no server answers. */
@@ -99,6 +100,7 @@ const RIGHT: readonly (readonly string[])[] = [
   ["schedule", "pause", "MyCheckPilotsTask"],
   ["schedule", "resume", "MyCheckPilotsTask"],
   ["pilot", "summary"],
+  ["pilot", "write-off", "--vo", "lhcb"],
 ];
 
 function silence(command: Command, told: string[]): Command {
