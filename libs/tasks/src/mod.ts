@@ -68,6 +68,7 @@ export { listUnserved, type UnservedTask } from "./schedule/unserved.ts";
 export { listUnknownTasks, type UnknownTask } from "./schedule/unknown_tasks.ts";
 export { DrainedError, type DepsInput, TaskTimeoutError } from "./worker/attempt.ts";
 export { type Called, callTask, type CallOptions } from "./worker/call_task.ts";
+export { inspectConsumers } from "./worker/lane_consumer.ts";
 export { listWorkers, type WorkerRecord } from "./worker/registration.ts";
 export { untilWorkersShown } from "./worker/workers_shown.ts";
 export { type RunningWorker, startWorker, type TaskOver, type WorkerOptions } from "./worker/start_worker.ts";

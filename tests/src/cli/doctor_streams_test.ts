@@ -22,3 +22,14 @@ test("the doctor names what was changed by hand in a stream: what it is now, and
   t.regex(after.output, /^ok +settings: /m);
   t.regex(after.output, /^WARN +incidents: TASKS has max_age 500s .*it was set back \(at 20.*Z\)$/m);
 });
+
+test("the doctor names what was changed by hand in a lane's consumer while no scheduler leads", async (t) => {
+  await using muster = await startMuster();
+  const cli = commandsOn({ NATS_URL: muster.nats.url, DATABASE_URL: await server.createUrl() });
+  await muster.declareConsumer("MyPilotTask", "lhcb", 1_000);
+  const { output } = await cli.run("doctor");
+  t.regex(
+    output,
+    /^BAD +settings: consumer MyPilotTask__lhcb has ack_wait 1s and Muster needs 20s: .*; the leading scheduler sets it back$/m,
+  );
+});

@@ -1,4 +1,4 @@
-import { atLeastOnceFactory, defineLockType, exponentialBackoff, noRetry } from "@muster/tasks";
+import { atLeastOnceFactory, defineLockType, exponentialBackoff, listIncidents, noRetry } from "@muster/tasks";
 import test from "ava";
 import { setTimeout as pause } from "node:timers/promises";
 import * as z from "zod";
@@ -25,6 +25,8 @@ async function startWarm() {
   await worksWell(muster);
   return { muster, worker };
 }
+
+const nonEmpty = <T>(list: readonly T[]) => (list.length > 0 ? list : undefined);
 
 /** Runs a task that comes at once, one that is delayed and one that is retried. */
 async function worksWell(muster: Muster): Promise<void> {
@@ -58,13 +60,16 @@ for (const stream of STREAMS) {
   });
 }
 
-test("a consumer that is deleted while all runs is created again at once, and told", async (t) => {
+test("a consumer that is deleted while all runs is created again at once, told by an alarm, and kept for the doctor", async (t) => {
   const { muster, worker } = await startWarm();
   await using _ = muster;
   await muster.broker.jsm.consumers.delete("TASKS", "QuickTask__lhcb");
   const { taskId } = await muster.publish(QuickTask, { vo: "lhcb" });
   t.true(((await muster.event("done", taskId)).tookMs ?? 0) < 1_000);
-  t.true(worker.watcher.notes.includes("Consumer QuickTask__lhcb had gone and was created again"));
+  const text = "Consumer QuickTask__lhcb had gone and was created again";
+  t.deepEqual(worker.watcher.alarms, [text]);
+  const [incident] = await until(async () => nonEmpty(await listIncidents(muster.broker)), "the incident");
+  t.like(incident, { kind: "gone", about: "consumer QuickTask__lhcb", text });
 });
 
 test("I4: after TASKS was created anew its sequences begin again, and tasks still start at once", async (t) => {

@@ -19,8 +19,8 @@ import { locateDatabase, locateNats } from "../run/servers.ts";
 import { examineGoneVos } from "./gone_vos.ts";
 import { describeUnknown } from "../task/unknown.ts";
 import { bad, type Finding, good, warning } from "./finding.ts";
-import { examineIncidents, examineSettings } from "./settings.ts";
 import { examineSchedulers } from "./schedulers.ts";
+import { examineConsumers, examineIncidents, examineSettings } from "./settings.ts";
 
 /** A stream that is so much younger than the oldest had gone meanwhile, ms. */
 const YOUNGER_MS = 60_000;
@@ -104,6 +104,7 @@ async function examineNats(): Promise<readonly Finding[]> {
       scheduler: examineSchedulers,
       workers: examineWorkers,
       "dead letters": examineDead,
+      settings: examineConsumers,
       incidents: examineIncidents,
       pilots: examineGoneVos,
     })) {

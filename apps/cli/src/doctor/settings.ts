@@ -1,5 +1,5 @@
 import { escapeControls } from "@muster/service";
-import { type Broker, describeDifference, listIncidents, type StreamState } from "@muster/tasks";
+import { type Broker, describeDifference, inspectConsumers, listIncidents, type StreamState } from "@muster/tasks";
 import { bad, type Finding, good, warning } from "./finding.ts";
 
 /** Incidents that are shown, the newest first; the rest is counted. */
@@ -16,6 +16,18 @@ export function examineSettings(streams: readonly StreamState[]): readonly Findi
         : "the server lets nobody change it: let what waits end, stop all apps, delete the stream, and start them";
     return bad("settings", `${escapeControls(describeDifference(difference))}; ${fate}`);
   });
+}
+
+/** What somebody has changed by hand in a lane's consumer, as it is now. */
+export async function examineConsumers(broker: Broker): Promise<readonly Finding[]> {
+  const differences = await inspectConsumers(broker);
+  const shown = differences
+    .slice(0, SHOWN)
+    .map((difference) =>
+      bad("settings", `${escapeControls(describeDifference(difference))}; the leading scheduler sets it back`),
+    );
+  const more = differences.length - shown.length;
+  return more > 0 ? [...shown, bad("settings", `${more} more of consumers`)] : shown;
 }
 
 /** What has happened to streams, buckets and consumers in the last seven days. */

@@ -2,11 +2,10 @@ import type { AnyTask } from "../definition/task.ts";
 import type { Locks } from "../locks/locks.ts";
 import type { Broker } from "../wire/broker.ts";
 import type { ConfigurationWatch } from "../wire/configuration_watch.ts";
-import { watchStreams } from "../wire/watch_streams.ts";
 import { createAgenda } from "./agenda.ts";
 import { createBell } from "./bell.ts";
 import { openBrokerClock } from "./broker_clock.ts";
-import { type Charges, chargesOf, choreCharge, fixedCharges, whileLed } from "./charges.ts";
+import { type Charges, chargesOf, choreCharge, fixedCharges, REST, whileLed } from "./charges.ts";
 import { createDisplay } from "./display.ts";
 import { createElection } from "./election.ts";
 import { impatient } from "./impatient_broker.ts";
@@ -16,6 +15,7 @@ import { type Chore, repeat, sleepLong } from "./repeat.ts";
 import type { SweepLedger } from "./record_end.ts";
 import { createReporter, type Reporter } from "./reporter.ts";
 import { createSweeper, SWEEP_MS } from "./sweeper.ts";
+import { lookOut } from "./watch_by_hand.ts";
 import { whenAborted } from "./when_aborted.ts";
 
 /** How often the leader asks for the broker's time, ms: as often as a lease of 15 s is renewed. */
@@ -92,7 +92,6 @@ export async function lead(options: LeadOptions, report: Reporter): Promise<void
   const { charges = fixedCharges(chargesOf(options)) } = options;
   const [agenda, bell, pauses] = [createAgenda(), createBell(), createPauses(broker)];
   const clock = await openBrokerClock(broker);
-  using _streams = watchStreams(broker);
   const { ledger } = options;
   const sweeper = createSweeper({ broker, worker, tasks, configuration, clock, report, ledger, charges });
   const own: readonly Chore[] = [
@@ -111,6 +110,8 @@ export async function lead(options: LeadOptions, report: Reporter): Promise<void
   await together(signal, [
     (until) => throwWhenClosed(broker, until),
     (until) => keepSchedules(keeping, agenda, until),
+    (until) =>
+      whileLed(charges, { isLed: () => charges.led.has(REST), work: (led) => lookOut(broker, report, led) }, until),
     ...own.map((chore) => (until: AbortSignal) => repeat(chore, report, until)),
     ...chores.map((chore) => {
       const isLed = () => charges.led.has(choreCharge(chore.name));

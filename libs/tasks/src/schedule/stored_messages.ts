@@ -2,6 +2,7 @@ import { JetStreamApiError, type JetStreamManager, type StoredMsg } from "@nats-
 import type { MsgHdrs } from "@nats-io/nats-core";
 import type { Broker } from "../wire/broker.ts";
 import { readHeaders } from "../wire/headers.ts";
+import { askAsMuster } from "../wire/own_requests.ts";
 import { checkLiteralSubject } from "../wire/subject.ts";
 
 /** JetStream's answer to a delete of what is not there. */
@@ -50,11 +51,12 @@ export async function nextStored(
 
 /** Removes the messages on exactly `subject` but the `keep` newest ones. Throws `RangeError` for a subject that is no literal one. */
 export async function purgeStored(
-  { jsm }: Broker,
+  { nc }: Broker,
   stream: string,
   { subject, keep }: { readonly subject: string; readonly keep: number },
 ): Promise<void> {
-  await jsm.streams.purge(stream, { filter: checkLiteralSubject(subject), ...(keep === 0 ? {} : { keep }) });
+  const filter = checkLiteralSubject(subject);
+  await askAsMuster(nc, `$JS.API.STREAM.PURGE.${stream}`, { filter, ...(keep === 0 ? {} : { keep }) });
 }
 
 /** Removes one message, without overwriting its bytes. One that is not there any more is as good. */

@@ -120,7 +120,11 @@ export class LaneSource implements TaskSource {
 
   reconnected(): void {
     // What was asked of the old connection is not answered on the new one.
-    for (const lane of this.#lanes) this.#giveUpPull(lane);
+    for (const lane of this.#lanes) {
+      this.#giveUpPull(lane);
+      // A restarted server has no consumers any more, and nobody deleted them.
+      lane.seenAtMs = undefined;
+    }
     this.#standing.end();
     this.#sweeps.soon();
   }

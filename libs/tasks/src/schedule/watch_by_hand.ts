@@ -1,0 +1,158 @@
+import type { Msg } from "@nats-io/nats-core";
+import type { ConsumerInfo } from "@nats-io/jetstream";
+import { mendAndTell } from "../worker/lane_consumer.ts";
+import { laneOf } from "../worker/lane_needs.ts";
+import type { Broker } from "../wire/broker.ts";
+import { isOwnRequest } from "../wire/own_requests.ts";
+import { isSilence } from "../wire/publish_surely.ts";
+import { STREAM_NAMES } from "../wire/stream_needs.ts";
+import { isStreamGone, TASKS } from "../wire/streams.ts";
+import { watchStreams } from "../wire/watch_streams.ts";
+import { repeat } from "./repeat.ts";
+import type { Reporter } from "./reporter.ts";
+
+/** All consumers are looked at so often, ms, for what was changed while nobody listened. */
+const LANES_MS = 60_000;
+/** The server has done what was asked for after so long, ms. */
+const DONE_MS = 200;
+
+/** The requests of an operator that are listened for; the server hands each to whoever subscribes. */
+const CONSUMER_CHANGES = [
+  `$JS.API.CONSUMER.CREATE.${TASKS}.>`,
+  `$JS.API.CONSUMER.DURABLE.CREATE.${TASKS}.*`,
+  `$JS.API.CONSUMER.PAUSE.${TASKS}.*`,
+];
+const CONSUMER_DELETED = `$JS.API.CONSUMER.DELETE.${TASKS}.*`;
+const STREAM_PURGED = "$JS.API.STREAM.PURGE.*";
+
+/** What a purge may ask for besides the stream. */
+interface PurgeRequest {
+  readonly filter: string;
+  readonly seq: number;
+  readonly keep: number;
+}
+
+const token = (subject: string, index: number) => subject.split(".")[index] ?? "";
+
+async function mendOne(broker: Broker, info: ConsumerInfo): Promise<void> {
+  const lane = laneOf(info);
+  if (lane !== undefined) await mendAndTell(broker, lane, info);
+}
+
+/** Sets all lanes' consumers back that were changed by hand, with an alarm for each. */
+async function mendConsumers(broker: Broker): Promise<void> {
+  try {
+    for await (const info of broker.briefJsm.consumers.list(TASKS)) await mendOne(broker, info);
+  } catch (error) {
+    // Whoever watches the streams declares it again.
+    if (!isStreamGone(error)) throw error;
+  }
+}
+
+function readBody<Body extends object>(message: Msg): Partial<Body> {
+  try {
+    const value: unknown = message.data.length === 0 ? {} : message.json();
+    return typeof value === "object" && value !== null ? value : {};
+  } catch {
+    return {}; // the server refuses it as well
+  }
+}
+
+/**
+ * Listens for what is done by hand to the streams and to the lanes' consumers, until disposed of: a changed or paused consumer is set
+ * back; purges and deleted consumers are told by an alarm, and kept for `muster doctor`.
+ */
+function watchByHand(broker: Broker): Disposable {
+  const { nc, observer } = broker;
+  const timers = new Set<NodeJS.Timeout>();
+  const awaited = new Set<string>();
+
+  function soon(consumer: string): void {
+    if (awaited.has(consumer)) return;
+    awaited.add(consumer);
+    const timer = setTimeout(() => {
+      timers.delete(timer);
+      awaited.delete(consumer);
+      if (nc.isClosed()) return;
+      broker.briefJsm.consumers
+        .info(TASKS, consumer)
+        .then((info) => mendOne(broker, info))
+        .catch((cause: unknown) => {
+          // One that is gone again needs no look, and all are looked at again later.
+          if (!isSilence(cause)) observer.note(`Cannot look at consumer ${consumer} yet`, { cause });
+        });
+    }, DONE_MS);
+    timers.add(timer.unref());
+  }
+
+  function onChange(message: Msg): void {
+    const isDurable = message.subject.includes(".DURABLE.");
+    const consumer = token(message.subject, isDurable ? 6 : 5);
+    const { action, config } = readBody<{ action: string; config: ConsumerInfo["config"] }>(message);
+    // A worker that makes its consumer asks for what it must be.
+    const isCreated = action === "create" && config?.metadata !== undefined;
+    if (!isCreated) soon(consumer);
+  }
+
+  /** Once it is done: what is kept of it must not go with a purge of the bucket that keeps it. */
+  function tell(kind: string, about: string, text: string): void {
+    observer.alarm(text, { about });
+    const timer = setTimeout(() => {
+      timers.delete(timer);
+      broker.keepIncident(kind, about, text);
+    }, DONE_MS);
+    timers.add(timer.unref());
+  }
+
+  function onConsumerDeleted(message: Msg): void {
+    if (isOwnRequest(message)) return;
+    const consumer = token(message.subject, 5);
+    tell(
+      "deleted",
+      `consumer ${consumer}`,
+      `Somebody deleted consumer ${consumer} of ${TASKS}: what it had delivered is delivered again`,
+    );
+  }
+
+  function onPurged(message: Msg): void {
+    const stream = token(message.subject, 4);
+    const request = readBody<PurgeRequest>(message);
+    if (!STREAM_NAMES.includes(stream) || isOwnRequest(message)) return;
+    // So the bucket is raised, which is told by whoever does it.
+    if (stream === "KV_locks" && request.seq !== undefined) return;
+    const part = message.data.length === 0 ? "" : ` (${JSON.stringify(request).slice(0, 200)})`;
+    tell(
+      "purged",
+      stream,
+      `Somebody purged ${stream}${part}: what it held is lost; publish it again where it is needed`,
+    );
+  }
+
+  const listeners: readonly (readonly [string, (message: Msg) => void])[] = [
+    ...CONSUMER_CHANGES.map((subject) => [subject, onChange] as const),
+    [CONSUMER_DELETED, onConsumerDeleted],
+    [STREAM_PURGED, onPurged],
+  ];
+  const subscriptions = listeners.map(([subject, hear]) =>
+    nc.subscribe(subject, {
+      callback(error, message) {
+        // An error here is a permission's; what differs is found later all the same.
+        if (error === null) hear(message);
+      },
+    }),
+  );
+  return {
+    [Symbol.dispose]() {
+      for (const subscription of subscriptions) subscription.unsubscribe();
+      for (const timer of timers) clearTimeout(timer);
+    },
+  };
+}
+
+/** Looks after streams and consumers until `signal` aborts: what is done to them by hand is told, and set back where that can be. */
+export async function lookOut(broker: Broker, report: Reporter, signal: AbortSignal): Promise<void> {
+  using _streams = watchStreams(broker);
+  using _byHand = watchByHand(broker);
+  const look = { name: "looking at the lanes' consumers", everyMs: LANES_MS, run: () => mendConsumers(broker) };
+  await repeat(look, report, signal);
+}
