@@ -72,7 +72,8 @@ export { inspectConsumers } from "./worker/lane_consumer.ts";
 export { listWorkers, type WorkerRecord } from "./worker/registration.ts";
 export { untilWorkersShown } from "./worker/workers_shown.ts";
 export { type RunningWorker, startWorker, type TaskOver, type WorkerOptions } from "./worker/start_worker.ts";
-export { type WorkerHealth, WorkerSpentError } from "./worker/worker.ts";
+export type { WorkerHealth } from "./worker/worker.ts";
+export { WorkerSpentError } from "./worker/worker_spent.ts";
 export type { Broker } from "./wire/broker.ts";
 export {
   activeVos,

@@ -1,7 +1,8 @@
-import { atLeastOnceFactory } from "@muster/tasks";
-import test from "ava";
+import { atLeastOnceFactory, type StepName } from "@muster/tasks";
+import test, { type ExecutionContext } from "ava";
 import { setTimeout as pause } from "node:timers/promises";
 import { startProcess } from "../support/child_process.ts";
+import type { ToldStep } from "../support/event_log.ts";
 import { type Muster, startMuster } from "../support/muster.ts";
 import { until } from "../support/until.ts";
 import { KillerTask, TameTask } from "./killer_task.ts";
@@ -10,7 +11,10 @@ const WORKER = new URL("./killer_main.ts", import.meta.url);
 /** How soon the server hands the message of a killed worker to another one, ms. */
 const ACK_WAIT_MS = 700;
 
-/** Starts workers one after the other, each when the one before it has died, until `done`. Answers how many were started. */
+/** Patience with six lives of a worker, ms. */
+const LONG_MS = 120_000;
+
+/** Starts workers one after the other, each when the one before it has died, until `done`. Returns how many were started. */
 async function restartUntil(muster: Muster, done: Promise<unknown>): Promise<number> {
   let isDone = false;
   const finished = done.finally(() => {
@@ -26,32 +30,58 @@ async function restartUntil(muster: Muster, done: Promise<unknown>): Promise<num
   return started;
 }
 
-test("I8: a task that kills its process is a dead letter after six runs, and those beside it are done", async (t) => {
+/** Resolves with a step of a task, which may take several lives of a worker. */
+function toldOf(muster: Muster, step: StepName, taskId: string): Promise<ToldStep> {
+  return muster.events.find((told) => told.step === step && told.taskId === taskId, `"${step}" of ${taskId}`, LONG_MS);
+}
+
+/** A count is taken back after the ack. */
+async function untilForgotten(muster: Muster, taskId: string): Promise<void> {
+  const isForgotten = async () => ((await muster.results(`starts.${taskId}`)).length === 0 ? true : undefined);
+  await until(isForgotten, "the end of the count");
+}
+
+/** Resolves once the killer is a dead letter and its count is forgotten. */
+async function untilPoison(muster: Muster, taskId: string): Promise<ToldStep> {
+  const dead = await toldOf(muster, "dead", taskId);
+  await untilForgotten(muster, taskId);
+  return dead;
+}
+
+/** Plays a killer beside slow tasks in as many processes as that at a time. Returns how many there were. */
+async function playNeighbours(t: ExecutionContext, workers: number): Promise<number> {
   await using muster = await startMuster();
-  for (const { name } of [KillerTask, TameTask]) await muster.declareConsumer(name, "lhcb", ACK_WAIT_MS);
-  const killer = await muster.publish(KillerTask, { vo: "lhcb" });
-  const tame = await muster.publishMany(
-    TameTask,
-    Array.from({ length: 20 }, () => ({ vo: "lhcb" })),
+  // Longer than a suspect waits and runs: the workers' heartbeats are slower than this server's patience.
+  for (const { name } of [KillerTask, TameTask]) await muster.declareConsumer(name, "lhcb", 2 * ACK_WAIT_MS);
+  const killer = await muster.publish(KillerTask, { vo: "lhcb", payload: { afterMs: 200 } });
+  const slow = { vo: "lhcb", payload: { ms: 500 } };
+  const tame = await muster.publishMany(TameTask, [slow, slow, slow, slow]);
+  const done = Promise.all(tame.map(({ taskId }) => toldOf(muster, "done", taskId)));
+  const all = Promise.all([untilPoison(muster, killer.taskId), done]);
+  const started = await Promise.all(Array.from({ length: workers }, () => restartUntil(muster, all)));
+  t.regex((await all)[0].reason ?? "", /killed its worker/);
+  t.deepEqual(
+    (await muster.deadLetters()).map(({ taskId }) => taskId),
+    [killer.taskId],
   );
-  const dead = muster.events.find(
-    ({ step, taskId }) => step === "dead" && taskId === killer.taskId,
-    "the dead letter",
-    60_000,
-  );
-  const isForgotten = async () => ((await muster.results(`starts.${killer.taskId}`)).length === 0 ? true : undefined);
-  const settled = dead.then(() => until(isForgotten, "the end of its count"));
-  const started = await restartUntil(muster, settled);
-  t.is(started, 7);
-  t.is(muster.events.of(killer.taskId).filter((step) => step === "started").length, 6);
-  t.regex((await dead).reason ?? "", /killed its worker/);
-  t.like(await muster.deadLetters(), [{ taskId: killer.taskId, attempt: 1 }]);
-  const worker = await muster.startWorker({ tasks: [TameTask] });
-  await muster.settled();
-  t.is(worker.watcher.alarms.length, 0);
-  for (const { taskId } of tame) t.true(muster.events.of(taskId).includes("done"));
-  // A count is taken back after the ack.
-  await until(async () => ((await muster.results("starts.")).length === 0 ? true : undefined), "the end of all counts");
+  for (const { taskId } of tame) t.is(muster.events.of(taskId).filter((step) => step === "done").length, 1);
+  const runs = muster.events.steps.filter(({ step, taskId }) => step === "started" && taskId === killer.taskId);
+  t.is(runs.length, 6);
+  // Its last two runs, which prove it, had nothing beside them.
+  for (const { worker, heardAtMs } of runs.slice(-2)) {
+    const others = muster.events.steps.filter((told) => told.worker === worker && told.taskId !== killer.taskId);
+    const ended = others.filter((told) => told.step === "done" && told.heardAtMs <= heardAtMs);
+    t.is(others.filter(({ step }) => step === "started").length, ended.length);
+  }
+  await untilForgotten(muster, "");
+  return started.reduce((sum, count) => sum + count);
+}
+
+test("I8, I25: a task that kills its process is a dead letter after six runs, and slow ones beside it are done once", async (t) =>
+  t.is(await playNeighbours(t, 1), 7));
+
+test("I25: with two workers, too, slow tasks beside one that kills its process are done once", async (t) => {
+  await playNeighbours(t, 2);
 });
 
 test("I7: a task that was handed back ten thousand times is no poison", async (t) => {

@@ -53,7 +53,8 @@ function decide(policy: RetryPolicy, failure: { error: unknown; attempt: number 
 
 /** Gives up a task that has begun too often without an end. */
 export async function giveUpPoison(context: SettleContext, task: PreparedTask): Promise<void> {
-  const error = "killed its worker: five runs of the redelivered message began without an end";
+  const error =
+    "killed its worker: five runs of the redelivered message began without an end, the last two with nothing beside them";
   await record(context, task, { outcome: "dead", dueAt: null, error, tookMs: 0 });
 }
 

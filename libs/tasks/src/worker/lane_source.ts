@@ -315,6 +315,7 @@ export class LaneSource implements TaskSource {
       pulledAtMs: isAwaited ? this.#standing.openedAtMs : lane.pulledAtMs,
       untilMs: this.#lastAnswerAtMs,
       held: undefined,
+      starts: undefined,
     });
     if (lane.asked === 0) this.#pump();
   }

@@ -2,6 +2,7 @@ import type { MsgHdrs } from "@nats-io/nats-core";
 import type { AnyTask } from "../definition/task.ts";
 import type { PulledMessage } from "../keeper/in_hand.ts";
 import type { Delivery } from "../wire/delivery.ts";
+import type { KnownCount } from "./poison.ts";
 
 /** A task message in this worker's hand: buffered, waiting for a lock, or running. */
 export interface ReceivedTask extends PulledMessage {
@@ -22,4 +23,6 @@ export interface ReceivedTask extends PulledMessage {
   readonly pulledAtMs: number;
   /** When its heartbeats end; set by the worker when it takes it in hand, and anew when it waits for a lock. */
   untilMs: number;
+  /** Earlier runs of it without an end; read by its run where it was delivered before, undefined until then. */
+  starts: KnownCount | undefined;
 }

@@ -19,6 +19,7 @@ import {
   prepare,
   TaskRefusedError,
 } from "./identify.ts";
+import { aloneMsOf, isPoison } from "./poison.ts";
 import type { ReceivedTask } from "./received_task.ts";
 import { handBack, refuse, type SettleContext, settleByRow, tell } from "./settle.ts";
 
@@ -43,11 +44,13 @@ export interface RunContext extends SettleContext {
   onEnd(attempt: RunningAttempt): void;
 }
 
-/** A message's place in the lines for its locks. */
+/** A message's place in the lines for its locks, and in its process. */
 export interface Waiting {
   readonly waiter: Waiter;
   /** How long it has waited so far, ms. */
   readonly waitedMs: number;
+  /** Time that it has the process to itself, ms; 0: it runs among others. */
+  readonly aloneMs: number;
 }
 
 export type TaskEnd =
@@ -57,6 +60,8 @@ export type TaskEnd =
   | { readonly kind: "handedBack" }
   /** Another task holds the lock `by`. Nothing has begun. */
   | { readonly kind: "contended"; readonly by: string }
+  /** Earlier runs of it did not end: it must have the process to itself for `aloneMs`. Nothing has begun. */
+  | { readonly kind: "suspect"; readonly aloneMs: number }
   /** Over, but the task's code ignored its signal and may still be running. */
   | { readonly kind: "stuck" };
 
@@ -139,8 +144,25 @@ async function goOn(context: RunContext, task: PreparedTask, waiting: Waiting): 
   return OVER;
 }
 
-async function takeLocks(context: RunContext, task: PreparedTask, { waiter, waitedMs }: Waiting): Promise<TaskEnd> {
+/** What a task's earlier runs say against it: undefined where it may begin as it is. */
+async function suspicion(context: RunContext, task: PreparedTask, { aloneMs }: Waiting): Promise<TaskEnd | undefined> {
+  const { received } = task;
+  if (received.delivery.count === 1) return undefined;
+  // Read once for each delivery: nobody else can begin it before the next one.
+  received.starts ??= await context.starts.read(task);
+  if (isPoison(received.starts)) {
+    await giveUpPoison(context, task);
+    return OVER;
+  }
+  const neededMs = aloneMsOf(received.starts);
+  return neededMs <= aloneMs ? undefined : { kind: "suspect", aloneMs: neededMs };
+}
+
+async function takeLocks(context: RunContext, task: PreparedTask, waiting: Waiting): Promise<TaskEnd> {
+  const { waiter, waitedMs } = waiting;
   const { definition, vo, delivery } = task.received;
+  const suspected = await suspicion(context, task, waiting);
+  if (suspected !== undefined) return suspected;
   let keys: readonly string[];
   try {
     keys = definition.locks(task.payload as never, vo).map((lock) => lock.key);
@@ -170,11 +192,8 @@ async function underLeases(context: RunContext, task: PreparedTask, turns: reado
 }
 
 async function runOnce(context: RunContext, task: PreparedTask, turns: readonly Turn[]): Promise<TaskEnd> {
-  const isRedelivered = task.received.delivery.count > 1;
-  if (isRedelivered && (await context.starts.begin(task.taskId)) === "poison") {
-    await giveUpPoison(context, task);
-    return OVER;
-  }
+  const { starts } = task.received;
+  if (starts !== undefined) await context.starts.begin(task, starts);
   const running = start(context, task, turns);
   const end = await running.ended.finally(() => context.onEnd(running));
   // The transaction has surely ended. The next in this process may have the locks as they stand, if nothing of the run is left.
@@ -185,7 +204,7 @@ async function runOnce(context: RunContext, task: PreparedTask, turns: readonly 
     concluded = await conclude(context, task, { end, tookMs: performance.now() - running.startedAtMs });
   } catch (error) {
     // The run has ended; that its end could not be recorded says nothing against the task.
-    if (isRedelivered) await context.starts.handedBack(task.taskId);
+    if (starts !== undefined) await context.starts.handedBack(task, starts);
     throw error;
   }
   await released;
@@ -232,7 +251,8 @@ async function conclude(
 async function concludeAbandoned(context: RunContext, task: PreparedTask, error: unknown): Promise<TaskEnd> {
   if (!(error instanceof LeaseLostError)) {
     // In good order: it says nothing against the task. A lost lease counts, so that endless abandonment ends too.
-    if (task.received.delivery.count > 1) await context.starts.handedBack(task.taskId);
+    const { starts } = task.received;
+    if (starts !== undefined) await context.starts.handedBack(task, starts);
     // A fence that refuses the newest lease has seen tokens of a bucket that is gone.
     if (!(error instanceof DrainedError)) await context.raiseIfBehind();
   }

@@ -45,6 +45,7 @@ function receivedOf(definition: ReceivedTask["definition"], storedDaysAgo: numbe
   const subject = `tasks.${definition.name}.lhcb`;
   return {
     held: undefined,
+    starts: undefined,
     definition,
     vo: "lhcb",
     subject,
@@ -90,7 +91,7 @@ test("a task that is older than the ledger and unknown to it is not run; one wit
     onStart() {},
     onEnd() {},
   };
-  const waiting = { waiter: { resume() {} }, waitedMs: 0 };
+  const waiting = { waiter: { resume() {} }, waitedMs: 0, aloneMs: 0 };
   await runTask(context, receivedOf(OnceTask, 30), waiting);
   t.like(steps, [{ step: "refused", task: "OnceTask" }]);
   t.regex(steps[0]?.reason ?? "", /older than the ledger/);

@@ -1,5 +1,3 @@
-import { once } from "node:events";
-import { setTimeout as pause } from "node:timers/promises";
 import type { AnyTask } from "../definition/task.ts";
 import type { UnitOfWork } from "../definition/unit_of_work.ts";
 import type { Keeper } from "../keeper/keeper.ts";
@@ -7,9 +5,10 @@ import type { Locks } from "../locks/locks.ts";
 import { maxPayloadBytes } from "../publish/publisher.ts";
 import type { Broker } from "../wire/broker.ts";
 import type { ConfigurationWatch } from "../wire/configuration_watch.ts";
-import { ABORT_GRACE_MS, type DepsInput, DrainedError, type RunningAttempt } from "./attempt.ts";
+import { ABORT_GRACE_MS, type DepsInput, type RunningAttempt } from "./attempt.ts";
 import { checkLedger } from "./check_ledger.ts";
 import { Buffer, type InHand } from "./hand.ts";
+import { HandBacks } from "./hand_backs.ts";
 import { byId } from "./identify.ts";
 import { LaneSource } from "./lane_source.ts";
 import { startCounts } from "./poison.ts";
@@ -17,25 +16,17 @@ import { Rate } from "./rate.ts";
 import type { ReceivedTask } from "./received_task.ts";
 import { Roster } from "./roster.ts";
 import { type RunContext, runTask } from "./run_task.ts";
+import { Running } from "./running.ts";
 import { handBack, tell } from "./settle.ts";
+import { Solitude } from "./solitude.ts";
 import { streamLedger } from "./stream_ledger.ts";
+import { MAX_LOST_PERMITS, WorkerSpentError } from "./worker_spent.ts";
 
-/** Permits lost to tasks that ignore their signal before the process must be restarted. */
-export const MAX_LOST_PERMITS = 3;
-/** Open idle transactions are kept awake this often, ms; the database's idle timeout is the lease's TTL of 15 s. */
-const KEEP_AWAKE_MS = 3_000;
 /** Heartbeats of a buffered task go on this long beyond its timeout, ms. */
 const BUFFERED_MS = 30_000;
 /** First delay of a task that found the waiting room full, ms; doubled with each delivery, up to the longest. */
 const CROWDED_MS = 500;
 const CROWDED_MAX_MS = 16_000;
-/** A draining worker waits this long for the broker's word that it has what was handed back, ms. */
-const FLUSH_MS = 2_000;
-/**
- * After the drain's deadline, once the tasks' code has ended, what their runs still have to tell the broker is waited for so long, ms:
- * of a broker that is away the rest comes back by itself, and locks lapse.
- */
-const LAST_WORDS_MS = 2_000;
 /** A broker that has not answered for this long makes the worker unready, ms. */
 const SILENT_MS = 15_000;
 
@@ -44,16 +35,14 @@ function holdFor(task: ReceivedTask, ms: number): void {
   task.untilMs = performance.now() + ms + ABORT_GRACE_MS + BUFFERED_MS;
 }
 
-/** Too many tasks ignored their abort signals. Their code may still be running: the process must be restarted. */
-export class WorkerSpentError extends Error {
-  override readonly name = "WorkerSpentError";
-  readonly tasks: readonly string[];
-  constructor(tasks: readonly string[]) {
-    super(
-      `Cannot go on: ${tasks.length} tasks ignored their abort signal (${tasks.join(", ")}); restart the process, and make them stop at their signal`,
-    );
-    this.tasks = tasks;
-  }
+function aloneNote({ received }: InHand, aloneMs: number): string {
+  const howLong = Number.isFinite(aloneMs) ? `for its first ${aloneMs / 1_000} s` : "to its end";
+  return `${received.definition.name} ${byId(received).taskId} runs alone ${howLong}: earlier runs of it began and did not end`;
+}
+
+/** About so many ms, so that what goes back together does not come back together. */
+function spread(ms: number): number {
+  return ms * (0.75 + Math.random() / 2);
 }
 
 export interface WorkerParts {
@@ -96,21 +85,21 @@ export class Worker {
   readonly #source: LaneSource;
   readonly #buffer = new Buffer();
   readonly #waiting = new Roster<InHand>();
-  readonly #running = new Roster<RunningAttempt>();
+  readonly #running = new Running();
   readonly #rate = new Rate();
   readonly #end = Promise.withResolvers<void>();
   readonly #lost: string[] = [];
-  readonly #handedBack: ReceivedTask[] = [];
+  readonly #handBacks: HandBacks;
+  readonly #solitude: Solitude;
+  /** Longest timeout of the tasks that run here, ms. */
+  readonly #longestMs: number;
   /** When so many permits are lost, the process must be restarted: three, or all there are. */
   readonly #mayLose: number;
   #taken: ReceivedTask[] = [];
   #busy = 0;
   #draining: Promise<void> | undefined;
-  /** Aborts at the drain's deadline. */
-  readonly #deadline = new AbortController();
   #idle: (() => void) | undefined;
   #goingOn = false;
-  readonly #awake: NodeJS.Timeout;
 
   constructor(parts: WorkerParts) {
     this.#parts = parts;
@@ -118,6 +107,7 @@ export class Worker {
     this.#mayLose = Math.min(MAX_LOST_PERMITS, parts.permits);
     const { broker, keeper, locks, tasks, ledger } = parts;
     checkLedger(tasks, ledger);
+    this.#longestMs = Math.max(...tasks.map(({ timeoutMs }) => timeoutMs));
     this.#context = {
       broker,
       worker: parts.name,
@@ -129,7 +119,7 @@ export class Worker {
       owns: (task) => keeper.owns(task),
       deps: (input) => parts.deps(input),
       onStart: (attempt) => this.#begun(attempt),
-      onEnd: (attempt) => void this.#running.delete(attempt),
+      onEnd: (attempt) => this.#running.delete(attempt),
       raiseIfBehind: async () => {
         await locks
           .raiseIfBehind()
@@ -138,7 +128,8 @@ export class Worker {
           );
       },
     };
-    this.#awake = setInterval(() => this.#keepAwake(), KEEP_AWAKE_MS);
+    this.#handBacks = new HandBacks(broker);
+    this.#solitude = this.#openSolitude();
     this.#source = new LaneSource({
       broker,
       tasks,
@@ -186,17 +177,42 @@ export class Worker {
 
   /** Aborts what still runs, and what begins yet because it was waiting for an answer. */
   hasten(): void {
-    this.#deadline.abort(new DrainedError("the worker is being stopped"));
-    for (const attempt of this.#running) attempt.abort(this.#deadline.signal.reason);
+    this.#running.hasten();
+  }
+
+  #openSolitude(): Solitude {
+    const { broker } = this.#parts;
+    return new Solitude({
+      running: () => this.#running,
+      busy: () => this.#busy,
+      permits: () => this.#parts.permits - this.#lost.length,
+      hasOthers: () => this.#buffer.size + this.#taken.length > 0,
+      onClosed: (task, aloneMs) => {
+        broker.observer.note(aloneNote(task, aloneMs));
+        this.#giveAllBack();
+        this.#source.pump(); // there is no room any more
+        void this.#handBacks.announce(this.#source);
+      },
+      begin: (task, aloneMs) => {
+        this.#busy++;
+        void this.#start(task, aloneMs);
+      },
+      onOpened: () => this.#goOnSoon(),
+    });
   }
 
   #begun(attempt: RunningAttempt): void {
     this.#running.add(attempt);
-    if (this.#deadline.signal.aborted) attempt.abort(this.#deadline.signal.reason);
+    this.#solitude.noteBegun();
+  }
+
+  /** Whether what has not begun is for others. */
+  get #isClosed(): boolean {
+    return this.#draining !== undefined || !this.#solitude.isOpen;
   }
 
   #room(): number {
-    if (this.#draining !== undefined) return 0;
+    if (this.#isClosed) return 0;
     const inHand = this.#busy + this.#buffer.size + this.#taken.length;
     return this.#parts.permits - this.#lost.length + this.#rate.prefetch() - inHand;
   }
@@ -214,9 +230,10 @@ export class Worker {
     this.#parts.keeper.hold(taken);
     for (const received of taken) {
       const task = this.#inHand(received);
-      if (this.#draining === undefined) this.#buffer.add(task);
-      else this.#giveBack(task);
+      if (this.#isClosed) this.#giveBack(task);
+      else this.#buffer.add(task);
     }
+    if (this.#isClosed) void this.#handBacks.announce(this.#source);
     this.#startAll();
   }
 
@@ -236,7 +253,7 @@ export class Worker {
     holdFor(received, 0);
     this.#parts.keeper.hold([received]);
     this.#giveBack(this.#inHand(received));
-    void this.#announce();
+    void this.#handBacks.announce(this.#source);
   }
 
   #resume(task: InHand): void {
@@ -247,17 +264,17 @@ export class Worker {
   }
 
   #startAll(): void {
-    while (this.#draining === undefined) {
+    while (!this.#isClosed) {
       const free = this.#parts.permits - this.#lost.length - this.#busy;
       // Each task of a higher priority that is on its way has a permit kept for it: the wait is one round trip.
       const task = free > 0 ? this.#buffer.next((priority) => free > this.#source.awaitedAbove(priority)) : undefined;
       if (task === undefined) break;
       this.#busy++;
-      void this.#start(task);
+      void this.#start(task, 0);
     }
   }
 
-  async #start(task: InHand): Promise<void> {
+  async #start(task: InHand, aloneMs: number): Promise<void> {
     const { received, waiter } = task;
     const nowMs = performance.now();
     if (received.untilMs < nowMs + received.definition.timeoutMs + ABORT_GRACE_MS) {
@@ -265,28 +282,44 @@ export class Worker {
       holdFor(received, received.definition.timeoutMs);
       this.#parts.keeper.hold([received]);
     }
-    const end = await runTask(this.#context, received, { waiter, waitedMs: nowMs - (task.waitsSinceMs ?? nowMs) });
+    const waitedMs = nowMs - (task.waitsSinceMs ?? nowMs);
+    const end = await runTask(this.#context, received, { waiter, waitedMs, aloneMs });
     this.#busy--;
+    this.#solitude.noteEnded(task);
     if (end.kind === "contended") {
       task.waitsSinceMs ??= nowMs;
       this.#wait(task, end.by);
+    } else if (end.kind === "suspect") {
+      this.#suspect(task, end.aloneMs);
     } else {
       this.#rate.count();
       // Its ack may wait for company, and the next task may not let it go for long.
       this.#parts.broker.outbox.whenSent(() => this.#parts.keeper.letGo(received));
       this.#parts.locks.forget(waiter);
       if (end.kind === "stuck") this.#losePermit(received.definition.name);
-      if (end.kind === "handedBack") this.#handedBack.push(received);
+      if (end.kind === "handedBack") this.#handBacks.add(received);
     }
     if (this.#busy === 0) this.#idle?.();
     this.#goOnSoon();
   }
 
+  /** It is to run alone: here, once the process is quiet, or in another worker. */
+  #suspect(task: InHand, aloneMs: number): void {
+    const { received, waiter } = task;
+    // Those behind it in a line do not wait for it.
+    this.#parts.locks.forget(waiter);
+    holdFor(received, this.#longestMs + received.definition.timeoutMs);
+    this.#parts.keeper.hold([received]);
+    const answer = this.#draining === undefined ? this.#solitude.claim(task, aloneMs) : { againMs: 0 };
+    if (answer !== "claimed") this.#giveBack(task, answer.againMs);
+  }
+
   #wait(task: InHand, by: string): void {
     const { received, waiter } = task;
     this.#waiting.add(task);
-    if (this.#draining !== undefined) {
+    if (this.#isClosed) {
       this.#giveBack(task);
+      void this.#handBacks.announce(this.#source);
       return;
     }
     if (this.#parts.locks.wait(waiter)) {
@@ -299,7 +332,7 @@ export class Worker {
       return;
     }
     const delayMs = Math.min(CROWDED_MAX_MS, CROWDED_MS * 2 ** Math.min(received.delivery.count - 1, 10));
-    this.#giveBack(task, delayMs * (0.75 + Math.random() / 2));
+    this.#giveBack(task, spread(delayMs));
   }
 
   #giveBack(task: InHand, delayMs = 0): void {
@@ -309,7 +342,14 @@ export class Worker {
     this.#parts.locks.forget(waiter);
     handBack(this.#context, byId(received), delayMs);
     this.#parts.keeper.letGo(received);
-    if (delayMs === 0) this.#handedBack.push(received);
+    if (delayMs === 0) this.#handBacks.add(received);
+  }
+
+  /** Hands back whatever has not begun. */
+  #giveAllBack(): void {
+    const take = () => this.#buffer.next(() => true);
+    for (let task = take(); task !== undefined; task = take()) this.#giveBack(task);
+    for (const task of [...this.#waiting]) this.#giveBack(task);
   }
 
   /**
@@ -326,11 +366,6 @@ export class Worker {
     });
   }
 
-  #keepAwake(): void {
-    const before = performance.now() - KEEP_AWAKE_MS / 2;
-    for (const attempt of this.#running) if (attempt.startedAtMs < before) void attempt.keepAwake();
-  }
-
   #losePermit(task: string): void {
     this.#lost.push(task);
     this.#parts.broker.observer.alarm(
@@ -344,49 +379,22 @@ export class Worker {
   async #drain(): Promise<void> {
     await this.#source.stop();
     this.#admit();
-    const take = () => this.#buffer.next(() => true);
-    for (let task = take(); task !== undefined; task = take()) this.#giveBack(task);
-    for (const task of [...this.#waiting]) this.#giveBack(task);
-    await this.#announce();
+    const suspect = this.#solitude.withdraw();
+    if (suspect !== undefined) this.#giveBack(suspect);
+    this.#giveAllBack();
+    await this.#handBacks.announce(this.#source);
     const deadline = setTimeout(() => this.hasten(), this.#parts.drainMs);
-    if (this.#busy > 0) await Promise.race([this.#untilIdle(), this.#untilLastWords()]);
+    if (this.#busy > 0) await Promise.race([this.#untilIdle(), this.#running.untilLastWords()]);
     clearTimeout(deadline);
-    clearInterval(this.#awake);
-    await this.#announce();
-    await this.#flush();
+    this.#running.close();
+    this.#solitude.close();
+    await this.#handBacks.announce(this.#source);
+    await this.#handBacks.flush();
   }
 
   async #untilIdle(): Promise<void> {
     await new Promise<void>((resolve) => {
       this.#idle = resolve;
     });
-  }
-
-  async #untilLastWords(): Promise<void> {
-    const { signal } = this.#deadline;
-    if (!signal.aborted) await once(signal, "abort");
-    await Promise.all(Array.from(this.#running, ({ ended }) => ended));
-    await pause(LAST_WORDS_MS, undefined, { ref: false });
-  }
-
-  /** Hand-backs wake nobody by themselves: an unflushed nak is lost, and only what the server has can be pulled by others. */
-  async #announce(): Promise<void> {
-    if (this.#handedBack.length === 0 || this.#parts.broker.nc.isClosed()) return;
-    const tasks = this.#handedBack.splice(0);
-    await this.#flush();
-    this.#source.announceHandBack(tasks);
-    await this.#flush();
-  }
-
-  /** Waits until the broker has what was sent, but not for a broker that is away: what it has not got comes back by itself. */
-  async #flush(): Promise<"flushed" | "away"> {
-    const { nc, outbox } = this.#parts.broker;
-    outbox.flush();
-    if (nc.isClosed()) return "away";
-    const flushed = nc.flush().then(
-      () => "flushed" as const,
-      () => "away" as const, // it went while we waited
-    );
-    return Promise.race([flushed, pause(FLUSH_MS, "away" as const, { ref: false })]);
   }
 }

@@ -1,0 +1,159 @@
+import { atLeastOnceFactory, type TaskOver } from "@muster/tasks";
+import type { JsMsg } from "@nats-io/jetstream";
+import test from "ava";
+import { setTimeout as pause } from "node:timers/promises";
+import * as z from "zod";
+import { type Muster, startMuster } from "../support/muster.ts";
+import { until } from "../support/until.ts";
+
+const defineTask = atLeastOnceFactory();
+const Ms = z.strictObject({ ms: z.number() });
+const SuspectTask = defineTask({
+  name: "SuspectTask",
+  per: "vo",
+  payload: Ms,
+  execute: ({ payload }) => pause(payload.ms),
+});
+const OtherTask = defineTask({
+  name: "OtherTask",
+  per: "vo",
+  payload: Ms,
+  execute: ({ payload }) => pause(payload.ms),
+});
+
+interface Past {
+  /** How long it runs this time. */
+  readonly ms: number;
+  readonly attempt?: number;
+  readonly unended: number;
+  readonly alone?: number;
+}
+
+interface Suspects {
+  readonly ids: readonly string[];
+  /** Lets workers have them. */
+  come(): void;
+}
+
+/** Publishes tasks that have been delivered before, with these counts of runs without an end. They wait for `come`. */
+async function publishSuspects(muster: Muster, pasts: readonly Past[]): Promise<Suspects> {
+  const { js, buckets } = muster.broker;
+  await muster.declareConsumer(SuspectTask.name, "lhcb", 20_000);
+  const ids: string[] = [];
+  for (const { ms, attempt = 1, unended, alone = 0 } of pasts) {
+    const { taskId } = await muster.publish(SuspectTask, { vo: "lhcb", payload: { ms } });
+    await buckets.results.put(`starts.${taskId}`, JSON.stringify({ attempt, unended, alone }));
+    ids.push(taskId);
+  }
+  const consumer = await js.consumers.get("TASKS", `${SuspectTask.name}__lhcb`);
+  const messages: JsMsg[] = [];
+  for await (const message of await consumer.fetch({ max_messages: pasts.length })) messages.push(message);
+  return {
+    ids,
+    come() {
+      for (const message of messages) message.nak();
+    },
+  };
+}
+
+/** When each of these steps was told, ms. */
+function timesOf(muster: Muster, step: string, taskId?: string): number[] {
+  return muster.events.steps
+    .filter(
+      (told) => told.step === step && (taskId === undefined ? told.task === OtherTask.name : told.taskId === taskId),
+    )
+    .map(({ heardAtMs }) => heardAtMs);
+}
+
+test("a task of several runs without an end waits until nothing else runs, and others have at once what its worker would begin", async (t) => {
+  await using muster = await startMuster();
+  const {
+    ids: [suspect = ""],
+    come,
+  } = await publishSuspects(muster, [{ ms: 500, unended: 3 }]);
+  const own = await muster.startWorker({ tasks: [OtherTask, SuspectTask] });
+  const long = await muster.publish(OtherTask, { vo: "lhcb", payload: { ms: 1_500 } });
+  await muster.event("started", long.taskId);
+  come();
+  await until(
+    async () => (own.watcher.notes.some((note) => note.includes(`${suspect} runs alone`)) ? true : undefined),
+    "its claim",
+  );
+  const other = await muster.startWorker({ tasks: [OtherTask as TaskOver<undefined>] });
+  const ids: string[] = [];
+  while (!muster.events.of(suspect).includes("done")) {
+    const { taskId } = await muster.publish(OtherTask, { vo: "lhcb", payload: { ms: 1 } });
+    const { worker, tookMs = 0 } = await muster.event("started", taskId);
+    if (!muster.events.of(suspect).includes("done")) t.is(worker, other.name);
+    t.true(tookMs < 1_500, `it waited for ${tookMs} ms`);
+    ids.push(taskId);
+  }
+  const [startedAtMs = 0] = timesOf(muster, "started", suspect);
+  const [longEndedAtMs = 0] = timesOf(muster, "done", long.taskId);
+  t.true(startedAtMs >= longEndedAtMs);
+  t.true(ids.length > 5);
+  await muster.settled();
+  t.deepEqual(await muster.results("starts."), []);
+});
+
+test("a task of one run without an end begins when all else has run for three seconds, and for three seconds nothing begins beside it", async (t) => {
+  await using muster = await startMuster();
+  const {
+    ids: [suspect = ""],
+    come,
+  } = await publishSuspects(muster, [{ ms: 4_000, unended: 1 }]);
+  await muster.startWorker({ tasks: [OtherTask, SuspectTask] });
+  const long = await muster.publish(OtherTask, { vo: "lhcb", payload: { ms: 8_000 } });
+  const { heardAtMs: longAtMs } = await muster.event("started", long.taskId);
+  come();
+  const { heardAtMs: suspectAtMs } = await muster.event("started", suspect);
+  const later = await muster.publish(OtherTask, { vo: "lhcb", payload: { ms: 1 } });
+  const { heardAtMs: laterAtMs } = await muster.event("started", later.taskId);
+  const gaps = [suspectAtMs - longAtMs, laterAtMs - suspectAtMs];
+  t.log(gaps.map(Math.round).join(", "));
+  for (const gap of gaps) t.true(gap > 2_900 && gap < 4_000, `${gap} ms`);
+  for (const taskId of [long.taskId, suspect]) t.deepEqual(muster.events.of(taskId), ["started"], "it still runs");
+});
+
+test("suspects and other work share their only worker, and neither waits for the end of the other", async (t) => {
+  await using muster = await startMuster();
+  const past = { ms: 300, unended: 4, alone: 1 };
+  const { ids: suspects, come } = await publishSuspects(muster, [past, past, past]);
+  come();
+  await muster.publishMany(
+    OtherTask,
+    Array.from({ length: 3_000 }, () => ({ vo: "lhcb", payload: { ms: 8 } })),
+  );
+  const worker = await muster.startWorker({ tasks: [OtherTask, SuspectTask], permits: 4 });
+  for (const taskId of suspects) await muster.event("done", taskId);
+  t.true(timesOf(muster, "done").length < 3_000, "suspects came last");
+  const starts = suspects.flatMap((taskId) => timesOf(muster, "started", taskId)).toSorted((a, b) => a - b);
+  const ends = suspects.flatMap((taskId) => timesOf(muster, "done", taskId)).toSorted((a, b) => a - b);
+  for (const [index, startedAtMs] of starts.entries()) {
+    const endedAtMs = ends[index] ?? 0;
+    const amid = timesOf(muster, "started").filter((at) => at > startedAtMs && at < endedAtMs);
+    t.deepEqual(amid, [], "something began beside it");
+    const since = timesOf(muster, "started").filter((at) => at > endedAtMs && at < (starts[index + 1] ?? 0));
+    if (index < starts.length - 1) t.true(since.length > 20, `${since.length} others had their turn`);
+  }
+  t.is(worker.watcher.alarms.length, 0);
+});
+
+test("runs alone without an end make a dead letter of the attempt that they were of, and of no later one", async (t) => {
+  await using muster = await startMuster();
+  const past = { ms: 1, unended: 5, alone: 2 };
+  const {
+    ids: [poison = "", innocent = ""],
+    come,
+  } = await publishSuspects(muster, [past, { ...past, attempt: 7 }]);
+  come();
+  await muster.startWorker({ tasks: [SuspectTask] });
+  t.regex((await muster.event("dead", poison)).reason ?? "", /killed its worker/);
+  t.deepEqual(muster.events.of(poison), ["dead"]);
+  await muster.event("done", innocent);
+  await muster.settled();
+  t.deepEqual(
+    (await muster.deadLetters()).map(({ taskId }) => taskId),
+    [poison],
+  );
+});
