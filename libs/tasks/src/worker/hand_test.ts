@@ -29,6 +29,7 @@ function inHand(priority: Priority, vo: string, number: number): InHand & { read
       pulledAtMs: 0,
       untilMs: 0,
       held: undefined,
+      starts: undefined,
     },
     waiter: { resume() {} },
     place: undefined,
