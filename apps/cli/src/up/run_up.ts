@@ -4,6 +4,7 @@ import { announceRunning, createLog, DATA_DIR, redactUrls, withdrawRunning } fro
 import { type Broker, connectNats, openBroker } from "@muster/tasks";
 import { resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import { complain } from "../run/failure.ts";
 import { startApps } from "./processes/start_apps.ts";
 import { applyDemo } from "./demo.ts";
 import { explainDataFolder, makeDataFolder } from "./data_folder.ts";
@@ -142,7 +143,7 @@ export async function runUp(given: UpOptions): Promise<number> {
   } catch (error) {
     display.close();
     if (demand.signal.aborted) return 0;
-    console.error(explainDataFolder(dataDir, error));
+    complain(explainDataFolder(dataDir, error));
     return 1;
   }
 }

@@ -27,7 +27,7 @@ export function watchSystem({ broker, database, display }: WatchOptions): AsyncD
     let trouble: string | undefined;
     while (!over.signal.aborted) {
       try {
-        display.show(await readSnapshot(database));
+        display.show(await readSnapshot({ broker, database }));
         trouble = undefined;
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);

@@ -1,4 +1,4 @@
-import { isatty } from "node:tty";
+import { isatty, WriteStream } from "node:tty";
 import { pino, type DestinationStream, type Logger } from "pino";
 import { prettyFactory } from "pino-pretty";
 import type { LogLevel } from "../settings/settings.ts";
@@ -30,8 +30,8 @@ function asJson(line: string): string {
   );
 }
 
-function prettyPrinter(): (line: string) => string {
-  const print = prettyFactory({ colorize: true, ignore: "pid", translateTime: "SYS:HH:MM:ss.l", singleLine: true });
+function prettyPrinter(colorize: boolean): (line: string) => string {
+  const print = prettyFactory({ colorize, ignore: "pid", translateTime: "SYS:HH:MM:ss.l", singleLine: true });
   return (line) => {
     const fields: unknown = JSON.parse(line, (key, value: unknown) => {
       if (typeof value !== "string") return value;
@@ -41,9 +41,21 @@ function prettyPrinter(): (line: string) => string {
   };
 }
 
+/** How lines look: JSON for programs, or for a reader, with or without colours. */
+export type LineStyle = "json" | "plain" | "coloured";
+
+/**
+ * The style for what a descriptor leads to. On a terminal NO_COLOR, FORCE_COLOR, NODE_DISABLE_COLORS and TERM of `environment` decide, as
+ * Node.js itself reads them.
+ */
+export function lineStyle(onTerminal: boolean, environment: object = process.env): LineStyle {
+  if (!onTerminal) return "json";
+  return WriteStream.prototype.getColorDepth(environment) > 1 ? "coloured" : "plain";
+}
+
 /** Turns pino's lines into what the descriptor gets. Exported for its test. */
-export function lineFormat(onTerminal: boolean): (line: string) => string {
-  return onTerminal ? prettyPrinter() : asJson;
+export function lineFormat(style: LineStyle): (line: string) => string {
+  return style === "json" ? asJson : prettyPrinter(style === "coloured");
 }
 
 /**
@@ -57,7 +69,7 @@ export function createLog({ name, level, descriptor }: LogOptions): Log {
   sink.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code !== "EPIPE") throw error;
   });
-  const format = lineFormat(isatty(descriptor));
+  const format = lineFormat(lineStyle(isatty(descriptor)));
   return logInto({ write: (line) => void sink.write(format(line)) }, name, level);
 }
 

@@ -1,8 +1,8 @@
 import test from "ava";
-import { lineFormat, logInto } from "./log.ts";
+import { lineFormat, lineStyle, logInto } from "./log.ts";
 
 function logged(onTerminal: boolean, write: (log: ReturnType<typeof logInto>) => void): string {
-  const format = lineFormat(onTerminal);
+  const format = lineFormat(onTerminal ? "coloured" : "json");
   const lines: string[] = [];
   write(logInto({ write: (line) => void lines.push(format(line)) }, "submit-worker", "info"));
   return lines.join("");
@@ -19,6 +19,21 @@ test("off a terminal a line is one JSON object with level, time, app and process
 test("on a terminal a line is for people", (t) => {
   const line = logged(true, (log) => log.warn({ taskId: "a/1" }, "gone"));
   t.regex(line, /WARN.*submit-worker.*gone.*"taskId":"a\/1"/s);
+});
+
+test("NO_COLOR and a terminal that knows no colours are heeded, and FORCE_COLOR goes before them", (t) => {
+  const colours = { TERM: "xterm-256color" };
+  t.is(lineStyle(true, colours), "coloured");
+  t.is(lineStyle(true, { ...colours, NO_COLOR: "1" }), "plain");
+  t.is(lineStyle(true, { ...colours, NO_COLOR: "" }), "coloured", "set to nothing it counts as unset");
+  t.is(lineStyle(true, { TERM: "dumb" }), "plain");
+  t.is(lineStyle(true, { TERM: "dumb", FORCE_COLOR: "1" }), "coloured");
+  t.is(lineStyle(false, { ...colours, FORCE_COLOR: "1" }), "json", "what no person reads has no colours");
+  const lines: string[] = [];
+  const format = lineFormat("plain");
+  logInto({ write: (line) => void lines.push(format(line)) }, "up", "info").warn({ taskId: "a/1" }, "gone");
+  t.regex(lines.join(""), /WARN \(up\): gone \{"taskId":"a\/1"\}/);
+  t.notRegex(lines.join(""), /\u001b/);
 });
 
 test("a level below the chosen one is not logged", (t) => {

@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { findRunning, readRunning, type Running } from "./running.ts";
 import type { Settings } from "./settings.ts";
 
@@ -12,11 +13,17 @@ export class ServersUnknownError extends Error {
   override readonly name = "ServersUnknownError";
   /** The settings that are missing. */
   readonly missing: readonly string[];
-  constructor(missing: readonly string[]) {
+  /** `dataDir` is the folder that `MUSTER_DATA_DIR` names, `folder` the one in and above which was looked where it names none. */
+  constructor(missing: readonly string[], { dataDir, folder }: { dataDir: string | undefined; folder: string }) {
     const verb = missing.length === 1 ? "is" : "are";
+    const where =
+      dataDir === undefined
+        ? `in ${folder} or above`
+        : `on the data folder ${resolve(dataDir)}, which MUSTER_DATA_DIR names`;
+    const start = dataDir === undefined ? "run `npm start` beside this" : "start it there, or mend MUSTER_DATA_DIR";
     super(
-      `Cannot find the servers: ${missing.join(" and ")} ${verb} not set and no \`muster up\` runs in this folder or above; ` +
-        "set what is missing, or run `npm start` beside this",
+      `Cannot find the servers: ${missing.join(" and ")} ${verb} not set and no \`muster up\` runs ${where}; ` +
+        `set what is missing, or ${start}`,
     );
     this.missing = missing;
   }
@@ -46,7 +53,7 @@ async function locate<Kind extends keyof Servers>(
     if (url !== undefined) found[kind] = url;
   }
   const missing = wanted.filter((kind) => found[kind] === undefined).map((kind) => VARIABLES[kind]);
-  if (missing.length > 0) throw new ServersUnknownError(missing);
+  if (missing.length > 0) throw new ServersUnknownError(missing, { dataDir: input.dataDir, folder: process.cwd() });
   return found as Pick<Servers, Kind>;
 }
 

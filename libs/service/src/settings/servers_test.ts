@@ -39,7 +39,11 @@ test("where nobody said where the servers are, the error names what is missing a
     },
   );
   t.deepEqual(error?.missing, ["NATS_URL", "DATABASE_URL"]);
-  t.regex(error?.message ?? "", /NATS_URL and DATABASE_URL are not set .*npm start/);
+  const message = error?.message ?? "";
+  t.regex(message, /NATS_URL and DATABASE_URL are not set .*; set what is missing, or start it there/);
+  t.true(message.includes(`runs on the data folder ${folder.path}, which MUSTER_DATA_DIR names`), message);
+  const above = new ServersUnknownError(["NATS_URL"], { dataDir: undefined, folder: "/home/ana/muster" });
+  t.regex(above.message, /^.*NATS_URL is not set and no `muster up` runs in \/home\/ana\/muster or above; .*npm start/);
 });
 
 test("what runs is found from a folder below", async (t) => {

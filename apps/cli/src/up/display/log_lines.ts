@@ -13,11 +13,11 @@ export interface LineSink {
 /** The display off a terminal: our log, and the apps' own lines as they write them. */
 export function openLogLines(log: Log, sink: LineSink): Display {
   let toldAt = Number.NEGATIVE_INFINITY;
-  function show({ summary, ces }: Snapshot): void {
+  function show({ summary, deadLetters, ces }: Snapshot): void {
     if (performance.now() - toldAt < TELL_EVERY_MS) return;
     toldAt = performance.now();
     const busy = Object.fromEntries(ces.map(({ name, active, capacity }) => [name, `${active}/${capacity}`]));
-    log.info({ ...summary, ces: busy }, "pilots");
+    log.info({ ...summary, deadLetters, ces: busy }, "pilots");
   }
   return {
     progress: (line) => log.info(line),

@@ -1,7 +1,9 @@
 import { escapeControls } from "@muster/service";
 import type { Happening, ReadyFacts } from "./display.ts";
 import type { Snapshot } from "../figures/snapshot.ts";
+import { count } from "../../print/output.ts";
 import { type Column, cut, renderTable } from "../../print/table.ts";
+import { wrapCommand, wrapFacts } from "../../print/wrap.ts";
 
 /** All that one frame of the live view shows. */
 export interface Frame {
@@ -68,15 +70,32 @@ function voRows({ shares }: Snapshot): string[][] {
   });
 }
 
-function head({ facts, now, snapshot }: Frame): string[] {
+/** What may stand in a command that is copied into a shell. */
+const PLAIN_WORD = /^[A-Za-z0-9._:/@-]+$/;
+
+/** A VO and a CE that a task can be tried with: of those that there are, or of the demo. */
+function exampleOf(snapshot: Snapshot | undefined): { readonly vo: string; readonly ceName: string } {
+  const ce = snapshot?.ces.find(({ name, enabled, vos }) => enabled && vos?.length !== 0 && PLAIN_WORD.test(name));
+  const own = snapshot?.shares.find(({ ceName }) => ceName === ce?.name);
+  const vo = ce?.vos?.[0] ?? own?.vo ?? "lhcb";
+  return { vo: PLAIN_WORD.test(vo) ? vo : "lhcb", ceName: ce?.name ?? "ce01.example.org" };
+}
+
+function counts({ summary: { tasks }, deadLetters }: Snapshot): string[] {
+  const dead = deadLetters === undefined ? "dead letters: unknown" : count(deadLetters, "dead letter");
+  return [`tasks: ${tasks.done} done, ${tasks.failed} failed`, dead];
+}
+
+function head({ facts, now, snapshot, columns }: Frame): string[] {
   const { readyAt, endsAt, natsUrl, databaseUrl, dataDir } = facts;
   const left = endsAt === undefined ? "Ctrl-C stops" : `stops in ${renderDuration(endsAt.getTime() - now.getTime())}`;
-  const tasks = snapshot?.summary.tasks;
-  const counts = tasks === undefined ? "" : `   tasks: ${tasks.done} done, ${tasks.failed} failed, ${tasks.dead} dead`;
+  const state = ["Muster", `up ${renderDuration(now.getTime() - readyAt.getTime())}`, left];
+  const { vo, ceName } = exampleOf(snapshot);
+  const words = ["Try:", "nats", "pub", "-s", natsUrl, `tasks.MyPilotTask.${vo}`, `'{"ceName":"${ceName}"}'`];
   return [
-    `Muster   up ${renderDuration(now.getTime() - readyAt.getTime())}   ${left}${counts}`,
-    escapeControls(`${natsUrl}   ${databaseUrl}   data in ${dataDir}`),
-    escapeControls(`Try: nats pub -s ${natsUrl} tasks.MyPilotTask.lhcb '{"ceName":"ce01.example.org"}'`),
+    ...wrapFacts([...state, ...(snapshot === undefined ? [] : counts(snapshot))], columns),
+    ...wrapFacts([natsUrl, databaseUrl, `data in ${dataDir}`].map(escapeControls), columns),
+    ...wrapCommand(words.map(escapeControls), columns),
   ];
 }
 

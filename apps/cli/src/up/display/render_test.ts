@@ -20,6 +20,7 @@ const snapshot: Snapshot = {
     tasks: { done: 90, failed: 7, dead: 1 },
     maxActiveOverCapacity: 0,
   },
+  deadLetters: 12,
 };
 const readyAt = new Date("2026-08-01T12:00:00Z");
 const facts: ReadyFacts = {
@@ -46,7 +47,8 @@ test("a VO's pilots are those of all CEs together", (t) => {
 });
 
 test("the head tells how long it runs, when it stops and how the tasks ended", (t) => {
-  t.regex(frame()[0] ?? "", /up 01:05 .*Ctrl-C stops.*90 done, 7 failed, 1 dead/);
+  t.regex(frame()[0] ?? "", /up 01:05 .*Ctrl-C stops.*90 done, 7 failed {3}12 dead letters/);
+  t.regex(frame({ snapshot: { ...snapshot, deadLetters: undefined } })[0] ?? "", /dead letters: unknown/);
   const endsAt = new Date(readyAt.getTime() + 70_000);
   t.regex(frame({ facts: { ...facts, endsAt } })[0] ?? "", /stops in 00:05/);
 });
@@ -73,6 +75,28 @@ test("a frame fits the terminal, and leaves room for what just happened", (t) =>
   t.true(lines.every((line) => Array.from(line).length <= 60));
   t.true(lines.at(-1)?.includes("happening 49"));
   t.true(lines.some((line) => line.includes("more lines")));
+});
+
+test("the command to try names a CE and a VO that there are, and can be copied whole from a narrow terminal", (t) => {
+  t.true(frame().includes(`Try: nats pub -s nats://127.0.0.1:4222 tasks.MyPilotTask.vo.cta.in2p3.fr \\`));
+  for (const columns of [40, 60, 80, 200]) {
+    const lines = frame({ columns });
+    const start = lines.findIndex((line) => line.startsWith("Try: "));
+    const end = lines.findIndex((line, index) => index >= start && !line.endsWith("\\"));
+    const command = lines.slice(start, end + 1).map((line) => line.replace(/ \\$/, "").trim());
+    t.is(
+      command.join(" "),
+      `Try: nats pub -s nats://127.0.0.1:4222 tasks.MyPilotTask.vo.cta.in2p3.fr '{"ceName":"ce01.example.org"}'`,
+    );
+    t.true(lines.some((line) => line.includes("data in /home/ana/muster/.muster")));
+  }
+});
+
+test("what a shell would act on is not put into the command to try", (t) => {
+  const evil = { ...ce, name: "x'; rm -rf ~; '", vos: ["lhcb"] };
+  t.false(
+    frame({ snapshot: { ...snapshot, ces: [evil] } }).some((line) => line.startsWith("Try") && line.includes("rm")),
+  );
 });
 
 test("a bar shows the share of taken slots, also beyond the capacity", (t) => {

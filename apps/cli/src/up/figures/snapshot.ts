@@ -1,4 +1,5 @@
 import { type CeOverview, type Database, getPilotShares, listCes, type PilotShare } from "@muster/logic";
+import { type Broker, countDeadLetters } from "@muster/tasks";
 import { readSummary, type UpSummary } from "./summary.ts";
 
 /** What the database holds at one moment. */
@@ -6,13 +7,24 @@ export interface Snapshot {
   readonly ces: readonly CeOverview[];
   readonly shares: readonly PilotShare[];
   readonly summary: UpSummary;
+  /** As `muster dead list` counts them: also those that never had an outcome in the ledger. Undefined while NATS is silent. */
+  readonly deadLetters: number | undefined;
 }
 
-/** Reads what the display shows. */
-export async function readSnapshot(database: Database): Promise<Snapshot> {
-  const summary = await readSummary(database);
+/** How many dead letters there are; undefined where NATS does not tell within 2 s. */
+async function readDeadLetters(broker: Broker): Promise<number | undefined> {
+  try {
+    return await countDeadLetters({ ...broker, jsm: broker.briefJsm });
+  } catch {
+    return undefined; // the apps tell of a NATS that is away
+  }
+}
+
+/** Reads what the display shows. Throws where the database does not answer. */
+export async function readSnapshot({ broker, database }: { broker: Broker; database: Database }): Promise<Snapshot> {
+  const [deadLetters, summary] = await Promise.all([readDeadLetters(broker), readSummary(database)]);
   return await database.transaction(async (transaction) => {
     const ces = await listCes(transaction);
-    return { summary, ces, shares: await getPilotShares(transaction) };
+    return { summary, deadLetters, ces, shares: await getPilotShares(transaction) };
   });
 }

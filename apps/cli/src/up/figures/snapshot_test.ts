@@ -1,0 +1,28 @@
+import { startNatsServer } from "@muster/local";
+import { outcome, startTestServer } from "@muster/logic/testing";
+import { connectNats, countDeadLetters, openBroker } from "@muster/tasks";
+import test from "ava";
+import { mkdtempDisposable } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { readSnapshot } from "./snapshot.ts";
+
+test("the live view counts the dead letters that `dead list` counts, also those that the ledger never saw, and none that were requeued", async (t) => {
+  await using opened = new AsyncDisposableStack();
+  const folder = opened.use(await mkdtempDisposable(join(tmpdir(), "muster-snapshot-")));
+  const server = opened.use(await startTestServer());
+  const database = opened.use(await server.open());
+  const nats = await startNatsServer({ dataDir: folder.path, syncInterval: "lazy" });
+  opened.defer(() => nats.stop());
+  const nc = await connectNats({ url: nats.url, name: "snapshot test" });
+  opened.defer(() => nc.close());
+  const broker = await openBroker(nc);
+  await broker.js.publish("dead.MyPilotTask.lhcb", "{}");
+  await broker.js.publish("dead.MyPilotTask.atlas", "{}");
+  await database.unitOfWork.record(outcome("requeued", { outcome: "dead" }));
+
+  t.is((await readSnapshot({ broker, database })).deadLetters, 2);
+  t.is(await countDeadLetters(broker), 2);
+  await nats.stop();
+  t.is((await readSnapshot({ broker, database })).deadLetters, undefined);
+});
