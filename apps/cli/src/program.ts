@@ -12,8 +12,8 @@ import { upCommand } from "./up/command.ts";
 import { voCommand } from "./vo/command.ts";
 
 const NOTES = `
-NATS_URL, NATS_CREDS and DATABASE_URL say where the servers are. Where they do not, those of a \`muster up\` are used that runs in this
-folder or above, or on the data folder MUSTER_DATA_DIR.
+NATS_URL or NATS_CONTEXT and DATABASE_URL say where the servers are. Where they do not, those of a \`muster up\` are used that runs in
+this folder or above, or on the data folder MUSTER_DATA_DIR.
 
 Exit codes: 0 done, 1 failed, 2 the command line or a setting is wrong. With --json standard output holds one JSON document or nothing.`;
 

@@ -1,6 +1,14 @@
 import { type Database, getHighestFence, openDatabase, requireMigrated, SchemaAheadError } from "@muster/logic";
-import { type App, insist, locateServers, observeTasks } from "@muster/service";
-import { type Broker, connectNats, openBroker, ServerTooOldError } from "@muster/tasks";
+import { type App, insist, InvalidSettingsError, locateNats, locateServers, observeTasks } from "@muster/service";
+import {
+  type Broker,
+  checkNatsAccess,
+  connectNats,
+  type NatsAccess,
+  NatsAccessError,
+  openBroker,
+  ServerTooOldError,
+} from "@muster/tasks";
 
 export interface OpenServersOptions {
   /** Shown in the servers' lists of connections. */
@@ -16,27 +24,39 @@ export interface OpenServers extends AsyncDisposable {
   readonly broker: Broker;
   readonly database: Database;
   /** Where the framework's own thread connects. */
-  readonly nats: { readonly url: string; readonly credsFile: string | undefined };
+  readonly nats: NatsAccess;
   /** The highest fencing token that the database has stored. */
   highestFence(): Promise<number>;
 }
 
 /** What no waiting mends. */
 function isFinal(error: unknown): boolean {
-  return error instanceof ServerTooOldError || error instanceof SchemaAheadError;
+  return (
+    error instanceof ServerTooOldError || error instanceof InvalidSettingsError || error instanceof SchemaAheadError
+  );
+}
+
+/** Runs `work`; what it throws of NATS's settings or files is a setting that cannot be used. */
+async function orBadSetting<Answer>(work: () => Answer | Promise<Answer>): Promise<Answer> {
+  try {
+    return await work();
+  } catch (error) {
+    throw error instanceof NatsAccessError ? new InvalidSettingsError([error]) : error;
+  }
 }
 
 /**
  * Connects an app to NATS and PostgreSQL, and waits for them as long as it takes: the app is unready meanwhile, and says why in its log.
  * A schema that lacks migrations is waited for too, so that `muster migrate` may come last.
  *
- * Throws `ServersUnknownError`, `ServerTooOldError`, `SchemaAheadError`, and the app's stop demand.
+ * Throws `ServersUnknownError`, `InvalidSettingsError`, `ServerTooOldError`, `SchemaAheadError`, and the app's stop demand.
  */
 export async function openServers(app: App, options: OpenServersOptions): Promise<OpenServers> {
   const { settings, log, signal, health, metrics } = app;
   const { name, databaseConnections, transactionTimeoutMs } = options;
-  const { natsUrl, databaseUrl } = await locateServers(settings);
-  const nats = { url: natsUrl, credsFile: settings.natsCreds };
+  const { databaseUrl } = await locateServers(settings);
+  const nats = await locateNats(settings);
+  await orBadSetting(() => checkNatsAccess(nats));
   const trying = { log, signal, isFinal };
   await using opened = new AsyncDisposableStack();
 
@@ -53,7 +73,11 @@ export async function openServers(app: App, options: OpenServersOptions): Promis
   const highestFence = () => database.transaction(getHighestFence);
   await insist({ ...trying, what: "use the database", work: () => database.transaction(requireMigrated) });
 
-  const nc = await insist({ ...trying, what: "connect to NATS", work: () => connectNats({ ...nats, name }) });
+  const nc = await insist({
+    ...trying,
+    what: "connect to NATS",
+    work: () => orBadSetting(() => connectNats({ ...nats, name })),
+  });
   opened.defer(() => nc.close());
   health.probe("NATS", () => nc.rtt());
   const broker = await insist({

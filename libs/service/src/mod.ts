@@ -13,7 +13,9 @@ export { type Counter, createMeters, type Gauge, type Histogram, type Meters, ty
 export type { Family } from "./metrics/family.ts";
 export { type ObservedStep, observeTasks, type TaskObserver } from "./metrics/task_observer.ts";
 export { type App, type AppOptions, runApp } from "./run_app.ts";
-export { InvalidSettingsError, readSettings, type SettingProblem } from "./settings/read_settings.ts";
+export type { NatsSettings } from "./settings/nats_settings.ts";
+export { InvalidSettingsError, readSettings } from "./settings/read_settings.ts";
+export type { SettingProblem } from "./settings/setting_problem.ts";
 export {
   announceRunning,
   DATA_DIR,
@@ -23,8 +25,10 @@ export {
   withdrawRunning,
 } from "./settings/running.ts";
 export {
+  locateNats,
   locateServer,
   locateServers,
+  type Nats,
   type Servers,
   type ServersInput,
   ServersUnknownError,

@@ -1,3 +1,4 @@
+export { type AccessField, type NatsAccess, NatsAccessError, withoutSecrets } from "./access/nats_access.ts";
 export { canonicalJson, type Json, type JsonObject } from "./definition/json.ts";
 export { defineLockType, type Lock, type LockType, LockTypeTakenError, lockTypeNames } from "./definition/lock_type.ts";
 export type { PublishableTask, ScheduleOptions, SpawnOptions } from "./definition/publishable.ts";
@@ -83,7 +84,8 @@ export {
   withoutVo,
   withVo,
 } from "./wire/configuration.ts";
-export { connectNats, ServerTooOldError, withoutSecrets } from "./wire/connection.ts";
+export { checkNatsAccess, connectNats, type ConnectOptions, ServerTooOldError } from "./wire/connection.ts";
+export { ForbiddenError } from "./wire/forbidden.ts";
 export { type Incident, listIncidents } from "./wire/incidents.ts";
 export { inspectStreams, type StreamState } from "./wire/inspect_streams.ts";
 export { describeDifference, type Difference } from "./wire/settings_check.ts";

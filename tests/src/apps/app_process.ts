@@ -13,15 +13,18 @@ export interface AppProcess extends TestProcess {
 export interface AppServers {
   readonly natsUrl: string;
   readonly databaseUrl: string;
+  /** More of its environment. */
+  readonly more?: Readonly<Record<string, string>>;
 }
 
 /** Starts an app, and resolves when its health answers. */
-export async function startApp(app: string, { natsUrl, databaseUrl }: AppServers): Promise<AppProcess> {
+export async function startApp(app: string, { natsUrl, databaseUrl, more = {} }: AppServers): Promise<AppProcess> {
   const child = await startProcess(pathToFileURL(join(APPS, app, "src", "main.ts")), {
     NATS_URL: natsUrl,
     DATABASE_URL: databaseUrl,
     HTTP_PORT: "0",
     MUSTER_DRAIN_SECONDS: "2",
+    ...more,
   });
   const { url } = JSON.parse(await child.line(/serving \/healthz/));
   async function get(path: string): Promise<{ status: number; text: string }> {

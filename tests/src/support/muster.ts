@@ -4,6 +4,7 @@ import {
   connectNats,
   createPublisher,
   deadLetters,
+  type NatsAccess,
   openBroker,
   type Publisher,
   type RunningWorker,
@@ -37,6 +38,8 @@ export interface MusterOptions {
   readonly vos?: readonly string[];
   /** Default: a server that starts and ends with the grid. */
   readonly nats?: TestNats;
+  /** How to log in there; default: without. */
+  readonly access?: Partial<NatsAccess>;
 }
 
 /** A real nats-server with Muster's streams, some VOs, and whatever workers a test starts. */
@@ -126,7 +129,8 @@ export async function startMuster(options: MusterOptions = {}): Promise<Muster> 
   const { vos = ["lhcb", "atlas", "vo.cta.in2p3.fr"] } = options;
   await using opened = new AsyncDisposableStack();
   const nats = options.nats ?? opened.use(await startTestNats());
-  const nc = await connectNats({ url: nats.url, name: "test" });
+  const access: NatsAccess = { url: nats.url, ...options.access };
+  const nc = await connectNats({ ...access, name: "test" });
   opened.defer(() => nc.close());
   const watcher = newWatcher();
   const broker = await openBroker(nc, { observer: watcher });
@@ -139,13 +143,13 @@ export async function startMuster(options: MusterOptions = {}): Promise<Muster> 
     options: TestWorkerOptions<Transaction, Deps>,
   ): Promise<TestWorker> {
     const own = newWatcher();
-    const connection = await connectNats({ url: nats.url, name: "test worker" });
+    const connection = await connectNats({ ...access, name: "test worker" });
     const workersBroker = await openBroker(connection, { observer: own });
     const worker = await startWorker({
       drainMs: 2_000,
       ...options,
       broker: workersBroker,
-      nats: { url: nats.url },
+      nats: access,
       app: "test",
     });
     async function close(): Promise<void> {

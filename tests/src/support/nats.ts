@@ -1,5 +1,5 @@
 import { type NatsServer, startNatsServer } from "@muster/local";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -9,13 +9,24 @@ export interface TestNats extends AsyncDisposable {
   /** Kills the server, so that it has no time to say goodbye. It is back on its port with its streams after `start`. */
   kill(): Promise<void>;
   start(): Promise<void>;
+  /** Writes other lines of configuration, and has the server read them while it runs. */
+  reload(config: string): Promise<void>;
+  /** Where its WebSocket listens, if its configuration has one. */
+  websocketUrl(): Promise<string>;
 }
 
-/** Starts a nats-server for one test, about 40 ms. With `sync` it keeps what it acknowledged over a loss of power, and is slower. */
-export async function startTestNats({ sync = false }: { readonly sync?: boolean } = {}): Promise<TestNats> {
+export interface TestNatsOptions {
+  /** It keeps what it acknowledged over a loss of power, and is slower. */
+  readonly sync?: boolean;
+  /** Lines for the end of its configuration. */
+  readonly config?: string;
+}
+
+/** Starts a nats-server for one test, about 40 ms. */
+export async function startTestNats({ sync = false, config }: TestNatsOptions = {}): Promise<TestNats> {
   const dataDir = await mkdtemp(join(tmpdir(), "muster-nats-"));
   const syncInterval = sync ? "always" : "lazy";
-  let server: NatsServer = await startNatsServer({ dataDir, syncInterval });
+  let server: NatsServer = await startNatsServer({ dataDir, syncInterval, moreConfig: config });
   const { url, port } = server;
   return {
     url,
@@ -24,7 +35,18 @@ export async function startTestNats({ sync = false }: { readonly sync?: boolean 
       await server.exited;
     },
     async start() {
-      server = await startNatsServer({ dataDir, port, syncInterval });
+      server = await startNatsServer({ dataDir, port, syncInterval, moreConfig: config });
+    },
+    async reload(next) {
+      const file = join(dataDir, "nats-server.conf");
+      const before = await readFile(file, "utf8");
+      await writeFile(file, before.slice(0, before.length - (config ?? "").length) + next);
+      config = next;
+      server.kill("SIGHUP");
+    },
+    async websocketUrl() {
+      const { websocket } = JSON.parse(await readFile(join(dataDir, `nats-server_${server.pid}.ports`), "utf8"));
+      return websocket[0];
     },
     async [Symbol.asyncDispose]() {
       await server.stop();

@@ -1,6 +1,6 @@
 import { type Database, getHighestFence, openDatabase, requireMigrated } from "@muster/logic";
-import { locateServer, readSettings } from "@muster/service";
-import { type Broker, connectNats, openBroker, type Observer } from "@muster/tasks";
+import { locateNats as locate, locateServer, readSettings } from "@muster/service";
+import { type Broker, connectNats, type NatsAccess, openBroker, type Observer } from "@muster/tasks";
 import { complain } from "./failure.ts";
 
 const NAME = "muster";
@@ -18,9 +18,8 @@ export async function locateDatabase(): Promise<string> {
 }
 
 /** NATS as the settings name it. Throws `ServersUnknownError`. */
-export async function locateNats(): Promise<{ readonly url: string; readonly credsFile: string | undefined }> {
-  const settings = readSettings();
-  return { url: await locateServer("natsUrl", settings), credsFile: settings.natsCreds };
+export async function locateNats(): Promise<NatsAccess> {
+  return await locate(readSettings());
 }
 
 /** Runs `work` on the database, whose schema must be the one of this program. */
@@ -48,7 +47,7 @@ export async function withBroker<Answer>(
 export interface Both {
   readonly broker: Broker;
   readonly database: Database;
-  readonly nats: { readonly url: string; readonly credsFile: string | undefined };
+  readonly nats: NatsAccess;
   highestFence(): Promise<number>;
 }
 

@@ -11,7 +11,7 @@ Examples:
   muster up --for 60                stop after a minute, and print a summary as JSON
   muster up --data-dir /tmp/m --nats-port 0 --postgres-port 0 --http-port 0
 
-NATS_URL or DATABASE_URL in the environment are used in place of a server of its own.`;
+NATS_URL, NATS_CONTEXT or DATABASE_URL in the environment are used in place of a server of its own.`;
 
 /** `muster up`: everything on this machine. */
 export function upCommand(): Command {

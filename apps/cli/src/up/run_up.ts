@@ -1,6 +1,6 @@
 import { lockFolder } from "@muster/local";
 import { getHighestFence, migrate, openDatabase, type Database } from "@muster/logic";
-import { announceRunning, createLog, DATA_DIR, redactUrls, withdrawRunning } from "@muster/service";
+import { announceRunning, createLog, DATA_DIR, type Nats, redactUrls, withdrawRunning } from "@muster/service";
 import { type Broker, connectNats, openBroker } from "@muster/tasks";
 import { resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -12,7 +12,7 @@ import type { Display } from "./display/display.ts";
 import { openLiveView } from "./display/live_view.ts";
 import { openLogLines } from "./display/log_lines.ts";
 import type { UpOptions } from "./options/up_options.ts";
-import { openNats, openPostgres, type ServerContext, type UsableServer } from "./processes/servers.ts";
+import { openNats, openPostgres, type ServerContext, type UsableNats, type UsableServer } from "./processes/servers.ts";
 import { listenForStopDemand, type StopDemand } from "./stop_demand.ts";
 import { readSummary } from "./figures/summary.ts";
 import { watchSystem } from "./watch_system.ts";
@@ -29,7 +29,7 @@ function openDisplay(): Display {
 /** Both servers, side by side. When one fails the other is stopped. */
 async function openServers(
   context: ServerContext,
-): Promise<AsyncDisposable & { nats: UsableServer; postgres: UsableServer }> {
+): Promise<AsyncDisposable & { nats: UsableNats; postgres: UsableServer }> {
   const [nats, postgres] = await Promise.allSettled([openNats(context), openPostgres(context)]);
   const stopBoth = async () => {
     await Promise.all(
@@ -62,7 +62,7 @@ interface Preparation extends Pick<UpOptions, "keepCe"> {
 
 /** Connects to both servers, brings them up to date, and gives an empty system something to do. */
 async function prepare(
-  natsUrl: string,
+  nats: Nats,
   databaseUrl: string,
   { display, keepCe = [] }: Preparation,
 ): Promise<Connected & AsyncDisposable> {
@@ -70,8 +70,7 @@ async function prepare(
   const applied = await migrate(databaseUrl, { keepCes: keepCe });
   if (applied.length > 0) display.progress(`the database was migrated: ${applied.join(", ")}`);
   const database = opened.use(await openDatabase({ url: databaseUrl, poolSize: 2, applicationName: "muster up" }));
-  const credsFile = process.env["NATS_CREDS"];
-  const nc = await connectNats({ url: natsUrl, name: "muster up", ...(credsFile ? { credsFile } : {}) });
+  const nc = await connectNats({ ...nats, name: "muster up" });
   opened.defer(() => nc.close());
   const broker = await openBroker(nc, { highestFence: () => database.transaction(getHighestFence) });
   const added = await applyDemo(broker, database);
@@ -100,15 +99,23 @@ async function run(options: UpOptions, display: Display, demand: StopDemand): Pr
   using _lock = await lockFolder(dataDir);
   display.progress(`data is kept in ${dataDir}`);
   await using servers = await openServers({ options, signal, tell: display.progress });
-  const [natsUrl, databaseUrl] = [servers.nats.url, servers.postgres.url];
+  const { url: databaseUrl } = servers.postgres;
+  const { url: natsUrl, access } = servers.nats;
   signal.throwIfAborted();
-  await using connected = await prepare(natsUrl, databaseUrl, { ...options, display });
+  await using connected = await prepare({ url: natsUrl, ...access }, databaseUrl, { ...options, display });
   const { broker, database } = connected;
   signal.throwIfAborted();
-  await announceRunning(dataDir, { pid: process.pid, natsUrl, databaseUrl });
+  await announceRunning(dataDir, { pid: process.pid, natsUrl, databaseUrl, nats: access });
   await using _announced = { [Symbol.asyncDispose]: () => withdrawRunning(dataDir) };
   {
-    await using _apps = await startApps({ options, natsUrl, databaseUrl, display, signal, impatience });
+    await using _apps = await startApps({
+      options,
+      environment: servers.nats.environment,
+      databaseUrl,
+      display,
+      signal,
+      impatience,
+    });
     const readyAt = new Date();
     const endsAt = options.for === undefined ? undefined : new Date(readyAt.getTime() + options.for * 1_000);
     const facts = { natsUrl: redactUrls(natsUrl), databaseUrl: redactUrls(databaseUrl), dataDir, readyAt };

@@ -20,6 +20,8 @@ export interface NatsServerOptions {
   readonly portOption?: string | undefined;
   /** `always` (default) loses nothing that was acknowledged, even with the power; `lazy` may lose two minutes then, and is faster. */
   readonly syncInterval?: SyncInterval | undefined;
+  /** Lines for the end of the server's configuration, such as its users. */
+  readonly moreConfig?: string | undefined;
   /** The nats-server to run, default: what {@linkcode provisionNatsServer} finds. */
   readonly binary?: string | undefined;
   /** Hears of what takes time, one line each. */
@@ -76,7 +78,10 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
 
   const configFile = join(dataDir, "nats-server.conf");
   const logFile = join(dataDir, "nats-server.log");
-  await writeFile(configFile, renderServerConfig({ dataDir, port: port ?? -1, syncInterval }));
+  await writeFile(
+    configFile,
+    renderServerConfig({ dataDir, port: port ?? -1, syncInterval }) + (options.moreConfig ?? ""),
+  );
   const logFrom = await logEnd(logFile);
   const serverProcess = await startServerProcess({
     command: binary,

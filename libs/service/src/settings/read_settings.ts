@@ -1,15 +1,7 @@
-import { redactUrls } from "./redact.ts";
+import { redactSetting } from "./redact.ts";
+import { readNats } from "./nats_settings.ts";
+import type { SettingProblem } from "./setting_problem.ts";
 import { type Settings, Environment } from "./settings.ts";
-
-/** One setting that cannot be used. */
-export interface SettingProblem {
-  /** The environment variable's name. */
-  readonly setting: string;
-  /** What it holds, without the secrets in URLs. */
-  readonly value: string;
-  /** What it may hold. */
-  readonly allowed: string;
-}
 
 /** The environment holds settings that cannot be used; `problems` has each of them. */
 export class InvalidSettingsError extends Error {
@@ -40,11 +32,16 @@ export function readSettings(environment: Readonly<Record<string, string | undef
     Object.entries(environment).filter(([, value]) => value !== undefined && value.trim() !== ""),
   );
   const answer = Environment.safeParse(given);
-  if (answer.success) return answer.data;
+  if (answer.success) {
+    const { settings, nats } = answer.data;
+    const said = readNats(nats, given);
+    if ("setting" in said) throw new InvalidSettingsError([said]);
+    return { ...settings, natsUrl: said.url, nats: said.nats };
+  }
   throw new InvalidSettingsError(
     answer.error.issues.map(({ path, message }) => {
       const setting = String(path[0]);
-      return { setting, value: redactUrls(given[setting] ?? ""), allowed: message };
+      return { setting, value: redactSetting(given[setting] ?? ""), allowed: message };
     }),
   );
 }

@@ -4,7 +4,7 @@ import { InvalidSettingsError, readSettings } from "./read_settings.ts";
 test("an empty environment gives the defaults that the settings' comments promise", (t) => {
   t.deepEqual(readSettings({}), {
     natsUrl: undefined,
-    natsCreds: undefined,
+    nats: {},
     databaseUrl: undefined,
     dataDir: undefined,
     logLevel: "info",
@@ -31,6 +31,7 @@ test("each setting is read from its variable", (t) => {
     }),
     {
       natsUrl: "nats://one:4222,two:4222",
+      nats: { credsFile: "/etc/muster.creds" },
       logLevel: "debug",
       httpPort: 8080,
       httpHost: "::",

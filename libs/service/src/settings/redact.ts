@@ -16,3 +16,13 @@ export function redactUrls(text: string): string {
     })
     .replace(SECRET_PARAMETER, "$1***");
 }
+
+/** As {@linkcode redactUrls}, for a text that is nothing but URLs: also what should have been percent-encoded in them is left out. */
+export function redactSetting(text: string): string {
+  return text
+    .split(/,(?=\s*[a-z][a-z0-9+.-]*:\/\/)/i)
+    .map((url) =>
+      /^[^@]*:\/\/[^@/]*@[^@]*$/.test(url) ? redactUrls(url) : url.replace(/^([^:]*:\/\/)?.*@/s, "$1***@"),
+    )
+    .join(",");
+}

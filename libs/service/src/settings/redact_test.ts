@@ -1,5 +1,5 @@
 import test from "ava";
-import { redactUrls } from "./redact.ts";
+import { redactSetting, redactUrls } from "./redact.ts";
 
 const cases: [title: string, text: string, redacted: string][] = [
   ["a password", "postgres://muster:s3cret@db:5432/muster", "postgres://muster:***@db:5432/muster"],
@@ -20,4 +20,12 @@ for (const [title, text, redacted] of cases) {
 test("a text without secrets stays as it is", (t) => {
   const text = "mail ops@example.org about http://127.0.0.1:8080/readyz";
   t.is(redactUrls(text), text);
+});
+
+test("a setting of URLs is shown without what should have been encoded in them", (t) => {
+  t.is(redactSetting("nats://a:b@one:1,nats://c@two:2"), "nats://a:***@one:1,nats://***@two:2");
+  t.is(redactSetting("nats://a:p@ss@one"), "nats://***@one");
+  t.is(redactSetting("nats://a:p/s,s@one"), "nats://***@one");
+  t.is(redactSetting("a:pass@one"), "***@one");
+  t.is(redactSetting("80x"), "80x");
 });

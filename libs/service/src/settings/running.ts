@@ -1,15 +1,37 @@
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import * as z from "zod";
+import type { NatsSettings } from "./nats_settings.ts";
 
 /** Where `muster up` keeps its data, under the folder it was started in or one above. */
 export const DATA_DIR = ".muster";
 const FILE = "running.json";
 
+const NatsSchema: z.ZodType<NatsSettings> = z
+  .object({
+    user: z.string(),
+    password: z.string(),
+    token: z.string(),
+    nkeyFile: z.string(),
+    nkeySeed: z.string(),
+    credsFile: z.string(),
+    creds: z.string(),
+    jwt: z.string(),
+    caFile: z.string(),
+    certFile: z.string(),
+    keyFile: z.string(),
+    tlsFirst: z.boolean(),
+    inboxPrefix: z.string(),
+    named: z.record(z.string(), z.string()),
+  })
+  .partial();
+
 const Running = z.object({
   /** The process that started the servers and ends them. */
   pid: z.int().positive(),
   natsUrl: z.string(),
+  /** How it logs in there, with its secrets; left out where nothing is needed. */
+  nats: NatsSchema.optional(),
   /** With its password, so the file is for its owner only. */
   databaseUrl: z.string(),
 });

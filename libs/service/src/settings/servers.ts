@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { findRunning, readRunning, type Running } from "./running.ts";
+import type { NatsSettings } from "./nats_settings.ts";
 import type { Settings } from "./settings.ts";
 
 /** Where NATS and PostgreSQL are. */
@@ -70,4 +71,21 @@ export async function locateServers(input: ServersInput): Promise<Servers> {
 export async function locateServer(kind: keyof Servers, input: ServersInput): Promise<string> {
   const found = await locate([kind], input);
   return found[kind];
+}
+
+/** Where NATS is, and how to reach it and log in there. */
+export interface Nats extends NatsSettings {
+  readonly url: string;
+}
+
+/**
+ * NATS as the settings name it; where they say nothing of it, as the `muster up` reaches it that runs on this machine.
+ *
+ * Throws {@linkcode ServersUnknownError}.
+ */
+export async function locateNats(input: ServersInput & Pick<Settings, "nats">): Promise<Nats> {
+  const url = await locateServer("natsUrl", input);
+  const isSaid = input.natsUrl !== undefined || Object.keys(input.nats).length > 0;
+  const running = isSaid ? undefined : await look(input.dataDir);
+  return { url, ...(running?.nats ?? input.nats) };
 }

@@ -1,4 +1,6 @@
 import { z } from "zod";
+import type { NatsVariables } from "./nats_said.ts";
+import type { NatsSettings } from "./nats_settings.ts";
 
 /** How much is logged: this level and those after it. */
 export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
@@ -8,8 +10,11 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 export interface Settings {
   /** NATS servers, a URL or several with commas between; undefined: nobody said, so a local one is looked for. `NATS_URL` */
   readonly natsUrl: string | undefined;
-  /** Path of a NATS credentials file; undefined: connect without. `NATS_CREDS` */
-  readonly natsCreds: string | undefined;
+  /**
+   * How to log in to NATS and over which TLS: `NATS_USER` `NATS_PASSWORD` `NATS_TOKEN` `NATS_NKEY` `NATS_CREDS` `NATS_JWT` `NATS_SEED`
+   * `NATS_CA` `NATS_CERT` `NATS_KEY` `NATS_TLS_FIRST` `NATS_INBOX_PREFIX`, and what a context of the `nats` command says: `NATS_CONTEXT`
+   */
+  readonly nats: NatsSettings;
   /** PostgreSQL, `postgres://user:password@host:port/database`; undefined: nobody said, so a local one is looked for. `DATABASE_URL` */
   readonly databaseUrl: string | undefined;
   /** The data folder of a local `muster up` whose servers to use; undefined: `.muster` here or above. `MUSTER_DATA_DIR` */
@@ -50,17 +55,33 @@ function wholeNumber(from: number, to: number, unit: string) {
     .transform(Number);
 }
 
-/** Environment variables to {@linkcode Settings}. An issue's message says what is allowed. */
+/** Environment variables to {@linkcode Settings}, but for what a context says. An issue's message says what is allowed. */
 export const Environment = z
   .object({
     NATS_URL: z
       .string()
       .refine(
         (text) => text.split(",").every((server) => isNatsServer(server.trim())),
-        "nats://host:port, or several with commas between",
+        "nats://host:port, tls://, ws:// or wss://, or several with commas between",
       )
       .optional(),
+    // What these hold is looked at where they are joined with a context.
+    NATS_USER: z.string().optional(),
+    NATS_PASSWORD: z.string().optional(),
+    NATS_TOKEN: z.string().optional(),
+    NATS_NKEY: z.string().optional(),
     NATS_CREDS: z.string().optional(),
+    NATS_JWT: z.string().optional(),
+    NATS_SEED: z.string().optional(),
+    NATS_CA: z.string().optional(),
+    NATS_CERT: z.string().optional(),
+    NATS_KEY: z.string().optional(),
+    NATS_INBOX_PREFIX: z.string().optional(),
+    NATS_CONTEXT: z.string().optional(),
+    NATS_TLS_FIRST: z
+      .enum(["true", "false", "1", "0"], "true or false")
+      .transform((text) => text === "true" || text === "1")
+      .optional(),
     DATABASE_URL: z
       .string()
       .refine((text) => isUrl(text, ["postgres:", "postgresql:"]), "postgres://user:password@host:port/database")
@@ -76,10 +97,8 @@ export const Environment = z
     MUSTER_DRAIN_SECONDS: wholeNumber(0, 3_600, " seconds").default(20),
     MUSTER_DATABASE_CONNECTIONS: wholeNumber(1, 200, " connections").default(10),
   })
-  .transform(
-    (env): Settings => ({
-      natsUrl: env.NATS_URL,
-      natsCreds: env.NATS_CREDS,
+  .transform((env): { readonly settings: Omit<Settings, "natsUrl" | "nats">; readonly nats: NatsVariables } => ({
+    settings: {
       databaseUrl: env.DATABASE_URL,
       dataDir: env.MUSTER_DATA_DIR,
       logLevel: env.LOG_LEVEL,
@@ -88,5 +107,6 @@ export const Environment = z
       concurrency: env.MUSTER_CONCURRENCY,
       drainMs: env.MUSTER_DRAIN_SECONDS * 1_000,
       databaseConnections: env.MUSTER_DATABASE_CONNECTIONS,
-    }),
-  );
+    },
+    nats: env,
+  }));

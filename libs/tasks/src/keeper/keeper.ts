@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
+import { type NatsAccess, plainAccess } from "../access/nats_access.ts";
 import type { LeaseKeeper } from "../locks/lease.ts";
 import { LeaseSlot } from "../locks/lease_slot.ts";
 import type { Observer } from "../wire/observer.ts";
@@ -14,8 +15,7 @@ const OWNERSHIP_MARGIN_MS = 5_000;
 const CLOSE_GRACE_MS = 2_000;
 
 export interface KeeperOptions {
-  readonly url: string;
-  readonly credsFile?: string | undefined;
+  readonly access: NatsAccess;
   /** Shown in the server's list of connections. */
   readonly name: string;
   readonly observer: Observer;
@@ -38,7 +38,7 @@ export interface Keeper extends LeaseKeeper, MessagesInHand, AsyncDisposable {
 
 /** Starts the thread, and resolves when it is connected. Throws with the reason when it cannot connect. */
 export async function openKeeper(options: KeeperOptions): Promise<Keeper> {
-  const { url, credsFile, name, observer, heartbeatMs = 5_000, ackWaitMs = 20_000 } = options;
+  const { access, name, observer, heartbeatMs = 5_000, ackWaitMs = 20_000 } = options;
   const windowMs = ackWaitMs - OWNERSHIP_MARGIN_MS;
   if (!(windowMs > heartbeatMs)) {
     throw new RangeError(
@@ -46,7 +46,13 @@ export async function openKeeper(options: KeeperOptions): Promise<Keeper> {
     );
   }
   const ownership = new Ownership(windowMs);
-  const settings: ThreadSettings = { url, credsFile, name, heartbeatMs, windowMs, ownership: ownership.shared };
+  const settings: ThreadSettings = {
+    access: plainAccess(access),
+    name,
+    heartbeatMs,
+    windowMs,
+    ownership: ownership.shared,
+  };
   // thread.ts when run from source, thread.js when built.
   const file = new URL(`./thread${extname(import.meta.url)}`, import.meta.url);
   // The process's own flags are not for its threads: some (--eval, --input-type) would not even let them start.

@@ -60,7 +60,12 @@ const deliveries = (message: Msg | undefined) => Number(message?.reply?.split(".
 // Alone: what hogs the CPU would make the others late.
 test.serial("a held message is not redelivered, though the CPU is hogged for longer than the ack wait", async (t) => {
   await using work = await startWork(server.url);
-  await using keeper = await openKeeper({ url: server.url, name: "keeper", observer: silentObserver, ...QUICK });
+  await using keeper = await openKeeper({
+    access: { url: server.url },
+    name: "keeper",
+    observer: silentObserver,
+    ...QUICK,
+  });
   const message = await work.pullNext();
   const inHand = pulled(message?.reply);
   keeper.hold([inHand]);
@@ -77,7 +82,12 @@ test.serial("a held message is not redelivered, though the CPU is hogged for lon
 
 test("thousands of messages are held at once, more than one board has room for", async (t) => {
   await using work = await startWork(server.url);
-  await using keeper = await openKeeper({ url: server.url, name: "keeper", observer: silentObserver, ...QUICK });
+  await using keeper = await openKeeper({
+    access: { url: server.url },
+    name: "keeper",
+    observer: silentObserver,
+    ...QUICK,
+  });
   const beaten = new Set<string>();
   const allBeaten = Promise.withResolvers<void>();
   const subscription = work.nc.subscribe("held.*", {
@@ -107,7 +117,12 @@ test("thousands of messages are held at once, more than one board has room for",
 
 test("heartbeats stop at the message's time, and a later hold gives it more", async (t) => {
   await using work = await startWork(server.url);
-  await using keeper = await openKeeper({ url: server.url, name: "keeper", observer: silentObserver, ...QUICK });
+  await using keeper = await openKeeper({
+    access: { url: server.url },
+    name: "keeper",
+    observer: silentObserver,
+    ...QUICK,
+  });
   const message = await work.pullNext();
   const inHand = pulled(message?.reply, 100);
   keeper.hold([inHand]);
@@ -124,7 +139,7 @@ test("a restart of the broker ends ownership of what was pulled before it", asyn
   await using first = await startTestBroker();
   const { promise: restartNoted, resolve } = Promise.withResolvers<void>();
   const observer: Observer = { ...silentObserver, note: (message) => message.includes("restarted") && resolve() };
-  await using keeper = await openKeeper({ url: first.url, name: "keeper", observer });
+  await using keeper = await openKeeper({ access: { url: first.url }, name: "keeper", observer });
   const inHand = pulled();
   keeper.hold([inHand]);
   t.true(keeper.owns(inHand));
@@ -170,13 +185,13 @@ test("a crash of the thread raises an alarm, ends ownership and loses every leas
 
 test("opening fails with the reason where nobody answers", async (t) => {
   const url = "nats://127.0.0.1:1";
-  await t.throwsAsync(openKeeper({ url, name: "keeper", observer: silentObserver }), {
+  await t.throwsAsync(openKeeper({ access: { url }, name: "keeper", observer: silentObserver }), {
     message: /Cannot connect to NATS/,
   });
 });
 
 test("an ack wait too short for its heartbeats is refused", async (t) => {
-  const options = { url: server.url, name: "keeper", observer: silentObserver, ackWaitMs: 10_000 };
+  const options = { access: { url: server.url }, name: "keeper", observer: silentObserver, ackWaitMs: 10_000 };
   await t.throwsAsync(openKeeper(options), { instanceOf: RangeError });
 });
 
@@ -186,7 +201,7 @@ test("a process ends by itself, whether its keeper was disposed of or forgotten"
     const script = `
       import { openKeeper } from ${keeper};
       const observer = { alarm: console.error, note() {}, step() {} };
-      const keeper = await openKeeper({ url: ${JSON.stringify(server.url)}, name: "keeper", observer });
+      const keeper = await openKeeper({ access: { url: ${JSON.stringify(server.url)} }, name: "keeper", observer });
       ${ending}`;
     const child = spawn(process.execPath, ["--input-type=module", "--eval", script], {
       stdio: ["ignore", "inherit", "pipe"],

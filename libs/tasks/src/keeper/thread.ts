@@ -10,8 +10,8 @@ import type { FromThread, ThreadSettings, ToThread } from "./thread_messages.ts"
 
 async function run(port: NonNullable<typeof parentPort>, settings: ThreadSettings): Promise<void> {
   const tell = (message: FromThread) => port.postMessage(message);
-  const { url, credsFile, name, heartbeatMs, windowMs } = settings;
-  const nc = await connectNats({ url, credsFile, name });
+  const { access, name, heartbeatMs, windowMs } = settings;
+  const nc = await connectNats({ ...access, name });
   const heartbeats = openHeartbeats({
     nc,
     ownership: new Ownership(windowMs, settings.ownership),

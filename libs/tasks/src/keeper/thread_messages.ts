@@ -1,10 +1,10 @@
+import type { NatsAccess } from "../access/nats_access.ts";
 import type { KeptLease } from "../locks/renewals.ts";
 import type { SharedBoard } from "./board.ts";
 
 /** What the keeper's thread is started with. */
 export interface ThreadSettings {
-  readonly url: string;
-  readonly credsFile: string | undefined;
+  readonly access: NatsAccess;
   readonly name: string;
   readonly heartbeatMs: number;
   readonly windowMs: number;

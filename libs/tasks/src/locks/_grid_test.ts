@@ -43,7 +43,7 @@ export async function joinGrid(url: string, options: Partial<LocksOptions> = {})
   const { worker = "tester" } = options;
   const nc = await connectNats({ url, name: worker });
   const broker = await openBroker(nc, { observer });
-  const keeper = await openKeeper({ url, name: `${worker}-keeper`, observer });
+  const keeper = await openKeeper({ access: { url }, name: `${worker}-keeper`, observer });
   const locks = await openLocks({ broker, keeper, worker, ttlMs: 2_000, ...options });
   return {
     broker,

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
+import type { NatsAccess } from "../access/nats_access.ts";
 import type { AnyTask } from "../definition/task.ts";
 import { openKeeper } from "../keeper/keeper.ts";
 import { LOCKS_STREAM } from "../locks/lock_bucket.ts";
@@ -17,7 +18,7 @@ const TTL_ON_A_CLUSTER_MS = 15_000;
 export interface StartSchedulerOptions {
   readonly broker: Broker;
   /** Where the thread that renews the leader's session connects: the broker's own server. */
-  readonly nats: { readonly url: string; readonly credsFile?: string | undefined };
+  readonly nats: NatsAccess;
   /** What kind of process this is, e.g. `scheduler`; host, process and a random part are added. */
   readonly app: string;
   /** All tasks that this scheduler knows, periodic or not: what is not among them, nor run by any worker, is reported as unknown. */
@@ -71,7 +72,7 @@ export async function startScheduler(options: StartSchedulerOptions): Promise<Ru
   const { broker, nats, app, tasks, ledger, highestFence, chores = [], signal, onRole, onLead } = options;
   const name = `${app}-${hostname()}-${process.pid}-${randomBytes(3).toString("hex")}`;
   await using opened = new AsyncDisposableStack();
-  const keeper = opened.use(await openKeeper({ ...nats, name: `${name} keeper`, observer: broker.observer }));
+  const keeper = opened.use(await openKeeper({ access: nats, name: `${name} keeper`, observer: broker.observer }));
   const ttlMs = options.leaderTtlMs ?? (await leaderTtlMs(broker));
   const fence = highestFence === undefined ? {} : { highestFence };
   const locks = opened.use(await openLocks({ broker, keeper, worker: name, ttlMs, ...fence }));

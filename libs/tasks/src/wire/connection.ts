@@ -1,6 +1,11 @@
-import { credsAuthenticator, type NatsConnection } from "@nats-io/nats-core";
+import { type ConnectionOptions, createInbox, type NatsConnection, wsconnect } from "@nats-io/nats-core";
 import { connect } from "@nats-io/transport-node";
-import { readFile } from "node:fs/promises";
+import { readLogin } from "../access/login.ts";
+import { type NatsAccess, NatsAccessError, withoutSecrets } from "../access/nats_access.ts";
+import { readServers } from "../access/servers.ts";
+import { readTls } from "../access/tls.ts";
+import { explain, type Reached } from "./why_unreachable.ts";
+import { nameForbidden } from "./forbidden.ts";
 
 /** The oldest nats-server whose streams, message TTLs, schedules and atomic batches are all that Muster uses. */
 export const OLDEST_SERVER = "2.12.0";
@@ -15,11 +20,7 @@ export class ServerTooOldError extends Error {
   }
 }
 
-export interface ConnectOptions {
-  /** One URL or several, separated by commas, e.g. `nats://127.0.0.1:4222`. */
-  readonly url: string;
-  /** Path of a credentials file; none by default. */
-  readonly credsFile?: string | undefined;
+export interface ConnectOptions extends NatsAccess {
   /** Shown in the server's list of connections. */
   readonly name: string;
 }
@@ -37,35 +38,97 @@ function isOlder(version: string, than: string): boolean {
   return false;
 }
 
-/** Hides the user and password of each URL. */
-export function withoutSecrets(url: string): string {
-  return url.replaceAll(/\/\/[^/@,]*@/g, "//***@");
+interface Prepared extends Reached {
+  readonly options: ConnectionOptions;
 }
 
-/** Connects, and reconnects for ever afterwards. Throws {@linkcode ServerTooOldError}, or an error that names the URL when nobody answers. */
-export async function connectNats({ url, credsFile, name }: ConnectOptions): Promise<NatsConnection> {
-  const credentials = credsFile === undefined ? undefined : credsAuthenticator(await readFile(credsFile));
+/** Reads all that `access` names. Throws {@linkcode NatsAccessError}. */
+function prepare(access: NatsAccess, name: string): Prepared {
+  const servers = readServers(access);
+  const login = readLogin(access, servers.login);
+  const tls = readTls(access, servers);
+  const { inboxPrefix } = access;
+  if (inboxPrefix !== undefined && !/^[^\s.*>]+(\.[^\s.*>]+)*$/.test(inboxPrefix)) {
+    throw new NatsAccessError(access, "inboxPrefix", "a subject without wildcards, as _INBOX_me");
+  }
+  const options: ConnectionOptions = {
+    servers: [...servers.servers],
+    name,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 500,
+    reconnectJitter: 250,
+    // A cut link is noticed after two missed pings.
+    pingInterval: 5_000,
+    maxPingOut: 2,
+    timeout: 5_000,
+    ...(login.authenticators.length === 0 ? {} : { authenticator: login.authenticators }),
+    ...(tls === undefined ? {} : { tls }),
+    ...(inboxPrefix === undefined ? {} : { inboxPrefix }),
+  };
+  return { access, servers, login, options };
+}
+
+/**
+ * Whether NATS can be asked as `access` says: its URL, its files, and what of it goes together. Asks nobody.
+ *
+ * Throws {@linkcode NatsAccessError}, with the setting's name.
+ */
+export function checkNatsAccess(access: NatsAccess): void {
+  prepare(access, "check");
+}
+
+/** Open connections of this thread by their transport. The client has one transport for all, and a reconnect would use the last one's. */
+const open = { tcp: 0, websocket: 0 };
+
+function dial({ servers: { transport }, access, options }: Prepared): Promise<NatsConnection> {
+  if (open[transport === "tcp" ? "websocket" : "tcp"] > 0) {
+    throw new NatsAccessError(
+      access,
+      "url",
+      "a server over the transport of the connections that are open here (WebSocket or not)",
+    );
+  }
+  open[transport]++;
+  return (transport === "tcp" ? connect(options) : wsconnect(options)).then(
+    (connection) => {
+      void connection.closed().finally(() => open[transport]--);
+      return connection;
+    },
+    (cause: unknown) => {
+      open[transport]--;
+      throw cause;
+    },
+  );
+}
+
+/** What is known of a connection that {@linkcode connectNats} has opened. */
+const prefixes = new WeakMap<NatsConnection, string>();
+
+/** A new subject to be answered on, under the prefix that this connection's user may listen on. */
+export function newInbox(nc: NatsConnection): string {
+  return createInbox(prefixes.get(nc));
+}
+
+/**
+ * Connects, and reconnects for ever afterwards.
+ *
+ * Throws {@linkcode NatsAccessError} where settings or files must change, {@linkcode ServerTooOldError}, or an error that names the URL and
+ * what is wrong there: nobody answers, we are not let in, or its certificate is not believed.
+ */
+export async function connectNats({ name, ...access }: ConnectOptions): Promise<NatsConnection> {
+  const prepared = prepare(access, name);
+  const shownUrl = withoutSecrets(access.url);
   let connection: NatsConnection;
   try {
-    connection = await connect({
-      servers: url.split(",").map((server) => server.trim()),
-      name,
-      maxReconnectAttempts: -1,
-      reconnectTimeWait: 500,
-      reconnectJitter: 250,
-      // A cut link is noticed after two missed pings.
-      pingInterval: 5_000,
-      maxPingOut: 2,
-      timeout: 5_000,
-      ...(credentials === undefined ? {} : { authenticator: credentials }),
-    });
+    connection = await dial(prepared);
   } catch (cause) {
-    throw new Error(`Cannot connect to NATS at ${withoutSecrets(url)}: ${String(cause)}; start it, or set NATS_URL`, {
-      cause,
-    });
+    if (cause instanceof NatsAccessError) throw cause;
+    throw new Error(`Cannot connect to NATS at ${shownUrl}: ${explain(prepared, cause)}`, { cause });
   }
+  if (access.inboxPrefix !== undefined) prefixes.set(connection, access.inboxPrefix);
+  nameForbidden(connection, prepared.login.who);
   const found = connection.info?.version ?? "0";
   if (!isOlder(found, OLDEST_SERVER)) return connection;
   await connection.close();
-  throw new ServerTooOldError(found, withoutSecrets(url));
+  throw new ServerTooOldError(found, shownUrl);
 }

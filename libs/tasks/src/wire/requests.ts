@@ -1,6 +1,5 @@
 import { JetStreamApiError, type PubAck } from "@nats-io/jetstream";
 import {
-  createInbox,
   type Msg,
   type MsgHdrs,
   type NatsConnection,
@@ -8,6 +7,7 @@ import {
   RequestError,
   TimeoutError,
 } from "@nats-io/nats-core";
+import { newInbox } from "./connection.ts";
 import type { Outbox } from "./outbox.ts";
 
 /** A message to send, and to be answered. */
@@ -57,7 +57,7 @@ interface RequestsOptions {
 
 /** Opens requests. They end with the connection. */
 export function openRequests(nc: NatsConnection, { timeoutMs, outbox }: RequestsOptions): Requests {
-  const prefix = createInbox();
+  const prefix = newInbox(nc);
   // All wait equally long, so the first in the map is the first to be late.
   const pending = new Map<string, Asked>();
   let last = 0;

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { NatsAccess } from "../access/nats_access.ts";
 import type { Json, JsonObject } from "../definition/json.ts";
 import type { AnyTask } from "../definition/task.ts";
 import type { OutcomeRow, UnitOfWork } from "../definition/unit_of_work.ts";
@@ -15,7 +16,7 @@ import { streamLedger } from "./stream_ledger.ts";
 
 export interface CallOptions<Transaction, Deps> {
   readonly broker: Broker;
-  readonly nats: { readonly url: string; readonly credsFile?: string | undefined };
+  readonly nats: NatsAccess;
   readonly task: TaskOver<Deps>;
   readonly vo?: string | undefined;
   readonly payload?: JsonObject;
@@ -78,7 +79,7 @@ export async function callTask<Transaction = undefined, Deps = undefined>(
   const { payload: sent, parsed: payload } = await checkedPayload(task, options.payload, maxPayloadBytes(broker));
   const ledger = ledgerFor(task, broker, options.ledger as UnitOfWork<unknown> | undefined);
   const taskId = `call-${randomUUID()}`;
-  await using keeper = await openKeeper({ ...nats, name: `${taskId} keeper`, observer: broker.observer });
+  await using keeper = await openKeeper({ access: nats, name: `${taskId} keeper`, observer: broker.observer });
   await using locks = await openLocks({
     broker,
     keeper,

@@ -1,6 +1,7 @@
-import { createInbox, type Msg } from "@nats-io/nats-core";
+import type { Msg } from "@nats-io/nats-core";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Priority } from "../definition/task.ts";
+import { newInbox } from "../wire/connection.ts";
 import { type Delivery, readAckReply } from "../wire/delivery.ts";
 import { readHeaders } from "../wire/headers.ts";
 import { TASKS } from "../wire/streams.ts";
@@ -31,7 +32,7 @@ const REFUSED_REST_MS = 200;
  */
 export class LaneSource implements TaskSource {
   readonly #options: TaskSourceOptions;
-  readonly #inbox = createInbox();
+  readonly #inbox: string;
   readonly #lanes: KnownLanes;
   readonly #rings: Rings;
   readonly #wakes;
@@ -47,6 +48,7 @@ export class LaneSource implements TaskSource {
 
   constructor(options: TaskSourceOptions) {
     this.#options = options;
+    this.#inbox = newInbox(options.broker.nc);
     this.#lanes = new KnownLanes(options, (lane) => this.#forgotten(lane));
     this.#rings = this.#lanes.rings;
     this.#firstDeliveries = new FirstDeliveries(options.broker);

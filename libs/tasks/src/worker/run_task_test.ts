@@ -74,7 +74,7 @@ test("a task that is older than the ledger and unknown to it is not run; one wit
   const steps: Step[] = [];
   const observer: Observer = { ...silentObserver, step: (step) => void steps.push(step) };
   const broker = await openBroker(nc, { observer });
-  const keeper = await openKeeper({ url: server.url, name: "test keeper", observer });
+  const keeper = await openKeeper({ access: { url: server.url }, name: "test keeper", observer });
   const locks = await openLocks({ broker, keeper, worker: "test" });
   const recorded: OutcomeRow[] = [];
   const context: RunContext = {

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
+import type { NatsAccess } from "../access/nats_access.ts";
 import type { AnyTask, Run } from "../definition/task.ts";
 import type { UnitOfWork } from "../definition/unit_of_work.ts";
 import { openKeeper } from "../keeper/keeper.ts";
@@ -19,7 +20,7 @@ export interface TaskOver<Deps> extends AnyTask {
 export interface WorkerOptions<Transaction, Deps> {
   readonly broker: Broker;
   /** Where the thread of heartbeats and renewals connects: the broker's own server. */
-  readonly nats: { readonly url: string; readonly credsFile?: string | undefined };
+  readonly nats: NatsAccess;
   /** What kind of worker this is, e.g. `submit-worker`; host, process and a random part are added. */
   readonly app: string;
   readonly tasks: readonly TaskOver<Deps>[];
@@ -69,7 +70,7 @@ export async function startWorker<Transaction = undefined, Deps = undefined>(
   const { broker, nats, app, tasks, ledger, highestFence, permits = 20, drainMs = 20_000, lockTtlMs, signal } = options;
   const name = `${app}-${hostname()}-${process.pid}-${randomBytes(3).toString("hex")}`;
   await using opened = new AsyncDisposableStack();
-  const keeper = opened.use(await openKeeper({ ...nats, name: `${name} keeper`, observer: broker.observer }));
+  const keeper = opened.use(await openKeeper({ access: nats, name: `${name} keeper`, observer: broker.observer }));
   const locks = opened.use(
     await openLocks({
       broker,

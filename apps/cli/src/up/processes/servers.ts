@@ -1,4 +1,6 @@
 import { ensureDatabase, provisionNatsServer, startNatsServer, startPostgres } from "@muster/local";
+import { type NatsSettings, readSettings } from "@muster/service";
+import { checkNatsAccess } from "@muster/tasks";
 import { join } from "node:path";
 import type { UpOptions } from "../options/up_options.ts";
 import { keepRunning, type KeptRunning, type Running } from "./keep_running.ts";
@@ -56,17 +58,35 @@ function wanted(port: number): number | undefined {
   return port === 0 ? undefined : port;
 }
 
-/** The NATS server of `NATS_URL`, or one of our own. */
-export async function openNats({ options, tell, signal }: ServerContext): Promise<UsableServer> {
-  const url = process.env["NATS_URL"]?.trim();
-  if (url) return { url, stop: async () => {} };
+/** A NATS server, and how to log in there. */
+export interface UsableNats extends UsableServer {
+  readonly access: NatsSettings;
+  /** For a process that is to reach it as we do, beside what our own environment says. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** Settings that say how to log in to another server than ours. */
+const OTHERS = [
+  ...["NATS_CONTEXT", "NATS_USER", "NATS_PASSWORD", "NATS_TOKEN", "NATS_NKEY", "NATS_CREDS", "NATS_JWT", "NATS_SEED"],
+  ...["NATS_CA", "NATS_CERT", "NATS_KEY", "NATS_TLS_FIRST", "NATS_INBOX_PREFIX"],
+];
+
+/** The NATS server of `NATS_URL` or `NATS_CONTEXT`, or one of our own, which lets everybody in. */
+export async function openNats({ options, tell, signal }: ServerContext): Promise<UsableNats> {
+  const { natsUrl, nats } = readSettings();
+  if (natsUrl !== undefined) {
+    checkNatsAccess({ ...nats, url: natsUrl });
+    return { url: natsUrl, access: nats, environment: {}, stop: async () => {} };
+  }
   const dataDir = join(options.dataDir, "nats");
   const binary = await provisionNatsServer(tell, signal);
-  return await keepServer("nats-server", tell, async (port = wanted(options.natsPort)) => {
+  const server = await keepServer("nats-server", tell, async (port = wanted(options.natsPort)) => {
     const server = await startNatsServer({ binary, dataDir, port, portOption: "--nats-port", onProgress: tell });
     tell(`nats-server ${server.version} serves at ${server.url}`);
     return server;
   });
+  const environment = { ...Object.fromEntries(OTHERS.map((name) => [name, ""])), NATS_URL: server.url };
+  return { ...server, access: {}, environment };
 }
 
 /** The database of `DATABASE_URL`, or one in a PostgreSQL of our own. */

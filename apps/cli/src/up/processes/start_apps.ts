@@ -15,7 +15,8 @@ const DRAIN_SECONDS = 2;
 
 export interface AppsContext {
   readonly options: UpOptions;
-  readonly natsUrl: string;
+  /** What the apps need to find NATS and to log in there. Secrets go by the environment: arguments are seen by everybody. */
+  readonly environment: Readonly<Record<string, string>>;
   readonly databaseUrl: string;
   readonly display: Display;
   /** Ends the wait for the apps. */
@@ -23,12 +24,12 @@ export interface AppsContext {
   readonly impatience: AbortSignal;
 }
 
-function environmentOf({ natsUrl, databaseUrl }: AppsContext, port: number): NodeJS.ProcessEnv {
+function environmentOf({ environment, databaseUrl }: AppsContext, port: number): NodeJS.ProcessEnv {
   return {
     LOG_LEVEL: "info",
     MUSTER_DRAIN_SECONDS: String(DRAIN_SECONDS),
     ...process.env,
-    NATS_URL: natsUrl,
+    ...environment,
     DATABASE_URL: databaseUrl,
     HTTP_PORT: String(port),
     HTTP_HOST: "127.0.0.1",

@@ -1,0 +1,146 @@
+import {
+  type Authenticator,
+  credsAuthenticator,
+  nkeyAuthenticator,
+  tokenAuthenticator,
+  usernamePasswordAuthenticator,
+} from "@nats-io/nats-core";
+import { type AccessField, type NatsAccess, NatsAccessError, nameOf } from "./nats_access.ts";
+import { readAccessFile } from "./read_access_file.ts";
+import type { UrlLogin } from "./servers.ts";
+
+/** How we log in. */
+export interface Login {
+  readonly authenticators: Authenticator[];
+  /** Who we are, as an operator knows it and without secrets: `user "ops" (NATS_USER)`; undefined: nobody said. */
+  readonly who: string | undefined;
+}
+
+/** One way to log in. */
+interface Way {
+  readonly field: AccessField;
+  readonly who: string;
+  /** Throws where what it reads is not what it should be. */
+  make(): Authenticator;
+}
+
+const NKEY_SEED = /^\s*(SU[A-Z2-7]{56})\s*$/m;
+/** Whatever the server asks us to sign; here to try out a key. */
+const SOME_NONCE = "some nonce";
+
+function byNkey(access: NatsAccess, field: AccessField, text: string): Authenticator {
+  const seed = NKEY_SEED.exec(text)?.[1];
+  if (seed === undefined)
+    throw new NatsAccessError(access, field, "the seed of a user's nkey, which begins with SU: none is there");
+  return tried(access, field, nkeyAuthenticator(Buffer.from(seed)));
+}
+
+function byCreds(access: NatsAccess, field: AccessField, text: Uint8Array): Authenticator {
+  return tried(access, field, credsAuthenticator(text));
+}
+
+/** An authenticator that has worked once: nothing wrong is found out in the middle of a reconnect. */
+function tried(access: NatsAccess, field: AccessField, authenticator: Authenticator): Authenticator {
+  try {
+    authenticator(SOME_NONCE);
+    return authenticator;
+  } catch {
+    // The error may quote what it could not read.
+    throw new NatsAccessError(access, field, "credentials with a user's JWT and nkey seed: no such are there");
+  }
+}
+
+/** Reads anew at each reconnect, as credentials are renewed; where that does not work, what was good before is used. */
+function fresh(make: () => Authenticator): Authenticator {
+  let last = make();
+  return (nonce) => {
+    try {
+      last = make();
+    } catch {
+      // It is being written at this moment, or has gone. The server judges the old one; a throw here would end the connection for good.
+    }
+    return last(nonce);
+  };
+}
+
+function waysOf(access: NatsAccess, login: UrlLogin): readonly Way[] {
+  const ways: Way[] = [];
+  const { nkeyFile, nkeySeed, credsFile, creds, jwt } = access;
+  const { user, password } = login;
+  const from = (field: AccessField) => nameOf(access, field);
+  if (user !== undefined) {
+    const source = access.user === undefined ? from("url") : from("user");
+    const make = () => usernamePasswordAuthenticator(user, password ?? "");
+    ways.push({
+      field: access.user === undefined ? "url" : "user",
+      who: `user ${JSON.stringify(user)} (${source})`,
+      make,
+    });
+  }
+  if (nkeyFile !== undefined) {
+    const make = () => byNkey(access, "nkeyFile", readAccessFile(access, "nkeyFile", nkeyFile).toString("utf8"));
+    ways.push({ field: "nkeyFile", who: `the nkey in ${nkeyFile} (${from("nkeyFile")})`, make });
+  }
+  if (nkeySeed !== undefined) {
+    ways.push({
+      field: "nkeySeed",
+      who: `the nkey of ${from("nkeySeed")}`,
+      make: () => byNkey(access, "nkeySeed", nkeySeed),
+    });
+  }
+  if (credsFile !== undefined) {
+    const make = () => byCreds(access, "credsFile", readAccessFile(access, "credsFile", credsFile));
+    ways.push({ field: "credsFile", who: `the credentials file ${credsFile} (${from("credsFile")})`, make });
+  }
+  if (creds !== undefined) {
+    ways.push({
+      field: "creds",
+      who: `the credentials of ${from("creds")}`,
+      make: () => byCreds(access, "creds", Buffer.from(creds)),
+    });
+  }
+  if (jwt !== undefined) {
+    ways.push({ field: "jwt", who: `the JWT of ${from("jwt")}`, make: () => () => ({ jwt }) });
+  }
+  return ways;
+}
+
+/** What the URL says and what stands beside it. Throws where they differ. */
+function combined(access: NatsAccess, url: UrlLogin | undefined): UrlLogin {
+  const { user, password, token } = access;
+  for (const field of ["user", "password", "token"] as const) {
+    const differs = url?.[field] !== undefined && access[field] !== undefined && url[field] !== access[field];
+    if (differs)
+      throw new NatsAccessError(
+        access,
+        field,
+        `what the URL of ${nameOf(access, "url")} says too, or nothing: they differ`,
+      );
+  }
+  const given = { ...(user === undefined ? {} : { user }), ...(password === undefined ? {} : { password }) };
+  const login = { ...url, ...given, ...(token === undefined ? {} : { token }) };
+  if (login.password !== undefined && login.user === undefined) {
+    throw new NatsAccessError(access, "password", `a password beside a user: ${nameOf(access, "user")} is not set`);
+  }
+  return login;
+}
+
+/** How to log in with `access`, whose URL says `url` of it. Reads the files once; throws {@linkcode NatsAccessError}. */
+export function readLogin(access: NatsAccess, url: UrlLogin | undefined): Login {
+  const login = combined(access, url);
+  const ways = waysOf(access, login);
+  const [way, other] = ways;
+  if (way !== undefined && other !== undefined) {
+    throw new NatsAccessError(access, other.field, `one way to log in: there is ${way.who} besides`);
+  }
+  const authenticators: Authenticator[] = [];
+  if (way !== undefined) {
+    const isRead = way.field === "nkeyFile" || way.field === "credsFile";
+    authenticators.push(isRead ? fresh(() => way.make()) : way.make());
+  }
+  const { token } = login;
+  if (token !== undefined) authenticators.push(tokenAuthenticator(token));
+  const tokenName = access.token === undefined ? nameOf(access, "url") : nameOf(access, "token");
+  const who = way?.who ?? (token === undefined ? undefined : `the token of ${tokenName}`);
+  return { authenticators, who };
+}

@@ -1,0 +1,85 @@
+import { type NatsConnection, PermissionViolationError, RequestError } from "@nats-io/nats-core";
+
+/** The server refuses what we asked for: the NATS user lacks a permission. Asking again changes nothing until it is granted. */
+export class ForbiddenError extends Error {
+  override readonly name = "ForbiddenError";
+  readonly operation: "publish" | "subscription";
+  readonly subject: string;
+  constructor({ operation, subject }: Refusal, who: string | undefined, cause?: unknown) {
+    const user = who === undefined ? "a NATS user without a login" : `the NATS user of this process, ${who},`;
+    super(
+      operation === "publish"
+        ? `Cannot publish to ${subject}: ${user} lacks the permission to publish there; ask for it`
+        : `Cannot listen on ${subject}: ${user} lacks the permission to subscribe there; ask for it`,
+      { cause },
+    );
+    this.operation = operation;
+    this.subject = subject;
+  }
+}
+
+/** What the server refused. */
+interface Refusal {
+  readonly operation: "publish" | "subscription";
+  readonly subject: string;
+}
+
+/** A subject as the server quotes it. */
+function unquote(text: string): string {
+  try {
+    return JSON.parse(`"${text}"`);
+  } catch {
+    return text; // quoted as only Go does: near enough for people
+  }
+}
+
+/** The client reads neither a quoted character nor the reply that was refused. */
+function refusalOf({ message, operation }: PermissionViolationError): Refusal {
+  const [, quoted = ""] = /(?:Publish|Subscription) (?:to|with Reply of) "((?:[^"\\]|\\.)*)"/.exec(message) ?? [];
+  return { operation, subject: unquote(quoted) };
+}
+
+type Listener = (error: ForbiddenError) => void;
+
+/** Who a connection is logged in as; undefined: without a login. */
+const names = new WeakMap<NatsConnection, string | undefined>();
+const listeners = new WeakMap<NatsConnection, Set<Listener>>();
+
+async function listenOn(nc: NatsConnection, told: ReadonlySet<Listener>): Promise<void> {
+  for await (const status of nc.status()) {
+    if (status.type !== "error" || !(status.error instanceof PermissionViolationError)) continue;
+    const error = new ForbiddenError(refusalOf(status.error), names.get(nc), status.error);
+    for (const listener of [...told]) listener(error);
+  }
+}
+
+/** Calls `listener` for each thing that the server refuses on this connection, until the returned function is called. */
+export function onForbidden(nc: NatsConnection, listener: Listener): () => void {
+  const told = listeners.get(nc) ?? new Set<Listener>();
+  if (!listeners.has(nc)) {
+    listeners.set(nc, told);
+    void listenOn(nc, told);
+  }
+  told.add(listener);
+  return () => told.delete(listener);
+}
+
+/** `error` with subject and right where it is a refusal of the server, and else as it is. */
+export function asForbidden(nc: NatsConnection, error: unknown): unknown {
+  const cause = error instanceof RequestError ? error.cause : error;
+  if (!(cause instanceof PermissionViolationError)) return error;
+  return new ForbiddenError(refusalOf(cause), names.get(nc), error);
+}
+
+/** Lets every request over `nc` that the server refuses fail with {@linkcode ForbiddenError}, also those of the client's own libraries. */
+export function nameForbidden(nc: NatsConnection, who: string | undefined): void {
+  names.set(nc, who);
+  const request = nc.request.bind(nc);
+  nc.request = async (...question) => {
+    try {
+      return await request(...question);
+    } catch (error) {
+      throw asForbidden(nc, error);
+    }
+  };
+}
