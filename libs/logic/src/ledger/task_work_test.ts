@@ -96,6 +96,15 @@ test("an error that the task swallowed still fails it, and the ledger does not s
   t.deepEqual(await runSql(database, "select 1 from pilot"), []);
 });
 
+test("a transaction in which an error was swallowed is told to have failed, though the server answers its COMMIT", async (t) => {
+  await using database = await server.open();
+  const swallowed = database.transaction(async (transaction) => {
+    // The error is what this is about.
+    await transaction.execute("select 1 / 0").catch(() => undefined);
+  });
+  await t.throwsAsync(swallowed, { name: "TransactionFailedError" });
+});
+
 test("a COMMIT whose connection is ended is neither done nor failed", async (t) => {
   await using database = await server.open();
   await atCommit(database, "perform pg_sleep(30)");

@@ -1,0 +1,72 @@
+import { runSql, startTestServer } from "@muster/logic/testing";
+import { openDatabase } from "@muster/logic";
+import { headers as newHeaders } from "@nats-io/transport-node";
+import test from "ava";
+import { startMuster } from "../support/muster.ts";
+import { commandsOn } from "./run_muster.ts";
+
+const server = await startTestServer();
+const muster = await startMuster({ vos: ["lhcb"] });
+test.after.always(async () => {
+  await muster[Symbol.asyncDispose]();
+  await server[Symbol.asyncDispose]();
+});
+const openCli = async (url?: string) =>
+  commandsOn({ NATS_URL: muster.nats.url, DATABASE_URL: url ?? (await server.createUrl()) });
+
+/** Turns the text behind it around, and begins a colour: what must never reach a terminal as it is. */
+const TURN = "\u202E";
+const RED = "\u001B[31m";
+
+/** Puts a dead letter into the stream as anybody may. */
+async function putLetter(subject: string, fields: Readonly<Record<string, string>>): Promise<number> {
+  const headers = newHeaders();
+  for (const [key, value] of Object.entries(fields)) headers.set(key, value);
+  return (await muster.broker.js.publish(subject, "{}", { headers })).seq;
+}
+
+test("a dead letter that never was a task stays, is told with its reason, and the command ends with 1", async (t) => {
+  const cli = await openCli();
+  const sequence = await putLetter("dead.NoVoTask._", {
+    "Task-Id": "no vo",
+    "Dead-Subject": "tasks.NoVoTask",
+    "Dead-Reason": "it names no VO",
+  });
+  const all = await cli.run("dead", "requeue", "--task", "NoVoTask");
+  t.is(all.code, 1);
+  t.regex(all.output, /^stays dead: no vo: .*it names no VO/);
+  t.regex(all.output, /requeued 0 of 1 dead letter\n$/);
+  const one = await cli.run("dead", "requeue", String(sequence));
+  t.deepEqual([one.code, one.output], [1, ""]);
+  t.like(await cli.json("dead", "list", "--task", "NoVoTask"), { total: 1, letters: [{ taskId: "no vo" }] });
+});
+
+test("what turns text around or colours it is shown as its code in every cell and field of the command's output", async (t) => {
+  const url = await server.createUrl();
+  const cli = await openCli(url);
+  const sequence = await putLetter("dead.LoudTask.lhcb", {
+    "Task-Id": `id ${TURN}`,
+    "Dead-Subject": "tasks.LoudTask.lhcb",
+    "Dead-Reason": `reason ${TURN}`,
+    "X-Loud": `header ${TURN}`,
+  });
+  await using database = await openDatabase({ url });
+  await runSql(
+    database,
+    `insert into compute_element (name, capacity, success_rate) values ('ce ${TURN}', 1, 1), ('ce ${RED}', 1, 1)`,
+  );
+  const outputs = await Promise.all([
+    cli.run("dead", "list", "--task", "LoudTask"),
+    cli.run("dead", "show", String(sequence)),
+    cli.run("ce", "list"),
+  ]);
+  for (const { code, output, errors } of outputs) {
+    t.is(code, 0, errors);
+    t.false(output.includes(TURN) || output.includes("\u001B"), JSON.stringify(output));
+  }
+  const [list, shown, ces] = outputs.map(({ output }) => output);
+  t.regex(list ?? "", /id \\u202e.*reason \\u202e/i);
+  t.regex(shown ?? "", /X-Loud +header \\u202e/i);
+  t.regex(ces ?? "", /ce \\u202e/i);
+  t.regex(ces ?? "", /ce \\x1b\[31m/i);
+});
