@@ -78,12 +78,19 @@ export { WorkerSpentError } from "./worker/worker_spent.ts";
 export type { Broker } from "./wire/broker.ts";
 export {
   activeVos,
-  changeConfiguration,
   type Configuration,
-  readConfiguration,
+  type TaskSettings,
+  type VoSettings,
   withoutVo,
   withVo,
-} from "./wire/configuration.ts";
+} from "./configuration/configuration.ts";
+export { changeConfiguration, ConfigurationError } from "./configuration/change_configuration.ts";
+export {
+  type ConfigurationProblem,
+  findConfiguration,
+  type FoundConfiguration,
+  readConfiguration,
+} from "./configuration/stored_configuration.ts";
 export { checkNatsAccess, connectNats, type ConnectOptions, ServerTooOldError } from "./wire/connection.ts";
 export { ForbiddenError } from "./wire/forbidden.ts";
 export { type Incident, listIncidents } from "./wire/incidents.ts";

@@ -1,6 +1,6 @@
 import test from "ava";
 import { every } from "../definition/schedule.ts";
-import { withVo } from "../wire/configuration.ts";
+import { withVo } from "../configuration/configuration.ts";
 import { periodic } from "./_grid_test.ts";
 import { createAgenda } from "./agenda.ts";
 import { createDueQueue } from "./due_queue.ts";

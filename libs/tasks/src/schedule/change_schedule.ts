@@ -1,5 +1,5 @@
 import { parseSchedule, printSchedule } from "../definition/schedule_text.ts";
-import type { Configuration, TaskSettings } from "../wire/configuration.ts";
+import type { Configuration, TaskSettings } from "../configuration/configuration.ts";
 
 /** The schedules of a task: for one VO, or for all that have none of their own. */
 export interface ScheduleTarget {

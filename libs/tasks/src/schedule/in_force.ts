@@ -1,5 +1,5 @@
 import type { AnyTask } from "../definition/task.ts";
-import type { Configuration } from "../wire/configuration.ts";
+import type { Configuration } from "../configuration/configuration.ts";
 import { type PlannedSchedule, planSchedules } from "./planned_schedule.ts";
 
 /** One schedule as the configuration and the definition make it. */

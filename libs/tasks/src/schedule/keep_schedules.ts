@@ -1,6 +1,6 @@
 import type { AnyTask } from "../definition/task.ts";
 import { type Broker, streamExists } from "../wire/broker.ts";
-import type { ConfigurationWatch } from "../wire/configuration_watch.ts";
+import type { ConfigurationWatch } from "../configuration/configuration_watch.ts";
 import { isStreamGone, TASKS } from "../wire/streams.ts";
 import type { Agenda, Entry } from "./agenda.ts";
 import type { Bell } from "./bell.ts";

@@ -1,7 +1,7 @@
 import test from "ava";
 import { setTimeout as pause } from "node:timers/promises";
 import { every } from "../definition/schedule.ts";
-import { withoutVo, withVo } from "../wire/configuration.ts";
+import { withoutVo, withVo } from "../configuration/configuration.ts";
 import { TASKS } from "../wire/streams.ts";
 import { countOn, type Grid, listen, periodic, startGrid } from "./_grid_test.ts";
 import { withSchedule, withScheduleSwitched } from "./change_schedule.ts";

@@ -1,7 +1,7 @@
 import { parseSchedule, printSchedule } from "../definition/schedule_text.ts";
 import type { Schedule } from "../definition/schedule.ts";
 import type { AnyTask } from "../definition/task.ts";
-import { activeVos, type Configuration } from "../wire/configuration.ts";
+import { activeVos, type Configuration } from "../configuration/configuration.ts";
 import { checkVoName, NO_VO } from "../wire/names.ts";
 import { markerSubject, taskSubject } from "../wire/subject.ts";
 import { steadyOffsetMs } from "./due.ts";

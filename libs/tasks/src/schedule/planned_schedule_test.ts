@@ -1,6 +1,6 @@
 import test from "ava";
 import { cron, every } from "../definition/schedule.ts";
-import { type Configuration, withoutVo, withVo } from "../wire/configuration.ts";
+import { type Configuration, withoutVo, withVo } from "../configuration/configuration.ts";
 import { periodic } from "./_grid_test.ts";
 import { withSchedule, withScheduleSwitched } from "./change_schedule.ts";
 import { InvalidScheduleError } from "../definition/invalid_schedule.ts";

@@ -1,7 +1,7 @@
 import type { AnyTask } from "../definition/task.ts";
 import type { Locks } from "../locks/locks.ts";
 import type { Broker } from "../wire/broker.ts";
-import type { ConfigurationWatch } from "../wire/configuration_watch.ts";
+import type { ConfigurationWatch } from "../configuration/configuration_watch.ts";
 import { createAgenda } from "./agenda.ts";
 import { createBell } from "./bell.ts";
 import { openBrokerClock } from "./broker_clock.ts";

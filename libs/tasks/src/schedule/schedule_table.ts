@@ -1,6 +1,6 @@
 import type { AnyTask } from "../definition/task.ts";
 import type { Broker } from "../wire/broker.ts";
-import type { Configuration } from "../wire/configuration.ts";
+import type { Configuration } from "../configuration/configuration.ts";
 import { nextDue } from "./due.ts";
 import type { Marker } from "../wire/marker.ts";
 import { readMarkers } from "./read_markers.ts";

@@ -7,7 +7,7 @@ import type { AnyTask } from "../definition/task.ts";
 import { every } from "../definition/schedule.ts";
 import type { OutcomeRow } from "../definition/unit_of_work.ts";
 import { openBroker } from "../locks/open_broker.ts";
-import { withoutVo } from "../wire/configuration.ts";
+import { withoutVo } from "../configuration/configuration.ts";
 import { connectNats } from "../wire/connection.ts";
 import { countOn, type Grid, listen, periodic, startGrid } from "./_grid_test.ts";
 import { findLeaders } from "./leaders.ts";

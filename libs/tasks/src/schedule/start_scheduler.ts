@@ -6,7 +6,7 @@ import { openKeeper } from "../keeper/keeper.ts";
 import { LOCKS_STREAM } from "../locks/lock_bucket.ts";
 import { openLocks } from "../locks/locks.ts";
 import type { Broker } from "../wire/broker.ts";
-import { watchConfiguration } from "../wire/configuration_watch.ts";
+import { watchConfiguration } from "../configuration/configuration_watch.ts";
 import type { SweepLedger } from "./record_end.ts";
 import type { Chore } from "./repeat.ts";
 import { runScheduler, type SchedulerRole } from "./run_scheduler.ts";

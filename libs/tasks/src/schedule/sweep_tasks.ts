@@ -1,6 +1,6 @@
 import type { AnyTask } from "../definition/task.ts";
 import type { Broker } from "../wire/broker.ts";
-import type { ConfigurationWatch } from "../wire/configuration_watch.ts";
+import type { ConfigurationWatch } from "../configuration/configuration_watch.ts";
 import { TASKS } from "../wire/streams.ts";
 import { isLiteralSubject } from "../wire/subject.ts";
 import { listWorkers } from "../worker/registration.ts";

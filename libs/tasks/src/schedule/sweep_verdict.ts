@@ -1,5 +1,5 @@
 import type { AnyTask } from "../definition/task.ts";
-import type { Configuration } from "../wire/configuration.ts";
+import type { Configuration } from "../configuration/configuration.ts";
 import { checkInstanceName, InvalidNameError, NO_VO } from "../wire/names.ts";
 import { parseLongSubject, parseTaskSubject, type TaskAddress } from "../wire/subject.ts";
 

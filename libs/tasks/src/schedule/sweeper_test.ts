@@ -1,7 +1,7 @@
 import { headers as newHeaders } from "@nats-io/nats-core";
 import test from "ava";
 import { setTimeout as pause } from "node:timers/promises";
-import { withoutVo, withVo } from "../wire/configuration.ts";
+import { withoutVo, withVo } from "../configuration/configuration.ts";
 import { DEAD_REASON, DEAD_SUBJECT, MSG_ID, SCHEDULE, SCHEDULE_TARGET, TASK_ID } from "../wire/headers.ts";
 import { DEAD, LATER, TASKS } from "../wire/streams.ts";
 import { countOn, type Grid, listen, periodic, startGrid } from "./_grid_test.ts";

@@ -135,7 +135,10 @@ const BUCKETS: readonly Bucket[] = [
     description: "Muster: unended starts of tasks, children of tasks without a database, incidents for `muster doctor`",
   },
   { name: "schedules", keys: "stay", description: "Muster: pauses of schedules, and what comes next, for display" },
-  { name: "config", keys: "stay", description: "Muster: the live configuration, under the key `current`" },
+  {
+    ...{ name: "config", keys: "stay", history: 20 },
+    description: "Muster: the live configuration, under the key `current`",
+  },
   { name: "workers", keys: "may lapse", description: "Muster: the workers that run, each by its own word" },
 ];
 

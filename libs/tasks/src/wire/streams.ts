@@ -6,7 +6,7 @@ import { LATER, neededStreams, SOURCE, type StreamNeed, TASKS, type TopologyOpti
 export { DEAD, EVENTS, LATER, type StreamName, TASKS } from "./stream_needs.ts";
 
 /** Raised with every change in stream_needs.ts; a stream is only ever changed upwards, so that an old process cannot undo a new one's. */
-export const SETTINGS_VERSION = 2;
+export const SETTINGS_VERSION = 3;
 export const VERSION_KEY = "muster-settings";
 /** Stands in the metadata while a change of several steps is under way: whoever comes after a crash does the rest, without an alarm. */
 const CHANGING_KEY = "muster-changing";

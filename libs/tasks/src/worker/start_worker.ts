@@ -6,7 +6,7 @@ import type { UnitOfWork } from "../definition/unit_of_work.ts";
 import { openKeeper } from "../keeper/keeper.ts";
 import { openLocks } from "../locks/locks.ts";
 import type { Broker } from "../wire/broker.ts";
-import { watchConfiguration } from "../wire/configuration_watch.ts";
+import { watchConfiguration } from "../configuration/configuration_watch.ts";
 import { watchStreams } from "../wire/watch_streams.ts";
 import type { DepsInput } from "./attempt.ts";
 import { registerWorker } from "./registration.ts";

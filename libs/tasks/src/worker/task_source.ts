@@ -1,6 +1,6 @@
 import type { AnyTask, Priority } from "../definition/task.ts";
 import type { Broker } from "../wire/broker.ts";
-import type { ConfigurationWatch } from "../wire/configuration_watch.ts";
+import type { ConfigurationWatch } from "../configuration/configuration_watch.ts";
 import type { ReceivedTask } from "./received_task.ts";
 
 /**

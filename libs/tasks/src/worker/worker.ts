@@ -4,7 +4,7 @@ import type { Keeper } from "../keeper/keeper.ts";
 import type { Locks } from "../locks/locks.ts";
 import { maxPayloadBytes } from "../publish/publisher.ts";
 import type { Broker } from "../wire/broker.ts";
-import type { ConfigurationWatch } from "../wire/configuration_watch.ts";
+import type { ConfigurationWatch } from "../configuration/configuration_watch.ts";
 import { ABORT_GRACE_MS, type DepsInput, type RunningAttempt } from "./attempt.ts";
 import { checkLedger } from "./check_ledger.ts";
 import { Buffer, type InHand } from "./hand.ts";

@@ -1,0 +1,79 @@
+import { setTimeout as pause } from "node:timers/promises";
+import type { Broker } from "../wire/broker.ts";
+import { isConflict, TASKS } from "../wire/streams.ts";
+import { checkConfiguration } from "./check_configuration.ts";
+import type { Configuration } from "./configuration.ts";
+import { findConfiguration, type FoundConfiguration, keepCopy, storeConfiguration } from "./stored_configuration.ts";
+
+/** Streams and buckets are declared in one go; a bucket that is so much younger than `TASKS` was deleted and created anew, ms. */
+const TOGETHER_MS = 2_000;
+/** Whoever runs writes a configuration back that has gone, within its reread of 5 s; so long it is waited for, ms. */
+const RESTORED_WITHIN_MS = 8_000;
+/** Changes that came first, before it is given up. */
+const TRIES = 50;
+
+/** A change of the configuration cannot be written. */
+export class ConfigurationError extends Error {
+  override readonly name = "ConfigurationError";
+}
+
+/** As it is now; where it has gone with its bucket, after a running app has written it back, or nobody has. */
+async function untilRestored(broker: Broker): Promise<FoundConfiguration> {
+  const found = await findConfiguration(broker);
+  if (found.newest !== 0 || found.revision !== 0) return found;
+  const { jsm } = broker;
+  const [bucket, tasks] = await Promise.all([jsm.streams.info("KV_config"), jsm.streams.info(TASKS)]);
+  if (Date.parse(bucket.created) - Date.parse(tasks.created) < TOGETHER_MS) return found;
+  const untilMs = performance.now() + RESTORED_WITHIN_MS;
+  for (;;) {
+    const now = await findConfiguration(broker);
+    if (now.newest !== 0 || performance.now() > untilMs) return now;
+    await pause(100);
+  }
+}
+
+/** The broker's time, RFC 3339. */
+async function timeOf({ jsm }: Broker): Promise<string> {
+  return (await jsm.streams.info("KV_config")).ts ?? new Date().toISOString();
+}
+
+/** Throws where it could not be read again. */
+function checked(next: Configuration): Configuration {
+  const result = checkConfiguration(JSON.stringify(next));
+  if (result.kind === "good") return result.configuration;
+  const { field, reason } = result;
+  throw new ConfigurationError(`Cannot write the configuration: ${field}: ${reason}; nothing was changed`);
+}
+
+/**
+ * Changes the configuration by compare-and-set; `change` may run several times. Returns what was written.
+ *
+ * Goes on from the last good one: what is broken is replaced, with an alarm that says what it was. Throws
+ * {@linkcode ConfigurationError} where a newer program has written it, and where the change makes it unreadable.
+ */
+export async function changeConfiguration(
+  broker: Broker,
+  change: (now: Configuration) => Configuration,
+): Promise<Configuration> {
+  let found = await untilRestored(broker);
+  for (let tries = 0; ; tries++) {
+    const { problem, configuration, newest } = found;
+    if (problem?.kind === "newer") throw new ConfigurationError(problem.text);
+    const isFirst = found.revision === 0 && configuration.createdAt === undefined;
+    const base = isFirst ? { ...configuration, createdAt: await timeOf(broker) } : configuration;
+    const next = checked(change(base));
+    try {
+      const revision = await storeConfiguration(broker, next, newest);
+      if (problem !== undefined) {
+        const from = found.revision === 0 ? "from an empty one" : `from revision ${found.revision}`;
+        broker.observer.alarm(`The change goes on ${from}: ${problem.text}. It was replaced by revision ${revision}`);
+      }
+      await keepCopy(broker, { configuration: next, revision });
+      return next;
+    } catch (error) {
+      if (!isConflict(error) || tries >= TRIES) throw error;
+      await pause(5 + Math.random() * 20);
+      found = await findConfiguration(broker);
+    }
+  }
+}

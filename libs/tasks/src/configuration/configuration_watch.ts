@@ -1,0 +1,147 @@
+import { setTimeout as pause } from "node:timers/promises";
+import type { Broker } from "../wire/broker.ts";
+import { isConflict } from "../wire/streams.ts";
+import { type Configuration, namesVos } from "./configuration.ts";
+import { findConfiguration, type FoundConfiguration, keepCopy, storeConfiguration } from "./stored_configuration.ts";
+
+/** How often the configuration is read even though the watcher said nothing: a watcher stays mute once its bucket was re-created. */
+const REREAD_MS = 5_000;
+/** A broker that is away for so long is told as an alarm, ms; one that restarts is not. */
+const AWAY_MS = 30_000;
+
+/** The configuration as it is now, kept up to date until disposed of. */
+export interface ConfigurationWatch extends AsyncDisposable {
+  readonly current: Configuration;
+  /** The same, with its revision and what is wrong with a newer one. */
+  readonly found: FoundConfiguration;
+  /** Calls `listener` after each change, until the returned function is called. */
+  onChange(listener: (now: Configuration) => void): () => void;
+  /** Reads it anew from the stream's leader. */
+  refresh(): Promise<Configuration>;
+}
+
+/** Writes the last one back where the key has gone or was deleted, or every VO would be unknown to whoever starts now. */
+async function restore(broker: Broker, { configuration, newest }: FoundConfiguration): Promise<void> {
+  try {
+    await storeConfiguration(broker, configuration, newest);
+  } catch (error) {
+    if (isConflict(error)) return; // another process was faster
+    throw error;
+  }
+  broker.observer.alarm("The configuration had gone; the one that was last in force was written again");
+}
+
+async function findOrRestore(broker: Broker, last: FoundConfiguration | undefined): Promise<FoundConfiguration> {
+  const found = await findConfiguration(broker, last);
+  if (found.problem?.kind !== "deleted" || !namesVos(found.configuration)) return found;
+  await restore(broker, found);
+  return await findConfiguration(broker, last);
+}
+
+/** Tells once of each revision that is not in force, and when all is well again. */
+function createProblemReport({ observer }: Broker): (found: FoundConfiguration) => void {
+  let told = "";
+  return ({ problem, revision, unknown }) => {
+    const text = problem?.text ?? (unknown.length === 0 ? "" : `unknown ${revision}`);
+    if (text === told) return;
+    if (problem !== undefined) observer.alarm(problem.text, { ...problem });
+    else if (unknown.length > 0) {
+      const which = `fields that this version does not know: ${unknown.slice(0, 10).join(", ")}`;
+      observer.note(`Key current of bucket config, revision ${revision}, has ${which}; they have no effect`, {
+        unknown,
+      });
+    } else observer.note(`Revision ${revision} of the configuration is in force`);
+    told = text;
+  };
+}
+
+/** Tells of a broker that does not answer: at first as a note, as an alarm once it lasts. */
+function createSilenceReport({ observer }: Broker) {
+  let since: number | undefined;
+  let isAlarmed = false;
+  return {
+    heard(): void {
+      since = undefined;
+      isAlarmed = false;
+    },
+    failed(cause: unknown): void {
+      if (since === undefined) {
+        since = performance.now();
+        observer.note("Cannot read the configuration for now; the last one stays in force", { cause });
+      } else if (!isAlarmed && performance.now() - since >= AWAY_MS) {
+        isAlarmed = true;
+        const seconds = AWAY_MS / 1_000;
+        observer.alarm(`Cannot refresh the configuration for ${seconds} s; the last one stays in force`, { cause });
+      }
+    },
+  };
+}
+
+/**
+ * Follows the configuration by a watcher, and by a read every 5 s besides.
+ *
+ * One that cannot be used is reported, and the last good one stays in force; one that was deleted is written back.
+ */
+export async function watchConfiguration(broker: Broker): Promise<ConfigurationWatch> {
+  const listeners = new Set<(now: Configuration) => void>();
+  const ended = new AbortController();
+  const reportProblem = createProblemReport(broker);
+  const silence = createSilenceReport(broker);
+  let found = await findOrRestore(broker, undefined);
+  let text = JSON.stringify(found.configuration);
+  if (found.problem !== undefined || found.unknown.length > 0) reportProblem(found);
+
+  async function readAnew(): Promise<Configuration> {
+    const next = await findOrRestore(broker, found);
+    silence.heard();
+    reportProblem(next);
+    if (next.problem === undefined && next.revision !== found.revision) await keepCopy(broker, next);
+    found = next;
+    const nextText = JSON.stringify(next.configuration);
+    if (nextText !== text) {
+      text = nextText;
+      for (const listener of listeners) listener(next.configuration);
+    }
+    return next.configuration;
+  }
+
+  let reading: Promise<unknown> = Promise.resolve();
+  /** One after the other, so that what was read first is not in force last. */
+  function refresh(): Promise<Configuration> {
+    const next = reading.then(readAnew);
+    reading = next.catch(() => undefined); // whoever asked hears of it
+    return next;
+  }
+
+  if (found.problem === undefined) await keepCopy(broker, found);
+  const watcher = await broker.buckets.config.watch({ key: "current" });
+  const following = (async () => {
+    for await (const _entry of watcher) await refresh().catch(silence.failed);
+  })();
+  const rereading = (async () => {
+    while (!ended.signal.aborted) {
+      // Only our own abort rejects the pause.
+      await pause(REREAD_MS, undefined, { signal: ended.signal }).catch(() => undefined);
+      if (!ended.signal.aborted && !broker.nc.isClosed()) await refresh().catch(silence.failed);
+    }
+  })();
+
+  return {
+    get current() {
+      return found.configuration;
+    },
+    get found() {
+      return found;
+    },
+    onChange(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    refresh,
+    async [Symbol.asyncDispose]() {
+      ended.abort();
+      watcher.stop();
+      await Promise.all([following, rereading]);
+    },
+  };
+}

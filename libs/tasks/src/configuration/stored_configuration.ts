@@ -1,0 +1,195 @@
+import type { StoredMsg } from "@nats-io/jetstream";
+import type { Broker } from "../wire/broker.ts";
+import { headersFrom } from "../wire/headers.ts";
+import { isConflict } from "../wire/streams.ts";
+import { type CheckedConfiguration, checkConfiguration } from "./check_configuration.ts";
+import { type Configuration, namesVos } from "./configuration.ts";
+
+const STREAM = "KV_config";
+const PREFIX = "$KV.config.";
+/** The one key that holds it all: many keys would be seen half-applied. */
+const CURRENT = `${PREFIX}current`;
+/** A copy of the last good one, since a purge takes the key's history along. */
+const GOOD = `${PREFIX}good`;
+/** Header of the copy: the revision that it was. */
+const REVISION = "Configuration-Revision";
+/** Revisions that are looked through for a good one. */
+const LOOKED_THROUGH = 64;
+
+/** Why the newest revision is not in force. */
+export interface ConfigurationProblem {
+  readonly kind: "broken" | "newer" | "deleted" | "empty";
+  /** The revision that is not in force. */
+  readonly revision: number;
+  /** A path such as `tasks.MyPilotTask.schedule`; empty: the whole. */
+  readonly field: string;
+  /** One sentence: key, field, both revisions, the way out. */
+  readonly text: string;
+}
+
+/** A configuration that was in force once. */
+export interface KnownConfiguration {
+  readonly configuration: Configuration;
+  /** Its revision in the bucket `config`; 0: there is none. */
+  readonly revision: number;
+}
+
+/** The configuration that counts, and what is wrong with the newest one. */
+export interface FoundConfiguration extends KnownConfiguration {
+  /** Undefined: the newest revision is in force. */
+  readonly problem: ConfigurationProblem | undefined;
+  /** Fields that this version does not know, as paths. */
+  readonly unknown: readonly string[];
+  /** What a write expects to find: the key's newest revision, 0: none. */
+  readonly newest: number;
+  /** When the key was written last, deleted or purged, by the broker's clock. */
+  readonly changedAt: Date | undefined;
+}
+
+const NOTHING: Configuration = { vos: {}, tasks: {} };
+
+async function lastOn({ jsm }: Pick<Broker, "jsm">, subject: string): Promise<StoredMsg | undefined> {
+  return (await jsm.streams.getMessage(STREAM, { last_by_subj: subject })) ?? undefined;
+}
+
+function isMark({ header }: StoredMsg): boolean {
+  return header?.has("KV-Operation") || header?.has("Nats-Marker-Reason") || false;
+}
+
+/** The good revisions that the key's history still has, the newest last. */
+async function readHistory({ jsm }: Pick<Broker, "jsm">): Promise<readonly KnownConfiguration[]> {
+  const good: KnownConfiguration[] = [];
+  let from = 1;
+  for (let looked = 0; looked < LOOKED_THROUGH; looked++) {
+    // The client's type knows this query for direct reads only, which a replica may answer.
+    const query = { seq: from, next_by_subj: CURRENT };
+    const stored = await jsm.streams.getMessage(STREAM, query);
+    if (stored === null) break;
+    const checked = isMark(stored) ? undefined : checkConfiguration(stored.string());
+    if (checked?.kind === "good") good.push({ configuration: checked.configuration, revision: stored.seq });
+    from = stored.seq + 1;
+  }
+  return good;
+}
+
+/** The copy of the last good one. */
+async function readCopy(broker: Pick<Broker, "jsm">): Promise<KnownConfiguration | undefined> {
+  const stored = await lastOn(broker, GOOD);
+  if (stored === undefined || isMark(stored)) return undefined;
+  const checked = checkConfiguration(stored.string());
+  if (checked.kind !== "good") return undefined;
+  return { configuration: checked.configuration, revision: Number(stored.header?.get(REVISION)) || 0 };
+}
+
+/** Of what was good once the newest that names VOs, else the newest. */
+async function findEarlier(
+  broker: Pick<Broker, "jsm">,
+  memory: KnownConfiguration | undefined,
+  newest: number,
+): Promise<KnownConfiguration | undefined> {
+  // One that was written a moment ago is for the next reading.
+  const history = (await readHistory(broker)).filter(({ revision }) => revision < newest);
+  const known = [await readCopy(broker), memory, ...history].filter((one) => one !== undefined);
+  return known.findLast(({ configuration }) => namesVos(configuration)) ?? history.at(-1);
+}
+
+const HOW_TO_MEND = "any `muster vo` or `muster schedule` command that changes something writes a valid one over it";
+
+function describe(
+  found: Pick<ConfigurationProblem, "kind" | "field"> & { readonly reason: string },
+  revision: number,
+  earlier: KnownConfiguration | undefined,
+): ConfigurationProblem {
+  const { kind, field, reason } = found;
+  const what = `Key current of bucket config, revision ${revision}`;
+  const where = field === "" ? reason : `${field}: ${reason}`;
+  const inForce = earlier
+    ? `revision ${earlier.revision} stays in force`
+    : "there is no earlier one that is valid, so no VO is known";
+  const ways = {
+    broken: earlier ? HOW_TO_MEND : "add the VOs with `muster vo add`, which writes a valid one over it",
+    newer: "upgrade this program",
+    deleted: "any app that runs writes it again",
+    empty: "`muster vo remove` is how to remove a VO, and any `muster vo` command writes a valid one over it",
+  };
+  return { kind, revision, field, text: `${what}, cannot be used: ${where}; ${inForce}; ${ways[kind]}` };
+}
+
+function whyNotInForce(
+  checked: CheckedConfiguration | undefined,
+): Pick<ConfigurationProblem, "kind" | "field"> & { readonly reason: string } {
+  if (checked === undefined) return { kind: "deleted", field: "", reason: "it was deleted" };
+  if (checked.kind === "good")
+    return { kind: "empty", field: "vos", reason: "it names no VO, though an earlier one does" };
+  return checked;
+}
+
+function inForceNow(
+  { configuration, unknown }: Extract<CheckedConfiguration, { kind: "good" }>,
+  { seq, time }: StoredMsg,
+): FoundConfiguration {
+  return { configuration, unknown, revision: seq, newest: seq, changedAt: time, problem: undefined };
+}
+
+/**
+ * Reads the configuration by the word of the stream's leader: the newest revision where it is good, else the last good one, of the key's
+ * history, its copy, or `memory`. One that names no VO counts only where none before it does. Throws when nobody answers.
+ */
+export async function findConfiguration(
+  broker: Pick<Broker, "jsm">,
+  memory?: KnownConfiguration,
+): Promise<FoundConfiguration> {
+  const newest = await lastOn(broker, CURRENT);
+  const checked = newest === undefined || isMark(newest) ? undefined : checkConfiguration(newest.string());
+  const good = checked?.kind === "good" ? checked : undefined;
+  if (good !== undefined && newest !== undefined && namesVos(good.configuration)) {
+    return inForceNow(good, newest);
+  }
+  const earlier = await findEarlier(broker, memory, newest?.seq ?? 0);
+  if (good !== undefined && newest !== undefined && (earlier === undefined || !namesVos(earlier.configuration))) {
+    return inForceNow(good, newest);
+  }
+  const { configuration, revision } = earlier ?? { configuration: NOTHING, revision: 0 };
+  const inForce = { configuration, revision, newest: newest?.seq ?? 0, changedAt: newest?.time, unknown: [] };
+  // No key, and nothing that ever was: a new system.
+  if (newest === undefined && earlier === undefined) return { ...inForce, problem: undefined };
+  const why =
+    newest === undefined ? ({ kind: "deleted", field: "", reason: "it has gone" } as const) : whyNotInForce(checked);
+  return { ...inForce, problem: describe(why, inForce.newest, earlier) };
+}
+
+/** The configuration in force. Throws when nobody answers. */
+export async function readConfiguration(broker: Pick<Broker, "jsm">): Promise<Configuration> {
+  return (await findConfiguration(broker)).configuration;
+}
+
+/** Writes the configuration where revision `expected` is still the newest. Returns its revision. Throws what JetStream reports, a conflict too. */
+export async function storeConfiguration(
+  { js }: Pick<Broker, "js">,
+  configuration: Configuration,
+  expected: number,
+): Promise<number> {
+  const { seq } = await js.publish(CURRENT, JSON.stringify(configuration), {
+    expect: { lastSubjectSequence: expected },
+  });
+  return seq;
+}
+
+/** Keeps a copy of a configuration that names VOs, where it is not the one that is kept. Harmless when several processes do. */
+export async function keepCopy(
+  broker: Pick<Broker, "js" | "jsm">,
+  { configuration, revision }: KnownConfiguration,
+): Promise<void> {
+  if (!namesVos(configuration)) return;
+  const text = JSON.stringify(configuration);
+  const kept = await lastOn(broker, GOOD);
+  if (kept !== undefined && !isMark(kept) && kept.string() === text) return;
+  try {
+    await broker.js.publish(GOOD, text, {
+      headers: headersFrom({ [REVISION]: String(revision) }),
+      expect: { lastSubjectSequence: kept?.seq ?? 0 },
+    });
+  } catch (error) {
+    if (!isConflict(error)) throw error; // another process keeps it
+  }
+}
