@@ -39,14 +39,14 @@ test("a VO whose name is none is refused by name, character and rule", async (t)
   }
 });
 
-test("a configuration that cannot be read is reported, and the last good one stays in force", async (t) => {
+test("a configuration that cannot be used is reported, and the last good one stays in force", async (t) => {
   await using muster = await startMuster();
   const GreetTask = atLeastOnceFactory()({ name: "GreetTask", per: "vo", execute() {} });
   const worker = await muster.startWorker({ tasks: [GreetTask] });
   await muster.broker.buckets.config.put("current", '{"vos":"none"}');
   const { taskId } = await muster.publish(GreetTask, { vo: "lhcb" });
   await muster.event("done", taskId);
-  const told = async () => worker.watcher.alarms.find((alarm) => alarm.includes("Cannot refresh the configuration"));
+  const told = async () => worker.watcher.alarms.find((alarm) => alarm.includes("cannot be used: vos: "));
   t.truthy(await until(told, "an alarm"));
 });
 

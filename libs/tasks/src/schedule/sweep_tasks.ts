@@ -1,11 +1,13 @@
 import type { AnyTask } from "../definition/task.ts";
 import type { Broker } from "../wire/broker.ts";
+import { namesVos } from "../configuration/configuration.ts";
 import type { ConfigurationWatch } from "../configuration/configuration_watch.ts";
 import { TASKS } from "../wire/streams.ts";
 import { isLiteralSubject } from "../wire/subject.ts";
 import { listWorkers } from "../worker/registration.ts";
 import type { BrokerClock } from "./broker_clock.ts";
 import { type Charges, looksAfter, REST } from "./charges.ts";
+import { graceLeftMs, isOlderThan, mayJudgeUnknown, reportOlder, withoutUnsure } from "./configuration_trust.ts";
 import { inParallel } from "./in_parallel.ts";
 import type { PatternSweep } from "./pattern_sweep.ts";
 import { putAway, rawAddress } from "./put_away.ts";
@@ -22,8 +24,6 @@ import {
 import { listUnknownTasks } from "./unknown_tasks.ts";
 import { untilWorkersShownMs } from "../worker/workers_shown.ts";
 
-/** A message for a VO that nobody knows becomes a dead letter at this age, ms: its VO may have been added a moment ago. */
-const GRACE_MS = 10_000;
 /** Messages put away in one pass, of one subject and of all. */
 const OF_ONE_SUBJECT = 500;
 const OF_ALL = 2_000;
@@ -60,7 +60,7 @@ interface Sweepable {
 
 /** The subject's oldest messages, up to `limit`; of an unknown VO only those beyond the grace, with the time until the next one is. */
 async function gather(
-  { broker, clock }: SweepContext,
+  { broker, clock, configuration, report }: SweepContext,
   subject: string,
   { verdict, limit }: { readonly verdict: Ending; readonly limit: number },
 ): Promise<{ readonly found: readonly Stored[]; readonly againMs: number }> {
@@ -68,8 +68,15 @@ async function gather(
   for (let from = 1; found.length < limit; ) {
     const stored = await nextStored(broker.jsm, TASKS, { from, subject });
     if (stored === null) return { found, againMs: Number.POSITIVE_INFINITY };
-    const youngForMs = stored.time.getTime() + GRACE_MS - clock.now();
-    if (verdict.kind === "unknown vo" && youngForMs > 0) return { found, againMs: youngForMs };
+    if (verdict.kind === "unknown vo") {
+      const youngForMs = graceLeftMs(configuration.found, stored.time, clock.now());
+      if (youngForMs > 0) return { found, againMs: youngForMs };
+      if (isOlderThan(configuration.found, stored.time)) {
+        // The younger ones of the subject wait too: their VO was there before.
+        reportOlder(report, subject, stored.time);
+        return { found, againMs: Number.POSITIVE_INFINITY };
+      }
+    }
     found.push(stored);
     from = stored.seq + 1;
   }
@@ -153,11 +160,16 @@ async function reportUnknown({ broker, tasks, report, charges }: SweepContext): 
 
 /** Markers of nobody go, and of the others the newest stays. */
 async function clearMarkers(
-  { broker }: SweepContext,
+  context: SweepContext,
   counts: readonly (readonly [string, number])[],
   rules: SweepRules,
 ): Promise<void> {
-  const unwanted = counts.filter(([subject]) => !isMarkerWanted(subject, rules));
+  const { broker } = context;
+  const unwanted = await withoutUnsure(
+    context,
+    counts.filter(([subject]) => !isMarkerWanted(subject, rules)),
+    rules,
+  );
   const old = counts.filter(([subject, count]) => count > 1 && isMarkerWanted(subject, rules));
   const cleared = [
     ...unwanted.map(([subject]) => ({ subject, keep: 0 })),
@@ -186,21 +198,25 @@ export async function sweepTasks(context: SweepContext, patterns: PatternSweep):
   const judged = subjects.map((subject) => ({ subject, verdict: judgeTaskSubject(subject, rules) }));
   if (judged.some(({ verdict }) => verdict.kind === "unknown task")) await reportUnknown(context);
 
-  const hasVos = Object.keys(rules.configuration.vos).length > 0;
+  const hasVos = namesVos(rules.configuration);
+  const mayJudge = mayJudgeUnknown(configuration.found);
   if (hasVos)
     await clearMarkers(
       context,
       counts.filter(([subject]) => subject.startsWith("markers.")),
       rules,
     );
-  else if (judged.some(({ verdict }) => verdict.kind === "unknown vo")) {
+  const unsure = mayJudge ? 0 : judged.filter(({ verdict }) => verdict.kind === "unknown vo").length;
+  if (unsure > 0) {
     // More likely than tasks for VOs that never were is a configuration that was lost, and all work would be thrown out.
-    report.alarm("no vos", "The configuration knows no VO; tasks of VOs are left alone until it does", {
-      subjects: subjects.length,
+    const why =
+      configuration.found.problem?.text ?? "The configuration knows no VO; add those there are with `muster vo add`";
+    report.alarm("unsure vos", `${why}. Tasks of VOs that are not known are left alone until then`, {
+      subjects: unsure,
     });
   }
   const sweepable = judged.filter(
-    (one): one is Sweepable => "reason" in one.verdict && (hasVos || one.verdict.kind !== "unknown vo"),
+    (one): one is Sweepable => "reason" in one.verdict && (mayJudge || one.verdict.kind !== "unknown vo"),
   );
   // Each has its share, so that 100,000 messages on one subject do not keep the others waiting.
   const limit = Math.max(1, Math.min(OF_ONE_SUBJECT, Math.floor(OF_ALL / sweepable.length)));

@@ -159,15 +159,54 @@ test("thousands of bad messages are put away without delaying the schedules or o
   t.deepEqual(leader.alarms, []);
 });
 
-test("a configuration that was lost throws out nothing", async (t) => {
-  await using grid = await startGrid();
+test("a configuration that knows no VO throws out nothing", async (t) => {
+  await using grid = await startGrid({ vos: [] });
   await grid.broker.js.publish("tasks.PerVo.lhcb", "{}");
   await grid.broker.js.publish("markers.PerVo.lhcb.default", "{}");
-  await grid.configure(() => ({ vos: {}, tasks: {} }));
   await using leader = await grid.lead([PerVo]);
   for (const until = Date.now() + 5_000; leader.alarms.length === 0 && Date.now() < until; ) await pause(20);
   t.regex(leader.alarms.join(), /knows no VO/);
   t.deepEqual(await countOn(grid, ">"), { "tasks.PerVo.lhcb": 1, "markers.PerVo.lhcb.default": 1 });
+});
+
+test("after the configuration was lost with everybody away, VOs that are added one by one keep what waits for them, and the others' stays", async (t) => {
+  await using grid = await startGrid({ vos: ["lhcb", "atlas", "cms"] });
+  const { js, jsm } = grid.broker;
+  for (const vo of ["lhcb", "atlas", "cms"]) await js.publish(`tasks.PerVo.${vo}`, "{}");
+  await js.publish("markers.PerVo.cms.default", "{}");
+  await grid.configuration[Symbol.asyncDispose]();
+  await jsm.streams.purge("KV_config");
+  await pause(11_000); // what waits is older than the grace
+  await grid.configure((now) => withVo(now, "lhcb"));
+  await js.publish("tasks.PerVo.never", "{}");
+  await using leader = await grid.lead([PerVo]);
+  await pause(4_000);
+  await grid.configure((now) => withVo(now, "atlas"));
+  const addedAt = Date.now();
+  await deadLetter(grid, "dead.PerVo.never");
+  t.true(Date.now() - addedAt > 9_500, "the grace counts from the last change");
+  t.deepEqual(await countOn(grid, ">"), {
+    ...{ "tasks.PerVo.lhcb": 1, "tasks.PerVo.atlas": 1, "tasks.PerVo.cms": 1 },
+    "markers.PerVo.cms.default": 1,
+  });
+  t.regex(leader.alarms.join("\n"), /tasks\.PerVo\.cms wait since .* from before the configuration.*muster vo add cms/);
+  await grid.configure((now) => withoutVo(withVo(now, "cms"), "cms"));
+  for (const late = AbortSignal.timeout(15_000); "tasks.PerVo.cms" in (await countOn(grid, ">")); await pause(50))
+    late.throwIfAborted();
+  t.is((await jsm.streams.info(DEAD)).state.messages, 1);
+});
+
+test("while the newest configuration is not in force, no VO's tasks are put away as unknown", async (t) => {
+  await using grid = await startGrid();
+  await grid.broker.js.publish("tasks.PerVo.added", "{}");
+  await grid.broker.buckets.config.put("current", '{"vos":{"added":{"state":"active"}}}');
+  await pause(11_000);
+  await using leader = await grid.lead([PerVo]);
+  const wanted = /vos\.added\.changedAt.*Tasks of VOs that are not known are left alone/;
+  for (const late = AbortSignal.timeout(8_000); !leader.alarms.some((alarm) => wanted.test(alarm)); await pause(20))
+    late.throwIfAborted();
+  await pause(300);
+  t.deepEqual(await countOn(grid, ">"), { "tasks.PerVo.added": 1 });
 });
 
 test("at rest one marker a schedule is left, however many occurrences there were", async (t) => {
