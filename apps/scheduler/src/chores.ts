@@ -1,9 +1,12 @@
-import { type Database, dropLostRequests, listUnpublished, pruneLedger } from "@muster/logic";
+import { type Database, dropRequests, listOldRequests, listUnpublished, pruneLedger } from "@muster/logic";
 import { MyPilotTask } from "@muster/pilot-tasks";
 import type { Log } from "@muster/service";
-import { type Broker, type Chore, listDelayed, listWaiting, publishSpawned, readConfiguration } from "@muster/tasks";
+import { type Broker, type Chore, findLostTasks, publishSpawned } from "@muster/tasks";
+import { republishRetries } from "./lost_retries.ts";
 
 const MINUTE_MS = 60_000;
+/** A lost retry is noticed within a minute, also where it was due a moment ago. */
+const RETRIES_MS = 20_000;
 /** Rows that one statement deletes: small enough that no task waits for its locks. */
 const PRUNED_AT_ONCE = 10_000;
 /** Rows whose children are published in one go. */
@@ -31,24 +34,29 @@ export async function republishChildren({ broker, database, log }: ChoreContext)
   }
 }
 
-/** Delayed tasks that are looked at to find requests whose messages are not among them. */
-const MAX_DELAYED = 10_000;
+/** Requests that are looked at in one go. */
+const REQUESTS_AT_ONCE = 1_000;
 
 /**
  * Forgets pilots that were asked for ten minutes ago and whose message no stream holds any more, as after the loss of a stream: their
- * slots would count as taken for ever.
+ * slots would count as taken for ever. Each message is looked for by its id, so it does not matter what else waits for that VO.
  */
-export async function forgetLostRequests({ broker, database, log }: ChoreContext): Promise<void> {
-  const { vos } = await readConfiguration(broker);
-  const delayed = await listDelayed(broker, MAX_DELAYED);
-  // There are more than can be told from one another, or one's time has come a moment ago: the next round sees.
-  if (delayed.tasks.length < delayed.total) return;
-  const ids = delayed.tasks.filter(({ task }) => task === MyPilotTask.name).map(({ taskId }) => taskId);
-  const waiting = (await listWaiting(broker, MyPilotTask.name)).filter(({ ready }) => ready > 0);
-  const busyVos = new Set(waiting.map(({ vo }) => vo));
-  const emptyVos = Object.keys(vos).filter((vo) => !busyVos.has(vo));
-  const dropped = await database.transaction((transaction) => dropLostRequests(transaction, emptyVos, ids));
-  if (dropped > 0) log.warn({ dropped }, "forgot pilots that were asked for and whose messages are lost");
+export async function forgetLostRequests(context: ChoreContext, signal: AbortSignal): Promise<void> {
+  const { broker, database, log } = context;
+  // A child whose parent's worker died before it was published would be taken for lost.
+  await republishChildren(context);
+  for (let after = ""; !signal.aborted; ) {
+    const page = await database.transaction((transaction) =>
+      listOldRequests(transaction, { after, limit: REQUESTS_AT_ONCE }),
+    );
+    const requested = page.map((request) => ({ ...request, task: MyPilotTask.name }));
+    const lost = (await findLostTasks(broker, requested)).map(({ taskId }) => taskId);
+    const dropped = await database.transaction((transaction) => dropRequests(transaction, lost));
+    if (dropped > 0) log.warn({ dropped }, "forgot pilots that were asked for and whose messages are lost");
+    const last = page.at(-1);
+    if (last === undefined || page.length < REQUESTS_AT_ONCE) return;
+    after = last.taskId;
+  }
 }
 
 /** Drops the ledger's rows of tasks that were settled thirty days ago. */
@@ -66,7 +74,8 @@ export async function pruneOldOutcomes({ database, log }: ChoreContext, signal: 
 export function createChores(context: ChoreContext): readonly Chore[] {
   return [
     { name: "publishing forgotten children", everyMs: MINUTE_MS, run: () => republishChildren(context) },
-    { name: "forgetting lost requests", everyMs: MINUTE_MS, run: () => forgetLostRequests(context) },
+    { name: "publishing lost retries", everyMs: RETRIES_MS, run: (signal) => republishRetries(context, signal) },
+    { name: "forgetting lost requests", everyMs: MINUTE_MS, run: (signal) => forgetLostRequests(context, signal) },
     { name: "pruning the ledger", everyMs: 60 * MINUTE_MS, run: (signal) => pruneOldOutcomes(context, signal) },
   ];
 }

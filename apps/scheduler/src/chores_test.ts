@@ -2,12 +2,22 @@ import { startNatsServer } from "@muster/local";
 import { addCe, type Database, listUnpublished, requestPilots } from "@muster/logic";
 import { outcome, runSql, startTestServer } from "@muster/logic/testing";
 import { MyPilotTask } from "@muster/pilot-tasks";
-import { changeConfiguration, connectNats, createPublisher, listWaiting, openBroker, withVo } from "@muster/tasks";
+import {
+  type Broker,
+  connectNats,
+  createPublisher,
+  listWaiting,
+  openBroker,
+  publishRetry,
+  silentObserver,
+} from "@muster/tasks";
 import test from "ava";
+import { setTimeout as pause } from "node:timers/promises";
 import { mkdtempDisposable } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type ChoreContext, forgetLostRequests, pruneOldOutcomes, republishChildren } from "./chores.ts";
+import { republishRetries } from "./lost_retries.ts";
 
 const opened = new AsyncDisposableStack();
 const folder = opened.use(await mkdtempDisposable(join(tmpdir(), "muster-chores-")));
@@ -51,26 +61,106 @@ test("children that nobody marked as published are published by the scheduler, o
   t.deepEqual(await database.transaction((transaction) => listUnpublished(transaction)), []);
 });
 
-test("a pilot that was asked for and whose message is lost gives its slot back after ten minutes, others keep theirs", async (t) => {
+test("a pilot that was asked for and whose message is lost gives its slot back after ten minutes, whatever else waits for its VO", async (t) => {
   const { database, context } = await open();
   await using _closed = database;
-  await changeConfiguration(broker, (now) => withVo(withVo(withVo(now, "lost"), "waiting"), "delayed"));
   const publisher = createPublisher(broker);
-  await publisher.publish(MyPilotTask, { vo: "waiting", payload });
+  await publisher.publish(MyPilotTask, { vo: "busy", payload });
+  await publisher.publish(MyPilotTask, { vo: "busy", payload, taskId: "waits" });
   await publisher.publish(MyPilotTask, {
-    ...{ vo: "delayed", payload, taskId: "of delayed" },
+    ...{ vo: "busy", payload, taskId: "is delayed" },
     at: new Date(Date.now() + 3_600_000),
   });
-  const requests = ["lost", "waiting", "delayed"].map((vo) => ({ taskId: `of ${vo}`, ceName: "ce01", vo }));
-  requests.push({ taskId: "lost beside a delayed one", ceName: "ce01", vo: "delayed" });
+  const requests = ["waits", "is delayed", "is lost"].map((taskId) => ({ taskId, ceName: "ce01", vo: "busy" }));
+  requests.push({ taskId: "is lost, and its VO is gone", ceName: "ce01", vo: "gone" });
   await database.transaction((transaction) => requestPilots(transaction, requests));
   const left = async () =>
-    (await runSql<{ vo: string }>(database, "select vo from pilot_request order by vo")).map(({ vo }) => vo);
-  await forgetLostRequests(context);
-  t.deepEqual(await left(), ["delayed", "delayed", "lost", "waiting"]);
+    (await runSql<{ id: string }>(database, "select task_id as id from pilot_request order by id")).map(({ id }) => id);
+  await forgetLostRequests(context, never);
+  t.is((await left()).length, 4, "all may be on their way");
   await runSql(database, "update pilot_request set requested_at = now() - interval '11 minutes'");
-  await forgetLostRequests(context);
-  t.deepEqual(await left(), ["delayed", "waiting"]);
+  await forgetLostRequests(context, never);
+  t.deepEqual(await left(), ["is delayed", "waits"]);
+});
+
+test("a child that was never published keeps its slot, and is published", async (t) => {
+  const { database, context } = await open();
+  await using _closed = database;
+  const child = { taskId: "late child", task: MyPilotTask.name, vo: "late", payload };
+  await database.unitOfWork.record(outcome("late parent", { vo: "late", spawned: [child] }));
+  await database.transaction((to) => requestPilots(to, [{ taskId: child.taskId, ceName: "ce01", vo: "late" }]));
+  await runSql(database, "update pilot_request set requested_at = now() - interval '11 minutes'");
+  await runSql(database, "update task_outcome set settled_at = now() - interval '11 minutes'");
+  await forgetLostRequests(context, never);
+  t.is(await countWaiting("late"), 1);
+  t.is((await runSql(database, "select from pilot_request")).length, 1);
+});
+
+interface Recorded {
+  readonly taskId: string;
+  readonly dueAt: number;
+  /** Left out by an older version. */
+  readonly message?: "kept" | "not kept";
+}
+
+/** A retry as a worker has recorded it. */
+async function recordRetry({ unitOfWork }: Database, { taskId, dueAt, message = "kept" }: Recorded): Promise<void> {
+  await unitOfWork.record({
+    ...outcome(taskId, { vo: "retried", outcome: "retry", attempt: 2, dueAt: new Date(dueAt).toISOString() }),
+    ...(message === "kept"
+      ? { message: { body: JSON.stringify(payload), headers: { "Task-Parent": "its parent" } } }
+      : {}),
+  });
+}
+
+async function laterOf(taskId: string) {
+  return await broker.jsm.streams.getMessage("LATER", { last_by_subj: `later.MyPilotTask.retried.${taskId}=7E3` });
+}
+
+test("a retry of the ledger that no stream holds any more is published again as it was, and told once", async (t) => {
+  const { database, context } = await open();
+  await using _closed = database;
+  const alarms: string[] = [];
+  const incidents: string[] = [];
+  const watched: Broker = {
+    ...broker,
+    observer: { ...silentObserver, alarm: (message) => void alarms.push(message) },
+    keepIncident: (_kind, _about, text) => void incidents.push(text),
+  };
+  const look = () => republishRetries({ ...context, broker: watched }, never);
+  const hour = Date.now() + 3_600_000;
+  await recordRetry(database, { taskId: "held", dueAt: hour });
+  await recordRetry(database, { taskId: "lost", dueAt: hour });
+  await recordRetry(database, { taskId: "unknown", dueAt: hour, message: "not kept" });
+  await recordRetry(database, { taskId: "has fired", dueAt: Date.now() - 60_000 });
+  await recordRetry(database, { taskId: "overdue", dueAt: Date.now() - 60_000 });
+  await recordRetry(database, { taskId: "young", dueAt: hour });
+  const held = { ...{ task: MyPilotTask.name, vo: "retried", taskId: "held", attempt: 2 } };
+  await publishRetry(broker, { ...held, dueAt: new Date(hour).toISOString(), body: "{}", headers: {} });
+  await createPublisher(broker).publish(MyPilotTask, { vo: "retried", payload, taskId: "has fired" });
+  await runSql(database, "update task_outcome set settled_at = now() - interval '11 seconds' where task_id <> 'young'");
+  await look();
+  t.is((await laterOf("held"))?.string(), "{}", "it was not touched");
+  t.is(await laterOf("young"), null, "it may be on its way");
+  const lost = await laterOf("lost");
+  t.is(lost?.string(), JSON.stringify(payload));
+  t.is(lost?.header?.get("Task-Attempt"), "3");
+  t.is(lost?.header?.get("Task-Id"), "lost");
+  t.is(lost?.header?.get("Task-Parent"), "its parent");
+  t.is(lost?.header?.get("Nats-Schedule"), `@at ${new Date(hour).toISOString()}`);
+  t.regex(
+    alarms.join("\n"),
+    /^Published 2 retries again that LATER had lost: lost \(MyPilotTask of retried\), overdue/,
+  );
+  t.regex(alarms.join("\n"), /LATER has lost 1 retry of an older version.*unknown \(MyPilotTask/);
+  t.is(incidents.length, 1);
+  const isThere = async () => ((await countWaiting("retried")) === 2 ? true : undefined);
+  for (const until = Date.now() + 10_000; Date.now() < until && !(await isThere()); ) await pause(50);
+  t.true(await isThere(), "the one that was overdue has come beside the one that waits");
+  await runSql(database, "delete from task_outcome where task_id = 'unknown'");
+  alarms.length = 0;
+  await look();
+  t.deepEqual(alarms, []);
 });
 
 test("outcomes of more than thirty days ago are dropped, however many", async (t) => {

@@ -33,17 +33,27 @@ export { type Fence, FenceRefusedError } from "./ledger/fence.ts";
 export {
   getHighestFence,
   getOutcomeSummary,
+  listRetries,
   listUnpublished,
   type OutcomeSummary,
   pruneLedger,
+  type RecordedRetry,
+  rereadRetries,
+  type StandingRetry,
 } from "./ledger/ledger_reports.ts";
-export type { Json, OutcomeRow, SpawnedTask } from "./ledger/outcome_row.ts";
+export type { Json, OutcomeRow, RetryMessage, SpawnedTask } from "./ledger/outcome_row.ts";
 export { type Claim, type CommitAnswer, type TaskWork, WorkEndedError } from "./ledger/task_work.ts";
 export type { UnitOfWork } from "./ledger/unit_of_work.ts";
 export { type Database, type DatabaseOptions, openDatabase } from "./open_database.ts";
 export { type ActivePilots, listActivePilots, writeOffPilots } from "./pilots/active_pilots.ts";
 export { type AvailableCe, getAvailableCes } from "./pilots/available_ces.ts";
-export { dropLostRequests, type NewPilotRequest, requestPilots } from "./pilots/pilot_requests.ts";
+export {
+  dropRequests,
+  listOldRequests,
+  type NewPilotRequest,
+  type PilotRequested,
+  requestPilots,
+} from "./pilots/pilot_requests.ts";
 export {
   getMaxActiveOverCapacity,
   getPilotShares,

@@ -28,6 +28,7 @@ export type {
   CommitAnswer,
   Fence,
   OutcomeRow,
+  RetryMessage,
   SpawnedTask,
   UnitOfWork,
   Work,
@@ -55,6 +56,13 @@ export {
 export type { Published } from "./publish/store.ts";
 export { type DelayedTask, type DelayedTasks, listDelayed } from "./publish/delayed.ts";
 export { findStored, listWaiting, type Waiting } from "./publish/waiting.ts";
+export {
+  findLostRetries,
+  findLostTasks,
+  type PublishedTask,
+  publishRetry,
+  type WholeRetry,
+} from "./schedule/lost_messages.ts";
 export { measureClock } from "./schedule/broker_clock.ts";
 export { type ScheduleTarget, withSchedule, withScheduleSwitched } from "./schedule/change_schedule.ts";
 export { isTaskCharge } from "./schedule/charges.ts";

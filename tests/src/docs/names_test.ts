@@ -82,8 +82,15 @@ test("the page of streams names each stream and each bucket, and no other", asyn
 /** The columns of each table, by the migrations that make them. */
 function readTables(sql: string): Map<string, readonly string[]> {
   const tables = [...sql.matchAll(/create table (\w+) \(\n([\s\S]*?)\n\s*\)`/g)];
+  const added = [...sql.matchAll(/alter table (\w+) add column (\w+)/g)];
   return new Map(
-    tables.map(([, name = "", body = ""]) => [name, matches(body, /^\s*([a-z_]+) [a-z]/gm).filter(isColumn)]),
+    tables.map(([, name = "", body = ""]) => [
+      name,
+      [
+        ...matches(body, /^\s*([a-z_]+) [a-z]/gm).filter(isColumn),
+        ...added.flatMap(([, table, column = ""]) => (table === name ? [column] : [])),
+      ],
+    ]),
   );
 }
 

@@ -24,6 +24,8 @@ export const TaskOutcome = defineEntity({
     errors: p.json<unknown>().columnType("json"),
     /** When the next attempt is due. */
     dueAt: p.datetime().nullable().check("(due_at is not null) = (outcome = 'retry')"),
+    /** What the next attempt's message is made from, should it be lost; null unless `outcome` is `retry`. */
+    message: p.json<unknown>().columnType("json").nullable().check("message is null or outcome = 'retry'"),
     settledAt: p.datetime().defaultRaw("now()"),
     /**
      * When all of `spawned` were known to be published; null while that is not known. A row that spawned nothing has it
@@ -34,6 +36,7 @@ export const TaskOutcome = defineEntity({
   indexes: [
     { name: "task_outcome_by_settled_at", properties: ["settledAt"] },
     { name: "task_outcome_unpublished", properties: ["settledAt"], where: "published_at is null" },
+    { name: "task_outcome_retry", properties: ["taskId"], where: "outcome = 'retry'" },
   ],
 });
 

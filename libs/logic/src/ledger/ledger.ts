@@ -23,15 +23,15 @@ export async function insertOutcome(
   row: OutcomeRow,
   limitMs?: number,
 ): Promise<OutcomeRow | undefined> {
-  const { taskId, task, vo, payloadHash, attempt, outcome, result, spawned, errors, dueAt } = row;
+  const { taskId, task, vo, payloadHash, attempt, outcome, result, spawned, errors, dueAt, message } = row;
   const { rowCount } = await session.query(
-    `insert into task_outcome (${OUTCOME_COLUMNS}, published_at)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, case when $11 then now() end)
+    `insert into task_outcome (${OUTCOME_COLUMNS}, published_at, message)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, case when $11 then now() end, $12)
      on conflict (task_id) do update set
        task = excluded.task, vo = excluded.vo, payload_hash = excluded.payload_hash,
        attempt = excluded.attempt, outcome = excluded.outcome,
        result = excluded.result, spawned = excluded.spawned, errors = excluded.errors, due_at = excluded.due_at,
-       settled_at = excluded.settled_at, published_at = excluded.published_at
+       settled_at = excluded.settled_at, published_at = excluded.published_at, message = excluded.message
      where task_outcome.outcome in ('retry', 'dead') and task_outcome.attempt < excluded.attempt`,
     [
       taskId,
@@ -45,6 +45,7 @@ export async function insertOutcome(
       JSON.stringify(errors),
       dueAt,
       spawned.length === 0,
+      message === undefined ? null : JSON.stringify(message),
     ],
     limitMs,
   );

@@ -3,7 +3,7 @@ import { addCe, disableCe } from "../ces/administer_ces.ts";
 import type { Database } from "../open_database.ts";
 import { outcome, runSql, startTestServer } from "../testing/mod.ts";
 import { type AvailableCe, getAvailableCes } from "./available_ces.ts";
-import { dropLostRequests, requestPilots } from "./pilot_requests.ts";
+import { dropRequests, listOldRequests, requestPilots } from "./pilot_requests.ts";
 import { submitPilot } from "./submit_pilot.ts";
 
 const server = await startTestServer();
@@ -80,13 +80,29 @@ test("noting a request again changes nothing, and requests that were answered ar
   ]);
 });
 
-test("a request is lost when it is ten minutes old and its VO has no message, and only then", async (t) => {
+test("a request is old after ten minutes without an outcome, and is dropped by its id", async (t) => {
   await using database = await openWithCes({ ce01: 9 });
-  await request(database, "ce01", "old", "young");
-  await runSql(database, "update pilot_request set requested_at = now() - interval '11 minutes' where task_id = 'old'");
-  const drop = (...vos: string[]) => database.transaction((transaction) => dropLostRequests(transaction, vos));
-  t.is(await drop(), 0);
-  t.is(await drop("atlas"), 0);
-  t.is(await drop("atlas", "lhcb"), 1);
-  t.deepEqual(await runSql(database, "select task_id from pilot_request"), [{ task_id: "young" }]);
+  await request(database, "ce01", "old", "older", "answered", "young");
+  await runSql(
+    database,
+    "update pilot_request set requested_at = now() - interval '11 minutes' where task_id <> 'young'",
+  );
+  await database.unitOfWork.record(outcome("answered"));
+  const list = (after: string) =>
+    database.transaction((transaction) => listOldRequests(transaction, { after, limit: 10 }));
+  t.deepEqual(
+    (await list("")).map(({ taskId }) => taskId),
+    ["old", "older"],
+  );
+  t.deepEqual(
+    (await list("old")).map(({ taskId }) => taskId),
+    ["older"],
+  );
+  t.is(await database.transaction((transaction) => dropRequests(transaction, [])), 0);
+  t.is(await database.transaction((transaction) => dropRequests(transaction, ["old"])), 1);
+  t.deepEqual(await runSql(database, "select task_id from pilot_request order by task_id"), [
+    { task_id: "answered" },
+    { task_id: "older" },
+    { task_id: "young" },
+  ]);
 });

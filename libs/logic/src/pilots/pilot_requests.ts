@@ -32,23 +32,34 @@ export async function requestPilots(transaction: Transaction, requests: readonly
 /** How long a request may go without an outcome before its message may be taken for lost, as an SQL interval. */
 const LOST_AFTER = "10 minutes";
 
-/**
- * Drops requests older than 10 minutes whose message was lost, and answers how many. `emptyVos` are the VOs for which
- * no such task waits to run, `delayed` the ids of those that wait for their time: the caller must have looked after the
- * requests were that old.
- */
-export async function dropLostRequests(
+/** A pilot that was asked for. */
+export interface PilotRequested {
+  /** The task that is to submit it. */
+  readonly taskId: string;
+  readonly vo: string;
+}
+
+/** Requests older than 10 minutes whose task has no outcome, by task id, `limit` at most from behind `after`. */
+export async function listOldRequests(
   transaction: Transaction,
-  emptyVos: readonly string[],
-  delayed: readonly string[] = [],
-): Promise<number> {
-  if (emptyVos.length === 0) return 0;
+  { after, limit }: { readonly after: string; readonly limit: number },
+): Promise<readonly PilotRequested[]> {
+  const { rows } = await sql<PilotRequested>`
+    select task_id as "taskId", vo from pilot_request request
+    where task_id > ${after} and requested_at < now() - ${LOST_AFTER}::interval
+      and not exists (select from task_outcome outcome where outcome.task_id = request.task_id)
+    order by task_id
+    limit ${limit}`.execute(transaction.getKysely());
+  return rows;
+}
+
+/** Drops requests whose messages are lost, and answers how many: their slots are free. */
+export async function dropRequests(transaction: Transaction, taskIds: readonly string[]): Promise<number> {
+  if (taskIds.length === 0) return 0;
   const { numDeletedRows } = await transaction
     .getKysely()
     .deleteFrom("pilot_request")
-    .where("vo", "in", emptyVos)
-    .where(sql<boolean>`task_id <> all (${delayed}::text[])`)
-    .where("requested_at", "<", sql<Date>`now() - ${LOST_AFTER}::interval`)
+    .where(sql<boolean>`task_id = any (${taskIds}::text[])`)
     .executeTakeFirstOrThrow();
   return Number(numDeletedRows);
 }

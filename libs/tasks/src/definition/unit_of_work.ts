@@ -15,6 +15,14 @@ export interface SpawnedTask {
   readonly startAt?: string;
 }
 
+/** What the message of a task's next attempt is made from, should LATER lose it. */
+export interface RetryMessage {
+  /** The body as it was sent. */
+  readonly body: string;
+  /** Those that stay the same over a task's attempts. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
 /** One row of the ledger, `task_outcome`. */
 export interface OutcomeRow {
   readonly taskId: string;
@@ -33,6 +41,8 @@ export interface OutcomeRow {
   readonly dueAt: string | null;
   /** One line for each failed attempt so far, oldest first, at most 1 KiB each. */
   readonly errors: readonly string[];
+  /** Given with `retry` alone, and not read back with the row. */
+  readonly message?: RetryMessage;
 }
 
 /** A lease that must still be the newest when the transaction writes. */

@@ -51,14 +51,14 @@ export interface NextAttempt {
 }
 
 /** Who asked for a task, and in what form, stays the same over its attempts. */
-const KEPT = [TASK_PAYLOAD_VERSION, TASK_PARENT, TASK_GROUP, TRACEPARENT];
+export const KEPT_HEADERS: readonly string[] = [TASK_PAYLOAD_VERSION, TASK_PARENT, TASK_GROUP, TRACEPARENT];
 
 /** The message that starts a task's next attempt at its time. A repeat replaces the schedule that still waits. */
 export function retryMessageOf(next: NextAttempt): Omit<OutgoingMessage, "body"> {
   const headers = newHeaders();
   headers.set(TASK_ID, next.taskId);
   headers.set(TASK_ATTEMPT, String(next.attempt));
-  for (const key of KEPT) {
+  for (const key of KEPT_HEADERS) {
     const value = next.headers?.get(key);
     if (value) headers.set(key, value);
   }

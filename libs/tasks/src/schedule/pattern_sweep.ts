@@ -1,16 +1,13 @@
 import { TASKS } from "../wire/streams.ts";
 import { isLiteralSubject } from "../wire/subject.ts";
 import { putAway, rawAddress } from "./put_away.ts";
-import { deleteStored, nextMatching, type Stored } from "./stored_messages.ts";
+import { deleteStored, type Stored } from "./stored_messages.ts";
 import type { SweepContext } from "./sweep_tasks.ts";
 import { problemOfSubject } from "./sweep_verdict.ts";
+import { walkStream } from "./walk_stream.ts";
 
 /** Messages, and bytes of them, that one pass looks at; about a second's work. */
-const LOOKED_AT = 20_000;
-const LOOKED_AT_BYTES = 32 * 1024 * 1024;
-/** Sequences that one lane looks through before it takes the next ones. */
-const STRETCH = 200;
-const LANES = 16;
+const LIMITS = { maxMessages: 20_000, maxBytes: 32 * 1024 * 1024 };
 /** The next pass comes so soon where this one has not seen all, ms. */
 const MORE_MS = 250;
 
@@ -47,36 +44,6 @@ export function createPatternSweep({ broker, worker, report }: SweepContext): Pa
     report.note(`swept ${subject}`, `A message on ${subject} became a dead letter: ${reason}`, { subject });
   }
 
-  /** Looks through `first` to `last`, or as much of it as one pass may. */
-  async function walk(first: number, last: number): Promise<void> {
-    let next = first;
-    let looked = 0;
-    let bytes = 0;
-    const isEnough = () => looked >= LOOKED_AT || bytes >= LOOKED_AT_BYTES;
-    async function lane(): Promise<void> {
-      while (next <= last && !isEnough()) {
-        let from = next;
-        const until = Math.min(last, from + STRETCH - 1);
-        next = until + 1;
-        while (from <= until) {
-          const stored = await nextMatching(broker.jsm, TASKS, { from, filter: ">" });
-          looked++;
-          const found = stored?.seq ?? last + 1;
-          // What was skipped is empty, also where it reaches into the stretches behind.
-          if (found > until) next = Math.max(next, found);
-          if (stored === null || found > until) break;
-          bytes += stored.data.length;
-          if (!isLiteralSubject(stored.subject)) await end(stored);
-          from = found + 1;
-        }
-      }
-    }
-    const ended = await Promise.allSettled(Array.from({ length: LANES }, lane));
-    const refused = ended.find((one) => one.status === "rejected");
-    if (refused !== undefined) throw refused.reason;
-    cleanTo = Math.min(next - 1, last);
-  }
-
   return {
     async pass({ firstSequence, lastSequence, some }) {
       if (!some) {
@@ -85,7 +52,12 @@ export function createPatternSweep({ broker, worker, report }: SweepContext): Pa
       }
       // The stream was declared anew, or a listing in several pages has missed one.
       if (cleanTo >= lastSequence) cleanTo = 0;
-      await walk(Math.max(cleanTo + 1, firstSequence), lastSequence);
+      const first = Math.max(cleanTo + 1, firstSequence);
+      const walk = { stream: TASKS, filter: ">", first, last: lastSequence, ...LIMITS };
+      const seenTo = await walkStream(broker.jsm, walk, async (stored) => {
+        if (!isLiteralSubject(stored.subject)) await end(stored);
+      });
+      cleanTo = Math.min(seenTo, lastSequence);
       return cleanTo < lastSequence ? MORE_MS : Number.POSITIVE_INFINITY;
     },
   };

@@ -10,6 +10,7 @@ import { createDisplay } from "./display.ts";
 import { createElection } from "./election.ts";
 import { impatient } from "./impatient_broker.ts";
 import { keepSchedules } from "./keep_schedules.ts";
+import { watchLater } from "./later_watch.ts";
 import { createPauses } from "./pauses.ts";
 import { type Chore, repeat, sleepLong } from "./repeat.ts";
 import type { SweepLedger } from "./record_end.ts";
@@ -93,7 +94,10 @@ export async function lead(options: LeadOptions, report: Reporter): Promise<void
   const [agenda, bell, pauses] = [createAgenda(), createBell(), createPauses(broker)];
   const clock = await openBrokerClock(broker);
   const { ledger } = options;
-  const sweeper = createSweeper({ broker, worker, tasks, configuration, clock, report, ledger, charges });
+  // What belongs to no task is looked after by whoever leads the rest.
+  const leadsRest = () => charges.led.has(REST);
+  using later = watchLater({ broker, clock, report, isLed: leadsRest });
+  const sweeper = createSweeper({ broker, worker, tasks, configuration, clock, report, ledger, charges, later });
   const own: readonly Chore[] = [
     {
       name: "asking for the broker's time",
@@ -103,6 +107,8 @@ export async function lead(options: LeadOptions, report: Reporter): Promise<void
       },
     },
     { name: "sweeping", everyMs: SWEEP_MS, run: (until) => sweeper.sweep(until) },
+    { name: "looking after LATER", everyMs: SWEEP_MS, run: () => later.look() },
+    { name: "looking after LATER", everyMs: SWEEP_MS, run: () => later.look() },
     { name: "showing what comes next", everyMs: DISPLAY_MS, run: createDisplay({ broker, agenda, pauses }) },
     { name: "reading all pauses", everyMs: PAUSES_MS, run: () => pauses.reread() },
   ];
@@ -110,8 +116,7 @@ export async function lead(options: LeadOptions, report: Reporter): Promise<void
   await together(signal, [
     (until) => throwWhenClosed(broker, until),
     (until) => keepSchedules(keeping, agenda, until),
-    (until) =>
-      whileLed(charges, { isLed: () => charges.led.has(REST), work: (led) => lookOut(broker, report, led) }, until),
+    (until) => whileLed(charges, { isLed: leadsRest, work: (led) => lookOut(broker, report, led) }, until),
     ...own.map((chore) => (until: AbortSignal) => repeat(chore, report, until)),
     ...chores.map((chore) => {
       const isLed = () => charges.led.has(choreCharge(chore.name));

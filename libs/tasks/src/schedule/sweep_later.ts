@@ -48,7 +48,8 @@ export interface LaterSweep {
   pass(): Promise<number>;
 }
 
-export function createLaterSweep({ broker, worker }: SweepContext): LaterSweep {
+export function createLaterSweep(context: SweepContext): LaterSweep {
+  const { broker, worker } = context;
   let seen = 0;
   return {
     async pass() {
@@ -73,7 +74,7 @@ export function createLaterSweep({ broker, worker }: SweepContext): LaterSweep {
             vo,
             taskId: laterTaskId(stored),
           });
-        }
+        } else context.later?.saw(stored);
         seen = stored.seq;
       }
       return seen < state.last_seq ? MORE_MS : Number.POSITIVE_INFINITY;

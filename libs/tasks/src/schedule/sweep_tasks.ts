@@ -9,6 +9,7 @@ import type { BrokerClock } from "./broker_clock.ts";
 import { type Charges, looksAfter, REST } from "./charges.ts";
 import { graceLeftMs, isOlderThan, mayJudgeUnknown, reportOlder, withoutUnsure } from "./configuration_trust.ts";
 import { inParallel } from "./in_parallel.ts";
+import type { LaterWatch } from "./later_watch.ts";
 import type { PatternSweep } from "./pattern_sweep.ts";
 import { putAway, rawAddress } from "./put_away.ts";
 import { LedgerSilentError, type SweepLedger } from "./record_end.ts";
@@ -49,6 +50,8 @@ export interface SweepContext {
   readonly ledger?: SweepLedger | undefined;
   /** What this process leads: it looks after those tasks' messages and markers. */
   readonly charges: Charges;
+  /** Hears of each good message in LATER. */
+  readonly later?: Pick<LaterWatch, "saw">;
 }
 
 type Ending = Extract<SweepVerdict, { readonly reason: string }>;

@@ -23,6 +23,8 @@ export const SCHEDULE = "Nats-Schedule";
 export const SCHEDULE_TARGET = "Nats-Schedule-Target";
 export const SCHEDULER = "Nats-Scheduler";
 export const EXPECTED_LAST_SUBJECT_SEQUENCE = "Nats-Expected-Last-Subject-Sequence";
+/** `all` empties the stream before this message, `sub` its subject. */
+export const ROLLUP = "Nats-Rollup";
 export const MESSAGE_TTL = "Nats-TTL";
 export const REASON_BYTES = 1024;
 

@@ -1,14 +1,15 @@
 import { payloadHash } from "../definition/payload.ts";
 import type { RetryPolicy } from "../definition/retry.ts";
-import type { OutcomeRow } from "../definition/unit_of_work.ts";
-import { oneLine } from "../wire/headers.ts";
+import { KEPT_HEADERS } from "../publish/task_message.ts";
+import type { OutcomeRow, RetryMessage } from "../definition/unit_of_work.ts";
+import { headerOf, oneLine } from "../wire/headers.ts";
 import { checkIsOurs, describeError, type PreparedTask } from "./identify.ts";
 import { type SettleContext, settleByRow, tell } from "./settle.ts";
 
 /** No retry waits longer, ms: a year. */
 const MAX_DELAY_MS = 366 * 86_400_000;
 /** Errors kept of a task's attempts. */
-const MAX_ERRORS = 16;
+export const MAX_ERRORS = 16;
 
 /** A failed attempt. */
 export interface Failure {
@@ -64,6 +65,12 @@ export async function dropSuperseded(context: SettleContext, task: PreparedTask)
   await record(context, task, { outcome: "dropped", dueAt: null, error, tookMs: 0 });
 }
 
+/** What the next attempt's message can be made from again. The body is UTF-8: its JSON was read. */
+function retryMessageFrom({ headers, body }: PreparedTask["received"]): RetryMessage {
+  const kept = KEPT_HEADERS.map((name) => [name, headerOf(headers, name)]).filter(([, value]) => value !== "");
+  return { body: Buffer.from(body.buffer, body.byteOffset, body.length).toString(), headers: Object.fromEntries(kept) };
+}
+
 interface FailedOutcome {
   readonly outcome: "retry" | "dead" | "dropped";
   readonly dueAt: string | null;
@@ -85,6 +92,7 @@ async function record(context: SettleContext, task: PreparedTask, end: FailedOut
     spawned: [],
     dueAt: end.dueAt,
     errors: [...errors, end.error].slice(-MAX_ERRORS),
+    ...(end.outcome === "retry" ? { message: retryMessageFrom(received) } : {}),
   };
   const stands = await task.ledger.record(row);
   checkIsOurs(stands, task);

@@ -1,13 +1,14 @@
-import { PayloadRefusedError } from "../definition/payload.ts";
+import { PayloadRefusedError, payloadHash, readPayload } from "../definition/payload.ts";
 import type { UnitOfWork } from "../definition/unit_of_work.ts";
 import { type Lease, LeaseLostError } from "../locks/lease.ts";
 import type { Locks } from "../locks/locks.ts";
 import type { Turn } from "../locks/turns.ts";
 import type { Waiter } from "../locks/waiting_room.ts";
+import { oneLine } from "../wire/headers.ts";
 import { InvalidNameError } from "../wire/names.ts";
 import { isSuperseded } from "../wire/occurrence.ts";
 import { ABORT_GRACE_MS, type AttemptEnd, type DepsInput, DrainedError, RunningAttempt } from "./attempt.ts";
-import { dropSuperseded, failAttempt, giveUpPoison } from "./fail.ts";
+import { dropSuperseded, failAttempt, giveUpPoison, MAX_ERRORS } from "./fail.ts";
 import {
   byId,
   checkIsOurs,
@@ -83,11 +84,37 @@ export async function runTask(context: RunContext, received: ReceivedTask, waiti
   } catch (error) {
     if (!isRefusal(error)) return abandon(context, byId(received), error);
     try {
+      await endRefusedRetry(context, received, error.message);
       await refuse(context, byId(received), error.message);
       return OVER;
     } catch (cause) {
       return abandon(context, byId(received), cause);
     }
+  }
+}
+
+/**
+ * Records the end of a retry that is refused, as by a newer schema than the one that took its first attempt: its row would say for ever
+ * that it is to be tried again. A refusal needs no row otherwise.
+ */
+async function endRefusedRetry({ ledger }: RunContext, received: ReceivedTask, reason: string): Promise<void> {
+  const { definition, vo, body } = received;
+  const { taskId, attempt } = byId(received);
+  if (definition.effect !== "once" || ledger === undefined || attempt === 1) return;
+  const row = await ledger.recall(taskId);
+  if (row?.outcome !== "retry" || row.attempt >= attempt || row.task !== definition.name || row.vo !== vo) return;
+  if (row.payloadHash !== hashOf(definition.name, body)) return;
+  const errors = [...row.errors, oneLine(reason)].slice(-MAX_ERRORS);
+  await ledger.record({ ...row, attempt: row.attempt + 1, outcome: "dead", dueAt: null, errors });
+}
+
+/** The hash of a payload that can be read; undefined where it cannot. */
+function hashOf(task: string, body: Uint8Array): string | undefined {
+  try {
+    return payloadHash(readPayload(task, body));
+  } catch (error) {
+    if (error instanceof PayloadRefusedError) return undefined;
+    throw error;
   }
 }
 

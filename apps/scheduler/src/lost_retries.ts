@@ -1,0 +1,58 @@
+import { listRetries, type RecordedRetry, rereadRetries, type StandingRetry } from "@muster/logic";
+import { findLostRetries, publishRetry } from "@muster/tasks";
+import type { ChoreContext } from "./chores.ts";
+
+/** Rows that are read at once, and retries that are published again side by side. */
+const PAGE = 1_000;
+const IN_FLIGHT = 50;
+function count(number: number): string {
+  return number === 1 ? "1 retry" : `${number} retries`;
+}
+
+/** Ids that an alarm names. */
+const NAMED = 5;
+
+function describe(retries: readonly RecordedRetry[]): string {
+  const named = retries.slice(0, NAMED).map(({ taskId, task, vo }) => `${taskId} (${task} of ${vo})`);
+  const more = retries.length > NAMED ? `, and ${retries.length - NAMED} more` : "";
+  return named.join(", ") + more;
+}
+
+/** Publishes again what can be, and tells of all. */
+async function mend({ broker }: ChoreContext, lost: readonly StandingRetry[]): Promise<void> {
+  const whole = lost.flatMap(({ message, ...retry }) => (message === null ? [] : [{ ...retry, ...message }]));
+  for (let at = 0; at < whole.length; at += IN_FLIGHT) {
+    await Promise.all(whole.slice(at, at + IN_FLIGHT).map((retry) => publishRetry(broker, retry)));
+  }
+  const unknown = lost.filter(({ message }) => message === null);
+  const texts = [
+    ...(whole.length > 0 ? [`Published ${count(whole.length)} again that LATER had lost: ${describe(whole)}`] : []),
+    ...(unknown.length > 0
+      ? [
+          `LATER has lost ${count(unknown.length)} of an older version, which kept no payload; publish them again under the same ids: ${describe(unknown)}`,
+        ]
+      : []),
+  ];
+  for (const text of texts) broker.observer.alarm(text, { count: lost.length });
+  if (texts.length > 0) broker.keepIncident("lost", "retries", texts.join("; "));
+}
+
+/**
+ * Looks whether each retry of the ledger has its message in LATER or TASKS, and publishes those again that have none, as after a
+ * roll-up or a purge that emptied LATER (PROTOCOL 4).
+ */
+export async function republishRetries(context: ChoreContext, signal: AbortSignal): Promise<void> {
+  const { broker, database } = context;
+  for (let after = ""; !signal.aborted; ) {
+    const page = await database.transaction((transaction) => listRetries(transaction, { after, limit: PAGE }));
+    const missing = await findLostRetries(broker, page);
+    if (missing.length > 0) {
+      // Whoever has gone on meanwhile has another row.
+      const lost = await database.transaction((transaction) => rereadRetries(transaction, missing));
+      if (lost.length > 0) await mend(context, lost);
+    }
+    const last = page.at(-1);
+    if (last === undefined || page.length < PAGE) return;
+    after = last.taskId;
+  }
+}

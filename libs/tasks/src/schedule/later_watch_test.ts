@@ -1,0 +1,116 @@
+import test from "ava";
+import { headersFrom, ROLLUP, SCHEDULE, SCHEDULE_TARGET } from "../wire/headers.ts";
+import { listIncidents } from "../wire/incidents.ts";
+import { LATER } from "../wire/streams.ts";
+import { type Grid, startGrid } from "./_grid_test.ts";
+import { openBrokerClock } from "./broker_clock.ts";
+import { fixedCharges } from "./charges.ts";
+import { watchLater } from "./later_watch.ts";
+import { createReporter } from "./reporter.ts";
+import { createLaterSweep } from "./sweep_later.ts";
+
+const HOUR_MS = 3_600_000;
+
+function delayed(vo: string, inMs: number): Record<string, string> {
+  return { [SCHEDULE]: `@at ${new Date(Date.now() + inMs).toISOString()}`, [SCHEDULE_TARGET]: `due.PerVo.${vo}` };
+}
+
+/** What a client publishes, delayed tasks among it. */
+async function send({ broker }: Grid, subject: string, headers: Record<string, string>): Promise<void> {
+  await broker.js.publish(subject, "{}", { headers: headersFrom(headers) });
+}
+
+/** The watch with the sweep that feeds it, as the leader has them, looking when it is told to. */
+async function openWatch(grid: Grid) {
+  const { broker, configuration } = grid;
+  const clock = await openBrokerClock(broker);
+  const report = createReporter(broker.observer);
+  const later = watchLater({ broker, clock, report, isLed: () => true });
+  const sweep = createLaterSweep({
+    ...{ broker, worker: "test", tasks: [], configuration, clock, report, later },
+    charges: fixedCharges([]),
+  });
+  return {
+    async look() {
+      await broker.nc.flush(); // what was published before has been heard
+      await later.look();
+    },
+    async read() {
+      while (Number.isFinite(await sweep.pass()));
+    },
+    [Symbol.dispose]: () => later[Symbol.dispose](),
+  };
+}
+
+/** Resolves with the kinds of incidents that are kept, once there are `count`. */
+async function incidents({ broker }: Grid, count: number): Promise<readonly string[]> {
+  for (const until = Date.now() + 10_000; Date.now() < until; ) {
+    const kept = await listIncidents(broker);
+    if (kept.length >= count) return kept.map(({ kind }) => kind).sort();
+  }
+  throw new Error(`not ${count} incidents`);
+}
+
+for (const [what, subject, headers] of [
+  ["a roll-up of all on due.>", "due.PerVo.lhcb", { [ROLLUP]: "all" }],
+  ["a roll-up of all on later.>", "later.PerVo.lhcb.x", { [ROLLUP]: "all" }],
+  ["a schedule on a literal pattern", "later.>", delayed("lhcb", HOUR_MS)],
+] as const) {
+  test(`${what} empties LATER, and that is told with what has gone, at once and for the doctor`, async (t) => {
+    await using grid = await startGrid();
+    using watch = await openWatch(grid);
+    for (const id of ["one", "two"]) await send(grid, `later.PerVo.lhcb.${id}`, delayed("lhcb", HOUR_MS));
+    await watch.read();
+    await watch.look();
+    t.deepEqual(grid.alarms, []);
+    await send(grid, subject, headers);
+    await watch.look();
+    t.is(grid.alarms.length, 2);
+    t.true(grid.alarms[0]?.includes(`on ${subject} `), grid.alarms[0]);
+    t.regex(
+      grid.alarms[1] ?? "",
+      /^2 delayed tasks or retries vanished .*: later\.PerVo\.lhcb\.one, later\.PerVo\.lhcb\.two;/,
+    );
+    t.deepEqual(await incidents(grid, 2), ["rollup", "vanished"]);
+    await watch.look();
+    t.is(grid.alarms.length, 2, "it is told once");
+  });
+}
+
+test("what fires, is replaced or put away, and a LATER that was declared anew, are no cause for an alarm", async (t) => {
+  await using grid = await startGrid();
+  using watch = await openWatch(grid);
+  await send(grid, "later.PerVo.lhcb.fires", delayed("lhcb", 2_500));
+  await send(grid, "later.PerVo.lhcb.sooner", delayed("lhcb", HOUR_MS));
+  await send(grid, "later.PerVo.lhcb.stays", delayed("lhcb", HOUR_MS));
+  await grid.broker.js.publish("later.PerVo.lhcb.bad", "{}");
+  await watch.read();
+  await send(grid, "later.PerVo.lhcb.sooner", delayed("lhcb", 100));
+  await send(grid, "later.PerVo.lhcb.stays", { ...delayed("lhcb", HOUR_MS), [ROLLUP]: "sub" });
+  for (;;) {
+    const { state } = await grid.broker.jsm.streams.info(LATER);
+    await watch.look();
+    if (state.messages === 1) break;
+  }
+  await watch.read();
+  await grid.broker.jsm.streams.delete(LATER);
+  await grid.broker.declareMissing();
+  const told = grid.alarms.length;
+  await watch.look();
+  t.is(grid.alarms.length, told);
+  t.regex(grid.alarms.join("\n"), /^LATER had gone and was declared again; what it held is lost$/);
+});
+
+test("of thousands that vanish the counts alone tell, and they are named", async (t) => {
+  await using grid = await startGrid();
+  using watch = await openWatch(grid);
+  const headers = delayed("lhcb", HOUR_MS);
+  const many = Array.from({ length: 6_000 }, (_, number) => `later.PerVo.lhcb.n${number}`);
+  await Promise.all(many.map((subject) => send(grid, subject, headers)));
+  await watch.read();
+  await watch.look();
+  t.deepEqual(grid.alarms, []);
+  await grid.broker.jsm.streams.purge(LATER, { filter: "later.>", keep: 10 });
+  await watch.look();
+  t.regex(grid.alarms.join("\n"), /^5990 delayed tasks or retries vanished .* and 5985 more;/);
+});

@@ -1,0 +1,57 @@
+import type { JetStreamManager } from "@nats-io/jetstream";
+import { nextMatching, type Stored } from "./stored_messages.ts";
+
+/** Sequences that one lane looks through before it takes the next ones. */
+const STRETCH = 200;
+const LANES = 16;
+
+/** Which messages are looked at. */
+export interface Walk {
+  readonly stream: string;
+  /** Of our own making. */
+  readonly filter: string;
+  /** The first and the last sequence. */
+  readonly first: number;
+  readonly last: number;
+  /** The walk ends soon after so many messages, or bytes of them. */
+  readonly maxMessages: number;
+  readonly maxBytes: number;
+}
+
+/**
+ * Looks at a stream's messages by sequence, several at a time and so in no order. Answers the sequence up to which all were seen:
+ * `last` or more, or where the next walk goes on.
+ *
+ * For what no listing and no look-up by subject can tell. Throws what `visit` throws, and where the broker is silent.
+ */
+export async function walkStream(
+  jsm: JetStreamManager,
+  { stream, filter, first, last, maxMessages, maxBytes }: Walk,
+  visit: (stored: Stored) => Promise<void> | void,
+): Promise<number> {
+  let next = first;
+  let messages = 0;
+  let bytes = 0;
+  async function lane(): Promise<void> {
+    while (next <= last && messages < maxMessages && bytes < maxBytes) {
+      let from = next;
+      const until = Math.min(last, from + STRETCH - 1);
+      next = until + 1;
+      while (from <= until) {
+        const stored = await nextMatching(jsm, stream, { from, filter });
+        const found = stored?.seq ?? last + 1;
+        // What was skipped holds none, also where it reaches into the stretches behind.
+        if (found > until) next = Math.max(next, found);
+        if (stored === null || found > until) break;
+        messages++;
+        bytes += stored.data.length;
+        await visit(stored);
+        from = found + 1;
+      }
+    }
+  }
+  const ended = await Promise.allSettled(Array.from({ length: LANES }, lane));
+  const refused = ended.find((one) => one.status === "rejected");
+  if (refused !== undefined) throw refused.reason;
+  return next - 1;
+}
