@@ -188,7 +188,7 @@ test("schedules are listed with their next times, changed, reset, paused and res
   const stateOf = async (task: string) => (await rows()).find((row) => row.task === task);
   t.like(await stateOf("MyCheckPilotsTask"), { schedule: "every 30s", state: "on", leader: null });
   const shown = (await cli.run("schedule", "list", "--vo", "sched", "--task", "MyCheckPilotsTask")).output;
-  t.regex(shown, /every 30s +on, no leader +never +idle *\n/);
+  t.regex(shown, /every 30s +on, no leader +never +idle +-\n/);
   t.regex(shown, /^No running scheduler leads MyCheckPilotsTask: nothing fires; start apps\/scheduler$/m);
   const [first = "", second = ""] = (await stateOf("MyCheckPilotsTask"))?.next ?? [];
   t.is(Date.parse(second) - Date.parse(first), 30_000);
@@ -249,11 +249,10 @@ test("dead letters are listed, shown with their payload, and requeued by their s
   const shown = await cli.run("dead", "show", String(last?.sequence));
   t.false(shown.output.includes(red));
   t.like(await cli.json("dead", "show", String(last?.sequence)), { body: red, taskId: "dead-escape" });
-  t.deepEqual(await cli.json("dead", "requeue", String(first?.sequence)), {
-    matching: 1,
-    requeued: ["dead-1 <b>"],
-    refused: [],
-  });
+  const some = await cli.run("dead", "requeue", "99999", String(first?.sequence), "--json");
+  t.is(some.code, 1);
+  t.deepEqual(JSON.parse(some.output), { matching: 2, requeued: ["dead-1 <b>"], refused: [], missing: [99_999] });
+  t.is(some.errors, "There is no dead letter 99999; see `muster dead list`\n");
   t.is((await cli.run("dead", "requeue", ...filter, "--dry-run")).output, "would requeue 3 dead letters\n");
   t.is((await cli.run("dead", "requeue", ...filter)).output, "requeued 3 of 3 dead letters\n");
   t.like(await cli.json("dead", "list", ...filter), { total: 0, letters: [] });

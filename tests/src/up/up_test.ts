@@ -93,6 +93,7 @@ test.serial(
     const winner = loser === first ? second : first;
     t.is(code, 1);
     t.regex(loser.errors(), new RegExp(`process ${winner.child.pid} runs there since \\d{4}-`));
+    t.deepEqual(loser.lines, [], "what failed has nothing on standard output");
     await winner.line("all is ready");
   },
 );

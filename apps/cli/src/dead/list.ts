@@ -71,8 +71,8 @@ export function listDeadCommand(): Command {
     .description("dead letters, oldest first")
     .option("--task <task>", "only this task's")
     .option("--vo <vo>", "only this VO's")
-    .option("--after <sequence>", "only those behind this one", parseSequence)
-    .option("--limit <number>", "so many at most", parseLimit, 50)
+    .option("--after <sequence>", "only those behind this one: the next page", parseSequence)
+    .option("--limit <number>", "at most this many", parseLimit, 50)
     .option("--json", "print JSON")
     .addHelpText("after", EXAMPLES)
     .action(async ({ task, vo, after = 0, limit, ...options }: ListOptions) => {

@@ -4,13 +4,15 @@ import {
   countDeadLetters,
   type DeadFilter,
   findDeadLetter,
+  InvalidNameError,
   requeueDeadLetter,
   type Requeued,
   requeueDeadLetters,
+  UnknownDeadLetterError,
 } from "@muster/tasks";
 import { Command } from "commander";
 import { count, type OutputOptions, print } from "../print/output.ts";
-import { FailedError, UsageError } from "../run/failure.ts";
+import { complain, FailedError, UsageError } from "../run/failure.ts";
 import { withBroker } from "../run/servers.ts";
 import { parseSequence } from "./letter.ts";
 
@@ -26,14 +28,39 @@ interface RequeueOptions extends OutputOptions, Pick<DeadFilter, "task" | "vo"> 
   readonly dryRun?: boolean;
 }
 
-async function requeueEach(broker: Broker, sequences: readonly number[]): Promise<Requeued> {
+interface Answer extends Requeued {
+  /** How many were meant. */
+  readonly matching: number;
+  /** Sequences under which no dead letter lies. */
+  readonly missing: readonly number[];
+}
+
+/** Requeues those that are there, each once: one that is missing keeps none of the others. */
+async function requeueEach(broker: Broker, sequences: readonly number[], dryRun: boolean): Promise<Answer> {
+  const wanted = [...new Set(sequences)];
   const requeued: string[] = [];
-  for (const sequence of sequences) {
-    const letter = await findDeadLetter(broker, sequence);
-    await requeueDeadLetter(broker, letter);
-    requeued.push(letter.taskId);
+  const refused: { taskId: string; reason: string }[] = [];
+  const missing: number[] = [];
+  for (const sequence of wanted) {
+    let taskId = "";
+    try {
+      const letter = await findDeadLetter(broker, sequence);
+      taskId = letter.taskId;
+      if (!dryRun) await requeueDeadLetter(broker, letter);
+      requeued.push(taskId);
+    } catch (error) {
+      if (error instanceof UnknownDeadLetterError) missing.push(sequence);
+      else if (error instanceof InvalidNameError) refused.push({ taskId, reason: error.message });
+      else throw error;
+    }
   }
-  return { requeued, refused: [] };
+  return { matching: wanted.length, requeued, refused, missing };
+}
+
+async function requeueMatching(broker: Broker, filter: DeadFilter, dryRun: boolean): Promise<Answer> {
+  const matching = await countDeadLetters(broker, filter);
+  const none: Requeued = { requeued: [], refused: [] };
+  return { matching, missing: [], ...(dryRun ? none : await requeueDeadLetters(broker, filter, matching)) };
 }
 
 function checkTarget(sequences: readonly number[], { task, vo, all }: RequeueOptions): void {
@@ -43,31 +70,35 @@ function checkTarget(sequences: readonly number[], { task, vo, all }: RequeueOpt
   throw new UsageError("Name dead letters by their sequences, or by --task and --vo, or say --all: one of the three");
 }
 
+function tell({ matching, requeued, refused }: Answer): string {
+  const stayed = refused.map(({ taskId, reason }) => `stays dead: ${escapeControls(`${taskId}: ${reason}`)}`);
+  const done =
+    matching === 0
+      ? "no dead letter matches; nothing was requeued"
+      : `requeued ${requeued.length.toLocaleString("en")} of ${count(matching, "dead letter")}`;
+  return [...stayed, done].join("\n");
+}
+
 async function requeue(sequences: readonly number[], options: RequeueOptions): Promise<void> {
   checkTarget(sequences, options);
-  const filter = { task: options.task, vo: options.vo };
-  const { meant, answer } = await withBroker(async (broker) => {
-    const number = sequences.length > 0 ? sequences.length : await countDeadLetters(broker, filter);
-    if (options.dryRun === true) return { meant: number, answer: undefined };
-    const done = sequences.length > 0 ? requeueEach(broker, sequences) : requeueDeadLetters(broker, filter, number);
-    return { meant: number, answer: await done };
-  });
-  if (answer === undefined) {
-    print({ matching: meant }, options, () => `would requeue ${count(meant, "dead letter")}`);
-    return;
-  }
-  const { requeued, refused } = answer;
-  print({ matching: meant, requeued, refused }, options, () => {
-    const stayed = refused.map(({ taskId, reason }) => `stays dead: ${escapeControls(`${taskId}: ${reason}`)}`);
-    return [...stayed, `requeued ${requeued.length.toLocaleString("en")} of ${count(meant, "dead letter")}`].join("\n");
-  });
-  if (refused.length > 0) throw new FailedError(`${count(refused.length, "dead letter")} cannot be requeued`);
+  const { task, vo, dryRun = false } = options;
+  const answer = await withBroker((broker) =>
+    sequences.length > 0 ? requeueEach(broker, sequences, dryRun) : requeueMatching(broker, { task, vo }, dryRun),
+  );
+  const { matching, requeued, refused, missing } = answer;
+  if (dryRun) {
+    const found = matching - missing.length;
+    print({ matching: found, missing }, options, () => `would requeue ${count(found, "dead letter")}`);
+  } else print({ matching, requeued, refused, missing }, options, () => tell(answer));
+  if (missing.length > 0) complain(`There is no dead letter ${missing.join(", ")}; see \`muster dead list\``);
+  const left = refused.length + missing.length;
+  if (left > 0) throw new FailedError(`${count(left, "dead letter")} cannot be requeued`);
 }
 
 /** `muster dead requeue`. */
 export function requeueDeadCommand(): Command {
   return new Command("requeue")
-    .description("put dead letters back under their own ids, as a new attempt; may be cut off and done again")
+    .description("put dead letters back under their own ids, as a new attempt; safe to repeat")
     .argument("[sequences...]", "as `muster dead list` shows them", (text: string, before: readonly number[] = []) => [
       ...before,
       parseSequence(text),

@@ -50,7 +50,7 @@ export function listSchedulesCommand(): Command {
     .description("all schedules in force, and the times at which they will fire (UTC)")
     .option("--task <task>", "only this task's")
     .option("--vo <vo>", "only this VO's; _ for tasks that are not per VO", parseVoOrNone)
-    .option("--times <number>", "so many coming times of each", parseTimes, 1)
+    .option("--times <number>", "this many coming times of each", parseTimes, 1)
     .option("--json", "print JSON")
     .action(async (options: ListOptions) => {
       if (options.task !== undefined) taskNamed(options.task);

@@ -17,7 +17,7 @@ NATS_URL, NATS_CONTEXT or DATABASE_URL in the environment are used in place of a
 export function upCommand(): Command {
   return new Command("up")
     .description("run NATS, PostgreSQL, the scheduler and the workers on this machine, and show what they do")
-    .option("--for <seconds>", "stop by itself so long after all is ready", parseSeconds)
+    .option("--for <seconds>", "stop by itself this long after all is ready", parseSeconds)
     .addOption(
       new Option("--data-dir <folder>", "where streams, database and logs are kept")
         .default(DATA_DIR)

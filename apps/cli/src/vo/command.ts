@@ -1,8 +1,15 @@
 import { listActivePilots } from "@muster/logic";
-import { changeConfiguration, type Configuration, readConfiguration, withoutVo, withVo } from "@muster/tasks";
+import {
+  activeVos,
+  changeConfiguration,
+  type Configuration,
+  readConfiguration,
+  withoutVo,
+  withVo,
+} from "@muster/tasks";
 import { Command, InvalidArgumentError } from "commander";
 import { count, type OutputOptions, print, tableText } from "../print/output.ts";
-import { describeFailure } from "../run/failure.ts";
+import { complain, describeFailure } from "../run/failure.ts";
 import { checkRemovable } from "../run/names.ts";
 import { withBroker, withDatabase } from "../run/servers.ts";
 import { parseVo } from "../run/values.ts";
@@ -89,7 +96,13 @@ export function voCommand(): Command {
         .option("--json", "print JSON")
         .action(async (vo: string, options: OutputOptions & { readonly weight?: number }) => {
           const change = (now: Configuration) => withVo(now, vo, options.weight);
-          printVos(await withBroker((broker) => changeConfiguration(broker, change)), options);
+          const configuration = await withBroker((broker) => changeConfiguration(broker, change));
+          printVos(configuration, options);
+          const twins = activeVos(configuration).filter(
+            (each) => each.toLowerCase() === vo.toLowerCase() && each !== vo,
+          );
+          if (twins.length > 0)
+            complain(`VO ${vo} is another one than ${twins.join(", ")}: names of VOs are told apart by case`);
         }),
     )
     .addCommand(

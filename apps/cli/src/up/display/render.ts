@@ -1,3 +1,4 @@
+import type { PilotShare } from "@muster/logic";
 import { escapeControls } from "@muster/service";
 import type { Happening, ReadyFacts } from "./display.ts";
 import type { Snapshot } from "../figures/snapshot.ts";
@@ -73,12 +74,12 @@ function voRows({ shares }: Snapshot): string[][] {
 /** What may stand in a command that is copied into a shell. */
 const PLAIN_WORD = /^[A-Za-z0-9._:/@-]+$/;
 
-/** A VO and a CE that a task can be tried with: of those that there are, or of the demo. */
-function exampleOf(snapshot: Snapshot | undefined): { readonly vo: string; readonly ceName: string } {
-  const ce = snapshot?.ces.find(({ name, enabled, vos }) => enabled && vos?.length !== 0 && PLAIN_WORD.test(name));
-  const own = snapshot?.shares.find(({ ceName }) => ceName === ce?.name);
-  const vo = ce?.vos?.[0] ?? own?.vo ?? "lhcb";
-  return { vo: PLAIN_WORD.test(vo) ? vo : "lhcb", ceName: ce?.name ?? "ce01.example.org" };
+/** A VO and a CE that a task can be tried with: a pair that has had pilots, or one of the demo. */
+function exampleOf({ ces, shares }: Pick<Snapshot, "ces" | "shares">): Pick<PilotShare, "ceName" | "vo"> {
+  const isOpen = ({ ceName, vo }: PilotShare) =>
+    ces.some(({ name, enabled, vos }) => name === ceName && enabled && (vos === null || vos.includes(vo)));
+  const tried = shares.find((share) => PLAIN_WORD.test(share.ceName) && PLAIN_WORD.test(share.vo) && isOpen(share));
+  return tried ?? { vo: "lhcb", ceName: "ce01.example.org" };
 }
 
 function counts({ summary: { tasks }, deadLetters }: Snapshot): string[] {
@@ -90,7 +91,7 @@ function head({ facts, now, snapshot, columns }: Frame): string[] {
   const { readyAt, endsAt, natsUrl, databaseUrl, dataDir } = facts;
   const left = endsAt === undefined ? "Ctrl-C stops" : `stops in ${renderDuration(endsAt.getTime() - now.getTime())}`;
   const state = ["Muster", `up ${renderDuration(now.getTime() - readyAt.getTime())}`, left];
-  const { vo, ceName } = exampleOf(snapshot);
+  const { vo, ceName } = exampleOf(snapshot ?? { ces: [], shares: [] });
   const words = ["Try:", "nats", "pub", "-s", natsUrl, `tasks.MyPilotTask.${vo}`, `'{"ceName":"${ceName}"}'`];
   return [
     ...wrapFacts([...state, ...(snapshot === undefined ? [] : counts(snapshot))], columns),

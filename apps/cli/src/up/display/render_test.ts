@@ -93,10 +93,14 @@ test("the command to try names a CE and a VO that there are, and can be copied w
 });
 
 test("what a shell would act on is not put into the command to try", (t) => {
-  const evil = { ...ce, name: "x'; rm -rf ~; '", vos: ["lhcb"] };
-  t.false(
-    frame({ snapshot: { ...snapshot, ces: [evil] } }).some((line) => line.startsWith("Try") && line.includes("rm")),
-  );
+  const name = "x'; rm -rf ~; '";
+  const evil = { ...snapshot, ces: [{ ...ce, name }], shares: [{ ...share, ceName: name, vo: "lhcb" }] };
+  t.false(frame({ snapshot: evil, columns: 200 }).some((line) => line.startsWith("Try") && line.includes("rm")));
+});
+
+test("the command to try names no VO that its CE lets nobody of in", (t) => {
+  const ces = snapshot.ces.map((each) => ({ ...each, vos: ["lhcb"] }));
+  t.true(frame({ snapshot: { ...snapshot, ces }, columns: 200 }).some((line) => line.includes("MyPilotTask.lhcb ")));
 });
 
 test("a bar shows the share of taken slots, also beyond the capacity", (t) => {
