@@ -36,6 +36,7 @@ test("the pilot task holds exactly one mutex, of its type and its CE: different 
   const locksOf = (ceName: string, vo: string) => MyPilotTask.locks({ ceName }, vo);
   t.deepEqual(locksOf("ce01.example.org", "lhcb"), [{ kind: "mutex", key: "my_pilot.ce01.example.org" }]);
   t.deepEqual(locksOf("ce01.example.org", "atlas"), locksOf("ce01.example.org", "lhcb"));
+  t.deepEqual(locksOf("CE01.Example.ORG", "lhcb"), locksOf("ce01.example.org", "lhcb"), "one host");
   t.notDeepEqual(locksOf("ce02.example.org", "lhcb"), locksOf("ce01.example.org", "lhcb"));
   t.is(myPilotLock.mutex("ce01.cern.ch:9619/condor").key, "my_pilot.ce01.cern.ch=3A9619/condor");
 });

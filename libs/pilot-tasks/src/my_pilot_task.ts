@@ -12,6 +12,7 @@ export const MyPilotTask = defineTask({
   priority: "normal",
   size: "small",
   retry: noRetry({ then: "drop" }),
-  locks: ({ ceName }) => [myPilotLock.mutex(ceName)],
+  // One lock for one CE, also for a payload that no schema has brought to lower case.
+  locks: ({ ceName }) => [myPilotLock.mutex(ceName.toLowerCase())],
   execute: ({ deps, payload, vo, taskId }) => deps.submitPilot({ ...payload, vo, taskId }),
 });

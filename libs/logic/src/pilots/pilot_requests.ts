@@ -1,4 +1,5 @@
 import { sql } from "kysely";
+import { asStored } from "../ces/names.ts";
 import type { Transaction } from "../database/transaction.ts";
 
 /** A pilot that a spawned task is to submit. */
@@ -24,7 +25,7 @@ export async function requestPilots(transaction: Transaction, requests: readonly
     insert into pilot_request (task_id, ce_name, vo)
     select * from unnest(
       ${requests.map(({ taskId }) => taskId)}::text[],
-      ${requests.map(({ ceName }) => ceName)}::text[],
+      ${requests.map(({ ceName }) => asStored(ceName))}::text[],
       ${requests.map(({ vo }) => vo)}::text[])
     on conflict (task_id) do nothing`.execute(transaction.getKysely());
 }

@@ -1,4 +1,5 @@
 import { sql } from "kysely";
+import { asStored } from "../ces/names.ts";
 import type { Transaction } from "../database/transaction.ts";
 import type { Random } from "./random.ts";
 
@@ -79,10 +80,9 @@ async function lockCe(transaction: Transaction, ceName: string): Promise<LockedC
  * The transaction must be fenced by the lock of this CE. Throws {@linkcode CeClosedError} and {@linkcode
  * PilotSubmissionError}.
  */
-export async function submitPilot(
-  transaction: Transaction,
-  { ceName, vo, taskId, random }: PilotOrder,
-): Promise<Submission> {
+export async function submitPilot(transaction: Transaction, order: PilotOrder): Promise<Submission> {
+  const { vo, taskId, random } = order;
+  const ceName = asStored(order.ceName);
   const ce = await lockCe(transaction, ceName);
   if (ce === undefined) throw new CeClosedError(ceName, vo, "unknown");
   if (!ce.enabled) throw new CeClosedError(ceName, vo, "disabled");

@@ -19,7 +19,7 @@ async function openWithCe(ce: { capacity?: number; successRate?: number; vos?: s
 
 function submit(
   database: Database,
-  order: { taskId: string; vo?: string; random?: () => number },
+  order: { taskId: string; ceName?: string; vo?: string; random?: () => number },
 ): Promise<Submission> {
   return database.transaction((transaction) =>
     submitPilot(transaction, { ceName, vo: "lhcb", random: Math.random, ...order }),
@@ -83,6 +83,15 @@ test("a CE without room answers full, and a pilot of any VO that ends makes room
   t.like(await submit(database, { taskId: "t3" }), { kind: "full" });
   await runSql(database, "update pilot set status = 'DONE' where task_id = 't1'");
   t.like(await submit(database, { taskId: "t3" }), { kind: "submitted" });
+});
+
+test("pilots that are submitted to one CE in any case take the slots of that one", async (t) => {
+  await using database = await openWithCe();
+  for (const [index, name] of [ceName, ceName.toUpperCase()].entries()) {
+    t.like(await submit(database, { taskId: `t${index}`, ceName: name }), { kind: "submitted" });
+  }
+  t.like(await submit(database, { taskId: "t3", ceName: "Ce01.cern.ch:9619/condor" }), { kind: "full", active: 2 });
+  t.deepEqual(await runSql(database, "select distinct ce_name from pilot"), [{ ce_name: ceName }]);
 });
 
 test("a capacity lowered below the active pilots stops new ones, and is no breach", async (t) => {

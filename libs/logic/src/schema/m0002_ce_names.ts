@@ -1,7 +1,8 @@
 import { Migration } from "@mikro-orm/migrations";
 import * as z from "zod";
 
-const Hosts = z.array(z.object({ names: z.array(z.string()) }));
+const Hosts = z.array(z.object({ names: z.array(z.string()), capacities: z.array(z.number()) }));
+type Host = z.infer<typeof Hosts>[number];
 const Kept = z.tuple([z.object({ keep: z.string() })]);
 
 /** A name as a shell takes it. */
@@ -14,15 +15,16 @@ export class CeNamesCollideError extends Error {
   override readonly name = "CeNamesCollideError";
   /** The names of each host. */
   readonly hosts: readonly (readonly string[])[];
-  constructor(hosts: readonly (readonly string[])[]) {
-    const list = hosts.map((names) => names.map((name) => JSON.stringify(name)).join(" and ")).join("; ");
-    const keep = hosts.map(([name = ""]) => `--keep-ce ${asWord(name)}`).join(" ");
+  constructor(hosts: readonly Host[]) {
+    const describe = ({ names, capacities }: Host) =>
+      names.map((name, index) => `${JSON.stringify(name)} (capacity ${capacities[index]})`).join(" and ");
+    const keep = hosts.map(({ names: [name = ""] }) => `--keep-ce ${asWord(name)}`).join(" ");
     super(
-      `Cannot bring the schema up to date: CEs ${list} differ by case only, so they are one host; nothing was changed; ` +
+      `Cannot bring the schema up to date: CEs ${hosts.map(describe).join("; ")} differ by case only, so they are one host; nothing was changed; ` +
         `say which one stays, as in \`muster migrate ${keep}\` or \`muster up ${keep}\`: ` +
         "the others are removed, and their pilots count for the one that stays",
     );
-    this.hosts = hosts;
+    this.hosts = hosts.map(({ names }) => names);
   }
 }
 
@@ -52,7 +54,7 @@ export class LowerCeNames extends Migration {
 
   async #removeDoubles(): Promise<void> {
     const found = await this.execute(`
-      select array_agg(name order by name) as names from compute_element
+      select array_agg(name order by name) as names, array_agg(capacity order by name) as capacities from compute_element
       group by lower(name collate "C") having count(*) > 1 order by min(name)`);
     const hosts = Hosts.parse(found);
     if (hosts.length === 0) return;
@@ -60,7 +62,7 @@ export class LowerCeNames extends Migration {
     const [{ keep: json }] = Kept.parse(await this.execute(setting));
     const keep: readonly string[] = JSON.parse(json);
     const open = hosts.filter(({ names }) => names.filter((name) => keep.includes(name)).length !== 1);
-    if (open.length > 0) throw new CeNamesCollideError(open.map(({ names }) => names));
+    if (open.length > 0) throw new CeNamesCollideError(open);
     for (const name of hosts.flatMap(({ names }) => names)) {
       if (!keep.includes(name)) await this.execute("delete from compute_element where name = ?", [name]);
     }

@@ -94,7 +94,7 @@ test("CEs whose names differ by case only are not merged until their operator sa
   t.deepEqual(error?.hosts, [["CE01.Example.ORG", "ce01.example.org"]]);
   t.regex(
     error?.message ?? "",
-    /"CE01.Example.ORG" and "ce01.example.org".*`muster migrate --keep-ce CE01.Example.ORG`/,
+    /"CE01.Example.ORG" \(capacity 1\) and "ce01.example.org" \(capacity 2\) .*`muster migrate --keep-ce CE01.Example.ORG`/,
   );
   t.is((await database.transaction(listCes)).length, 3, "nothing was changed");
   await t.throwsAsync(migrate(url, { keepCes: ["CE01.Example.ORG", "ce01.example.org"] }), {
