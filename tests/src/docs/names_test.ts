@@ -35,6 +35,8 @@ const EVERYBODYS = new Set(["PATH", "HOME", "XDG_CACHE_HOME"]);
 function readVariables(): Set<string> {
   const names = products.flatMap(({ text }) => [
     ...matches(text, /process\.env(?:\.|\[")([A-Z_]+)/g),
+    // As commander takes an option's value.
+    ...matches(text, /\.env\("([A-Z_]+)"\)/g),
     ...matches(text, /\{([^{}]*)\}\s*=\s*process\.env\b/g).flatMap((list) =>
       list.split(",").map((name) => name.trim()),
     ),

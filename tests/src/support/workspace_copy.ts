@@ -1,4 +1,4 @@
-import { cp, glob, mkdir, mkdtemp, readdir, realpath, rm, symlink } from "node:fs/promises";
+import { cp, glob, mkdir, mkdtemp, readdir, realpath, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, relative } from "node:path";
 import { ROOT } from "../docs/markdown.ts";
@@ -19,13 +19,27 @@ async function link(from: string, to: string, root: string): Promise<void> {
   await symlink(isOurs ? join(root, inside) : target, to);
 }
 
+/**
+ * Makes scripts that run the workspace's programs. A link to the folder would not do: whoever installs in the copy, as pnpm may by itself,
+ * would write over the workspace's own.
+ */
+async function wrapPrograms(from: string, to: string): Promise<void> {
+  await mkdir(to, { recursive: true });
+  for (const entry of await readdir(from, { withFileTypes: true })) {
+    const program = join(from, entry.name);
+    if (entry.isSymbolicLink()) await symlink(await realpath(program), join(to, entry.name));
+    else await writeFile(join(to, entry.name), `#!/bin/sh\nexec ${JSON.stringify(program)} "$@"\n`, { mode: 0o755 });
+  }
+}
+
 /** Makes a `node_modules` like the workspace's own, without installing anything. */
 async function linkPackages(folder: string, root: string): Promise<void> {
   const copy = join(root, relative(ROOT, folder));
   await mkdir(copy, { recursive: true });
   for (const name of await readdir(folder)) {
     if (name.startsWith("@")) await linkPackages(join(folder, name), root);
-    else if (name === ".bin" || !name.startsWith(".")) await link(join(folder, name), join(copy, name), root);
+    else if (name === ".bin") await wrapPrograms(join(folder, name), join(copy, name));
+    else if (!name.startsWith(".")) await link(join(folder, name), join(copy, name), root);
   }
 }
 

@@ -13,6 +13,15 @@ Examples:
 
 NATS_URL, NATS_CONTEXT or DATABASE_URL in the environment are used in place of a server of its own.`;
 
+/** A variable that is set to nothing counts as unset. */
+function orDefault(parse: (text: string) => number, usual: number): (text: string) => number {
+  return (text) => (text === "" ? usual : parse(text));
+}
+
+function portOption(flags: string, description: string, usual: number): Option {
+  return new Option(flags, description).default(usual).argParser(orDefault(parsePort, usual));
+}
+
 /** `muster up`: everything on this machine. */
 export function upCommand(): Command {
   return new Command("up")
@@ -23,9 +32,13 @@ export function upCommand(): Command {
         .default(DATA_DIR)
         .env("MUSTER_DATA_DIR"),
     )
-    .option("--nats-port <port>", "port of the nats-server", parsePort, 4222)
-    .option("--postgres-port <port>", "port of PostgreSQL", parsePort, 54329)
-    .option("--http-port <port>", "port of the first app's health and metrics; the others follow", parseFirstPort, 7460)
+    .addOption(portOption("--nats-port <port>", "port of the nats-server", 4222).env("MUSTER_NATS_PORT"))
+    .addOption(portOption("--postgres-port <port>", "port of PostgreSQL", 54329).env("MUSTER_POSTGRES_PORT"))
+    .addOption(
+      portOption("--http-port <port>", "port of the first app's health and metrics; the others follow", 7460)
+        .argParser(orDefault(parseFirstPort, 7460))
+        .env("MUSTER_HTTP_PORT"),
+    )
     .option("--keep-ce <name>", KEEP_CE_HELP, collect)
     .addHelpText("after", EXAMPLES)
     .action(async (options: UpOptions) => {

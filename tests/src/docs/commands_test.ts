@@ -1,0 +1,199 @@
+import { provisionNatsCli } from "@muster/local";
+import { connectNats } from "@muster/tasks";
+import { jetstreamManager } from "@nats-io/jetstream";
+import test from "ava";
+import { appendFile, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { copyWorkspace } from "../support/workspace_copy.ts";
+import { until } from "../support/until.ts";
+import { processesOf, untilNoneLeft } from "../up/up_process.ts";
+import { openCleanMachine, type Running, TURBO_CACHE } from "./clean_machine.ts";
+import { commandsOf, type DocumentedCommand, problemOfInline } from "./commands.ts";
+import { parsePage, readPages, ROOT } from "./markdown.ts";
+
+const pages = await readPages();
+const commands = commandsOf(pages);
+
+const opened = new AsyncDisposableStack();
+const copy = opened.use(await copyWorkspace());
+const mark = await mkdtemp(join(tmpdir(), "muster-mark-"));
+opened.defer(() => rm(mark, { recursive: true, force: true }));
+const nats = await provisionNatsCli(() => {});
+const machine = opened.use(
+  await openCleanMachine(
+    {
+      MUSTER_NATS_PORT: "0",
+      MUSTER_POSTGRES_PORT: "0",
+      MUSTER_HTTP_PORT: "0",
+      TURBO_CACHE_DIR: TURBO_CACHE,
+      TURBO_TELEMETRY_DISABLED: "1",
+      // The copy's packages are links to the workspace's, which pnpm would take for none and replace.
+      pnpm_config_verify_deps_before_run: "false",
+      // All that a command starts inherits it, by which the test finds what was left behind.
+      MUSTER_TEST_MARK: mark,
+    },
+    nats.path === undefined ? {} : { nats: nats.path },
+  ),
+);
+
+/** What runs until it is stopped, and what it says once it does its work. */
+const UNTIL_STOPPED: readonly (readonly [RegExp, string])[] = [
+  [/^npm start\b/, "all is ready"],
+  [/^nats sub /, "Subscribing on"],
+  [/\/dist\/main\.js$/, "ready for tasks"],
+];
+
+let started: Running | undefined;
+
+/** `npm start` as the pages have it, in the copy. */
+async function startMuster(): Promise<void> {
+  started = machine.start("exec npm start", copy.root);
+  await started.line("all is ready");
+}
+
+async function stopMuster(): Promise<string[]> {
+  if (started !== undefined) {
+    process.kill(started.pid, "SIGINT");
+    await started.ended;
+    started = undefined;
+  }
+  return await untilNoneLeft(mark, 10_000);
+}
+
+async function natsUrl(): Promise<string> {
+  return JSON.parse(await readFile(join(copy.root, ".muster", "running.json"), "utf8")).natsUrl;
+}
+
+/** Gives a command as it is written. Returns what is wrong with how it went, or undefined. */
+async function give({ text }: DocumentedCommand): Promise<string | undefined> {
+  if (text.startsWith("npm start")) return undefined; // it runs all the while
+  const isNats = text.startsWith("nats ");
+  if (isNats && nats.path === undefined) return undefined; // the gate tells so
+  const setting = isNats ? `NATS_URL=${await natsUrl()} ` : "";
+  const ready = UNTIL_STOPPED.find(([pattern]) => pattern.test(text))?.[1];
+  const running = machine.start(ready === undefined ? setting + text : `${setting}exec ${text}`, copy.root);
+  if (ready !== undefined) {
+    await running.line(ready);
+    process.kill(running.pid, isNats ? "SIGINT" : "SIGTERM");
+  }
+  const { code, signal, said } = await running.ended;
+  // The nats command does nothing about Ctrl-C but end by it.
+  if (code === 0 || (isNats && ready !== undefined)) return undefined;
+  return `it ended with ${signal ?? code} and said:\n${said}`;
+}
+
+/** Makes two dead letters, which the page of dead letters takes for granted. */
+async function makeDeadLetters(): Promise<void> {
+  const nc = await connectNats({ url: await natsUrl(), name: "commands test" });
+  const streams = (await jetstreamManager(nc)).streams;
+  const bad = "tasks.MyPilotTask.lhcb";
+  for (const body of ["bad", "worse"]) nc.publish(bad, body);
+  await until(async () => ((await streams.info("DEAD")).state.messages >= 2 ? true : undefined), "two dead letters");
+  await nc.close();
+}
+
+/** Does what the tutorial tells to write, and starts Muster again, as it says. */
+async function doTutorial(): Promise<void> {
+  const { blocks } = parsePage("", await readFile(join(ROOT, "docs/tutorial/README.md"), "utf8"));
+  for (const { info, text } of blocks) {
+    const [, verb, file] = /^(file|append)=(\S+)$/.exec(info) ?? [];
+    if (file === undefined) continue;
+    if (verb === "append") await appendFile(join(copy.root, file), text);
+    else await writeFile(join(copy.root, file), text);
+  }
+  await stopMuster();
+  await startMuster();
+}
+
+const BEFORE: Readonly<Record<string, () => Promise<void>>> = {
+  "docs/how-to/dead-letters.md": makeDeadLetters,
+  "docs/tutorial/README.md": doTutorial,
+};
+
+test.before(async () => {
+  const { noteInstalled } = await import(pathToFileURL(join(copy.root, "infra", "boot", "install.mjs")).href);
+  noteInstalled(copy.root);
+  await startMuster();
+});
+test.after.always(async () => {
+  const left = await stopMuster();
+  for (const line of left) process.kill(Number.parseInt(line, 10), "SIGKILL");
+  await opened.disposeAsync();
+});
+
+for (const page of new Set(commands.map((command) => command.page))) {
+  const ofPage = commands.filter((command) => command.page === page && command.notRun === undefined);
+  if (ofPage.length === 0) continue;
+  test.serial(`the commands of ${page} work as written where git, Node.js and npm are all that there is`, async (t) => {
+    await BEFORE[page]?.();
+    for (const command of ofPage) {
+      const problem = await give(command);
+      t.is(problem, undefined, `${page}:${command.line} ${command.text}: ${problem}`);
+    }
+  });
+}
+
+test.serial(
+  "SIGTERM to what the documented production command starts drains the app, and leaves no process behind",
+  async (t) => {
+    const [production = ""] = commands.map(({ text }) => text).filter((text) => text.includes("/dist/main.js"));
+    const app = machine.start(`exec ${production}`, copy.root);
+    await app.line("ready for tasks");
+    const isApp = (line: string) => line.includes("dist/main.js");
+    t.is((await processesOf(mark)).filter(isApp).length, 1);
+    process.kill(app.pid, "SIGTERM");
+    const { code, said } = await app.ended;
+    t.is(code, 0, said);
+    t.true(said.includes('"msg":"stopped"'), said);
+    t.deepEqual((await processesOf(mark)).filter(isApp), []);
+  },
+);
+
+test.serial("Ctrl-C ends npm start and all that it has started", async (t) => {
+  t.deepEqual(await stopMuster(), []);
+});
+
+test("a command that is not run says why, and one that needs more than git, Node.js and npm says what", (t) => {
+  for (const { page, line, text, notRun, needs } of commands) {
+    if (text.startsWith("nats ")) t.is(needs, "nats", `${page}:${line} is to be marked with="nats"`);
+    if (notRun !== undefined) t.true(notRun.length > 10, `${page}:${line} gives no reason: ${notRun}`);
+  }
+  t.log(
+    commands
+      .flatMap(({ page, line, text, notRun }) => (notRun === undefined ? [] : [`${page}:${line} ${text}: ${notRun}`]))
+      .join("\n"),
+  );
+});
+
+test("a command in the running text is one that there is", async (t) => {
+  const { scripts } = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8"));
+  const reference = await readFile(join(ROOT, "docs/reference/command-line.md"), "utf8");
+  const known = {
+    scripts: new Set([...Object.keys(scripts), "exec"]),
+    programs: new Set([...(await readdir(join(ROOT, "node_modules", ".bin"))), "git", "nats"]),
+    muster: [...reference.matchAll(/^\| `(muster [a-z]+(?: [a-z]+)?)/gm)].map(([, name = ""]) => name),
+  };
+  t.true(known.muster.length > 20);
+  for (const { path, codeWords } of pages) {
+    for (const { target, line } of codeWords.filter(({ target }) => /^(?:npm|npx|muster) [a-z]/.test(target))) {
+      t.is(problemOfInline(target, known), undefined, `${path}:${line} ${target}`);
+    }
+  }
+});
+
+test("commands are read from a page as its reader gives them", (t) => {
+  const text =
+    '```sh not-run="two: cannot be"\none \\\n  --more # why\n\n# a remark\ntwo # not now\n```\n\n```console with="nats"\n$ nats three\nanswer\n$ four\n```\n';
+  const found = commandsOf([parsePage("docs/how-to/a.md", text), parsePage("docs/models/b.md", text)]);
+  t.deepEqual(
+    found.map(({ line, text: command, notRun, needs }) => [line, command, notRun, needs]),
+    [
+      [2, "one \\\n  --more # why", undefined, undefined],
+      [6, "two # not now", "cannot be", undefined],
+      [10, "nats three", undefined, "nats"],
+      [12, "four", undefined, "nats"],
+    ],
+  );
+});
