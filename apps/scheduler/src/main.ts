@@ -35,6 +35,10 @@ async function schedule(app: App): Promise<void> {
       log.info({ tasks }, "leads these tasks");
     },
   });
+  health.probe("configuration", async () => {
+    const problems = scheduler.problems();
+    if (problems.length > 0) throw new Error(problems.join("; "));
+  });
   health.started();
   log.info({ scheduler: scheduler.name, tasks: pilotTasks.map((task) => task.name) }, "ready to schedule");
   await scheduler.ended;

@@ -47,6 +47,7 @@ export type { UnitOfWork } from "./ledger/unit_of_work.ts";
 export { type Database, type DatabaseOptions, openDatabase } from "./open_database.ts";
 export { type ActivePilots, listActivePilots, writeOffPilots } from "./pilots/active_pilots.ts";
 export { type AvailableCe, getAvailableCes } from "./pilots/available_ces.ts";
+export { listHeardOfVos } from "./pilots/heard_of_vos.ts";
 export {
   dropRequests,
   listOldRequests,

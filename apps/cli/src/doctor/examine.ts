@@ -19,6 +19,7 @@ import { locateDatabase, locateNats } from "../run/servers.ts";
 import { examineGoneVos } from "./gone_vos.ts";
 import { describeUnknown } from "../task/unknown.ts";
 import { bad, type Finding, good, warning } from "./finding.ts";
+import { examineConfiguration } from "./configuration.ts";
 import { examineSchedulers } from "./schedulers.ts";
 import { examineConsumers, examineIncidents, examineSettings } from "./settings.ts";
 
@@ -101,6 +102,7 @@ async function examineNats(): Promise<readonly Finding[]> {
     const broker = await openBroker(nc);
     for (const [about, work] of Object.entries({
       clock: examineClock,
+      configuration: examineConfiguration,
       scheduler: examineSchedulers,
       workers: examineWorkers,
       "dead letters": examineDead,

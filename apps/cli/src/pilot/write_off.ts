@@ -1,9 +1,8 @@
 import { listActivePilots, writeOffPilots } from "@muster/logic";
-import { readConfiguration } from "@muster/tasks";
 import { Command } from "commander";
 import { count, type OutputOptions, print } from "../print/output.ts";
 import { checkGone } from "../run/names.ts";
-import { withBoth } from "../run/servers.ts";
+import { readConfigurationAloud, withBoth } from "../run/servers.ts";
 import { parseVo } from "../run/values.ts";
 
 const EXAMPLES = `
@@ -18,7 +17,7 @@ interface WriteOffOptions extends OutputOptions {
 
 async function writeOff({ vo, dryRun, ...options }: WriteOffOptions): Promise<void> {
   const pilots = await withBoth(async ({ broker, database }) => {
-    checkGone(await readConfiguration(broker), vo);
+    checkGone(await readConfigurationAloud(broker), vo);
     return await database.transaction(async (transaction) => {
       if (dryRun !== true) return await writeOffPilots(transaction, vo);
       return (await listActivePilots(transaction)).find((each) => each.vo === vo)?.active ?? 0;

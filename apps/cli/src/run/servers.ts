@@ -1,6 +1,14 @@
 import { type Database, getHighestFence, openDatabase, requireMigrated } from "@muster/logic";
 import { locateNats as locate, locateServer, readSettings } from "@muster/service";
-import { type Broker, connectNats, type NatsAccess, openBroker, type Observer } from "@muster/tasks";
+import {
+  type Broker,
+  type Configuration,
+  connectNats,
+  findConfiguration,
+  type NatsAccess,
+  type Observer,
+  openBroker,
+} from "@muster/tasks";
 import { complain } from "./failure.ts";
 
 const NAME = "muster";
@@ -41,6 +49,13 @@ export async function withBroker<Answer>(
   } finally {
     await nc.close();
   }
+}
+
+/** The configuration in force. Says on standard error why a newer revision is not, and what to do about it. */
+export async function readConfigurationAloud(broker: Broker): Promise<Configuration> {
+  const { configuration, problem } = await findConfiguration(broker);
+  if (problem !== undefined) complain(problem.text);
+  return configuration;
 }
 
 /** Both at once. */

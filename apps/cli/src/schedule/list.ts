@@ -1,9 +1,9 @@
 import { pilotTasks } from "@muster/pilot-tasks";
-import { measureClock, type PauseNote, readConfiguration, type ScheduleRow, scheduleTable } from "@muster/tasks";
+import { measureClock, type PauseNote, type ScheduleRow, scheduleTable } from "@muster/tasks";
 import { Command, InvalidArgumentError } from "commander";
 import { type OutputOptions, print, tableText } from "../print/output.ts";
 import { taskNamed } from "../run/names.ts";
-import { withBroker } from "../run/servers.ts";
+import { readConfigurationAloud, withBroker } from "../run/servers.ts";
 import { parseVoOrNone } from "../run/values.ts";
 
 interface ListOptions extends OutputOptions {
@@ -55,7 +55,7 @@ export function listSchedulesCommand(): Command {
     .action(async (options: ListOptions) => {
       if (options.task !== undefined) taskNamed(options.task);
       const rows = await withBroker(async (broker) => {
-        const configuration = await readConfiguration(broker);
+        const configuration = await readConfigurationAloud(broker);
         const now = Date.now() - (await measureClock(broker));
         return await scheduleTable(broker, { tasks: pilotTasks, configuration, times: options.times, now });
       });

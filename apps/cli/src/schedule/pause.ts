@@ -1,17 +1,10 @@
 import { pilotTasks } from "@muster/pilot-tasks";
-import {
-  type Broker,
-  pauseSchedule,
-  type PauseTarget,
-  readConfiguration,
-  resumeSchedule,
-  scheduleTable,
-} from "@muster/tasks";
+import { type Broker, pauseSchedule, type PauseTarget, resumeSchedule, scheduleTable } from "@muster/tasks";
 import { Command, InvalidArgumentError } from "commander";
 import { type OutputOptions, print } from "../print/output.ts";
 import { UsageError } from "../run/failure.ts";
 import { checkActive } from "../run/names.ts";
-import { withBroker } from "../run/servers.ts";
+import { readConfigurationAloud, withBroker } from "../run/servers.ts";
 import { parseInstance, parseVo } from "../run/values.ts";
 import { whoRunsThis } from "../run/who.ts";
 import { checkTarget } from "./change.ts";
@@ -39,7 +32,7 @@ function targetOf(task: string, { vo, instance }: PauseOptions): PauseTarget {
 /** Throws where there is no such schedule: its pause would be kept, and hold nothing. */
 async function checkSchedule(broker: Broker, { task, vo, instance = "default" }: PauseTarget): Promise<void> {
   if (vo === undefined) return;
-  const configuration = await readConfiguration(broker);
+  const configuration = await readConfigurationAloud(broker);
   checkActive(configuration, vo);
   const rows = await scheduleTable(broker, { tasks: pilotTasks, configuration });
   const instances = rows.filter((row) => row.task === task && row.vo === vo).map((row) => row.instance);

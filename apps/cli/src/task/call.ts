@@ -1,9 +1,9 @@
 import { pilotDeps, type PilotDeps } from "@muster/pilot-tasks";
-import { callTask, readConfiguration, type TaskOver } from "@muster/tasks";
+import { callTask, type TaskOver } from "@muster/tasks";
 import { Command } from "commander";
 import { count, type OutputOptions, print } from "../print/output.ts";
 import { checkActive, taskNamed } from "../run/names.ts";
-import { withBoth } from "../run/servers.ts";
+import { readConfigurationAloud, withBoth } from "../run/servers.ts";
 import { parseVoOrNone } from "../run/values.ts";
 import { checkCommand, readPayload } from "./payload.ts";
 
@@ -24,7 +24,7 @@ async function call(name: string, argument: string | undefined, options: CallTas
   const interrupt = () => interrupted.abort(new Error("The call was interrupted; what it had begun is rolled back"));
   process.once("SIGINT", interrupt).once("SIGTERM", interrupt);
   const called = await withBoth(async ({ broker, database, nats, highestFence }) => {
-    checkActive(await readConfiguration(broker), options.vo);
+    checkActive(await readConfigurationAloud(broker), options.vo);
     return await callTask({
       ...{ broker, nats, highestFence, task, payload, vo: options.vo },
       ledger: database.unitOfWork,

@@ -9,7 +9,6 @@ import {
   type OutcomeRow,
   type PublishableTask,
   type Published,
-  readConfiguration,
 } from "@muster/tasks";
 import { Command, InvalidArgumentError } from "commander";
 import * as z from "zod";
@@ -17,7 +16,7 @@ import { type OutputOptions, print } from "../print/output.ts";
 import { parseLength } from "../print/time.ts";
 import { UsageError } from "../run/failure.ts";
 import { checkActive, findTask, taskNamed } from "../run/names.ts";
-import { withBroker, withDatabase } from "../run/servers.ts";
+import { readConfigurationAloud, withBroker, withDatabase } from "../run/servers.ts";
 import { parseTaskId, parseTaskName, parseVoOrNone } from "../run/values.ts";
 import { checkCommand, readPayload, refusingPayloads } from "./payload.ts";
 
@@ -104,7 +103,7 @@ async function publish(name: string, argument: string | undefined, options: Publ
   const at = whenOf(options);
   const ended = await endedBefore(id);
   const answer = await withBroker(async (broker): Promise<Answer> => {
-    checkActive(await readConfiguration(broker), vo);
+    checkActive(await readConfigurationAloud(broker), vo);
     // The server's limit for a message is not known before.
     const published = await refusingPayloads(() =>
       createPublisher(broker).publish(task, {

@@ -4,7 +4,7 @@ import {
   type Broker,
   changeConfiguration,
   type Configuration,
-  readConfiguration,
+  findConfiguration,
   withVo,
 } from "@muster/tasks";
 
@@ -31,7 +31,10 @@ const TASKS: Configuration["tasks"] = {
  * are there already: whoever set those up, or took some away, wants no others.
  */
 export async function applyDemo(broker: Broker, database: Database): Promise<string | undefined> {
-  const hasVos = activeVos(await readConfiguration(broker)).length > 0;
+  const { configuration, problem } = await findConfiguration(broker);
+  // What is broken is told by the apps, and is an operator's to mend.
+  if (problem !== undefined) return undefined;
+  const hasVos = activeVos(configuration).length > 0;
   const hasCes = (await database.transaction(listCes)).length > 0;
   if (hasVos || hasCes) return undefined;
   await database.transaction(async (transaction) => {

@@ -1,17 +1,10 @@
 import { listActivePilots } from "@muster/logic";
-import {
-  activeVos,
-  changeConfiguration,
-  type Configuration,
-  readConfiguration,
-  withoutVo,
-  withVo,
-} from "@muster/tasks";
+import { activeVos, changeConfiguration, type Configuration, withoutVo, withVo } from "@muster/tasks";
 import { Command, InvalidArgumentError } from "commander";
 import { count, type OutputOptions, print, tableText } from "../print/output.ts";
 import { complain, describeFailure } from "../run/failure.ts";
 import { checkRemovable } from "../run/names.ts";
-import { withBroker, withDatabase } from "../run/servers.ts";
+import { readConfigurationAloud, withBroker, withDatabase } from "../run/servers.ts";
 import { parseVo } from "../run/values.ts";
 
 const EXAMPLES = `
@@ -109,7 +102,7 @@ export function voCommand(): Command {
       new Command("list")
         .description("all VOs")
         .option("--json", "print JSON")
-        .action(async (options: OutputOptions) => printVos(await withBroker(readConfiguration), options)),
+        .action(async (options: OutputOptions) => printVos(await withBroker(readConfigurationAloud), options)),
     )
     .addCommand(
       new Command("remove")

@@ -4,6 +4,7 @@ import { every } from "../definition/schedule.ts";
 import { openBroker } from "../locks/open_broker.ts";
 import { withSchedule } from "../schedule/change_schedule.ts";
 import { countOn, type Grid, listen, periodic, startGrid } from "../schedule/_grid_test.ts";
+import { startScheduler } from "../schedule/start_scheduler.ts";
 import type { Broker } from "../wire/broker.ts";
 import { connectNats } from "../wire/connection.ts";
 import { changeConfiguration } from "./change_configuration.ts";
@@ -95,8 +96,15 @@ test("where there never was a good one, what is broken is said, and the first co
   await using starting = await startApp(grid);
   t.regex(starting.alarms.join(), /no earlier one that is valid.*add the VOs with `muster vo add`/);
   t.is(starting.configuration.found.revision, 0);
+  const shared = { broker: starting.broker, nats: { url: grid.url }, app: "test", leaderTtlMs: 3_000 };
+  await using scheduler = await startScheduler({ ...shared, tasks: [periodic("Tick", every({ seconds: 1 }))] });
+  t.regex(scheduler.problems().join(), /: it is no JSON: "garbage"; .*no VO is known/, "it can serve nobody");
   await changeConfiguration(grid.broker, (now) => withVo(now, "lhcb"));
   await until(() => vosOf(starting.configuration.current) === "lhcb");
+  await until(() => scheduler.problems().length === 0);
+  await grid.broker.buckets.config.put("current", "garbage again");
+  await until(() => starting.configuration.found.problem !== undefined);
+  t.deepEqual(scheduler.problems(), [], "by the last good one it does all of its work");
 });
 
 for (const how of ["delete", "purge"] as const) {

@@ -48,6 +48,8 @@ export interface RunningScheduler extends AsyncDisposable {
   readonly role: SchedulerRole;
   /** The names of the tasks that it leads. */
   readonly leads: readonly string[];
+  /** Why it cannot do its work, in one line each; empty when all is well. */
+  problems(): readonly string[];
   /** Settles when stopped; rejects when the connection was closed or the renewing thread has crashed: the process must be restarted. */
   readonly ended: Promise<void>;
   /** Gives up the lead, so that a standby has it at once. */
@@ -116,6 +118,11 @@ export async function startScheduler(options: StartSchedulerOptions): Promise<Ru
     },
     get leads() {
       return leads;
+    },
+    problems() {
+      const { problem, revision } = configuration.found;
+      // By an older revision it does all of its work.
+      return problem !== undefined && revision === 0 ? [problem.text] : [];
     },
     ended,
     stop,

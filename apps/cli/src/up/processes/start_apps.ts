@@ -5,9 +5,9 @@ import type { UpOptions } from "../options/up_options.ts";
 import { startAppProcess } from "./app_process.ts";
 import { APP_NAMES, type AppName, argumentsOf, choosePorts } from "./apps.ts";
 import { keepRunning, type KeptRunning } from "./keep_running.ts";
-import { untilReady } from "./readiness.ts";
+import { NotReadyError, untilReady } from "./readiness.ts";
 
-/** How long all apps may take until they are ready, ms. */
+/** How long all apps may take until they are ready, ms: also on a busy machine. */
 const READY_WITHIN_MS = 120_000;
 
 /** How long an app lets its tasks run on when it is told to stop, s: all must be over in five. */
@@ -21,6 +21,8 @@ export interface AppsContext {
   readonly display: Display;
   /** Ends the wait for the apps. */
   readonly signal: AbortSignal;
+  /** How long all apps may take until they are ready, ms; default two minutes. */
+  readonly readyWithinMs?: number;
   readonly impatience: AbortSignal;
 }
 
@@ -63,12 +65,27 @@ async function keepApp(app: AppName, port: number, context: AppsContext): Promis
 }
 
 /**
- * Starts all apps and waits until each is ready. They run until disposed of.
+ * Waits until the app is ready. One that does not get ready is told, and no more: the servers must stay up, so that what keeps it from
+ * its work can be mended. Throws {@linkcode NotReadyError} where all runs for a set time only, and the signal's reason.
+ */
+async function waitFor(app: AppName, port: number, context: AppsContext): Promise<void> {
+  const { options, display, signal, readyWithinMs = READY_WITHIN_MS } = context;
+  try {
+    await untilReady(app, port, { withinMs: readyWithinMs, signal });
+    display.progress(`${app} is ready, its health is at http://127.0.0.1:${port}/readyz`);
+  } catch (error) {
+    if (!(error instanceof NotReadyError) || options.for !== undefined) throw error;
+    display.progress(`${error.message}; all else goes on`);
+  }
+}
+
+/**
+ * Starts all apps and waits until each is ready, or has had its time. They run until disposed of.
  *
- * Throws `PortTakenError`, {@linkcode NotReadyError}, and the signal's reason; nothing runs then.
+ * Throws `PortTakenError`, `NotReadyError` where all runs for a set time only, and the signal's reason; nothing runs then.
  */
 export async function startApps(context: AppsContext): Promise<AsyncDisposable> {
-  const { options, display, signal } = context;
+  const { options, display } = context;
   const ports = await choosePorts(options.httpPort);
   for (const port of ports.values()) await assertPortFree(port, "--http-port");
   await using started = new AsyncDisposableStack();
@@ -79,10 +96,6 @@ export async function startApps(context: AppsContext): Promise<AsyncDisposable> 
   });
   for (const [app, port] of ports) kept.push(await keepApp(app, port, context));
   display.progress(`waiting for ${APP_NAMES.join(", ")}`);
-  const ready = [...ports].map(async ([app, port]) => {
-    await untilReady(app, port, { withinMs: READY_WITHIN_MS, signal });
-    display.progress(`${app} is ready, its health is at http://127.0.0.1:${port}/readyz`);
-  });
-  await Promise.all(ready);
+  await Promise.all([...ports].map(([app, port]) => waitFor(app, port, context)));
   return started.move();
 }
