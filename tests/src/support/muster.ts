@@ -19,7 +19,7 @@ import { AckPolicy, jetstreamManager } from "@nats-io/jetstream";
 import { nanos, type NatsConnection } from "@nats-io/transport-node";
 import { type EventLog, openEventLog, type ToldStep } from "./event_log.ts";
 import { type Holder, holdLock } from "./hold.ts";
-import { startTestNats, type TestNats } from "./nats.ts";
+import { startTestNats, type TestServers } from "./nats.ts";
 import { until } from "./until.ts";
 import { newWatcher, type Watcher } from "./watcher.ts";
 
@@ -37,14 +37,14 @@ export interface MusterOptions {
   /** Default `lhcb`, `atlas` and `vo.cta.in2p3.fr`. */
   readonly vos?: readonly string[];
   /** Default: a server that starts and ends with the grid. */
-  readonly nats?: TestNats;
+  readonly nats?: TestServers;
   /** How to log in there; default: without. */
   readonly access?: Partial<NatsAccess>;
 }
 
 /** A real nats-server with Muster's streams, some VOs, and whatever workers a test starts. */
 export interface Muster extends AsyncDisposable, Pick<Publisher, "publish" | "publishMany" | "run"> {
-  readonly nats: TestNats;
+  readonly nats: TestServers;
   readonly broker: Broker;
   readonly watcher: Watcher;
   readonly events: EventLog;

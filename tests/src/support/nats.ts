@@ -3,12 +3,18 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** A nats-server in a folder of its own; both go when it is disposed of. */
-export interface TestNats extends AsyncDisposable {
+/** One nats-server or several, on ports and in folders of their own; all go when disposed of. */
+export interface TestServers extends AsyncDisposable {
   readonly url: string;
   /** Kills the server, so that it has no time to say goodbye. It is back on its port with its streams after `start`. */
   kill(): Promise<void>;
+  /** Shuts the server down in order; `start` starts it again. */
+  stop(): Promise<void>;
   start(): Promise<void>;
+}
+
+/** A nats-server in a folder of its own. */
+export interface TestNats extends TestServers {
   /** Writes other lines of configuration, and has the server read them while it runs. */
   reload(config: string): Promise<void>;
   /** Where its WebSocket listens, if its configuration has one. */
@@ -34,6 +40,7 @@ export async function startTestNats({ sync = false, config }: TestNatsOptions = 
       server.kill("SIGKILL");
       await server.exited;
     },
+    stop: () => server.stop(),
     async start() {
       server = await startNatsServer({ dataDir, port, syncInterval, moreConfig: config });
     },

@@ -18,6 +18,7 @@ import { describeFailure } from "../run/failure.ts";
 import { locateDatabase, locateNats } from "../run/servers.ts";
 import { examineGoneVos } from "./gone_vos.ts";
 import { describeUnknown } from "../task/unknown.ts";
+import { examineLocks } from "./locks.ts";
 import { bad, type Finding, good, warning } from "./finding.ts";
 import { examineConfiguration } from "./configuration.ts";
 import { examineSchedulers } from "./schedulers.ts";
@@ -105,6 +106,7 @@ async function examineNats(): Promise<readonly Finding[]> {
       configuration: examineConfiguration,
       scheduler: examineSchedulers,
       workers: examineWorkers,
+      locks: examineLocks,
       "dead letters": examineDead,
       settings: examineConsumers,
       incidents: examineIncidents,

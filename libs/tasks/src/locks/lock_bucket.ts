@@ -1,9 +1,11 @@
 import { headers as newHeaders, type NatsConnection } from "@nats-io/nats-core";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { MESSAGE_TTL, EXPECTED_LAST_SUBJECT_SEQUENCE } from "../wire/headers.ts";
+import { openBrokerTime } from "../wire/broker_time.ts";
 import type { Outbox } from "../wire/outbox.ts";
 import { openRequests } from "../wire/requests.ts";
 import { isConflict } from "../wire/streams.ts";
+import { hasLapsed, readStored } from "../wire/timed_entry.ts";
 
 /** The stream under the bucket `locks`. */
 export const LOCKS_STREAM = "KV_locks";
@@ -40,8 +42,11 @@ export type StoredLock =
       readonly revision: number;
       readonly holder: string;
       readonly worker: string;
+      /** Undefined where it was stored without one: the broker never removes it. */
       readonly ttlMs: number | undefined;
     }
+  /** Nobody's: its TTL has passed, and the broker has not removed it, as after a kill. Whoever wants the lock replaces it. */
+  | { readonly kind: "lapsed"; readonly revision: number; readonly worker: string }
   /** Free; a mark tells that it was released or has lapsed. */
   | { readonly kind: "mark"; readonly revision: number };
 
@@ -70,29 +75,24 @@ export interface LockBucket {
   write(key: string, write: LockWrite): Promise<number | undefined>;
   /** Frees the lock for everyone, and wakes who watches. Answers the mark's revision, or undefined where another one than `expected` is stored. */
   free(key: string, free: LockFree): Promise<number | undefined>;
-  /** Reads from the stream's leader. */
+  /** Reads from the stream's leader. One request more where what is stored may have lapsed. */
   read(key: string): Promise<StoredLock | undefined>;
 }
 
-function parseRecord(data: Uint8Array): Partial<LockRecord> {
+function parseRecord(text: string): Partial<LockRecord> {
   try {
-    const value: unknown = JSON.parse(new TextDecoder().decode(data));
+    const value: unknown = JSON.parse(text);
     return typeof value === "object" && value !== null ? value : {};
   } catch {
     return {}; // Written by hand: taken, by nobody we know.
   }
 }
 
-/** The milliseconds of a `Nats-TTL` header that we wrote, or undefined. */
-function parseTtl(text: string | undefined): number | undefined {
-  const [, digits] = /^([0-9]+)ms$/.exec(text ?? "") ?? [];
-  return digits === undefined ? undefined : Number(digits);
-}
-
 /** Opens the bucket on `nc`; what waits in `outbox` goes along with each write. Each call below throws what JetStream reports but a refused expectation, and a timeout after 2 s. */
 export async function openLockBucket(nc: NatsConnection, outbox?: Outbox): Promise<LockBucket> {
   const requests = openRequests(nc, { timeoutMs: REQUEST_TIMEOUT_MS, outbox });
   const jsm = await jetstreamManager(nc, { timeout: REQUEST_TIMEOUT_MS, checkAPI: false });
+  const time = openBrokerTime(jsm, LOCKS_STREAM);
 
   async function put(
     key: string,
@@ -119,18 +119,13 @@ export async function openLockBucket(nc: NatsConnection, outbox?: Outbox): Promi
     write: (key, { record, ttlMs, expected }) => put(key, JSON.stringify(record), { ttlMs, expected, purge: false }),
     free: (key, { expected, ttlMs }) => put(key, "", { ttlMs: markTtlMs(ttlMs), expected, purge: true }),
     async read(key) {
-      const found = await jsm.streams.getMessage(LOCKS_STREAM, { last_by_subj: SUBJECT_PREFIX + key });
-      if (found === null) return undefined;
-      const { seq: revision, header, data } = found;
-      if (header?.has("KV-Operation") || header?.has("Nats-Marker-Reason")) return { kind: "mark", revision };
-      const { holder = "", worker = "" } = parseRecord(data);
-      return {
-        kind: "taken",
-        revision,
-        holder: String(holder),
-        worker: String(worker),
-        ttlMs: parseTtl(header?.get(MESSAGE_TTL)),
-      };
+      const stored = await readStored(jsm, "locks", key);
+      if (stored === undefined) return undefined;
+      const { kind, revision, text, ttlMs } = stored;
+      if (kind === "mark") return { kind, revision };
+      const { holder = "", worker = "" } = parseRecord(text);
+      if (await hasLapsed(time, stored)) return { kind: "lapsed", revision, worker: String(worker) };
+      return { kind: "taken", revision, holder: String(holder), worker: String(worker), ttlMs };
     },
   };
 }

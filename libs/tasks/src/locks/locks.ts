@@ -6,6 +6,7 @@ import { SAFETY_MS } from "./lease_slot.ts";
 import { openLockBucket } from "./lock_bucket.ts";
 import { Marks } from "./marks.ts";
 import { raiseIfBehind, raiseLocks } from "./raise.ts";
+import { Sightings } from "./sightings.ts";
 import { Turns } from "./turns.ts";
 import { type RoomLimits, type Waiter, WaitingRoom } from "./waiting_room.ts";
 
@@ -62,7 +63,7 @@ export async function openLocks(options: LocksOptions): Promise<Locks> {
     throw new RangeError(`Cannot open locks with a TTL of ${ttlMs} ms: give ${2 * SAFETY_MS} or more`);
   }
   const { highestFence } = options;
-  const { jsm, observer } = broker;
+  const { js, jsm, observer } = broker;
   const room = new WaitingRoom(ttlMs, limits);
   const marks = new Marks(ttlMs);
 
@@ -84,6 +85,7 @@ export async function openLocks(options: LocksOptions): Promise<Locks> {
     ttlMs,
     room,
     marks,
+    sightings: new Sightings(),
     raise,
     turns,
     ours: new Map<string, string>(),
@@ -108,7 +110,7 @@ export async function openLocks(options: LocksOptions): Promise<Locks> {
     forget: (waiter) => room.forget(waiter),
     waiting: (key) => room.waiting(key),
     async raiseIfBehind() {
-      return highestFence === undefined ? false : await raiseIfBehind({ jsm, observer, highestFence });
+      return highestFence === undefined ? false : await raiseIfBehind({ js, jsm, observer, highestFence });
     },
     async [Symbol.asyncDispose]() {
       room.close();

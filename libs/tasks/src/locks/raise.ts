@@ -1,4 +1,5 @@
-import type { JetStreamManager } from "@nats-io/jetstream";
+import type { JetStreamClient, JetStreamManager } from "@nats-io/jetstream";
+import { headersFrom, MESSAGE_TTL } from "../wire/headers.ts";
 import type { Observer } from "../wire/observer.ts";
 import { LOCKS_STREAM } from "./lock_bucket.ts";
 
@@ -39,19 +40,38 @@ export async function raiseLocks({ jsm, observer, highestFence }: RaiseOptions):
   return seq;
 }
 
+/** A key that nobody locks, for a write that only asks for the next revision. Its entry goes by itself. */
+const PROBE_KEY = "revision.probe";
+const PROBE_TTL = "1s";
+
+/** The revision of a write made now. Unlike the stream's info it is never the word of a former leader that does not know yet. */
+async function writeProbe(js: JetStreamClient): Promise<number> {
+  const headers = headersFrom({ [MESSAGE_TTL]: PROBE_TTL });
+  const { seq } = await js.publish(`$KV.locks.${PROBE_KEY}`, "{}", { headers });
+  return seq;
+}
+
 /**
  * Raises the bucket if the database has stored a fencing token above the bucket's last revision, and answers whether it had.
  *
  * For whoever was refused by the fence although nobody else holds the lock: the bucket has lost its newest revisions.
+ *
+ * The order of the two readings is what makes it sure. Each token in the database is a revision that the bucket had given out before.
+ * So a bucket that has not fallen, and is read after the database, is at or above all that was read there: no false alarm, whatever is
+ * taken and committed meanwhile. Read before it, any lock that is taken and committed in between looks like a fall. A bucket that has
+ * fallen below the token is seen, since its revision rises by one a write. Should it have passed the token by the time it is read, new
+ * tokens are above all stored ones again, and nothing is left to raise. (Searched in docs/models/raise.pml.)
  */
 export async function raiseIfBehind(
-  options: RaiseOptions & { readonly highestFence: () => Promise<number> },
+  options: RaiseOptions & { readonly js: JetStreamClient; readonly highestFence: () => Promise<number> },
 ): Promise<boolean> {
-  const { state } = await options.jsm.streams.info(LOCKS_STREAM);
-  if ((await options.highestFence()) <= state.last_seq) return false;
-  options.observer.alarm("The bucket locks has lost its newest revisions; raising them", {
-    lastRevision: state.last_seq,
-  });
+  const { js, jsm, observer } = options;
+  const highest = await options.highestFence();
+  const { state } = await jsm.streams.info(LOCKS_STREAM);
+  if (highest <= state.last_seq) return false;
+  const lastRevision = await writeProbe(js);
+  if (highest <= lastRevision) return false;
+  observer.alarm("The bucket locks has lost its newest revisions; raising them", { lastRevision, highest });
   await raiseLocks(options);
   return true;
 }

@@ -101,16 +101,81 @@ test("a raise frees every lock and leaves watchers alive", async (t) => {
 test("a bucket behind the database is raised, and one that is not is left alone", async (t) => {
   await using grid = await startGrid();
   const { here } = grid;
-  const { jsm } = here.broker;
+  const { js, jsm } = here.broker;
   const lease = await hold(here.locks, KEY);
   const { fencingToken } = lease;
-  t.false(await raiseIfBehind({ jsm, observer: silentObserver, highestFence: async () => fencingToken }));
+  t.false(await raiseIfBehind({ js, jsm, observer: silentObserver, highestFence: async () => fencingToken }));
   lease.checkDeadline();
   const highest = fencingToken + 5_000;
-  t.true(await raiseIfBehind({ jsm, observer: silentObserver, highestFence: async () => highest }));
+  t.true(await raiseIfBehind({ js, jsm, observer: silentObserver, highestFence: async () => highest }));
   await lease.release();
   await using next = await hold(here.locks, KEY);
   t.true(next.fencingToken > highest);
+});
+
+test("locks that are taken and committed while the two stores are compared are no fall: no alarm, and none is lost", async (t) => {
+  await using server = await startTestBroker();
+  let committed = 0;
+  // Others commit while the database is asked and while it answers.
+  const highestFence = async () => {
+    await pause(2);
+    const answer = committed;
+    await pause(2);
+    return answer;
+  };
+  await using joined = new AsyncDisposableStack();
+  const parties: Party[] = [];
+  for (const worker of ["a", "b", "c"]) {
+    parties.push(joined.use(await joinGrid(server.url, { worker, highestFence })));
+  }
+  const ended = new AbortController();
+  let runs = 0;
+  async function work({ locks }: Party, key: string): Promise<void> {
+    while (!ended.signal.aborted) {
+      const { leases } = await holdWhenFree(locks, [key]);
+      for (const lease of leases) {
+        lease.checkDeadline();
+        committed = Math.max(committed, lease.fencingToken);
+        runs++;
+        await lease.release();
+      }
+    }
+  }
+  const held = await Promise.all(parties.map(({ locks }, index) => hold(locks, `my_pilot.held-${index}`)));
+  const working = parties.flatMap((party) => [work(party, "my_pilot.busy-1"), work(party, "my_pilot.busy-2")]);
+  const raised = await Promise.all(
+    parties.map(async ({ locks }) => {
+      let count = 0;
+      for (let call = 0; call < 40; call++) if (await locks.raiseIfBehind()) count++;
+      return count;
+    }),
+  );
+  ended.abort();
+  await Promise.all(working);
+  t.true(runs > 100, `${runs} runs`);
+  t.deepEqual(raised, [0, 0, 0]);
+  t.deepEqual(
+    parties.flatMap(({ alarms }) => alarms),
+    [],
+  );
+  for (const lease of held) {
+    t.notThrows(() => lease.checkDeadline());
+    t.like(await parties[0]?.bucket.read(lease.key), { holder: lease.holder });
+    await lease.release();
+  }
+});
+
+test("a bucket that fell while locks are taken in it is seen and raised", async (t) => {
+  await using grid = await startGrid();
+  const { here, there } = grid;
+  const { js, jsm } = here.broker;
+  const before = await hold(here.locks, KEY);
+  const highestFence = async () => before.fencingToken + 1_000;
+  await before.release();
+  await (await hold(there.locks, KEY)).release(); // it goes on counting below what the database has
+  t.true(await raiseIfBehind({ js, jsm, observer: silentObserver, highestFence }));
+  await using next = await hold(there.locks, KEY);
+  t.true(next.fencingToken > before.fencingToken + 1_000);
 });
 
 test("a waiter whose watcher is mute goes on within the TTL and a second, and hears again soon after", async (t) => {

@@ -2,10 +2,12 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Broker } from "../wire/broker.ts";
 import { isSilence } from "../wire/publish_surely.ts";
 import { isStreamGone } from "../wire/streams.ts";
+import { LAPSE_MARGIN_MS } from "../wire/timed_entry.ts";
 import { elapsedMs, type Moment, momentNow, sharedNowMs } from "./clocks.ts";
 import { SAFETY_MS } from "./lease_slot.ts";
-import { type LockBucket, LOCKS_STREAM, type LockRecord } from "./lock_bucket.ts";
+import { type LockBucket, LOCKS_STREAM, type LockRecord, type StoredLock } from "./lock_bucket.ts";
 import { LOWEST_TOKEN } from "./raise.ts";
+import type { Sightings } from "./sightings.ts";
 
 /** How long a lock is asked for before nobody knows whether it was taken, ms: longer than a change of the bucket's leader. */
 const BUDGET_MS = 10_000;
@@ -42,6 +44,7 @@ export interface TakeRequest {
 export interface Taker {
   readonly broker: Broker;
   readonly bucket: LockBucket;
+  readonly sightings: Sightings;
   /** Raises the bucket's revisions; nobody holds a lock afterwards. */
   raise(): Promise<unknown>;
 }
@@ -53,12 +56,39 @@ interface Asked {
   firstSent: Moment | undefined;
 }
 
+type Taken = Extract<StoredLock, { readonly kind: "taken" }>;
+
+/** Nobody renews what was stored without a TTL, and the broker never removes it: somebody must, and whoever waits for it says so. */
+function tellOfForeign({ broker, sightings }: Taker, key: string): void {
+  if (!sightings.isTimeToTell(key)) return;
+  broker.observer.alarm(
+    `Tasks wait for lock "${key}", which somebody has stored by hand and nothing will free; free it with: nats kv del locks '${key}'`,
+    { key },
+  );
+}
+
+function tellOfRevived({ broker }: Taker, key: string, worker: string): void {
+  broker.observer.note("A lock whose time to live has passed was still stored, as after a kill of NATS; it is taken", {
+    key,
+    worker,
+  });
+}
+
+/** Whether a lock that seems taken by another is nobody's: its revision has stood still for longer than its TTL. */
+function standsStill(taker: Taker, key: string, { revision, ttlMs }: Taken): boolean {
+  const unchangedMs = taker.sightings.note(key, revision);
+  if (ttlMs !== undefined) return unchangedMs > ttlMs + LAPSE_MARGIN_MS;
+  tellOfForeign(taker, key);
+  return false;
+}
+
 /** One request in the usual case. Undefined: it seemed free and was refused, so ask again with what now stands in `asked`. */
 async function tryOnce(
-  { bucket, raise }: Taker,
+  taker: Taker,
   { key, record, ttlMs }: TakeRequest,
   asked: Asked,
 ): Promise<TakeAnswer | undefined> {
+  const { bucket, raise } = taker;
   const sent = momentNow();
   const firstSent = asked.firstSent ?? sent;
   asked.firstSent = firstSent;
@@ -66,8 +96,9 @@ async function tryOnce(
   const found =
     revision === undefined
       ? await bucket.read(key)
-      : ({ kind: "taken", revision, holder: record.holder, ttlMs } as const);
+      : ({ kind: "taken", revision, holder: record.holder, worker: record.worker, ttlMs } as const);
   if (found?.kind !== "taken") {
+    if (found?.kind === "lapsed") tellOfRevived(taker, key, found.worker);
     asked.expected = found?.revision ?? 0;
     return undefined;
   }
@@ -77,7 +108,12 @@ async function tryOnce(
     asked.expected = 0;
     return undefined;
   }
-  if (found.holder !== record.holder) return { kind: "busy", ttlMs: found.ttlMs };
+  if (found.holder !== record.holder) {
+    if (!standsStill(taker, key, found)) return { kind: "busy", ttlMs: found.ttlMs };
+    tellOfRevived(taker, key, found.worker);
+    asked.expected = found.revision;
+    return undefined;
+  }
   // If an earlier request was stored whose answer was lost, the server's clock started then.
   const since = revision === undefined ? firstSent : sent;
   if (elapsedMs(since) < ttlMs - SAFETY_MS) return { kind: "taken", fencingToken: found.revision, sent: since };
@@ -87,7 +123,8 @@ async function tryOnce(
 }
 
 /**
- * Takes the lock, or answers that it is busy. One round trip where it is free, two where it is not.
+ * Takes the lock, or answers that it is busy. One round trip where it is free, two where it is not. A lock whose TTL has passed is free,
+ * whether the broker has removed it or not.
  *
  * A request without an answer is sent again with the same holder: if the first one was stored, its record says that it is ours.
  * Declares a bucket that is gone. Throws {@linkcode LockUnknownError} after 10 s of silence.
@@ -98,6 +135,7 @@ export async function takeLock(taker: Taker, request: TakeRequest): Promise<Take
   for (let races = 0; races < MAX_RACES; ) {
     try {
       const answer = await tryOnce(taker, request, asked);
+      if (answer?.kind === "taken") taker.sightings.forget(request.key);
       if (answer !== undefined) return answer;
       races++;
     } catch (error) {

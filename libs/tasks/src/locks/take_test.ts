@@ -4,6 +4,7 @@ import { joinGrid, startTestBroker } from "./_grid_test.ts";
 import { momentNow, sharedNowMs } from "./clocks.ts";
 import type { LockBucket } from "./lock_bucket.ts";
 import { LOWEST_TOKEN, raiseLocks } from "./raise.ts";
+import { Sightings } from "./sightings.ts";
 import { LockUnknownError, takeLock } from "./take.ts";
 
 const server = await startTestBroker();
@@ -20,7 +21,7 @@ const newRecord = () => ({ holder: `h${holders++}`, worker: "w", taskId: "t", si
 function take(key: string, bucket: LockBucket = party.bucket, record = newRecord()) {
   const { broker } = party;
   const raise = () => raiseLocks({ jsm: broker.jsm, observer: broker.observer });
-  return takeLock({ broker, bucket, raise }, { key, record, ttlMs, mark: 0 });
+  return takeLock({ broker, bucket, raise, sightings: new Sightings() }, { key, record, ttlMs, mark: 0 });
 }
 
 /** A bucket whose first write is stored and never answered. */
@@ -96,7 +97,7 @@ test.serial("silence until the connection is closed for good is told with the ke
   const closed = { ...broker, nc: { ...broker.nc, isClosed: () => true } };
   const bucket = { ...party.bucket, write: () => Promise.reject(new TimeoutError()) };
   const taken = takeLock(
-    { broker: closed, bucket, raise: () => Promise.resolve() },
+    { broker: closed, bucket, raise: () => Promise.resolve(), sightings: new Sightings() },
     { key: "silent", record: newRecord(), ttlMs, mark: 0 },
   );
   t.like(await t.throwsAsync(taken, { instanceOf: LockUnknownError }), { key: "silent" });

@@ -7,6 +7,7 @@ import {
 } from "@nats-io/jetstream";
 import { type KV, Kvm } from "@nats-io/kv";
 import type { NatsConnection } from "@nats-io/nats-core";
+import { type BrokerTime, openBrokerTime } from "./broker_time.ts";
 import { type Observer, silentObserver } from "./observer.ts";
 import { openOutbox, type Outbox } from "./outbox.ts";
 import { openRequests, type Requests } from "./requests.ts";
@@ -45,6 +46,8 @@ export interface Broker {
   /** Like `jsm`, but gives up after 2 s: for what is asked again anyway. What was on its way when a server died is never answered. */
   readonly briefJsm: JetStreamManager;
   readonly buckets: Readonly<Record<BucketName, KV>>;
+  /** Tells what has lapsed in the buckets whose entries have a TTL. */
+  readonly time: BrokerTime;
   readonly observer: Observer;
   /** Names of the streams that there must be, those under the buckets too. */
   readonly streams: readonly string[];
@@ -141,6 +144,7 @@ export async function openBareBroker(nc: NatsConnection, options: BareBrokerOpti
     jsm,
     briefJsm,
     buckets,
+    time: openBrokerTime(briefJsm, "KV_locks"),
     observer,
     streams: STREAM_NAMES,
     declareMissing,

@@ -42,6 +42,15 @@ export function readAckReply(reply: string): Delivery {
   };
 }
 
+/** A name for the delivered message that no other one has: not even one with its sequence, in a stream that was made anew. */
+export function nameOfMessage({
+  stream,
+  streamSequence,
+  storedAtNs,
+}: Pick<Delivery, "stream" | "streamSequence" | "storedAtNs">): string {
+  return `${stream}-${streamSequence}-${storedAtNs}`;
+}
+
 /** The longest id that is used as it is, in bytes of UTF-8; a longer one is replaced by its SHA-256. */
 export const MAX_ID_BYTES = 200;
 
@@ -86,7 +95,7 @@ export function taskIdOf(
   if (given) return boundId(given);
   const scheduler = headerOf(headers, SCHEDULER);
   if (scheduler) return boundId(idOfToken(scheduler.slice(scheduler.lastIndexOf(".") + 1)));
-  return `${delivery.stream}-${delivery.streamSequence}-${delivery.storedAtNs}`;
+  return nameOfMessage(delivery);
 }
 
 /** A header that counts from 1, which it is where nothing is said. Throws `InvalidNameError` for anything but a whole number to 1,000,000. */

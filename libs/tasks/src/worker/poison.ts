@@ -2,6 +2,7 @@ import { headers as newHeaders } from "@nats-io/nats-core";
 import type { Broker } from "../wire/broker.ts";
 import { EXPECTED_LAST_SUBJECT_SEQUENCE, MESSAGE_TTL } from "../wire/headers.ts";
 import { isConflict } from "../wire/streams.ts";
+import { readTimed } from "../wire/timed_entry.ts";
 import { escapeToken } from "../wire/token.ts";
 
 /** Time that a suspect has for itself after one and after two counted runs without an end, ms; after more it is alone to its end. */
@@ -62,9 +63,8 @@ export function startCounts(broker: Broker): StartCounts {
   const { results } = broker.buckets;
 
   async function read({ taskId, attempt }: CountedTask): Promise<KnownCount> {
-    const entry = await results.get(keyOf(taskId));
-    const revision = entry?.revision ?? 0;
-    const count = entry?.operation === "PUT" ? entry.json<StartCount>() : undefined;
+    const { revision, text } = await readTimed(broker, "results", keyOf(taskId));
+    const count: StartCount | undefined = text === undefined ? undefined : JSON.parse(text);
     if (count?.attempt !== attempt) return { attempt, unended: 0, alone: 0, revision };
     return { attempt, unended: count.unended, alone: count.alone, revision };
   }

@@ -3,6 +3,7 @@ import { hostname } from "node:os";
 import * as z from "zod";
 import type { Broker } from "../wire/broker.ts";
 import { MESSAGE_TTL } from "../wire/headers.ts";
+import { readTimed } from "../wire/timed_entry.ts";
 import { escapeToken } from "../wire/token.ts";
 
 /** From one showing of a worker to the next, ms. */
@@ -60,15 +61,25 @@ function readRecord(text: string): WorkerRecord | undefined {
   }
 }
 
-/** The workers that show themselves now. */
+const BUCKET = "workers";
+const SUBJECTS = `$KV.${BUCKET}.`;
+/** Records that are read at the same time. */
+const AT_ONCE = 100;
+
+/** The workers that show themselves now. One whose record is past its TTL is none of them, though the broker may have it still. */
 export async function listWorkers(broker: Broker): Promise<readonly WorkerRecord[]> {
+  const { state } = await broker.jsm.streams.info(`KV_${BUCKET}`, { subjects_filter: `${SUBJECTS}>` });
+  // Somebody else may have written a key that is a pattern.
+  const keys = Object.keys(state.subjects ?? {})
+    .map((subject) => subject.slice(SUBJECTS.length))
+    .filter((key) => OUR_KEY.test(key));
   const records: WorkerRecord[] = [];
-  for await (const key of await broker.buckets.workers.keys()) {
-    // Somebody else may have written a key that is a pattern, or a value that is no record.
-    if (!OUR_KEY.test(key)) continue;
-    const entry = await broker.buckets.workers.get(key);
-    const record = entry?.operation === "PUT" ? readRecord(entry.string()) : undefined;
-    if (record !== undefined) records.push(record);
+  for (let at = 0; at < keys.length; at += AT_ONCE) {
+    const read = keys.slice(at, at + AT_ONCE).map((key) => readTimed(broker, BUCKET, key));
+    for (const { text } of await Promise.all(read)) {
+      const record = text === undefined ? undefined : readRecord(text);
+      if (record !== undefined) records.push(record);
+    }
   }
   return records;
 }

@@ -4,6 +4,7 @@ import { type Lease, LeaseLostError } from "../locks/lease.ts";
 import type { Locks } from "../locks/locks.ts";
 import type { Turn } from "../locks/turns.ts";
 import type { Waiter } from "../locks/waiting_room.ts";
+import { nameOfMessage } from "../wire/delivery.ts";
 import { oneLine } from "../wire/headers.ts";
 import { InvalidNameError } from "../wire/names.ts";
 import { isSuperseded } from "../wire/occurrence.ts";
@@ -134,7 +135,7 @@ async function run(context: RunContext, received: ReceivedTask, waiting: Waiting
     tell(context, byId(received), { step: "abandoned", reason: "no longer ours before it began" });
     return OVER;
   }
-  const ledger = definition.effect === "once" ? context.ledger : context.streamLedger;
+  const ledger = definition.effect === "once" ? context.ledger : context.streamLedger.of(nameOfMessage(delivery));
   if (ledger === undefined)
     throw new TypeError(`Cannot run ${definition.name}: its effect is "once" and the worker has no ledger`);
   const task = await prepare(received, ledger);

@@ -3,6 +3,7 @@ import type { Claim, CommitAnswer, OutcomeRow, SpawnedTask, UnitOfWork, Work } f
 import type { Broker } from "../wire/broker.ts";
 import { MESSAGE_TTL } from "../wire/headers.ts";
 import { isSilence } from "../wire/publish_surely.ts";
+import { readTimed } from "../wire/timed_entry.ts";
 import { escapeToken } from "../wire/token.ts";
 
 /** Children of one KV value; with ids and payloads of some 200 bytes a value stays below the server's payload limit. */
@@ -35,41 +36,65 @@ function chunksOf(spawned: readonly SpawnedTask[]): SpawnedTask[][] {
  * nothing else. So such a task is at least once, while its children are one run's.
  */
 export interface StreamLedger extends UnitOfWork<undefined> {
+  /**
+   * The same ledger for the runs of one message, `message` being its name: it knows what runs of this message have spawned.
+   *
+   * A list outlives its message where a worker died with the ack, and may come back after a kill of the server. For another message under
+   * the same id, such as one that was published again on purpose, it does not count: that one runs.
+   */
+  of(message: string): UnitOfWork<undefined>;
   /** Forgets the children of a settled task. */
   forget(row: OutcomeRow): Promise<void>;
+}
+
+/** What is stored of one run's children, as JSON. */
+interface Chunk {
+  readonly row: OutcomeRow;
+  readonly chunks: number;
+  /** The message that was run; absent: none, or it was stored by an older version. */
+  readonly message?: string;
 }
 
 /** A ledger over `broker`'s bucket `results`. */
 export function streamLedger(broker: Broker): StreamLedger {
   const { results } = broker.buckets;
 
-  async function remember(row: OutcomeRow): Promise<void> {
+  async function remember(row: OutcomeRow, message: string | undefined): Promise<void> {
     const chunks = chunksOf(row.spawned);
     const headers = newHeaders();
     headers.set(MESSAGE_TTL, REMEMBERED_TTL);
     for (const [index, chunk] of chunks.entries()) {
-      const value = JSON.stringify({ row: { ...row, spawned: chunk }, chunks: chunks.length });
-      await broker.requests.store({ subject: `$KV.results.${keyOf(row.taskId, index)}`, body: value, headers });
+      const value: Chunk = {
+        row: { ...row, spawned: chunk },
+        chunks: chunks.length,
+        ...(message === undefined ? {} : { message }),
+      };
+      await broker.requests.store({
+        subject: `$KV.results.${keyOf(row.taskId, index)}`,
+        body: JSON.stringify(value),
+        headers,
+      });
     }
   }
 
-  async function recall(taskId: string): Promise<OutcomeRow | undefined> {
+  async function recall(taskId: string, wanted: string | undefined): Promise<OutcomeRow | undefined> {
     const spawned: SpawnedTask[] = [];
     for (let index = 0; ; index++) {
-      const entry = await results.get(keyOf(taskId, index));
-      if (entry === null || entry.operation !== "PUT") return undefined; // none, or cut off before the first publish
-      const { row, chunks } = entry.json<{ row: OutcomeRow; chunks: number }>();
+      const { text } = await readTimed(broker, "results", keyOf(taskId, index));
+      if (text === undefined) return undefined; // none, or cut off before the first publish
+      const { row, chunks, message = wanted }: Chunk = JSON.parse(text);
+      if (message !== wanted) return undefined;
       spawned.push(...row.spawned);
       if (index + 1 === chunks) return { ...row, spawned };
     }
   }
 
-  function open(_claim: Claim): Work<undefined> {
+  function open(message: string | undefined): Work<undefined> {
     return {
       transaction: async () => undefined,
       async commit(row): Promise<CommitAnswer> {
         try {
-          if (row.spawned.length > 0) await remember(row);
+          if (row.spawned.length > 0) await remember(row, message);
         } catch (cause) {
           // A broker that is away is not the task's failure.
           if (isSilence(cause)) return { kind: "unknown", cause };
@@ -84,12 +109,19 @@ export function streamLedger(broker: Broker): StreamLedger {
     };
   }
 
+  function ledgerOf(message: string | undefined): UnitOfWork<undefined> {
+    return {
+      open: (_claim: Claim) => open(message),
+      record: async (row) => row,
+      recall: (taskId) => recall(taskId, message),
+      markPublished: async () => {},
+      classify: () => "failed",
+    };
+  }
+
   return {
-    open,
-    record: async (row) => row,
-    recall,
-    markPublished: async () => {},
-    classify: () => "failed",
+    ...ledgerOf(undefined),
+    of: ledgerOf,
     async forget(row) {
       const chunks = chunksOf(row.spawned).length;
       for (let index = 0; index < chunks; index++) await results.purge(keyOf(row.taskId, index), { ttl: "1s" });

@@ -1,0 +1,20 @@
+import { escapeControls } from "@muster/service";
+import { type Broker, listLocksByHand } from "@muster/tasks";
+import { count } from "../print/output.ts";
+import { type Finding, good, warning } from "./finding.ts";
+
+const ABOUT = "locks";
+/** Keys that are named one by one. */
+const NAMED = 20;
+
+/** Whether somebody has stored locks by hand, which nothing will ever free. */
+export async function examineLocks(broker: Broker): Promise<readonly Finding[]> {
+  const found = await listLocksByHand(broker);
+  if (found.length === 0) return [good(ABOUT, "none was stored by hand")];
+  const named = found.slice(0, NAMED).map(({ key, value, storedAt }) => {
+    const what = `${key} was stored by hand at ${storedAt.toISOString()} (${JSON.stringify(value)})`;
+    return warning(ABOUT, escapeControls(`${what}; tasks wait for it until you free it: nats kv del locks '${key}'`));
+  });
+  const rest = found.length - named.length;
+  return rest > 0 ? [...named, warning(ABOUT, `${count(rest, "more lock")} stored by hand: nats kv ls locks`)] : named;
+}

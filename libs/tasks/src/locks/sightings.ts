@@ -1,0 +1,56 @@
+import { sharedNowMs } from "./clocks.ts";
+
+/** Keys that are remembered; beyond that the one seen first is forgotten, and its time begins anew. */
+const REMEMBERED = 10_000;
+/** What stays as it is is told again after so long, ms. */
+const AGAIN_MS = 60_000;
+
+interface Sighting {
+  readonly revision: number;
+  /** When this revision was seen first, on the shared monotonic clock, ms. */
+  readonly sinceMs: number;
+  toldAtMs: number;
+}
+
+/**
+ * Which revision each busy lock had, and since when: by this process's monotonic clock alone.
+ *
+ * A holder renews its lock, which changes the revision. So one that stays the same for longer than its TTL has no holder, whatever the
+ * broker's clock does: it may have been set back by hours.
+ */
+export class Sightings {
+  readonly #seen = new Map<string, Sighting>();
+  readonly #nowMs: () => number;
+
+  /** `nowMs` is the monotonic clock, played by tests. */
+  constructor(nowMs: () => number = sharedNowMs) {
+    this.#nowMs = nowMs;
+  }
+
+  /** A look at the broker found `revision` under a busy lock. Returns for how long that has been so, ms. */
+  note(key: string, revision: number): number {
+    const nowMs = this.#nowMs();
+    const seen = this.#seen.get(key);
+    if (seen?.revision === revision) return nowMs - seen.sinceMs;
+    this.#seen.delete(key); // set again it would keep its place, and the oldest must come first
+    this.#seen.set(key, { revision, sinceMs: nowMs, toldAtMs: Number.NEGATIVE_INFINITY });
+    for (const oldest of this.#seen.keys()) {
+      if (this.#seen.size <= REMEMBERED) break;
+      this.#seen.delete(oldest);
+    }
+    return 0;
+  }
+
+  /** Whether it is time to tell of what was noted under `key`: at once, and then every minute. */
+  isTimeToTell(key: string): boolean {
+    const seen = this.#seen.get(key);
+    const nowMs = this.#nowMs();
+    if (seen === undefined || nowMs - seen.toldAtMs < AGAIN_MS) return false;
+    seen.toldAtMs = nowMs;
+    return true;
+  }
+
+  forget(key: string): void {
+    this.#seen.delete(key);
+  }
+}

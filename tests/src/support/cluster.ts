@@ -1,0 +1,148 @@
+import { findFreePort, provisionNatsServer, type ServerProcess, startServerProcess } from "@muster/local";
+import { jetstreamManager } from "@nats-io/jetstream";
+import { connect } from "@nats-io/transport-node";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TestServers } from "./nats.ts";
+import { until } from "./until.ts";
+
+const LOOPBACK = "127.0.0.1";
+const STOP_GRACE_MS = 5_000;
+
+/** One nats-server of a test's cluster. It keeps its ports and its streams over kills and starts. */
+export interface TestNode {
+  readonly name: string;
+  readonly url: string;
+  /** Kills it, so that it has no time to say goodbye. */
+  kill(): Promise<void>;
+  /** Shuts it down in order. */
+  stop(): Promise<void>;
+  /** Starts it again. Resolves before it has found the others: see `TestCluster.ready`. */
+  start(): Promise<void>;
+}
+
+/**
+ * Several nats-servers as one cluster, on loopback; they and their folders go when it is disposed of.
+ *
+ * `url` names all nodes. `kill` and `stop` end all at once, and `start` starts all and waits until they are `ready`.
+ */
+export interface TestCluster extends TestServers {
+  readonly nodes: readonly TestNode[];
+  /** Resolves once JetStream and each stream have a leader again, by the word of each node: some seconds after a start of all. */
+  ready(): Promise<void>;
+}
+
+export interface ClusterOptions {
+  /** Default 3. */
+  readonly size?: number;
+  /** With `true` the nodes keep what they acknowledged over a loss of power, and are slower. */
+  readonly sync?: boolean;
+}
+
+interface NodeParts {
+  readonly name: string;
+  readonly port: number;
+  readonly clusterPort: number;
+  readonly routePorts: readonly number[];
+  readonly dataDir: string;
+  readonly sync: boolean;
+}
+
+function configOf({ name, port, clusterPort, routePorts, dataDir, sync }: NodeParts): string {
+  const quotedDir = JSON.stringify(dataDir);
+  const routes = routePorts.map((each) => `"nats://${LOOPBACK}:${each}"`).join(", ");
+  return `server_name: "${name}"
+listen: "${LOOPBACK}:${port}"
+jetstream { store_dir: ${quotedDir}, sync_interval: ${sync ? "always" : '"2m"'} }
+cluster { name: "test", listen: "${LOOPBACK}:${clusterPort}", routes: [${routes}] }
+`;
+}
+
+function createNode(parts: NodeParts, binary: string): TestNode {
+  const { name, port, dataDir } = parts;
+  let running: ServerProcess | undefined;
+  return {
+    name,
+    url: `nats://${LOOPBACK}:${port}`,
+    async start() {
+      await mkdir(dataDir, { recursive: true });
+      const file = join(dataDir, "nats-server.conf");
+      await writeFile(file, configOf(parts));
+      running = await startServerProcess({
+        command: binary,
+        args: ["-c", file],
+        dataDir,
+        logFile: join(dataDir, "nats-server.log"),
+        stopSignal: "SIGTERM",
+      });
+    },
+    async kill() {
+      running?.kill("SIGKILL");
+      await running?.exited;
+    },
+    async stop() {
+      await running?.stop(STOP_GRACE_MS);
+    },
+  };
+}
+
+/** Whether JetStream and each of its streams answer at `url`: all have a leader then. */
+async function answers(url: string): Promise<true | undefined> {
+  try {
+    const nc = await connect({ servers: url.split(","), reconnect: false, timeout: 1_000 });
+    try {
+      const jsm = await jetstreamManager(nc, { checkAPI: false, timeout: 1_000 });
+      for await (const stream of jsm.streams.names()) await jsm.streams.info(stream);
+      return true;
+    } finally {
+      await nc.close();
+    }
+  } catch {
+    return undefined; // not yet
+  }
+}
+
+/** Starts a cluster, three nodes by default, in two or three seconds. */
+export async function startTestCluster({ size = 3, sync = false }: ClusterOptions = {}): Promise<TestCluster> {
+  const binary = await provisionNatsServer(() => {});
+  const folder = await mkdtemp(join(tmpdir(), "muster-cluster-"));
+  const ports = await Promise.all(Array.from({ length: 2 * size }, findFreePort));
+  const routePorts = ports.slice(size);
+  const nodes = Array.from({ length: size }, (_, index) => {
+    const name = `node-${index + 1}`;
+    const [port = 0, clusterPort = 0] = [ports[index], routePorts[index]];
+    return createNode({ name, port, clusterPort, routePorts, dataDir: join(folder, name), sync }, binary);
+  });
+  const url = nodes.map((node) => node.url).join(",");
+  const ready = async () => {
+    await Promise.all(nodes.map((node) => until(() => answers(node.url), `an answer of ${node.name}`)));
+  };
+  const each = (act: (node: TestNode) => Promise<void>) => Promise.all(nodes.map(act));
+  const cluster: TestCluster = {
+    url,
+    nodes,
+    ready,
+    async kill() {
+      await each((node) => node.kill());
+    },
+    async stop() {
+      await each((node) => node.stop());
+    },
+    async start() {
+      await each((node) => node.start());
+      await ready();
+    },
+    async [Symbol.asyncDispose]() {
+      await cluster.stop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+  try {
+    await cluster.start();
+    return cluster;
+  } catch (cause) {
+    await cluster[Symbol.asyncDispose]();
+    throw cause;
+  }
+}
