@@ -46,6 +46,10 @@ export interface Locks extends AsyncDisposable {
    * it wait for ever. Harmless for one that is not waiting.
    */
   forget(waiter: Waiter): void;
+  /** Whether some line may be full, at no cost: then `fullAt` tells. */
+  readonly mayBeFull: boolean;
+  /** A key of these whose line has no place for the waiter, so that it need not try; undefined where there is none. */
+  fullAt(keys: readonly string[], waiter: Waiter): string | undefined;
   /** Waiters in line for `key`. */
   waiting(key: string): number;
   /** For a run that the fence refused: raises the bucket if the database has seen tokens beyond it, and answers whether it had. */
@@ -108,6 +112,10 @@ export async function openLocks(options: LocksOptions): Promise<Locks> {
       return true;
     },
     forget: (waiter) => room.forget(waiter),
+    get mayBeFull() {
+      return room.mayBeFull;
+    },
+    fullAt: (keys, waiter) => room.fullAt(keys, waiter),
     waiting: (key) => room.waiting(key),
     async raiseIfBehind() {
       return highestFence === undefined ? false : await raiseIfBehind({ js, jsm, observer, highestFence });

@@ -65,6 +65,21 @@ export class WaitingRoom {
     return this.#lines.get(key)?.places.length ?? 0;
   }
 
+  /** Whether some line may be full: a hint that costs nothing. */
+  get mayBeFull(): boolean {
+    const { perKey, perProcess } = this.#limits;
+    return this.#asleep + 1 >= Math.min(perKey, perProcess);
+  }
+
+  /** The first of these keys in whose line there is no place for this waiter; undefined: it has one in each, or need not wait there. */
+  fullAt(keys: readonly string[], waiter: Waiter): string | undefined {
+    return keys.find((key) => {
+      const length = this.waiting(key);
+      const isFull = length >= this.#limits.perKey || this.#asleep >= this.#limits.perProcess;
+      return length > 0 && isFull && this.#keys.get(waiter)?.has(key) !== true;
+    });
+  }
+
   /** Whether the first in the line of `key` is asleep: it comes as soon as it is woken. */
   isWaitedFor(key: string): boolean {
     return this.#lines.get(key)?.places[0]?.state === "asleep";

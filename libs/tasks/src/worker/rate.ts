@@ -16,6 +16,11 @@ export class Rate {
 
   /** Tasks to hold ready beyond the free permits. */
   prefetch(): number {
+    return Math.floor(this.perMs() * PREFETCH_MS);
+  }
+
+  /** Ended tasks each millisecond. */
+  perMs(): number {
     const nowMs = performance.now();
     const elapsedMs = nowMs - this.#windowStartMs;
     if (elapsedMs >= WINDOW_MS) {
@@ -23,6 +28,6 @@ export class Rate {
       this.#ended = 0;
       this.#windowStartMs = nowMs;
     }
-    return Math.floor(this.#perMs * PREFETCH_MS);
+    return this.#perMs;
   }
 }

@@ -62,6 +62,8 @@ export type TaskEnd =
   | { readonly kind: "handedBack" }
   /** Another task holds the lock `by`. Nothing has begun. */
   | { readonly kind: "contended"; readonly by: string }
+  /** So many wait for the lock `by` in this process that there is no place left. Nothing was asked of anybody. */
+  | { readonly kind: "crowded"; readonly by: string }
   /** Earlier runs of it did not end: it must have the process to itself for `aloneMs`. Nothing has begun. */
   | { readonly kind: "suspect"; readonly aloneMs: number }
   /** Over, but the task's code ignored its signal and may still be running. */
@@ -139,6 +141,8 @@ async function run(context: RunContext, received: ReceivedTask, waiting: Waiting
   if (ledger === undefined)
     throw new TypeError(`Cannot run ${definition.name}: its effect is "once" and the worker has no ledger`);
   const task = await prepare(received, ledger);
+  const by = context.locks.mayBeFull ? fullLine(context, task, waiting) : undefined;
+  if (by !== undefined) return { kind: "crowded", by };
   const storedMs = Number(delivery.storedAtNs) / 1e6;
   const isOld = storedMs < Date.now() - LEDGER_HORIZON_MS;
   if (received.isFirst && task.attempt === 1 && !isOld) return await takeLocks(context, task, waiting);
@@ -161,6 +165,19 @@ async function run(context: RunContext, received: ReceivedTask, waiting: Waiting
   }
   await settleByRow(context, task, { row, tookMs: undefined });
   return OVER;
+}
+
+/** The lock for which too many wait here already. Who cannot wait need not ask the ledger or the broker: of a crowd each one would. */
+function fullLine({ locks }: RunContext, { received, payload }: PreparedTask, { waiter }: Waiting): string | undefined {
+  try {
+    const wanted = received.definition.locks(payload as never, received.vo);
+    return locks.fullAt(
+      wanted.map(({ key }) => key),
+      waiter,
+    );
+  } catch {
+    return undefined; // thrown again where it is the attempt's failure
+  }
 }
 
 /** A retry of a schedule's occurrence makes way for a newer one, which does the same work on newer facts (PROTOCOL 6). */

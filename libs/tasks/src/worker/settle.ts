@@ -64,7 +64,9 @@ async function forgetStarts({ starts }: SettleContext, { received, taskId }: Ide
 /** Hands the message back, at once or after a delay; the server gives it to somebody else. Nothing happens when it is no longer ours. */
 export function handBack(context: SettleContext, task: IdentifiedTask, delayMs = 0): void {
   if (!context.owns(task.received)) return;
-  answerNow(context, task, delayMs > 0 ? `-NAK {"delay":${Math.round(delayMs * 1e6)}}` : "-NAK");
+  if (delayMs === 0) answerNow(context, task, "-NAK");
+  // Nobody waits for it. Of a crowd there are thousands.
+  else context.broker.outbox.send(task.received.ack, Buffer.from(`-NAK {"delay":${Math.round(delayMs * 1e6)}}`));
 }
 
 /** Gives up a task that never was one, with the reason. It needs no row: the verdict is the same each time. */

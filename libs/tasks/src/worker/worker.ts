@@ -7,6 +7,7 @@ import type { Broker } from "../wire/broker.ts";
 import type { ConfigurationWatch } from "../configuration/configuration_watch.ts";
 import { ABORT_GRACE_MS, type DepsInput, type RunningAttempt } from "./attempt.ts";
 import { checkLedger } from "./check_ledger.ts";
+import { Crowds } from "./crowds.ts";
 import { Buffer, type InHand } from "./hand.ts";
 import { HandBacks } from "./hand_backs.ts";
 import { byId } from "./identify.ts";
@@ -24,9 +25,6 @@ import { MAX_LOST_PERMITS, WorkerSpentError } from "./worker_spent.ts";
 
 /** Heartbeats of a buffered task go on this long beyond its timeout, ms. */
 const BUFFERED_MS = 30_000;
-/** First delay of a task that found the waiting room full, ms; doubled with each delivery, up to the longest. */
-const CROWDED_MS = 500;
-const CROWDED_MAX_MS = 16_000;
 /** A broker that has not answered for this long makes the worker unready, ms. */
 const SILENT_MS = 15_000;
 
@@ -38,11 +36,6 @@ function holdFor(task: ReceivedTask, ms: number): void {
 function aloneNote({ received }: InHand, aloneMs: number): string {
   const howLong = Number.isFinite(aloneMs) ? `for its first ${aloneMs / 1_000} s` : "to its end";
   return `${received.definition.name} ${byId(received).taskId} runs alone ${howLong}: earlier runs of it began and did not end`;
-}
-
-/** About so many ms, so that what goes back together does not come back together. */
-function spread(ms: number): number {
-  return ms * (0.75 + Math.random() / 2);
 }
 
 export interface WorkerParts {
@@ -87,6 +80,7 @@ export class Worker {
   readonly #waiting = new Roster<InHand>();
   readonly #running = new Running();
   readonly #rate = new Rate();
+  readonly #crowds = new Crowds();
   readonly #end = Promise.withResolvers<void>();
   readonly #lost: string[] = [];
   readonly #handBacks: HandBacks;
@@ -289,6 +283,8 @@ export class Worker {
     if (end.kind === "contended") {
       task.waitsSinceMs ??= nowMs;
       this.#wait(task, end.by);
+    } else if (end.kind === "crowded") {
+      this.#crowded(task, end.by);
     } else if (end.kind === "suspect") {
       this.#suspect(task, end.aloneMs);
     } else {
@@ -331,8 +327,12 @@ export class Worker {
       tell(this.#context, byId(received), { step: "contended", reason: `lock ${by} is held` });
       return;
     }
-    const delayMs = Math.min(CROWDED_MAX_MS, CROWDED_MS * 2 ** Math.min(received.delivery.count - 1, 10));
-    this.#giveBack(task, spread(delayMs));
+    this.#crowded(task, by);
+  }
+
+  /** There is no place to wait for the lock: it comes back when it may have one. */
+  #crowded(task: InHand, by: string): void {
+    this.#giveBack(task, this.#isClosed ? 0 : this.#crowds.delayMs(by, this.#rate.perMs()));
   }
 
   #giveBack(task: InHand, delayMs = 0): void {
