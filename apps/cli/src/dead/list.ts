@@ -2,6 +2,7 @@ import { type Broker, countDeadLetters, type DeadFilter, deadLetters, type Store
 import { Command, InvalidArgumentError } from "commander";
 import { count, type OutputOptions, print, tableText } from "../print/output.ts";
 import { withBroker } from "../run/servers.ts";
+import { parseWanted } from "../run/values.ts";
 import { letterJson, parseSequence } from "./letter.ts";
 
 const EXAMPLES = `
@@ -69,8 +70,8 @@ async function readPage(
 export function listDeadCommand(): Command {
   return new Command("list")
     .description("dead letters, oldest first")
-    .option("--task <task>", "only this task's")
-    .option("--vo <vo>", "only this VO's")
+    .option("--task <task>", "only this task's", parseWanted)
+    .option("--vo <vo>", "only this VO's", parseWanted)
     .option("--after <sequence>", "only those behind this one: the next page", parseSequence)
     .option("--limit <number>", "at most this many", parseLimit, 50)
     .option("--json", "print JSON")

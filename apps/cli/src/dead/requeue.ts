@@ -14,6 +14,7 @@ import { Command } from "commander";
 import { count, type OutputOptions, print } from "../print/output.ts";
 import { complain, FailedError, UsageError } from "../run/failure.ts";
 import { withBroker } from "../run/servers.ts";
+import { parseWanted } from "../run/values.ts";
 import { parseSequence } from "./letter.ts";
 
 const EXAMPLES = `
@@ -103,8 +104,8 @@ export function requeueDeadCommand(): Command {
       ...before,
       parseSequence(text),
     ])
-    .option("--task <task>", "all of this task")
-    .option("--vo <vo>", "all of this VO")
+    .option("--task <task>", "all of this task", parseWanted)
+    .option("--vo <vo>", "all of this VO", parseWanted)
     .option("--all", "all that there are")
     .option("--dry-run", "only say how many it would be")
     .option("--json", "print JSON")

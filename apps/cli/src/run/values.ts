@@ -54,6 +54,12 @@ export function parseSuccessRate(text: string): number {
   return accept(ceSettings.successRate, decimal(text));
 }
 
+/** Reads a name of whatever form to look for: what was refused may have been the name. */
+export function parseWanted(text: string): string {
+  if (text !== "") return text;
+  throw new InvalidArgumentError("It is empty; leave the option out where all are meant.");
+}
+
 /** Makes a parser of an option that may be given several times. */
 export function several(parse: (text: string) => string): (text: string, before?: readonly string[]) => string[] {
   return (text, before = []) => [...before, parse(text)];

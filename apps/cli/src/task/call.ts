@@ -2,6 +2,7 @@ import { pilotDeps, type PilotDeps } from "@muster/pilot-tasks";
 import { callTask, type TaskOver } from "@muster/tasks";
 import { Command } from "commander";
 import { count, type OutputOptions, print } from "../print/output.ts";
+import { complain } from "../run/failure.ts";
 import { checkActive, taskNamed } from "../run/names.ts";
 import { readConfigurationAloud, withBoth } from "../run/servers.ts";
 import { parseVoOrNone } from "../run/values.ts";
@@ -28,7 +29,7 @@ async function call(name: string, argument: string | undefined, options: CallTas
     return await callTask({
       ...{ broker, nats, highestFence, task, payload, vo: options.vo },
       ledger: database.unitOfWork,
-      deps: pilotDeps({ log: (message, fields) => console.error(message, JSON.stringify(fields)) }),
+      deps: pilotDeps({ log: (message, fields) => complain(`${message} ${JSON.stringify(fields)}`) }),
       signal: interrupted.signal,
     });
   });
