@@ -45,6 +45,13 @@ async function orBadSetting<Answer>(work: () => Answer | Promise<Answer>): Promi
   }
 }
 
+/** Makes the app unready while the broker cannot store, until the returned function is called. */
+function tellStorage({ health }: Pick<App, "health">, { storage }: Broker): () => void {
+  const tell = () => health.report("storage", storage.problems().join("; ") || undefined);
+  tell();
+  return storage.onChange(tell);
+}
+
 /**
  * Connects an app to NATS and PostgreSQL, and waits for them as long as it takes: the app is unready meanwhile, and says why in its log.
  * A schema that lacks migrations is waited for too, so that `muster migrate` may come last.
@@ -69,7 +76,7 @@ export async function openServers(app: App, options: OpenServersOptions): Promis
       note: (message, cause) => log.info({ err: cause }, message),
     }),
   );
-  health.probe("database", () => database.ping());
+  health.probe("database", () => database.checkSchema());
   const highestFence = () => database.transaction(getHighestFence);
   await insist({ ...trying, what: "use the database", work: () => database.transaction(requireMigrated) });
 
@@ -85,6 +92,7 @@ export async function openServers(app: App, options: OpenServersOptions): Promis
     what: "declare the streams",
     work: () => openBroker(nc, { observer: observeTasks(log, metrics), highestFence }),
   });
+  opened.defer(tellStorage(app, broker));
   const kept = opened.move();
   return { broker, database, nats, highestFence, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }

@@ -72,5 +72,6 @@ export {
 export { type Transitions, transitionPilotStates } from "./pilots/transition_pilots.ts";
 export { type Random, seededRandom } from "./pilots/random.ts";
 export { CeNamesCollideError } from "./schema/m0002_ce_names.ts";
+export { SchemaDamagedError } from "./schema/check_schema.ts";
 export { migrate, type MigrateOptions } from "./schema/migrate.ts";
 export { requireMigrated, SchemaAheadError, SchemaBehindError } from "./schema/require_migrated.ts";

@@ -1,9 +1,10 @@
 import { MikroORM } from "@mikro-orm/postgresql";
-import { askOnce, CONNECT_TIMEOUT_MS, type ServerAddress } from "./database/ask_once.ts";
+import { askOnce, CONNECT_TIMEOUT_MS, onOneConnection, type ServerAddress } from "./database/ask_once.ts";
 import { Connections } from "./database/connections.ts";
 import type { Orm, Transaction } from "./database/transaction.ts";
 import { entities } from "./entities/all.ts";
 import { openUnitOfWork, type UnitOfWork } from "./ledger/unit_of_work.ts";
+import { inspectSchema } from "./schema/check_schema.ts";
 
 export interface DatabaseOptions {
   /** `postgres://user:password@host:port/name`. */
@@ -41,6 +42,11 @@ export interface Database extends AsyncDisposable {
    * server. Throws `DatabaseGoneError`.
    */
   ping(): Promise<void>;
+  /**
+   * Resolves when the server answers and all tables are there and may be used, on a connection of its own as `ping`. Throws
+   * `DatabaseGoneError`, `SchemaBehindError` and `SchemaDamagedError`.
+   */
+  checkSchema(): Promise<void>;
   /** Destroys what is still open and closes all connections. */
   close(): Promise<void>;
 }
@@ -118,6 +124,12 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     unitOfWork: openUnitOfWork(connections, transactionTimeoutMs),
     transaction: (work) => inTransaction(connections, work),
     ping: () => askOnce(address, "select 1"),
+    async checkSchema() {
+      const problem = await onOneConnection(address, (client) =>
+        inspectSchema(async (text, values) => (await client.query(text, [...values])).rows),
+      );
+      if (problem !== undefined) throw problem;
+    },
     close,
     [Symbol.asyncDispose]: close,
   };

@@ -1,11 +1,17 @@
 import { type NatsServer, startNatsServer } from "@muster/local";
+import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 
 /** One nats-server or several, on ports and in folders of their own; all go when disposed of. */
 export interface TestServers extends AsyncDisposable {
   readonly url: string;
+  /** Of the process that serves now. */
+  readonly pid: number;
+  /** Where its streams lie. */
+  readonly dataDir: string;
   /** Kills the server, so that it has no time to say goodbye. It is back on its port with its streams after `start`. */
   kill(): Promise<void>;
   /** Shuts the server down in order; `start` starts it again. */
@@ -26,16 +32,37 @@ export interface TestNatsOptions {
   readonly sync?: boolean;
   /** Lines for the end of its configuration. */
   readonly config?: string;
+  /** What all its streams may take, e.g. `1MB`. */
+  readonly maxFileStore?: string;
+}
+
+/**
+ * Plays a full disk: no file of the server's grows beyond `bytes`. Without `bytes` there is room again. The server treats it as it treats
+ * "no space left on device" (measured with nats-server 2.15.1).
+ */
+export async function limitFiles({ pid }: Pick<TestNats, "pid">, bytes?: number): Promise<void> {
+  await promisify(execFile)("prlimit", ["--pid", String(pid), `--fsize=${bytes ?? "unlimited"}:unlimited`]);
 }
 
 /** Starts a nats-server for one test, about 40 ms. */
-export async function startTestNats({ sync = false, config }: TestNatsOptions = {}): Promise<TestNats> {
+export async function startTestNats({
+  sync = false,
+  maxFileStore,
+  ...options
+}: TestNatsOptions = {}): Promise<TestNats> {
   const dataDir = await mkdtemp(join(tmpdir(), "muster-nats-"));
+  // The last block counts.
+  const limited = `jetstream { store_dir: ${JSON.stringify(dataDir)}, max_file_store: ${maxFileStore} }\n`;
+  let config = maxFileStore === undefined ? options.config : limited + (options.config ?? "");
   const syncInterval = sync ? "always" : "lazy";
   let server: NatsServer = await startNatsServer({ dataDir, syncInterval, moreConfig: config });
   const { url, port } = server;
   return {
     url,
+    dataDir,
+    get pid() {
+      return server.pid;
+    },
     async kill() {
       server.kill("SIGKILL");
       await server.exited;

@@ -112,6 +112,11 @@ test("a purge of TASKS, LATER or DEAD by hand is told by an alarm and kept for t
     t.true(watcher.alarms.includes(text), watcher.alarms.join("; "));
   }
   t.is(watcher.alarms.length, 4, watcher.alarms.join("; "));
+  // The way to take one delayed task back.
+  await jsm.streams.purge("LATER", { filter: "later.QuickTask.lhcb.mine-2" });
+  await jsm.streams.purge("DEAD", { filter: "dead.QuickTask.>" });
+  await until(async () => watcher.alarms[4], "the last alarm");
+  t.true(watcher.alarms[4]?.startsWith("Somebody purged DEAD"), watcher.alarms.join("; "));
 });
 
 test("a consumer that somebody deletes is told by the leading scheduler, also where no worker is there to miss it", async (t) => {

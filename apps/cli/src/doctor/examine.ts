@@ -44,6 +44,7 @@ async function examineDatabase(): Promise<readonly Finding[]> {
     applicationName: "muster doctor",
   });
   await database.transaction(requireMigrated);
+  await database.checkSchema();
   return [good("PostgreSQL", "answers, and its schema is up to date")];
 }
 

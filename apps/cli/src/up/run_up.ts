@@ -2,10 +2,11 @@ import { lockFolder } from "@muster/local";
 import { getHighestFence, migrate, openDatabase, type Database } from "@muster/logic";
 import { announceRunning, createLog, DATA_DIR, type Nats, redactUrls, withdrawRunning } from "@muster/service";
 import { type Broker, connectNats, openBroker } from "@muster/tasks";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { complain } from "../run/failure.ts";
 import { startApps } from "./processes/start_apps.ts";
+import { mendNats } from "./processes/mend_nats.ts";
 import { applyDemo } from "./demo.ts";
 import { explainDataFolder, makeDataFolder } from "./data_folder.ts";
 import type { Display } from "./display/display.ts";
@@ -107,6 +108,9 @@ async function run(options: UpOptions, display: Display, demand: StopDemand): Pr
   signal.throwIfAborted();
   await announceRunning(dataDir, { pid: process.pid, natsUrl, databaseUrl, nats: access });
   await using _announced = { [Symbol.asyncDispose]: () => withdrawRunning(dataDir) };
+  const { restart } = servers.nats;
+  const mending = { broker, dataDir: join(dataDir, "nats"), tell: display.progress };
+  await using _mending = restart === undefined ? undefined : mendNats({ ...mending, restart });
   {
     await using _apps = await startApps({
       options,

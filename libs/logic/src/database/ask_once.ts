@@ -13,12 +13,14 @@ export interface ServerAddress {
 }
 
 /**
- * Asks one question on a connection of its own, outside any pool, and takes 10 s at most.
+ * Asks on a connection of its own, outside any pool: each question may take 5 s, and so may the connection.
  *
- * For what must not wait until a connection of the pool comes free. Throws `DatabaseGoneError` and
- * `DatabaseTooOldError`.
+ * For what must not wait until a connection of the pool comes free. Throws `DatabaseGoneError`, `DatabaseTooOldError`.
  */
-export async function askOnce(address: ServerAddress, text: string, values: readonly unknown[] = []): Promise<void> {
+export async function onOneConnection<Answer>(
+  address: ServerAddress,
+  work: (client: Pick<Client, "query">) => Promise<Answer>,
+): Promise<Answer> {
   const client = new Client({
     ...address,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
@@ -27,10 +29,18 @@ export async function askOnce(address: ServerAddress, text: string, values: read
   client.on("error", () => undefined); // the question fails with it
   try {
     await client.connect();
-    await client.query(text, [...values]);
+    const answer = await work(client);
     await client.end();
+    return answer;
   } catch (cause) {
     client.connection.stream.destroy(); // a goodbye would wait for an answer
     throw connectFailure(cause);
   }
+}
+
+/** Asks one question on a connection of its own, as {@linkcode onOneConnection} does. */
+export async function askOnce(address: ServerAddress, text: string, values: readonly unknown[] = []): Promise<void> {
+  await onOneConnection(address, async (client) => {
+    await client.query(text, [...values]);
+  });
 }

@@ -3,6 +3,7 @@ import { jetstreamManager } from "@nats-io/jetstream";
 import { MESSAGE_TTL, EXPECTED_LAST_SUBJECT_SEQUENCE } from "../wire/headers.ts";
 import { openBrokerTime } from "../wire/broker_time.ts";
 import type { Outbox } from "../wire/outbox.ts";
+import type { Storage } from "../wire/storage.ts";
 import { openRequests } from "../wire/requests.ts";
 import { isConflict } from "../wire/streams.ts";
 import { hasLapsed, readStored } from "../wire/timed_entry.ts";
@@ -89,8 +90,8 @@ function parseRecord(text: string): Partial<LockRecord> {
 }
 
 /** Opens the bucket on `nc`; what waits in `outbox` goes along with each write. Each call below throws what JetStream reports but a refused expectation, and a timeout after 2 s. */
-export async function openLockBucket(nc: NatsConnection, outbox?: Outbox): Promise<LockBucket> {
-  const requests = openRequests(nc, { timeoutMs: REQUEST_TIMEOUT_MS, outbox });
+export async function openLockBucket(nc: NatsConnection, outbox?: Outbox, storage?: Storage): Promise<LockBucket> {
+  const requests = openRequests(nc, { timeoutMs: REQUEST_TIMEOUT_MS, outbox, storage });
   const jsm = await jetstreamManager(nc, { timeout: REQUEST_TIMEOUT_MS, checkAPI: false });
   const time = openBrokerTime(jsm, LOCKS_STREAM);
 

@@ -79,7 +79,7 @@ export async function openLocks(options: LocksOptions): Promise<Locks> {
     return raising;
   }
 
-  const bucket = await openLockBucket(broker.nc, broker.outbox);
+  const bucket = await openLockBucket(broker.nc, broker.outbox, broker.storage);
   const turns = new Turns(room);
   const acquirer = {
     broker,

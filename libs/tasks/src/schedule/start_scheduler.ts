@@ -7,6 +7,7 @@ import { LOCKS_STREAM } from "../locks/lock_bucket.ts";
 import { openLocks } from "../locks/locks.ts";
 import type { Broker } from "../wire/broker.ts";
 import { watchConfiguration } from "../configuration/configuration_watch.ts";
+import { watchStorage } from "../wire/watch_storage.ts";
 import type { SweepLedger } from "./record_end.ts";
 import type { Chore } from "./repeat.ts";
 import { runScheduler, type SchedulerRole } from "./run_scheduler.ts";
@@ -79,6 +80,7 @@ export async function startScheduler(options: StartSchedulerOptions): Promise<Ru
   const fence = highestFence === undefined ? {} : { highestFence };
   const locks = opened.use(await openLocks({ broker, keeper, worker: name, ttlMs, ...fence }));
   const configuration = opened.use(await watchConfiguration(broker));
+  opened.use(watchStorage(broker, "TASKS"));
   const kept = opened.move();
 
   const stopped = new AbortController();

@@ -6,7 +6,9 @@ import type { Broker } from "../wire/broker.ts";
 import { isOwnRequest } from "../wire/own_requests.ts";
 import { isSilence } from "../wire/publish_surely.ts";
 import { STREAM_NAMES } from "../wire/stream_needs.ts";
-import { isStreamGone, TASKS } from "../wire/streams.ts";
+import { isStreamGone, LATER, TASKS } from "../wire/streams.ts";
+import { isLiteralSubject } from "../wire/subject.ts";
+import { watchStorage } from "../wire/watch_storage.ts";
 import { watchStreams } from "../wire/watch_streams.ts";
 import { repeat } from "./repeat.ts";
 import type { Reporter } from "./reporter.ts";
@@ -118,6 +120,8 @@ function watchByHand(broker: Broker): Disposable {
     const stream = token(message.subject, 4);
     const request = readBody<PurgeRequest>(message);
     if (!STREAM_NAMES.includes(stream) || isOwnRequest(message)) return;
+    // So an operator takes one delayed task back, and nothing else is lost.
+    if (stream === LATER && isLiteralSubject(request.filter ?? "")) return;
     // So the bucket is raised, which is told by whoever does it.
     if (stream === "KV_locks" && request.seq !== undefined) return;
     const part = message.data.length === 0 ? "" : ` (${JSON.stringify(request).slice(0, 200)})`;
@@ -153,6 +157,7 @@ function watchByHand(broker: Broker): Disposable {
 export async function lookOut(broker: Broker, report: Reporter, signal: AbortSignal): Promise<void> {
   using _streams = watchStreams(broker);
   using _byHand = watchByHand(broker);
+  await using _storage = watchStorage(broker, "all");
   const look = { name: "looking at the lanes' consumers", everyMs: LANES_MS, run: () => mendConsumers(broker) };
   await repeat(look, report, signal);
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Broker } from "./broker.ts";
 import type { OutgoingMessage } from "./publish_surely.ts";
+import { noteFailure } from "./storage.ts";
 
 /** The server takes no more messages in one batch. */
 export const BATCH_LIMIT = 1_000;
@@ -14,7 +15,10 @@ export const BATCH_LIMIT = 1_000;
  *
  * @see NATS ADR-50
  */
-export async function publishAtomically({ nc, js }: Broker, messages: readonly OutgoingMessage[]): Promise<number> {
+export async function publishAtomically(
+  { nc, js, storage }: Broker,
+  messages: readonly OutgoingMessage[],
+): Promise<number> {
   const last = messages.at(-1);
   if (last === undefined || messages.length > BATCH_LIMIT) {
     throw new RangeError(`Cannot publish a batch of ${messages.length} messages: give 1 to ${BATCH_LIMIT}`);
@@ -26,6 +30,11 @@ export async function publishAtomically({ nc, js }: Broker, messages: readonly O
   }
   last.headers.set("Nats-Batch-Commit", "1");
   for (const { subject, body, headers } of messages.slice(0, -1)) nc.publish(subject, body, { headers });
-  const { seq } = await js.publish(last.subject, last.body, { headers: last.headers });
-  return seq - messages.length + 1;
+  try {
+    const { seq } = await js.publish(last.subject, last.body, { headers: last.headers });
+    storage.noteStored(last.subject);
+    return seq - messages.length + 1;
+  } catch (cause) {
+    throw noteFailure(storage, last.subject, cause);
+  }
 }

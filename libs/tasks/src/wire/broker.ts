@@ -13,6 +13,7 @@ import { openOutbox, type Outbox } from "./outbox.ts";
 import { openRequests, type Requests } from "./requests.ts";
 import { createDeviationReport } from "./deviations.ts";
 import { keepIncident } from "./incidents.ts";
+import { createStorage, type Storage } from "./storage.ts";
 import { BUCKET_NAMES, type BucketName, maxPayloadOf, neededStreams, STREAM_NAMES } from "./stream_needs.ts";
 import { declareStreams, isStreamGone, mendSettings, renewSource, type StreamName } from "./streams.ts";
 
@@ -49,6 +50,8 @@ export interface Broker {
   /** Tells what has lapsed in the buckets whose entries have a TTL. */
   readonly time: BrokerTime;
   readonly observer: Observer;
+  /** Whether messages can be stored, by what became of ours and by the streams' own word. */
+  readonly storage: Storage;
   /** Names of the streams that there must be, those under the buckets too. */
   readonly streams: readonly string[];
   /**
@@ -133,19 +136,21 @@ export async function openBareBroker(nc: NatsConnection, options: BareBrokerOpti
     );
   }
 
+  const storage = createStorage(nc, observer);
   const kvm = new Kvm(nc);
   const outbox = openOutbox(nc);
   const buckets = {} as Record<BucketName, KV>;
   const broker: Broker = {
     nc,
     js,
-    requests: openRequests(nc, { timeoutMs: ANSWER_MS, outbox }),
+    requests: openRequests(nc, { timeoutMs: ANSWER_MS, outbox, storage }),
     outbox,
     jsm,
     briefJsm,
     buckets,
     time: openBrokerTime(briefJsm, "KV_locks"),
     observer,
+    storage,
     streams: STREAM_NAMES,
     declareMissing,
     mendSettings: mend,

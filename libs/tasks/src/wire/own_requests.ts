@@ -4,13 +4,22 @@ import { headers as newHeaders, type NatsConnection } from "@nats-io/nats-core";
 const OWN = "Muster-Request";
 const ANSWER_MS = 5_000;
 
+/** JetStream's answer to a purge of a stream whose store cannot be written. */
+const PURGE_FAILED = 10051;
+
 /** JetStream refused a request of Muster's own. */
 export class ApiRefusedError extends Error {
   override readonly name = "ApiRefusedError";
   readonly code: number;
+  /** The server's words. */
+  readonly reason: string;
+  /** Whether the stream's store cannot be written. */
+  readonly isWriteError: boolean;
   constructor(subject: string, { err_code: code = 0, description = "" }: ApiError) {
     super(`JetStream refuses ${subject}: ${description} (${code})`);
     this.code = code;
+    this.reason = description;
+    this.isWriteError = code === PURGE_FAILED;
   }
 }
 

@@ -19,9 +19,10 @@ export class PublishUnknownError extends Error {
   override readonly name = "PublishUnknownError";
   readonly subject: string;
   readonly id: string;
-  constructor(subject: string, id: string, cause: unknown) {
+  constructor({ subject, id, problems }: { subject: string; id: string; problems: readonly string[] }, cause: unknown) {
+    const known = problems.length === 0 ? "" : ` (${problems.join("; ")})`;
     super(
-      `Cannot tell whether ${id} was stored on ${subject}: no answer in ${PUBLISH_BUDGET_MS / 1000} s; publish it again under the same id`,
+      `Cannot tell whether ${id} was stored on ${subject}: no answer in ${PUBLISH_BUDGET_MS / 1000} s${known}; publish it again under the same id`,
       {
         cause,
       },
@@ -55,8 +56,10 @@ export async function publishSurely(broker: Broker, { subject, body, headers }: 
       return await broker.requests.store({ subject, body, headers });
     } catch (error) {
       if (!isSilence(error)) throw error;
-      if (broker.nc.isClosed() || performance.now() > until)
-        throw new PublishUnknownError(subject, headers.get("Nats-Msg-Id"), error);
+      if (broker.nc.isClosed() || performance.now() > until) {
+        const problems = broker.storage.problems();
+        throw new PublishUnknownError({ subject, id: headers.get("Nats-Msg-Id"), problems }, error);
+      }
       await pause(PAUSE_MS);
       // "No responders" also means a change of leader; only the stream's own info tells that it is gone.
       await broker

@@ -9,6 +9,7 @@ import {
 } from "@nats-io/nats-core";
 import { newInbox } from "./connection.ts";
 import type { Outbox } from "./outbox.ts";
+import { noteFailure, type Storage } from "./storage.ts";
 
 /** A message to send, and to be answered. */
 export interface Question {
@@ -28,7 +29,7 @@ export interface Requests {
    * Throws `NoRespondersError`, `TimeoutError`, `RequestError` when the connection is closed meanwhile, and what publishing throws.
    */
   ask(question: Question): Promise<Msg>;
-  /** Stores a message in its stream. Throws as `ask` does, and `JetStreamApiError` where JetStream refuses it. */
+  /** Stores a message in its stream. Throws as `ask` does, `StorageLimitError` where there is no room, and `JetStreamApiError` where JetStream refuses it. */
   store(question: Question): Promise<PubAck>;
 }
 
@@ -53,10 +54,12 @@ interface RequestsOptions {
   readonly timeoutMs: number;
   /** What waits there goes along with each request. */
   readonly outbox?: Outbox | undefined;
+  /** Told what becomes of each message that is to be stored. */
+  readonly storage?: Storage | undefined;
 }
 
 /** Opens requests. They end with the connection. */
-export function openRequests(nc: NatsConnection, { timeoutMs, outbox }: RequestsOptions): Requests {
+export function openRequests(nc: NatsConnection, { timeoutMs, outbox, storage }: RequestsOptions): Requests {
   const prefix = newInbox(nc);
   // All wait equally long, so the first in the map is the first to be late.
   const pending = new Map<string, Asked>();
@@ -111,6 +114,14 @@ export function openRequests(nc: NatsConnection, { timeoutMs, outbox }: Requests
   return {
     // Nothing is thrown before there is a promise to reject.
     ask: async (question) => ask(question),
-    store: async (question) => readAck(await ask(question)),
+    async store(question) {
+      try {
+        const ack = readAck(await ask(question));
+        storage?.noteStored(question.subject);
+        return ack;
+      } catch (cause) {
+        throw noteFailure(storage, question.subject, cause);
+      }
+    },
   };
 }

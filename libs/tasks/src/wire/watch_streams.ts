@@ -24,6 +24,7 @@ export function watchStreams(broker: Broker): Disposable {
     const names = new Set(found.map(({ config }) => config.name));
     if (STREAM_NAMES.some((name) => !names.has(name))) await broker.declareMissing();
     await broker.mendSettings(found);
+    broker.storage.noteStates(found);
   }
 
   function lookNow(): void {

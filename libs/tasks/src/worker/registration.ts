@@ -3,6 +3,7 @@ import { hostname } from "node:os";
 import * as z from "zod";
 import type { Broker } from "../wire/broker.ts";
 import { MESSAGE_TTL } from "../wire/headers.ts";
+import { isSilence } from "../wire/publish_surely.ts";
 import { readTimed } from "../wire/timed_entry.ts";
 import { escapeToken } from "../wire/token.ts";
 
@@ -32,9 +33,13 @@ export function registerWorker(
   const subject = `$KV.workers.${escapeToken(worker.name)}`;
   const headers = newHeaders();
   headers.set(MESSAGE_TTL, TTL);
-  const show = () => {
-    if (!broker.nc.isClosed()) broker.nc.publish(subject, JSON.stringify(record), { headers });
-  };
+  function show(): void {
+    if (broker.nc.isClosed()) return;
+    // Its answer tells whether the broker can store, as nothing else of an idle worker does.
+    broker.requests.store({ subject, body: JSON.stringify(record), headers }).catch((cause: unknown) => {
+      if (!isSilence(cause)) broker.observer.note("Cannot show this worker in the bucket `workers` yet", { cause });
+    });
+  }
   show();
   const timer = setInterval(show, RENEW_MS);
   return {

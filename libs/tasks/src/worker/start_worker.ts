@@ -7,6 +7,7 @@ import { openKeeper } from "../keeper/keeper.ts";
 import { openLocks } from "../locks/locks.ts";
 import type { Broker } from "../wire/broker.ts";
 import { watchConfiguration } from "../configuration/configuration_watch.ts";
+import { watchStorage } from "../wire/watch_storage.ts";
 import { watchStreams } from "../wire/watch_streams.ts";
 import type { DepsInput } from "./attempt.ts";
 import { registerWorker } from "./registration.ts";
@@ -83,6 +84,7 @@ export async function startWorker<Transaction = undefined, Deps = undefined>(
   );
   const configuration = opened.use(await watchConfiguration(broker));
   opened.use(watchStreams(broker));
+  opened.use(watchStorage(broker, "TASKS"));
   opened.use(registerWorker(broker, { name, tasks: tasks.map((task) => task.name), permits }));
   const worker = new Worker({
     broker,

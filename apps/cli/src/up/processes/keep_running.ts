@@ -10,6 +10,8 @@ export interface Running {
 
 /** Something that is started again whenever it ends. */
 export interface KeptRunning {
+  /** Ends what runs now, so that it is started again. Resolves when it has ended. */
+  restart(): Promise<void>;
   /** Ends it for good. Resolves when it has ended. */
   stop(): Promise<void>;
 }
@@ -73,6 +75,9 @@ export async function keepRunning(options: KeepRunningOptions): Promise<KeptRunn
 
   const watching = watch();
   return {
+    async restart() {
+      await current?.stop();
+    },
     async stop() {
       stopping.abort();
       await watching; // a start that is under way would otherwise outlive us

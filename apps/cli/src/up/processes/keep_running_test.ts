@@ -81,3 +81,15 @@ test("the first start that fails is an error, a later one is tried again", async
 test("the pause doubles from half a second to half a minute", (t) => {
   t.deepEqual([1, 2, 3, 7, 50].map(restartDelayMs), [500, 1_000, 2_000, 30_000, 30_000]);
 });
+
+test("what is restarted is ended and started again", async (t) => {
+  const { start, started, stops } = makeRunnable();
+  const told: string[] = [];
+  const kept = await keepRunning({ name: "server", start, tell: (line) => told.push(line), delayMs: () => 0 });
+  await started();
+  await kept.restart();
+  await started();
+  t.deepEqual(stops, ["stop"]);
+  t.deepEqual(told, ["server ended (stopped); starting it again in 0.0 s"]);
+  await kept.stop();
+});

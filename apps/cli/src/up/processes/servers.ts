@@ -13,6 +13,8 @@ const STOP_GRACE_MS = 1_000;
 /** A server that is there for us: ours, kept running, or one that the environment names. */
 export interface UsableServer {
   readonly url: string;
+  /** Ends it, so that it is started again. Undefined: it is none of ours. */
+  readonly restart?: () => Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -50,7 +52,7 @@ async function keepServer(
       return asRunning(server);
     },
   });
-  return { url: first.url, stop: kept.stop };
+  return { url: first.url, restart: kept.restart, stop: kept.stop };
 }
 
 /** What a port option asks for: undefined lets the server choose. */

@@ -57,6 +57,7 @@ async function keepApp(app: AppName, port: number, context: AppsContext): Promis
       }),
   });
   return {
+    restart: kept.restart,
     async stop() {
       await kept.stop();
       await log[Symbol.asyncDispose]();

@@ -1,0 +1,64 @@
+import { type Broker, watchStorage } from "@muster/tasks";
+import { statfs } from "node:fs/promises";
+
+/** Free space that a restart is worth, bytes: with less the error would be back at once. */
+const ROOM_BYTES = 16 * 1024 * 1024;
+/** Between two restarts, ms: where one has not helped, the next will not soon. */
+const AGAIN_MS = 60_000;
+/** Between two looks, ms. */
+const LOOK_MS = 2_000;
+
+export interface MendOptions {
+  readonly broker: Broker;
+  /** The folder of the server's streams. */
+  readonly dataDir: string;
+  /** Ends the server, which is then started again by whoever keeps it running. */
+  restart(): Promise<void>;
+  tell(line: string): void;
+}
+
+async function freeBytes(folder: string): Promise<number> {
+  const { bavail, bsize } = await statfs(folder);
+  return bavail * bsize;
+}
+
+/**
+ * Restarts a nats-server of ours whose streams keep a write error, as after a full disk: nothing else mends it. Waits for room on the
+ * disk, and says what it waits for. Until disposed of.
+ */
+export function mendNats({ broker, dataDir, restart, tell }: MendOptions): AsyncDisposable {
+  const watching = watchStorage(broker, "all");
+  let restartedAtMs = Number.NEGATIVE_INFINITY;
+  let isTold = false;
+  let mending: Promise<void> | undefined;
+
+  async function mend(streams: string): Promise<void> {
+    const free = await freeBytes(dataDir);
+    if (free < ROOM_BYTES) {
+      if (!isTold) tell(`nats-server cannot write ${streams}, and its disk is full: make room in ${dataDir}`);
+      isTold = true;
+      return;
+    }
+    isTold = false;
+    restartedAtMs = performance.now();
+    tell(`nats-server cannot write ${streams}, and keeps that error though there is room now: restarting it`);
+    await restart();
+  }
+
+  const timer = setInterval(() => {
+    const streams = broker.storage.brokenStreams().join(", ");
+    if (streams === "" || mending !== undefined || performance.now() - restartedAtMs < AGAIN_MS) return;
+    mending = mend(streams)
+      .catch((error: unknown) => tell(`Cannot restart nats-server: ${String(error)}`))
+      .finally(() => {
+        mending = undefined;
+      });
+  }, LOOK_MS).unref();
+
+  return {
+    async [Symbol.asyncDispose]() {
+      clearInterval(timer);
+      await Promise.all([mending, watching[Symbol.asyncDispose]()]);
+    },
+  };
+}

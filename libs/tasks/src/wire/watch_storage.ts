@@ -1,0 +1,29 @@
+import { setTimeout as pause } from "node:timers/promises";
+import type { Broker } from "./broker.ts";
+
+/** Between two looks, ms; while something is amiss, so that all is well again soon after it was mended. */
+const LOOK_MS = 10_000;
+const AMISS_MS = 2_000;
+
+/** Looks at the streams' stores every 10 s, with one request where only `TASKS` is asked, until disposed of. */
+export function watchStorage({ storage, nc, observer }: Broker, extent: "TASKS" | "all"): AsyncDisposable {
+  const ended = new AbortController();
+  const looking = (async () => {
+    while (!ended.signal.aborted) {
+      if (!nc.isClosed()) {
+        await storage
+          .look(extent)
+          .catch((cause: unknown) => observer.note("Cannot look at the streams' stores yet", { cause }));
+      }
+      const restMs = storage.problems().length === 0 ? LOOK_MS : AMISS_MS;
+      // Only our own abort rejects the pause.
+      await pause(restMs, undefined, { signal: ended.signal, ref: false }).catch(() => undefined);
+    }
+  })();
+  return {
+    async [Symbol.asyncDispose]() {
+      ended.abort();
+      await looking;
+    },
+  };
+}

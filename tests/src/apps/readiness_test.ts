@@ -1,0 +1,55 @@
+import { migrate, openDatabase } from "@muster/logic";
+import { runSql, startTestServer } from "@muster/logic/testing";
+import { connectNats } from "@muster/tasks";
+import test from "ava";
+import { limitFiles, startTestNats } from "../support/nats.ts";
+import { until } from "../support/until.ts";
+import { type AppProcess, startApp } from "./app_process.ts";
+
+const server = await startTestServer();
+test.after.always(() => server[Symbol.asyncDispose]());
+
+interface Reason {
+  readonly check: string;
+  readonly reason: string;
+}
+
+/** The reason of one check, once it is red. */
+async function red(app: AppProcess, check: string): Promise<string> {
+  const look = async () => {
+    const { reasons } = JSON.parse((await app.get("/readyz")).text) as { reasons: readonly Reason[] };
+    return reasons.find((reason) => reason.check === check)?.reason;
+  };
+  return await until(look, `${check} to be red`);
+}
+
+async function green(app: AppProcess): Promise<void> {
+  await until(async () => ((await app.get("/readyz")).status === 200 ? true : undefined), "readiness");
+}
+
+for (const name of ["report-worker", "scheduler"]) {
+  test(`${name} is unready while TASKS keeps a write error, and while the schema is gone, says what to do, and is ready again by itself`, async (t) => {
+    await using nats = await startTestNats();
+    const databaseUrl = await server.createUrl();
+    await using database = await openDatabase({ url: databaseUrl });
+    await using app = await startApp(name, { natsUrl: nats.url, databaseUrl });
+    await green(app);
+
+    await runSql(database, "drop schema public cascade");
+    await runSql(database, "create schema public");
+    t.regex(await red(app, "database"), /its schema lacks 0001_tables.*; run `muster migrate`/);
+    await migrate(databaseUrl);
+    await green(app);
+
+    await limitFiles(nats, 20_000);
+    const nc = await connectNats({ url: nats.url, name: "readiness test" });
+    for (let count = 0; count < 4; count++) nc.publish("tasks.Unknown.lhcb", "x".repeat(9_000));
+    await nc.close();
+    await limitFiles(nats);
+    t.regex(await red(app, "storage"), /TASKS cannot be written: .*restart nats-server/);
+    t.is((await app.get("/healthz")).status, 200, "a restart of the app would not help");
+    await nats.kill();
+    await nats.start();
+    await green(app);
+  });
+}

@@ -1,0 +1,97 @@
+import { atLeastOnceFactory, PublishUnknownError, StorageLimitError } from "@muster/tasks";
+import test from "ava";
+import { type Muster, startMuster } from "../support/muster.ts";
+import { limitFiles, startTestNats } from "../support/nats.ts";
+import { until } from "../support/until.ts";
+
+const QuickTask = atLeastOnceFactory()({ name: "QuickTask", per: "vo", execute() {} });
+/** What a file of the server may hold on the disk that is full, bytes. */
+const FULL_AT = 20_000;
+const LARGE = "x".repeat(9_000);
+
+const problemsOf = (holder: Pick<Muster, "broker">) => holder.broker.storage.problems();
+const isWell = async (holder: Pick<Muster, "broker">) => (problemsOf(holder).length === 0 ? true : undefined);
+const isAmiss = async (holder: Pick<Muster, "broker">) => problemsOf(holder)[0];
+
+/** Publishes as a client that does not wait, until the disk is full and TASKS has met that. */
+async function fillTasks(muster: Muster): Promise<void> {
+  await limitFiles(muster.nats, FULL_AT);
+  for (let count = 0; count < 4; count++) muster.broker.nc.publish("tasks.Unknown.lhcb", LARGE);
+  await muster.broker.nc.flush();
+}
+
+test("after a full disk a worker hears within 15 s that TASKS cannot be written, and what to do, though there is room again; and of the restart", async (t) => {
+  await using muster = await startMuster();
+  const worker = await muster.startWorker({ tasks: [QuickTask] });
+  await fillTasks(muster);
+  const fullAtMs = performance.now();
+  // Nobody of ours has met it, and there is room again.
+  await limitFiles(muster.nats);
+  const problem = await until(() => isAmiss(worker), "the problem");
+  t.true(performance.now() - fullAtMs < 15_000);
+  t.regex(problem, /^TASKS cannot be written: .*file too large; see that there is room .* restart nats-server/);
+  t.deepEqual(worker.watcher.alarms, [problem]);
+  t.deepEqual(worker.broker.storage.brokenStreams(), ["TASKS"]);
+  await muster.nats.kill();
+  await muster.nats.start();
+  await until(() => isWell(worker), "the end of the problem");
+  const { taskId } = await muster.publish(QuickTask, { vo: "lhcb" });
+  await muster.event("done", taskId);
+  t.true(worker.watcher.notes.includes("Messages can be stored again"));
+});
+
+test("while the disk is full an idle worker hears of it by the record of its own that it stores", async (t) => {
+  await using muster = await startMuster();
+  const worker = await muster.startWorker({ tasks: [QuickTask] });
+  // No file may grow at all: the next write that anybody makes is the worker's own.
+  await limitFiles(muster.nats, 1);
+  const problem = await until(() => isAmiss(worker), "the problem");
+  t.regex(problem, /^KV_workers cannot be written/);
+});
+
+test("a publisher that meets a stream's write error hears at the end why nobody answered", async (t) => {
+  await using muster = await startMuster();
+  await fillTasks(muster);
+  const error = await t.throwsAsync(muster.publish(QuickTask, { vo: "lhcb" }), { instanceOf: PublishUnknownError });
+  t.regex(error.message, /no answer in 20 s \(TASKS cannot be written: .*restart nats-server.*\); publish it again/);
+});
+
+test("at the server's storage limit a publisher hears which limit it is, workers say so, and all is well by itself once there is room", async (t) => {
+  await using nats = await startTestNats({ maxFileStore: "200KB" });
+  await using muster = await startMuster({ nats });
+  const worker = await muster.startWorker({ tasks: [QuickTask] });
+  const fill = async (count: number) => {
+    for (let each = 0; each < count; each++) {
+      await muster.broker.requests.store({ subject: "dead.Unknown.lhcb", body: LARGE });
+    }
+  };
+  const error = await t.throwsAsync(fill(40), { instanceOf: StorageLimitError });
+  t.regex(
+    error.message,
+    /^Cannot store a message in DEAD: the server's limit \(max_file_store .*\) is reached .*delete what is not needed/,
+  );
+  const refused = await t.throwsAsync(muster.publish(QuickTask, { vo: "lhcb" }), { instanceOf: StorageLimitError });
+  t.is(refused.stream, "TASKS");
+  t.regex(await until(() => isAmiss(worker), "the worker's word"), /the server's limit \(max_file_store/);
+  await muster.broker.jsm.streams.purge("DEAD");
+  await until(() => isWell(worker), "the end of the problem");
+  const { taskId } = await muster.publish(QuickTask, { vo: "lhcb" });
+  await muster.event("done", taskId);
+});
+
+test("at a stream's own limit its publisher hears so, workers say so, and all is well by itself once it is raised", async (t) => {
+  await using muster = await startMuster();
+  const worker = await muster.startWorker({ tasks: [QuickTask] });
+  await muster.broker.requests.store({ subject: "tasks.Unknown.lhcb", body: LARGE });
+  await muster.broker.jsm.streams.update("TASKS", { max_msgs: 1 });
+  t.regex(
+    await until(() => isAmiss(worker), "the worker's word"),
+    /^TASKS takes no more messages: its max_msgs of 1 is reached/,
+  );
+  const error = await t.throwsAsync(muster.publish(QuickTask, { vo: "lhcb" }), { instanceOf: StorageLimitError });
+  t.regex(error.message, /TASKS: the stream's own limit is reached \(JetStream says: maximum messages exceeded\)/);
+  await muster.broker.jsm.streams.update("TASKS", { max_msgs: -1 });
+  await until(() => isWell(worker), "the end of the problem");
+  const { taskId } = await muster.publish(QuickTask, { vo: "lhcb" });
+  await muster.event("done", taskId);
+});
