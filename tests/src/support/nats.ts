@@ -8,10 +8,6 @@ import { promisify } from "node:util";
 /** One nats-server or several, on ports and in folders of their own; all go when disposed of. */
 export interface TestServers extends AsyncDisposable {
   readonly url: string;
-  /** Of the process that serves now. */
-  readonly pid: number;
-  /** Where its streams lie. */
-  readonly dataDir: string;
   /** Kills the server, so that it has no time to say goodbye. It is back on its port with its streams after `start`. */
   kill(): Promise<void>;
   /** Shuts the server down in order; `start` starts it again. */
@@ -27,6 +23,12 @@ export interface TestNats extends TestServers {
   websocketUrl(): Promise<string>;
 }
 
+/** One server of a test's own, whose process a test may look at. */
+export interface SingleNats extends TestNats {
+  /** Of the process that serves now. */
+  readonly pid: number;
+}
+
 export interface TestNatsOptions {
   /** It keeps what it acknowledged over a loss of power, and is slower. */
   readonly sync?: boolean;
@@ -40,7 +42,7 @@ export interface TestNatsOptions {
  * Plays a full disk: no file of the server's grows beyond `bytes`. Without `bytes` there is room again. The server treats it as it treats
  * "no space left on device" (measured with nats-server 2.15.1).
  */
-export async function limitFiles({ pid }: Pick<TestNats, "pid">, bytes?: number): Promise<void> {
+export async function limitFiles({ pid }: Pick<SingleNats, "pid">, bytes?: number): Promise<void> {
   await promisify(execFile)("prlimit", ["--pid", String(pid), `--fsize=${bytes ?? "unlimited"}:unlimited`]);
 }
 
@@ -49,7 +51,7 @@ export async function startTestNats({
   sync = false,
   maxFileStore,
   ...options
-}: TestNatsOptions = {}): Promise<TestNats> {
+}: TestNatsOptions = {}): Promise<SingleNats> {
   const dataDir = await mkdtemp(join(tmpdir(), "muster-nats-"));
   // The last block counts.
   const limited = `jetstream { store_dir: ${JSON.stringify(dataDir)}, max_file_store: ${maxFileStore} }\n`;
@@ -59,7 +61,6 @@ export async function startTestNats({
   const { url, port } = server;
   return {
     url,
-    dataDir,
     get pid() {
       return server.pid;
     },

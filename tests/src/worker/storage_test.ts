@@ -1,7 +1,7 @@
 import { atLeastOnceFactory, PublishUnknownError, StorageLimitError } from "@muster/tasks";
 import test from "ava";
 import { type Muster, startMuster } from "../support/muster.ts";
-import { limitFiles, startTestNats } from "../support/nats.ts";
+import { limitFiles, type SingleNats, startTestNats } from "../support/nats.ts";
 import { until } from "../support/until.ts";
 
 const QuickTask = atLeastOnceFactory()({ name: "QuickTask", per: "vo", execute() {} });
@@ -14,26 +14,27 @@ const isWell = async (holder: Pick<Muster, "broker">) => (problemsOf(holder).len
 const isAmiss = async (holder: Pick<Muster, "broker">) => problemsOf(holder)[0];
 
 /** Publishes as a client that does not wait, until the disk is full and TASKS has met that. */
-async function fillTasks(muster: Muster): Promise<void> {
-  await limitFiles(muster.nats, FULL_AT);
-  for (let count = 0; count < 4; count++) muster.broker.nc.publish("tasks.Unknown.lhcb", LARGE);
-  await muster.broker.nc.flush();
+async function fillTasks(nats: SingleNats, { broker: { nc } }: Muster): Promise<void> {
+  await limitFiles(nats, FULL_AT);
+  for (let count = 0; count < 4; count++) nc.publish("tasks.Unknown.lhcb", LARGE);
+  await nc.flush();
 }
 
 test("after a full disk a worker hears within 15 s that TASKS cannot be written, and what to do, though there is room again; and of the restart", async (t) => {
-  await using muster = await startMuster();
+  await using nats = await startTestNats();
+  await using muster = await startMuster({ nats });
   const worker = await muster.startWorker({ tasks: [QuickTask] });
-  await fillTasks(muster);
+  await fillTasks(nats, muster);
   const fullAtMs = performance.now();
   // Nobody of ours has met it, and there is room again.
-  await limitFiles(muster.nats);
+  await limitFiles(nats);
   const problem = await until(() => isAmiss(worker), "the problem");
   t.true(performance.now() - fullAtMs < 15_000);
   t.regex(problem, /^TASKS cannot be written: .*file too large; see that there is room .* restart nats-server/);
   t.deepEqual(worker.watcher.alarms, [problem]);
   t.deepEqual(worker.broker.storage.brokenStreams(), ["TASKS"]);
-  await muster.nats.kill();
-  await muster.nats.start();
+  await nats.kill();
+  await nats.start();
   await until(() => isWell(worker), "the end of the problem");
   const { taskId } = await muster.publish(QuickTask, { vo: "lhcb" });
   await muster.event("done", taskId);
@@ -41,17 +42,19 @@ test("after a full disk a worker hears within 15 s that TASKS cannot be written,
 });
 
 test("while the disk is full an idle worker hears of it by the record of its own that it stores", async (t) => {
-  await using muster = await startMuster();
+  await using nats = await startTestNats();
+  await using muster = await startMuster({ nats });
   const worker = await muster.startWorker({ tasks: [QuickTask] });
   // No file may grow at all: the next write that anybody makes is the worker's own.
-  await limitFiles(muster.nats, 1);
+  await limitFiles(nats, 1);
   const problem = await until(() => isAmiss(worker), "the problem");
   t.regex(problem, /^KV_workers cannot be written/);
 });
 
 test("a publisher that meets a stream's write error hears at the end why nobody answered", async (t) => {
-  await using muster = await startMuster();
-  await fillTasks(muster);
+  await using nats = await startTestNats();
+  await using muster = await startMuster({ nats });
+  await fillTasks(nats, muster);
   const error = await t.throwsAsync(muster.publish(QuickTask, { vo: "lhcb" }), { instanceOf: PublishUnknownError });
   t.regex(error.message, /no answer in 20 s \(TASKS cannot be written: .*restart nats-server.*\); publish it again/);
 });
