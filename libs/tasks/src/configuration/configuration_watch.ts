@@ -32,10 +32,12 @@ async function restore(broker: Broker, { configuration, newest }: FoundConfigura
 }
 
 async function findOrRestore(broker: Broker, last: FoundConfiguration | undefined): Promise<FoundConfiguration> {
-  const found = await findConfiguration(broker, last);
+  // What was on its way when a server died is never answered, so it is not waited for long.
+  const brief = { jsm: broker.briefJsm };
+  const found = await findConfiguration(brief, last);
   if (found.problem?.kind !== "deleted" || !namesVos(found.configuration)) return found;
   await restore(broker, found);
-  return await findConfiguration(broker, last);
+  return await findConfiguration(brief, last);
 }
 
 /** Tells once of each revision that is not in force, and when all is well again. */
@@ -56,7 +58,7 @@ function createProblemReport({ observer }: Broker): (found: FoundConfiguration) 
 }
 
 /** Tells of a broker that does not answer: at first as a note, as an alarm once it lasts. */
-function createSilenceReport({ observer }: Broker) {
+function createSilenceReport({ observer }: Broker, awayMs: number) {
   let since: number | undefined;
   let isAlarmed = false;
   return {
@@ -68,9 +70,9 @@ function createSilenceReport({ observer }: Broker) {
       if (since === undefined) {
         since = performance.now();
         observer.note("Cannot read the configuration for now; the last one stays in force", { cause });
-      } else if (!isAlarmed && performance.now() - since >= AWAY_MS) {
+      } else if (!isAlarmed && performance.now() - since >= awayMs) {
         isAlarmed = true;
-        const seconds = AWAY_MS / 1_000;
+        const seconds = awayMs / 1_000;
         observer.alarm(`Cannot refresh the configuration for ${seconds} s; the last one stays in force`, { cause });
       }
     },
@@ -82,17 +84,21 @@ function createSilenceReport({ observer }: Broker) {
  *
  * One that cannot be used is reported, and the last good one stays in force; one that was deleted is written back.
  */
-export async function watchConfiguration(broker: Broker): Promise<ConfigurationWatch> {
+export async function watchConfiguration(
+  broker: Broker,
+  { awayMs = AWAY_MS }: { readonly awayMs?: number } = {},
+): Promise<ConfigurationWatch> {
   const listeners = new Set<(now: Configuration) => void>();
   const ended = new AbortController();
   const reportProblem = createProblemReport(broker);
-  const silence = createSilenceReport(broker);
+  const silence = createSilenceReport(broker, awayMs);
   let found = await findOrRestore(broker, undefined);
   let text = JSON.stringify(found.configuration);
   if (found.problem !== undefined || found.unknown.length > 0) reportProblem(found);
 
   async function readAnew(): Promise<Configuration> {
     const next = await findOrRestore(broker, found);
+    if (ended.signal.aborted) return found.configuration;
     silence.heard();
     reportProblem(next);
     if (next.problem === undefined && next.revision !== found.revision) await keepCopy(broker, next);
@@ -115,16 +121,21 @@ export async function watchConfiguration(broker: Broker): Promise<ConfigurationW
 
   if (found.problem === undefined) await keepCopy(broker, found);
   const watcher = await broker.buckets.config.watch({ key: "current" });
-  const following = (async () => {
-    for await (const _entry of watcher) await refresh().catch(silence.failed);
-  })();
-  const rereading = (async () => {
+  const failed = (cause: unknown) => {
+    if (!ended.signal.aborted) silence.failed(cause);
+  };
+  async function follow(): Promise<void> {
+    for await (const _entry of watcher) await refresh().catch(failed);
+  }
+  async function reread(): Promise<void> {
     while (!ended.signal.aborted) {
       // Only our own abort rejects the pause.
       await pause(REREAD_MS, undefined, { signal: ended.signal }).catch(() => undefined);
-      if (!ended.signal.aborted && !broker.nc.isClosed()) await refresh().catch(silence.failed);
+      if (!ended.signal.aborted && !broker.nc.isClosed()) await refresh().catch(failed);
     }
-  })();
+  }
+  void follow().catch(failed);
+  void reread();
 
   return {
     get current() {
@@ -139,9 +150,9 @@ export async function watchConfiguration(broker: Broker): Promise<ConfigurationW
     },
     refresh,
     async [Symbol.asyncDispose]() {
+      // What is asked just now is not waited for: a broker that is away does not answer, and nobody wants to know any more.
       ended.abort();
       watcher.stop();
-      await Promise.all([following, rereading]);
     },
   };
 }

@@ -107,7 +107,7 @@ async function openSession(standing: Standing): Promise<Lease> {
   lease.signal.addEventListener("abort", () => {
     if (standing.session !== lease) return;
     standing.session = undefined;
-    report.note("lead", "This scheduler has lost the lead and stands by", { cause: lease.signal.reason });
+    report.note("lead lost", "This scheduler has lost the lead and stands by", { cause: lease.signal.reason });
     adopt(standing, [], standing.elsewhere);
   });
   return lease;
@@ -206,7 +206,7 @@ export async function createElection(options: ElectionOptions): Promise<Election
     } catch (cause) {
       if (broker.nc.isClosed()) throw cause;
       const tell = isSilence(cause) ? report.note : report.alarm;
-      tell("lead", "Cannot look for what nobody leads; trying again", { cause });
+      tell("lead look", "Cannot look for what nobody leads; trying again", { cause });
       return REST_MS;
     }
   }

@@ -124,6 +124,38 @@ test("chores run on the leader alone, again after one has failed, and end with i
   t.deepEqual(runs, [failing, well]);
 });
 
+test("a stop waits for the chore under way while the broker answers, and not for long once it is silent", async (t) => {
+  await using grid = await startGrid();
+  const [began, end] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const chore = {
+    name: "publishing",
+    everyMs: 60_000,
+    async run() {
+      began.resolve();
+      await end.promise;
+    },
+  };
+  const start = () =>
+    startScheduler({ broker: grid.broker, nats: { url: grid.url }, app: "here", tasks: [Tick], chores: [chore] });
+  const patient = await start();
+  await began.promise;
+  const stopping = patient.stop();
+  t.is(await Promise.race([stopping.then(() => "stopped"), wait(1_200, "waits")]), "waits");
+  end.resolve();
+  await stopping;
+
+  const [again, never] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  Object.assign(began, again);
+  Object.assign(end, never);
+  const hasty = await start();
+  await again.promise;
+  await grid.killServer();
+  const toldAt = performance.now();
+  await hasty.stop();
+  t.true(performance.now() - toldAt < 2_500, `${performance.now() - toldAt} ms`);
+  await grid.restartServer();
+});
+
 test("what the table shows is what fires", async (t) => {
   await using grid = await startGrid({ vos: ["atlas", "lhcb", "cms"] });
   await pauseSchedule(grid.broker, { task: "Tick", vo: "cms" });

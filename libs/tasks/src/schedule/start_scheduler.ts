@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
+import { setTimeout as pause } from "node:timers/promises";
 import type { NatsAccess } from "../access/nats_access.ts";
 import type { AnyTask } from "../definition/task.ts";
 import { openKeeper } from "../keeper/keeper.ts";
@@ -11,6 +12,7 @@ import { watchStorage } from "../wire/watch_storage.ts";
 import type { SweepLedger } from "./record_end.ts";
 import type { Chore } from "./repeat.ts";
 import { runScheduler, type SchedulerRole } from "./run_scheduler.ts";
+import { whenAborted } from "./when_aborted.ts";
 
 /** How long a standby waits for a leader that vanished, ms: one server is never silent for long, a cluster is when its leader changes. */
 const TTL_ON_ONE_SERVER_MS = 5_000;
@@ -57,6 +59,25 @@ export interface RunningScheduler extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
+/** A broker that says nothing for so long after a scheduler was told to stop is not waited for, ms. */
+const SILENT_MS = 1_000;
+/** While it stops and the broker answers, it is asked again after so long, ms. */
+const ASK_AGAIN_MS = 500;
+
+/** Settles once `signal` has aborted and the broker does not answer: what is under way then never ends, or comes to nothing. */
+async function untilStoppedInSilence({ nc }: Broker, signal: AbortSignal, over: AbortSignal): Promise<void> {
+  await Promise.race([whenAborted(signal), whenAborted(over)]);
+  while (!over.aborted) {
+    const asked = nc.rtt().then(
+      () => "answered" as const,
+      () => "silent" as const,
+    );
+    const answer = await Promise.race([asked, pause(SILENT_MS, "silent" as const, { ref: false })]);
+    if (answer === "silent") return;
+    await Promise.race([whenAborted(over), pause(ASK_AGAIN_MS, undefined, { ref: false })]);
+  }
+}
+
 async function leaderTtlMs({ jsm }: Broker): Promise<number> {
   const { config } = await jsm.streams.info(LOCKS_STREAM);
   return config.num_replicas > 1 ? TTL_ON_A_CLUSTER_MS : TTL_ON_ONE_SERVER_MS;
@@ -88,9 +109,10 @@ export async function startScheduler(options: StartSchedulerOptions): Promise<Ru
   let role: SchedulerRole = "standby";
   let leads: readonly string[] = [];
   const ended = (async () => {
+    const [until, over] = [AbortSignal.any(signals), new AbortController()];
     try {
-      await runScheduler({
-        ...{ broker, locks, tasks, configuration, worker: name, chores, signal: AbortSignal.any(signals) },
+      const running = runScheduler({
+        ...{ broker, locks, tasks, configuration, worker: name, chores, signal: until },
         ...(ledger === undefined ? {} : { ledger }),
         onRole(next) {
           role = next;
@@ -101,8 +123,10 @@ export async function startScheduler(options: StartSchedulerOptions): Promise<Ru
           onLead?.(next);
         },
       });
+      await Promise.race([running, untilStoppedInSilence(broker, until, over.signal)]);
       if (keeper.signal.aborted) throw keeper.signal.reason;
     } finally {
+      over.abort();
       await kept.disposeAsync();
     }
   })();
