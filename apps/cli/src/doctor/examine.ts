@@ -83,7 +83,7 @@ async function examineWorkers(broker: Broker): Promise<readonly Finding[]> {
       ? good("workers", `${count(number, "worker")} for ${name}`)
       : bad("workers", `none for ${name}; start one`);
   });
-  const unknown = await listUnknownTasks(broker, known);
+  const unknown = await listUnknownTasks(broker);
   return [...findings, ...describeUnknown(unknown).map((text) => warning("tasks", escapeControls(text)))];
 }
 

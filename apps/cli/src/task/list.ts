@@ -70,8 +70,7 @@ async function readList(broker: Broker): Promise<TaskList> {
       delayed: sum("delayed"),
     };
   });
-  const known = workers.flatMap((worker) => worker.tasks);
-  return { tasks, waiting, unknown: await listUnknownTasks(broker, known) };
+  return { tasks, waiting, unknown: await listUnknownTasks(broker) };
 }
 
 /** `and 14,580 more: 14,592 tasks of 14,580 VOs`. */

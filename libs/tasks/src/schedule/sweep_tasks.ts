@@ -4,7 +4,6 @@ import { namesVos } from "../configuration/configuration.ts";
 import type { ConfigurationWatch } from "../configuration/configuration_watch.ts";
 import { TASKS } from "../wire/streams.ts";
 import { isLiteralSubject } from "../wire/subject.ts";
-import { listWorkers } from "../worker/registration.ts";
 import type { BrokerClock } from "./broker_clock.ts";
 import { type Charges, looksAfter, REST } from "./charges.ts";
 import { graceLeftMs, isOlderThan, mayJudgeUnknown, reportOlder, withoutUnsure } from "./configuration_trust.ts";
@@ -141,9 +140,7 @@ async function sweepSubject(context: SweepContext, { subject, verdict }: Sweepab
 async function reportUnknown({ broker, tasks, report, charges }: SweepContext): Promise<void> {
   // Workers that have not shown themselves yet may know them.
   if ((await untilWorkersShownMs(broker)) > 0) return;
-  const workers = await listWorkers(broker);
-  const known = [...tasks.map(({ name }) => name), ...charges.elsewhere, ...workers.flatMap((record) => record.tasks)];
-  const unknown = await listUnknownTasks(broker, known);
+  const unknown = await listUnknownTasks(broker, [...tasks.map(({ name }) => name), ...charges.elsewhere]);
   for (const { task, vos, count, oldestAt } of unknown.slice(0, TOLD_BY_NAME)) {
     const since = oldestAt === null ? "" : ` since ${oldestAt.toISOString()}`;
     const whose = vos.length === 1 ? `VO ${vos[0]}` : `${vos.length} VOs`;

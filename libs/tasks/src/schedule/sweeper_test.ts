@@ -7,6 +7,7 @@ import { DEAD, LATER, TASKS } from "../wire/streams.ts";
 import { countOn, type Grid, listen, periodic, startGrid } from "./_grid_test.ts";
 import { every } from "../definition/schedule.ts";
 import { withSchedule } from "./change_schedule.ts";
+import { registerWorker } from "../worker/registration.ts";
 import { listUnknownTasks } from "./unknown_tasks.ts";
 
 const PerVo = periodic("PerVo", undefined);
@@ -97,6 +98,23 @@ test("a task that nobody knows stays, and is reported with count and age", async
   t.like(unknown, { task: "Newer", vos: ["lhcb"], count: 2 });
   t.deepEqual(more, []);
   t.true(Math.abs((unknown?.oldestAt?.getTime() ?? 0) - Date.now()) < 10_000);
+});
+
+test("a worker that starts while it is looked what waits is known, with the task that was published for it", async (t) => {
+  await using grid = await startGrid();
+  const { broker } = grid;
+  await using shown = new AsyncDisposableStack();
+  const streams: typeof broker.jsm.streams = Object.assign(Object.create(broker.jsm.streams), {
+    async info(...args: Parameters<typeof broker.jsm.streams.info>) {
+      if (args[0] === "TASKS") {
+        shown.use(registerWorker(broker, { name: "late", tasks: ["Late"], permits: 1 }));
+        await broker.nc.flush();
+        await broker.js.publish("tasks.Late.lhcb", "{}");
+      }
+      return broker.jsm.streams.info(...args);
+    },
+  });
+  t.deepEqual(await listUnknownTasks({ ...broker, jsm: { ...broker.jsm, streams } }), []);
 });
 
 test("on later.> a rhythm in place of a time, and a target that is another task's, become dead letters", async (t) => {

@@ -1,10 +1,11 @@
 import type { Broker } from "../wire/broker.ts";
 import { parseTaskSubject, type TaskAddress } from "../wire/subject.ts";
 import { TASKS } from "../wire/streams.ts";
+import { listWorkers } from "../worker/registration.ts";
 import { inParallel } from "./in_parallel.ts";
 import { nextMatching } from "./stored_messages.ts";
 
-/** Messages of a task that is not among those asked about: they wait for a worker that knows it. */
+/** Messages of a task that no running worker knows: they wait for one that does. */
 export interface UnknownTask {
   readonly task: string;
   /** Messages of all VOs. */
@@ -35,13 +36,18 @@ interface Sum {
 }
 
 /**
- * What waits in TASKS under names that are not among `known`: all names, those with most messages first.
+ * What waits in TASKS under names that no running worker runs and that are not in `besides`: all names, those with most messages first.
  *
- * One request, and one for each of the first fifty. Throws when nobody answers.
+ * The workers are read after what waits: one that has started in between is among them, together with what was published for it.
+ * Throws when nobody answers.
  */
-export async function listUnknownTasks(broker: Broker, known: Iterable<string>): Promise<readonly UnknownTask[]> {
-  const names = new Set(known);
+export async function listUnknownTasks(
+  broker: Broker,
+  besides: Iterable<string> = [],
+): Promise<readonly UnknownTask[]> {
   const { state } = await broker.jsm.streams.info(TASKS, { subjects_filter: "tasks.>" });
+  const workers = await listWorkers(broker);
+  const names = new Set([...besides, ...workers.flatMap(({ tasks }) => tasks)]);
   const sums = new Map<string, Sum>();
   for (const [subject, count] of Object.entries(state.subjects ?? {})) {
     const address = addressOf(subject);
