@@ -1,4 +1,4 @@
-import { openServers } from "@muster/app";
+import { openServers, probeProblems } from "@muster/app";
 import { pilotTasks } from "@muster/pilot-tasks";
 import { type App, runApp } from "@muster/service";
 import { startScheduler } from "@muster/tasks";
@@ -35,10 +35,7 @@ async function schedule(app: App): Promise<void> {
       log.info({ tasks }, "leads these tasks");
     },
   });
-  health.probe("configuration", async () => {
-    const problems = scheduler.problems();
-    if (problems.length > 0) throw new Error(problems.join("; "));
-  });
+  probeProblems(health, "scheduler", () => scheduler.problems());
   health.started();
   log.info({ scheduler: scheduler.name, tasks: pilotTasks.map((task) => task.name) }, "ready to schedule");
   await scheduler.ended;

@@ -4,4 +4,5 @@
  * @module
  */
 export { openServers, type OpenServers, type OpenServersOptions } from "./open_servers.ts";
+export { probeProblems } from "./probe_problems.ts";
 export { runWorkerApp } from "./run_worker_app.ts";

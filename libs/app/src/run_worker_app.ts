@@ -2,6 +2,7 @@ import { pilotDeps, type PilotDeps } from "@muster/pilot-tasks";
 import { type App, type Meters, runApp } from "@muster/service";
 import { type RunningWorker, startWorker, type TaskOver } from "@muster/tasks";
 import { openServers } from "./open_servers.ts";
+import { probeProblems } from "./probe_problems.ts";
 
 /** Shows in each scrape what the worker has in hand. */
 function showHands(metrics: Meters, worker: RunningWorker): void {
@@ -43,10 +44,7 @@ async function work(app: App, name: string, tasks: readonly TaskOver<PilotDeps>[
     drainMs: settings.drainMs,
   });
   hastened.addEventListener("abort", () => worker.hasten(), { once: true });
-  health.probe("worker", async () => {
-    const { problems } = worker.health();
-    if (problems.length > 0) throw new Error(problems.join("; "));
-  });
+  probeProblems(health, "worker", () => worker.health().problems);
   showHands(metrics, worker);
   health.started();
   log.info({ worker: worker.name, tasks: tasks.map((task) => task.name) }, "ready for tasks");

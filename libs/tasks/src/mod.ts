@@ -103,6 +103,7 @@ export {
 export { checkNatsAccess, connectNats, type ConnectOptions, ServerTooOldError } from "./wire/connection.ts";
 export { ForbiddenError } from "./wire/forbidden.ts";
 export { type Incident, listIncidents } from "./wire/incidents.ts";
+export { inspectRights, type MissingRight } from "./wire/inspect_rights.ts";
 export { inspectStreams, type StreamState } from "./wire/inspect_streams.ts";
 export { describeDifference, type Difference } from "./wire/settings_check.ts";
 export { checkTaskId } from "./wire/delivery.ts";

@@ -31,6 +31,8 @@ export interface TestWorker extends RunningWorker {
 
 export type TestWorkerOptions<Transaction, Deps> = Omit<WorkerOptions<Transaction, Deps>, "broker" | "nats" | "app"> & {
   readonly highestFence?: () => Promise<number>;
+  /** How it logs in, where it is not as the test does. */
+  readonly access?: NatsAccess;
 };
 
 export interface MusterOptions {
@@ -143,13 +145,14 @@ export async function startMuster(options: MusterOptions = {}): Promise<Muster> 
     options: TestWorkerOptions<Transaction, Deps>,
   ): Promise<TestWorker> {
     const own = newWatcher();
-    const connection = await connectNats({ ...access, name: "test worker" });
+    const asWhom = options.access ?? access;
+    const connection = await connectNats({ ...asWhom, name: "test worker" });
     const workersBroker = await openBroker(connection, { observer: own });
     const worker = await startWorker({
       drainMs: 2_000,
       ...options,
       broker: workersBroker,
-      nats: access,
+      nats: asWhom,
       app: "test",
     });
     async function close(): Promise<void> {

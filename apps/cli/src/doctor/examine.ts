@@ -21,6 +21,7 @@ import { describeUnknown } from "../task/unknown.ts";
 import { examineLocks } from "./locks.ts";
 import { bad, type Finding, good, warning } from "./finding.ts";
 import { examineConfiguration } from "./configuration.ts";
+import { type Connection, examinePermissions } from "./permissions.ts";
 import { examineSchedulers } from "./schedulers.ts";
 import { examineConsumers, examineIncidents, examineSettings } from "./settings.ts";
 
@@ -96,29 +97,37 @@ async function examineDead(broker: Broker): Promise<readonly Finding[]> {
 async function examineNats(): Promise<readonly Finding[]> {
   const nc = await connectNats({ ...(await locateNats()), name: "muster doctor" });
   try {
-    const findings: Finding[] = [good("NATS", `${nc.info?.version ?? "a server"} answers at ${nc.getServer()}`)];
-    // Looked at before a broker is opened, since that declares what is missing.
-    const streams = await inspectStreams(nc);
-    findings.push(...examineStreams(streams), ...examineSettings(streams.filter(({ createdAt }) => createdAt)));
-    if (streams.some(({ createdAt }) => createdAt === undefined)) return findings;
-    const broker = await openBroker(nc);
-    for (const [about, work] of Object.entries({
-      clock: examineClock,
-      configuration: examineConfiguration,
-      scheduler: examineSchedulers,
-      workers: examineWorkers,
-      locks: examineLocks,
-      "dead letters": examineDead,
-      settings: examineConsumers,
-      incidents: examineIncidents,
-      pilots: examineGoneVos,
-    })) {
-      findings.push(...(await look(about, () => work(broker))));
-    }
-    return findings;
+    return [
+      good("NATS", `${nc.info?.version ?? "a server"} answers at ${nc.getServer()}`),
+      ...(await look("permissions", () => examinePermissions(nc))),
+      ...(await look("NATS", () => examineJetStream(nc))),
+    ];
   } finally {
     await nc.close();
   }
+}
+
+async function examineJetStream(nc: Connection): Promise<readonly Finding[]> {
+  const findings: Finding[] = [];
+  // Looked at before a broker is opened, since that declares what is missing.
+  const streams = await inspectStreams(nc);
+  findings.push(...examineStreams(streams), ...examineSettings(streams.filter(({ createdAt }) => createdAt)));
+  if (streams.some(({ createdAt }) => createdAt === undefined)) return findings;
+  const broker = await openBroker(nc);
+  for (const [about, work] of Object.entries({
+    clock: examineClock,
+    configuration: examineConfiguration,
+    scheduler: examineSchedulers,
+    workers: examineWorkers,
+    locks: examineLocks,
+    "dead letters": examineDead,
+    settings: examineConsumers,
+    incidents: examineIncidents,
+    pilots: examineGoneVos,
+  })) {
+    findings.push(...(await look(about, () => work(broker))));
+  }
+  return findings;
 }
 
 /** Looks at everything. Never throws: what cannot be looked at is a finding. */

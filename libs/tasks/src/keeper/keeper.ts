@@ -93,6 +93,7 @@ export function keepThrough(thread: Worker, ownership: Ownership, observer: Obse
 
   thread.on("message", (message: FromThread) => {
     if (message.kind === "note") observer.note(message.message, message.details);
+    if (message.kind === "alarm") observer.alarm(message.message, message.details);
     if (message.kind !== "lost") return;
     const lease = leases.get(message.id);
     leases.delete(message.id);

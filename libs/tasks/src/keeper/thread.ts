@@ -3,6 +3,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { openLockBucket } from "../locks/lock_bucket.ts";
 import { openRenewals } from "../locks/renewals.ts";
 import { connectNats } from "../wire/connection.ts";
+import { watchPermissions } from "../wire/permission_watch.ts";
 import { Board } from "./board.ts";
 import { openHeartbeats } from "./heartbeats.ts";
 import { Ownership } from "./ownership.ts";
@@ -12,6 +13,7 @@ async function run(port: NonNullable<typeof parentPort>, settings: ThreadSetting
   const tell = (message: FromThread) => port.postMessage(message);
   const { access, name, heartbeatMs, windowMs } = settings;
   const nc = await connectNats({ ...access, name });
+  watchPermissions(nc, { alarm: (message, details = {}) => tell({ kind: "alarm", message, details }) });
   const heartbeats = openHeartbeats({
     nc,
     ownership: new Ownership(windowMs, settings.ownership),

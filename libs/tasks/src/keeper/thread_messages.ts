@@ -21,4 +21,5 @@ export type ToThread =
 export type FromThread =
   | { readonly kind: "ready" }
   | { readonly kind: "lost"; readonly id: number; readonly reason: string }
+  | { readonly kind: "alarm"; readonly message: string; readonly details: Readonly<Record<string, unknown>> }
   | { readonly kind: "note"; readonly message: string; readonly details: Readonly<Record<string, unknown>> };

@@ -8,6 +8,7 @@ import { LOCKS_STREAM } from "../locks/lock_bucket.ts";
 import { openLocks } from "../locks/locks.ts";
 import type { Broker } from "../wire/broker.ts";
 import { watchConfiguration } from "../configuration/configuration_watch.ts";
+import { watchPermissions } from "../wire/permission_watch.ts";
 import { watchStorage } from "../wire/watch_storage.ts";
 import type { SweepLedger } from "./record_end.ts";
 import type { Chore } from "./repeat.ts";
@@ -96,6 +97,7 @@ export async function startScheduler(options: StartSchedulerOptions): Promise<Ru
   const { broker, nats, app, tasks, ledger, highestFence, chores = [], signal, onRole, onLead } = options;
   const name = `${app}-${hostname()}-${process.pid}-${randomBytes(3).toString("hex")}`;
   await using opened = new AsyncDisposableStack();
+  const permissions = opened.use(watchPermissions(broker.nc, broker.observer));
   const keeper = opened.use(await openKeeper({ access: nats, name: `${name} keeper`, observer: broker.observer }));
   const ttlMs = options.leaderTtlMs ?? (await leaderTtlMs(broker));
   const fence = highestFence === undefined ? {} : { highestFence };
@@ -148,7 +150,8 @@ export async function startScheduler(options: StartSchedulerOptions): Promise<Ru
     problems() {
       const { problem, revision } = configuration.found;
       // By an older revision it does all of its work.
-      return problem !== undefined && revision === 0 ? [problem.text] : [];
+      const unconfigured = problem !== undefined && revision === 0 ? [problem.text] : [];
+      return [...unconfigured, ...permissions.problems()];
     },
     ended,
     stop,

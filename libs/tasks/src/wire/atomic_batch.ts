@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Broker } from "./broker.ts";
+import { onForbidden } from "./forbidden.ts";
 import type { OutgoingMessage } from "./publish_surely.ts";
 import { noteFailure } from "./storage.ts";
 
@@ -29,12 +30,21 @@ export async function publishAtomically(
     headers.set("Nats-Batch-Sequence", String(index + 1));
   }
   last.headers.set("Nats-Batch-Commit", "1");
-  for (const { subject, body, headers } of messages.slice(0, -1)) nc.publish(subject, body, { headers });
+  const subjects = new Set(messages.map(({ subject }) => subject));
+  // Of the first ones nobody is answered, and the last one's answer would not say which was refused.
+  const refused = Promise.withResolvers<never>();
+  const stop = onForbidden(nc, (error) => {
+    if (error.operation === "publish" && subjects.has(error.subject)) refused.reject(error);
+  });
   try {
-    const { seq } = await js.publish(last.subject, last.body, { headers: last.headers });
+    for (const { subject, body, headers } of messages.slice(0, -1)) nc.publish(subject, body, { headers });
+    const stored = js.publish(last.subject, last.body, { headers: last.headers });
+    const { seq } = await Promise.race([stored, refused.promise]);
     storage.noteStored(last.subject);
     return seq - messages.length + 1;
   } catch (cause) {
     throw noteFailure(storage, last.subject, cause);
+  } finally {
+    stop();
   }
 }

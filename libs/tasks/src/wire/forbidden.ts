@@ -1,27 +1,32 @@
 import { type NatsConnection, PermissionViolationError, RequestError } from "@nats-io/nats-core";
 
+/** What the server refused. */
+export interface Refusal {
+  readonly operation: "publish" | "subscription";
+  readonly subject: string;
+}
+
+/** What is refused, to whom, and what to do. */
+export function describeForbidden({ operation, subject }: Refusal, who: string | undefined): string {
+  const user = who === undefined ? "a NATS user without a login" : `the NATS user of this process, ${who},`;
+  return operation === "publish"
+    ? `Cannot publish to ${subject}: ${user} lacks the permission to publish there; ask for it`
+    : `Cannot listen on ${subject}: ${user} lacks the permission to subscribe there; ask for it`;
+}
+
 /** The server refuses what we asked for: the NATS user lacks a permission. Asking again changes nothing until it is granted. */
 export class ForbiddenError extends Error {
   override readonly name = "ForbiddenError";
   readonly operation: "publish" | "subscription";
   readonly subject: string;
-  constructor({ operation, subject }: Refusal, who: string | undefined, cause?: unknown) {
-    const user = who === undefined ? "a NATS user without a login" : `the NATS user of this process, ${who},`;
-    super(
-      operation === "publish"
-        ? `Cannot publish to ${subject}: ${user} lacks the permission to publish there; ask for it`
-        : `Cannot listen on ${subject}: ${user} lacks the permission to subscribe there; ask for it`,
-      { cause },
-    );
-    this.operation = operation;
-    this.subject = subject;
+  /** Whom the server knows us as; undefined: nobody. */
+  readonly who: string | undefined;
+  constructor(refusal: Refusal, who: string | undefined, cause?: unknown) {
+    super(describeForbidden(refusal, who), { cause });
+    this.operation = refusal.operation;
+    this.subject = refusal.subject;
+    this.who = who;
   }
-}
-
-/** What the server refused. */
-interface Refusal {
-  readonly operation: "publish" | "subscription";
-  readonly subject: string;
 }
 
 /** A subject as the server quotes it. */

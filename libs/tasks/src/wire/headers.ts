@@ -22,6 +22,7 @@ export const DEAD_ERRORS = "Dead-Errors";
 export const SCHEDULE = "Nats-Schedule";
 export const SCHEDULE_TARGET = "Nats-Schedule-Target";
 export const SCHEDULER = "Nats-Scheduler";
+export const EXPECTED_STREAM = "Nats-Expected-Stream";
 export const EXPECTED_LAST_SUBJECT_SEQUENCE = "Nats-Expected-Last-Subject-Sequence";
 /** `all` empties the stream before this message, `sub` its subject. */
 export const ROLLUP = "Nats-Rollup";

@@ -1,4 +1,4 @@
-import { headers as newHeaders, type NatsConnection } from "@nats-io/nats-core";
+import { headers as newHeaders, type MsgHdrs, type NatsConnection } from "@nats-io/nats-core";
 
 /** Marks a request to JetStream's API as Muster's own, for whoever looks out for what was done by hand. */
 const OWN = "Muster-Request";
@@ -28,10 +28,15 @@ interface ApiError {
   readonly description?: string;
 }
 
+/** Marks a request as Muster's own. */
+export function markOwn(headers: MsgHdrs): void {
+  headers.set(OWN, "1");
+}
+
 /** Asks JetStream's API for something that an alarm would tell of if an operator asked. Throws {@linkcode ApiRefusedError}, and a timeout. */
 export async function askAsMuster(nc: NatsConnection, subject: string, body: object = {}): Promise<void> {
   const headers = newHeaders();
-  headers.set(OWN, "1");
+  markOwn(headers);
   const answer = await nc.request(subject, JSON.stringify(body), { timeout: ANSWER_MS, headers });
   const { error } = answer.json<{ error?: ApiError }>();
   if (error !== undefined) throw new ApiRefusedError(subject, error);

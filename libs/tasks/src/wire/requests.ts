@@ -8,6 +8,7 @@ import {
   TimeoutError,
 } from "@nats-io/nats-core";
 import { newInbox } from "./connection.ts";
+import { onForbidden } from "./forbidden.ts";
 import type { Outbox } from "./outbox.ts";
 import { noteFailure, type Storage } from "./storage.ts";
 
@@ -26,7 +27,7 @@ export interface Requests {
   /**
    * Sends a message and answers with the first reply.
    *
-   * Throws `NoRespondersError`, `TimeoutError`, `RequestError` when the connection is closed meanwhile, and what publishing throws.
+   * Throws `ForbiddenError` as soon as the server refuses it, `NoRespondersError`, `TimeoutError`, `RequestError` when the connection is closed meanwhile, and what publishing throws.
    */
   ask(question: Question): Promise<Msg>;
   /** Stores a message in its stream. Throws as `ask` does, `StorageLimitError` where there is no room, and `JetStreamApiError` where JetStream refuses it. */
@@ -84,15 +85,33 @@ export function openRequests(nc: NatsConnection, { timeoutMs, outbox, storage }:
     }
   }
 
-  nc.subscribe(`${prefix}.*`, {
-    callback(error, answer) {
-      // Where we may not subscribe the connection's status says so, and nobody is answered in time.
-      if (error !== null) return;
-      const asked = take(answer.subject);
-      const isNobody = answer.data.length === 0 && answer.headers?.code === NO_RESPONDERS;
-      if (isNobody) asked?.reject(new NoRespondersError(asked.subject));
-      else asked?.resolve(answer);
-    },
+  const inboxes = `${prefix}.*`;
+  let isListening = false;
+
+  /** The client forgets a subscription that the server has refused, so it is tried again with the next question. */
+  function listen(): void {
+    if (isListening) return;
+    isListening = true;
+    nc.subscribe(inboxes, { callback: hear });
+  }
+
+  function hear(error: Error | null, answer: Msg): void {
+    // A refusal is heard of below.
+    if (error !== null) return;
+    const asked = take(answer.subject);
+    const isNobody = answer.data.length === 0 && answer.headers?.code === NO_RESPONDERS;
+    if (isNobody) asked?.reject(new NoRespondersError(asked.subject));
+    else asked?.resolve(answer);
+  }
+
+  listen();
+  onForbidden(nc, (error) => {
+    const isOurInbox = error.operation === "subscription" && error.subject === inboxes;
+    if (isOurInbox) isListening = false;
+    if (!isOurInbox && error.operation !== "publish") return;
+    for (const [inbox, { subject }] of pending) {
+      if (isOurInbox || subject === error.subject) take(inbox)?.reject(error);
+    }
   });
   void nc.closed().then((cause) => {
     clearTimeout(timer);
@@ -105,6 +124,7 @@ export function openRequests(nc: NatsConnection, { timeoutMs, outbox, storage }:
     const { promise, resolve, reject } = Promise.withResolvers<Msg>();
     const reply = `${prefix}.${++last}`;
     outbox?.flush();
+    listen();
     nc.publish(subject, body, headers === undefined ? { reply } : { reply, headers });
     pending.set(reply, { subject, deadlineMs: performance.now() + timeoutMs, resolve, reject });
     timer ??= setTimeout(endLate, timeoutMs).unref();

@@ -4,6 +4,7 @@ import type { Priority } from "../definition/task.ts";
 import { newInbox } from "../wire/connection.ts";
 import { type Delivery, readAckReply } from "../wire/delivery.ts";
 import { readHeaders } from "../wire/headers.ts";
+import { subscribeLasting } from "../wire/lasting_subscription.ts";
 import { TASKS } from "../wire/streams.ts";
 import { wakeSubject } from "../wire/subject.ts";
 import { FirstDeliveries } from "./first_deliveries.ts";
@@ -55,11 +56,7 @@ export class LaneSource implements TaskSource {
     const { nc } = options.broker;
     const group = wakeGroup(nc, options.tasks, (wake) => this.#hear(wake));
     this.#wakes = new WakeMembership(group, () => this.#handOnWakes());
-    this.#subscription = nc.subscribe(`${this.#inbox}.*.*`, {
-      callback: (error, message) => {
-        if (error === null) this.#answer(message);
-      },
-    });
+    this.#subscription = subscribeLasting(nc, { subject: `${this.#inbox}.*.*` }, (message) => this.#answer(message));
     this.#standing = new StandingPull(nc, `${this.#inbox}.standing`);
     this.#sweeps.soon();
   }

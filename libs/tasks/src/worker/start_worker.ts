@@ -7,6 +7,7 @@ import { openKeeper } from "../keeper/keeper.ts";
 import { openLocks } from "../locks/locks.ts";
 import type { Broker } from "../wire/broker.ts";
 import { watchConfiguration } from "../configuration/configuration_watch.ts";
+import { watchPermissions } from "../wire/permission_watch.ts";
 import { watchStorage } from "../wire/watch_storage.ts";
 import { watchStreams } from "../wire/watch_streams.ts";
 import type { DepsInput } from "./attempt.ts";
@@ -71,6 +72,7 @@ export async function startWorker<Transaction = undefined, Deps = undefined>(
   const { broker, nats, app, tasks, ledger, highestFence, permits = 20, drainMs = 20_000, lockTtlMs, signal } = options;
   const name = `${app}-${hostname()}-${process.pid}-${randomBytes(3).toString("hex")}`;
   await using opened = new AsyncDisposableStack();
+  const permissions = opened.use(watchPermissions(broker.nc, broker.observer));
   const keeper = opened.use(await openKeeper({ access: nats, name: `${name} keeper`, observer: broker.observer }));
   const locks = opened.use(
     await openLocks({
@@ -120,7 +122,10 @@ export async function startWorker<Transaction = undefined, Deps = undefined>(
   return {
     name,
     ended,
-    health: () => worker.health(),
+    health() {
+      const health = worker.health();
+      return { ...health, problems: [...health.problems, ...permissions.problems()] };
+    },
     drain: close,
     hasten: () => worker.hasten(),
     [Symbol.asyncDispose]: close,

@@ -1,6 +1,7 @@
-import type { Msg, NatsConnection, Subscription } from "@nats-io/nats-core";
+import type { Msg, NatsConnection } from "@nats-io/nats-core";
 import type { AnyTask } from "../definition/task.ts";
 import { headerOf, readHeaders } from "../wire/headers.ts";
+import { type LastingSubscription, subscribeLasting } from "../wire/lasting_subscription.ts";
 
 /** Header that the server puts on what TASKS republishes: the sequence of the stored message. */
 const SEQUENCE = "Nats-Sequence";
@@ -25,7 +26,7 @@ export interface WakeGroup {
 
 /** Not joined yet. `hear` is called for each wake while joined. */
 export function wakeGroup(nc: NatsConnection, tasks: readonly AnyTask[], hear: (wake: Wake) => void): WakeGroup {
-  let subscriptions: readonly Subscription[] = [];
+  let subscriptions: readonly LastingSubscription[] = [];
 
   function receive(task: string, message: Msg): void {
     const sequence = Number(headerOf(readHeaders(message).headers, SEQUENCE) || Number.NaN);
@@ -40,13 +41,8 @@ export function wakeGroup(nc: NatsConnection, tasks: readonly AnyTask[], hear: (
     join() {
       if (subscriptions.length > 0) return;
       subscriptions = tasks.map(({ name }) =>
-        nc.subscribe(`wake.${name}.>`, {
-          queue: name,
-          callback: (error, message) => {
-            // An error here is a permission's; the sweep finds the task a second later all the same.
-            if (error === null) receive(name, message);
-          },
-        }),
+        // Without the right to listen the sweep finds the task a second later all the same.
+        subscribeLasting(nc, { subject: `wake.${name}.>`, queue: name }, (message) => receive(name, message)),
       );
     },
     leave() {

@@ -1,0 +1,23 @@
+import { pilotTasks } from "@muster/pilot-tasks";
+import { inspectRights, NO_VO } from "@muster/tasks";
+import { bad, type Finding, good, warning } from "./finding.ts";
+
+/** An open connection to NATS. */
+export type Connection = Parameters<typeof inspectRights>[0];
+
+/** Tries what Muster's apps do on NATS, as the user of this command, and names each right that is missing. */
+export async function examinePermissions(nc: Connection): Promise<readonly Finding[]> {
+  const missing = await inspectRights(
+    nc,
+    pilotTasks.map(({ name }) => name),
+    NO_VO,
+  );
+  if (missing.length === 0) return [good("permissions", "this command's NATS user may do all that Muster needs")];
+  return missing.map(({ operation, right, isDispensable }) => {
+    const what = operation === "publish" ? "publish to" : "subscribe to";
+    const text = `this command's NATS user may not ${what} ${right}`;
+    return isDispensable
+      ? warning("permissions", `${text}; all works without it, but some of it later or unseen`)
+      : bad("permissions", `${text}; give it that right, if the apps run as this user`);
+  });
+}

@@ -1,0 +1,9 @@
+import type { Health } from "@muster/service";
+
+/** Makes /readyz red while `problems` has any, with all of them. */
+export function probeProblems(health: Health, check: string, problems: () => readonly string[]): void {
+  health.probe(check, async () => {
+    const found = problems();
+    if (found.length > 0) throw new Error(found.join("; "));
+  });
+}
