@@ -117,6 +117,22 @@ test("a worker that starts while it is looked what waits is known, with the task
   t.deepEqual(await listUnknownTasks({ ...broker, jsm: { ...broker.jsm, streams } }), []);
 });
 
+test("while the workers of a new bucket have not shown themselves, no task is called unknown", async (t) => {
+  await using grid = await startGrid();
+  const { js, jsm } = grid.broker;
+  // Buckets that are made within two seconds of TASKS count as made with it.
+  const { created, ts = created } = await jsm.streams.info(TASKS);
+  await pause(Math.max(0, 2_100 - (Date.parse(ts) - Date.parse(created))));
+  await jsm.streams.delete("KV_workers");
+  await grid.broker.declareMissing();
+  await js.publish("tasks.Newer.lhcb", "{}");
+  await js.publish("tasks.PerVo._", "{}");
+  await using leader = await grid.lead([PerVo]);
+  // The same sweep puts this one away after it has looked for unknown names.
+  await deadLetter(grid, "dead.PerVo._");
+  t.notRegex(leader.alarms.join(), /No running worker knows/);
+});
+
 test("on later.> a rhythm in place of a time, and a target that is another task's, become dead letters", async (t) => {
   await using grid = await startGrid();
   const send = (id: string, schedule: string, target: string) => {
