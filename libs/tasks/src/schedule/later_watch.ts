@@ -1,15 +1,15 @@
-import type { MsgHdrs } from "@nats-io/nats-core";
+import type { Msg, MsgHdrs } from "@nats-io/nats-core";
 import type { Broker } from "../wire/broker.ts";
 import { headerOf, readHeaders, ROLLUP, SCHEDULE } from "../wire/headers.ts";
 import { LATER } from "../wire/streams.ts";
 import { checkLiteralSubject, isLiteralSubject } from "../wire/subject.ts";
 import type { BrokerClock } from "./broker_clock.ts";
 import { inParallel } from "./in_parallel.ts";
+import { createLaterMemory, type Known, type LaterMemory } from "./later_memory.ts";
 import type { Reporter } from "./reporter.ts";
+import { restoreLater } from "./restore_later.ts";
 import type { Stored } from "./stored_messages.ts";
 
-/** Delayed messages that are looked after at most: what empties LATER takes those too. */
-const TRACKED = 100_000;
 /** A message that is due so soon may fire at any moment, ms. */
 const SOON_MS = 2_000;
 /** Of up to so many the subjects are listed at each look; of more only where the counts say that some are gone, and once in a while. */
@@ -19,24 +19,17 @@ const AT_ONCE = 64;
 /** Subjects that an alarm names. */
 const NAMED = 5;
 
-/*
- * Who tracks what: the sweep of LATER reads each new message and calls `saw`. A tracked subject is forgotten when it is due soon, when
- * somebody publishes to it again, and when LATER was declared anew. What is tracked and not there, by a listing that came after, has
- * vanished before its time: nothing in Muster removes it.
+/**
+ * Notices when delayed tasks and retries vanish from LATER before their time, and stores again what a roll-up took.
+ *
+ * Nothing in Muster removes them before, so what a listing does not show has vanished. Where a message was heard that empties LATER,
+ * what vanished is stored again: its identity makes a repeat harmless. Where none was, somebody may have meant it.
  */
-
-/** Notices when delayed tasks and retries vanish from LATER before their time. */
 export interface LaterWatch extends Disposable {
   /** A good message that lies there. */
   saw(stored: Stored): void;
   /** Looks whether all are there still, and tells of those that are not. Throws where the broker is silent. */
   look(): Promise<void>;
-}
-
-interface Known {
-  readonly dueAt: number;
-  readonly seq: number;
-  readonly storedAt: number;
 }
 
 export interface LaterWatchOptions {
@@ -56,90 +49,123 @@ function empties(subject: string, headers: MsgHdrs | undefined): boolean {
   return rollup === "sub" && (subject.startsWith("due.") || !isLiteralSubject(subject));
 }
 
-/** Watches until disposed of. Listens to `later.>` and `due.>`, where only clients' messages are heard, and not what the server fires. */
+/** Hears what clients publish on `later.>` and `due.>`; what the server itself fires is not heard. */
+function listen({ nc }: Broker, hear: (message: Msg) => void): Disposable {
+  const subscriptions = ["later.>", "due.>"].map((filter) =>
+    nc.subscribe(filter, {
+      callback(error, message) {
+        // An error here is a permission's; what has gone is found all the same.
+        if (error === null) hear(message);
+      },
+    }),
+  );
+  return {
+    [Symbol.dispose]() {
+      for (const subscription of subscriptions) subscription.unsubscribe();
+    },
+  };
+}
+
+/** What is known and lies in LATER no more, though it was due after `dueAfter` only. */
+async function findVanished(
+  { jsm }: Broker,
+  memory: LaterMemory,
+  { dueAfter, of }: { dueAfter(): number; readonly of: "tracked" | "all" },
+): Promise<Map<string, Known>> {
+  const { state } = await jsm.streams.info(LATER, { subjects_filter: "later.>" });
+  // The time is asked for after the listing: what was due by then may have fired.
+  const missing = memory.missing(state.subjects ?? {}, { dueAfter: dueAfter(), of });
+  // A listing in several pages misses some where others go meanwhile, and what was just heard may be stored by now.
+  const subjects = [...missing.keys()];
+  const found = await inParallel(subjects, AT_ONCE, (subject) =>
+    jsm.streams.getMessage(LATER, { last_by_subj: checkLiteralSubject(subject) }),
+  );
+  for (const [index, subject] of subjects.entries()) {
+    if (found[index] !== null || !memory.knows(subject)) missing.delete(subject);
+  }
+  return missing;
+}
+
+/** Stores again what there is a copy of. Answers the subjects of what was stored. */
+async function restore(broker: Broker, vanished: ReadonlyMap<string, Known>): Promise<ReadonlySet<string>> {
+  const restored = new Set<string>();
+  await inParallel([...vanished], AT_ONCE, async ([subject, { copy }]) => {
+    if (copy !== undefined && (await restoreLater(broker, subject, copy))) restored.add(subject);
+  });
+  return restored;
+}
+
+function describe(subjects: readonly string[], restored: number): string {
+  const number = subjects.length;
+  const what = number === 1 ? "1 delayed task or retry vanished" : `${number} delayed tasks or retries vanished`;
+  const named = subjects.slice(0, NAMED).join(", ") + (number > NAMED ? ` and ${number - NAMED} more` : "");
+  const again = "retries of the ledger come again by themselves, publish the others again under their ids";
+  const some = restored === 0 ? again : `${restored} were stored again as they were; ${again}`;
+  const rest = restored === number ? "all were stored again as they were" : some;
+  return `${what} from LATER before their time, as by a roll-up, a purge or a deletion: ${named}; ${rest}`;
+}
+
+/** Watches until disposed of. */
 export function watchLater({ broker, clock, report, isLed }: LaterWatchOptions): LaterWatch {
-  const tracked = new Map<string, Known>();
+  const memory = createLaterMemory();
   let listedAtMs = performance.now();
+  /** When a message was heard that empties LATER, by the broker's clock; undefined: none since the last look. */
+  let emptiedAt: number | undefined;
 
   function tell(kind: string, text: string, details: Readonly<Record<string, unknown>>): void {
     report.alarm(`later ${kind}`, text, details);
     broker.keepIncident(kind, LATER, text);
   }
 
-  const heard = ["later.>", "due.>"].map((filter) =>
-    broker.nc.subscribe(filter, {
-      callback(error, message) {
-        // An error here is a permission's; what has gone is found all the same.
-        if (error !== null) return;
-        const { subject } = message;
-        tracked.delete(subject);
-        const { headers } = readHeaders(message);
-        if (!isLed() || !empties(subject, headers)) return;
-        const rollup = headerOf(headers, ROLLUP);
-        const how = rollup === "" ? "whose subject is a pattern" : `with the header ${ROLLUP}: ${rollup}`;
-        const text = `Somebody published a message on ${subject} ${how}: it empties LATER; forbid that client to publish there`;
-        tell("rollup", text, { subject, rollup });
-      },
-    }),
-  );
+  const listening = listen(broker, (message) => {
+    const { subject, data } = message;
+    const { headers } = readHeaders(message);
+    if (!isLed() || !empties(subject, headers)) {
+      if (isLiteralSubject(subject) && subject.startsWith("later."))
+        memory.heard(subject, { data, headers }, clock.now());
+      return;
+    }
+    emptiedAt ??= clock.now();
+    const rollup = headerOf(headers, ROLLUP);
+    const how = rollup === "" ? "whose subject is a pattern" : `with the header ${ROLLUP}: ${rollup}`;
+    const text = `Somebody published a message on ${subject} ${how}: it empties LATER; forbid that client to publish there`;
+    tell("rollup", text, { subject, rollup });
+  });
 
-  /** Whether the counts leave open that all is there. */
-  function mayBeWhole(first: number, messages: number): boolean {
-    if (messages < tracked.size) return false;
-    for (const { seq } of tracked.values()) return seq >= first;
-    return true;
+  /** `since`: when LATER was emptied; undefined: it was not, as far as was heard. */
+  async function lookSince(since: number | undefined): Promise<void> {
+    const { created, state } = await broker.jsm.streams.info(LATER);
+    // What was taken away before its time cannot have fired.
+    const dueAfter = () => since ?? clock.now() + SOON_MS;
+    memory.prune({ dueBefore: dueAfter(), storedBefore: Date.parse(created), now: clock.now() });
+    const isDue = since !== undefined || memory.tracked <= FEW || performance.now() - listedAtMs > LISTED_MS;
+    if (!isDue && memory.mayBeWhole(state.first_seq, state.messages)) return;
+    listedAtMs = performance.now();
+    const vanished = await findVanished(broker, memory, { dueAfter, of: since === undefined ? "tracked" : "all" });
+    const restored = since === undefined ? new Set<string>() : await restore(broker, vanished);
+    const subjects = [...vanished.keys()];
+    // What was stored again is heard as a message of its own.
+    for (const subject of subjects) if (!restored.has(subject)) memory.forget(subject);
+    if (subjects.length === 0) return;
+    tell("vanished", describe(subjects, restored.size), { count: subjects.length, restored: restored.size });
   }
 
-  async function vanished(): Promise<readonly string[]> {
-    const { state } = await broker.jsm.streams.info(LATER, { subjects_filter: "later.>" });
-    listedAtMs = performance.now();
-    const subjects = state.subjects ?? {};
-    // The time is asked for after the listing: what was due by then may have fired.
-    const firedBefore = clock.now() + SOON_MS;
-    const gone: string[] = [];
-    for (const [subject, { dueAt }] of tracked) {
-      if (dueAt <= firedBefore) tracked.delete(subject);
-      else if (!Object.hasOwn(subjects, subject)) gone.push(subject);
+  async function look(): Promise<void> {
+    // One that is heard from now on is for the next look.
+    const since = emptiedAt;
+    emptiedAt = undefined;
+    if (!isLed() || memory.isEmpty) return;
+    try {
+      await lookSince(since);
+    } catch (error) {
+      emptiedAt = since ?? emptiedAt;
+      throw error;
     }
-    // A listing in several pages misses some where others go meanwhile.
-    const found = await inParallel(gone, AT_ONCE, (subject) =>
-      broker.jsm.streams.getMessage(LATER, { last_by_subj: checkLiteralSubject(subject) }),
-    );
-    // Whoever published to one of them meanwhile has been heard.
-    return gone.filter((subject, index) => found[index] === null && tracked.has(subject));
   }
 
   return {
-    saw({ subject, header, seq, time }) {
-      const dueAt = Date.parse(headerOf(header, SCHEDULE).slice("@at ".length));
-      if (Number.isNaN(dueAt) || tracked.size >= TRACKED) return;
-      // The oldest stays first.
-      tracked.delete(subject);
-      tracked.set(subject, { dueAt, seq, storedAt: time.getTime() });
-    },
-    async look() {
-      if (!isLed() || tracked.size === 0) return;
-      const info = await broker.jsm.streams.info(LATER);
-      // What was lost with the stream itself is told by whoever declared it anew.
-      const createdAt = Date.parse(info.created);
-      const soon = clock.now() + SOON_MS;
-      for (const [subject, { dueAt, storedAt }] of tracked) {
-        if (dueAt <= soon || storedAt < createdAt) tracked.delete(subject);
-      }
-      const isDue = tracked.size <= FEW || performance.now() - listedAtMs > LISTED_MS;
-      if (!isDue && mayBeWhole(info.state.first_seq, info.state.messages)) return;
-      const gone = await vanished();
-      if (gone.length === 0) return;
-      for (const subject of gone) tracked.delete(subject);
-      const named = gone.slice(0, NAMED).join(", ") + (gone.length > NAMED ? ` and ${gone.length - NAMED} more` : "");
-      tell(
-        "vanished",
-        `${gone.length} delayed tasks or retries vanished from LATER before their time, as by a roll-up, a purge or a deletion: ${named}; retries of the ledger are published again, publish the others again under their ids`,
-        { count: gone.length, subjects: gone.slice(0, NAMED) },
-      );
-    },
-    [Symbol.dispose]() {
-      for (const subscription of heard) subscription.unsubscribe();
-    },
+    saw: (stored) => memory.saw(stored),
+    look,
+    [Symbol.dispose]: () => listening[Symbol.dispose](),
   };
 }

@@ -1,5 +1,6 @@
+import type { Msg } from "@nats-io/nats-core";
 import test from "ava";
-import { headersFrom, ROLLUP, SCHEDULE, SCHEDULE_TARGET } from "../wire/headers.ts";
+import { headersFrom, MSG_ID, ROLLUP, SCHEDULE, SCHEDULE_TARGET, TASK_ID } from "../wire/headers.ts";
 import { listIncidents } from "../wire/incidents.ts";
 import { LATER } from "../wire/streams.ts";
 import { type Grid, startGrid } from "./_grid_test.ts";
@@ -51,31 +52,80 @@ async function incidents({ broker }: Grid, count: number): Promise<readonly stri
   throw new Error(`not ${count} incidents`);
 }
 
+async function lying({ broker }: Grid): Promise<readonly string[]> {
+  const { state } = await broker.jsm.streams.info(LATER, { subjects_filter: "later.>" });
+  return Object.keys(state.subjects ?? {}).sort();
+}
+
 for (const [what, subject, headers] of [
   ["a roll-up of all on due.>", "due.PerVo.lhcb", { [ROLLUP]: "all" }],
   ["a roll-up of all on later.>", "later.PerVo.lhcb.x", { [ROLLUP]: "all" }],
   ["a schedule on a literal pattern", "later.>", delayed("lhcb", HOUR_MS)],
 ] as const) {
-  test(`${what} empties LATER, and that is told with what has gone, at once and for the doctor`, async (t) => {
+  test(`${what} empties LATER: that is told at once and for the doctor, and what was there is stored again`, async (t) => {
     await using grid = await startGrid();
     using watch = await openWatch(grid);
     for (const id of ["one", "two"]) await send(grid, `later.PerVo.lhcb.${id}`, delayed("lhcb", HOUR_MS));
     await watch.read();
     await watch.look();
     t.deepEqual(grid.alarms, []);
+    await send(grid, "later.PerVo.lhcb.young", delayed("lhcb", HOUR_MS)); // nobody has read it there yet
     await send(grid, subject, headers);
+    t.deepEqual(
+      (await lying(grid)).filter((each) => each !== subject),
+      [],
+    );
     await watch.look();
     t.is(grid.alarms.length, 2);
     t.true(grid.alarms[0]?.includes(`on ${subject} `), grid.alarms[0]);
     t.regex(
       grid.alarms[1] ?? "",
-      /^2 delayed tasks or retries vanished .*: later\.PerVo\.lhcb\.one, later\.PerVo\.lhcb\.two;/,
+      /^3 delayed tasks or retries vanished .*: later\.PerVo\.lhcb\.one, .*; all were stored again/,
     );
     t.deepEqual(await incidents(grid, 2), ["rollup", "vanished"]);
+    const back = ["one", "two", "young"].map((id) => `later.PerVo.lhcb.${id}`);
+    t.deepEqual(
+      (await lying(grid)).filter((each) => each !== subject),
+      back,
+    );
+    await watch.read();
     await watch.look();
     t.is(grid.alarms.length, 2, "it is told once");
   });
 }
+
+test("a delayed task that is stored again has its identity, its time and what its client gave it, and fires though it was due", async (t) => {
+  await using grid = await startGrid();
+  using watch = await openWatch(grid);
+  const fires = grid.broker.nc.subscribe("wake.PerVo.lhcb")[Symbol.asyncIterator]();
+  const next = async (): Promise<Msg> => (await fires.next()).value;
+  const own = { [MSG_ID]: "mine", Other: "kept", [ROLLUP]: "sub" };
+  const soon = delayed("lhcb", 1_500);
+  await send(grid, "later.PerVo.lhcb.soon", { ...soon, ...own });
+  await watch.read();
+  await send(grid, "due.PerVo.lhcb", { [ROLLUP]: "all" });
+  t.is((await next()).headers?.get(ROLLUP), "all");
+  // The time at which it would have fired goes by.
+  const until = Date.parse((soon[SCHEDULE] ?? "").slice("@at ".length));
+  while (Date.now() < until) await grid.broker.nc.flush();
+  await watch.look();
+  const { headers } = await next();
+  t.is(headers?.get(TASK_ID), "mine");
+  t.is(headers?.get("Other"), "kept");
+  t.is(headers?.get(ROLLUP), "");
+});
+
+test("what somebody purges is told and not stored again: it may be meant", async (t) => {
+  await using grid = await startGrid();
+  using watch = await openWatch(grid);
+  await send(grid, "later.PerVo.lhcb.cancelled", delayed("lhcb", HOUR_MS));
+  await send(grid, "later.PerVo.lhcb.stays", delayed("lhcb", HOUR_MS));
+  await watch.read();
+  await grid.broker.jsm.streams.purge(LATER, { filter: "later.PerVo.lhcb.cancelled" });
+  await watch.look();
+  t.regex(grid.alarms.join("\n"), /^1 delayed task or retry vanished .*cancelled; retries of the ledger come again/);
+  t.deepEqual(await lying(grid), ["later.PerVo.lhcb.stays"]);
+});
 
 test("what fires, is replaced or put away, and a LATER that was declared anew, are no cause for an alarm", async (t) => {
   await using grid = await startGrid();
