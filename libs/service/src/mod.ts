@@ -25,6 +25,7 @@ export {
   withdrawRunning,
 } from "./settings/running.ts";
 export {
+  locateDataFolder,
   locateNats,
   locateServer,
   locateServers,

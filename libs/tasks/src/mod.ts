@@ -56,6 +56,7 @@ export {
 } from "./publish/publisher.ts";
 export type { Published } from "./publish/store.ts";
 export { type DelayedTask, type DelayedTasks, listDelayed } from "./publish/delayed.ts";
+export { measureUsage, type StorageUsage, type Usage, type VoShare } from "./publish/usage.ts";
 export { findStored, listWaiting, type Waiting } from "./publish/waiting.ts";
 export {
   findLostRetries,
@@ -109,7 +110,7 @@ export { describeDifference, type Difference } from "./wire/settings_check.ts";
 export { checkTaskId } from "./wire/delivery.ts";
 export { checkInstanceName, checkTaskName, checkVoName, InvalidNameError, NO_VO } from "./wire/names.ts";
 export { type Observer, silentObserver, type Step, type StepName } from "./wire/observer.ts";
-export { watchStorage } from "./wire/watch_storage.ts";
+export { tryToStore, watchStorage } from "./wire/watch_storage.ts";
 export type { Storage } from "./wire/storage.ts";
 export { StorageLimitError } from "./wire/storage_errors.ts";
 export { PublishUnknownError } from "./wire/publish_surely.ts";

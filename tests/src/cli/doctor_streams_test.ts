@@ -2,6 +2,7 @@ import { startTestServer } from "@muster/logic/testing";
 import { nanos } from "@nats-io/transport-node";
 import test from "ava";
 import { startMuster } from "../support/muster.ts";
+import { limitFiles, startTestNats } from "../support/nats.ts";
 import { commandsOn } from "./run_muster.ts";
 
 const server = await startTestServer();
@@ -32,4 +33,40 @@ test("the doctor names what was changed by hand in a lane's consumer while no sc
     output,
     /^BAD +settings: consumer MyPilotTask__lhcb has ack_wait 1s and Muster needs 20s: .*; the leading scheduler sets it back$/m,
   );
+});
+
+/** An account that may store 2 MB, for everybody who comes. */
+const SMALL_ACCOUNT = `
+accounts { SITE { jetstream: { max_memory: 1MB, max_file: 2MB }, users: [{ user: "site", password: "site" }] } }
+no_auth_user: "site"
+`;
+
+test("the doctor warns from 80 % of the account's storage on, and names the VO whose waiting tasks take most of it; it is bad at the limit", async (t) => {
+  await using nats = await startTestNats({ config: SMALL_ACCOUNT });
+  await using muster = await startMuster({ nats });
+  const cli = commandsOn({ NATS_URL: muster.nats.url, DATABASE_URL: await server.createUrl() });
+  const store = () => muster.broker.requests.store({ subject: "tasks.Unknown.lhcb", body: "x".repeat(100_000) });
+  t.regex((await cli.run("doctor")).output, /^ok +storage: takes messages; .* are stored$/m);
+  for (let count = 0; count < 17; count++) await store();
+  t.regex(
+    (await cli.run("doctor")).output,
+    /^WARN +storage: the account's storage is 8\d % used, .* of 2.* MB; 17 tasks of VO lhcb that wait take most of it, about 1\.7 MB; delete/m,
+  );
+  await t.throwsAsync(async () => {
+    for (;;) await store();
+  });
+  t.regex((await cli.run("doctor")).output, /^(WARN|BAD ) +storage: the account's storage is (9\d|100) % used/m);
+});
+
+test("the doctor says which stream keeps a write error, and what to do", async (t) => {
+  await using nats = await startTestNats();
+  await using muster = await startMuster({ nats });
+  const cli = commandsOn({ NATS_URL: muster.nats.url, DATABASE_URL: await server.createUrl() });
+  await limitFiles(nats, 20_000);
+  for (let count = 0; count < 4; count++) muster.broker.nc.publish("dead.Unknown.lhcb", "x".repeat(9_000));
+  await muster.broker.nc.flush();
+  await limitFiles(nats);
+  const { code, output } = await cli.run("doctor");
+  t.is(code, 1);
+  t.regex(output, /^BAD +storage: DEAD cannot be written: .*restart nats-server/m);
 });

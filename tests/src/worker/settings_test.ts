@@ -3,6 +3,7 @@ import { type StreamConfig, StoreCompression, type StreamInfo } from "@nats-io/j
 import { nanos } from "@nats-io/transport-node";
 import test from "ava";
 import { type Muster, startMuster } from "../support/muster.ts";
+import { findNatsCli } from "../support/nats_cli.ts";
 import { until } from "../support/until.ts";
 import { newWatcher } from "../support/watcher.ts";
 
@@ -165,4 +166,24 @@ test("every stream and bucket explains itself to whoever lists them", async (t) 
   const texts = found.map(({ config }) => config.description ?? "");
   for (const text of texts) t.true(/^Muster: [a-z].{20,100}$/.test(text), text);
   t.is(new Set(texts).size, found.length);
+});
+
+test("to the real nats command line streams, consumers and buckets explain themselves, and what it edits is set back", async (t) => {
+  await using muster = await startMuster();
+  const { run, why } = await findNatsCli(muster.nats.url);
+  if (run === undefined) {
+    t.log(`not tried: ${why}`);
+    t.pass();
+    return;
+  }
+  const worker = await muster.startWorker({ tasks: [QuickTask] });
+  const { taskId } = await muster.publish(QuickTask, { vo: "lhcb" });
+  await muster.event("done", taskId);
+  t.regex(await run("stream", "ls"), /TASKS .*Muster: tasks that wait or run/);
+  t.regex(await run("kv", "ls"), /locks .*Muster: who holds which lock/);
+  t.regex(await run("consumer", "ls", "TASKS"), /QuickTask__lhcb .*Muster: QuickTask of VO lhcb/);
+  await run("stream", "edit", "TASKS", "--max-age=5s", "--dupe-window=5s", "-f");
+  const text = "TASKS has max_age 5s and Muster needs 0s";
+  await until(async () => worker.watcher.alarms.find((alarm) => alarm.startsWith(text)), "the alarm");
+  await until(async () => ((await configOf(muster, "TASKS")).max_age === 0 ? true : undefined), "no max_age");
 });

@@ -23,6 +23,7 @@ import { bad, type Finding, good, warning } from "./finding.ts";
 import { examineConfiguration } from "./configuration.ts";
 import { type Connection, examinePermissions } from "./permissions.ts";
 import { examineSchedulers } from "./schedulers.ts";
+import { examineStorage } from "./storage.ts";
 import { examineConsumers, examineIncidents, examineSettings } from "./settings.ts";
 
 /** A stream that is so much younger than the oldest had gone meanwhile, ms. */
@@ -116,6 +117,7 @@ async function examineJetStream(nc: Connection): Promise<readonly Finding[]> {
   const broker = await openBroker(nc);
   for (const [about, work] of Object.entries({
     clock: examineClock,
+    storage: examineStorage,
     configuration: examineConfiguration,
     scheduler: examineSchedulers,
     workers: examineWorkers,

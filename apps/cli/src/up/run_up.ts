@@ -106,10 +106,12 @@ async function run(options: UpOptions, display: Display, demand: StopDemand): Pr
   await using connected = await prepare({ url: natsUrl, ...access }, databaseUrl, { ...options, display });
   const { broker, database } = connected;
   signal.throwIfAborted();
-  await announceRunning(dataDir, { pid: process.pid, natsUrl, databaseUrl, nats: access });
+  const natsDataDir = join(dataDir, "nats");
+  const ownNats = servers.nats.restart === undefined ? {} : { natsDataDir };
+  await announceRunning(dataDir, { pid: process.pid, natsUrl, databaseUrl, nats: access, ...ownNats });
   await using _announced = { [Symbol.asyncDispose]: () => withdrawRunning(dataDir) };
   const { restart } = servers.nats;
-  const mending = { broker, dataDir: join(dataDir, "nats"), tell: display.progress };
+  const mending = { broker, dataDir: natsDataDir, tell: display.progress };
   await using _mending = restart === undefined ? undefined : mendNats({ ...mending, restart });
   {
     await using _apps = await startApps({

@@ -34,6 +34,8 @@ const Running = z.object({
   nats: NatsSchema.optional(),
   /** With its password, so the file is for its owner only. */
   databaseUrl: z.string(),
+  /** Where its own nats-server keeps its streams; left out where it uses another one. */
+  natsDataDir: z.string().optional(),
 });
 
 /** What a running `muster up` tells others on this machine: where its servers are. */

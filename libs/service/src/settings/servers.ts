@@ -89,3 +89,8 @@ export async function locateNats(input: ServersInput & Pick<Settings, "nats">): 
   const running = isSaid ? undefined : await look(input.dataDir);
   return { url, ...(running?.nats ?? input.nats) };
 }
+
+/** Where the nats-server of a `muster up` on this machine keeps its streams; undefined where the settings name another server, or none runs. */
+export async function locateDataFolder(input: ServersInput): Promise<string | undefined> {
+  return input.natsUrl === undefined ? (await look(input.dataDir))?.natsDataDir : undefined;
+}

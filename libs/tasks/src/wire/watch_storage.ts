@@ -1,5 +1,9 @@
+import { headers as newHeaders } from "@nats-io/nats-core";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Broker } from "./broker.ts";
+import { MESSAGE_TTL } from "./headers.ts";
+import { isSilence } from "./publish_surely.ts";
+import { StorageLimitError } from "./storage_errors.ts";
 
 /** Between two looks, ms; while something is amiss, so that all is well again soon after it was mended. */
 const LOOK_MS = 10_000;
@@ -26,4 +30,16 @@ export function watchStorage({ storage, nc, observer }: Broker, extent: "TASKS" 
       await looking;
     },
   };
+}
+
+/** Stores something small for a second, and asks all streams. What comes of it shows in `broker.storage`. Throws what is none of the storage's. */
+export async function tryToStore({ requests, storage }: Pick<Broker, "requests" | "storage">): Promise<void> {
+  const headers = newHeaders();
+  headers.set(MESSAGE_TTL, "1s");
+  try {
+    await requests.store({ subject: "$KV.results.probe.storage", body: "", headers });
+  } catch (error) {
+    if (!(error instanceof StorageLimitError) && !isSilence(error)) throw error;
+  }
+  await storage.look("all");
 }

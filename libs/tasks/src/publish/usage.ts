@@ -1,0 +1,88 @@
+import { DiscardPolicy, type JetStreamUsageAccountLimits, type StreamInfo } from "@nats-io/jetstream";
+import type { Broker } from "../wire/broker.ts";
+import { STREAM_NAMES } from "../wire/stream_needs.ts";
+import { LATER, TASKS } from "../wire/streams.ts";
+import { listWaiting } from "./waiting.ts";
+
+/** How much of a limit is used. */
+export interface Usage {
+  /** What the limit is one of, e.g. `the account's storage`. */
+  readonly what: string;
+  readonly used: number;
+  readonly limit: number;
+  readonly unit: "bytes" | "messages" | "consumers";
+}
+
+/** What a VO's waiting tasks take, as far as it can be told: by their share of the messages. */
+export interface VoShare {
+  readonly vo: string;
+  readonly tasks: number;
+  readonly bytes: number;
+}
+
+/** How much is stored, and of what there may be. */
+export interface StorageUsage {
+  /** Of the account and of single streams, those that have a limit. */
+  readonly limits: readonly Usage[];
+  /** Bytes of all of Muster's streams. */
+  readonly bytes: number;
+  readonly largest: { readonly stream: string; readonly bytes: number };
+  /** The VO whose waiting tasks take most; undefined: nothing waits. */
+  readonly firstVo: VoShare | undefined;
+}
+
+function accountLimits(tier: string, { limits, storage, memory, consumers }: JetStreamUsageAccountLimits): Usage[] {
+  const of = tier === "" ? "" : ` for ${tier}`;
+  return [
+    { what: `the account's storage${of}`, used: storage, limit: limits.max_storage, unit: "bytes" as const },
+    { what: `the account's memory${of}`, used: memory, limit: limits.max_memory, unit: "bytes" as const },
+    { what: `the account's consumers${of}`, used: consumers, limit: limits.max_consumers, unit: "consumers" as const },
+  ].filter(({ limit }) => limit > 0);
+}
+
+/** Limits at which a stream refuses what is new. One that lets go of what is old is full as a rule, like EVENTS. */
+function streamLimits({ config, state }: StreamInfo): Usage[] {
+  if (config.discard !== DiscardPolicy.New) return [];
+  return [
+    { what: `max_bytes of ${config.name}`, used: state.bytes, limit: config.max_bytes, unit: "bytes" as const },
+    { what: `max_msgs of ${config.name}`, used: state.messages, limit: config.max_msgs, unit: "messages" as const },
+  ].filter(({ limit }) => limit > 0);
+}
+
+async function firstVoOf(broker: Broker, infos: ReadonlyMap<string, StreamInfo>): Promise<VoShare | undefined> {
+  function bytesEach(stream: string): number {
+    const state = infos.get(stream)?.state;
+    return state === undefined || state.messages === 0 ? 0 : state.bytes / state.messages;
+  }
+  const [ready, delayed] = [bytesEach(TASKS), bytesEach(LATER)];
+  const shares = new Map<string, VoShare>();
+  for (const waiting of await listWaiting(broker)) {
+    const { tasks = 0, bytes = 0 } = shares.get(waiting.vo) ?? {};
+    shares.set(waiting.vo, {
+      vo: waiting.vo,
+      tasks: tasks + waiting.ready + waiting.delayed,
+      bytes: bytes + waiting.ready * ready + waiting.delayed * delayed,
+    });
+  }
+  return [...shares.values()].sort((a, b) => b.bytes - a.bytes)[0];
+}
+
+/** Measures what the account and Muster's streams hold, against their limits. Some four requests. Throws when nobody answers. */
+export async function measureUsage(broker: Broker): Promise<StorageUsage> {
+  const { jsm } = broker;
+  const infos = new Map<string, StreamInfo>();
+  for await (const info of jsm.streams.list()) {
+    if (STREAM_NAMES.includes(info.config.name)) infos.set(info.config.name, info);
+  }
+  const { tiers, ...account } = await jsm.getAccountInfo();
+  const perTier = Object.entries(tiers ?? {}).flatMap(([name, tier]) =>
+    tier === undefined ? [] : accountLimits(name, tier),
+  );
+  const sizes = [...infos.values()].map(({ config, state }) => ({ stream: config.name, bytes: state.bytes }));
+  return {
+    limits: [...accountLimits("", account), ...perTier, ...[...infos.values()].flatMap(streamLimits)],
+    bytes: sizes.reduce((sum, { bytes }) => sum + bytes, 0),
+    largest: sizes.sort((a, b) => b.bytes - a.bytes)[0] ?? { stream: TASKS, bytes: 0 },
+    firstVo: await firstVoOf(broker, infos),
+  };
+}

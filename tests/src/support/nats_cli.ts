@@ -1,0 +1,18 @@
+import { provisionNatsCli } from "@muster/local";
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+
+const execute = promisify(execFile);
+
+/** Runs the real `nats` command line against a server; undefined where this machine has none, and `why` says why. */
+export async function findNatsCli(
+  url: string,
+): Promise<{ readonly run: ((...args: string[]) => Promise<string>) | undefined; readonly why: string }> {
+  const cli = await provisionNatsCli(() => {});
+  if (cli.path === undefined) {
+    return { run: undefined, why: cli.refusals.map(({ source, reason }) => `${source}: ${reason}`).join("; ") };
+  }
+  const { path } = cli;
+  const env = { HOME: "/nonexistent", PATH: "" };
+  return { run: async (...args) => (await execute(path, ["--server", url, ...args], { env })).stdout, why: "" };
+}
