@@ -5,6 +5,7 @@ import { type NatsAccess, plainAccess } from "../access/nats_access.ts";
 import type { LeaseKeeper } from "../locks/lease.ts";
 import { LeaseSlot } from "../locks/lease_slot.ts";
 import type { Observer } from "../wire/observer.ts";
+import { Slots } from "../wire/slots.ts";
 import { type MessagesInHand, openInHand } from "./in_hand.ts";
 import { Ownership } from "./ownership.ts";
 import type { FromThread, ThreadSettings, ToThread } from "./thread_messages.ts";
@@ -69,9 +70,8 @@ export async function openKeeper(options: KeeperOptions): Promise<Keeper> {
 
 /** The keeper whose thread is `thread`, which has said that it is ready. */
 export function keepThrough(thread: Worker, ownership: Ownership, observer: Observer): Keeper {
-  const leases = new Map<number, { readonly slot: LeaseSlot; onLost(reason: string): void }>();
+  const leases = new Slots<{ readonly slot: LeaseSlot; onLost(reason: string): void }>();
   const crashed = new AbortController();
-  let nextLeaseId = 1;
   let isClosing = false;
 
   const tell = (message: ToThread) => thread.postMessage(message);
@@ -85,8 +85,8 @@ export function keepThrough(thread: Worker, ownership: Ownership, observer: Obse
     observer.alarm("The thread of heartbeats and renewals has crashed; all leases and messages in hand are given up", {
       cause,
     });
-    for (const [id, { slot, onLost }] of leases) {
-      leases.delete(id);
+    for (const [id, { slot, onLost }] of leases.entries()) {
+      leases.take(id);
       if (slot.end("lost")) onLost("the thread that renews it has crashed");
     }
   }
@@ -95,9 +95,7 @@ export function keepThrough(thread: Worker, ownership: Ownership, observer: Obse
     if (message.kind === "note") observer.note(message.message, message.details);
     if (message.kind === "alarm") observer.alarm(message.message, message.details);
     if (message.kind !== "lost") return;
-    const lease = leases.get(message.id);
-    leases.delete(message.id);
-    lease?.onLost(message.reason);
+    leases.take(message.id)?.onLost(message.reason);
   });
   thread.on("error", crash);
   thread.on("exit", (code) => crash(new Error(`Cannot go on: the thread exited with code ${code}`)));
@@ -111,10 +109,9 @@ export function keepThrough(thread: Worker, ownership: Ownership, observer: Obse
     signal: crashed.signal,
     keep(lease, onLost) {
       if (crashed.signal.aborted) queueMicrotask(() => onLost("the thread that would renew it has crashed"));
-      const id = nextLeaseId++;
-      leases.set(id, { slot: new LeaseSlot(lease.ttlMs, lease.shared), onLost });
+      const id = leases.put({ slot: new LeaseSlot(lease.ttlMs, lease.shared), onLost });
       tell({ kind: "keep", id, lease });
-      return () => leases.delete(id);
+      return () => void leases.take(id);
     },
     async [Symbol.asyncDispose]() {
       if (isClosing) return;

@@ -1,4 +1,5 @@
 import { elapsedMs, type Moment, momentNow, sharedNowMs } from "./clocks.ts";
+import { Slots } from "../wire/slots.ts";
 import { LeaseSlot } from "./lease_slot.ts";
 import type { LockBucket, LockRecord } from "./lock_bucket.ts";
 
@@ -19,6 +20,8 @@ const TICK_MS = 100;
 const PAUSE_MS = 300;
 
 interface Renewal {
+  /** As its keeper calls it. */
+  readonly id: number;
   readonly lease: KeptLease;
   readonly slot: LeaseSlot;
   /** When the first renewal since the last answer was sent. It may be stored for all we know. */
@@ -36,11 +39,11 @@ export interface Renewals extends Disposable {
 
 /** Begins with no leases. `onLost` hears once of each lease that was lost, with a line on why. */
 export function openRenewals(bucket: LockBucket, onLost: (id: number, reason: string) => void): Renewals {
-  const renewals = new Map<number, Renewal>();
+  const renewals = new Slots<Renewal>();
 
-  function lose(id: number, renewal: Renewal, reason: string): void {
-    renewals.delete(id);
-    if (renewal.slot.end("lost")) onLost(id, reason);
+  function lose(place: number, renewal: Renewal, reason: string): void {
+    renewals.take(place);
+    if (renewal.slot.end("lost")) onLost(renewal.id, reason);
   }
 
   function note(renewal: Renewal, revision: number, sent: Moment): void {
@@ -50,7 +53,7 @@ export function openRenewals(bucket: LockBucket, onLost: (id: number, reason: st
   }
 
   /** The answer to a refused renewal: an earlier one whose answer was lost has moved the revision, or the lock is no longer ours. */
-  async function lookUp(id: number, renewal: Renewal): Promise<void> {
+  async function lookUp(place: number, renewal: Renewal): Promise<void> {
     const { lease, slot } = renewal;
     const found = await bucket.read(lease.key);
     if (found?.kind === "taken" && found.holder === lease.record.holder) {
@@ -58,13 +61,13 @@ export function openRenewals(bucket: LockBucket, onLost: (id: number, reason: st
       return;
     }
     lose(
-      id,
+      place,
       renewal,
       found?.kind === "taken" ? `worker ${found.worker || "unknown"} holds it now` : "it has lapsed or was freed",
     );
   }
 
-  async function renew(id: number, renewal: Renewal): Promise<void> {
+  async function renew(place: number, renewal: Renewal): Promise<void> {
     const { lease, slot } = renewal;
     const sent = momentNow();
     renewal.notBeforeMs = Number.POSITIVE_INFINITY;
@@ -74,7 +77,7 @@ export function openRenewals(bucket: LockBucket, onLost: (id: number, reason: st
         ttlMs: lease.ttlMs,
         expected: slot.revision,
       });
-      if (revision === undefined) await lookUp(id, renewal);
+      if (revision === undefined) await lookUp(place, renewal);
       else note(renewal, revision, sent);
       renewal.notBeforeMs = 0;
     } catch (error) {
@@ -85,28 +88,29 @@ export function openRenewals(bucket: LockBucket, onLost: (id: number, reason: st
     }
   }
 
-  function look(id: number, renewal: Renewal, nowMs: number): void {
+  function look(place: number, renewal: Renewal, nowMs: number): void {
     const { lease, slot } = renewal;
     if (!slot.isHeld) {
-      renewals.delete(id);
+      renewals.take(place);
     } else if (slot.isSurelyPastDeadline) {
-      lose(id, renewal, `its deadline has passed without a renewal (${renewal.failure ?? "no answer"})`);
+      lose(place, renewal, `its deadline has passed without a renewal (${renewal.failure ?? "no answer"})`);
     } else if (nowMs < slot.renewedUntilMs) {
       // A wall clock that jumped ahead makes every renewal due; the lease is lost only if the server says so.
-      if (nowMs >= renewal.notBeforeMs && elapsedMs(slot.sent) >= lease.ttlMs * RENEW_PART) void renew(id, renewal);
+      if (nowMs >= renewal.notBeforeMs && elapsedMs(slot.sent) >= lease.ttlMs * RENEW_PART) void renew(place, renewal);
     } else if (slot.isPastDeadline) {
-      lose(id, renewal, "it is not renewed beyond its task's timeout");
+      lose(place, renewal, "it is not renewed beyond its task's timeout");
     }
   }
 
   const ticking = setInterval(() => {
     const nowMs = sharedNowMs();
-    for (const [id, renewal] of renewals) look(id, renewal, nowMs);
+    for (const [place, renewal] of renewals.entries()) look(place, renewal, nowMs);
   }, TICK_MS);
 
   return {
     keep(id, lease) {
-      renewals.set(id, {
+      renewals.put({
+        id,
         lease,
         slot: new LeaseSlot(lease.ttlMs, lease.shared),
         unanswered: undefined,

@@ -32,10 +32,16 @@ export interface Turn extends Lease {
   handOn(): Promise<void>;
 }
 
+/** A lock that waits for the one it was handed on to. It is emptied when it has gone: the replaced tables of a Map outlive what was in them. */
+interface Offer {
+  hold: Hold | undefined;
+  timer: NodeJS.Timeout | undefined;
+}
+
 /** Locks that were handed on and are not taken up yet. */
 export class Turns {
   readonly #room: WaitingRoom;
-  readonly #offers = new Map<string, { readonly hold: Hold; readonly timer: NodeJS.Timeout }>();
+  readonly #offers = new Map<string, Offer>();
 
   constructor(room: WaitingRoom) {
     this.#room = room;
@@ -70,21 +76,28 @@ export class Turns {
 
   /** The turn of a task that is first in line, if the lock was handed on to it. */
   takeUp(key: string, untilMs: number): Turn | undefined {
-    const offer = this.#offers.get(key);
-    if (offer === undefined) return undefined;
-    this.#offers.delete(key);
-    clearTimeout(offer.timer);
-    const { lease, slot } = offer.hold;
+    const hold = this.#withdraw(key);
+    if (hold === undefined) return undefined;
+    const { lease, slot } = hold;
     // Where it was lost meanwhile the broker is asked, as if nothing had been handed on.
-    return lease.signal.aborted || !slot.isHeld || slot.isPastDeadline ? undefined : this.begin(offer.hold, untilMs);
+    return lease.signal.aborted || !slot.isHeld || slot.isPastDeadline ? undefined : this.begin(hold, untilMs);
   }
 
   /** Releases what was handed on and not taken up: those who were to have it do not come any more. */
   async close(): Promise<void> {
-    const offers = [...this.#offers.values()];
-    this.#offers.clear();
-    for (const { timer } of offers) clearTimeout(timer);
-    await Promise.all(offers.map(({ hold }) => hold.lease.release()));
+    const holds = [...this.#offers.keys()].map((key) => this.#withdraw(key));
+    await Promise.all(holds.map((hold) => hold?.lease.release()));
+  }
+
+  #withdraw(key: string): Hold | undefined {
+    const offer = this.#offers.get(key);
+    if (offer === undefined) return undefined;
+    this.#offers.delete(key);
+    clearTimeout(offer.timer);
+    const { hold } = offer;
+    offer.hold = undefined;
+    offer.timer = undefined;
+    return hold;
   }
 
   #offer(hold: Hold): boolean {
@@ -96,7 +109,7 @@ export class Turns {
       return false;
     }
     const letGo = () => {
-      this.#offers.delete(lease.key);
+      this.#withdraw(lease.key);
       void lease.release();
     };
     const timer = setTimeout(letGo, isWaitedFor ? OFFER_MS : LINGER_MS);

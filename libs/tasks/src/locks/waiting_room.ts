@@ -4,6 +4,8 @@ import { SAFETY_MS } from "./lease_slot.ts";
 export interface Waiter {
   /** It is this waiter's turn: it must try now, or be forgotten, since those behind it wait. */
   resume(): void;
+  /** The keys in whose lines it stands; for the room alone. They stand here and in no table: those of a Map outlive what was in them. */
+  keys?: Set<string> | undefined;
 }
 
 export interface RoomLimits {
@@ -45,7 +47,6 @@ interface Line {
  */
 export class WaitingRoom {
   readonly #lines = new Map<string, Line>();
-  readonly #keys = new Map<Waiter, Set<string>>();
   readonly #limits: RoomLimits;
   readonly #ttlMs: number;
   #asleep = 0;
@@ -76,7 +77,7 @@ export class WaitingRoom {
     return keys.find((key) => {
       const length = this.waiting(key);
       const isFull = length >= this.#limits.perKey || this.#asleep >= this.#limits.perProcess;
-      return length > 0 && isFull && this.#keys.get(waiter)?.has(key) !== true;
+      return length > 0 && isFull && waiter.keys?.has(key) !== true;
     });
   }
 
@@ -99,8 +100,8 @@ export class WaitingRoom {
     if (place === undefined) {
       place = { waiter, state: "trying", isStale: false };
       line.places.push(place);
-      const keys = this.#keys.get(waiter) ?? new Set();
-      this.#keys.set(waiter, keys.add(key));
+      waiter.keys ??= new Set();
+      waiter.keys.add(key);
     }
     this.#wakeUp(place);
     place.isStale = false;
@@ -121,14 +122,14 @@ export class WaitingRoom {
   refused(key: string, waiter: Waiter, holderTtlMs?: number): void {
     const line = this.#lines.get(key);
     if (line !== undefined && holderTtlMs !== undefined) line.holderTtlMs = holderTtlMs;
-    for (const other of [...(this.#keys.get(waiter) ?? [])]) {
+    for (const other of [...(waiter.keys ?? [])]) {
       if (other !== key) this.#giveUp(other, waiter);
     }
   }
 
   /** Puts a refused waiter to sleep in its line. False where the room or the line is full: it has left then. */
   sleep(waiter: Waiter): boolean {
-    const [key] = this.#keys.get(waiter) ?? [];
+    const [key] = waiter.keys ?? [];
     const line = key === undefined ? undefined : this.#lines.get(key);
     const index = line?.places.findIndex((each) => each.waiter === waiter) ?? -1;
     const place = line?.places[index];
@@ -145,7 +146,7 @@ export class WaitingRoom {
 
   /** The waiter leaves all lines; where it was first, the next one's turn has come. */
   forget(waiter: Waiter): void {
-    for (const key of [...(this.#keys.get(waiter) ?? [])]) this.#giveUp(key, waiter);
+    for (const key of [...(waiter.keys ?? [])]) this.#giveUp(key, waiter);
   }
 
   /** The watcher tells that the write of `revision` freed the lock. It is ignored where that is old news. */
@@ -191,7 +192,6 @@ export class WaitingRoom {
   close(): void {
     for (const line of this.#lines.values()) clearTimeout(line.timer);
     this.#lines.clear();
-    this.#keys.clear();
     this.#asleep = 0;
   }
 
@@ -233,9 +233,7 @@ export class WaitingRoom {
     const [place] = index < 0 ? [] : line.places.splice(index, 1);
     if (place === undefined) return;
     this.#wakeUp(place);
-    const keys = this.#keys.get(waiter);
-    keys?.delete(key);
-    if (keys?.size === 0) this.#keys.delete(waiter);
+    waiter.keys?.delete(key);
     if (line.places.length > 0) {
       if (index === 0) this.#watchOver(key, line);
       return;

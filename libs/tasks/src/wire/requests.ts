@@ -10,6 +10,7 @@ import {
 import { newInbox } from "./connection.ts";
 import { onForbidden } from "./forbidden.ts";
 import type { Outbox } from "./outbox.ts";
+import { Slots } from "./slots.ts";
 import { noteFailure, type Storage } from "./storage.ts";
 
 /** A message to send, and to be answered. */
@@ -62,27 +63,18 @@ interface RequestsOptions {
 /** Opens requests. They end with the connection. */
 export function openRequests(nc: NatsConnection, { timeoutMs, outbox, storage }: RequestsOptions): Requests {
   const prefix = newInbox(nc);
-  // All wait equally long, so the first in the map is the first to be late.
-  const pending = new Map<string, Asked>();
-  let last = 0;
+  const pending = new Slots<Asked>();
   let timer: NodeJS.Timeout | undefined;
-
-  function take(inbox: string): Asked | undefined {
-    const asked = pending.get(inbox);
-    pending.delete(inbox);
-    return asked;
-  }
 
   function endLate(): void {
     timer = undefined;
     const nowMs = performance.now();
-    for (const [inbox, { deadlineMs }] of pending) {
-      if (deadlineMs > nowMs) {
-        timer = setTimeout(endLate, deadlineMs - nowMs).unref();
-        return;
-      }
-      take(inbox)?.reject(new TimeoutError());
+    let nextMs = Number.POSITIVE_INFINITY;
+    for (const [number, { deadlineMs }] of pending.entries()) {
+      if (deadlineMs > nowMs) nextMs = Math.min(nextMs, deadlineMs);
+      else pending.take(number)?.reject(new TimeoutError());
     }
+    if (Number.isFinite(nextMs)) timer = setTimeout(endLate, nextMs - nowMs).unref();
   }
 
   const inboxes = `${prefix}.*`;
@@ -98,7 +90,7 @@ export function openRequests(nc: NatsConnection, { timeoutMs, outbox, storage }:
   function hear(error: Error | null, answer: Msg): void {
     // A refusal is heard of below.
     if (error !== null) return;
-    const asked = take(answer.subject);
+    const asked = pending.take(Number(answer.subject.slice(prefix.length + 1)));
     const isNobody = answer.data.length === 0 && answer.headers?.code === NO_RESPONDERS;
     if (isNobody) asked?.reject(new NoRespondersError(asked.subject));
     else asked?.resolve(answer);
@@ -109,24 +101,29 @@ export function openRequests(nc: NatsConnection, { timeoutMs, outbox, storage }:
     const isOurInbox = error.operation === "subscription" && error.subject === inboxes;
     if (isOurInbox) isListening = false;
     if (!isOurInbox && error.operation !== "publish") return;
-    for (const [inbox, { subject }] of pending) {
-      if (isOurInbox || subject === error.subject) take(inbox)?.reject(error);
+    for (const [number, { subject }] of pending.entries()) {
+      if (isOurInbox || subject === error.subject) pending.take(number)?.reject(error);
     }
   });
   void nc.closed().then((cause) => {
     clearTimeout(timer);
-    for (const inbox of [...pending.keys()]) {
-      take(inbox)?.reject(new RequestError("the connection to NATS was closed", { cause }));
+    for (const [number] of pending.entries()) {
+      pending.take(number)?.reject(new RequestError("the connection to NATS was closed", { cause }));
     }
   });
 
   function ask({ subject, body, headers }: Question): Promise<Msg> {
     const { promise, resolve, reject } = Promise.withResolvers<Msg>();
-    const reply = `${prefix}.${++last}`;
-    outbox?.flush();
-    listen();
-    nc.publish(subject, body, headers === undefined ? { reply } : { reply, headers });
-    pending.set(reply, { subject, deadlineMs: performance.now() + timeoutMs, resolve, reject });
+    const number = pending.put({ subject, deadlineMs: performance.now() + timeoutMs, resolve, reject });
+    const reply = `${prefix}.${number}`;
+    try {
+      outbox?.flush();
+      listen();
+      nc.publish(subject, body, headers === undefined ? { reply } : { reply, headers });
+    } catch (error) {
+      pending.take(number);
+      throw error;
+    }
     timer ??= setTimeout(endLate, timeoutMs).unref();
     return promise;
   }

@@ -235,7 +235,7 @@ export class Worker {
     const task: InHand = {
       received,
       place: undefined,
-      waiter: { resume: () => this.#resume(task) },
+      waiter: { resume: () => this.#resume(task), keys: undefined },
       waitsSinceMs: undefined,
       waitLimit: undefined,
     };
