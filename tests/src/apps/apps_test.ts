@@ -1,6 +1,6 @@
-import { findFreePort, startNatsServer } from "@muster/local";
+import { findFreePort, startNatsServer, startPostgres } from "@muster/local";
 import { addCe, type Database, getPilotSummary, migrate, openDatabase } from "@muster/logic";
-import { startTestServer } from "@muster/logic/testing";
+import { runSql, startDurableTestServer, startTestServer } from "@muster/logic/testing";
 import { changeConfiguration, connectNats, openBroker, withVo } from "@muster/tasks";
 import test from "ava";
 import { mkdtempDisposable } from "node:fs/promises";
@@ -75,4 +75,56 @@ test("the scheduler and the workers, each started alone, move pilots; when the l
 
   for (const app of [second, submitter, checker, reporter]) app.kill("SIGTERM");
   for (const app of [second, submitter, checker, reporter]) t.deepEqual(await app.exited, { code: 0, signal: null });
+});
+
+test("children whose parent's worker died before it published them are published by the scheduler, and run", async (t) => {
+  await using nats = await startTestNats();
+  const databaseUrl = await server.createUrl();
+  await using database = await openDatabase({ url: databaseUrl });
+  await setUp(nats.url, database);
+  const child = { taskId: "orphan/ce01/0", task: "MyPilotTask", vo: "lhcb", payload: { ceName: "ce01" } };
+  await runSql(
+    database,
+    `insert into task_outcome (task_id, task, vo, payload_hash, attempt, outcome, result, spawned, errors, settled_at)
+     values ('orphan', 'MySubmitPilotsTask', 'lhcb', '', 1, 'done', 'null', '${JSON.stringify([child])}', '[]', now() - interval '6 minutes')`,
+  );
+  const servers = { natsUrl: nats.url, databaseUrl };
+  await using scheduler = await startApp("scheduler", servers);
+  await using submitter = await startApp("submit-worker", servers);
+  await scheduler.line(/published the children of a task that had not been/);
+  const hasRun = async () => (await runSql(database, "select from pilot where task_id = 'orphan/ce01/0'"))[0];
+  await until(hasRun, "the child's pilot");
+  const [row] = await runSql<{ published_at: Date | null }>(
+    database,
+    "select published_at from task_outcome where task_id = 'orphan'",
+  );
+  t.not(row?.published_at, null);
+  for (const app of [scheduler, submitter]) app.kill("SIGTERM");
+  for (const app of [scheduler, submitter]) t.deepEqual(await app.exited, { code: 0, signal: null });
+});
+
+test("a ready app is red with the reason while NATS stands still or PostgreSQL is gone, and green again by itself", async (t) => {
+  await using nats = await startTestNats();
+  await using durable = await startDurableTestServer();
+  const { dataDir, port } = durable.postgres;
+  const servers = { natsUrl: nats.url, databaseUrl: await durable.createUrl() };
+  await using app = await startApp("report-worker", servers);
+  await app.line(/ready for tasks/);
+  const reads = (status: number, reason: RegExp) =>
+    until(async () => {
+      const answer = await app.get("/readyz");
+      return answer.status === status && reason.test(answer.text) ? true : undefined;
+    }, `${status} with ${reason}`);
+  await reads(200, /"ok"/);
+  nats.pause();
+  await reads(503, /NATS.*no answer/);
+  nats.resume();
+  await reads(200, /"ok"/);
+  durable.postgres.kill("SIGKILL");
+  await durable.postgres.exited;
+  await reads(503, /database/);
+  t.is((await app.get("/healthz")).status, 200, "a restart would not help");
+  await using _again = await startPostgres({ dataDir, port });
+  await reads(200, /"ok"/);
+  t.deepEqual(JSON.parse((await app.get("/readyz")).text).reasons, []);
 });

@@ -17,6 +17,9 @@ export interface TestServers extends AsyncDisposable {
 
 /** A nats-server in a folder of its own. */
 export interface TestNats extends TestServers {
+  /** Freezes the server: it answers nobody, and keeps its connections, until `resume`. */
+  pause(): void;
+  resume(): void;
   /** Writes other lines of configuration, and has the server read them while it runs. */
   reload(config: string): Promise<void>;
   /** Where its WebSocket listens, if its configuration has one. */
@@ -72,6 +75,8 @@ export async function startTestNats({
     async start() {
       server = await startNatsServer({ dataDir, port, syncInterval, moreConfig: config });
     },
+    pause: () => server.kill("SIGSTOP"),
+    resume: () => server.kill("SIGCONT"),
     async reload(next) {
       const file = join(dataDir, "nats-server.conf");
       const before = await readFile(file, "utf8");
@@ -84,6 +89,7 @@ export async function startTestNats({
       return websocket[0];
     },
     async [Symbol.asyncDispose]() {
+      server.kill("SIGCONT"); // one that stands still would not hear that it is to stop
       await server.stop();
       await rm(dataDir, { recursive: true, force: true });
     },

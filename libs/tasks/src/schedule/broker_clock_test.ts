@@ -1,5 +1,6 @@
 import test from "ava";
 import { every } from "../definition/schedule.ts";
+import type { Broker } from "../wire/broker.ts";
 import { listen, periodic, startGrid } from "./_grid_test.ts";
 import { measureClock, openBrokerClock } from "./broker_clock.ts";
 
@@ -17,6 +18,35 @@ test("a machine whose clock is off by 2 s is told of once, and once more when it
   t.regex(grid.alarms[1] ?? "", /behind the broker's/);
   t.true(Math.abs(clock.now() - Date.now()) < 200, "the broker's time is unmoved");
   t.true(Math.abs((await measureClock(grid.broker, () => Date.now() + 5_000)) - 5_000) < 200);
+});
+
+test.serial("when the broker's own clock jumps, schedules follow it within seconds", async (t) => {
+  await using grid = await startGrid();
+  const heard = listen(grid.broker.nc);
+  let jumpMs = 0;
+  /** The same broker, whose stream tells another time. */
+  function distort(broker: Broker): Broker {
+    const streams = Object.create(broker.jsm.streams);
+    streams.info = async (...args: Parameters<typeof broker.jsm.streams.info>) => {
+      const info = await broker.jsm.streams.info(...args);
+      return { ...info, ts: new Date(Date.parse(info.ts ?? "") + jumpMs).toISOString() };
+    };
+    return { ...broker, jsm: Object.create(broker.jsm, { streams: { value: streams } }) };
+  }
+  await using _leader = await grid.lead([periodic("Tick", every({ seconds: 1 }))], { distort });
+  let ended = 0;
+  const ending = setInterval(() => {
+    for (const one of heard.seen.slice(ended)) void grid.finish(one).catch(() => undefined); // the grid is closing
+    ended = heard.seen.length;
+  }, 20);
+  try {
+    await heard.atLeast(1);
+    jumpMs = 60_000;
+    const [after] = await heard.atLeast(1, ({ dueAt }) => dueAt > Date.now() + 50_000);
+    t.true((after?.dueAt ?? 0) < Date.now() + 62_000);
+  } finally {
+    clearInterval(ending);
+  }
 });
 
 for (const [name, jumpMs] of [

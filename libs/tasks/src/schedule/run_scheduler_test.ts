@@ -1,5 +1,5 @@
 import test from "ava";
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { every } from "../definition/schedule.ts";
@@ -28,17 +28,28 @@ async function startHere({ broker, url }: Grid) {
   return { scheduler, leading: leading.promise, [Symbol.asyncDispose]: () => scheduler.stop() };
 }
 
-/** A scheduler in a process of its own, once it leads. */
-async function startChild({ url }: Grid): Promise<ChildProcess & AsyncDisposable> {
+/** A scheduler in a process of its own, once it leads. `says` resolves with the next line that it prints. */
+async function startChild({ url }: Grid) {
   const script = `${import.meta.dirname}/_scheduler_process_test.ts`;
   const child = spawn(process.execPath, [script, url, String(TTL_MS)], { stdio: ["ignore", "pipe", "inherit"] });
-  for await (const line of createInterface({ input: child.stdout })) if (line === "leading") break;
-  async function end() {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    child.kill("SIGKILL");
-    await once(child, "exit");
+  const lines = createInterface({ input: child.stdout });
+  async function says(wanted: string): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const look = (line: string) => line === wanted && resolve();
+    lines.on("line", look);
+    await promise;
+    lines.off("line", look);
   }
-  return Object.assign(child, { [Symbol.asyncDispose]: end });
+  await says("leading");
+  return {
+    says,
+    kill: (signal: NodeJS.Signals) => child.kill(signal),
+    async [Symbol.asyncDispose]() {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      child.kill("SIGKILL");
+      await once(child, "exit");
+    },
+  };
 }
 
 /** Finishes each occurrence as it comes, until disposed of. */
@@ -95,7 +106,9 @@ test("I18: a leader that was frozen past its lease and wakes up publishes nothin
   child.kill("SIGSTOP");
   await standby.leading;
   await wait(300);
+  const standsBy = child.says("standby");
   child.kill("SIGCONT");
+  await standsBy;
   const count = working.seen.length;
   await working.atLeast(count + 3);
   t.is(standby.scheduler.role, "leading");
