@@ -1,11 +1,13 @@
 import { findFreePort, startNatsServer, startPostgres } from "@muster/local";
 import { addCe, type Database, getPilotSummary, migrate, openDatabase } from "@muster/logic";
-import { runSql, startDurableTestServer, startTestServer } from "@muster/logic/testing";
-import { changeConfiguration, connectNats, openBroker, withVo } from "@muster/tasks";
+import { runSql, startDurableTestServer, startProxy, startTestServer, untilWaiting } from "@muster/logic/testing";
+import { MyPilotReportTask } from "@muster/pilot-tasks";
+import { changeConfiguration, connectNats, createPublisher, openBroker, withVo } from "@muster/tasks";
 import test from "ava";
 import { mkdtempDisposable } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { startTestNats } from "../support/nats.ts";
 import { until } from "../support/until.ts";
 import { startApp } from "./app_process.ts";
@@ -117,7 +119,8 @@ test("a ready app is red with the reason while NATS stands still or PostgreSQL i
     }, `${status} with ${reason}`);
   await reads(200, /"ok"/);
   nats.pause();
-  await reads(503, /NATS.*no answer/);
+  await reads(503, /"check":"NATS","reason":"no answer/);
+  await reads(503, /"check":"worker","reason":"NATS has not answered/);
   nats.resume();
   await reads(200, /"ok"/);
   durable.postgres.kill("SIGKILL");
@@ -127,4 +130,60 @@ test("a ready app is red with the reason while NATS stands still or PostgreSQL i
   await using _again = await startPostgres({ dataDir, port });
   await reads(200, /"ok"/);
   t.deepEqual(JSON.parse((await app.get("/readyz")).text).reasons, []);
+});
+
+test("a worker app hands on what its settings and its tasks say: fences, the longest task, and the drain's deadline", async (t) => {
+  await using nats = await startTestNats();
+  const databaseUrl = await server.createUrl();
+  await using proxy = await startProxy(databaseUrl);
+  await using database = await openDatabase({ url: databaseUrl });
+  // A machine whose clock was an hour ahead has given out this token.
+  const ahead = (Date.now() + 3_600_000) * 1_000;
+  await runSql(database, `insert into lock_fence (key, revision, holder) values ('my_pilot.ce01', ${ahead}, 'x')`);
+  await using app = await startApp("report-worker", { natsUrl: nats.url, databaseUrl: proxy.url });
+  await app.line(/ready for tasks/);
+  const nc = await connectNats({ url: nats.url, name: "apps test" });
+  const broker = await openBroker(nc);
+  const { state } = await broker.jsm.streams.info("KV_locks");
+  t.true(state.first_seq > ahead, "the bucket of locks begins above the highest fence");
+  const settings = proxy.startups.find((options) => /transaction/.test(options)) ?? "";
+  t.regex(settings, /=60000\b/, "the database ends a transaction after the longest timeout of the app's tasks");
+  t.is(JSON.parse((await app.get("/healthz")).text).eventLoopLimitMs, 120_000, "and health goes by that too");
+
+  // A report that waits for this lock runs until it is aborted.
+  await database.transaction(async (operator) => {
+    await operator.execute("lock table pilot in access exclusive mode");
+    await createPublisher(broker).publish(MyPilotReportTask, {});
+    await untilWaiting(database);
+    app.kill("SIGTERM");
+    t.deepEqual(await app.exited, { code: 0, signal: null });
+  });
+  await app.line(/"msg":"stopped"/);
+  t.false(app.lines.some((line) => line.includes("did not stop in time")));
+  await nc.close();
+});
+
+test("a second signal ends a worker app's drain at once, in good order", async (t) => {
+  await using nats = await startTestNats();
+  const databaseUrl = await server.createUrl();
+  await using database = await openDatabase({ url: databaseUrl });
+  const more = { MUSTER_DRAIN_SECONDS: "600" };
+  await using app = await startApp("report-worker", { natsUrl: nats.url, databaseUrl, more });
+  await app.line(/ready for tasks/);
+  const nc = await connectNats({ url: nats.url, name: "apps test" });
+  const broker = await openBroker(nc);
+  await database.transaction(async (operator) => {
+    await operator.execute("lock table pilot in access exclusive mode");
+    await createPublisher(broker).publish(MyPilotReportTask, {});
+    await untilWaiting(database);
+    app.kill("SIGTERM");
+    await app.line(/"msg":"stopping"/);
+    t.is((await app.get("/readyz")).status, 503);
+    await pause(600); // two demands closer than half a second are one
+    app.kill("SIGTERM");
+    t.deepEqual(await app.exited, { code: 0, signal: null });
+  });
+  await app.line(/"msg":"stopped"/);
+  t.false(app.lines.some((line) => line.includes("did not stop in time")));
+  await nc.close();
 });

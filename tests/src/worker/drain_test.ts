@@ -102,3 +102,25 @@ test("draining ends in time with the broker away and locks held, and a second de
   await within(drained, () => "the end of draining", 5_000);
   t.pass();
 });
+
+test("a worker that drains says so, and is ready for nothing more", async (t) => {
+  const begun = Promise.withResolvers<void>();
+  const mayEnd = Promise.withResolvers<void>();
+  const HeldTask = defineTask({
+    name: "HeldTask",
+    per: "vo",
+    async execute() {
+      begun.resolve();
+      await mayEnd.promise;
+    },
+  });
+  await using muster = await startMuster();
+  const worker = await muster.startWorker({ tasks: [HeldTask] });
+  await muster.publish(HeldTask, { vo: "lhcb" });
+  await begun.promise;
+  t.deepEqual(worker.health().problems, []);
+  const drained = worker.drain();
+  t.deepEqual(worker.health().problems, ["draining"]);
+  mayEnd.resolve();
+  await drained;
+});

@@ -6,6 +6,8 @@ import type { AddressInfo } from "node:net";
 export interface Proxy extends AsyncDisposable {
   /** The server's URL by way of the proxy. */
   readonly url: string;
+  /** The settings with which each connection was opened so far, as `-c name=value -c …`. */
+  readonly startups: string[];
   /** The text of each statement that was sent so far. */
   readonly statements: string[];
   /** Lets the next statement with `text` in it through, and cuts the connection in place of its answer. */
@@ -16,7 +18,7 @@ const QUERY = "Q".charCodeAt(0);
 const PARSE = "P".charCodeAt(0);
 
 /** Reads the statements out of what a client sends: a start-up message, then messages of type, length and body. */
-function statementReader(): (bytes: Buffer) => string[] {
+function statementReader(startups: string[]): (bytes: Buffer) => string[] {
   let unread = Buffer.alloc(0);
   let started = false;
   return (bytes) => {
@@ -28,6 +30,7 @@ function statementReader(): (bytes: Buffer) => string[] {
       const end = lengthAt + unread.readInt32BE(lengthAt);
       if (unread.length < end) return statements;
       const body = unread.subarray(lengthAt + 4, end).toString();
+      if (!started) startups.push(/options\0([^\0]*)/.exec(body)?.[1] ?? "");
       // A parse message begins with the name of the prepared statement.
       if (started && unread[0] === QUERY) statements.push(body.split("\0")[0] ?? "");
       if (started && unread[0] === PARSE) statements.push(body.split("\0")[1] ?? "");
@@ -42,11 +45,12 @@ export async function startProxy(url: string): Promise<Proxy> {
   const { hostname, port } = new URL(url);
   const sockets = new Set<Socket>();
   const statements: string[] = [];
+  const startups: string[] = [];
   let lost: string | undefined;
 
   function join(client: Socket): void {
     const server = connect(Number(port), hostname);
-    const read = statementReader();
+    const read = statementReader(startups);
     let cut = false;
     client.on("data", (bytes) => {
       for (const statement of read(typeof bytes === "string" ? Buffer.from(bytes) : bytes)) {
@@ -81,6 +85,7 @@ export async function startProxy(url: string): Promise<Proxy> {
   proxied.port = String((listener.address() as AddressInfo).port);
   return {
     url: proxied.href,
+    startups,
     statements,
     loseAnswerTo(text) {
       lost = text;

@@ -44,7 +44,7 @@ export function liveness({ app, restart }: HealthState, silentMs: number, { rest
   const reasons: object[] = [];
   if (restart !== null) reasons.push({ check: "restart", reason: restart });
   if (silentMs > restartMs) reasons.push({ check: "event loop", reason: silenceReason(silentMs) });
-  return verdict(app, reasons, { eventLoopSilentMs: Math.round(silentMs) });
+  return verdict(app, reasons, { eventLoopSilentMs: Math.round(silentMs), eventLoopLimitMs: restartMs });
 }
 
 /** /readyz: green while the app can do its work; otherwise every reason. Whatever makes /healthz red makes this red too. */
