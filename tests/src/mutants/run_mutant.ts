@@ -44,7 +44,7 @@ async function run(cwd: string, command: readonly string[], env: Readonly<Record
 async function applyPatch(folder: string, patch: string, ...how: string[]): Promise<string | undefined> {
   // The folder may lie inside another repository, by whose paths git would go.
   const env = { GIT_CEILING_DIRECTORIES: dirname(folder) };
-  const { code, stderr } = await run(folder, ["git", "apply", ...how, patch], env);
+  const { code, stderr } = await run(folder, ["git", "apply", "-C1", ...how, patch], env);
   return code === 0 ? undefined : stderr.trim();
 }
 

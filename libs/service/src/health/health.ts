@@ -21,8 +21,6 @@ export interface Health extends AsyncDisposable {
   started(): void;
   /** The app was told to stop: not ready from now on. */
   stopping(): void;
-  /** Makes /healthz red for good: only a new process helps. */
-  requestRestart(reason: string): void;
 }
 
 /** Where and what to serve. */
@@ -50,16 +48,14 @@ interface Checks {
   state(): HealthState;
   /** Answers whether anything changed. */
   set(check: string, reason: string | undefined): boolean;
-  restart(reason: string): void;
   tell(fact: string, values: readonly string[]): void;
 }
 
 function keepChecks(app: string, log: Log): Checks {
   const checks = new Map<string, CheckState>();
   const facts: Record<string, readonly string[]> = {};
-  let restart: string | null = null;
   return {
-    state: () => ({ app, checks: [...checks.values()], restart, facts: { ...facts } }),
+    state: () => ({ app, checks: [...checks.values()], facts: { ...facts } }),
     tell(fact, values) {
       facts[fact] = values;
     },
@@ -77,9 +73,6 @@ function keepChecks(app: string, log: Log): Checks {
         else log.warn({ check, reason: after }, "not ready");
       }
       return true;
-    },
-    restart(reason) {
-      restart ??= reason;
     },
   };
 }
@@ -152,10 +145,6 @@ export async function startHealth(options: HealthOptions): Promise<Health> {
     },
     started: () => report(START_CHECK, undefined),
     stopping: () => report(STOP_CHECK, "the app is stopping"),
-    requestRestart(reason) {
-      checks.restart(reason);
-      tellState();
-    },
     async [Symbol.asyncDispose]() {
       ended.abort();
       clearInterval(beating);

@@ -56,17 +56,6 @@ test("a probe asks on its own", async (t) => {
   t.like(reasons, { reasons: [{ check: "database" }] });
 });
 
-test("an app that asks for a restart is no longer alive", async (t) => {
-  await using health = await startHealth(options);
-  health.started();
-  health.requestRestart("3 permits lost to tasks that ignore their abort");
-  await readyz(health.url, 503);
-  t.like(await get(`${health.url}/healthz`), {
-    status: 503,
-    body: { reasons: [{ reason: "3 permits lost to tasks that ignore their abort" }] },
-  });
-});
-
 test("metrics are collected when they are asked for", async (t) => {
   let scrapes = 0;
   await using health = await startHealth({ ...options, metrics: async () => `scrapes ${++scrapes}\n` });

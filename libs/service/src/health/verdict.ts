@@ -2,8 +2,6 @@
 export interface HealthState {
   readonly app: string;
   readonly checks: readonly CheckState[];
-  /** Why only a new process helps, or null. Stays once set. */
-  readonly restart: string | null;
   /** What /readyz says besides, whatever its colour. */
   readonly facts?: Readonly<Record<string, readonly string[]>>;
 }
@@ -38,23 +36,21 @@ function silenceReason(silentMs: number): string {
 /**
  * /healthz: red only where a restart helps, so that an outage of a server does not make every worker restart for nothing.
  *
- * That is where the app asked for it (three permits lost to tasks that ignore their abort) and where the loop is held past the limit.
+ * That is where the event loop is held past the limit. A worker that has lost its permits to tasks which ignore their abort ends by itself.
  */
-export function liveness({ app, restart }: HealthState, silentMs: number, { restartMs }: SilenceLimits): Verdict {
+export function liveness({ app }: HealthState, silentMs: number, { restartMs }: SilenceLimits): Verdict {
   const reasons: object[] = [];
-  if (restart !== null) reasons.push({ check: "restart", reason: restart });
   if (silentMs > restartMs) reasons.push({ check: "event loop", reason: silenceReason(silentMs) });
   return verdict(app, reasons, { eventLoopSilentMs: Math.round(silentMs), eventLoopLimitMs: restartMs });
 }
 
 /** /readyz: green while the app can do its work; otherwise every reason. Whatever makes /healthz red makes this red too. */
 export function readiness(
-  { app, checks, restart, facts = {} }: HealthState,
+  { app, checks, facts = {} }: HealthState,
   silentMs: number,
   { unreadyMs }: SilenceLimits,
 ): Verdict {
   const reasons: object[] = checks.filter(({ reason }) => reason !== null);
-  if (restart !== null) reasons.push({ check: "restart", reason: restart });
   if (silentMs > unreadyMs) reasons.push({ check: "event loop", reason: silenceReason(silentMs) });
   return verdict(app, reasons, {
     checks: checks.map(({ check, reason, since }) => ({ check, ok: reason === null, since })),

@@ -3,7 +3,7 @@ import { type HealthState, liveness, readiness } from "./verdict.ts";
 
 const limits = { unreadyMs: 20_000, restartMs: 900_000 };
 const since = "2027-01-01T00:00:00.000Z";
-const well: HealthState = { app: "submit-worker", restart: null, checks: [{ check: "nats", reason: null, since }] };
+const well: HealthState = { app: "submit-worker", checks: [{ check: "nats", reason: null, since }] };
 const databaseGone: HealthState = {
   ...well,
   checks: [...well.checks, { check: "database", reason: "connection refused", since }],
@@ -27,13 +27,4 @@ test("a task that holds the event loop is no reason by itself until it has laste
   t.like(readiness(well, 21_000, limits), { status: 503, body: { reasons: [{ check: "event loop" }] } });
   t.is(liveness(well, 21_000, limits).status, 200);
   t.like(liveness(well, 901_000, limits), { status: 503, body: { reasons: [{ check: "event loop" }] } });
-});
-
-test("an app that asks for a restart is neither alive nor ready", (t) => {
-  const state = { ...well, restart: "3 permits lost" };
-  t.like(liveness(state, 0, limits), {
-    status: 503,
-    body: { reasons: [{ check: "restart", reason: "3 permits lost" }] },
-  });
-  t.is(readiness(state, 0, limits).status, 503);
 });
