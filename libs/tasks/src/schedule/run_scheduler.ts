@@ -108,7 +108,6 @@ export async function lead(options: LeadOptions, report: Reporter): Promise<void
     },
     { name: "sweeping", everyMs: SWEEP_MS, run: (until) => sweeper.sweep(until) },
     { name: "looking after LATER", everyMs: SWEEP_MS, run: () => later.look() },
-    { name: "looking after LATER", everyMs: SWEEP_MS, run: () => later.look() },
     { name: "showing what comes next", everyMs: DISPLAY_MS, run: createDisplay({ broker, agenda, pauses }) },
     { name: "reading all pauses", everyMs: PAUSES_MS, run: () => pauses.reread() },
   ];
