@@ -53,7 +53,7 @@ function tellStorage({ health }: Pick<App, "health">, { storage }: Broker): () =
 }
 
 /**
- * Connects an app to NATS and PostgreSQL, and waits for them as long as it takes: the app is unready meanwhile, and says why in its log.
+ * Connects an app to NATS and PostgreSQL, and waits for them as long as it takes: the app is unready meanwhile, and says why there and in its log.
  * A schema that lacks migrations is waited for too, so that `muster migrate` may come last.
  *
  * Throws `ServersUnknownError`, `InvalidSettingsError`, `ServerTooOldError`, `SchemaAheadError`, and the app's stop demand.
@@ -64,7 +64,12 @@ export async function openServers(app: App, options: OpenServersOptions): Promis
   const { databaseUrl } = await locateServers(settings);
   const nats = await locateNats(settings);
   await orBadSetting(() => checkNatsAccess(nats));
-  const trying = { log, signal, isFinal };
+  const trying = (check: string) => ({
+    log,
+    signal,
+    isFinal,
+    report: (reason?: string) => health.report(check, reason),
+  });
   await using opened = new AsyncDisposableStack();
 
   const database = opened.use(
@@ -78,17 +83,17 @@ export async function openServers(app: App, options: OpenServersOptions): Promis
   );
   health.probe("database", () => database.checkSchema());
   const highestFence = () => database.transaction(getHighestFence);
-  await insist({ ...trying, what: "use the database", work: () => database.transaction(requireMigrated) });
+  await insist({ ...trying("schema"), what: "use the database", work: () => database.transaction(requireMigrated) });
 
   const nc = await insist({
-    ...trying,
+    ...trying("NATS"),
     what: "connect to NATS",
     work: () => orBadSetting(() => connectNats({ ...nats, name })),
   });
   opened.defer(() => nc.close());
   health.probe("NATS", () => nc.rtt());
   const broker = await insist({
-    ...trying,
+    ...trying("streams"),
     what: "declare the streams",
     work: () => openBroker(nc, { observer: observeTasks(log, metrics), highestFence }),
   });

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { startApp } from "../apps/app_process.ts";
 import { startTestNats } from "../support/nats.ts";
 import { certificate, mutualTls } from "../support/secured_nats.ts";
+import { within } from "../support/until.ts";
 
 const server = await startTestServer();
 test.after.always(() => server[Symbol.asyncDispose]());
@@ -47,5 +48,26 @@ test("an app that is not let in waits, and says as whom it came", async (t) => {
   });
   const line = await app.line(/cannot connect to NATS yet/);
   t.regex(line, /does not let in the token of NATS_URL/);
+  const { status, text } = await app.get("/readyz");
+  t.is(status, 503);
+  t.regex(
+    text,
+    /"check":"NATS","reason":"Cannot connect to NATS at nats:\/\/\*\*\*@.*does not let in the token of NATS_URL/,
+  );
+  t.notRegex(app.lines.join("\n"), /s3cret/);
+});
+
+test("an app whose user is taken away while it runs ends and says why", async (t) => {
+  const users = (...names: string[]) =>
+    `authorization { users: [ ${names.map((name) => `{ user: ${name}, password: s3cret }`).join(", ")} ] }\n`;
+  await using nats = await startTestNats({ config: users("ops", "other") });
+  await using app = await startApp("report-worker", {
+    ...{ natsUrl: nats.url, databaseUrl: await server.createUrl() },
+    more: { NATS_USER: "ops", NATS_PASSWORD: "s3cret" },
+  });
+  await app.line(/ready for tasks/);
+  await nats.reload(users("other"));
+  t.deepEqual(await within(app.exited, () => "the app's end"), { code: 1, signal: null });
+  t.regex(app.lines.join("\n"), /"fatal".*Authorization Violation/);
   t.notRegex(app.lines.join("\n"), /s3cret/);
 });

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { announceRunning, findRunning, type Running, withdrawRunning } from "./running.ts";
-import { locateServers, ServersUnknownError } from "./servers.ts";
+import { locateNats, locateServers, ServersUnknownError } from "./servers.ts";
 
 async function temporaryFolder(): Promise<AsyncDisposable & { readonly path: string }> {
   const path = await mkdtemp(join(tmpdir(), "muster-running-"));
@@ -71,4 +71,16 @@ test("the announcement holds a password and is for its owner only", async (t) =>
   await using folder = await temporaryFolder();
   await announceRunning(folder.path, running);
   t.is((await stat(join(folder.path, "running.json"))).mode & 0o777, 0o600);
+});
+
+test("how a running muster up logs in counts where no setting says anything of NATS, and only there", async (t) => {
+  await using folder = await temporaryFolder();
+  const { path: dataDir } = folder;
+  await announceRunning(dataDir, { ...running, nats: { user: "ops", password: "s3cret", caFile: "/etc/ca.pem" } });
+  const nobodySaid = { natsUrl: undefined, databaseUrl: undefined, dataDir };
+  t.deepEqual(await locateNats({ ...nobodySaid, nats: {} }), {
+    ...{ url: running.natsUrl, user: "ops", password: "s3cret", caFile: "/etc/ca.pem" },
+  });
+  t.deepEqual(await locateNats({ ...nobodySaid, nats: { token: "mine" } }), { url: running.natsUrl, token: "mine" });
+  t.deepEqual(await locateNats({ ...nobodySaid, natsUrl: "nats://a:1", nats: {} }), { url: "nats://a:1" });
 });

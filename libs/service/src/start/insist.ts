@@ -10,6 +10,8 @@ export interface Insistence<Answer> {
   /** Ends the trying: its reason is thrown. */
   readonly signal: AbortSignal;
   readonly log: Log;
+  /** Hears why each try failed, and undefined once one has not. */
+  readonly report?: (reason: string | undefined) => void;
   /** Whether an error will not go away by waiting, such as a server that is too old; default: none is of that kind. */
   readonly isFinal?: (error: unknown) => boolean;
 }
@@ -22,18 +24,27 @@ const PAUSE_MS = 1_000;
  *
  * Throws an error that `isFinal` knows, and the signal's reason.
  */
-export async function insist<Answer>({ what, work, signal, log, isFinal }: Insistence<Answer>): Promise<Answer> {
+export async function insist<Answer>({
+  what,
+  work,
+  signal,
+  log,
+  report,
+  isFinal,
+}: Insistence<Answer>): Promise<Answer> {
   using quiet = sparingly(log);
   for (;;) {
     signal.throwIfAborted();
     try {
-      return await work();
+      const answer = await work();
+      report?.(undefined);
+      return answer;
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       if (isFinal?.(error) === true) throw error;
-      quiet.say("warn", `cannot ${what} yet; trying again`, {
-        reason: error instanceof Error ? error.message : String(error),
-      });
+      const reason = error instanceof Error ? error.message : String(error);
+      report?.(reason);
+      quiet.say("warn", `cannot ${what} yet; trying again`, { reason });
     }
     const pauseMs = PAUSE_MS * (0.5 + Math.random());
     await pause(pauseMs, undefined, { signal }).catch(() => signal.throwIfAborted());
