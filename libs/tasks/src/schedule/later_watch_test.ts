@@ -1,9 +1,11 @@
 import type { Msg } from "@nats-io/nats-core";
 import test from "ava";
+import { setTimeout as pause } from "node:timers/promises";
+import { countDeadLetters } from "../dead/dead_letters.ts";
 import { headersFrom, MSG_ID, ROLLUP, SCHEDULE, SCHEDULE_TARGET, TASK_ID } from "../wire/headers.ts";
 import { listIncidents } from "../wire/incidents.ts";
 import { LATER } from "../wire/streams.ts";
-import { type Grid, startGrid } from "./_grid_test.ts";
+import { type Grid, periodic, startGrid } from "./_grid_test.ts";
 import { openBrokerClock } from "./broker_clock.ts";
 import { fixedCharges } from "./charges.ts";
 import { watchLater } from "./later_watch.ts";
@@ -45,7 +47,7 @@ async function openWatch(grid: Grid) {
 
 /** Resolves with the kinds of incidents that are kept, once there are `count`. */
 async function incidents({ broker }: Grid, count: number): Promise<readonly string[]> {
-  for (const until = Date.now() + 10_000; Date.now() < until; ) {
+  for (const until = Date.now() + 30_000; Date.now() < until; await pause(50)) {
     const kept = await listIncidents(broker);
     if (kept.length >= count) return kept.map(({ kind }) => kind).sort();
   }
@@ -163,4 +165,19 @@ test("of thousands that vanish the counts alone tell, and they are named", async
   await grid.broker.jsm.streams.purge(LATER, { filter: "later.>", keep: 10 });
   await watch.look();
   t.regex(grid.alarms.join("\n"), /^5990 delayed tasks or retries vanished .* and 5985 more;/);
+});
+
+test("a leading scheduler stores again what a roll-up took, and tells of it once", async (t) => {
+  await using grid = await startGrid();
+  await grid.broker.js.publish("later.PerVo.lhcb.bad", "{}");
+  await using leader = await grid.lead([periodic("PerVo", undefined)]);
+  // Once it has put that one away it listens.
+  while ((await countDeadLetters(grid.broker)) === 0) await pause(20);
+  const subjects = ["one", "two"].map((id) => `later.PerVo.lhcb.${id}`);
+  for (const subject of subjects) await send(grid, subject, delayed("lhcb", HOUR_MS));
+  await send(grid, "due.PerVo.lhcb", { [ROLLUP]: "all" });
+  t.deepEqual(await incidents(grid, 2), ["rollup", "vanished"]);
+  t.deepEqual(await lying(grid), subjects);
+  for (const { times } of await listIncidents(grid.broker)) t.is(times, 1);
+  t.is(leader.alarms.length, 2, leader.alarms.join("\n"));
 });
