@@ -25,7 +25,8 @@ test("migrate makes the schema once, and whoever comes before it is told", async
   const early = await cli.run("ce", "list");
   t.is(early.code, 1);
   t.regex(early.errors, /lacks 0001_tables, .*; run `muster migrate`/);
-  t.deepEqual(await cli.json("migrate"), { applied: ["0001_tables", "0002_ce_names"] });
+  const { applied } = (await cli.json("migrate")) as { applied: string[] };
+  t.is(applied[0], "0001_tables");
   t.deepEqual(await cli.json("migrate"), { applied: [] });
 });
 
