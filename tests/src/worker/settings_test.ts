@@ -104,8 +104,8 @@ test("`nats stream edit TASKS --max-age=5s` while all runs: told at once, set ba
   t.true(performance.now() - editedAtMs < 4_000);
   await until(async () => worker.watcher.alarms[1], "the alarms");
   t.deepEqual(worker.watcher.alarms, [
-    "TASKS has max_age 5s and Muster needs 0s: older messages are deleted without a trace; it was set back",
-    "TASKS has duplicate_window 5s and Muster needs 120s: Muster's promises rest on it; it was set back",
+    "TASKS has max_age 5s and Muster needs none: older messages are deleted without a trace; it was set back",
+    "TASKS has duplicate_window 5s and Muster needs 120s: a message that is published again is stored again sooner; it was set back",
   ]);
   const [incident] = await until(
     async () => ((await listIncidents(muster.broker)).length > 0 ? listIncidents(muster.broker) : undefined),
@@ -183,7 +183,7 @@ test("to the real nats command line streams, consumers and buckets explain thems
   t.regex(await run("kv", "ls"), /locks .*Muster: who holds which lock/);
   t.regex(await run("consumer", "ls", "TASKS"), /QuickTask__lhcb .*Muster: QuickTask of VO lhcb/);
   await run("stream", "edit", "TASKS", "--max-age=5s", "--dupe-window=5s", "-f");
-  const text = "TASKS has max_age 5s and Muster needs 0s";
+  const text = "TASKS has max_age 5s and Muster needs none";
   await until(async () => worker.watcher.alarms.find((alarm) => alarm.startsWith(text)), "the alarm");
   await until(async () => ((await configOf(muster, "TASKS")).max_age === 0 ? true : undefined), "no max_age");
 });

@@ -15,7 +15,7 @@ import { createDeviationReport } from "./deviations.ts";
 import { keepIncident } from "./incidents.ts";
 import { createStorage, type Storage } from "./storage.ts";
 import { BUCKET_NAMES, type BucketName, maxPayloadOf, neededStreams, STREAM_NAMES } from "./stream_needs.ts";
-import { declareStreams, isStreamGone, mendSettings, renewSource, type StreamName } from "./streams.ts";
+import { declareStreams, isAsNeeded, isStreamGone, mendSettings, renewSource, type StreamName } from "./streams.ts";
 
 export type { BucketName } from "./stream_needs.ts";
 
@@ -102,7 +102,9 @@ export async function openBareBroker(nc: NatsConnection, options: BareBrokerOpti
     const needs = new Map(neededStreams(topology()).map((need) => [need.name, need]));
     for (const info of found) {
       const need = needs.get(info.config.name);
-      const deviation = need === undefined ? undefined : await mendSettings(briefJsm, need, info);
+      if (need === undefined || isAsNeeded(need, info.config)) continue;
+      // Another process may have set it back since: only one is to tell.
+      const deviation = await mendSettings(briefJsm, need, await briefJsm.streams.info(need.name));
       if (deviation !== undefined) reportDeviation(deviation);
     }
   }

@@ -64,6 +64,9 @@ const EFFECTS: Readonly<Record<string, string>> = {
   max_msgs: "the oldest messages are deleted without a trace",
   max_bytes: "the oldest messages are deleted without a trace",
   max_msgs_per_subject: "messages of one subject delete each other, or are refused",
+  duplicate_window: "a message that is published again is stored again sooner",
+  subject_delete_marker_ttl: "watchers do not hear of keys that lapse",
+  allow_direct: "what is read may be stale, or cannot be read at once",
   max_msg_size: "messages are refused that Muster takes, or taken that do not fit into a retry or dead letter",
   discard: "at a limit the oldest messages are deleted without a trace",
   subjects: "messages that Muster publishes are not stored",
@@ -105,7 +108,8 @@ const DURATIONS: ReadonlySet<string> = new Set([
 
 /** A value of a setting as an operator reads it. */
 export function showSetting(field: string, value: unknown): string {
-  if (DURATIONS.has(field)) return `${Number(value) / 1e9}s`;
+  if (DURATIONS.has(field)) return value === 0 ? "none" : `${Number(value) / 1e9}s`;
+  if (value === -1) return "no limit";
   return typeof value === "string" ? value : (JSON.stringify(value) ?? "none");
 }
 

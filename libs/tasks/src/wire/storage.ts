@@ -9,12 +9,15 @@ import { STREAM_NAMES, TASKS } from "./stream_needs.ts";
 const REFUSAL_MS = 30_000;
 /** Room that a small message takes, bytes: with less a stream is full. */
 const SMALL_BYTES = 1_024;
+/** JetStream's silence is told after so long, ms: a cluster is silent for 8 s when its leader changes. */
+const SILENT_MS = 15_000;
+const JETSTREAM = "JetStream";
 /** A subject of no stream. */
 const NOTHING = "muster.storage.probe";
 
 /** Why a stream takes no messages. */
 interface Problem {
-  readonly kind: "write error" | "refused" | "full";
+  readonly kind: "write error" | "refused" | "full" | "silent";
   readonly text: string;
   readonly untilMs: number;
 }
@@ -87,10 +90,25 @@ function createProblems(observer: Observer) {
 }
 
 /** Nothing is known yet. */
-export function createStorage(nc: NatsConnection, observer: Observer): Storage {
+export function createStorage(nc: NatsConnection, observer: Observer, silentMs = SILENT_MS): Storage {
   const { found, texts, onChange, put, clear } = createProblems(observer);
   let looking: Promise<void> | undefined;
   let wanted: "TASKS" | "all" | undefined;
+  /** Since when JetStream has not answered; undefined: it has. */
+  let silentSinceMs: number | undefined;
+
+  function heard(): void {
+    silentSinceMs = undefined;
+    clear(JETSTREAM, "silent");
+  }
+
+  function notHeard(cause: unknown): void {
+    silentSinceMs ??= performance.now();
+    if (performance.now() - silentSinceMs < silentMs) return;
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const text = `JetStream does not answer (${why}); see that it is on, and that its servers have a leader`;
+    put(JETSTREAM, { kind: "silent", text, untilMs: Number.POSITIVE_INFINITY });
+  }
 
   function noteStored(subject: string): void {
     if (found.size === 0) return;
@@ -124,10 +142,13 @@ export function createStorage(nc: NatsConnection, observer: Observer): Storage {
   async function ask(stream: string): Promise<void> {
     try {
       await askAsMuster(nc, `$JS.API.STREAM.PURGE.${stream}`, { filter: NOTHING });
+      heard();
       clear(stream, "write error");
     } catch (error) {
-      // Silence is told of by others, and so is a stream that has gone.
-      if (!(error instanceof ApiRefusedError) || !error.isWriteError) return;
+      if (!(error instanceof ApiRefusedError)) return notHeard(error);
+      heard();
+      // A stream that has gone is told of by others.
+      if (!error.isWriteError) return;
       const text = `${stream} cannot be written: ${error.reason}; see that there is room on the server's disk, then restart nats-server: it keeps this error until then`;
       put(stream, { kind: "write error", text, untilMs: Number.POSITIVE_INFINITY });
     }

@@ -67,6 +67,13 @@ function changesFor(need: StreamNeed, config: Update, differences: readonly Diff
   };
 }
 
+/** Whether nothing about a stream's settings is to be done or told. */
+export function isAsNeeded(need: StreamNeed, config: Update): boolean {
+  const version = versionOf(config) ?? 0;
+  if (version > SETTINGS_VERSION) return true;
+  return version === SETTINGS_VERSION && findDifferences(need, config).length === 0;
+}
+
 /**
  * Sets back what is not as Muster needs it, and leaves the rest as it is: that is the operator's. Returns what was not.
  *
@@ -77,10 +84,9 @@ export async function mendSettings(
   need: StreamNeed,
   { config }: Pick<StreamInfo, "config">,
 ): Promise<Deviation | undefined> {
+  if (isAsNeeded(need, config)) return undefined;
   const version = versionOf(config);
-  if (version !== undefined && version > SETTINGS_VERSION) return undefined;
   const differences = findDifferences(need, config);
-  if (version === SETTINGS_VERSION && differences.length === 0) return undefined;
   // Where the version is missing as well, somebody has written the settings anew.
   const isByHand = config.metadata?.[CHANGING_KEY] === undefined && (version ?? SETTINGS_VERSION) === SETTINGS_VERSION;
   const deviation = { stream: need.name, differences, isByHand };

@@ -5,12 +5,14 @@ import { STREAM_NAMES } from "./stream_needs.ts";
 
 /** Between two looks, ms: what was deleted is there again well within ten seconds, also where nobody told us of it. */
 const LOOK_MS = 8_000;
+/** Longest wait after the server told of a change, ms, by chance: of many processes one sets it back and tells, and the others find it so. */
+const SPREAD_MS = 800;
 /** What the server tells when somebody deletes or changes a stream. */
 const ADVISORIES = ["$JS.EVENT.ADVISORY.STREAM.DELETED.*", "$JS.EVENT.ADVISORY.STREAM.UPDATED.*"];
 
 /**
  * Looks whether a stream or bucket was deleted or its settings were changed by hand, declares it again or sets them back, with an
- * alarm: at once where the server tells of it, and each 8 s with one request.
+ * alarm: within a second where the server tells of it, and each 8 s with one request.
  *
  * Who publishes to TASKS or takes a lock finds out for himself; an event, a retry or a look at what is remembered would only fail.
  */
@@ -45,11 +47,19 @@ export function watchStreams(broker: Broker): Disposable {
       });
   }
 
+  let soon: NodeJS.Timeout | undefined;
+  function lookSoon(): void {
+    soon ??= setTimeout(() => {
+      soon = undefined;
+      lookNow();
+    }, Math.random() * SPREAD_MS).unref();
+  }
+
   const subscriptions = ADVISORIES.map((subject) =>
     broker.nc.subscribe(subject, {
       callback(error, { subject: told }) {
         // An error here is a permission's; the next look finds it all the same.
-        if (error === null && STREAM_NAMES.includes(told.slice(told.lastIndexOf(".") + 1))) lookNow();
+        if (error === null && STREAM_NAMES.includes(told.slice(told.lastIndexOf(".") + 1))) lookSoon();
       },
     }),
   );
@@ -58,6 +68,7 @@ export function watchStreams(broker: Broker): Disposable {
   return {
     [Symbol.dispose]() {
       clearInterval(timer);
+      clearTimeout(soon);
       for (const subscription of subscriptions) subscription.unsubscribe();
     },
   };
