@@ -2,7 +2,7 @@ import { migrate, openDatabase } from "@muster/logic";
 import { runSql, startTestServer } from "@muster/logic/testing";
 import { connectNats } from "@muster/tasks";
 import test from "ava";
-import { limitFiles, startTestNats } from "../support/nats.ts";
+import { breakStream, startTestNats } from "../support/nats.ts";
 import { until } from "../support/until.ts";
 import { type AppProcess, startApp } from "./app_process.ts";
 
@@ -41,11 +41,9 @@ for (const name of ["report-worker", "scheduler"]) {
     await migrate(databaseUrl);
     await green(app);
 
-    await limitFiles(nats, 20_000);
     const nc = await connectNats({ url: nats.url, name: "readiness test" });
-    for (let count = 0; count < 4; count++) nc.publish("tasks.Unknown.lhcb", "x".repeat(9_000));
+    await breakStream(nats, nc, { stream: "TASKS", subject: "tasks.Unknown.lhcb" });
     await nc.close();
-    await limitFiles(nats);
     t.regex(await red(app, "storage"), /TASKS cannot be written: .*restart nats-server/);
     t.is((await app.get("/healthz")).status, 200, "a restart of the app would not help");
     await nats.kill();

@@ -2,7 +2,7 @@ import { startTestServer } from "@muster/logic/testing";
 import { nanos } from "@nats-io/transport-node";
 import test from "ava";
 import { startMuster } from "../support/muster.ts";
-import { limitFiles, startTestNats } from "../support/nats.ts";
+import { breakStream, startTestNats } from "../support/nats.ts";
 import { commandsOn } from "./run_muster.ts";
 
 const server = await startTestServer();
@@ -62,10 +62,7 @@ test("the doctor says which stream keeps a write error, and what to do", async (
   await using nats = await startTestNats();
   await using muster = await startMuster({ nats });
   const cli = commandsOn({ NATS_URL: muster.nats.url, DATABASE_URL: await server.createUrl() });
-  await limitFiles(nats, 20_000);
-  for (let count = 0; count < 4; count++) muster.broker.nc.publish("dead.Unknown.lhcb", "x".repeat(9_000));
-  await muster.broker.nc.flush();
-  await limitFiles(nats);
+  await breakStream(nats, muster.broker.nc, { stream: "DEAD", subject: "dead.Unknown.lhcb" });
   const { code, output } = await cli.run("doctor");
   t.is(code, 1);
   t.regex(output, /^BAD +storage: DEAD cannot be written: .*restart nats-server/m);

@@ -4,6 +4,8 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import type { NatsConnection } from "@nats-io/transport-node";
+import { until } from "./until.ts";
 
 /** One nats-server or several, on ports and in folders of their own; all go when disposed of. */
 export interface TestServers extends AsyncDisposable {
@@ -41,12 +43,35 @@ export interface TestNatsOptions {
   readonly maxFileStore?: string;
 }
 
+/** What a file of the server may hold on a disk that is full, bytes. */
+const FULL_AT_BYTES = 20_000;
+
 /**
  * Plays a full disk: no file of the server's grows beyond `bytes`. Without `bytes` there is room again. The server treats it as it treats
  * "no space left on device" (measured with nats-server 2.15.1).
  */
 export async function limitFiles({ pid }: Pick<SingleNats, "pid">, bytes?: number): Promise<void> {
   await promisify(execFile)("prlimit", ["--pid", String(pid), `--fsize=${bytes ?? "unlimited"}:unlimited`]);
+}
+
+/**
+ * Fills the disk until a message on `subject` has met that, and then makes room again. From then on the stream keeps its write error
+ * until the server is started anew.
+ */
+export async function breakStream(
+  nats: Pick<SingleNats, "pid">,
+  nc: NatsConnection,
+  { stream, subject }: { readonly stream: string; readonly subject: string },
+): Promise<void> {
+  await limitFiles(nats, FULL_AT_BYTES);
+  for (let count = 0; count < 4; count++) nc.publish(subject, "x".repeat(FULL_AT_BYTES / 2));
+  // It refuses even to purge what is not there.
+  const ask = () => nc.request(`$JS.API.STREAM.PURGE.${stream}`, '{"filter":"none.of.its.subjects"}');
+  await until(
+    async () => ((await ask()).json<{ error?: object }>().error === undefined ? undefined : true),
+    "the error",
+  );
+  await limitFiles(nats);
 }
 
 /** Starts a nats-server for one test, about 40 ms. */

@@ -1,33 +1,25 @@
 import { atLeastOnceFactory, PublishUnknownError, StorageLimitError } from "@muster/tasks";
 import test from "ava";
 import { type Muster, startMuster } from "../support/muster.ts";
-import { limitFiles, type SingleNats, startTestNats } from "../support/nats.ts";
+import { breakStream, limitFiles, startTestNats } from "../support/nats.ts";
 import { until } from "../support/until.ts";
 
 const QuickTask = atLeastOnceFactory()({ name: "QuickTask", per: "vo", execute() {} });
-/** What a file of the server may hold on the disk that is full, bytes. */
-const FULL_AT = 20_000;
 const LARGE = "x".repeat(9_000);
 
 const problemsOf = (holder: Pick<Muster, "broker">) => holder.broker.storage.problems();
 const isWell = async (holder: Pick<Muster, "broker">) => (problemsOf(holder).length === 0 ? true : undefined);
 const isAmiss = async (holder: Pick<Muster, "broker">) => problemsOf(holder)[0];
 
-/** Publishes as a client that does not wait, until the disk is full and TASKS has met that. */
-async function fillTasks(nats: SingleNats, { broker: { nc } }: Muster): Promise<void> {
-  await limitFiles(nats, FULL_AT);
-  for (let count = 0; count < 4; count++) nc.publish("tasks.Unknown.lhcb", LARGE);
-  await nc.flush();
-}
+const OF_TASKS = { stream: "TASKS", subject: "tasks.Unknown.lhcb" };
 
 test("after a full disk a worker hears within 15 s that TASKS cannot be written, and what to do, though there is room again; and of the restart", async (t) => {
   await using nats = await startTestNats();
   await using muster = await startMuster({ nats });
   const worker = await muster.startWorker({ tasks: [QuickTask] });
-  await fillTasks(nats, muster);
-  const fullAtMs = performance.now();
   // Nobody of ours has met it, and there is room again.
-  await limitFiles(nats);
+  await breakStream(nats, muster.broker.nc, OF_TASKS);
+  const fullAtMs = performance.now();
   const problem = await until(() => isAmiss(worker), "the problem");
   t.true(performance.now() - fullAtMs < 15_000);
   t.regex(problem, /^TASKS cannot be written: .*file too large; see that there is room .* restart nats-server/);
@@ -54,7 +46,7 @@ test("while the disk is full an idle worker hears of it by the record of its own
 test("a publisher that meets a stream's write error hears at the end why nobody answered", async (t) => {
   await using nats = await startTestNats();
   await using muster = await startMuster({ nats });
-  await fillTasks(nats, muster);
+  await breakStream(nats, muster.broker.nc, OF_TASKS);
   const error = await t.throwsAsync(muster.publish(QuickTask, { vo: "lhcb" }), { instanceOf: PublishUnknownError });
   t.regex(error.message, /no answer in 20 s \(TASKS cannot be written: .*restart nats-server.*\); publish it again/);
 });

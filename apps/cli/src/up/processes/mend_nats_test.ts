@@ -28,15 +28,14 @@ test("a nats-server that keeps a write error after a full disk is restarted once
   const nc = await connectNats({ url: server.url, name: "mend test" });
   const broker = await openBroker(nc);
   const { restart = () => Promise.reject(new Error("the server is not ours")) } = server;
+  // Plays a full disk: the server's files cannot grow. Then there is room again.
+  await promisify(execFile)("prlimit", ["--pid", String(pid), "--fsize=20000:unlimited"]);
+  for (let count = 0; count < 4; count++) nc.publish("tasks.Unknown.lhcb", "x".repeat(9_000));
+  while (broker.storage.brokenStreams().length === 0) await broker.storage.look("all");
+  await promisify(execFile)("prlimit", ["--pid", String(pid), "--fsize=unlimited"]);
+  t.deepEqual(broker.storage.brokenStreams(), ["TASKS"]);
   {
     await using _mending = mendNats({ broker, dataDir, restart, tell });
-    // Plays a full disk: the server's files cannot grow. Then there is room again.
-    await promisify(execFile)("prlimit", ["--pid", String(pid), "--fsize=20000:unlimited"]);
-    for (let count = 0; count < 4; count++) nc.publish("tasks.Unknown.lhcb", "x".repeat(9_000));
-    await nc.flush();
-    await promisify(execFile)("prlimit", ["--pid", String(pid), "--fsize=unlimited"]);
-    await broker.storage.look("all");
-    t.deepEqual(broker.storage.brokenStreams(), ["TASKS"]);
     while (broker.storage.problems().length > 0) await pause(50);
   }
   t.not(await serverPid(dataDir), pid);
