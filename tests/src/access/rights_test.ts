@@ -6,6 +6,7 @@ import {
   defineLockType,
   every,
   exponentialBackoff,
+  inspectRights,
   type NatsAccess,
   openBroker,
   startScheduler,
@@ -90,21 +91,13 @@ const lacking = (publish: readonly string[], subscribe: readonly string[]) => `a
   } }
 ] }\n`;
 
-test("the doctor names each right that is missing, with what can do without it, and stores nothing", async (t) => {
+test("the doctor names each right that is missing, with what can do without it", async (t) => {
   const config = lacking(
     ["tasks.MyPilotTask.>", "$JS.API.CONSUMER.MSG.NEXT.>", "$KV.locks.>", "$JS.ACK.>", "events.>"],
     ["wake.>"],
   );
   await using nats = await startTestNats({ config });
-  await using grid = await startMuster({ nats, access: { user: "ops", password: "s3cret" } });
-  const jsm = await jetstreamManager(grid.broker.nc);
-  const written = async () => {
-    const states: unknown[] = [];
-    for await (const { config: settings, state } of jsm.streams.list())
-      states.push([settings, state.last_seq, state.messages]);
-    return states;
-  };
-  const before = await written();
+  await using _grid = await startMuster({ nats, access: { user: "ops", password: "s3cret" } });
   const databaseUrl = await server.createUrl();
   const { code, output } = await runMuster(["doctor"], { NATS_URL: nats.url, ...env, DATABASE_URL: databaseUrl });
   t.is(code, 1);
@@ -120,6 +113,22 @@ test("the doctor names each right that is missing, with what can do without it, 
       "WARN  subscribe to wake.>",
     ],
   );
+});
+
+test("trying all rights stores and changes nothing", async (t) => {
+  await using grid = await startMuster();
+  const { nc } = grid.broker;
+  const jsm = await jetstreamManager(nc);
+  async function written(): Promise<unknown> {
+    const states: unknown[] = [];
+    for await (const { config, state } of jsm.streams.list()) {
+      states.push([config, state.first_seq, state.last_seq, state.messages, state.consumer_count]);
+    }
+    return states;
+  }
+  await grid.publish(BusyTask, { vo: "lhcb" });
+  const before = await written();
+  t.deepEqual(await inspectRights(nc, ["BusyTask"], "lhcb"), []);
   t.deepEqual(await written(), before);
 });
 

@@ -1,6 +1,6 @@
 import { type NatsServer, startNatsServer } from "@muster/local";
 import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -110,7 +110,9 @@ export async function startTestNats({
       server.kill("SIGHUP");
     },
     async websocketUrl() {
-      const { websocket } = JSON.parse(await readFile(join(dataDir, `nats-server_${server.pid}.ports`), "utf8"));
+      const names = await readdir(dataDir);
+      const ports = names.find((name) => name.endsWith(`_${server.pid}.ports`)) ?? "none.ports";
+      const { websocket } = JSON.parse(await readFile(join(dataDir, ports), "utf8"));
       return websocket[0];
     },
     async [Symbol.asyncDispose]() {
