@@ -1,6 +1,8 @@
 import { MikroORM } from "@mikro-orm/postgresql";
+import type { ClientBase } from "pg";
 import { askOnce, CONNECT_TIMEOUT_MS, onOneConnection, type ServerAddress } from "./database/ask_once.ts";
 import { Connections } from "./database/connections.ts";
+import { prepareConnection, requireNewEnough, VERSION_QUERY, type VersionRow } from "./database/server_version.ts";
 import type { Orm, Transaction } from "./database/transaction.ts";
 import { entities } from "./entities/all.ts";
 import { openUnitOfWork, type UnitOfWork } from "./ledger/unit_of_work.ts";
@@ -39,7 +41,7 @@ export interface Database extends AsyncDisposable {
   transaction<Answer>(work: (transaction: Transaction) => Promise<Answer>): Promise<Answer>;
   /**
    * Resolves when the server answers, within 10 s, on a connection of its own: a pool that is all in use is no dead
-   * server. Throws `DatabaseGoneError`.
+   * server. Throws `DatabaseGoneError` and `DatabaseTooOldError`.
    */
   ping(): Promise<void>;
   /**
@@ -51,23 +53,16 @@ export interface Database extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/**
- * Both timeouts go with a connection's start, so they cost no statement. What the URL itself sets comes first and
- * stays.
- */
-function addressOf(options: DatabaseOptions, transactionTimeoutMs: number): ServerAddress {
+/** Where the connections lead, and the settings that every server knows. What the URL itself sets comes first and stays. */
+function addressOf(options: DatabaseOptions): ServerAddress {
   const { idleInTransactionTimeoutMs = 15_000, applicationName = "muster" } = options;
   const url = new URL(options.url);
   const ofUrl = url.searchParams.get("options") ?? "";
-  const timeouts = {
-    idle_in_transaction_session_timeout: idleInTransactionTimeoutMs,
-    transaction_timeout: transactionTimeoutMs,
-  };
   url.searchParams.delete("options");
   return {
     connectionString: url.href,
     application_name: applicationName,
-    options: [ofUrl, ...Object.entries(timeouts).map(([setting, ms]) => `-c ${setting}=${ms}`)].join(" "),
+    options: `${ofUrl} -c idle_in_transaction_session_timeout=${idleInTransactionTimeoutMs}`.trim(),
   };
 }
 
@@ -95,7 +90,7 @@ async function inTransaction<Answer>(
  */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const { transactionTimeoutMs = 600_000, note = () => {} } = options;
-  const address = addressOf(options, transactionTimeoutMs);
+  const address = addressOf(options);
   const orm: Orm = new MikroORM({
     entities,
     clientUrl: options.url,
@@ -107,6 +102,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       keepAlive: true,
       keepAliveInitialDelayMillis: 10_000,
+      onConnect: (client: ClientBase) => prepareConnection(client, transactionTimeoutMs),
     },
   });
   const pool = await orm.driver.getConnection().getNativeClient();
@@ -123,7 +119,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     orm,
     unitOfWork: openUnitOfWork(connections, transactionTimeoutMs),
     transaction: (work) => inTransaction(connections, work),
-    ping: () => askOnce(address, "select 1"),
+    ping: async () => requireNewEnough(await askOnce<VersionRow>(address, VERSION_QUERY)),
     async checkSchema() {
       const problem = await onOneConnection(address, (client) =>
         inspectSchema(async (text, values) => (await client.query(text, [...values])).rows),

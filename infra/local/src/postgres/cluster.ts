@@ -57,6 +57,11 @@ async function readPassword(file: string): Promise<string | undefined> {
   }
 }
 
+async function readMajorVersion(programs: string): Promise<number> {
+  const { stdout } = await execute(join(programs, "initdb"), ["--version"], { timeout: 10_000, env: {} });
+  return Number(/ (\d+)/.exec(stdout)?.[1] ?? 0);
+}
+
 /** Makes the cluster beside its place and moves it there, so that a crash half-way leaves none. */
 async function initialize(
   { folder, programs, user, onProgress }: ClusterOptions,
@@ -75,8 +80,8 @@ async function initialize(
     ["--pwfile", passwordFile],
     ["--auth", "scram-sha-256"],
     ["--encoding", "UTF8"],
-    // A password of 128 random bits needs no slow hash, and each connection computes it.
-    ["--set", "scram_iterations=1"],
+    // A password of 128 random bits needs no slow hash, and each connection computes it. Older versions cannot be told so.
+    (await readMajorVersion(programs)) >= 16 ? ["--set", "scram_iterations=1"] : [],
   ].flat();
   const place = { ...user, cwd: "/", timeout: 60_000, env: {} };
   try {

@@ -30,13 +30,15 @@ export interface PostgresOptions {
   readonly port?: number | undefined;
   /** What a {@linkcode PortTakenError} tells the user to change, default `port`. */
   readonly portOption?: string | undefined;
+  /** The folder of `postgres` and `initdb`, from 14 on; default: those of the package for this machine. */
+  readonly programs?: string | undefined;
   /** Default `full`. With `none` a SIGKILL too may lose the last commits: only for tests that play no crash. */
   readonly durability?: Durability | undefined;
   /** Hears of what takes time, one line each. */
   readonly onProgress?: ((line: string) => void) | undefined;
 }
 
-/** A running PostgreSQL 18 on loopback. It ends with this process at the latest. */
+/** A running PostgreSQL on loopback. It ends with this process at the latest. */
 export interface Postgres extends AsyncDisposable {
   /** Of the database `postgres`, with the superuser's name and password. */
   readonly url: string;
@@ -109,7 +111,7 @@ async function isReady(pgData: string, pid: number): Promise<true | undefined> {
 export async function startPostgres(options: PostgresOptions): Promise<Postgres> {
   const { portOption = "port", durability = "full", onProgress = () => {} } = options;
   const user = choosePostgresUser();
-  const programs = await findPostgresPrograms(user);
+  const programs = await findPostgresPrograms(user, options.programs);
   const folder = await openDataFolder(resolve(options.dataDir), user);
   await claimDataFolder(folder, onProgress);
   if (options.port !== undefined) await assertPortFree(options.port, portOption);

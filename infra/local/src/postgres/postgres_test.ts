@@ -46,7 +46,11 @@ test("a user without a name, whom PostgreSQL refuses, is told what to do", async
   const initdb = join(folder.path, "initdb");
   // As PostgreSQL's own says it; whoever runs this test has a name.
   const words = "initdb: could not look up effective user ID 12345: user does not exist";
-  await writeFile(initdb, `#!/bin/sh\necho '${words}' >&2\nexit 1\n`, { mode: 0o755 });
+  await writeFile(
+    initdb,
+    `#!/bin/sh\n[ "$1" = --version ] && exec echo 'initdb (PostgreSQL) 18.4'\necho '${words}' >&2\nexit 1\n`,
+    { mode: 0o755 },
+  );
   const options = { folder: folder.path, programs: folder.path, user: undefined, onProgress: () => {} };
   const error = await t.throwsAsync(openCluster(options), { instanceOf: ClusterNotMadeError });
   t.is(error.folder, folder.path);

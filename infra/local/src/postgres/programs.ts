@@ -56,9 +56,13 @@ async function copyWithinReach(folder: string): Promise<string> {
   return target;
 }
 
-/** The folder with PostgreSQL's programs, where `user` can read it. Throws {@linkcode NoPostgresError}. */
-export async function findPostgresPrograms(user: ServerUser | undefined): Promise<string> {
-  const folder = await packageFolder();
+/**
+ * The folder with PostgreSQL's programs, where `user` can read it: `given`, or that of the package for this machine. What cannot be read is
+ * copied, so `given` must lie in `native/bin` of a package then. Throws {@linkcode NoPostgresError}.
+ */
+export async function findPostgresPrograms(user: ServerUser | undefined, given?: string): Promise<string> {
+  if (given !== undefined && (user === undefined || (await canReach(user, join(given, "postgres"))))) return given;
+  const folder = given === undefined ? await packageFolder() : join(given, "..", "..");
   const native = join(folder, "native");
   const within = user === undefined || (await canReach(user, join(native, "bin", "postgres")));
   return join(within ? native : await copyWithinReach(folder), "bin");

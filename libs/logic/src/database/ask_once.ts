@@ -1,4 +1,4 @@
-import { Client } from "pg";
+import { Client, type QueryResultRow } from "pg";
 import { connectFailure } from "./failures.ts";
 
 /** How long a connection may take to be made, and a question on a connection of its own to be answered, ms. */
@@ -38,9 +38,11 @@ export async function onOneConnection<Answer>(
   }
 }
 
-/** Asks one question on a connection of its own, as {@linkcode onOneConnection} does. */
-export async function askOnce(address: ServerAddress, text: string, values: readonly unknown[] = []): Promise<void> {
-  await onOneConnection(address, async (client) => {
-    await client.query(text, [...values]);
-  });
+/** Asks one question on a connection of its own, as {@linkcode onOneConnection} does. Returns the rows. */
+export async function askOnce<Row extends QueryResultRow>(
+  address: ServerAddress,
+  text: string,
+  values: readonly unknown[] = [],
+): Promise<readonly Row[]> {
+  return await onOneConnection(address, async (client) => (await client.query<Row>(text, [...values])).rows);
 }

@@ -3,6 +3,7 @@ import { type Pool, types } from "pg";
 import { askOnce, type ServerAddress } from "./ask_once.ts";
 import { connectFailure } from "./failures.ts";
 import { oneConnection } from "./one_connection.ts";
+import { ownLimitOf } from "./server_version.ts";
 import { Session } from "./session.ts";
 import type { Orm, Transaction } from "./transaction.ts";
 
@@ -52,7 +53,10 @@ export class Connections {
     try {
       const client = await pool.connect();
       const session = new Session(client, {
-        endBackend: (pid) => askOnce(address, "select pg_terminate_backend($1, $2)", [pid, END_BACKEND_MS]),
+        limit: ownLimitOf(client),
+        async endBackend(pid) {
+          await askOnce(address, "select pg_terminate_backend($1, $2)", [pid, END_BACKEND_MS]);
+        },
         released: () => {
           this.#open.delete(session);
           this.#leave();

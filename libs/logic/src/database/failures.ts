@@ -28,13 +28,15 @@ export class TransactionFailedError extends Error {
   }
 }
 
-/** The server is older than PostgreSQL 17: it does not know a setting that each of our connections begins with. */
+/** The server is older than what Muster is tried with. */
 export class DatabaseTooOldError extends Error {
   override readonly name = "DatabaseTooOldError";
-  constructor(cause: Error) {
-    super(`Cannot use the database: ${cause.message}; PostgreSQL 17 or newer is needed, 18 is what is tried`, {
-      cause,
-    });
+  /** Its major version, e.g. 13. */
+  readonly major: number;
+  constructor(version: number, oldest: number) {
+    const major = Math.floor(version / 10_000);
+    super(`Cannot use the database: it is PostgreSQL ${major}, and ${oldest} or newer is needed; upgrade it`);
+    this.major = major;
   }
 }
 
@@ -79,11 +81,9 @@ export function meansGone(error: unknown): boolean {
   return state !== undefined && state !== CONFIGURATION_LIMIT && GONE_STATES.some((known) => state.startsWith(known));
 }
 
-const UNKNOWN_SETTING = "42704";
-
 /** What to throw where a connection could not be made, or its first question was not answered. */
 export function connectFailure(cause: unknown): DatabaseGoneError | DatabaseTooOldError {
-  if (cause instanceof Error && sqlStateOf(cause) === UNKNOWN_SETTING) return new DatabaseTooOldError(cause);
+  if (cause instanceof DatabaseTooOldError) return cause;
   return new DatabaseGoneError("reach the database", cause);
 }
 

@@ -1,8 +1,11 @@
 import { Client, type PoolClient, type QueryResult, type QueryResultRow } from "pg";
+import type { OwnLimit } from "./server_version.ts";
 import { DatabaseGoneError, meansGone, sqlStateOf, TransactionFailedError } from "./failures.ts";
 
 /** What a session needs of the pool that it came from. */
 export interface SessionOrigin {
+  /** What the session sees to since the server does not; undefined where it does. */
+  readonly limit: OwnLimit | undefined;
   /** Ends the server's side of connection `pid` by another connection. Throws when that cannot be reached. */
   endBackend(pid: number): Promise<void>;
   /** Called once, when the session has given its connection back. */
@@ -13,6 +16,10 @@ export interface SessionOrigin {
 const IN_FAILED_TRANSACTION = "25P02";
 /** How long BEGIN and ROLLBACK may take, ms: they wait for nothing, so a longer silence is a cut link. */
 const PROMPT_MS = 10_000;
+/** PostgreSQL's code for a statement that was ended, here by its timeout. */
+const STATEMENT_ENDED = "57014";
+/** The part of a transaction's limit after which the time that is left is told to the server anew. */
+const TELL_AFTER = 0.1;
 
 /**
  * One connection, checked out of its pool, for one transaction or one statement.
@@ -28,6 +35,9 @@ export class Session {
   /** Statements that somebody waits for. */
   #running = 0;
   #inTransaction = false;
+  /** When the transaction began, and when the server last heard how long a statement may take. */
+  #beganAt = 0;
+  #toldAt = 0;
   #lost: DatabaseGoneError | undefined;
   /** The first error that a statement met: in a transaction every later one fails because of it. */
   #firstError: unknown;
@@ -91,16 +101,48 @@ export class Session {
     if (this.#lost !== undefined) throw this.#lost;
     // pg takes a timeout for a single statement, though its types do not say so.
     const timeout = limitMs === undefined ? {} : { query_timeout: limitMs };
+    const askedAt = performance.now();
     try {
+      await this.#keepToLimit();
       return await this.#client.query<Row>({ text, values: [...values], ...timeout });
     } catch (error) {
       const timedOut = limitMs !== undefined && sqlStateOf(error) === undefined;
-      if (meansGone(error) || timedOut) this.#lose(error);
+      if (meansGone(error) || timedOut || this.#isOverTime(error, askedAt)) this.#lose(error);
       if (this.#lost !== undefined) throw this.#lost;
       if (sqlStateOf(error) === IN_FAILED_TRANSACTION) throw new TransactionFailedError(this.#firstError);
       this.#firstError ??= error;
       throw error;
     }
+  }
+
+  /**
+   * Comes before each statement where the server does not end long transactions by itself. None begins after the limit. One that begins
+   * before it is ended by the server when it takes longer than what was left, give or take a tenth of the limit. So the bound holds for a
+   * process too that is frozen: its statement ends, and then the server's idle clock runs.
+   */
+  async #keepToLimit(): Promise<void> {
+    const { limit } = this.#origin;
+    if (limit === undefined || !this.#inTransaction) return;
+    const { transactionMs, statementMs } = limit;
+    const now = performance.now();
+    const leftMs = Math.ceil(this.#beganAt + transactionMs - now);
+    if (leftMs <= 0) {
+      const over = new Error(`its transaction has lasted ${transactionMs} ms, the longest that any may`);
+      this.#lose(over);
+      throw over;
+    }
+    if (now - this.#toldAt < transactionMs * TELL_AFTER || this.#firstError !== undefined) return;
+    this.#toldAt = now;
+    if (statementMs > 0 && statementMs < leftMs) return;
+    await this.#client.query(`set local statement_timeout = ${leftMs}`);
+  }
+
+  /** Whether a statement was ended since its time, or its transaction's, is over. A task's own shorter timeout is the task's failure. */
+  #isOverTime(error: unknown, askedAt: number): boolean {
+    const { limit } = this.#origin;
+    if (limit === undefined || sqlStateOf(error) !== STATEMENT_ENDED) return false;
+    // The server's clock may be a little ahead of ours.
+    return performance.now() - (this.#inTransaction ? this.#beganAt : askedAt) >= limit.transactionMs * 0.99;
   }
 
   #lose(cause: unknown): void {
@@ -114,6 +156,7 @@ export class Session {
   async begin(): Promise<void> {
     await this.query("start transaction isolation level read committed", [], PROMPT_MS);
     this.#inTransaction = true;
+    this.#beganAt = this.#toldAt = performance.now();
   }
 
   /**

@@ -61,8 +61,10 @@ test("one submission takes six statements, from the transaction's start to its c
     "insert into task_outcome",
     "commit",
   ];
-  t.is(proxy.statements.length, begins.length, proxy.statements.join(";\n"));
-  for (const [index, begin] of begins.entries()) t.true(proxy.statements[index]?.trim().startsWith(begin), begin);
+  // What comes before belongs to the connection, which later transactions use again.
+  const statements = proxy.statements.slice(proxy.statements.findIndex((each) => each.startsWith("start transaction")));
+  t.is(statements.length, begins.length, statements.join(";\n"));
+  for (const [index, begin] of begins.entries()) t.true(statements[index]?.trim().startsWith(begin), begin);
 });
 
 test("at success rate 0 a submission fails with PilotSubmissionError and writes nothing", async (t) => {

@@ -2,6 +2,7 @@ import { Migrator } from "@mikro-orm/migrations";
 import { MikroORM } from "@mikro-orm/postgresql";
 import type { ClientBase } from "pg";
 import { askOnce, CONNECT_TIMEOUT_MS, type ServerAddress } from "../database/ask_once.ts";
+import { prepareConnection, requireNewEnough, VERSION_QUERY, type VersionRow } from "../database/server_version.ts";
 import { entities } from "../entities/all.ts";
 import { KEEP_SETTING } from "./m0002_ce_names.ts";
 import { MIGRATION_TABLE, migrations } from "./migration_list.ts";
@@ -37,9 +38,9 @@ export async function migrate(url: string, { keepCes = [] }: MigrateOptions = {}
   const address: ServerAddress = {
     connectionString: url,
     application_name: "muster migrate",
-    options: `-c lock_timeout=${LOCK_TIMEOUT_MS} -c transaction_timeout=0`,
+    options: `-c lock_timeout=${LOCK_TIMEOUT_MS}`,
   };
-  await askOnce(address, "select 1");
+  requireNewEnough(await askOnce<VersionRow>(address, VERSION_QUERY));
   const orm = new MikroORM({
     entities,
     clientUrl: url,
@@ -54,6 +55,7 @@ export async function migrate(url: string, { keepCes = [] }: MigrateOptions = {}
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       async onConnect(client: ClientBase) {
         await takeLock(client);
+        await prepareConnection(client, 0);
         await client.query("select set_config($1, $2, false)", [KEEP_SETTING, JSON.stringify(keepCes)]);
       },
     },

@@ -7,6 +7,7 @@ export { claim, fence, outcome, runSql, untilRow, untilWaiting } from "./tasks.t
 export {
   type OwnTestServer,
   startDurableTestServer,
+  startOldestTestServer,
   startSharedTestServer,
   startTestServer,
   type TestServer,
