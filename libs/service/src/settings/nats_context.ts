@@ -47,8 +47,20 @@ function isEmpty(value: unknown): boolean {
   );
 }
 
-function folderOf({ XDG_CONFIG_HOME, HOME }: NodeJS.Dict<string>): string {
-  return join(XDG_CONFIG_HOME || join(HOME || homedir(), ".config"), "nats");
+/** The user's home folder. A container's user may have none: throws {@linkcode ContextError}. */
+export function homeOf({ HOME }: NodeJS.Dict<string>): string {
+  if (HOME) return HOME;
+  try {
+    return homedir();
+  } catch {
+    throw new ContextError(
+      "the path of a context (.json) without ~ in it: this user has no home folder, and HOME is not set",
+    );
+  }
+}
+
+function folderOf(environment: NodeJS.Dict<string>): string {
+  return join(environment["XDG_CONFIG_HOME"] || join(homeOf(environment), ".config"), "nats");
 }
 
 /** The word by which an operator asks for the context that `nats context select` has chosen. */

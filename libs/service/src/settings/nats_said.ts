@@ -1,5 +1,4 @@
-import { homedir } from "node:os";
-import type { NatsContext } from "./nats_context.ts";
+import { homeOf, type NatsContext } from "./nats_context.ts";
 import { readSecret } from "./nats_reference.ts";
 
 /** The environment's variables of NATS. */
@@ -65,7 +64,7 @@ export function saidBySettings(env: NatsVariables): Said {
 function expand(path: string | undefined, environment: NodeJS.Dict<string>): string | undefined {
   return path
     ?.replaceAll(/\$(?:\{(\w+)\}|(\w+))/g, (_all, braced, bare) => environment[braced ?? bare] ?? "")
-    .replace(/^~(?=\/|$)/, environment["HOME"] || homedir());
+    .replace(/^~(?=\/|$)/, () => homeOf(environment));
 }
 
 /** What a context says. Throws `SecretReferenceError`. */
