@@ -16,7 +16,18 @@ export interface Probe {
   readonly waitMs?: number;
 }
 
-async function askOnce(ask: Ask, signal: AbortSignal, waitMs: number): Promise<string | undefined> {
+/** A wait that ends so much late tells that this process stood still, ms: the answer may be there, and was not read. */
+const LATE_MS = 100;
+
+/** The wait ended late, by this process's own fault. */
+const STOOD_STILL = Symbol("stood still");
+
+async function askOnce(
+  ask: Ask,
+  signal: AbortSignal,
+  waitMs: number,
+): Promise<string | undefined | typeof STOOD_STILL> {
+  const startedAtMs = performance.now();
   const late = AbortSignal.timeout(waitMs);
   const either = AbortSignal.any([late, signal]);
   const { promise: aborted, reject } = Promise.withResolvers<never>();
@@ -27,6 +38,7 @@ async function askOnce(ask: Ask, signal: AbortSignal, waitMs: number): Promise<s
     await Promise.race([ask(either), aborted]);
     return undefined;
   } catch (error) {
+    if (late.aborted && performance.now() - startedAtMs > waitMs + LATE_MS) return STOOD_STILL;
     return error instanceof Error ? error.message : String(error);
   } finally {
     either.removeEventListener("abort", onAbort);
@@ -38,6 +50,8 @@ export async function runProbe({ ask, report, signal, everyMs = 5_000, waitMs = 
   while (!signal.aborted) {
     const reason = await askOnce(ask, signal, waitMs);
     if (signal.aborted) return;
+    // The next question is asked at once: nothing is known of whom it asks, and the event loop has a check of its own.
+    if (reason === STOOD_STILL) continue;
     report(reason);
     // The pause is cut short, by a rejection, exactly when nobody wants the next answer.
     await pause(everyMs, undefined, { signal }).catch(() => undefined);

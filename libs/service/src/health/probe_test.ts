@@ -1,4 +1,5 @@
 import test from "ava";
+import { setTimeout as pause } from "node:timers/promises";
 import { runProbe } from "./probe.ts";
 
 /** Runs a probe until it has reported `count` times. */
@@ -35,3 +36,17 @@ test("the question's signal aborts when its time is over", async (t) => {
   await promise;
   t.is((await heard).length, 1);
 });
+
+test.serial(
+  "an answer that this process read late, since it stood still, is no reason: it is asked again at once",
+  async (t) => {
+    let asked = 0;
+    const heard = await reports(1, async () => {
+      if (asked++ > 0) return;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+      await pause(50); // the answer is there, and others are read before it
+    });
+    t.deepEqual(heard, [undefined]);
+    t.is(asked, 2);
+  },
+);

@@ -8,6 +8,8 @@ import {
 import { type KV, Kvm } from "@nats-io/kv";
 import type { NatsConnection } from "@nats-io/nats-core";
 import { type BrokerTime, openBrokerTime } from "./broker_time.ts";
+import { fairObserver } from "./fair_observer.ts";
+import { type LoopWatch, watchLoop } from "./loop_watch.ts";
 import { type Observer, silentObserver } from "./observer.ts";
 import { openOutbox, type Outbox } from "./outbox.ts";
 import { openRequests, type Requests } from "./requests.ts";
@@ -50,6 +52,8 @@ export interface Broker {
   /** Tells what has lapsed in the buckets whose entries have a TTL. */
   readonly time: BrokerTime;
   readonly observer: Observer;
+  /** Whether this process itself was the cause of a silence. */
+  readonly loop: LoopWatch;
   /** Whether messages can be stored, by what became of ours and by the streams' own word. */
   readonly storage: Storage;
   /** Names of the streams that there must be, those under the buckets too. */
@@ -74,7 +78,9 @@ export interface Broker {
  * The connection stays the caller's. Throws what JetStream reports, e.g. that it is not enabled.
  */
 export async function openBareBroker(nc: NatsConnection, options: BareBrokerOptions = {}): Promise<Broker> {
-  const { observer = silentObserver, replicas = 1 } = options;
+  const { observer: given = silentObserver, replicas = 1 } = options;
+  const loop = watchLoop(nc, given);
+  const observer = fairObserver(given, loop);
   const jsm = await jetstreamManager(nc, { checkAPI: true, timeout: 10_000 });
   const briefJsm = await jetstreamManager(nc, { checkAPI: false, timeout: 2_000 });
   const js = jetstream(nc, { timeout: ANSWER_MS });
@@ -152,6 +158,7 @@ export async function openBareBroker(nc: NatsConnection, options: BareBrokerOpti
     buckets,
     time: openBrokerTime(briefJsm, "KV_locks"),
     observer,
+    loop,
     storage,
     streams: STREAM_NAMES,
     declareMissing,

@@ -43,6 +43,9 @@ interface Asked {
 }
 
 const NO_RESPONDERS = 503;
+/** A timer that fires so late tells that this process stood still, ms; then it has so long to read what has come. */
+const LATE_MS = 100;
+const READ_MS = 250;
 const decoder = new TextDecoder();
 
 function readAck(answer: Msg): PubAck {
@@ -66,6 +69,15 @@ export function openRequests(nc: NatsConnection, { timeoutMs, outbox, storage }:
   const pending = new Slots<Asked>();
   let timer: NodeJS.Timeout | undefined;
 
+  function look(inMs: number): void {
+    const dueAtMs = performance.now() + inMs;
+    timer = setTimeout(() => {
+      // Where this process stood still the answers are there, and have not been read.
+      if (performance.now() - dueAtMs > LATE_MS) look(READ_MS);
+      else endLate();
+    }, inMs).unref();
+  }
+
   function endLate(): void {
     timer = undefined;
     const nowMs = performance.now();
@@ -74,7 +86,7 @@ export function openRequests(nc: NatsConnection, { timeoutMs, outbox, storage }:
       if (deadlineMs > nowMs) nextMs = Math.min(nextMs, deadlineMs);
       else pending.take(number)?.reject(new TimeoutError());
     }
-    if (Number.isFinite(nextMs)) timer = setTimeout(endLate, nextMs - nowMs).unref();
+    if (Number.isFinite(nextMs)) look(nextMs - nowMs);
   }
 
   const inboxes = `${prefix}.*`;
@@ -124,7 +136,7 @@ export function openRequests(nc: NatsConnection, { timeoutMs, outbox, storage }:
       pending.take(number);
       throw error;
     }
-    timer ??= setTimeout(endLate, timeoutMs).unref();
+    if (timer === undefined) look(timeoutMs);
     return promise;
   }
 

@@ -5,6 +5,7 @@ import test from "ava";
 import { mkdtempDisposable } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { connectNats } from "./connection.ts";
 import { openRequests } from "./requests.ts";
 
@@ -76,5 +77,15 @@ test("a message is stored once under its id, and what JetStream refuses is throw
   const refused = requests.store(withHeader("Nats-Expected-Last-Subject-Sequence", "7"));
   const error = await t.throwsAsync(refused, { instanceOf: JetStreamApiError });
   t.is(error?.code, 10071);
+  await nc.close();
+});
+
+test.serial("an answer that came while this process stood still is read, and not taken for late", async (t) => {
+  const nc = await connect();
+  const requests = openRequests(nc, { timeoutMs: 200 });
+  const asked = requests.ask({ subject: "$JS.API.INFO", body: "" });
+  await setImmediate(); // it is on its way
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 600);
+  t.true((await asked).data.length > 0);
   await nc.close();
 });

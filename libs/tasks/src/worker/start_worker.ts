@@ -139,6 +139,9 @@ function crashOf(signal: AbortSignal): Promise<never> {
 async function followConnection(broker: Broker, worker: Worker): Promise<void> {
   for await (const status of broker.nc.status()) {
     if (status.type === "reconnect") worker.reconnected();
-    if (status.type === "disconnect") broker.observer.note("The connection to NATS is lost; it is being opened again");
+    if (status.type !== "disconnect") continue;
+    const explanation = broker.loop.explanation();
+    const why = explanation === undefined ? "" : `: ${explanation}`;
+    broker.observer.note(`The connection to NATS is lost${why}; it is being opened again`);
   }
 }

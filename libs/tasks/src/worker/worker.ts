@@ -140,7 +140,7 @@ export class Worker {
   health(): WorkerHealth {
     const { broker, permits } = this.#parts;
     const problems: string[] = [];
-    const silentMs = performance.now() - this.#source.lastAnswerAtMs();
+    const silentMs = performance.now() - Math.max(this.#source.lastAnswerAtMs(), broker.loop.wentOnAtMs());
     if (broker.nc.isClosed()) problems.push("the connection to NATS is closed");
     else if (silentMs > SILENT_MS) problems.push(`NATS has not answered for ${Math.round(silentMs / 1000)} s`);
     if (this.#draining !== undefined) problems.push("draining");

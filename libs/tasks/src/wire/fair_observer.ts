@@ -1,0 +1,17 @@
+import { TimeoutError } from "@nats-io/nats-core";
+import type { LoopWatch } from "./loop_watch.ts";
+import type { Observer } from "./observer.ts";
+
+/** Says of an answer that did not come where this process itself was the cause: it had stood still. */
+export function fairObserver(observer: Observer, loop: Pick<LoopWatch, "explanation">): Observer {
+  function fair(message: string, details: Readonly<Record<string, unknown>> | undefined): string {
+    if (!(details?.["cause"] instanceof TimeoutError)) return message;
+    const explanation = loop.explanation();
+    return explanation === undefined ? message : `${message}: ${explanation}`;
+  }
+  return {
+    alarm: (message, details) => observer.alarm(fair(message, details), details),
+    note: (message, details) => observer.note(fair(message, details), details),
+    step: (step) => observer.step(step),
+  };
+}
