@@ -46,8 +46,10 @@ function createProblemReport({ observer }: Broker): (found: FoundConfiguration) 
   return ({ problem, revision, unknown }) => {
     const text = problem?.text ?? (unknown.length === 0 ? "" : `unknown ${revision}`);
     if (text === told) return;
-    if (problem !== undefined) observer.alarm(problem.text, { ...problem });
-    else if (unknown.length > 0) {
+    if (problem !== undefined) {
+      const { kind, revision: broken, field } = problem;
+      observer.alarm(problem.text, { kind, revision: broken, field });
+    } else if (unknown.length > 0) {
       const which = `fields that this version does not know: ${unknown.slice(0, 10).join(", ")}`;
       observer.note(`Key current of bucket config, revision ${revision}, has ${which}; they have no effect`, {
         unknown,
