@@ -139,6 +139,13 @@ test("many broken ones in a row, and a purge after them, do not lose the last go
   t.is(vosOf(await readConfiguration(grid.broker)), "cms,lhcb");
 });
 
+test("where the copy of the last good one has gone too, the key's history has it", async (t) => {
+  await using grid = await startQuiet();
+  await grid.broker.buckets.config.purge("good");
+  await grid.broker.buckets.config.put("current", "garbage");
+  t.is(vosOf(await readConfiguration(grid.broker)), "cms,lhcb");
+});
+
 test("a valid one that was written by hand is kept as well", async (t) => {
   await using grid = await startQuiet();
   await using running = await startApp(grid);

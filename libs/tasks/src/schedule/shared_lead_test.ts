@@ -164,12 +164,13 @@ test("a stranger's scheduler runs none of our chores, keeps none from running, a
   const [first, next] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   const ours = await startHere(grid, [Ours], { chores: [chore("first", first.resolve)] });
   await first.promise;
-  await using second = await startHere(grid, [Ours], { chores: [chore("next", next.resolve)] });
+  await using second = await startHere(grid, [Ours, Shared], { chores: [chore("next", next.resolve)] });
+  await second.leads("Shared");
   await wait(300);
   t.deepEqual([...new Set(runs)], ["first"]);
   await ours.stop();
   await next.promise;
-  await second.leads("Ours");
+  await second.leads("Ours Shared");
 });
 
 test("a value of somebody's own under the leaders' key is replaced with an alarm that names both, and everything goes on", async (t) => {
