@@ -7,6 +7,8 @@ import { every } from "../definition/schedule.ts";
 import { listDelayed } from "../publish/delayed.ts";
 import { listWaiting } from "../publish/waiting.ts";
 import { headersFrom, SCHEDULE, SCHEDULE_TARGET } from "../wire/headers.ts";
+import { keepIncident, listIncidents } from "../wire/incidents.ts";
+import { readMarker } from "../wire/marker.ts";
 import { LATER, TASKS } from "../wire/streams.ts";
 import { listWorkers, registerWorker } from "../worker/registration.ts";
 import { countOn, type Grid, periodic, startGrid } from "./_grid_test.ts";
@@ -143,6 +145,19 @@ test("a literal pattern is found among tens of thousands of others, and what els
   );
   t.deepEqual(await countOn(grid, ">"), { "tasks.PerVo.lhcb": many.length });
   t.deepEqual(leader.alarms, []);
+});
+
+test("a literal pattern among the incidents or the markers hides none of ours, and is not taken for one", async (t) => {
+  await using grid = await startGrid();
+  await keepIncident(grid.broker, { kind: "gone", about: "LATER", text: "it had gone" });
+  await grid.broker.js.publish("markers.Tick.lhcb.default", '{"dueAt":"2027-01-31T12:00:00Z","schedule":"every 1h"}');
+  await send(grid, "$KV.results.incident.*", "$KV.results.incident.>", "$KV.results.incident.gone.*");
+  t.deepEqual(
+    (await listIncidents(grid.broker)).map(({ text }) => text),
+    ["it had gone"],
+  );
+  t.is(await readMarker(grid.broker, "markers.Tick.*.default"), undefined);
+  t.is((await readMarker(grid.broker, "markers.Tick.lhcb.default"))?.schedule, "every 1h");
 });
 
 test("a literal pattern or senseless value among the workers' records hides no worker", async (t) => {

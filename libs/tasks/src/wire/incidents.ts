@@ -6,6 +6,8 @@ import { escapeToken } from "./token.ts";
 /** How long an incident is kept, hours: over a long weekend, and some days. */
 const KEPT_HOURS = 168;
 const PREFIX = "incident.";
+/** `incident.<kind>.<about, escaped>`. */
+const OUR_KEY = /^incident\.[A-Za-z0-9_-]+\.[A-Za-z0-9_=-]+$/;
 
 /** Something that has happened to what Muster rests on, kept for `muster doctor`. */
 export interface Incident {
@@ -66,6 +68,8 @@ export async function keepIncident(
 export async function listIncidents(broker: Pick<Broker, "buckets">): Promise<readonly Incident[]> {
   const incidents: Incident[] = [];
   for await (const key of await broker.buckets.results.keys(`${PREFIX}>`)) {
+    // Somebody else may have written a key that is a pattern.
+    if (!OUR_KEY.test(key)) continue;
     const incident = await readIncident(broker, key);
     if (incident !== undefined) incidents.push(incident);
   }

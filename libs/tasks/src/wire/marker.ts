@@ -63,5 +63,6 @@ export function expecting(sequence: number): Readonly<Record<string, string>> {
 /** Reads the marker on `subject` from the stream's leader; undefined: there is none. Throws when nobody answers. */
 export async function readMarker({ jsm }: Pick<Broker, "jsm">, subject: string): Promise<Marker | undefined> {
   const stored = await jsm.streams.getMessage(TASKS, { last_by_subj: subject });
-  return stored === null ? undefined : parseMarker(stored.seq, stored.string());
+  // A subject of somebody's own making may be a pattern, which then matches others.
+  return stored?.subject === subject ? parseMarker(stored.seq, stored.string()) : undefined;
 }
