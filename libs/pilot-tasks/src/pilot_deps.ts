@@ -23,7 +23,7 @@ export interface PilotDeps {
   getAvailableCes(to: { readonly vo: string }): Promise<readonly AvailableCe[]>;
   requestPilots(requests: readonly NewPilotRequest[]): Promise<void>;
   getPilotSummary(): Promise<PilotSummary>;
-  /** A line in the worker's log. */
+  /** A line in the worker's log. It bears the run's task, id, VO and attempt too. */
   log(message: string, fields: object): void;
 }
 
@@ -45,7 +45,7 @@ export interface PilotDepsOptions {
  * ```
  */
 export function pilotDeps({ random = Math.random, log = () => {} }: PilotDepsOptions = {}) {
-  return ({ transaction, signal }: DepsInput<Transaction>): PilotDeps => {
+  return ({ transaction, signal, task, taskId, vo, attempt }: DepsInput<Transaction>): PilotDeps => {
     function run<Answer>(ask: (within: Transaction) => Promise<Answer>): Promise<Answer> {
       return unlessAborted(signal, async () => ask(await transaction()));
     }
@@ -55,7 +55,7 @@ export function pilotDeps({ random = Math.random, log = () => {} }: PilotDepsOpt
       getAvailableCes: (to) => run((within) => getAvailableCes(within, to)),
       requestPilots: (requests) => run((within) => requestPilots(within, requests)),
       getPilotSummary: () => run(getPilotSummary),
-      log,
+      log: (message, fields) => log(message, { ...fields, task, taskId, vo, attempt }),
     };
   };
 }

@@ -110,20 +110,23 @@ test("pilot tasks of many VOs at one CE of capacity 2 at once: never three activ
   t.is(await database.transaction(getMaxActiveOverCapacity), 0);
 });
 
-test("the report returns and logs the summary, with one query besides its ledger row", async (t) => {
+test("the report returns the summary and logs it with its task, id, VO and attempt, with one query besides its ledger row", async (t) => {
   await using proxy = await startProxy(await postgres.createUrl());
   await using database = await openDatabase({ url: proxy.url });
   const logged: unknown[] = [];
   const report = { task: MyPilotReportTask, log: (...line: unknown[]) => void logged.push(line) };
-  t.deepEqual((await call(database, report)).result, {});
+  const first = await call(database, report);
+  t.deepEqual(first.result, {});
 
   await database.transaction((transaction) => addCe(transaction, { name: "ce05", capacity: 1, successRate: 1 }));
   await call(database, { task: MyPilotTask, vo: "lhcb", payload: { ceName: "ce05" } });
   const sentBefore = proxy.statements.length;
-  t.deepEqual((await call(database, report)).result, { SUBMITTED: 1 });
+  const second = await call(database, report);
+  t.deepEqual(second.result, { SUBMITTED: 1 });
+  const identity = { task: "MyPilotReportTask", vo: "_", attempt: 1 };
   t.deepEqual(logged, [
-    ["Pilots by status", {}],
-    ["Pilots by status", { SUBMITTED: 1 }],
+    ["Pilots by status", { ...identity, taskId: first.taskId }],
+    ["Pilots by status", { ...identity, taskId: second.taskId, SUBMITTED: 1 }],
   ]);
   const asked = proxy.statements.slice(sentBefore).filter((statement) => /\bpilot\b/.test(statement));
   t.is(asked.length, 1, asked.join(";\n"));
@@ -164,7 +167,8 @@ test("I16: over 100 rounds with no pilot worker the submit task asks for each sl
   for (let number = 2; number < 100; number++) {
     await database.transaction(async (transaction) => {
       const taskId = `round-${number}`;
-      const deps = pilotDeps()({ transaction: async () => transaction, taskId, vo: "patient", signal });
+      const identity = { task: "MySubmitPilotsTask", taskId, vo: "patient", attempt: 1 };
+      const deps = pilotDeps()({ transaction: async () => transaction, ...identity, signal });
       const spawn = () => {
         t.fail("a slot was asked for again");
         return "";
@@ -195,7 +199,8 @@ test("a submission that waits for its CE's row rejects as soon as the run's sign
   await database.transaction(async (operator) => {
     await operator.execute("select from compute_element where name = 'ce13' for update");
     const submitting = database.transaction(async (transaction) => {
-      const input = { transaction: async () => transaction, taskId: "t1", vo: "lhcb", signal: aborted.signal };
+      const identity = { task: "MyPilotTask", taskId: "t1", vo: "lhcb", attempt: 1 };
+      const input = { transaction: async () => transaction, ...identity, signal: aborted.signal };
       await pilotDeps()(input).submitPilot({ ceName: "ce13", vo: "lhcb", taskId: "t1" });
     });
     await untilWaiting(database, 1);

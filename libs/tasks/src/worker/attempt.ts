@@ -26,8 +26,11 @@ export interface AttemptLease extends HeldLease {
 export interface DepsInput<Transaction> {
   /** The run's transaction, begun at the first call. */
   transaction(): Promise<Transaction>;
+  /** The task's name. */
+  readonly task: string;
   readonly taskId: string;
   readonly vo: string;
+  readonly attempt: number;
   readonly signal: AbortSignal;
 }
 
@@ -190,7 +193,10 @@ export class RunningAttempt implements Listed {
     const { definition, payload, vo, taskId, attempt, leases } = this.#input;
     const { signal } = this.#aborted;
     const run: Run<JsonObject, unknown> = {
-      deps: this.#input.deps({ transaction: () => this.#transaction(), taskId, vo, signal }),
+      deps: this.#input.deps({
+        transaction: () => this.#transaction(),
+        ...{ task: definition.name, taskId, vo, attempt, signal },
+      }),
       payload,
       vo,
       taskId,
