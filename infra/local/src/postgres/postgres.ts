@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { claimDataFolder } from "../process/claim.ts";
 import { assertPortFree, findFreePort, LOOPBACK } from "../process/port.ts";
-import { findProcess } from "../process/process_table.ts";
+import { findProcess, findWorkingIn, signalProcess } from "../process/process_table.ts";
 import { logEnd, ServerStartError, whenReady } from "../process/readiness.ts";
 import { type Exit, startServerProcess } from "../process/server_process.ts";
 import { openCluster, SUPERUSER } from "./cluster.ts";
@@ -90,6 +90,13 @@ async function removeMisleadingPidFile(pgData: string): Promise<void> {
   await rm(join(pgData, "postmaster.pid"), { force: true });
 }
 
+/** Kills what a PostgreSQL that is gone has left in the folder: frozen, it did not notice, and no other can start beside it. */
+async function endStrays(pgData: string): Promise<void> {
+  for (const { pid, commandLine } of await findWorkingIn(pgData)) {
+    if (commandLine.startsWith("postgres:")) signalProcess(pid, "SIGKILL");
+  }
+}
+
 /** Whether a later start may do better. PostgreSQL ends with the same exit code for every reason, so its log has to tell. */
 function isPassing({ log }: ServerStartError): boolean {
   return log.includes("Address already in use") || log.includes("shared memory block");
@@ -117,6 +124,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
   if (options.port !== undefined) await assertPortFree(options.port, portOption);
   const { pgData, password } = await openCluster({ folder, programs, user, onProgress });
   await removeMisleadingPidFile(pgData);
+  await endStrays(pgData);
 
   async function start(): Promise<Postgres> {
     const port = options.port ?? (await findFreePort());

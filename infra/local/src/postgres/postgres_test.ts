@@ -5,7 +5,8 @@ import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
-import { ClusterNotMadeError, createDatabase, PortTakenError, startPostgres } from "../mod.ts";
+import { ClusterNotMadeError, createDatabase, PortTakenError, type Postgres, startPostgres } from "../mod.ts";
+import { findChildren, findProcess, signalProcess } from "../process/process_table.ts";
 import { openCluster } from "./cluster.ts";
 
 const testFolder = () => mkdtempDisposable(join(tmpdir(), "muster-postgres-"));
@@ -65,6 +66,45 @@ test("PostgreSQL is durable unless a test says otherwise, and takes 200 connecti
   t.deepEqual(await query(full.url, shown), [{ f: "on", s: "on", m: "200" }]);
   await using none = await startPostgres({ dataDir: join(folder.path, "none"), durability: "none" });
   t.deepEqual(await query(none.url, shown), [{ f: "off", s: "off", m: "200" }]);
+});
+
+/** Freezes all that a server has started, as one connection sleeps. That is cut off when this is disposed of. */
+async function freezeChildren(server: Postgres): Promise<Disposable & { readonly frozen: readonly number[] }> {
+  const client = new pg.Client({ connectionString: server.url });
+  client.on("error", () => undefined); // the server ends it
+  await client.connect();
+  client.query("select pg_sleep(600)").catch(() => undefined);
+  const frozen = await findChildren(server.pid);
+  for (const pid of frozen) process.kill(pid, "SIGSTOP");
+  return {
+    frozen,
+    [Symbol.dispose]() {
+      client.connection.stream.destroy();
+      for (const pid of frozen) signalProcess(pid, "SIGKILL");
+    },
+  };
+}
+
+test("a stop ends also the processes of PostgreSQL that are frozen, in time and to the last one", async (t) => {
+  await using folder = await testFolder();
+  const server = await startPostgres({ dataDir: folder.path, durability: "none" });
+  using children = await freezeChildren(server);
+  t.true(children.frozen.length > 1);
+  const askedAt = performance.now();
+  await server.stop();
+  t.true(performance.now() - askedAt < 10_000);
+  for (const pid of children.frozen) t.is(await findProcess(pid), undefined);
+});
+
+test("a PostgreSQL that was killed over frozen processes of its own starts again, and none of them is left", async (t) => {
+  await using folder = await testFolder();
+  const first = await startPostgres({ dataDir: folder.path });
+  using children = await freezeChildren(first);
+  first.kill("SIGKILL");
+  await first.exited;
+  await using second = await startPostgres({ dataDir: folder.path });
+  t.deepEqual(await query(second.url, "select 1 as one"), [{ one: 1 }]);
+  for (const pid of children.frozen) t.is(await findProcess(pid), undefined);
 });
 
 test("a database made from a template has the template's tables", async (t) => {

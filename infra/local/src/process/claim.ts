@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
 import { join, sep } from "node:path";
-import { findProcess, type RunningProcess } from "./process_table.ts";
+import { findChildren, findProcess, type RunningProcess, signalProcess } from "./process_table.ts";
 import { lookUntil } from "./wait.ts";
 
 /** How long a server that was left behind may take to end after it was asked to, ms. */
@@ -70,7 +70,8 @@ export async function claimDataFolder(dataDir: string, onProgress: (line: string
   if (server.parentPid === ownerPid) throw new DataFolderInUseError(dataDir, ownerPid);
   onProgress(`stopping the server that an earlier run left behind on ${dataDir} (process ${serverPid})`);
   process.kill(serverPid, "SIGINT");
-  process.kill(serverPid, "SIGCONT");
+  // It waits for the processes that it has started, which may be frozen as well.
+  for (const pid of [serverPid, ...(await findChildren(serverPid))]) signalProcess(pid, "SIGCONT");
   const gone = await lookUntil(LEFT_BEHIND_MS, async () =>
     (await findServerOn(dataDir, serverPid)) === undefined ? true : undefined,
   );

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { readFile } from "node:fs/promises";
+import { readdir, readFile, readlink } from "node:fs/promises";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
@@ -34,5 +34,43 @@ export async function findProcess(pid: number): Promise<RunningProcess | undefin
   } catch {
     // Both ways answer an id that nobody has with an error: a missing file, or exit code 1.
     return undefined;
+  }
+}
+
+/** The ids of all processes on Linux. */
+async function allPids(): Promise<number[]> {
+  return (await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map(Number);
+}
+
+/** The ids of the processes that this one has started and that still run. */
+export async function findChildren(pid: number): Promise<readonly number[]> {
+  if (process.platform === "linux") {
+    const all = await Promise.all((await allPids()).map(findProcess));
+    return all.flatMap((found) => (found?.parentPid === pid ? [found.pid] : []));
+  }
+  const { stdout } = await run("ps", ["-A", "-o", "pid=,ppid="]);
+  const rows = stdout.split("\n").map((line) => line.trim().split(/\s+/).map(Number));
+  return rows.flatMap(([child, parent]) => (parent === pid && child !== undefined ? [child] : []));
+}
+
+/** The processes that work in this very folder. Linux tells it; elsewhere none is found. */
+export async function findWorkingIn(folder: string): Promise<readonly RunningProcess[]> {
+  if (process.platform !== "linux") return [];
+  const found = await Promise.all(
+    (await allPids()).map(async (pid) => {
+      // It may have ended meanwhile, or be somebody else's.
+      const place = await readlink(`/proc/${pid}/cwd`).catch(() => undefined);
+      return place === folder ? await findProcess(pid) : undefined;
+    }),
+  );
+  return found.filter((each) => each !== undefined);
+}
+
+/** Sends a signal; nothing happens when the process has ended. */
+export function signalProcess(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
   }
 }

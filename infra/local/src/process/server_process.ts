@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { writeClaim } from "./claim.ts";
+import { findChildren, signalProcess } from "./process_table.ts";
 
 /** How a server may be asked to end. */
 export type StopSignal = "SIGTERM" | "SIGINT";
@@ -41,7 +42,9 @@ export interface ServerProcess {
  * die. Any line on its input dismisses it.
  */
 function startGuard(serverPid: number, signal: StopSignal): { dismiss(): void } {
-  const script = 'read -r _ || { kill -s "$2" "$1"; kill -s CONT "$1"; }';
+  // Its own processes go on too: a server waits for those that are frozen.
+  const children = 'cat "/proc/$1/task/$1/children" 2>/dev/null';
+  const script = `read -r _ || { kill -s "$2" "$1"; kill -s CONT "$1" $(${children}); }`;
   const guard = spawn("/bin/sh", ["-c", script, "muster-guard", String(serverPid), signal.slice("SIG".length)], {
     stdio: ["pipe", "ignore", "ignore"],
     detached: true,
@@ -60,6 +63,13 @@ async function spawned(child: ChildProcess, command: string): Promise<number> {
   });
   if (child.pid === undefined) throw new Error(`Cannot start ${command}: the system gave it no process id`);
   return child.pid;
+}
+
+/** Kills a server and the processes that it has started: frozen ones would not notice that it is gone. */
+async function killWithChildren(pid: number, server: ChildProcess): Promise<void> {
+  const children = await findChildren(pid);
+  server.kill("SIGKILL");
+  for (const each of children) signalProcess(each, "SIGKILL");
 }
 
 /** Starts the server. Resolves as soon as it runs, which is before it is ready. Throws when it cannot be executed. */
@@ -86,9 +96,11 @@ export async function startServerProcess(options: ServerCommand): Promise<Server
     child.kill("SIGCONT"); // a frozen server could not end
     const overdue = new AbortController();
     const kill = pause(graceMs, undefined, { signal: overdue.signal }).then(
-      () => child.kill("SIGKILL"),
-      () => false, // it ended in time
+      () => killWithChildren(pid, child),
+      () => undefined, // it ended in time
     );
+    // It waits for the processes that it has started, which may be frozen as well.
+    for (const each of await findChildren(pid)) signalProcess(each, "SIGCONT");
     await exited;
     overdue.abort();
     await kill;
