@@ -1,5 +1,5 @@
 import { headers as newHeaders, type NatsConnection } from "@nats-io/nats-core";
-import { jetstreamManager } from "@nats-io/jetstream";
+import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
 import { MESSAGE_TTL, EXPECTED_LAST_SUBJECT_SEQUENCE } from "../wire/headers.ts";
 import { openBrokerTime } from "../wire/broker_time.ts";
 import type { Outbox } from "../wire/outbox.ts";
@@ -89,11 +89,26 @@ function parseRecord(text: string): Partial<LockRecord> {
   }
 }
 
+/** Opens the bucket for reading alone; nothing stays open. */
+export function openLockReader(jsm: JetStreamManager): Pick<LockBucket, "read"> {
+  const time = openBrokerTime(jsm, LOCKS_STREAM);
+  return {
+    async read(key) {
+      const stored = await readStored(jsm, "locks", key);
+      if (stored === undefined) return undefined;
+      const { kind, revision, text, ttlMs } = stored;
+      if (kind === "mark") return { kind, revision };
+      const { holder = "", worker = "" } = parseRecord(text);
+      if (await hasLapsed(time, stored)) return { kind: "lapsed", revision, worker: String(worker) };
+      return { kind: "taken", revision, holder: String(holder), worker: String(worker), ttlMs };
+    },
+  };
+}
+
 /** Opens the bucket on `nc`; what waits in `outbox` goes along with each write. Each call below throws what JetStream reports but a refused expectation, and a timeout after 2 s. */
 export async function openLockBucket(nc: NatsConnection, outbox?: Outbox, storage?: Storage): Promise<LockBucket> {
   const requests = openRequests(nc, { timeoutMs: REQUEST_TIMEOUT_MS, outbox, storage });
   const jsm = await jetstreamManager(nc, { timeout: REQUEST_TIMEOUT_MS, checkAPI: false });
-  const time = openBrokerTime(jsm, LOCKS_STREAM);
 
   async function put(
     key: string,
@@ -119,14 +134,6 @@ export async function openLockBucket(nc: NatsConnection, outbox?: Outbox, storag
   return {
     write: (key, { record, ttlMs, expected }) => put(key, JSON.stringify(record), { ttlMs, expected, purge: false }),
     free: (key, { expected, ttlMs }) => put(key, "", { ttlMs: markTtlMs(ttlMs), expected, purge: true }),
-    async read(key) {
-      const stored = await readStored(jsm, "locks", key);
-      if (stored === undefined) return undefined;
-      const { kind, revision, text, ttlMs } = stored;
-      if (kind === "mark") return { kind, revision };
-      const { holder = "", worker = "" } = parseRecord(text);
-      if (await hasLapsed(time, stored)) return { kind: "lapsed", revision, worker: String(worker) };
-      return { kind: "taken", revision, holder: String(holder), worker: String(worker), ttlMs };
-    },
+    ...openLockReader(jsm),
   };
 }

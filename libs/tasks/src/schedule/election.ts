@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Lease } from "../locks/lease.ts";
-import { type LockBucket, openLockBucket } from "../locks/lock_bucket.ts";
+import { type LockBucket, openLockReader } from "../locks/lock_bucket.ts";
 import type { Locks } from "../locks/locks.ts";
 import type { Broker } from "../wire/broker.ts";
 import { isSilence } from "../wire/publish_surely.ts";
@@ -78,7 +78,7 @@ function listenToLead(
 /** What one process knows of the election. */
 interface Standing {
   readonly options: ElectionOptions;
-  readonly bucket: LockBucket;
+  readonly bucket: Pick<LockBucket, "read">;
   session: Lease | undefined;
   /** Sessions opened so far. */
   sessions: number;
@@ -177,14 +177,14 @@ function lookInMs({ options: { wanted }, rivals }: Standing, heardAt: ReadonlyMa
 }
 
 /** Stands for election on a connection of its own locks. Opens nothing before `run`. */
-export async function createElection(options: ElectionOptions): Promise<Election> {
+export function createElection(options: ElectionOptions): Election {
   const { broker, report } = options;
   const bell = createBell();
   const listeners = new Set<() => void>();
   const heardAt = new Map<string, number>();
   const standing: Standing = {
     options,
-    bucket: await openLockBucket(broker.nc),
+    bucket: openLockReader(broker.jsm),
     session: undefined,
     sessions: 0,
     rivals: [],

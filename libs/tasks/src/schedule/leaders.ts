@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { type LockBucket, LOCKS_STREAM, openLockBucket } from "../locks/lock_bucket.ts";
+import { type LockBucket, LOCKS_STREAM, openLockReader } from "../locks/lock_bucket.ts";
 import type { Broker } from "../wire/broker.ts";
 import { headersFrom } from "../wire/headers.ts";
 import { expecting } from "../wire/marker.ts";
@@ -83,7 +83,10 @@ export interface LivingLeader extends Leader {
 }
 
 /** Those of `leaders` that run. Throws when nobody answers. */
-export async function livingOf(bucket: LockBucket, leaders: readonly Leader[]): Promise<readonly LivingLeader[]> {
+export async function livingOf(
+  bucket: Pick<LockBucket, "read">,
+  leaders: readonly Leader[],
+): Promise<readonly LivingLeader[]> {
   const found = await Promise.all(leaders.map(({ session }) => bucket.read(session)));
   return leaders.flatMap((leader, index) => {
     const lock = found[index];
@@ -102,7 +105,7 @@ export interface FoundLeaders {
 /** Looks up who leads what. Throws when nobody answers. */
 export async function findLeaders(broker: Broker): Promise<FoundLeaders> {
   const { leaders, foreign } = await readLeaders(broker);
-  const living = await livingOf(await openLockBucket(broker.nc), leaders);
+  const living = await livingOf(openLockReader(broker.jsm), leaders);
   const pairs = living.flatMap(({ worker, leads }) => leads.map((charge): [string, string] => [charge, worker]));
   return { leaders: new Map(pairs.reverse()), foreign };
 }

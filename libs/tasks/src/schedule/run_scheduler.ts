@@ -154,7 +154,7 @@ export async function runScheduler(options: SchedulerOptions): Promise<void> {
   const { locks, worker, signal } = options;
   const broker = await impatient(options.broker);
   const report = createReporter(broker.observer);
-  const { charges, run } = await createElection({ broker, locks, worker, wanted: chargesOf(options), report });
+  const { charges, run } = createElection({ broker, locks, worker, wanted: chargesOf(options), report });
   using _telling = tellLead(charges, options);
   const isLed = () => charges.led.size > 0;
   const work = (until: AbortSignal) => lead({ ...options, broker, charges, signal: until }, report);
