@@ -80,7 +80,8 @@ export { listUnknownTasks, type UnknownTask } from "./schedule/unknown_tasks.ts"
 export { DrainedError, type DepsInput, TaskTimeoutError } from "./worker/attempt.ts";
 export { type Called, callTask, type CallOptions } from "./worker/call_task.ts";
 export { inspectConsumers } from "./worker/lane_consumer.ts";
-export { listWorkers, type WorkerRecord } from "./worker/registration.ts";
+export { listNewerPayloads } from "./worker/newer_payloads.ts";
+export { listWorkers, type NewerPayload, type WorkerRecord } from "./worker/registration.ts";
 export { untilWorkersShown } from "./worker/workers_shown.ts";
 export { type RunningWorker, startWorker, type TaskOver, type WorkerOptions } from "./worker/start_worker.ts";
 export type { WorkerHealth } from "./worker/worker.ts";

@@ -6,6 +6,7 @@ import {
   connectNats,
   countDeadLetters,
   inspectStreams,
+  listNewerPayloads,
   listUnknownTasks,
   listWorkers,
   measureClock,
@@ -17,7 +18,7 @@ import { count } from "../print/output.ts";
 import { describeFailure } from "../run/failure.ts";
 import { locateDatabase, locateNats } from "../run/servers.ts";
 import { examineGoneVos } from "./gone_vos.ts";
-import { describeUnknown } from "../task/unknown.ts";
+import { describeNewer, describeUnknown } from "../task/unknown.ts";
 import { examineLocks } from "./locks.ts";
 import { bad, type Finding, good, warning } from "./finding.ts";
 import { examineConfiguration } from "./configuration.ts";
@@ -86,7 +87,8 @@ async function examineWorkers(broker: Broker): Promise<readonly Finding[]> {
       : bad("workers", `none for ${name}; start one`);
   });
   const unknown = await listUnknownTasks(broker);
-  return [...findings, ...describeUnknown(unknown).map((text) => warning("tasks", escapeControls(text)))];
+  const texts = [...describeUnknown(unknown), ...describeNewer(await listNewerPayloads(broker))];
+  return [...findings, ...texts.map((text) => warning("tasks", escapeControls(text)))];
 }
 
 async function examineDead(broker: Broker): Promise<readonly Finding[]> {

@@ -4,9 +4,11 @@ import {
   activeVos,
   type Broker,
   type Configuration,
+  listNewerPayloads,
   listUnknownTasks,
   listWaiting,
   listWorkers,
+  type NewerPayload,
   NO_VO,
   printSchedule,
   readConfiguration,
@@ -19,7 +21,7 @@ import { count, type OutputOptions, print, tableText } from "../print/output.ts"
 import { SHOWN, sumOf } from "../print/sum_up.ts";
 import { findTask, type KnownTask } from "../run/names.ts";
 import { withBroker } from "../run/servers.ts";
-import { describeUnknown } from "./unknown.ts";
+import { describeNewer, describeUnknown } from "./unknown.ts";
 
 const EXAMPLES = `
 Examples:
@@ -43,6 +45,8 @@ interface TaskList {
   readonly waiting: readonly Waiting[];
   /** Tasks that wait and that no running worker knows, all of them. */
   readonly unknown: readonly UnknownTask[];
+  /** Tasks that wait for a worker which knows the version of their payload. */
+  readonly newerPayloads: readonly NewerPayload[];
 }
 
 /** The tasks that somebody can run first, and of these and of the others the fullest first: what is cut off matters least. */
@@ -70,7 +74,7 @@ async function readList(broker: Broker): Promise<TaskList> {
       delayed: sum("delayed"),
     };
   });
-  return { tasks, waiting, unknown: await listUnknownTasks(broker) };
+  return { tasks, waiting, unknown: await listUnknownTasks(broker), newerPayloads: await listNewerPayloads(broker) };
 }
 
 /** `and 14,580 more: 14,592 tasks of 14,580 VOs`. */
@@ -80,7 +84,7 @@ function describeOthers(others: readonly Waiting[]): string {
   return `and ${others.length.toLocaleString("en")} more: ${count(tasks, "task")} of ${count(vos, "VO")}; all with --json`;
 }
 
-function show({ tasks, waiting, unknown }: TaskList): string {
+function show({ tasks, waiting, unknown, newerPayloads }: TaskList): string {
   const parts = [
     tableText(
       ["TASK", "PER", "PRIORITY", "SIZE", "RETRY", "OWN SCHEDULE", "#WORKERS", "#READY", "#DELAYED"],
@@ -98,7 +102,7 @@ function show({ tasks, waiting, unknown }: TaskList): string {
     const others = waiting.slice(SHOWN);
     parts.push(others.length === 0 ? table : `${table}\n${describeOthers(others)}`);
   }
-  const notes = describeUnknown(unknown).map((text) =>
+  const notes = [...describeUnknown(unknown), ...describeNewer(newerPayloads)].map((text) =>
     escapeControls(`${text.charAt(0).toUpperCase()}${text.slice(1)}`),
   );
   if (notes.length > 0) parts.push(notes.join("\n"));

@@ -1,4 +1,4 @@
-import type { UnknownTask } from "@muster/tasks";
+import type { NewerPayload, UnknownTask } from "@muster/tasks";
 import { count } from "../print/output.ts";
 import { linesOf, sumOf } from "../print/sum_up.ts";
 import { shortly } from "../print/time.ts";
@@ -6,8 +6,12 @@ import { shortly } from "../print/time.ts";
 /** Most VOs that are named. */
 const NAMED_VOS = 3;
 
+function whoseAre(vos: readonly string[]): string {
+  return vos.length <= NAMED_VOS ? vos.join(", ") : count(vos.length, "VO");
+}
+
 function line({ task, count: number, vos, oldestAt }: UnknownTask): string {
-  const whose = vos.length <= NAMED_VOS ? vos.join(", ") : count(vos.length, "VO");
+  const whose = whoseAre(vos);
   const age = oldestAt === null ? "" : `, the oldest for ${shortly(Date.now() - oldestAt.getTime())}`;
   return `no running worker knows ${task}: ${count(number, "task")} of ${whose}${age}`;
 }
@@ -24,4 +28,12 @@ function rest(others: readonly UnknownTask[]): string {
 /** A line for each of the first names that no running worker knows, and one for all others. Not yet escaped. */
 export function describeUnknown(unknown: readonly UnknownTask[]): readonly string[] {
   return linesOf(unknown, line, rest);
+}
+
+/** A line for each version of a payload that no running worker knows. Not yet escaped. */
+export function describeNewer(newer: readonly NewerPayload[]): readonly string[] {
+  return newer.map(({ task, version, vos, count: number, oldestAt }) => {
+    const age = shortly(Date.now() - Date.parse(oldestAt));
+    return `no running worker knows version ${version} of ${task}'s payload: ${count(number, "task")} of ${whoseAre(vos)}, the oldest for ${age}; start a newer worker`;
+  });
 }

@@ -48,8 +48,12 @@ export class TaskRefusedError extends Error {
 /** The payload is of a form that this worker is too old for. Its message goes back, for a newer one. */
 export class NewerPayloadError extends Error {
   override readonly name = "NewerPayloadError";
+  readonly task: string;
+  readonly version: number;
   constructor(task: string, version: number, known: number) {
     super(`Cannot read version ${version} of ${task}'s payload: this worker knows version ${known}; start a newer one`);
+    this.task = task;
+    this.version = version;
   }
 }
 

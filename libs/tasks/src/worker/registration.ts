@@ -11,6 +11,19 @@ import { escapeToken } from "../wire/token.ts";
 export const RENEW_MS = 10_000;
 const TTL = "30s";
 
+const NewerShape = z.object({
+  task: z.string(),
+  version: z.number(),
+  /** The VOs that they are for, or `_`. */
+  vos: z.array(z.string()),
+  count: z.number(),
+  /** When the oldest was stored, RFC 3339. */
+  oldestAt: z.string(),
+});
+
+/** Tasks whose payload's version is newer than a worker knows: they wait for one that does. */
+export type NewerPayload = Readonly<z.infer<typeof NewerShape>>;
+
 const Shape = z.object({
   name: z.string(),
   host: z.string(),
@@ -19,24 +32,32 @@ const Shape = z.object({
   /** Names of the tasks that it runs. */
   tasks: z.array(z.string()),
   permits: z.number(),
+  /** The newest version of each task's payload that it knows; older workers do not say. */
+  payloadVersions: z.record(z.string(), z.number()).optional(),
+  /** What it met lately and could not read. */
+  newerPayloads: z.array(NewerShape).optional(),
 });
 
 /** A worker as it shows itself in the bucket `workers`. */
 export type WorkerRecord = Readonly<z.infer<typeof Shape>>;
 
+/** What a worker says of itself. */
+export interface ShownWorker extends Pick<WorkerRecord, "name" | "tasks" | "permits" | "payloadVersions"> {
+  /** What it has met by now and could not read. */
+  newerPayloads?(): readonly NewerPayload[];
+}
+
 /** Shows a worker to operators until disposed of, or for 30 s after its death. Nothing rests on it. */
-export function registerWorker(
-  broker: Broker,
-  worker: Pick<WorkerRecord, "name" | "tasks" | "permits">,
-): AsyncDisposable {
+export function registerWorker(broker: Broker, { newerPayloads, ...worker }: ShownWorker): AsyncDisposable {
   const record: WorkerRecord = { ...worker, host: hostname(), pid: process.pid, startedAt: new Date().toISOString() };
   const subject = `$KV.workers.${escapeToken(worker.name)}`;
   const headers = newHeaders();
   headers.set(MESSAGE_TTL, TTL);
   function show(): void {
     if (broker.nc.isClosed()) return;
+    const body = JSON.stringify({ ...record, newerPayloads: newerPayloads?.() });
     // Its answer tells whether the broker can store, as nothing else of an idle worker does.
-    broker.requests.store({ subject, body: JSON.stringify(record), headers }).catch((cause: unknown) => {
+    broker.requests.store({ subject, body, headers }).catch((cause: unknown) => {
       if (!isSilence(cause)) broker.observer.note("Cannot show this worker in the bucket `workers` yet", { cause });
     });
   }

@@ -21,6 +21,7 @@ import {
   prepare,
   TaskRefusedError,
 } from "./identify.ts";
+import type { NewerPayloads } from "./newer_payloads.ts";
 import { aloneMsOf, isPoison } from "./poison.ts";
 import type { ReceivedTask } from "./received_task.ts";
 import { handBack, refuse, type SettleContext, settleByRow, tell } from "./settle.ts";
@@ -39,6 +40,8 @@ export interface RunContext extends SettleContext {
   /** Largest payload of a child, bytes of JSON. */
   readonly maxPayloadBytes: number;
   deps(input: DepsInput<unknown>): unknown;
+  /** Remembers what this worker is too old for. */
+  readonly newerPayloads: NewerPayloads;
   /** Raises the lock bucket if the database has seen tokens beyond it. Never throws. */
   raiseIfBehind(): Promise<void>;
   /** Told when an attempt starts, so that it can be aborted and its transaction be kept awake. */
@@ -124,6 +127,7 @@ function hashOf(task: string, body: Uint8Array): string | undefined {
 /** Leaves the task without an outcome: its message comes back, and its attempt is not used up. */
 function abandon(context: RunContext, task: IdentifiedTask, cause: unknown): TaskEnd {
   tell(context, task, { step: "abandoned", reason: describeError(cause) });
+  context.newerPayloads.note(task.received, cause);
   const isDrained = cause instanceof DrainedError;
   const delayMs = cause instanceof NewerPayloadError ? NEWER_DELAY_MS : OUTAGE_DELAY_MS;
   handBack(context, task, isDrained ? 0 : delayMs * (0.75 + Math.random() / 2));

@@ -10,6 +10,7 @@ import { openBroker } from "../locks/open_broker.ts";
 import { openLocks } from "../locks/locks.ts";
 import { connectNats } from "../wire/connection.ts";
 import { type Observer, type Step, silentObserver } from "../wire/observer.ts";
+import { NewerPayloads } from "./newer_payloads.ts";
 import { startCounts } from "./poison.ts";
 import type { ReceivedTask } from "./received_task.ts";
 import { type RunContext, runTask } from "./run_task.ts";
@@ -84,6 +85,7 @@ test("a task that is older than the ledger and unknown to it is not run; one wit
     ledger: emptyLedger(recorded),
     starts: startCounts(broker),
     streamLedger: streamLedger(broker),
+    newerPayloads: new NewerPayloads(),
     maxPayloadBytes: 1_000,
     owns: () => true,
     deps: () => undefined,

@@ -11,6 +11,7 @@ import { watchPermissions } from "../wire/permission_watch.ts";
 import { watchStorage } from "../wire/watch_storage.ts";
 import { watchStreams } from "../wire/watch_streams.ts";
 import type { DepsInput } from "./attempt.ts";
+import { NewerPayloads, reportNewerPayloads } from "./newer_payloads.ts";
 import { registerWorker } from "./registration.ts";
 import { Worker, type WorkerHealth } from "./worker.ts";
 
@@ -87,7 +88,17 @@ export async function startWorker<Transaction = undefined, Deps = undefined>(
   const configuration = opened.use(await watchConfiguration(broker));
   opened.use(watchStreams(broker));
   opened.use(watchStorage(broker, "TASKS"));
-  opened.use(registerWorker(broker, { name, tasks: tasks.map((task) => task.name), permits }));
+  const newerPayloads = new NewerPayloads();
+  opened.use(
+    registerWorker(broker, {
+      name,
+      tasks: tasks.map((task) => task.name),
+      permits,
+      payloadVersions: Object.fromEntries(tasks.map((task) => [task.name, task.payloadVersion])),
+      newerPayloads: () => newerPayloads.list(),
+    }),
+  );
+  opened.use(reportNewerPayloads(broker, newerPayloads));
   const worker = new Worker({
     broker,
     keeper,
@@ -95,6 +106,7 @@ export async function startWorker<Transaction = undefined, Deps = undefined>(
     configuration,
     name,
     tasks,
+    newerPayloads,
     // The worker hands each run's transaction from the ledger to the deps, and never looks at it.
     ledger: ledger as UnitOfWork<unknown> | undefined,
     deps: (input) => options.deps?.(input as DepsInput<Transaction>),

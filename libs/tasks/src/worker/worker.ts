@@ -12,6 +12,7 @@ import { Buffer, type InHand } from "./hand.ts";
 import { HandBacks } from "./hand_backs.ts";
 import { byId } from "./identify.ts";
 import { LaneSource } from "./lane_source.ts";
+import type { NewerPayloads } from "./newer_payloads.ts";
 import { startCounts } from "./poison.ts";
 import { Rate } from "./rate.ts";
 import type { ReceivedTask } from "./received_task.ts";
@@ -48,6 +49,7 @@ export interface WorkerParts {
   readonly tasks: readonly AnyTask[];
   /** Required by tasks whose effect is `once`. */
   readonly ledger: UnitOfWork<unknown> | undefined;
+  readonly newerPayloads: NewerPayloads;
   deps(input: DepsInput<unknown>): unknown;
   /** Tasks that run at the same time. */
   readonly permits: number;
@@ -85,8 +87,6 @@ export class Worker {
   readonly #lost: string[] = [];
   readonly #handBacks: HandBacks;
   readonly #solitude: Solitude;
-  /** Longest timeout of the tasks that run here, ms. */
-  readonly #longestMs: number;
   /** When so many permits are lost, the process must be restarted: three, or all there are. */
   readonly #mayLose: number;
   #taken: ReceivedTask[] = [];
@@ -101,7 +101,6 @@ export class Worker {
     this.#mayLose = Math.min(MAX_LOST_PERMITS, parts.permits);
     const { broker, keeper, locks, tasks, ledger } = parts;
     checkLedger(tasks, ledger);
-    this.#longestMs = Math.max(...tasks.map(({ timeoutMs }) => timeoutMs));
     this.#context = {
       broker,
       worker: parts.name,
@@ -111,6 +110,7 @@ export class Worker {
       streamLedger: streamLedger(broker),
       maxPayloadBytes: maxPayloadBytes(broker),
       owns: (task) => keeper.owns(task),
+      newerPayloads: parts.newerPayloads,
       deps: (input) => parts.deps(input),
       onStart: (attempt) => this.#begun(attempt),
       onEnd: (attempt) => this.#running.delete(attempt),
@@ -304,7 +304,8 @@ export class Worker {
     const { received, waiter } = task;
     // Those behind it in a line do not wait for it.
     this.#parts.locks.forget(waiter);
-    holdFor(received, this.#longestMs + received.definition.timeoutMs);
+    const longestMs = Math.max(...this.#parts.tasks.map(({ timeoutMs }) => timeoutMs));
+    holdFor(received, longestMs + received.definition.timeoutMs);
     this.#parts.keeper.hold([received]);
     const answer = this.#draining === undefined ? this.#solitude.claim(task, aloneMs) : { againMs: 0 };
     if (answer !== "claimed") this.#giveBack(task, answer.againMs);
