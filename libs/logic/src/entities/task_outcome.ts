@@ -24,8 +24,8 @@ export const TaskOutcome = defineEntity({
     errors: p.json<unknown>().columnType("json"),
     /** When the next attempt is due. */
     dueAt: p.datetime().nullable().check("(due_at is not null) = (outcome = 'retry')"),
-    /** What the next attempt's message is made from, should it be lost; null unless `outcome` is `retry`. */
-    message: p.json<unknown>().columnType("json").nullable().check("message is null or outcome = 'retry'"),
+    /** What the next attempt's message is made from, should it be lost; read where `outcome` is `retry` alone. */
+    message: p.json<unknown>().columnType("json").nullable(),
     settledAt: p.datetime().defaultRaw("now()"),
     /**
      * When all of `spawned` were known to be published; null while that is not known. A row that spawned nothing has it

@@ -92,3 +92,17 @@ test("a row with children is unpublished until it is marked, one without never i
   await database.unitOfWork.markPublished("t1");
   t.deepEqual(await runSql(database, unpublished), []);
 });
+
+test("a worker of the version before, which knows no message, records the end of a retry that a newer one has recorded", async (t) => {
+  await using database = await server.open();
+  const message = { body: "{}", headers: {} };
+  const dueAt = "2026-08-01T00:00:00.000Z";
+  await database.unitOfWork.record(outcome("t1", { outcome: "retry", dueAt, message }));
+  await runSql(
+    database,
+    `insert into task_outcome (task_id, task, vo, payload_hash, attempt, outcome, result, spawned, errors, due_at)
+     values ('t1', 'MyPilotTask', 'lhcb', '0', 2, 'done', 'null', '[]', '[]', null)
+     on conflict (task_id) do update set attempt = excluded.attempt, outcome = excluded.outcome, due_at = excluded.due_at`,
+  );
+  t.like(await database.unitOfWork.recall("t1"), { attempt: 2, outcome: "done" });
+});
