@@ -97,9 +97,21 @@ function custodyOf({ tasks, ledger }: SweepContext, subject: string): SweepLedge
   return effect === "once" ? (ledger ?? "left alone") : undefined;
 }
 
+/** What the subjects of one pass share. */
+interface Pass {
+  readonly rules: SweepRules;
+  /** Messages of one subject. */
+  readonly limit: number;
+  /** Why the ledger did not answer. Nobody asks it again in this pass: each message would wait for it as long. */
+  ledgerSilence?: LedgerSilentError;
+}
+
 /** Puts away up to `limit` messages of one subject. Answers when the next pass is wanted, ms. */
-async function sweepSubject(context: SweepContext, { subject, verdict }: Sweepable, limit: number): Promise<number> {
+async function sweepSubject(context: SweepContext, { subject, verdict }: Sweepable, pass: Pass): Promise<number> {
   const { broker, worker, report } = context;
+  // The subjects before this one may have taken long, and its VO may have been added again meanwhile.
+  const { current: configuration } = context.configuration;
+  if (judgeTaskSubject(subject, { ...pass.rules, configuration }).kind !== verdict.kind) return MORE_MS;
   const custody = custodyOf(context, subject);
   if (custody === "left alone") {
     report.note(`unswept ${subject}`, `Messages on ${subject} stay: a scheduler with a database must put them away`, {
@@ -108,18 +120,19 @@ async function sweepSubject(context: SweepContext, { subject, verdict }: Sweepab
     });
     return Number.POSITIVE_INFINITY;
   }
-  const { found, againMs } = await gather(context, subject, { verdict, limit });
+  if (custody !== undefined && pass.ledgerSilence !== undefined) return Number.POSITIVE_INFINITY;
+  const { found, againMs } = await gather(context, subject, { verdict, limit: pass.limit });
   const end = verdict.kind === "drop" ? "dropped" : "dead";
   const { reason } = verdict;
   const address = rawAddress(subject);
-  let stayed: unknown;
   const put = async (stored: Stored): Promise<boolean> => {
+    if (custody !== undefined && pass.ledgerSilence !== undefined) return false;
     try {
       await putAway(broker, worker, { stream: TASKS, stored, end, reason, ...address, ledger: custody });
       return true;
     } catch (error) {
       if (!(error instanceof LedgerSilentError)) throw error;
-      stayed = error;
+      pass.ledgerSilence = error;
       return false;
     }
   };
@@ -128,10 +141,10 @@ async function sweepSubject(context: SweepContext, { subject, verdict }: Sweepab
     const what = end === "dead" ? "became dead letters" : "were dropped";
     report.note(`swept ${subject}`, `Messages on ${subject} ${what}: ${reason}`, { subject, count: away.length });
   }
-  if (stayed === undefined) return againMs;
+  if (custody === undefined || pass.ledgerSilence === undefined) return againMs;
   report.alarm("sweep ledger", "Cannot put messages away: the database does not answer; they stay until it does", {
     subject,
-    cause: stayed,
+    cause: pass.ledgerSilence,
   });
   return Number.POSITIVE_INFINITY;
 }
@@ -221,7 +234,8 @@ export async function sweepTasks(context: SweepContext, patterns: PatternSweep):
   // Each has its share, so that 100,000 messages on one subject do not keep the others waiting.
   const limit = Math.max(1, Math.min(OF_ONE_SUBJECT, Math.floor(OF_ALL / sweepable.length)));
   let againMs = Number.POSITIVE_INFINITY;
-  for (const one of sweepable) againMs = Math.min(againMs, await sweepSubject(context, one, limit));
+  const pass: Pass = { rules, limit };
+  for (const one of sweepable) againMs = Math.min(againMs, await sweepSubject(context, one, pass));
   // One subject that is a pattern may mean several tasks.
   if (!context.charges.led.has(REST)) return againMs;
   // Last, since the walk may take long.

@@ -5,6 +5,10 @@ import { withoutVo, withVo } from "../configuration/configuration.ts";
 import { DEAD_REASON, DEAD_SUBJECT, MSG_ID, SCHEDULE, SCHEDULE_TARGET, TASK_ID } from "../wire/headers.ts";
 import { DEAD, LATER, TASKS } from "../wire/streams.ts";
 import { countOn, type Grid, listen, periodic, startGrid } from "./_grid_test.ts";
+import { openBrokerClock } from "./broker_clock.ts";
+import { fixedCharges, REST_WITH_LEDGER } from "./charges.ts";
+import { createReporter } from "./reporter.ts";
+import { type SweepContext, sweepTasks } from "./sweep_tasks.ts";
 import { every } from "../definition/schedule.ts";
 import { withSchedule } from "./change_schedule.ts";
 import { registerWorker } from "../worker/registration.ts";
@@ -85,6 +89,50 @@ test("a removed VO's tasks are dropped with an event each, and leave no dead let
   await pause(100);
   t.deepEqual(await countOn(grid, "tasks.>"), {});
   t.is((await grid.broker.jsm.streams.info(DEAD)).state.messages, 0);
+});
+
+/** What one pass over TASKS needs, of a scheduler that leads nothing but the rest. */
+async function passContext({ broker, configuration }: Grid, ledger: SweepContext["ledger"]): Promise<SweepContext> {
+  const clock = await openBrokerClock(broker);
+  const report = createReporter(broker.observer);
+  const charges = fixedCharges([REST_WITH_LEDGER]);
+  return { broker, worker: "test", tasks: [], configuration, clock, report, charges, ledger };
+}
+const noPatterns = { pass: async () => Number.POSITIVE_INFINITY };
+
+test("a ledger that does not answer is asked for a few messages of a pass, not for each of them", async (t) => {
+  await using grid = await startGrid({ vos: ["lhcb", "cms"] });
+  for (let number = 0; number < 40; number++) await grid.broker.js.publish(`tasks.Task${number % 4}.cms`, "{}");
+  await grid.configure((now) => withoutVo(now, "cms"));
+  let asked = 0;
+  const record = () => {
+    asked++;
+    return Promise.reject(new Error("away"));
+  };
+  await sweepTasks(await passContext(grid, { record }), noPatterns);
+  t.true(asked > 0 && asked <= 4, `${asked}`);
+  t.is(
+    Object.values(await countOn(grid, "tasks.>")).reduce((sum, count) => sum + count, 0),
+    40,
+  );
+});
+
+test("a VO that is added again while its tasks are dropped keeps those that are left", async (t) => {
+  await using grid = await startGrid({ vos: ["lhcb", "cms"] });
+  for (const task of ["One", "Two"]) await grid.broker.js.publish(`tasks.${task}.cms`, "{}");
+  await grid.configure((now) => withoutVo(now, "cms"));
+  const context = await passContext(grid, {
+    async record(row) {
+      await grid.configure((now) => withVo(now, "cms"));
+      await grid.configuration.refresh();
+      return row;
+    },
+  });
+  t.is(await sweepTasks(context, noPatterns), 250);
+  t.is(
+    Object.values(await countOn(grid, "tasks.>")).reduce((sum, count) => sum + count, 0),
+    1,
+  );
 });
 
 test("a task that nobody knows stays, and is reported with count and age", async (t) => {
