@@ -70,10 +70,18 @@ export function createLaterMemory(): LaterMemory {
   let copiedBytes = 0;
 
   function forget(subject: string): void {
-    const copy = tracked.get(subject)?.copy;
-    if (copy !== undefined) copiedBytes -= sizeOf(copy);
-    tracked.delete(subject);
-    heard.delete(subject);
+    for (const known of [tracked, heard]) {
+      const copy = known.get(subject)?.copy;
+      if (copy !== undefined) copiedBytes -= sizeOf(copy);
+      known.delete(subject);
+    }
+  }
+
+  /** The message itself, where there is room for it. */
+  function keep(whole: LaterCopy): LaterCopy | undefined {
+    if (copiedBytes + sizeOf(whole) > COPIED_BYTES) return undefined;
+    copiedBytes += sizeOf(whole);
+    return whole;
   }
 
   return {
@@ -89,21 +97,20 @@ export function createLaterMemory(): LaterMemory {
       // The oldest stays first.
       forget(subject);
       if (dueAt === undefined || tracked.size >= TRACKED) return;
-      const whole: LaterCopy = { data, headers };
-      const copy = copiedBytes + sizeOf(whole) <= COPIED_BYTES ? whole : undefined;
-      if (copy !== undefined) copiedBytes += sizeOf(copy);
-      tracked.set(subject, { dueAt, seq, storedAt: time.getTime(), copy });
+      tracked.set(subject, { dueAt, seq, storedAt: time.getTime(), copy: keep({ data, headers }) });
     },
-    heard(subject, copy, heardAt) {
+    heard(subject, { data, headers }, heardAt) {
       forget(subject);
-      const dueAt = dueAtOf(copy.headers);
-      if (dueAt !== undefined && heard.size < HEARD) heard.set(subject, { dueAt, copy, heardAt });
+      const dueAt = dueAtOf(headers);
+      if (dueAt === undefined || heard.size >= HEARD) return;
+      // What was heard is a part of what came with it over the network, and would keep all of that.
+      heard.set(subject, { dueAt, copy: keep({ data: data.slice(), headers }), heardAt });
     },
     prune({ dueBefore, storedBefore, now }) {
       for (const [subject, { dueAt, storedAt }] of tracked) {
         if (dueAt <= dueBefore || storedAt < storedBefore) forget(subject);
       }
-      for (const [subject, { heardAt }] of heard) if (heardAt < now - HEARD_MS) heard.delete(subject);
+      for (const [subject, { heardAt }] of heard) if (heardAt < now - HEARD_MS) forget(subject);
     },
     knows: (subject) => tracked.has(subject) || heard.has(subject),
     mayBeWhole(firstSequence, messages) {

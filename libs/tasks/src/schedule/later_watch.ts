@@ -125,10 +125,13 @@ export function watchLater({ broker, clock, report, isLed }: LaterWatchOptions):
         memory.heard(subject, { data, headers }, clock.now());
       return;
     }
-    emptiedAt ??= clock.now();
     const rollup = headerOf(headers, ROLLUP);
+    // A roll-up of one subject of due.> takes what has fired there and nothing that waits: what is due in these seconds fires as it must.
+    const isOfWaiting = rollup === "all" || subject.startsWith("later.");
+    if (isOfWaiting) emptiedAt ??= clock.now();
     const how = rollup === "" ? "whose subject is a pattern" : `with the header ${ROLLUP}: ${rollup}`;
-    const text = `Somebody published a message on ${subject} ${how}: it empties LATER; forbid that client to publish there`;
+    const what = isOfWaiting ? "it empties LATER" : "it takes what is due there out of LATER";
+    const text = `Somebody published a message on ${subject} ${how}: ${what}; forbid that client to publish there`;
     tell("rollup", text, { subject, rollup });
   });
 

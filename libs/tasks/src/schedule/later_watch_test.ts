@@ -119,6 +119,20 @@ test("a delayed task that is stored again has its identity, its time and what it
   t.is(stored?.header?.get(SCHEDULE_TARGET), "due.PerVo.lhcb");
 });
 
+test("a roll-up on one subject of due.> is told, and what fires as it must meanwhile is not stored again", async (t) => {
+  await using grid = await startGrid();
+  using watch = await openWatch(grid);
+  await send(grid, "later.PerVo.lhcb.fires", delayed("lhcb", 1_500));
+  await send(grid, "later.PerVo.lhcb.stays", delayed("lhcb", HOUR_MS));
+  await watch.read();
+  await send(grid, "due.PerVo.cms", { [ROLLUP]: "sub" });
+  while ((await lying(grid)).length === 2) await pause(20);
+  await watch.look();
+  t.is(grid.alarms.length, 1);
+  t.regex(grid.alarms[0] ?? "", /on due\.PerVo\.cms with the header .*: it takes what is due there out of LATER/);
+  t.deepEqual(await lying(grid), ["later.PerVo.lhcb.stays"]);
+});
+
 test("what somebody purges is told and not stored again: it may be meant", async (t) => {
   await using grid = await startGrid();
   using watch = await openWatch(grid);
