@@ -34,8 +34,8 @@ export async function republishChildren({ broker, database, log }: ChoreContext)
   }
 }
 
-/** Requests that are looked at in one go. */
-const REQUESTS_AT_ONCE = 1_000;
+/** Requests that are looked at in one go: for each page all that waits for its VOs may be read. */
+const REQUESTS_AT_ONCE = 10_000;
 
 /**
  * Forgets pilots that were asked for ten minutes ago and whose message no stream holds any more, as after the loss of a stream: their
@@ -72,9 +72,14 @@ export async function pruneOldOutcomes({ database, log }: ChoreContext, signal: 
 
 /** What the leading scheduler looks after in the database. */
 export function createChores(context: ChoreContext): readonly Chore[] {
+  const toldRetries = new Set<string>();
   return [
     { name: "publishing forgotten children", everyMs: MINUTE_MS, run: () => republishChildren(context) },
-    { name: "publishing lost retries", everyMs: RETRIES_MS, run: (signal) => republishRetries(context, signal) },
+    {
+      name: "publishing lost retries",
+      everyMs: RETRIES_MS,
+      run: (signal) => republishRetries(context, signal, toldRetries),
+    },
     { name: "forgetting lost requests", everyMs: MINUTE_MS, run: (signal) => forgetLostRequests(context, signal) },
     { name: "pruning the ledger", everyMs: 60 * MINUTE_MS, run: (signal) => pruneOldOutcomes(context, signal) },
   ];

@@ -2,9 +2,12 @@ import { listRetries, type RecordedRetry, rereadRetries, type StandingRetry } fr
 import { findLostRetries, publishRetry } from "@muster/tasks";
 import type { ChoreContext } from "./chores.ts";
 
-/** Rows that are read at once, and retries that are published again side by side. */
-const PAGE = 1_000;
+/** Rows that are read at once: for each page all of LATER may be listed. Retries that are published again side by side. */
+const PAGE = 10_000;
 const IN_FLIGHT = 50;
+/** Retries that nobody can publish again are told of once; so many are remembered. */
+const REMEMBERED = 10_000;
+
 function count(number: number): string {
   return number === 1 ? "1 retry" : `${number} retries`;
 }
@@ -18,13 +21,27 @@ function describe(retries: readonly RecordedRetry[]): string {
   return named.join(", ") + more;
 }
 
-/** Publishes again what can be, and tells of all. */
-async function mend({ broker }: ChoreContext, lost: readonly StandingRetry[]): Promise<void> {
+/** Those of `retries` that were not told of before; `told` remembers them from now on. */
+function newsOf(retries: readonly StandingRetry[], told: Set<string>): readonly StandingRetry[] {
+  const news = retries.filter(({ taskId, attempt }) => !told.has(`${taskId}~${attempt}`));
+  for (const { taskId, attempt } of news) {
+    told.add(`${taskId}~${attempt}`);
+    const [oldest] = told;
+    if (told.size > REMEMBERED && oldest !== undefined) told.delete(oldest);
+  }
+  return news;
+}
+
+/** Publishes again what can be, and tells of it. */
+async function mend({ broker }: ChoreContext, lost: readonly StandingRetry[], told: Set<string>): Promise<void> {
   const whole = lost.flatMap(({ message, ...retry }) => (message === null ? [] : [{ ...retry, ...message }]));
   for (let at = 0; at < whole.length; at += IN_FLIGHT) {
     await Promise.all(whole.slice(at, at + IN_FLIGHT).map((retry) => publishRetry(broker, retry)));
   }
-  const unknown = lost.filter(({ message }) => message === null);
+  const unknown = newsOf(
+    lost.filter(({ message }) => message === null),
+    told,
+  );
   const texts = [
     ...(whole.length > 0 ? [`Published ${count(whole.length)} again that LATER had lost: ${describe(whole)}`] : []),
     ...(unknown.length > 0
@@ -33,15 +50,19 @@ async function mend({ broker }: ChoreContext, lost: readonly StandingRetry[]): P
         ]
       : []),
   ];
-  for (const text of texts) broker.observer.alarm(text, { count: lost.length });
+  for (const text of texts) broker.observer.alarm(text, { count: whole.length + unknown.length });
   if (texts.length > 0) broker.keepIncident("lost", "retries", texts.join("; "));
 }
 
 /**
  * Looks whether each retry of the ledger has its message in LATER or TASKS, and publishes those again that have none, as after a
- * roll-up or a purge that emptied LATER (PROTOCOL 4).
+ * roll-up or a purge that emptied LATER (PROTOCOL 4). `told` remembers from one look to the next which of an older version's were told of.
  */
-export async function republishRetries(context: ChoreContext, signal: AbortSignal): Promise<void> {
+export async function republishRetries(
+  context: ChoreContext,
+  signal: AbortSignal,
+  told = new Set<string>(),
+): Promise<void> {
   const { broker, database } = context;
   for (let after = ""; !signal.aborted; ) {
     const page = await database.transaction((transaction) => listRetries(transaction, { after, limit: PAGE }));
@@ -49,7 +70,7 @@ export async function republishRetries(context: ChoreContext, signal: AbortSigna
     if (missing.length > 0) {
       // Whoever has gone on meanwhile has another row.
       const lost = await database.transaction((transaction) => rereadRetries(transaction, missing));
-      if (lost.length > 0) await mend(context, lost);
+      if (lost.length > 0) await mend(context, lost, told);
     }
     const last = page.at(-1);
     if (last === undefined || page.length < PAGE) return;
