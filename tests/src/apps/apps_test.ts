@@ -146,8 +146,8 @@ test("a worker app hands on what its settings and its tasks say: fences, the lon
   const broker = await openBroker(nc);
   const { state } = await broker.jsm.streams.info("KV_locks");
   t.true(state.first_seq > ahead, "the bucket of locks begins above the highest fence");
-  const settings = proxy.startups.find((options) => /transaction/.test(options)) ?? "";
-  t.regex(settings, /=60000\b/, "the database ends a transaction after the longest timeout of the app's tasks");
+  const first = proxy.statements.find((text) => text.includes("'transaction_timeout'")) ?? "";
+  t.regex(first, /'60000'/, "the database ends a transaction after the longest timeout of the app's tasks");
   t.is(JSON.parse((await app.get("/healthz")).text).eventLoopLimitMs, 120_000, "and health goes by that too");
 
   // A report that waits for this lock runs until it is aborted.
