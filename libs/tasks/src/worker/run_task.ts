@@ -193,10 +193,9 @@ async function goOn(context: RunContext, task: PreparedTask, waiting: Waiting): 
   return OVER;
 }
 
-/** What a task's earlier runs say against it: undefined where it may begin as it is. */
+/** What the earlier runs of a redelivered task say against it: undefined where it may begin as it is. */
 async function suspicion(context: RunContext, task: PreparedTask, { aloneMs }: Waiting): Promise<TaskEnd | undefined> {
   const { received } = task;
-  if (received.delivery.count === 1) return undefined;
   // Read once for each delivery: nobody else can begin it before the next one.
   received.starts ??= await context.starts.read(task);
   if (isPoison(received.starts)) {
@@ -210,8 +209,10 @@ async function suspicion(context: RunContext, task: PreparedTask, { aloneMs }: W
 async function takeLocks(context: RunContext, task: PreparedTask, waiting: Waiting): Promise<TaskEnd> {
   const { waiter, waitedMs } = waiting;
   const { definition, vo, delivery } = task.received;
-  const suspected = await suspicion(context, task, waiting);
-  if (suspected !== undefined) return suspected;
+  if (delivery.count > 1) {
+    const suspected = await suspicion(context, task, waiting);
+    if (suspected !== undefined) return suspected;
+  }
   let keys: readonly string[];
   try {
     keys = definition.locks(task.payload as never, vo).map((lock) => lock.key);

@@ -1,7 +1,8 @@
+import { setTimeout as pause } from "node:timers/promises";
 import type { RunningAttempt } from "./attempt.ts";
 import type { InHand } from "./hand.ts";
 
-/** Time after a suspect in which it shows whether there is other work, ms. */
+/** Time after a suspect's own in which it shows whether there is other work, ms. */
 const SHOWS_MS = 100;
 /** Delays of a suspect that cannot run now, ms: another worker may take it. */
 const REFUSED_MS = 250;
@@ -63,14 +64,19 @@ export class Solitude {
     return this.#state.kind === "open";
   }
 
+  /** Resolves once it has shown whether there is other work. Wait for it before a claim: others may be on their way. */
+  async shown(): Promise<void> {
+    const restMs = this.#openedAtMs + SHOWS_MS - performance.now();
+    if (restMs > 0) await pause(restMs);
+  }
+
   /** Claims the process for a suspect, which begins once the process is quiet. Where it is not its time, it may be asked again in `againMs`. */
   claim(task: InHand, aloneMs: number): "claimed" | { readonly againMs: number } {
     if (!this.isOpen) return { againMs: REFUSED_MS };
     const claimedAtMs = performance.now();
     const restMs = this.#restsUntilMs - claimedAtMs;
-    const mayHaveOthers =
-      this.#hasOthersBegun || this.#options.hasOthers() || claimedAtMs < this.#openedAtMs + SHOWS_MS;
-    if (restMs > 0 && mayHaveOthers) return { againMs: Math.min(Math.max(restMs, REFUSED_MS), REFUSED_MAX_MS) };
+    const hasOthers = this.#hasOthersBegun || this.#options.hasOthers();
+    if (restMs > 0 && hasOthers) return { againMs: Math.min(Math.max(restMs, REFUSED_MS), REFUSED_MAX_MS) };
     this.#state = { kind: "waiting", suspect: { task, aloneMs, claimedAtMs } };
     this.#options.onClosed(task, aloneMs);
     this.look();

@@ -278,6 +278,7 @@ export class Worker {
     }
     const waitedMs = nowMs - (task.waitsSinceMs ?? nowMs);
     const end = await runTask(this.#context, received, { waiter, waitedMs, aloneMs });
+    if (end.kind === "suspect") await this.#solitude.shown();
     this.#busy--;
     this.#solitude.noteEnded(task);
     if (end.kind === "contended") {
