@@ -157,7 +157,7 @@ function watchByHand(broker: Broker): Disposable {
 export async function lookOut(broker: Broker, report: Reporter, signal: AbortSignal): Promise<void> {
   using _streams = watchStreams(broker);
   using _byHand = watchByHand(broker);
-  await using _storage = watchStorage(broker, "all");
+  using _storage = watchStorage(broker, "all");
   const look = { name: "looking at the lanes' consumers", everyMs: LANES_MS, run: () => mendConsumers(broker) };
   await repeat(look, report, signal);
 }

@@ -1,6 +1,7 @@
 import { DiscardPolicy, JetStreamApiError, type StreamInfo } from "@nats-io/jetstream";
 import { TimeoutError, type NatsConnection } from "@nats-io/nats-core";
 import type { Observer } from "./observer.ts";
+import { ForbiddenError } from "./forbidden.ts";
 import { ApiRefusedError, askAsMuster } from "./own_requests.ts";
 import { refusalOf, StorageLimitError, streamOf } from "./storage_errors.ts";
 import { STREAM_NAMES, TASKS } from "./stream_needs.ts";
@@ -145,6 +146,8 @@ export function createStorage(nc: NatsConnection, observer: Observer, silentMs =
       heard();
       clear(stream, "write error");
     } catch (error) {
+      // A right that is missing is told of by `watchPermissions`, and says nothing of the store.
+      if (error instanceof ForbiddenError) return heard();
       if (!(error instanceof ApiRefusedError)) return notHeard(error);
       heard();
       // A stream that has gone is told of by others.

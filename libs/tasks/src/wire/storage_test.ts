@@ -5,7 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connectNats } from "./connection.ts";
 import { silentObserver } from "./observer.ts";
+import { openBareBroker } from "./broker.ts";
 import { createStorage } from "./storage.ts";
+import { watchStorage } from "./watch_storage.ts";
 
 test("a server whose JetStream is off answers pings, and still nothing can be stored: that is told once it has lasted", async (t) => {
   await using folder = await mkdtempDisposable(join(tmpdir(), "muster-storage-"));
@@ -18,5 +20,36 @@ test("a server whose JetStream is off answers pings, and still nothing can be st
   const storage = createStorage(nc, silentObserver, 0);
   await storage.look("TASKS");
   t.regex(storage.problems()[0] ?? "", /^JetStream does not answer .*see that it is on/);
+  await nc.close();
+});
+
+test("a user who may not ask a stream for its write error hears of no silence", async (t) => {
+  await using folder = await mkdtempDisposable(join(tmpdir(), "muster-storage-"));
+  const moreConfig = `authorization { users: [
+    { user: "ops", password: "x" }
+    { user: "u", password: "x", permissions: { publish: { deny: ["$JS.API.STREAM.PURGE.>"] } } }
+  ] }
+  no_auth_user: "ops"\n`;
+  await using server = await startNatsServer({ dataDir: folder.path, moreConfig });
+  const nc = await connectNats({ url: server.url, user: "u", password: "x", name: "storage test" });
+  const storage = createStorage(nc, silentObserver, 0);
+  await storage.look("TASKS");
+  t.deepEqual(storage.problems(), []);
+  await nc.close();
+});
+
+test("a watch of the stores ends at once, also while a broker that stands still is asked", async (t) => {
+  await using folder = await mkdtempDisposable(join(tmpdir(), "muster-storage-"));
+  await using server = await startNatsServer({ dataDir: folder.path });
+  const nc = await connectNats({ url: server.url, name: "storage test" });
+  const broker = await openBareBroker(nc);
+  server.kill("SIGSTOP");
+  const startedAtMs = performance.now();
+  {
+    await using _watching = watchStorage(broker, "TASKS");
+  }
+  const tookMs = performance.now() - startedAtMs;
+  server.kill("SIGCONT");
+  t.true(tookMs < 1_000, `${tookMs} ms`);
   await nc.close();
 });

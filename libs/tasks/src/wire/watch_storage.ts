@@ -10,26 +10,22 @@ const LOOK_MS = 10_000;
 const AMISS_MS = 2_000;
 
 /** Looks at the streams' stores every 10 s, with one request where only `TASKS` is asked, until disposed of. */
-export function watchStorage({ storage, nc, observer }: Broker, extent: "TASKS" | "all"): AsyncDisposable {
+export function watchStorage({ storage, nc, observer }: Broker, extent: "TASKS" | "all"): Disposable {
   const ended = new AbortController();
-  const looking = (async () => {
+  const failed = (cause: unknown) => {
+    if (!ended.signal.aborted) observer.note("Cannot look at the streams' stores yet", { cause });
+  };
+  async function lookOn(): Promise<void> {
     while (!ended.signal.aborted) {
-      if (!nc.isClosed()) {
-        await storage
-          .look(extent)
-          .catch((cause: unknown) => observer.note("Cannot look at the streams' stores yet", { cause }));
-      }
+      if (!nc.isClosed()) await storage.look(extent).catch(failed);
       const restMs = storage.problems().length === 0 ? LOOK_MS : AMISS_MS;
       // Only our own abort rejects the pause.
       await pause(restMs, undefined, { signal: ended.signal, ref: false }).catch(() => undefined);
     }
-  })();
-  return {
-    async [Symbol.asyncDispose]() {
-      ended.abort();
-      await looking;
-    },
-  };
+  }
+  void lookOn();
+  // What is asked just now is not waited for: a broker that is away does not answer, and nobody wants to know any more.
+  return { [Symbol.dispose]: () => ended.abort() };
 }
 
 /** Stores something small for a second, and asks all streams. What comes of it shows in `broker.storage`. Throws what is none of the storage's. */

@@ -58,7 +58,8 @@ export function mendNats({ broker, dataDir, restart, tell }: MendOptions): Async
   return {
     async [Symbol.asyncDispose]() {
       clearInterval(timer);
-      await Promise.all([mending, watching[Symbol.asyncDispose]()]);
+      watching[Symbol.dispose]();
+      await mending;
     },
   };
 }
