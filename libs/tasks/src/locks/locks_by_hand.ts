@@ -8,7 +8,7 @@ const AT_ONCE = 100;
 const LOOKED_AT = 5_000;
 /** Characters shown of a value. */
 const SHOWN = 100;
-/** A key in the bucket that is no lock: who leads what. It has no time to live. */
+/** A key in the bucket that is no lock: who leads what. Somebody may write a value of his own there, which is told elsewhere. */
 const NO_LOCK = "scheduler.leader";
 
 /** A lock that somebody has stored without a time to live: tasks wait for it, and nothing frees it but a person. */

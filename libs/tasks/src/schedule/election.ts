@@ -16,6 +16,7 @@ import {
   livingOf,
   readLeaders,
   sessionKey,
+  TABLE_TTL_MS,
   writeLeaders,
 } from "./leaders.ts";
 import type { Reporter } from "./reporter.ts";
@@ -41,6 +42,8 @@ export interface ElectionOptions {
   /** What this process is able to lead. */
   readonly wanted: readonly string[];
   readonly report: Reporter;
+  /** Lifetime of the table, ms; default 120,000. Whoever leads writes it again at a quarter of that. */
+  readonly tableTtlMs?: number;
 }
 
 /** Takes what nobody leads, keeps it, and gives it up at the end. */
@@ -84,6 +87,8 @@ interface Standing {
   sessions: number;
   /** Other schedulers that lead something. */
   rivals: readonly LivingLeader[];
+  /** The table's revision, and when it was seen first, by `performance.now()`. */
+  seen: { readonly revision: number; readonly atMs: number };
   led: ReadonlySet<string>;
   elsewhere: ReadonlySet<string>;
   /** Tells of each change, and of a session that was lost. */
@@ -121,14 +126,34 @@ async function resign(standing: Standing): Promise<void> {
   if (session !== undefined) await Promise.race([session.release(), pause(RELEASE_MS, undefined, { ref: false })]);
 }
 
-function isIn({ leaders, foreign }: LeaderTable, own: Leader): boolean {
-  if (foreign !== undefined) return false;
+function isIn({ leaders }: LeaderTable, own: Leader): boolean {
   return leaders.some(({ holder, leads }) => holder === own.holder && isSame(new Set(leads), new Set(own.leads)));
+}
+
+/** Whether the table has stood for so long that it is to be written again. */
+function isWornOut(standing: Standing, { revision }: LeaderTable): boolean {
+  const now = performance.now();
+  if (standing.seen.revision !== revision) standing.seen = { revision, atMs: now };
+  return now - standing.seen.atMs >= renewMs(standing.options);
+}
+
+function renewMs({ tableTtlMs = TABLE_TTL_MS }: ElectionOptions): number {
+  return tableTtlMs / 4;
+}
+
+function tellReplaced({ report }: ElectionOptions, { foreign, older }: LeaderTable): void {
+  if (older !== undefined) {
+    report.note("older leader", `${older}, a scheduler of an older version, led everything; from now on it stands by`);
+  }
+  if (foreign === undefined) return;
+  const found = `Key ${LEADERS_KEY} of bucket locks held ${JSON.stringify(foreign)}, which names no leaders`;
+  const text = `${found}; it was replaced. Do not write to this key: pause schedules with \`muster schedule pause\``;
+  report.alarm("leaders", text, { key: LEADERS_KEY, value: foreign });
 }
 
 /** One look at the table, and a try for what nobody leads. False: another one wrote meanwhile. Throws when nobody answers. */
 async function stand(standing: Standing): Promise<boolean> {
-  const { broker, worker, wanted, report } = standing.options;
+  const { broker, worker, wanted, tableTtlMs = TABLE_TTL_MS } = standing.options;
   const table = await readLeaders(broker);
   const others = table.leaders.filter(({ holder }) => holder !== standing.session?.holder);
   standing.rivals = await livingOf(standing.bucket, others);
@@ -147,33 +172,24 @@ async function stand(standing: Standing): Promise<boolean> {
   standing.session ??= await openSession(standing);
   const { key: session, holder } = standing.session;
   const own = { worker, session, holder, leads: free };
-  if (!isIn(table, own)) {
+  const isStale = isWornOut(standing, table);
+  if (!isIn(table, own) || isStale) {
     const kept = standing.rivals.map(({ ttlMs: _ttlMs, ...leader }) => leader);
-    if (!(await writeLeaders(broker, table.revision, [...kept, own]))) return false;
+    const next = { revision: table.revision, leaders: [...kept, own], ttlMs: tableTtlMs };
+    if (!(await writeLeaders(broker, next))) return false;
   }
-  if (table.foreign !== undefined) {
-    const { foreign } = table;
-    const found = `Key ${LEADERS_KEY} of bucket locks held ${JSON.stringify(foreign)}, which names no leaders`;
-    report.alarm(
-      "leaders",
-      `${found}; it was replaced. Do not write to this key: pause schedules with \`muster schedule pause\``,
-      {
-        key: LEADERS_KEY,
-        value: foreign,
-      },
-    );
-  }
+  tellReplaced(standing.options, table);
   adopt(standing, free, taken);
   return true;
 }
 
 /** Until a rival's session may have lapsed, ms; at most until the next look. */
-function lookInMs({ options: { wanted }, rivals }: Standing, heardAt: ReadonlyMap<string, number>): number {
+function lookInMs({ options, rivals }: Standing, heardAt: ReadonlyMap<string, number>): number {
   const now = performance.now();
   const lapses = rivals
-    .filter(({ leads }) => leads.some((charge) => wanted.includes(charge)))
+    .filter(({ leads }) => leads.some((charge) => options.wanted.includes(charge)))
     .map(({ session, ttlMs = LOOK_MS }) => (heardAt.get(session) ?? now) + ttlMs + LAPSED_MS - now);
-  return Math.min(LOOK_MS, Math.max(SILENT_LOOK_MS, Math.min(...lapses)));
+  return Math.min(LOOK_MS, renewMs(options), Math.max(SILENT_LOOK_MS, Math.min(...lapses)));
 }
 
 /** Stands for election on a connection of its own locks. Opens nothing before `run`. */
@@ -188,6 +204,7 @@ export function createElection(options: ElectionOptions): Election {
     session: undefined,
     sessions: 0,
     rivals: [],
+    seen: { revision: 0, atMs: performance.now() },
     led: new Set(),
     elsewhere: new Set(),
     onChange() {

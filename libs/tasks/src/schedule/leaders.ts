@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { type LockBucket, LOCKS_STREAM, openLockReader } from "../locks/lock_bucket.ts";
 import type { Broker } from "../wire/broker.ts";
-import { headersFrom } from "../wire/headers.ts";
+import { headersFrom, MESSAGE_TTL } from "../wire/headers.ts";
 import { expecting } from "../wire/marker.ts";
 import { isConflict } from "../wire/streams.ts";
 import { escapeToken } from "../wire/token.ts";
@@ -18,6 +18,8 @@ export const LEAD_SUBJECTS = "$KV.locks.scheduler.>";
 export const LEADERS_SUBJECT = `$KV.locks.${LEADERS_KEY}`;
 /** Characters shown of a value that is none of ours. */
 const SHOWN = 100;
+/** Lifetime of a table that nobody writes again, ms. For a version that knows none: it waits until the key is empty. */
+export const TABLE_TTL_MS = 120_000;
 
 /** The lock that a scheduler holds while it leads something; `number` tells its sessions apart. */
 export function sessionKey(worker: string, number: number): string {
@@ -34,6 +36,8 @@ const Leader = z.looseObject({
   leads: z.array(z.string()),
 });
 const Table = z.looseObject({ leaders: z.array(Leader) });
+/** What a scheduler of a version without a table holds the key by, and leads everything. */
+const OldLease = z.looseObject({ holder: z.string(), worker: z.string(), taskId: z.string().startsWith("scheduler/") });
 export type Leader = z.infer<typeof Leader>;
 
 /** What is stored under {@linkcode LEADERS_KEY}. */
@@ -41,34 +45,44 @@ export interface LeaderTable {
   /** What a write expects to find. */
   readonly revision: number;
   readonly leaders: readonly Leader[];
-  /** The beginning of a value that is no table. */
+  /** The scheduler of an older version that holds the key by a lease. */
+  readonly older: string | undefined;
+  /** The beginning of a value that is neither. */
   readonly foreign: string | undefined;
 }
 
-function parseTable(text: string): readonly Leader[] | undefined {
+type Parsed = Omit<LeaderTable, "revision">;
+const NOTHING: Parsed = { leaders: [], older: undefined, foreign: undefined };
+
+function parseTable(text: string): Parsed {
+  let value: unknown;
   try {
-    return Table.safeParse(JSON.parse(text)).data?.leaders;
+    value = JSON.parse(text);
   } catch {
-    return undefined; // no JSON
+    value = undefined; // no JSON
   }
+  const leaders = Table.safeParse(value).data?.leaders;
+  if (leaders !== undefined) return { ...NOTHING, leaders };
+  const older = OldLease.safeParse(value).data?.worker;
+  return older === undefined ? { ...NOTHING, foreign: text.slice(0, SHOWN) } : { ...NOTHING, older };
 }
 
 /** Reads the table from the stream's leader. Throws when nobody answers. */
 export async function readLeaders({ jsm }: Pick<Broker, "jsm">): Promise<LeaderTable> {
   const stored = await jsm.streams.getMessage(LOCKS_STREAM, { last_by_subj: LEADERS_SUBJECT });
-  if (stored === null) return { revision: 0, leaders: [], foreign: undefined };
+  if (stored === null) return { ...NOTHING, revision: 0 };
   const isGone = stored.header?.has("KV-Operation") || stored.header?.has("Nats-Marker-Reason");
-  if (isGone) return { revision: stored.seq, leaders: [], foreign: undefined };
-  const text = stored.string();
-  const leaders = parseTable(text);
-  return { revision: stored.seq, leaders: leaders ?? [], foreign: leaders ? undefined : text.slice(0, SHOWN) };
+  return { ...(isGone ? NOTHING : parseTable(stored.string())), revision: stored.seq };
 }
 
 /** Replaces the table of `revision`. False: another one is stored. */
-export async function writeLeaders(broker: Broker, revision: number, leaders: readonly Leader[]): Promise<boolean> {
-  const value = JSON.stringify({ leaders });
+export async function writeLeaders(
+  broker: Pick<Broker, "js">,
+  { revision, leaders, ttlMs = TABLE_TTL_MS }: Pick<LeaderTable, "revision" | "leaders"> & { readonly ttlMs?: number },
+): Promise<boolean> {
+  const headers = headersFrom({ ...expecting(revision), [MESSAGE_TTL]: `${ttlMs}ms` });
   try {
-    await broker.js.publish(LEADERS_SUBJECT, value, { headers: headersFrom(expecting(revision)) });
+    await broker.js.publish(LEADERS_SUBJECT, JSON.stringify({ leaders }), { headers });
     return true;
   } catch (error) {
     if (isConflict(error)) return false;

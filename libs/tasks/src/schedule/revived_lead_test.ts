@@ -14,7 +14,8 @@ test("the session of a scheduler that ended before the server was killed leads n
   await using server = await startRevived([session]);
   await using party = await joinGrid(server.url);
   const { broker } = party;
-  await writeLeaders(broker, 0, [{ worker: "ended", session, holder: "gone", leads: [Tick.name] }]);
+  const leaders = [{ worker: "ended", session, holder: "gone", leads: [Tick.name] }];
+  await writeLeaders(broker, { revision: 0, leaders });
   t.is(await storedHolder(party, session), "gone", "the server has it again");
   t.deepEqual([...(await findLeaders(broker)).leaders], []);
 
