@@ -81,6 +81,23 @@ function createSilenceReport({ observer }: Broker, awayMs: number) {
   };
 }
 
+/** Keeps a copy of each revision that comes in force. Where that fails, as on a full disk, it is in force all the same. */
+function createCopies(broker: Broker): (found: FoundConfiguration) => Promise<void> {
+  let kept = 0;
+  let isTold = false;
+  return async (found) => {
+    if (found.problem !== undefined || found.revision === kept) return;
+    try {
+      await keepCopy(broker, found);
+      kept = found.revision;
+      isTold = false;
+    } catch (cause) {
+      if (!isTold) broker.observer.note("Cannot keep a copy of the configuration yet; it is in force", { cause });
+      isTold = true;
+    }
+  };
+}
+
 /**
  * Follows the configuration by a watcher, and by a read every 5 s besides.
  *
@@ -94,6 +111,7 @@ export async function watchConfiguration(
   const ended = new AbortController();
   const reportProblem = createProblemReport(broker);
   const silence = createSilenceReport(broker, awayMs);
+  const copy = createCopies(broker);
   let found = await findOrRestore(broker, undefined);
   let text = JSON.stringify(found.configuration);
   if (found.problem !== undefined || found.unknown.length > 0) reportProblem(found);
@@ -103,13 +121,13 @@ export async function watchConfiguration(
     if (ended.signal.aborted) return found.configuration;
     silence.heard();
     reportProblem(next);
-    if (next.problem === undefined && next.revision !== found.revision) await keepCopy(broker, next);
     found = next;
     const nextText = JSON.stringify(next.configuration);
     if (nextText !== text) {
       text = nextText;
       for (const listener of listeners) listener(next.configuration);
     }
+    await copy(next);
     return next.configuration;
   }
 
@@ -121,7 +139,7 @@ export async function watchConfiguration(
     return next;
   }
 
-  if (found.problem === undefined) await keepCopy(broker, found);
+  await copy(found);
   const watcher = await broker.buckets.config.watch({ key: "current" });
   const failed = (cause: unknown) => {
     if (!ended.signal.aborted) silence.failed(cause);

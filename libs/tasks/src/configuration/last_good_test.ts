@@ -210,3 +210,25 @@ test("buckets of an older Muster are given a history, without an alarm", async (
   t.is((await jsm.streams.info("KV_config")).config.max_msgs_per_subject, 20);
   t.deepEqual(process.alarms, []);
 });
+
+test("a configuration of which no copy can be kept is in force all the same, and that is told once", async (t) => {
+  await using grid = await startQuiet();
+  await grid.broker.js.publish("$KV.config.good", "{}"); // so that each process has something to write there
+  await using process = await connect(grid);
+  const { js } = process.broker;
+  const publish: typeof js.publish = async (subject, ...more) => {
+    if (subject === "$KV.config.good") throw new Error("no room");
+    return await js.publish(subject, ...more);
+  };
+  const broker: Broker = { ...process.broker, js: Object.assign(Object.create(js), { publish }) };
+  await using configuration = await watchConfiguration(broker);
+  t.is(vosOf(configuration.current), "cms,lhcb");
+  await changeConfiguration(grid.broker, (now) => withVo(now, "atlas"));
+  await grid.broker.js.publish("$KV.config.good", "{}");
+  t.is(vosOf(await configuration.refresh()), "atlas,cms,lhcb");
+  t.deepEqual(
+    process.notes.filter((note) => note.includes("copy")),
+    ["Cannot keep a copy of the configuration yet; it is in force"],
+  );
+  t.deepEqual(process.alarms, []);
+});
