@@ -232,3 +232,11 @@ test("a configuration of which no copy can be kept is in force all the same, and
   );
   t.deepEqual(process.alarms, []);
 });
+
+test("where the key and its history were purged, the copy counts before what a process remembers that was frozen meanwhile", async (t) => {
+  await using grid = await startQuiet();
+  const remembered = await findConfiguration(grid.broker);
+  await changeConfiguration(grid.broker, (now) => withVo(now, "atlas"));
+  await grid.broker.buckets.config.purge("current");
+  t.is(vosOf((await findConfiguration(grid.broker, remembered)).configuration), "atlas,cms,lhcb");
+});

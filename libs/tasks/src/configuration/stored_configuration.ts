@@ -89,7 +89,9 @@ async function findEarlier(
 ): Promise<KnownConfiguration | undefined> {
   // One that was written a moment ago is for the next reading.
   const history = (await readHistory(broker)).filter(({ revision }) => revision < newest);
-  const known = [await readCopy(broker), memory, ...history].filter((one) => one !== undefined);
+  // Whoever was frozen or cut off remembers an older one than the copy.
+  const kept = [await readCopy(broker), memory].filter((one) => one !== undefined);
+  const known = [...kept.sort((one, other) => one.revision - other.revision), ...history];
   return known.findLast(({ configuration }) => namesVos(configuration)) ?? history.at(-1);
 }
 
