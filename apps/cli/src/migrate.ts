@@ -1,15 +1,8 @@
 import { migrate } from "@muster/logic";
 import { Command } from "commander";
 import { type OutputOptions, print } from "./print/output.ts";
+import { collect, KEEP_CE_HELP } from "./run/keep_ce.ts";
 import { locateDatabase } from "./run/servers.ts";
-
-/** What `--keep-ce` is, here and of `muster up`. */
-export const KEEP_CE_HELP = "of CEs whose names differ by case only, the one that stays; may be given several times";
-
-/** As it was stored, and so unlike other names not brought to lower case. */
-export function collect(name: string, before: readonly string[] = []): readonly string[] {
-  return [...before, name];
-}
 
 const EXAMPLE = `
 Example:

@@ -1,7 +1,9 @@
 import { cp, glob, mkdir, mkdtemp, readdir, realpath, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, relative } from "node:path";
-import { ROOT } from "../docs/markdown.ts";
+
+/** The workspace's folder. */
+const ROOT = join(import.meta.dirname, "..", "..", "..");
 
 /** What is made by installing, building and running, and so is not copied. */
 const MADE = new Set(["node_modules", "dist", ".git", ".turbo", ".muster"]);

@@ -1,6 +1,6 @@
 import { DATA_DIR } from "@muster/service";
 import { Command, Option } from "commander";
-import { collect, KEEP_CE_HELP } from "../migrate.ts";
+import { collect, KEEP_CE_HELP } from "../run/keep_ce.ts";
 import { parseFirstPort, parsePort, parseSeconds, type UpOptions } from "./options/up_options.ts";
 import { UsageError } from "../run/failure.ts";
 import { runUp } from "./run_up.ts";
