@@ -3,7 +3,7 @@ import type { Broker } from "../wire/broker.ts";
 import { headersFrom } from "../wire/headers.ts";
 import { publishSurely } from "../wire/publish_surely.ts";
 import { LATER } from "../wire/streams.ts";
-import { checkLiteralSubject, laterSubject, type TaskAddress } from "../wire/subject.ts";
+import { checkLiteralSubject, dueSubject, laterSubject, type TaskAddress } from "../wire/subject.ts";
 import { inParallel } from "./in_parallel.ts";
 import { listWaitingIds } from "./waiting_ids.ts";
 
@@ -48,6 +48,20 @@ async function absentFromLater<Of extends TaskAddress>(
   return sought.filter((_, index) => found[index] === null);
 }
 
+/**
+ * Those of whose task and VO nothing has fired and not come to TASKS yet. A message has lost its id's subject there; it stays so while TASKS
+ * has lost its source or takes nothing, and stored again each time it would be there ever more often.
+ */
+async function withoutFired<Of extends TaskAddress>(
+  { jsm }: Pick<Broker, "jsm">,
+  sought: readonly Sought<Of>[],
+): Promise<readonly Sought<Of>[]> {
+  if (sought.length === 0) return sought;
+  const { state } = await jsm.streams.info(LATER, { subjects_filter: "due.>" });
+  const fired = state.subjects ?? {};
+  return sought.filter(({ of }) => !Object.hasOwn(fired, dueSubject(of)));
+}
+
 async function absentFromTasks<Of extends TaskAddress & { readonly taskId: string }>(
   broker: Pick<Broker, "jsm">,
   sought: readonly Sought<Of>[],
@@ -73,7 +87,7 @@ async function findLost<Of extends TaskAddress & { readonly taskId: string }>(
 ): Promise<readonly Of[]> {
   let left = sought;
   for (let turn = 0; turn < 2 && left.length > 0; turn++) {
-    left = await absentFromTasks(broker, await absentFromLater(broker, left));
+    left = await absentFromTasks(broker, await withoutFired(broker, await absentFromLater(broker, left)));
   }
   return left.map(({ of }) => of);
 }

@@ -79,3 +79,12 @@ test("of many tasks those are lost whose own message is in no stream, whatever l
     { task: "PerVo", vo: "nobody", taskId: "id 1" },
   ]);
 });
+
+test("what has fired and cannot come to TASKS yet is not taken for lost", async (t) => {
+  await using grid = await startGrid();
+  const { js, jsm } = grid.broker;
+  await jsm.streams.update(TASKS, { sources: [] });
+  await js.publish("due.PerVo.lhcb", "{}", { headers: headersFrom({ [TASK_ID]: "moving" }) });
+  const other = { ...retry, vo: "cms" };
+  t.deepEqual(await findLostRetries(grid.broker, [retry, other]), [other]);
+});
