@@ -1,6 +1,14 @@
 import type { Database, OutcomeRow } from "@muster/logic";
 import { outcome, startTestServer } from "@muster/logic/testing";
-import { type AnyTask, atLeastOnceFactory, type StartSchedulerOptions, startScheduler } from "@muster/tasks";
+import {
+  type AnyTask,
+  atLeastOnceFactory,
+  changeConfiguration,
+  every,
+  type StartSchedulerOptions,
+  startScheduler,
+  withScheduleSwitched,
+} from "@muster/tasks";
 import test from "ava";
 import { createTestDatabase, defineSqlTask, effectOf } from "../support/database.ts";
 import { type Muster, startMuster } from "../support/muster.ts";
@@ -45,6 +53,32 @@ test("a task that a worker has in hand when its VO is removed leaves no effect o
   const row = await database.database.unitOfWork.recall(taskId);
   t.like(row, { outcome: "dropped", attempt: 1, errors: ["VO gone was removed"] });
   t.deepEqual(await muster.deadLetters(), []);
+});
+
+test("an occurrence that a worker has in hand when its schedule is switched off leaves no effect once it is told as dropped", async (t) => {
+  await using muster = await startMuster({ vos: ["lhcb"] });
+  await using database = await createTestDatabase(postgres);
+  const inside = Promise.withResolvers<string>();
+  const goOn = Promise.withResolvers<void>();
+  const HeldTick = defineSqlTask({
+    name: "HeldTick",
+    per: "vo",
+    schedule: every({ seconds: 1 }),
+    async execute({ deps, taskId }) {
+      await deps.sql(effectOf(taskId));
+      inside.resolve(taskId);
+      await goOn.promise;
+    },
+  });
+  await using _worker = await muster.startWorker({ tasks: [HeldTick], permits: 1, ...database.forWorker });
+  await using _scheduler = await sweep(muster, [HeldTick], database.database.unitOfWork);
+  const taskId = await inside.promise;
+  await changeConfiguration(muster.broker, (now) => withScheduleSwitched(now, { task: "HeldTick" }, "off"));
+  t.is((await muster.event("dropped", taskId)).reason, "its schedule was switched off");
+  goOn.resolve();
+  await muster.event("duplicate", taskId);
+  t.is(await database.effects(taskId), 0);
+  t.like(await database.database.unitOfWork.recall(taskId), { outcome: "dropped" });
 });
 
 const NoteTask = defineSqlTask({ name: "NoteTask", per: "vo", execute() {} });

@@ -9,6 +9,7 @@ import type { Charges } from "./charges.ts";
 import { createOccupancy } from "./occupancy.ts";
 import type { Pauses } from "./pauses.ts";
 import { type Plan, planSchedules } from "./planned_schedule.ts";
+import type { SweepLedger } from "./record_end.ts";
 import type { Reporter } from "./reporter.ts";
 import { backoffMs, type RoundContext, runRound } from "./round.ts";
 
@@ -25,6 +26,8 @@ export interface KeepOptions {
   readonly bell: Bell;
   readonly pauses: Pauses;
   readonly report: Reporter;
+  /** The workers' ledger. */
+  readonly ledger?: SweepLedger | undefined;
   /** Schedules of tasks that are led here are kept, no others. */
   readonly charges: Charges;
 }
@@ -90,8 +93,11 @@ async function attemptRound(context: RoundContext, entries: readonly Entry[]): P
  * Throws only when the connection is closed.
  */
 export async function keepSchedules(options: KeepOptions, agenda: Agenda, signal: AbortSignal): Promise<void> {
-  const { broker, worker, clock, bell, pauses, report } = options;
-  const context: RoundContext = { broker, worker, clock, agenda, pauses, report, occupancy: createOccupancy(broker) };
+  const { broker, worker, clock, bell, pauses, report, tasks, ledger } = options;
+  const onces = new Set(tasks.filter(({ effect }) => effect === "once").map(({ name }) => name));
+  const custodyOf = (task: string) => (onces.has(task) ? (ledger ?? "left alone") : "none need");
+  const occupancy = createOccupancy(broker);
+  const context: RoundContext = { broker, worker, clock, agenda, pauses, report, occupancy, custodyOf };
   using _plan = followPlan(options, agenda);
   let notBefore = 0;
   while (!signal.aborted) {

@@ -19,7 +19,10 @@ export interface LastOccurrence {
 }
 
 /** Whether `stored` is an occurrence of that schedule, and not a message that took its number in a stream declared anew. */
-export function isOccurrenceOf({ key, taskSubject }: PlannedSchedule, stored: StoredMsg): boolean {
+export function isOccurrenceOf(
+  { key, taskSubject }: PlannedSchedule,
+  stored: Pick<StoredMsg, "subject"> & { readonly header: StoredMsg["header"] | undefined },
+): boolean {
   return stored.subject === taskSubject && (stored.header?.get(TASK_ID) ?? "").startsWith(`${key}/`);
 }
 

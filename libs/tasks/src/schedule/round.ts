@@ -1,7 +1,4 @@
 import type { Broker } from "../wire/broker.ts";
-import { boundId } from "../wire/delivery.ts";
-import { publishEvent } from "../wire/events.ts";
-import { TASK_ID } from "../wire/headers.ts";
 import { isSilence } from "../wire/publish_surely.ts";
 import { isConflict, TASKS } from "../wire/streams.ts";
 import type { Agenda, Entry } from "./agenda.ts";
@@ -9,13 +6,16 @@ import { BATCH_LIMIT, publishAtomically } from "../wire/atomic_batch.ts";
 import type { BrokerClock } from "./broker_clock.ts";
 import { nextDue } from "./due.ts";
 import { inParallel } from "./in_parallel.ts";
+import { setTimeout as pause } from "node:timers/promises";
 import { readMarkers } from "./read_markers.ts";
 import { nextStep } from "./next_step.ts";
 import { isOccurrenceOf, type Occupancy } from "./occupancy.ts";
 import type { Pauses } from "./pauses.ts";
 import type { Reporter } from "./reporter.ts";
 import { markerAfter, messagesOf, type ScheduleWrite } from "./schedule_write.ts";
-import { deleteStored } from "./stored_messages.ts";
+import { putAway } from "./put_away.ts";
+import type { SweepLedger } from "./record_end.ts";
+import { nextStored } from "./stored_messages.ts";
 
 /** A schedule whose last occurrence still waits or runs, or that is paused, is looked at again after so long, ms. */
 const BLOCKED_MS = 500;
@@ -26,6 +26,8 @@ const LONGEST_BACKOFF_MS = 3_000;
 /** Batches under way. The server keeps 50 a stream, for all who publish. */
 const BATCHES_AT_ONCE = 4;
 const DROPS_AT_ONCE = 32;
+/** Longest wait of a round for the ledger, before an occurrence goes that a worker may have in hand, ms. */
+const LEDGER_MS = 1_000;
 
 export interface RoundContext {
   readonly broker: Broker;
@@ -35,6 +37,8 @@ export interface RoundContext {
   readonly pauses: Pauses;
   readonly occupancy: Occupancy;
   readonly report: Reporter;
+  /** The ledger that must hear first where a task's occurrence is put away; `none` need, or there is none that could. */
+  custodyOf(task: string): SweepLedger | "none need" | "left alone";
 }
 
 /** How long a schedule rests after `failures` failures in a row. */
@@ -99,25 +103,29 @@ function groupsOf(writes: readonly ScheduleWrite[]): ScheduleWrite[][] {
   return groups;
 }
 
-/** A schedule was switched off: its occurrence that waits is not wanted any more. It goes first, since the marker then says that all is done. */
-async function dropWaiting(
-  { broker, worker }: RoundContext,
-  { entry: { planned }, step }: ScheduleWrite,
-): Promise<void> {
+/**
+ * A schedule was switched off: its occurrence that waits is not wanted any more. It goes first, since the marker then says that all is done.
+ *
+ * A worker may have it in hand, so the ledger hears before it goes. A ledger that is silent holds up no schedules: the occurrence goes
+ * once it answers, or else runs.
+ */
+async function dropWaiting(context: RoundContext, { entry: { planned }, step }: ScheduleWrite): Promise<void> {
   if (step.kind !== "restart" || step.reason !== "switched off" || step.message === 0) return;
-  const stored = await broker.jsm.streams.getMessage(TASKS, { seq: step.message });
-  if (stored === null || !isOccurrenceOf(planned, stored)) return;
-  await deleteStored(broker, TASKS, step.message);
-  const taskId = boundId(stored.header?.get(TASK_ID) ?? planned.key);
-  const { task, vo } = planned;
-  publishEvent(broker, worker, {
-    step: "dropped",
-    task,
-    vo,
-    taskId,
-    attempt: 1,
-    reason: "its schedule was switched off",
-  });
+  const { broker, worker, report } = context;
+  const { task, vo, taskSubject: subject, key } = planned;
+  const stored = await nextStored(broker.jsm, TASKS, { from: step.message, subject });
+  if (stored?.seq !== step.message || !isOccurrenceOf(planned, stored)) return;
+  const custody = context.custodyOf(task);
+  const stays = (cause?: unknown) => {
+    const text = `The last occurrence of ${key}, which was switched off, runs yet: no ledger has heard that it is not wanted`;
+    report.note(`off ${key}`, text, { cause });
+  };
+  if (custody === "left alone") return stays();
+  const ledger = custody === "none need" ? undefined : custody;
+  const reason = "its schedule was switched off";
+  const gone = putAway(broker, worker, { stream: TASKS, stored, end: "dropped", reason, task, vo, ledger });
+  if (ledger === undefined) await gone;
+  else await Promise.race([gone.catch(stays), pause(LEDGER_MS, undefined, { ref: false })]);
 }
 
 function noteStored({ agenda }: RoundContext, group: readonly ScheduleWrite[], firstSequence: number): void {

@@ -111,7 +111,7 @@ export async function lead(options: LeadOptions, report: Reporter): Promise<void
     { name: "showing what comes next", everyMs: DISPLAY_MS, run: createDisplay({ broker, agenda, pauses }) },
     { name: "reading all pauses", everyMs: PAUSES_MS, run: () => pauses.reread() },
   ];
-  const keeping = { broker, worker, tasks, configuration, clock, bell, pauses, report, charges };
+  const keeping = { broker, worker, tasks, configuration, clock, bell, pauses, report, charges, ledger };
   await together(signal, [
     (until) => throwWhenClosed(broker, until),
     (until) => keepSchedules(keeping, agenda, until),
