@@ -1,4 +1,4 @@
-import { atLeastOnceFactory, startScheduler } from "@muster/tasks";
+import { atLeastOnceFactory, findConfiguration, findLeaders, startScheduler } from "@muster/tasks";
 import test from "ava";
 import * as z from "zod";
 import { startMuster, type Muster } from "../support/muster.ts";
@@ -206,4 +206,17 @@ test("a payload of a newer version than the worker knows is no mistake: it waits
   await muster.event("done", second.taskId);
   const older = await muster.publish(GreetTask, { ...good, taskId: "older" });
   await muster.event("refused", older.taskId);
+});
+
+test("a value with headers that nobody can read, under the leaders' key or the configuration's, is like any other foreign value", async (t) => {
+  await using muster = await startMuster({ vos: ["lhcb"] });
+  const { broker } = muster;
+  const headerBlock = "NATS/1.0\r\nTask Id: x\r\n\r\n";
+  for (const subject of ["$KV.locks.scheduler.leader", "$KV.config.current"]) {
+    await publishBytes(muster.nats.url, { subject, headerBlock, body: "mine" });
+  }
+  t.is((await findLeaders(broker)).foreign, "mine");
+  const { configuration, problem } = await findConfiguration(broker);
+  t.deepEqual(Object.keys(configuration.vos), ["lhcb"]);
+  t.is(problem?.kind, "broken");
 });

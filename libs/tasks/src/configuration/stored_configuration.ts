@@ -1,6 +1,6 @@
 import type { StoredMsg } from "@nats-io/jetstream";
 import type { Broker } from "../wire/broker.ts";
-import { headersFrom } from "../wire/headers.ts";
+import { headerOf, headersFrom, isMark, storedHeaders } from "../wire/headers.ts";
 import { isConflict } from "../wire/streams.ts";
 import { type CheckedConfiguration, checkConfiguration } from "./check_configuration.ts";
 import { type Configuration, namesVos } from "./configuration.ts";
@@ -52,10 +52,6 @@ async function lastOn({ jsm }: Pick<Broker, "jsm">, subject: string): Promise<St
   return (await jsm.streams.getMessage(STREAM, { last_by_subj: subject })) ?? undefined;
 }
 
-function isMark({ header }: StoredMsg): boolean {
-  return header?.has("KV-Operation") || header?.has("Nats-Marker-Reason") || false;
-}
-
 /** The good revisions that the key's history still has, the newest last. */
 async function readHistory({ jsm }: Pick<Broker, "jsm">): Promise<readonly KnownConfiguration[]> {
   const good: KnownConfiguration[] = [];
@@ -65,7 +61,7 @@ async function readHistory({ jsm }: Pick<Broker, "jsm">): Promise<readonly Known
     const query = { seq: from, next_by_subj: CURRENT };
     const stored = await jsm.streams.getMessage(STREAM, query);
     if (stored === null) break;
-    const checked = isMark(stored) ? undefined : checkConfiguration(stored.string());
+    const checked = isMark(storedHeaders(stored)) ? undefined : checkConfiguration(stored.string());
     if (checked?.kind === "good") good.push({ configuration: checked.configuration, revision: stored.seq });
     from = stored.seq + 1;
   }
@@ -75,10 +71,10 @@ async function readHistory({ jsm }: Pick<Broker, "jsm">): Promise<readonly Known
 /** The copy of the last good one. */
 async function readCopy(broker: Pick<Broker, "jsm">): Promise<KnownConfiguration | undefined> {
   const stored = await lastOn(broker, GOOD);
-  if (stored === undefined || isMark(stored)) return undefined;
+  if (stored === undefined || isMark(storedHeaders(stored))) return undefined;
   const checked = checkConfiguration(stored.string());
   if (checked.kind !== "good") return undefined;
-  return { configuration: checked.configuration, revision: Number(stored.header?.get(REVISION)) || 0 };
+  return { configuration: checked.configuration, revision: Number(headerOf(storedHeaders(stored), REVISION)) || 0 };
 }
 
 /** Of what was good once the newest that names VOs, else the newest. */
@@ -142,7 +138,8 @@ export async function findConfiguration(
   memory?: KnownConfiguration,
 ): Promise<FoundConfiguration> {
   const newest = await lastOn(broker, CURRENT);
-  const checked = newest === undefined || isMark(newest) ? undefined : checkConfiguration(newest.string());
+  const checked =
+    newest === undefined || isMark(storedHeaders(newest)) ? undefined : checkConfiguration(newest.string());
   const good = checked?.kind === "good" ? checked : undefined;
   if (good !== undefined && newest !== undefined && namesVos(good.configuration)) {
     return inForceNow(good, newest);
@@ -185,7 +182,7 @@ export async function keepCopy(
   if (!namesVos(configuration)) return;
   const text = JSON.stringify(configuration);
   const kept = await lastOn(broker, GOOD);
-  if (kept !== undefined && !isMark(kept) && kept.string() === text) return;
+  if (kept !== undefined && !isMark(storedHeaders(kept)) && kept.string() === text) return;
   try {
     await broker.js.publish(GOOD, text, {
       headers: headersFrom({ [REVISION]: String(revision) }),

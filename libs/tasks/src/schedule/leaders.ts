@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { type LockBucket, LOCKS_STREAM, openLockReader } from "../locks/lock_bucket.ts";
 import type { Broker } from "../wire/broker.ts";
-import { headersFrom, MESSAGE_TTL } from "../wire/headers.ts";
+import { headersFrom, isMark, MESSAGE_TTL, storedHeaders } from "../wire/headers.ts";
 import { expecting } from "../wire/marker.ts";
 import { isConflict } from "../wire/streams.ts";
 import { escapeToken } from "../wire/token.ts";
@@ -71,8 +71,7 @@ function parseTable(text: string): Parsed {
 export async function readLeaders({ jsm }: Pick<Broker, "jsm">): Promise<LeaderTable> {
   const stored = await jsm.streams.getMessage(LOCKS_STREAM, { last_by_subj: LEADERS_SUBJECT });
   if (stored === null) return { ...NOTHING, revision: 0 };
-  const isGone = stored.header?.has("KV-Operation") || stored.header?.has("Nats-Marker-Reason");
-  return { ...(isGone ? NOTHING : parseTable(stored.string())), revision: stored.seq };
+  return { ...(isMark(storedHeaders(stored)) ? NOTHING : parseTable(stored.string())), revision: stored.seq };
 }
 
 /** Replaces the table of `revision`. False: another one is stored. */

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import type { Broker } from "../wire/broker.ts";
+import { isMark } from "../wire/headers.ts";
 import { checkInstanceName, checkTaskName, checkVoName, NO_VO } from "../wire/names.ts";
 import { DEFAULT_INSTANCE } from "./planned_schedule.ts";
 import { nextMatching } from "./stored_messages.ts";
@@ -101,7 +102,7 @@ export function createPauses({ jsm }: Broker): Pauses {
       if (next === null) return;
       into.seen = next.seq;
       const key = next.subject.slice(SUBJECTS.length);
-      if (next.header?.has("KV-Operation")) into.paused.delete(key);
+      if (isMark(next.header)) into.paused.delete(key);
       else into.paused.set(key, readNote(next.data));
     }
   }

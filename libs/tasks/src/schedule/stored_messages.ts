@@ -1,7 +1,7 @@
 import { JetStreamApiError, type JetStreamManager, type StoredMsg } from "@nats-io/jetstream";
 import type { MsgHdrs } from "@nats-io/nats-core";
 import type { Broker } from "../wire/broker.ts";
-import { readHeaders } from "../wire/headers.ts";
+import { storedHeaders } from "../wire/headers.ts";
 import { askAsMuster } from "../wire/own_requests.ts";
 import { checkLiteralSubject } from "../wire/subject.ts";
 
@@ -16,12 +16,7 @@ export interface Stored extends Pick<StoredMsg, "subject" | "seq" | "time" | "ti
 
 function readStored(stored: StoredMsg): Stored {
   const { subject, seq, time, timestamp, data } = stored;
-  const { headers: header } = readHeaders({
-    get headers() {
-      return stored.header;
-    },
-  });
-  return { subject, seq, time, timestamp, data, header };
+  return { subject, seq, time, timestamp, data, header: storedHeaders(stored) };
 }
 
 /**

@@ -66,3 +66,17 @@ export function readHeaders(message: { readonly headers?: MsgHdrs | undefined })
     return { headers: undefined, problem: oneLine(error instanceof Error ? error.message : String(error)) };
   }
 }
+
+/** The headers of a stored message; undefined where it has none, and where they cannot be read. */
+export function storedHeaders(stored: { readonly header?: MsgHdrs | undefined }): MsgHdrs | undefined {
+  return readHeaders({
+    get headers() {
+      return stored.header;
+    },
+  }).headers;
+}
+
+/** Whether a message of a bucket is a mark: it tells that the value before it was deleted or has lapsed. */
+export function isMark(headers: MsgHdrs | undefined): boolean {
+  return headerOf(headers, "KV-Operation") !== "" || headerOf(headers, "Nats-Marker-Reason") !== "";
+}

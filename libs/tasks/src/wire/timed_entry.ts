@@ -1,6 +1,6 @@
 import type { JetStreamManager, StoredMsg } from "@nats-io/jetstream";
 import type { BrokerTime } from "./broker_time.ts";
-import { headerOf, MESSAGE_TTL } from "./headers.ts";
+import { headerOf, isMark, MESSAGE_TTL, storedHeaders } from "./headers.ts";
 
 /*
  * After a hard kill the server rebuilds a stream from its files. A key that was overwritten, and whose last trace has gone since, is there
@@ -49,13 +49,14 @@ export async function hasLapsed(
   return ttlMs !== undefined && (await time.isPast(storedAtMs + ttlMs + LAPSE_MARGIN_MS));
 }
 
-function parseStored({ seq, header, timestamp, data }: StoredMsg): StoredEntry {
-  const isMark = headerOf(header, "KV-Operation") !== "" || headerOf(header, "Nats-Marker-Reason") !== "";
+function parseStored(stored: StoredMsg): StoredEntry {
+  const { seq, timestamp, data } = stored;
+  const header = storedHeaders(stored);
   return {
     revision: seq,
     storedAtMs: Date.parse(timestamp),
     ttlMs: parseTtl(headerOf(header, MESSAGE_TTL)),
-    kind: isMark ? "mark" : "value",
+    kind: isMark(header) ? "mark" : "value",
     text: new TextDecoder().decode(data),
   };
 }
