@@ -2,17 +2,11 @@ import { enableCompileCache } from "node:module";
 
 // Before anything else is loaded: a command is then there in two thirds of the time.
 enableCompileCache();
-const { createProgram } = await import("./program.ts");
-const { complain, describeFailure, exitCodeOf, isTold } = await import("./run/failure.ts");
+const { runCli } = await import("./run_cli.ts");
 
 /** A command that has failed waits so long for what is still open, ms. */
 const LEFT_OPEN_MS = 250;
 
-try {
-  await createProgram().parseAsync();
-} catch (error) {
-  if (!isTold(error)) complain(describeFailure(error));
-  process.exitCode = exitCodeOf(error);
-  // A server that took the connection and says nothing would hold the process through the client's open socket.
-  setTimeout(() => process.exit(), LEFT_OPEN_MS).unref();
-}
+process.exitCode = await runCli(process.argv.slice(2));
+// A server that took the connection and says nothing would hold the process through the client's open socket.
+if (process.exitCode !== 0) setTimeout(() => process.exit(), LEFT_OPEN_MS).unref();

@@ -283,8 +283,8 @@ test("a server that takes connections and says nothing ends a command with its r
   const silent = createServer().listen(0, "127.0.0.1");
   await once(silent, "listening");
   const { port } = silent.address() as AddressInfo;
-  const cli = commandsOn({ NATS_URL: `nats://127.0.0.1:${port}`, DATABASE_URL: `postgres://127.0.0.1:${port}/muster` });
-  const ended = await within(cli.run("vo", "list", "--json"), () => "the end of the command", 60_000);
+  const env = { NATS_URL: `nats://127.0.0.1:${port}`, DATABASE_URL: `postgres://127.0.0.1:${port}/muster` };
+  const ended = await within(runMuster(["vo", "list", "--json"], env), () => "the end of the command", 60_000);
   t.is(ended.code, 1);
   t.is(ended.output, "");
   t.regex(ended.errors, /Cannot connect to NATS/);

@@ -1,0 +1,13 @@
+import { createProgram } from "./program.ts";
+import { complain, describeFailure, exitCodeOf, isTold } from "./run/failure.ts";
+
+/** Runs one `muster` command, tells what failed, and returns the exit code. */
+export async function runCli(args: readonly string[]): Promise<number> {
+  try {
+    await createProgram().parseAsync(args, { from: "user" });
+    return 0;
+  } catch (error) {
+    if (!isTold(error)) complain(describeFailure(error));
+    return exitCodeOf(error);
+  }
+}
