@@ -1,6 +1,6 @@
 import { lockFolder } from "@muster/local";
 import { getHighestFence, migrate, openDatabase, type Database } from "@muster/logic";
-import { announceRunning, createLog, DATA_DIR, type Nats, redactUrls, withdrawRunning } from "@muster/service";
+import { announceRunning, createLog, DATA_DIR, type Nats, withdrawRunning } from "@muster/service";
 import { type Broker, connectNats, openBroker } from "@muster/tasks";
 import { join, resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -124,8 +124,7 @@ async function run(options: UpOptions, display: Display, demand: StopDemand): Pr
     });
     const readyAt = new Date();
     const endsAt = options.for === undefined ? undefined : new Date(readyAt.getTime() + options.for * 1_000);
-    const facts = { natsUrl: redactUrls(natsUrl), databaseUrl: redactUrls(databaseUrl), dataDir, readyAt };
-    display.ready({ ...facts, ...(endsAt === undefined ? {} : { endsAt }) });
+    display.ready({ natsUrl, databaseUrl, dataDir, readyAt, ...(endsAt === undefined ? {} : { endsAt }) });
     await using _watching = watchSystem({ broker, database, display });
     await untilOver(endsAt, signal);
     display.progress("stopping");

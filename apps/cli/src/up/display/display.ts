@@ -7,7 +7,7 @@ export interface Happening {
   readonly text: string;
 }
 
-/** Where `muster up` shows what goes on. Every text that it is given may hold anything. */
+/** Where `muster up` shows what goes on. Every text that it is given may hold anything, also passwords in URLs: it shows none. */
 export interface Display {
   /** Something takes time, begins or has gone wrong. */
   progress(line: string): void;
@@ -25,7 +25,6 @@ export interface Display {
 /** What a user wants to know of a system that is up. */
 export interface ReadyFacts {
   readonly natsUrl: string;
-  /** Without a password. */
   readonly databaseUrl: string;
   readonly dataDir: string;
   readonly readyAt: Date;

@@ -1,6 +1,6 @@
-import { escapeControls } from "@muster/service";
+import { escapeControls, redactUrls } from "@muster/service";
 import type { WriteStream } from "node:tty";
-import type { Display, ReadyFacts } from "./display.ts";
+import type { Display, Happening, ReadyFacts } from "./display.ts";
 import type { Snapshot } from "../figures/snapshot.ts";
 import { describeWarning, rememberHappenings } from "./happenings.ts";
 import { renderFrame } from "./render.ts";
@@ -29,9 +29,12 @@ export function openLiveView(terminal: WriteStream): Display {
     const lines = frame(new Date()).map((line) => `${line}${CLEAR_LINE}\n`);
     terminal.write(HOME + lines.join("") + CLEAR_BELOW);
   }
+  function happened({ at, text }: Happening): void {
+    happenings.add({ at, text: redactUrls(text) });
+  }
   function tell(text: string): void {
-    if (timer === undefined) terminal.write(`${escapeControls(text)}\n`);
-    else happenings.add({ at: new Date(), text });
+    if (timer === undefined) terminal.write(`${escapeControls(redactUrls(text))}\n`);
+    else happened({ at: new Date(), text });
   }
   function close(): void {
     if (timer === undefined) return;
@@ -49,9 +52,9 @@ export function openLiveView(terminal: WriteStream): Display {
       const warning = describeWarning(app, line);
       if (warning !== undefined) tell(warning);
     },
-    happened: (happening) => happenings.add(happening),
+    happened,
     ready(known) {
-      facts = known;
+      facts = { ...known, natsUrl: redactUrls(known.natsUrl), databaseUrl: redactUrls(known.databaseUrl) };
       terminal.write(ALTERNATE_SCREEN);
       terminal.on("resize", draw);
       timer = setInterval(draw, REDRAW_EVERY_MS);
