@@ -48,6 +48,6 @@ export function upCommand(): Command {
           `--nats-port and --postgres-port are both ${natsPort}; give each server a port of its own`,
         );
       }
-      process.exitCode = await runUp(options);
+      await runUp(options);
     });
 }

@@ -4,7 +4,6 @@ import { announceRunning, createLog, DATA_DIR, type Nats, withdrawRunning } from
 import { type Broker, connectNats, openBroker } from "@muster/tasks";
 import { join, resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { complain } from "../run/failure.ts";
 import { startApps } from "./processes/start_apps.ts";
 import { mendNats } from "./processes/mend_nats.ts";
 import { applyDemo } from "./demo.ts";
@@ -134,12 +133,12 @@ async function run(options: UpOptions, display: Display, demand: StopDemand): Pr
 }
 
 /**
- * Runs NATS, PostgreSQL and all apps until it is told to stop, or for the time it was given. Answers the exit code.
+ * Runs NATS, PostgreSQL and all apps until it is told to stop, or for the time it was given.
  *
  * With `for` the last line on standard output is an {@linkcode UpSummary}. After a demand to stop all is over within five seconds, and
- * what was not settled comes back at the next start on the same data.
+ * what was not settled comes back at the next start on the same data. Throws why it could not go on.
  */
-export async function runUp(given: UpOptions): Promise<number> {
+export async function runUp(given: UpOptions): Promise<void> {
   // A variable that is set to nothing counts as unset.
   const dataDir = resolve(given.dataDir || DATA_DIR);
   const options = { ...given, dataDir };
@@ -151,11 +150,8 @@ export async function runUp(given: UpOptions): Promise<number> {
     const summary = await run(options, display, demand);
     display.close();
     if (summary !== undefined) process.stdout.write(`${summary}\n`);
-    return 0;
   } catch (error) {
     display.close();
-    if (demand.signal.aborted) return 0;
-    complain(explainDataFolder(dataDir, error));
-    return 1;
+    if (!demand.signal.aborted) throw new Error(explainDataFolder(dataDir, error), { cause: error });
   }
 }
