@@ -35,7 +35,7 @@ test("leases and waiters outlive a restart of the broker, and what was asked for
   await lease.release();
   const { leases } = await waiting;
   const tookMs = performance.now() - releasedAtMs;
-  t.true(tookMs < 150, `${tookMs} ms`);
+  t.true(tookMs < 1_000, `${tookMs} ms`);
   for (const each of [...leases, ...(answer.kind === "held" ? answer.leases : [])]) await each.release();
 });
 
