@@ -70,3 +70,18 @@ test("what turns text around or colours it is shown as its code in every cell an
   t.regex(ces ?? "", /ce \\u202e/i);
   t.regex(ces ?? "", /ce \\x1b\[31m/i);
 });
+
+test("an id that several VOs have used stands in the list once for each of them, in the order of the letters", async (t) => {
+  const cli = await openCli();
+  const put = (vo: string, id: string) =>
+    putLetter(`dead.TwiceTask.${vo}`, { "Task-Id": id, "Dead-Subject": `tasks.TwiceTask.${vo}`, "Dead-Reason": "no" });
+  const first = await put("lhcb", "same");
+  await put("lhcb", "again");
+  const other = await put("atlas", "same");
+  const again = await put("lhcb", "again");
+  const { letters } = (await cli.json("dead", "list", "--task", "TwiceTask")) as { letters: { sequence: number }[] };
+  t.deepEqual(
+    letters.map(({ sequence }) => sequence),
+    [first, other, again],
+  );
+});

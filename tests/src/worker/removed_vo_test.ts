@@ -25,34 +25,52 @@ async function sweep(muster: Muster, tasks: readonly AnyTask[], ledger?: StartSc
   });
 }
 
-test("a task that a worker has in hand when its VO is removed leaves no effect once it is told as dropped", async (t) => {
+test("a task that is in hand when its VO is removed leaves no effect once it is told as dropped, though its holder heard of nothing", async (t) => {
   await using muster = await startMuster({ vos: ["gone", "stays"] });
   await using database = await createTestDatabase(postgres);
-  const inside = Promise.withResolvers<void>();
-  const goOn = Promise.withResolvers<void>();
-  const HeldTask = defineSqlTask({
-    name: "HeldTask",
-    per: "vo",
-    async execute({ deps, taskId }) {
-      await deps.sql(effectOf(taskId));
-      inside.resolve();
-      await goOn.promise;
-    },
-  });
-  await using _worker = await muster.startWorker({ tasks: [HeldTask], permits: 1, ...database.forWorker });
+  const HeldTask = defineSqlTask({ name: "HeldTask", per: "vo", execute() {} });
   const { taskId } = await muster.publish(HeldTask, { vo: "gone", taskId: "held" });
-  await inside.promise;
+  // What a worker that is frozen until the end has begun.
+  const claim = { taskId, task: "HeldTask", vo: "gone", attempt: 1, fences: [] };
+  const work = database.database.unitOfWork.open(claim);
+  await (await work.transaction()).execute(effectOf(taskId));
   await muster.removeVo("gone");
   await using _scheduler = await sweep(muster, [HeldTask], database.database.unitOfWork);
   t.is((await muster.event("dropped", taskId)).reason, "VO gone was removed");
   await until(async () => ((await muster.waiting()) === 0 ? true : undefined), "the message to go");
-  goOn.resolve();
-  t.is((await muster.event("duplicate", taskId)).reason, "attempt 1 ended dropped");
+  t.like(await work.commit(outcome(taskId, { task: "HeldTask", vo: "gone" })), {
+    kind: "earlier",
+    row: { outcome: "dropped", attempt: 1, errors: ["VO gone was removed"] },
+  });
   t.is(await database.effects(taskId), 0);
-  t.false(muster.events.of(taskId).includes("done"));
-  const row = await database.database.unitOfWork.recall(taskId);
-  t.like(row, { outcome: "dropped", attempt: 1, errors: ["VO gone was removed"] });
   t.deepEqual(await muster.deadLetters(), []);
+});
+
+test("a worker ends what it has in hand of a VO as soon as that is removed, with no scheduler to put it away", async (t) => {
+  await using muster = await startMuster({ vos: ["gone", "stays"] });
+  await using database = await createTestDatabase(postgres);
+  const inside: string[] = [];
+  const goOn = Promise.withResolvers<void>();
+  const HeldTask = defineSqlTask({
+    name: "HeldTask",
+    per: "vo",
+    async execute({ deps, taskId, vo }) {
+      await deps.sql(effectOf(taskId));
+      inside.push(vo);
+      await goOn.promise;
+    },
+  });
+  await using _worker = await muster.startWorker({ tasks: [HeldTask], ...database.forWorker });
+  const gone = await muster.publish(HeldTask, { vo: "gone" });
+  const stays = await muster.publish(HeldTask, { vo: "stays" });
+  await until(async () => (inside.length === 2 ? true : undefined), "both runs");
+  await muster.removeVo("gone");
+  await until(async () => (muster.events.of(gone.taskId).includes("abandoned") ? true : undefined), "its end");
+  goOn.resolve();
+  await muster.event("done", stays.taskId);
+  t.is(await database.effects(gone.taskId), 0);
+  t.is(await database.effects(stays.taskId), 1);
+  t.deepEqual(muster.events.of(gone.taskId), ["started", "abandoned"]);
 });
 
 test("an occurrence that a worker has in hand when its schedule is switched off leaves no effect once it is told as dropped", async (t) => {

@@ -87,8 +87,17 @@ export async function countDeadLetters(broker: Broker, filter: DeadFilter = {}):
   return Object.values(state.subjects ?? {}).reduce((sum, count) => sum + count, 0);
 }
 
+/** A task's newest letter takes the place of those before it, at its own place in the order. */
+function keep(page: Map<string, StoredDeadLetter>, letter: StoredDeadLetter): void {
+  const { task, vo, taskId, sequence } = letter;
+  const key = taskId === "" ? `#${sequence}` : `${task} ${vo} ${taskId}`;
+  page.delete(key);
+  page.set(key, letter);
+}
+
 /**
- * The dead letters that match, oldest first, each task id once: its newest attempt where the same task lies there twice in a page.
+ * The dead letters that match, oldest first, each task once: its newest attempt where the same task lies there twice in a page. An id that
+ * several tasks or VOs have used stands there once for each of them.
  *
  * `after` is the sequence of the last one seen. `headersOnly` leaves the bodies empty.
  */
@@ -114,8 +123,7 @@ export async function* deadLetters(
       received++;
       pending = message.info.pending;
       const letter = read(message);
-      if (filter.taskId === undefined || filter.taskId === letter.taskId)
-        page.set(letter.taskId || `#${letter.sequence}`, letter);
+      if (filter.taskId === undefined || filter.taskId === letter.taskId) keep(page, letter);
       if (pending === 0) break;
     }
     yield* page.values();

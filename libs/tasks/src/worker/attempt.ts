@@ -51,6 +51,16 @@ export class DrainedError extends Error {
   override readonly name = "DrainedError";
 }
 
+/** The task's VO was removed while it ran: it has no effect any more. Its message goes back, to be put away. */
+export class VoRemovedError extends Error {
+  override readonly name = "VoRemovedError";
+  readonly vo: string;
+  constructor(vo: string) {
+    super(`Cannot finish a task of VO ${vo}: the VO was removed; add it again, and publish the task anew`);
+    this.vo = vo;
+  }
+}
+
 /** What one attempt is made from. */
 export interface AttemptInput<Transaction> {
   readonly definition: AnyTask;
@@ -96,6 +106,10 @@ export class RunningAttempt implements Listed {
   constructor(input: AttemptInput<unknown>) {
     this.#input = input;
     this.ended = this.#run();
+  }
+
+  get vo(): string {
+    return this.#input.vo;
   }
 
   /** Aborts the task's signal. A {@linkcode TaskTimeoutError} makes it a failure, anything else abandons it. */

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
-import { DrainedError, type RunningAttempt } from "./attempt.ts";
+import type { ConfigurationWatch } from "../configuration/configuration_watch.ts";
+import { DrainedError, type RunningAttempt, VoRemovedError } from "./attempt.ts";
 import { Roster } from "./roster.ts";
 
 /** Distance at which open idle transactions are kept awake, ms; the database's idle timeout is the lease's TTL of 15 s. */
@@ -11,12 +12,24 @@ const KEEP_AWAKE_MS = 3_000;
  */
 const LAST_WORDS_MS = 2_000;
 
-/** The attempts that run in a worker. Their transactions are kept awake, and all are aborted at the drain's deadline. */
+/**
+ * The attempts that run in a worker. Their transactions are kept awake, and all are aborted at the drain's deadline. Those of a VO that is
+ * removed are aborted as soon as the worker hears of it: the sweep, which makes it final, may come later, or no scheduler run.
+ */
 export class Running implements Iterable<RunningAttempt> {
   readonly #attempts = new Roster<RunningAttempt>();
   /** Aborts at the drain's deadline. */
   readonly #deadline = new AbortController();
   readonly #awake = setInterval(() => this.#keepAwake(), KEEP_AWAKE_MS);
+  readonly #configuration: ConfigurationWatch;
+  readonly #unfollow: () => void;
+
+  constructor(configuration: ConfigurationWatch) {
+    this.#configuration = configuration;
+    this.#unfollow = configuration.onChange(() => {
+      for (const attempt of this.#attempts) this.#endIfRemoved(attempt);
+    });
+  }
 
   get size(): number {
     return this.#attempts.size;
@@ -29,6 +42,7 @@ export class Running implements Iterable<RunningAttempt> {
   add(attempt: RunningAttempt): void {
     this.#attempts.add(attempt);
     if (this.#deadline.signal.aborted) attempt.abort(this.#deadline.signal.reason);
+    this.#endIfRemoved(attempt);
   }
 
   delete(attempt: RunningAttempt): void {
@@ -49,9 +63,15 @@ export class Running implements Iterable<RunningAttempt> {
     await pause(LAST_WORDS_MS, undefined, { ref: false });
   }
 
-  /** Keeps nothing awake any more. */
+  /** Keeps nothing awake any more, and follows no configuration. */
   close(): void {
     clearInterval(this.#awake);
+    this.#unfollow();
+  }
+
+  #endIfRemoved(attempt: RunningAttempt): void {
+    const { vo } = attempt;
+    if (this.#configuration.current.vos[vo]?.state === "removed") attempt.abort(new VoRemovedError(vo));
   }
 
   #keepAwake(): void {

@@ -80,7 +80,7 @@ export class Worker {
   readonly #source: LaneSource;
   readonly #buffer = new Buffer();
   readonly #waiting = new Roster<InHand>();
-  readonly #running = new Running();
+  readonly #running: Running;
   readonly #rate = new Rate();
   readonly #crowds = new Crowds();
   readonly #end = Promise.withResolvers<void>();
@@ -97,6 +97,7 @@ export class Worker {
 
   constructor(parts: WorkerParts) {
     this.#parts = parts;
+    this.#running = new Running(parts.configuration);
     this.ended = this.#end.promise;
     this.#mayLose = Math.min(MAX_LOST_PERMITS, parts.permits);
     const { broker, keeper, locks, tasks, ledger } = parts;
