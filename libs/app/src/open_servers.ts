@@ -92,10 +92,11 @@ export async function openServers(app: App, options: OpenServersOptions): Promis
   });
   opened.defer(() => nc.close());
   health.probe("NATS", () => nc.rtt());
+  const observer = observeTasks(log, metrics);
   const broker = await insist({
     ...trying("streams"),
     what: "declare the streams",
-    work: () => openBroker(nc, { observer: observeTasks(log, metrics), highestFence }),
+    work: () => openBroker(nc, { observer, highestFence }),
   });
   opened.defer(tellStorage(app, broker));
   const kept = opened.move();

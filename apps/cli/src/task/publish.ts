@@ -27,6 +27,9 @@ Examples:
   jq -c . payload.json | muster task publish MyPilotTask - --vo lhcb
   muster task publish MyPilotReportTask`;
 
+/** What lies beyond is refused by the library too, ms since the epoch. */
+const LATEST_MS = Date.parse("2262-04-11T00:00:00Z");
+
 interface PublishTaskOptions extends OutputOptions {
   readonly vo?: string;
   readonly id?: string;
@@ -55,7 +58,10 @@ function uncheckedTask(name: string, vo: string | undefined): PublishableTask {
 
 function whenOf({ delay, at }: PublishTaskOptions): Date | undefined {
   if (delay !== undefined && at !== undefined) throw new UsageError("--delay and --at exclude each other");
-  return delay === undefined ? at : new Date(Date.now() + delay);
+  const when = delay === undefined ? at : new Date(Date.now() + delay);
+  if (when !== undefined && when.getTime() > LATEST_MS)
+    throw new UsageError(`The task would start on ${when.toISOString()}; NATS takes times before 2262-04-11`);
+  return when;
 }
 
 /** The row of a task that has ended under this id already; undefined also where no database is known. */

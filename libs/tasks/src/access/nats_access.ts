@@ -87,12 +87,20 @@ export class NatsAccessError extends Error {
   readonly allowed: string;
   constructor(access: NatsAccess, field: AccessField, allowed: string) {
     const setting = nameOf(access, field);
-    const value = field === "url" ? withoutSecrets(access.url) : SHOWN.has(field) ? String(access[field]) : "***";
+    const value =
+      field === "url" ? withoutSecrets(access.url) : SHOWN.has(field) ? shownPath(String(access[field])) : "***";
     super(`Cannot use ${setting}: it is ${JSON.stringify(value)}, allowed is ${allowed}`);
     this.setting = setting;
     this.value = value;
     this.allowed = allowed;
   }
+}
+
+/** A seed, a JWT or PEM, which somebody may have put where its file's path belongs. */
+const LIKE_A_SECRET = /[\r\n]|-----BEGIN|(?:^|\/)S[A-Z][A-Z2-7]{30}|eyJ[\w-]{20}/;
+
+function shownPath(path: string): string {
+  return LIKE_A_SECRET.test(path) ? "***" : path;
 }
 
 /** A comma after which the next URL begins; a bare one may be part of a password that nobody has encoded. */

@@ -17,17 +17,20 @@ export class ConfigurationError extends Error {
   override readonly name = "ConfigurationError";
 }
 
-/** As it is now; where it has gone with its bucket, after a running app has written it back, or nobody has. */
-async function untilRestored(broker: Broker): Promise<FoundConfiguration> {
-  const found = await findConfiguration(broker);
-  if (found.newest !== 0 || found.revision !== 0) return found;
-  const { jsm } = broker;
+/** Whether the last good one may be known to running apps alone: the bucket is younger than TASKS, or holds nothing but one that no command wrote. */
+async function mayBeLost({ jsm }: Broker, { newest, revision, configuration }: FoundConfiguration): Promise<boolean> {
+  if (newest !== 0) return Object.keys(configuration.vos).length === 0 && configuration.createdAt === undefined;
+  if (revision !== 0) return false;
   const [bucket, tasks] = await Promise.all([jsm.streams.info("KV_config"), jsm.streams.info(TASKS)]);
-  if (Date.parse(bucket.created) - Date.parse(tasks.created) < TOGETHER_MS) return found;
+  return Date.parse(bucket.created) - Date.parse(tasks.created) >= TOGETHER_MS;
+}
+
+/** As it is now; where it has gone, after a running app has written it or its copy back, or nobody has. */
+async function untilRestored(broker: Broker): Promise<FoundConfiguration> {
   const untilMs = performance.now() + RESTORED_WITHIN_MS;
   for (;;) {
     const now = await findConfiguration(broker);
-    if (now.newest !== 0 || performance.now() > untilMs) return now;
+    if (performance.now() > untilMs || !(await mayBeLost(broker, now))) return now;
     await pause(100);
   }
 }
@@ -59,7 +62,8 @@ export async function changeConfiguration(
   for (let tries = 0; ; tries++) {
     const { problem, configuration, newest } = found;
     if (problem?.kind === "newer") throw new ConfigurationError(problem.text);
-    const isFirst = found.revision === 0 && configuration.createdAt === undefined;
+    // What waits from before it may be for VOs that only a lost one named.
+    const isFirst = configuration.createdAt === undefined;
     const base = isFirst ? { ...configuration, createdAt: await timeOf(broker) } : configuration;
     const next = checked(change(base));
     try {

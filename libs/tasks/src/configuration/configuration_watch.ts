@@ -81,15 +81,19 @@ function createSilenceReport({ observer }: Broker, awayMs: number) {
   };
 }
 
-/** Keeps a copy of each revision that comes in force. Where that fails, as on a full disk, it is in force all the same. */
+/**
+ * Keeps a copy of each revision that comes in force, and anew where a write that replaced it may have taken the copy along: a roll-up leaves
+ * nothing else in the bucket. Where that fails, as on a full disk, it is in force all the same.
+ */
 function createCopies(broker: Broker): (found: FoundConfiguration) => Promise<void> {
-  let kept = 0;
+  let kept = "";
   let isTold = false;
   return async (found) => {
-    if (found.problem !== undefined || found.revision === kept) return;
+    const state = `${found.revision} of ${found.newest}`;
+    if (state === kept) return;
     try {
       await keepCopy(broker, found);
-      kept = found.revision;
+      kept = state;
       isTold = false;
     } catch (cause) {
       if (!isTold) broker.observer.note("Cannot keep a copy of the configuration yet; it is in force", { cause });

@@ -6,6 +6,7 @@ import { withSchedule } from "../schedule/change_schedule.ts";
 import { countOn, type Grid, listen, periodic, startGrid } from "../schedule/_grid_test.ts";
 import { startScheduler } from "../schedule/start_scheduler.ts";
 import type { Broker } from "../wire/broker.ts";
+import { headersFrom } from "../wire/headers.ts";
 import { connectNats } from "../wire/connection.ts";
 import { changeConfiguration } from "./change_configuration.ts";
 import { activeVos, type Configuration, withoutVo, withVo } from "./configuration.ts";
@@ -239,4 +240,22 @@ test("where the key and its history were purged, the copy counts before what a p
   await changeConfiguration(grid.broker, (now) => withVo(now, "atlas"));
   await grid.broker.buckets.config.purge("current");
   t.is(vosOf((await findConfiguration(grid.broker, remembered)).configuration), "atlas,cms,lhcb");
+});
+
+test("a roll-up that leaves nothing but an empty configuration loses none: who runs keeps a copy anew, and the next command goes on from it", async (t) => {
+  await using grid = await startQuiet();
+  await using running = await startApp(grid);
+  await grid.broker.js.publish("$KV.config.current", "{}", { headers: headersFrom({ "Nats-Rollup": "all" }) });
+  t.is(vosOf(await changeConfiguration(grid.broker, (now) => withVo(now, "atlas"))), "atlas,cms,lhcb");
+  t.is(vosOf(await readConfiguration(grid.broker)), "atlas,cms,lhcb");
+  await until(() => vosOf(running.configuration.current) === "atlas,cms,lhcb");
+});
+
+test("where nobody knows the one that a roll-up took, the next command begins one that judges nothing older than itself", async (t) => {
+  await using grid = await startQuiet();
+  const at = new Date().toISOString();
+  const byHand = JSON.stringify({ vos: { lhcb: { state: "active", changedAt: at } } });
+  await grid.broker.js.publish("$KV.config.current", byHand, { headers: headersFrom({ "Nats-Rollup": "all" }) });
+  const { createdAt = "" } = await changeConfiguration(grid.broker, (now) => withVo(now, "cms"));
+  t.true(Date.parse(createdAt) >= Date.parse(at) - 1_000);
 });

@@ -9,7 +9,7 @@ import { boundId, checkTaskId } from "../wire/delivery.ts";
 import { InvalidNameError, NO_VO } from "../wire/names.ts";
 import { publishSurely } from "../wire/publish_surely.ts";
 import { type Prepared, type Published, storeMany, storeOne } from "./store.ts";
-import { messageOf } from "./task_message.ts";
+import { messageOf, startAtOf } from "./task_message.ts";
 
 /** Children are published so many at a time. */
 const IN_FLIGHT = 500;
@@ -120,7 +120,7 @@ export function createPublisher(broker: Broker): Publisher {
     const vo = voFor(task, options.vo);
     const { payload, size } = await checkedPayload(task, options.payload, maxPayloadBytes(broker));
     const taskId = boundId(checkTaskId(options.taskId ?? randomUUID()));
-    const startAt = options.at === undefined ? {} : { startAt: options.at.toISOString() };
+    const startAt = options.at === undefined ? {} : { startAt: startAtOf(options.at) };
     return { task: { taskId, task: task.name, vo, payload, ...versionOf(task), ...startAt }, size };
   }
 

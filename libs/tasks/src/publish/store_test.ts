@@ -1,5 +1,6 @@
 import { startNatsServer } from "@muster/local";
 import test from "ava";
+import { startAtOf } from "./task_message.ts";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -74,4 +75,15 @@ test("a task with a time of its own among thousands waits for it", async (t) => 
   t.is(published[900]?.stream, "LATER");
   t.is(await grid.waiting("LATER"), 1);
   t.is(await grid.waiting("TASKS"), COUNT - 1);
+});
+
+test("a start that the server would take for the past is refused, and nothing runs early", (t) => {
+  t.is(startAtOf(new Date("2262-04-11T00:00:00Z")), "2262-04-11T00:00:00.000Z");
+  for (const time of ["2262-04-12T00:00:00Z", "2999-01-01T00:00:00Z"]) {
+    t.throws(() => startAtOf(new Date(time)), {
+      instanceOf: RangeError,
+      message: /until (2262|2999)-.*before 2262-04-11/,
+    });
+  }
+  t.throws(() => startAtOf(new Date(Number.NaN)), { instanceOf: RangeError });
 });

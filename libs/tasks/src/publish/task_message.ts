@@ -15,6 +15,18 @@ import {
 import type { OutgoingMessage } from "../wire/publish_surely.ts";
 import { dueSubject, laterSubject, taskSubject } from "../wire/subject.ts";
 
+/** The server counts in nanoseconds of 64 bits and takes what lies beyond for the past: 2262-04-11T23:47:16Z. */
+const LATEST_START_MS = 9_223_372_036_000;
+
+/** The start of a delayed task, RFC 3339 in UTC. Throws `RangeError` for what is no time, and for one after 2262-04-11. */
+export function startAtOf(at: Date): string {
+  if (at.getTime() <= LATEST_START_MS) return at.toISOString();
+  const found = Number.isNaN(at.getTime()) ? "no time" : at.toISOString();
+  throw new RangeError(
+    `Cannot delay a task until ${found}: give a time before ${new Date(LATEST_START_MS).toISOString()}`,
+  );
+}
+
 /** RFC 3339 in UTC with nanoseconds' place left out: what the server's `@at` takes. */
 function atTime(at: Date): string {
   return `@at ${at.toISOString()}`;

@@ -4,6 +4,7 @@ import { checkPayload, PayloadRefusedError, sizeProblem } from "../definition/pa
 import type { PublishableTask, ScheduleOptions, SpawnOptions } from "../definition/publishable.ts";
 import type { SpawnedTask } from "../definition/unit_of_work.ts";
 import { versionOf, voFor } from "../publish/publisher.ts";
+import { startAtOf } from "../publish/task_message.ts";
 import { boundId, checkTaskId } from "../wire/delivery.ts";
 import { checkAddress } from "../wire/subject.ts";
 import { createHash } from "node:crypto";
@@ -98,7 +99,7 @@ export class Children implements AmbientPublisher {
         `Cannot spawn ${task}: its key ${JSON.stringify(key)} was used in this run; give each child its own`,
       );
     }
-    const startAt = at === undefined ? {} : { startAt: at.toISOString() };
+    const startAt = at === undefined ? {} : { startAt: startAtOf(at) };
     this.#spawned.set(taskId, { taskId, task, vo, payload, ...version, ...startAt });
     return taskId;
   }
