@@ -127,6 +127,9 @@ test("trying all rights stores and changes nothing", async (t) => {
     return states;
   }
   await grid.publish(BusyTask, { vo: "lhcb" });
+  // By which TASKS sources LATER; the server makes it a moment after the streams.
+  const isSourced = async () => ((await jsm.streams.info("LATER")).state.consumer_count === 1 ? true : undefined);
+  await until(isSourced, "the source of TASKS");
   const before = await written();
   t.deepEqual(await inspectRights(nc, ["BusyTask"], "lhcb"), []);
   t.deepEqual(await written(), before);
