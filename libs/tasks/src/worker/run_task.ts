@@ -134,13 +134,15 @@ function abandon(context: RunContext, task: IdentifiedTask, cause: unknown): Tas
   return isDrained ? HANDED_BACK : OVER;
 }
 
+/** It was in hand for so long, or the broker away, that somebody else has it by now. */
+function leave(context: RunContext, received: ReceivedTask): TaskEnd {
+  tell(context, byId(received), { step: "abandoned", reason: "no longer ours before it began" });
+  return OVER;
+}
+
 async function run(context: RunContext, received: ReceivedTask, waiting: Waiting): Promise<TaskEnd> {
   const { definition, delivery } = received;
-  if (!context.owns(received)) {
-    // It was in hand for so long, or the broker away, that somebody else has it by now.
-    tell(context, byId(received), { step: "abandoned", reason: "no longer ours before it began" });
-    return OVER;
-  }
+  if (!context.owns(received)) return leave(context, received);
   const ledger = definition.effect === "once" ? context.ledger : context.streamLedger.of(nameOfMessage(delivery));
   if (ledger === undefined)
     throw new TypeError(`Cannot run ${definition.name}: its effect is "once" and the worker has no ledger`);
@@ -242,6 +244,8 @@ async function underLeases(context: RunContext, task: PreparedTask, turns: reado
 }
 
 async function runOnce(context: RunContext, task: PreparedTask, turns: readonly Turn[]): Promise<TaskEnd> {
+  // The broker may have been away while its locks were asked for.
+  if (!context.owns(task.received)) return leave(context, task.received);
   const { starts } = task.received;
   if (starts !== undefined) await context.starts.begin(task, starts);
   const running = start(context, task, turns);
