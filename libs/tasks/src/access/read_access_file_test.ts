@@ -12,7 +12,7 @@ test("a file that is not there is told with its path, and a secret in its path's
       instanceOf: NatsAccessError,
     })?.message ?? "";
   t.regex(messageOf("/etc/muster/user.nk"), /"\/etc\/muster\/user\.nk".*ENOENT/);
-  for (const secret of [SEED, `/work/${SEED}`, PEM, `eyJ${"0eXAiOiJKV1QiLCJhbGciOiJlZDI1NTE5"}`]) {
+  for (const secret of [SEED, `/etc/muster/${SEED}`, PEM, `eyJ${"0eXAiOiJKV1QiLCJhbGciOiJlZDI1NTE5"}`]) {
     t.regex(messageOf(secret), /"\*\*\*".*ENOENT/, secret);
   }
 });
