@@ -36,9 +36,10 @@ async function startWorker(url: string, sql: string) {
   const child = spawn(process.execPath, ["--input-type=module", "--eval", script], {
     stdio: ["ignore", "pipe", "inherit"],
   });
+  const exited = once(child, "exit");
   const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
   const line = async () => String((await lines.next()).value);
-  return { child, line };
+  return { child, line, exited };
 }
 
 /** A server of that version number, which answers one question and no other. */
@@ -121,7 +122,7 @@ for (const [name, server] of Object.entries(servers)) {
     t.timeout(60_000);
     const url = await server.createUrl();
     await using database = await openDatabase({ url });
-    const { child, line } = await startWorker(url, sql);
+    const { child, line, exited } = await startWorker(url, sql);
     t.is(await line(), "inside");
     await untilRow(database, isInside);
     child.kill("SIGSTOP");
@@ -131,7 +132,7 @@ for (const [name, server] of Object.entries(servers)) {
     child.kill("SIGCONT");
     t.is(await line(), "unknown");
     t.is(await database.unitOfWork.recall("frozen"), undefined);
-    await once(child, "exit");
+    await exited;
   }
 
   test(`I11: on ${name} a worker that is frozen while a statement of its runs lets go of its lock's row`, async (t) => {
