@@ -64,29 +64,29 @@ export {
   type PublishedTask,
   publishRetry,
   type WholeRetry,
-} from "./schedule/lost_messages.ts";
-export { measureClock } from "./schedule/broker_clock.ts";
+} from "./later/lost_messages.ts";
+export { measureClock } from "./lead/broker_clock.ts";
 export { type ScheduleTarget, withSchedule, withScheduleSwitched } from "./schedule/change_schedule.ts";
-export { isTaskCharge } from "./schedule/charges.ts";
-export { findLeaders, type FoundLeaders } from "./schedule/leaders.ts";
+export { isTaskCharge } from "./lead/charges.ts";
+export { findLeaders, type FoundLeaders } from "./lead/leaders.ts";
 export { type PauseNote, pauseSchedule, type PauseTarget, resumeSchedule } from "./schedule/pauses.ts";
-export type { Chore } from "./schedule/repeat.ts";
+export type { Chore } from "./lead/repeat.ts";
 export { runScheduler, type SchedulerOptions, type SchedulerRole } from "./schedule/run_scheduler.ts";
 export { type ScheduleInForce, schedulesInForce } from "./schedule/in_force.ts";
 export { type ScheduleRow, scheduleTable, type TableOptions } from "./schedule/schedule_table.ts";
 export { type RunningScheduler, startScheduler, type StartSchedulerOptions } from "./schedule/start_scheduler.ts";
-export { listUnserved, type UnservedTask } from "./schedule/unserved.ts";
-export { listUnknownTasks, type UnknownTask } from "./schedule/unknown_tasks.ts";
-export { DrainedError, type DepsInput, TaskTimeoutError } from "./worker/attempt.ts";
+export { listUnserved, type UnservedTask } from "./sweep/unserved.ts";
+export { listUnknownTasks, type UnknownTask } from "./sweep/unknown_tasks.ts";
+export { DrainedError, type DepsInput, TaskTimeoutError } from "./run/attempt.ts";
 export { type Called, callTask, type CallOptions } from "./worker/call_task.ts";
-export { inspectConsumers } from "./worker/lane_consumer.ts";
-export { listNewerPayloads } from "./worker/newer_payloads.ts";
-export { listWorkers, type NewerPayload, type WorkerRecord } from "./worker/registration.ts";
-export { untilWorkersShown } from "./worker/workers_shown.ts";
+export { inspectConsumers } from "./pull/lane_consumer.ts";
+export { listNewerPayloads } from "./run/newer_payloads.ts";
+export { listWorkers, type NewerPayload, type WorkerRecord } from "./presence/registration.ts";
+export { untilWorkersShown } from "./presence/workers_shown.ts";
 export { type RunningWorker, startWorker, type TaskOver, type WorkerOptions } from "./worker/start_worker.ts";
 export type { WorkerHealth } from "./worker/worker.ts";
 export { WorkerSpentError } from "./worker/worker_spent.ts";
-export type { Broker } from "./wire/broker.ts";
+export type { Broker } from "./broker/broker.ts";
 export {
   activeVos,
   type Configuration,
@@ -102,16 +102,16 @@ export {
   type FoundConfiguration,
   readConfiguration,
 } from "./configuration/stored_configuration.ts";
-export { checkNatsAccess, connectNats, type ConnectOptions, ServerTooOldError } from "./wire/connection.ts";
-export { ForbiddenError } from "./wire/forbidden.ts";
-export { type Incident, listIncidents } from "./wire/incidents.ts";
-export { inspectRights, type MissingRight } from "./wire/inspect_rights.ts";
-export { inspectStreams, type StreamState } from "./wire/inspect_streams.ts";
-export { describeDifference, type Difference } from "./wire/settings_check.ts";
-export { checkTaskId } from "./wire/delivery.ts";
-export { checkInstanceName, checkTaskName, checkVoName, InvalidNameError, NO_VO } from "./wire/names.ts";
-export { type Observer, silentObserver, type Step, type StepName } from "./wire/observer.ts";
-export { tryToStore, watchStorage } from "./wire/watch_storage.ts";
-export type { Storage } from "./wire/storage.ts";
-export { StorageLimitError } from "./wire/storage_errors.ts";
-export { PublishUnknownError } from "./wire/publish_surely.ts";
+export { checkNatsAccess, connectNats, type ConnectOptions, ServerTooOldError } from "./connection/connection.ts";
+export { ForbiddenError } from "./connection/forbidden.ts";
+export { type Incident, listIncidents } from "./broker/incidents.ts";
+export { inspectRights, type MissingRight } from "./broker/inspect_rights.ts";
+export { inspectStreams, type StreamState } from "./streams/inspect_streams.ts";
+export { describeDifference, type Difference } from "./streams/settings_check.ts";
+export { checkTaskId } from "./format/delivery.ts";
+export { checkInstanceName, checkTaskName, checkVoName, InvalidNameError, NO_VO } from "./format/names.ts";
+export { type Observer, silentObserver, type Step, type StepName } from "./connection/observer.ts";
+export { tryToStore, watchStorage } from "./broker/watch_storage.ts";
+export type { Storage } from "./streams/storage.ts";
+export { StorageLimitError } from "./streams/storage_errors.ts";
+export { PublishUnknownError } from "./broker/publish_surely.ts";

@@ -55,12 +55,12 @@ test("the page of settings names each setting and each variable that is read, an
 test("the page of subjects names each subject and each header that is built or read", async (t) => {
   const page = await reference("subjects-and-headers");
   const named = page.codeWords.map(({ target }) => target);
-  const prefixes = matches(await read("libs/tasks/src/wire/subject.ts"), /return `([a-z]+)\.\$\{/g);
+  const prefixes = matches(await read("libs/tasks/src/format/subject.ts"), /return `([a-z]+)\.\$\{/g);
   t.deepEqual(
     prefixes.filter((prefix) => !named.some((word) => word.startsWith(`${prefix}.<TaskName>.<vo>`))),
     [],
   );
-  const headers = matches(await read("libs/tasks/src/wire/headers.ts"), /^export const \w+ = "([A-Za-z-]+)"/gm);
+  const headers = matches(await read("libs/tasks/src/format/headers.ts"), /^export const \w+ = "([A-Za-z-]+)"/gm);
   t.true(headers.length > 10);
   t.deepEqual(
     headers.filter((header) => !named.includes(header)),
@@ -69,8 +69,9 @@ test("the page of subjects names each subject and each header that is built or r
 });
 
 test("the page of streams names each stream and each bucket, and no other", async (t) => {
-  const streams = matches(await read("libs/tasks/src/wire/stream_needs.ts"), /^export const \w+ = "([A-Z]+)";/gm);
-  const [, list = ""] = /BUCKET_NAMES[^=]*= \[([^\]]*)\]/.exec(await read("libs/tasks/src/wire/stream_needs.ts")) ?? [];
+  const streams = matches(await read("libs/tasks/src/streams/stream_needs.ts"), /^export const \w+ = "([A-Z]+)";/gm);
+  const [, list = ""] =
+    /BUCKET_NAMES[^=]*= \[([^\]]*)\]/.exec(await read("libs/tasks/src/streams/stream_needs.ts")) ?? [];
   const buckets = matches(list, /"(\w+)"/g);
   t.is(streams.length, 4);
   t.is(buckets.length, 5);
@@ -113,7 +114,8 @@ test("the page of tables names each table with its columns, and no other", async
 });
 
 test("the page of events and metrics names each event and each metric, and no other", async (t) => {
-  const [, union = ""] = /export type StepName =([^;]*);/.exec(await read("libs/tasks/src/wire/observer.ts")) ?? [];
+  const [, union = ""] =
+    /export type StepName =([^;]*);/.exec(await read("libs/tasks/src/connection/observer.ts")) ?? [];
   const events = matches(union, /"(\w+)"/g);
   const metrics = products
     .filter(({ unit }) => ["libs/service", "libs/app"].includes(unit) || unit.startsWith("apps/"))

@@ -9,7 +9,7 @@ export interface Import {
 
 /** A TypeScript file of the workspace. Paths are relative to the workspace, with slashes. */
 export interface Source {
-  /** E.g. `libs/tasks/src/wire/subject.ts`. */
+  /** E.g. `libs/tasks/src/format/subject.ts`. */
   readonly path: string;
   /** The folder of its package, e.g. `libs/tasks`. */
   readonly unit: string;

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
-import type { Broker } from "../wire/broker.ts";
-import { isConflict, TASKS } from "../wire/streams.ts";
+import type { Broker } from "../broker/broker.ts";
+import { isConflict, TASKS } from "../streams/streams.ts";
 import { checkConfiguration } from "./check_configuration.ts";
 import type { Configuration } from "./configuration.ts";
 import { findConfiguration, type FoundConfiguration, keepCopy, storeConfiguration } from "./stored_configuration.ts";

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { InvalidScheduleError } from "../definition/invalid_schedule.ts";
 import { parseSchedule } from "../definition/schedule_text.ts";
-import { checkTaskName, checkVoName, InvalidNameError, NO_VO } from "../wire/names.ts";
+import { checkTaskName, checkVoName, InvalidNameError, NO_VO } from "../format/names.ts";
 import type { Configuration } from "./configuration.ts";
 
 /** Of the configuration's form. One of a higher version is a newer program's, and cannot be read. */

@@ -1,4 +1,4 @@
-import { checkVoName } from "../wire/names.ts";
+import { checkVoName } from "../format/names.ts";
 
 /** How long the name of a removed VO is remembered, so that its waiting tasks are dropped and not taken for mistakes. */
 export const TOMBSTONE_MS = 30 * 86_400_000;

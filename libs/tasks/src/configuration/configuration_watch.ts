@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
-import type { Broker } from "../wire/broker.ts";
-import { isConflict } from "../wire/streams.ts";
+import type { Broker } from "../broker/broker.ts";
+import { isConflict } from "../streams/streams.ts";
 import { type Configuration, namesVos } from "./configuration.ts";
 import { findConfiguration, type FoundConfiguration, keepCopy, storeConfiguration } from "./stored_configuration.ts";
 

@@ -1,7 +1,7 @@
 import type { StoredMsg } from "@nats-io/jetstream";
-import type { Broker } from "../wire/broker.ts";
-import { headerOf, headersFrom, isMark, storedHeaders } from "../wire/headers.ts";
-import { isConflict } from "../wire/streams.ts";
+import type { Broker } from "../broker/broker.ts";
+import { headerOf, headersFrom, isMark, storedHeaders } from "../format/headers.ts";
+import { isConflict } from "../streams/streams.ts";
 import { type CheckedConfiguration, checkConfiguration } from "./check_configuration.ts";
 import { type Configuration, namesVos } from "./configuration.ts";
 

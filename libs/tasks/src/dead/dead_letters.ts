@@ -1,6 +1,6 @@
 import { DeliverPolicy, type JsMsg } from "@nats-io/jetstream";
 import type { MsgHdrs } from "@nats-io/nats-core";
-import type { Broker } from "../wire/broker.ts";
+import type { Broker } from "../broker/broker.ts";
 import {
   DEAD_AT,
   DEAD_ERRORS,
@@ -9,9 +9,9 @@ import {
   readHeaders,
   TASK_ATTEMPT,
   TASK_ID,
-} from "../wire/headers.ts";
-import { DEAD } from "../wire/streams.ts";
-import { escapeToken, unescapeToken } from "../wire/token.ts";
+} from "../format/headers.ts";
+import { DEAD } from "../streams/streams.ts";
+import { escapeToken, unescapeToken } from "../format/token.ts";
 
 /** Which dead letters are meant; what is left out is not asked for. */
 export interface DeadFilter {

@@ -1,9 +1,9 @@
 import { headers as newHeaders } from "@nats-io/nats-core";
-import type { Broker } from "../wire/broker.ts";
-import { MSG_ID, TASK_ATTEMPT, TASK_ID } from "../wire/headers.ts";
-import { publishSurely } from "../wire/publish_surely.ts";
-import { DEAD } from "../wire/streams.ts";
-import { parseTaskSubject, taskSubject } from "../wire/subject.ts";
+import type { Broker } from "../broker/broker.ts";
+import { MSG_ID, TASK_ATTEMPT, TASK_ID } from "../format/headers.ts";
+import { publishSurely } from "../broker/publish_surely.ts";
+import { DEAD } from "../streams/streams.ts";
+import { parseTaskSubject, taskSubject } from "../format/subject.ts";
 import { type DeadFilter, deadLetters, type StoredDeadLetter } from "./dead_letters.ts";
 
 export interface Requeued {

@@ -1,4 +1,4 @@
-import { escapeKey } from "../wire/token.ts";
+import { escapeKey } from "../format/token.ts";
 
 /** A lock that a task must hold while it runs. */
 export interface Lock {

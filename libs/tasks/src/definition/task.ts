@@ -1,6 +1,6 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import * as z from "zod";
-import { checkTaskName } from "../wire/names.ts";
+import { checkTaskName } from "../format/names.ts";
 import { currentPublisher } from "./ambient.ts";
 import type { JsonObject } from "./json.ts";
 import type { Lock } from "./lock_type.ts";

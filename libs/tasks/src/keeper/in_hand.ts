@@ -1,5 +1,5 @@
 import { asSharedMs, sharedNowMs } from "../locks/clocks.ts";
-import type { Observer } from "../wire/observer.ts";
+import type { Observer } from "../connection/observer.ts";
 import { Board, type SharedBoard } from "./board.ts";
 import type { MessageInHand, Ownership } from "./ownership.ts";
 

@@ -7,8 +7,8 @@ import { Worker } from "node:worker_threads";
 import { startTestBroker } from "../locks/_grid_test.ts";
 import { momentNow } from "../locks/clocks.ts";
 import { LeaseSlot } from "../locks/lease_slot.ts";
-import { connectNats } from "../wire/connection.ts";
-import { type Observer, silentObserver } from "../wire/observer.ts";
+import { connectNats } from "../connection/connection.ts";
+import { type Observer, silentObserver } from "../connection/observer.ts";
 import { keepThrough, openKeeper } from "./keeper.ts";
 import { Ownership } from "./ownership.ts";
 

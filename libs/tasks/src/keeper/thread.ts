@@ -2,8 +2,8 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { openLockBucket } from "../locks/lock_bucket.ts";
 import { openRenewals } from "../locks/renewals.ts";
-import { connectNats } from "../wire/connection.ts";
-import { watchPermissions } from "../wire/permission_watch.ts";
+import { connectNats } from "../connection/connection.ts";
+import { watchPermissions } from "../connection/permission_watch.ts";
 import { Board } from "./board.ts";
 import { openHeartbeats } from "./heartbeats.ts";
 import { Ownership } from "./ownership.ts";

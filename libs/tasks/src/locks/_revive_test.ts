@@ -1,6 +1,6 @@
 import { nanos } from "@nats-io/nats-core";
 import { setTimeout as pause } from "node:timers/promises";
-import { headersFrom, MESSAGE_TTL } from "../wire/headers.ts";
+import { headersFrom, MESSAGE_TTL } from "../format/headers.ts";
 import { joinGrid, type Party, startTestBroker } from "./_grid_test.ts";
 import { LOCKS_STREAM } from "./lock_bucket.ts";
 

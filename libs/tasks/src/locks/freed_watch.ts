@@ -1,7 +1,7 @@
 import { type KvEntry, KvWatchInclude } from "@nats-io/kv";
-import type { Broker } from "../wire/broker.ts";
-import { isSilence } from "../wire/publish_surely.ts";
-import { isStreamGone } from "../wire/streams.ts";
+import type { Broker } from "../broker/broker.ts";
+import { isSilence } from "../broker/publish_surely.ts";
+import { isStreamGone } from "../streams/streams.ts";
 import { LOCKS_STREAM } from "./lock_bucket.ts";
 
 /** How often it is looked whether the bucket is still the one that is watched, ms. */

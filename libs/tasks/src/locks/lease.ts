@@ -1,5 +1,5 @@
-import { isSilence } from "../wire/publish_surely.ts";
-import type { Broker } from "../wire/broker.ts";
+import { isSilence } from "../broker/publish_surely.ts";
+import type { Broker } from "../broker/broker.ts";
 import { setTimeout as pause } from "node:timers/promises";
 import { elapsedMs } from "./clocks.ts";
 import type { LeaseSlot, LeaseWrite } from "./lease_slot.ts";

@@ -1,12 +1,12 @@
 import { headers as newHeaders, type NatsConnection } from "@nats-io/nats-core";
 import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
-import { MESSAGE_TTL, EXPECTED_LAST_SUBJECT_SEQUENCE } from "../wire/headers.ts";
-import { openBrokerTime } from "../wire/broker_time.ts";
-import type { Outbox } from "../wire/outbox.ts";
-import type { Storage } from "../wire/storage.ts";
-import { openRequests } from "../wire/requests.ts";
-import { isConflict } from "../wire/streams.ts";
-import { hasLapsed, readStored } from "../wire/timed_entry.ts";
+import { MESSAGE_TTL, EXPECTED_LAST_SUBJECT_SEQUENCE } from "../format/headers.ts";
+import { openBrokerTime } from "../connection/broker_time.ts";
+import type { Outbox } from "../connection/outbox.ts";
+import type { Storage } from "../streams/storage.ts";
+import { openRequests } from "../broker/requests.ts";
+import { isConflict } from "../streams/streams.ts";
+import { hasLapsed, readStored } from "../broker/timed_entry.ts";
 
 /** The stream under the bucket `locks`. */
 export const LOCKS_STREAM = "KV_locks";

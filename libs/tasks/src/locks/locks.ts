@@ -1,4 +1,4 @@
-import type { Broker } from "../wire/broker.ts";
+import type { Broker } from "../broker/broker.ts";
 import { acquire, type LockAnswer, type LockRequest } from "./acquire.ts";
 import { openFreedWatch } from "./freed_watch.ts";
 import type { LeaseKeeper } from "./lease.ts";

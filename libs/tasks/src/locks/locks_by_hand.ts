@@ -1,5 +1,5 @@
-import type { Broker } from "../wire/broker.ts";
-import { readStored } from "../wire/timed_entry.ts";
+import type { Broker } from "../broker/broker.ts";
+import { readStored } from "../broker/timed_entry.ts";
 import { LOCKS_STREAM } from "./lock_bucket.ts";
 
 const SUBJECTS = "$KV.locks.";

@@ -1,6 +1,6 @@
 import type { NatsConnection } from "@nats-io/nats-core";
-import { type Broker, openBareBroker } from "../wire/broker.ts";
-import { type Observer, silentObserver } from "../wire/observer.ts";
+import { type Broker, openBareBroker } from "../broker/broker.ts";
+import { type Observer, silentObserver } from "../connection/observer.ts";
 import { raiseLocks } from "./raise.ts";
 
 export interface BrokerOptions {

@@ -1,6 +1,6 @@
 import type { JetStreamClient, JetStreamManager } from "@nats-io/jetstream";
-import { headersFrom, MESSAGE_TTL } from "../wire/headers.ts";
-import type { Observer } from "../wire/observer.ts";
+import { headersFrom, MESSAGE_TTL } from "../format/headers.ts";
+import type { Observer } from "../connection/observer.ts";
 import { LOCKS_STREAM } from "./lock_bucket.ts";
 
 /**

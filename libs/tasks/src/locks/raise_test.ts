@@ -1,7 +1,7 @@
 import test from "ava";
 import { setTimeout as pause } from "node:timers/promises";
-import { connectNats } from "../wire/connection.ts";
-import { silentObserver } from "../wire/observer.ts";
+import { connectNats } from "../connection/connection.ts";
+import { silentObserver } from "../connection/observer.ts";
 import { hold, holdWhenFree, joinGrid, type Party, startTestBroker } from "./_grid_test.ts";
 import { LOCKS_STREAM } from "./lock_bucket.ts";
 import { openBroker } from "./open_broker.ts";

@@ -1,5 +1,5 @@
 import { elapsedMs, type Moment, momentNow, sharedNowMs } from "./clocks.ts";
-import { Slots } from "../wire/slots.ts";
+import { Slots } from "../connection/slots.ts";
 import { LeaseSlot } from "./lease_slot.ts";
 import type { LockBucket, LockRecord } from "./lock_bucket.ts";
 

@@ -1,8 +1,8 @@
 import { setTimeout as pause } from "node:timers/promises";
-import type { Broker } from "../wire/broker.ts";
-import { isSilence } from "../wire/publish_surely.ts";
-import { isStreamGone } from "../wire/streams.ts";
-import { LAPSE_MARGIN_MS } from "../wire/timed_entry.ts";
+import type { Broker } from "../broker/broker.ts";
+import { isSilence } from "../broker/publish_surely.ts";
+import { isStreamGone } from "../streams/streams.ts";
+import { LAPSE_MARGIN_MS } from "../broker/timed_entry.ts";
 import { elapsedMs, type Moment, momentNow, sharedNowMs } from "./clocks.ts";
 import { SAFETY_MS } from "./lease_slot.ts";
 import { type LockBucket, LOCKS_STREAM, type LockRecord, type StoredLock } from "./lock_bucket.ts";

@@ -1,7 +1,7 @@
-import type { Broker } from "../wire/broker.ts";
-import { headerOf, readHeaders, SCHEDULE, TASK_ATTEMPT, TASK_ID } from "../wire/headers.ts";
-import { LATER } from "../wire/streams.ts";
-import { isLiteralSubject, parseLongSubject } from "../wire/subject.ts";
+import type { Broker } from "../broker/broker.ts";
+import { headerOf, readHeaders, SCHEDULE, TASK_ATTEMPT, TASK_ID } from "../format/headers.ts";
+import { LATER } from "../streams/streams.ts";
+import { isLiteralSubject, parseLongSubject } from "../format/subject.ts";
 
 /** Messages that are asked for at the same time. */
 const AT_ONCE = 100;

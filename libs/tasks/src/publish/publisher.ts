@@ -4,10 +4,10 @@ import type { JsonObject } from "../definition/json.ts";
 import { checkPayload, PayloadRefusedError, sizeProblem } from "../definition/payload.ts";
 import type { PublishableTask, ScheduleOptions } from "../definition/publishable.ts";
 import type { SpawnedTask } from "../definition/unit_of_work.ts";
-import type { Broker } from "../wire/broker.ts";
-import { boundId, checkTaskId } from "../wire/delivery.ts";
-import { InvalidNameError, NO_VO } from "../wire/names.ts";
-import { publishSurely } from "../wire/publish_surely.ts";
+import type { Broker } from "../broker/broker.ts";
+import { boundId, checkTaskId } from "../format/delivery.ts";
+import { InvalidNameError, NO_VO } from "../format/names.ts";
+import { publishSurely } from "../broker/publish_surely.ts";
 import { type Prepared, type Published, storeMany, storeOne } from "./store.ts";
 import { messageOf, startAtOf } from "./task_message.ts";
 

@@ -1,8 +1,8 @@
 import type { SpawnedTask } from "../definition/unit_of_work.ts";
-import { publishAtomically } from "../wire/atomic_batch.ts";
-import type { Broker } from "../wire/broker.ts";
-import { publishSurely } from "../wire/publish_surely.ts";
-import { TASKS } from "../wire/streams.ts";
+import { publishAtomically } from "../broker/atomic_batch.ts";
+import type { Broker } from "../broker/broker.ts";
+import { publishSurely } from "../broker/publish_surely.ts";
+import { TASKS } from "../streams/streams.ts";
 import { messageOf } from "./task_message.ts";
 
 /** Tasks of one group, and bytes of their payloads: the server holds all of a batch until the last one is here. */

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import * as z from "zod";
 import { atLeastOnceFactory } from "../definition/task.ts";
 import { openBroker } from "../locks/open_broker.ts";
-import { connectNats } from "../wire/connection.ts";
+import { connectNats } from "../connection/connection.ts";
 import { createPublisher } from "./publisher.ts";
 
 const COUNT = 2_000;

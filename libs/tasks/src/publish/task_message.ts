@@ -11,9 +11,9 @@ import {
   TASK_PARENT,
   TASK_PAYLOAD_VERSION,
   TRACEPARENT,
-} from "../wire/headers.ts";
-import type { OutgoingMessage } from "../wire/publish_surely.ts";
-import { dueSubject, laterSubject, taskSubject } from "../wire/subject.ts";
+} from "../format/headers.ts";
+import type { OutgoingMessage } from "../broker/publish_surely.ts";
+import { dueSubject, laterSubject, taskSubject } from "../format/subject.ts";
 
 /** The server counts in nanoseconds of 64 bits and takes what lies beyond for the past: 2262-04-11T23:47:16Z. */
 const LATEST_START_MS = 9_223_372_036_000;

@@ -1,7 +1,7 @@
 import { DiscardPolicy, type JetStreamUsageAccountLimits, type StreamInfo } from "@nats-io/jetstream";
-import type { Broker } from "../wire/broker.ts";
-import { STREAM_NAMES } from "../wire/stream_needs.ts";
-import { LATER, TASKS } from "../wire/streams.ts";
+import type { Broker } from "../broker/broker.ts";
+import { STREAM_NAMES } from "../streams/stream_needs.ts";
+import { LATER, TASKS } from "../streams/streams.ts";
 import { listWaiting } from "./waiting.ts";
 
 /** How much of a limit is used. */

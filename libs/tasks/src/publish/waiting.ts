@@ -1,7 +1,7 @@
-import type { Broker } from "../wire/broker.ts";
-import { checkTaskName, InvalidNameError } from "../wire/names.ts";
-import { parseLongSubject, parseTaskSubject, type TaskAddress } from "../wire/subject.ts";
-import { LATER, TASKS } from "../wire/streams.ts";
+import type { Broker } from "../broker/broker.ts";
+import { checkTaskName, InvalidNameError } from "../format/names.ts";
+import { parseLongSubject, parseTaskSubject, type TaskAddress } from "../format/subject.ts";
+import { LATER, TASKS } from "../streams/streams.ts";
 
 /** What the streams hold of one task and VO. */
 export interface Waiting extends TaskAddress {

@@ -1,6 +1,6 @@
 import { every } from "../definition/schedule.ts";
 import { openBroker } from "../locks/open_broker.ts";
-import { connectNats } from "../wire/connection.ts";
+import { connectNats } from "../connection/connection.ts";
 import { periodic } from "./_grid_test.ts";
 import { startScheduler } from "./start_scheduler.ts";
 

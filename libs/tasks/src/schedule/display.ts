@@ -1,6 +1,6 @@
-import type { Broker } from "../wire/broker.ts";
-import type { Agenda, Entry } from "./agenda.ts";
-import { nextDue } from "./due.ts";
+import type { Broker } from "../broker/broker.ts";
+import type { Agenda, Entry } from "../due/agenda.ts";
+import { nextDue } from "../due/due.ts";
 import type { Pauses } from "./pauses.ts";
 
 /** Schedules of one task that are shown; a value in the bucket is bounded. */

@@ -1,6 +1,6 @@
 import type { AnyTask } from "../definition/task.ts";
 import type { Configuration } from "../configuration/configuration.ts";
-import { type PlannedSchedule, planSchedules } from "./planned_schedule.ts";
+import { type PlannedSchedule, planSchedules } from "../due/planned_schedule.ts";
 
 /** One schedule as the configuration and the definition make it. */
 export interface ScheduleInForce extends Pick<PlannedSchedule, "vo" | "instance"> {

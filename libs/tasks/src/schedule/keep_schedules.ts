@@ -1,16 +1,16 @@
 import type { AnyTask } from "../definition/task.ts";
-import { type Broker, streamExists } from "../wire/broker.ts";
+import { type Broker, streamExists } from "../broker/broker.ts";
 import type { ConfigurationWatch } from "../configuration/configuration_watch.ts";
-import { isStreamGone, TASKS } from "../wire/streams.ts";
-import type { Agenda, Entry } from "./agenda.ts";
-import type { Bell } from "./bell.ts";
-import type { BrokerClock } from "./broker_clock.ts";
-import type { Charges } from "./charges.ts";
+import { isStreamGone, TASKS } from "../streams/streams.ts";
+import type { Agenda, Entry } from "../due/agenda.ts";
+import type { Bell } from "../lead/bell.ts";
+import type { BrokerClock } from "../lead/broker_clock.ts";
+import type { Charges } from "../lead/charges.ts";
 import { createOccupancy } from "./occupancy.ts";
 import type { Pauses } from "./pauses.ts";
-import { type Plan, planSchedules } from "./planned_schedule.ts";
-import type { SweepLedger } from "./record_end.ts";
-import type { Reporter } from "./reporter.ts";
+import { type Plan, planSchedules } from "../due/planned_schedule.ts";
+import type { SweepLedger } from "../sweep/record_end.ts";
+import type { Reporter } from "../lead/reporter.ts";
 import { backoffMs, type RoundContext, runRound } from "./round.ts";
 
 /** Rounds begin no closer together, ms: with thousands of schedules, those that are due within it share their round trips. */

@@ -1,11 +1,11 @@
 import test from "ava";
 import { setTimeout as pause } from "node:timers/promises";
 import { cron } from "../definition/schedule.ts";
-import { TASKS } from "../wire/streams.ts";
+import { TASKS } from "../streams/streams.ts";
 import { countOn, periodic, startGrid } from "./_grid_test.ts";
-import { BATCH_LIMIT, publishAtomically } from "../wire/atomic_batch.ts";
-import { headersFrom } from "../wire/headers.ts";
-import { inParallel } from "./in_parallel.ts";
+import { BATCH_LIMIT, publishAtomically } from "../broker/atomic_batch.ts";
+import { headersFrom } from "../format/headers.ts";
+import { inParallel } from "../lead/in_parallel.ts";
 
 const TASK_COUNT = 50;
 const VO_COUNT = 200;

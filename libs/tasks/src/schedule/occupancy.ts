@@ -1,9 +1,9 @@
 import type { StoredMsg } from "@nats-io/jetstream";
-import type { Broker } from "../wire/broker.ts";
-import { TASK_ID } from "../wire/headers.ts";
-import { TASKS } from "../wire/streams.ts";
-import { inParallel } from "./in_parallel.ts";
-import type { PlannedSchedule } from "./planned_schedule.ts";
+import type { Broker } from "../broker/broker.ts";
+import { TASK_ID } from "../format/headers.ts";
+import { TASKS } from "../streams/streams.ts";
+import { inParallel } from "../lead/in_parallel.ts";
+import type { PlannedSchedule } from "../due/planned_schedule.ts";
 
 /** So many are read one by one; for more, one listing of subjects comes first. */
 const FEW = 16;

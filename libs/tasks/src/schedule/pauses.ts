@@ -1,9 +1,9 @@
 import * as z from "zod";
-import type { Broker } from "../wire/broker.ts";
-import { isMark } from "../wire/headers.ts";
-import { checkInstanceName, checkTaskName, checkVoName, NO_VO } from "../wire/names.ts";
-import { DEFAULT_INSTANCE } from "./planned_schedule.ts";
-import { nextMatching } from "./stored_messages.ts";
+import type { Broker } from "../broker/broker.ts";
+import { isMark } from "../format/headers.ts";
+import { checkInstanceName, checkTaskName, checkVoName, NO_VO } from "../format/names.ts";
+import { DEFAULT_INSTANCE } from "../due/planned_schedule.ts";
+import { nextMatching } from "../broker/stored_messages.ts";
 
 const STREAM = "KV_schedules";
 const KEYS = "pause.";

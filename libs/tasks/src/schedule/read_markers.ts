@@ -1,6 +1,6 @@
-import type { Broker } from "../wire/broker.ts";
-import { type Marker, readMarker } from "../wire/marker.ts";
-import { inParallel } from "./in_parallel.ts";
+import type { Broker } from "../broker/broker.ts";
+import { type Marker, readMarker } from "../broker/marker.ts";
+import { inParallel } from "../lead/in_parallel.ts";
 
 const AT_ONCE = 256;
 

@@ -1,21 +1,21 @@
-import type { Broker } from "../wire/broker.ts";
-import { isSilence } from "../wire/publish_surely.ts";
-import { isConflict, TASKS } from "../wire/streams.ts";
-import type { Agenda, Entry } from "./agenda.ts";
-import { BATCH_LIMIT, publishAtomically } from "../wire/atomic_batch.ts";
-import type { BrokerClock } from "./broker_clock.ts";
-import { nextDue } from "./due.ts";
-import { inParallel } from "./in_parallel.ts";
+import type { Broker } from "../broker/broker.ts";
+import { isSilence } from "../broker/publish_surely.ts";
+import { isConflict, TASKS } from "../streams/streams.ts";
+import type { Agenda, Entry } from "../due/agenda.ts";
+import { BATCH_LIMIT, publishAtomically } from "../broker/atomic_batch.ts";
+import type { BrokerClock } from "../lead/broker_clock.ts";
+import { nextDue } from "../due/due.ts";
+import { inParallel } from "../lead/in_parallel.ts";
 import { setTimeout as pause } from "node:timers/promises";
 import { readMarkers } from "./read_markers.ts";
-import { nextStep } from "./next_step.ts";
+import { nextStep } from "../due/next_step.ts";
 import { isOccurrenceOf, type Occupancy } from "./occupancy.ts";
 import type { Pauses } from "./pauses.ts";
-import type { Reporter } from "./reporter.ts";
+import type { Reporter } from "../lead/reporter.ts";
 import { markerAfter, messagesOf, type ScheduleWrite } from "./schedule_write.ts";
-import { putAway } from "./put_away.ts";
-import type { SweepLedger } from "./record_end.ts";
-import { nextStored } from "./stored_messages.ts";
+import { putAway } from "../sweep/put_away.ts";
+import type { SweepLedger } from "../sweep/record_end.ts";
+import { nextStored } from "../broker/stored_messages.ts";
 
 /** A schedule whose last occurrence still waits or runs, or that is paused, is looked at again after so long, ms. */
 const BLOCKED_MS = 500;

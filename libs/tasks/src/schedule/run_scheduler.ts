@@ -1,23 +1,23 @@
 import type { AnyTask } from "../definition/task.ts";
 import type { Locks } from "../locks/locks.ts";
-import type { Broker } from "../wire/broker.ts";
+import type { Broker } from "../broker/broker.ts";
 import type { ConfigurationWatch } from "../configuration/configuration_watch.ts";
-import { createAgenda } from "./agenda.ts";
-import { createBell } from "./bell.ts";
-import { openBrokerClock } from "./broker_clock.ts";
-import { type Charges, chargesOf, choreCharge, fixedCharges, REST, whileLed } from "./charges.ts";
+import { createAgenda } from "../due/agenda.ts";
+import { createBell } from "../lead/bell.ts";
+import { openBrokerClock } from "../lead/broker_clock.ts";
+import { type Charges, chargesOf, choreCharge, fixedCharges, REST, whileLed } from "../lead/charges.ts";
 import { createDisplay } from "./display.ts";
-import { createElection } from "./election.ts";
-import { impatient } from "./impatient_broker.ts";
+import { createElection } from "../lead/election.ts";
+import { impatient } from "../lead/impatient_broker.ts";
 import { keepSchedules } from "./keep_schedules.ts";
-import { watchLater } from "./later_watch.ts";
+import { watchLater } from "../later/later_watch.ts";
 import { createPauses } from "./pauses.ts";
-import { type Chore, repeat, sleepLong } from "./repeat.ts";
-import type { SweepLedger } from "./record_end.ts";
-import { createReporter, type Reporter } from "./reporter.ts";
-import { createSweeper, SWEEP_MS } from "./sweeper.ts";
+import { type Chore, repeat, sleepLong } from "../lead/repeat.ts";
+import type { SweepLedger } from "../sweep/record_end.ts";
+import { createReporter, type Reporter } from "../lead/reporter.ts";
+import { createSweeper, SWEEP_MS } from "../sweep/sweeper.ts";
 import { lookOut } from "./watch_by_hand.ts";
-import { whenAborted } from "./when_aborted.ts";
+import { whenAborted } from "../lead/when_aborted.ts";
 
 /** How often the leader asks for the broker's time, ms: as often as a lease of 15 s is renewed. */
 const CLOCK_MS = 3_000;

@@ -1,14 +1,14 @@
 import type { AnyTask } from "../definition/task.ts";
-import type { Broker } from "../wire/broker.ts";
+import type { Broker } from "../broker/broker.ts";
 import type { Configuration } from "../configuration/configuration.ts";
-import { nextDue } from "./due.ts";
-import type { Marker } from "../wire/marker.ts";
+import { nextDue } from "../due/due.ts";
+import type { Marker } from "../broker/marker.ts";
 import { readMarkers } from "./read_markers.ts";
-import { findLeaders } from "./leaders.ts";
-import { nextStep } from "./next_step.ts";
+import { findLeaders } from "../lead/leaders.ts";
+import { nextStep } from "../due/next_step.ts";
 import { createOccupancy } from "./occupancy.ts";
 import { createPauses, type PauseNote } from "./pauses.ts";
-import { type PlannedSchedule, planSchedules } from "./planned_schedule.ts";
+import { type PlannedSchedule, planSchedules } from "../due/planned_schedule.ts";
 
 /** One schedule as it stands. */
 export interface ScheduleRow {

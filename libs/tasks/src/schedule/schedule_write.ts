@@ -1,9 +1,9 @@
-import type { Entry } from "./agenda.ts";
-import { headersFrom, TASK_ID } from "../wire/headers.ts";
-import { expecting, type Marker, printMarker } from "../wire/marker.ts";
-import { occurrenceId } from "../wire/occurrence.ts";
-import type { OutgoingMessage } from "../wire/publish_surely.ts";
-import type { NextStep } from "./next_step.ts";
+import type { Entry } from "../due/agenda.ts";
+import { headersFrom, TASK_ID } from "../format/headers.ts";
+import { expecting, type Marker, printMarker } from "../broker/marker.ts";
+import { occurrenceId } from "../broker/occurrence.ts";
+import type { OutgoingMessage } from "../broker/publish_surely.ts";
+import type { NextStep } from "../due/next_step.ts";
 
 /** What is to be stored for one schedule, in one piece. */
 export interface ScheduleWrite {

@@ -6,14 +6,14 @@ import type { AnyTask } from "../definition/task.ts";
 import { openKeeper } from "../keeper/keeper.ts";
 import { LOCKS_STREAM } from "../locks/lock_bucket.ts";
 import { openLocks } from "../locks/locks.ts";
-import type { Broker } from "../wire/broker.ts";
+import type { Broker } from "../broker/broker.ts";
 import { watchConfiguration } from "../configuration/configuration_watch.ts";
-import { watchPermissions } from "../wire/permission_watch.ts";
-import { watchStorage } from "../wire/watch_storage.ts";
-import type { SweepLedger } from "./record_end.ts";
-import type { Chore } from "./repeat.ts";
+import { watchPermissions } from "../connection/permission_watch.ts";
+import { watchStorage } from "../broker/watch_storage.ts";
+import type { SweepLedger } from "../sweep/record_end.ts";
+import type { Chore } from "../lead/repeat.ts";
 import { runScheduler, type SchedulerRole } from "./run_scheduler.ts";
-import { whenAborted } from "./when_aborted.ts";
+import { whenAborted } from "../lead/when_aborted.ts";
 
 /** How long a standby waits for a leader that vanished, ms: one server is never silent for long, a cluster is when its leader changes. */
 const TTL_ON_ONE_SERVER_MS = 5_000;

@@ -1,17 +1,17 @@
 import type { Msg } from "@nats-io/nats-core";
 import type { ConsumerInfo } from "@nats-io/jetstream";
-import { mendAndTell } from "../worker/lane_consumer.ts";
-import { laneOf } from "../worker/lane_needs.ts";
-import type { Broker } from "../wire/broker.ts";
-import { isOwnRequest } from "../wire/own_requests.ts";
-import { isSilence } from "../wire/publish_surely.ts";
-import { STREAM_NAMES } from "../wire/stream_needs.ts";
-import { isStreamGone, LATER, TASKS } from "../wire/streams.ts";
-import { isLiteralSubject } from "../wire/subject.ts";
-import { watchStorage } from "../wire/watch_storage.ts";
-import { watchStreams } from "../wire/watch_streams.ts";
-import { repeat } from "./repeat.ts";
-import type { Reporter } from "./reporter.ts";
+import { mendAndTell } from "../pull/lane_consumer.ts";
+import { laneOf } from "../pull/lane_needs.ts";
+import type { Broker } from "../broker/broker.ts";
+import { isOwnRequest } from "../connection/own_requests.ts";
+import { isSilence } from "../broker/publish_surely.ts";
+import { STREAM_NAMES } from "../streams/stream_needs.ts";
+import { isStreamGone, LATER, TASKS } from "../streams/streams.ts";
+import { isLiteralSubject } from "../format/subject.ts";
+import { watchStorage } from "../broker/watch_storage.ts";
+import { watchStreams } from "../broker/watch_streams.ts";
+import { repeat } from "../lead/repeat.ts";
+import type { Reporter } from "../lead/reporter.ts";
 
 /** All consumers are looked at so often, ms, for what was changed while nobody listened. */
 const LANES_MS = 60_000;

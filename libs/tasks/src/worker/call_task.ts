@@ -7,12 +7,12 @@ import { openKeeper } from "../keeper/keeper.ts";
 import type { Lease } from "../locks/lease.ts";
 import { type Locks, openLocks } from "../locks/locks.ts";
 import { checkedPayload, maxPayloadBytes, publishSpawned, voFor } from "../publish/publisher.ts";
-import type { Broker } from "../wire/broker.ts";
-import { publishEvent } from "../wire/events.ts";
-import { ABORT_GRACE_MS, type DepsInput, RunningAttempt } from "./attempt.ts";
+import type { Broker } from "../broker/broker.ts";
+import { publishEvent } from "../broker/events.ts";
+import { ABORT_GRACE_MS, type DepsInput, RunningAttempt } from "../run/attempt.ts";
 import { checkLedger } from "./check_ledger.ts";
 import type { TaskOver } from "./start_worker.ts";
-import { streamLedger } from "./stream_ledger.ts";
+import { streamLedger } from "../run/stream_ledger.ts";
 
 export interface CallOptions<Transaction, Deps> {
   readonly broker: Broker;

@@ -1,8 +1,8 @@
 import { PRIORITIES, type Priority } from "../definition/task.ts";
 import type { Waiter } from "../locks/waiting_room.ts";
 import { Fifo, Lines } from "./lines.ts";
-import type { ReceivedTask } from "./received_task.ts";
-import type { Listed } from "./roster.ts";
+import type { ReceivedTask } from "../pull/received_task.ts";
+import type { Listed } from "../run/roster.ts";
 
 /** A task in hand and its place in line for its locks. */
 export interface InHand extends Listed {

@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
 import type { ConfigurationWatch } from "../configuration/configuration_watch.ts";
-import { DrainedError, type RunningAttempt, VoRemovedError } from "./attempt.ts";
-import { Roster } from "./roster.ts";
+import { DrainedError, type RunningAttempt, VoRemovedError } from "../run/attempt.ts";
+import { Roster } from "../run/roster.ts";
 
 /** Distance at which open idle transactions are kept awake, ms; the database's idle timeout is the lease's TTL of 15 s. */
 const KEEP_AWAKE_MS = 3_000;

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
-import type { RunningAttempt } from "./attempt.ts";
+import type { RunningAttempt } from "../run/attempt.ts";
 import type { InHand } from "./hand.ts";
 
 /** Time after a suspect's own in which it shows whether there is other work, ms. */

@@ -5,14 +5,14 @@ import type { AnyTask, Run } from "../definition/task.ts";
 import type { UnitOfWork } from "../definition/unit_of_work.ts";
 import { openKeeper } from "../keeper/keeper.ts";
 import { openLocks } from "../locks/locks.ts";
-import type { Broker } from "../wire/broker.ts";
+import type { Broker } from "../broker/broker.ts";
 import { watchConfiguration } from "../configuration/configuration_watch.ts";
-import { watchPermissions } from "../wire/permission_watch.ts";
-import { watchStorage } from "../wire/watch_storage.ts";
-import { watchStreams } from "../wire/watch_streams.ts";
-import type { DepsInput } from "./attempt.ts";
-import { NewerPayloads, reportNewerPayloads } from "./newer_payloads.ts";
-import { registerWorker } from "./registration.ts";
+import { watchPermissions } from "../connection/permission_watch.ts";
+import { watchStorage } from "../broker/watch_storage.ts";
+import { watchStreams } from "../broker/watch_streams.ts";
+import type { DepsInput } from "../run/attempt.ts";
+import { NewerPayloads, reportNewerPayloads } from "../run/newer_payloads.ts";
+import { registerWorker } from "../presence/registration.ts";
 import { Worker, type WorkerHealth } from "./worker.ts";
 
 /** A task whose `deps` are `Deps`, or which takes none. */

@@ -1,0 +1,77 @@
+import { headers as newHeaders } from "@nats-io/nats-core";
+import type { Broker } from "./broker.ts";
+import { MESSAGE_TTL } from "../format/headers.ts";
+import { escapeToken } from "../format/token.ts";
+
+/** How long an incident is kept, hours: over a long weekend, and some days. */
+const KEPT_HOURS = 168;
+const PREFIX = "incident.";
+/** `incident.<kind>.<about, escaped>`. */
+const OUR_KEY = /^incident\.[A-Za-z0-9_-]+\.[A-Za-z0-9_=-]+$/;
+
+/** Something that has happened to what Muster rests on, kept for `muster doctor`. */
+export interface Incident {
+  /** E.g. `settings`, `gone`, `purged`. */
+  readonly kind: string;
+  /** A stream, a bucket or a consumer. */
+  readonly about: string;
+  readonly text: string;
+  /** When it happened last, RFC 3339. */
+  readonly at: string;
+  /** When it happened first, of those that are still remembered. */
+  readonly firstAt: string;
+  /** How often since then. */
+  readonly times: number;
+}
+
+function isIncident(value: unknown): value is Incident {
+  if (typeof value !== "object" || value === null) return false;
+  const { kind, about, text, at, firstAt, times } = value as Partial<Record<keyof Incident, unknown>>;
+  return [kind, about, text, at, firstAt].every((each) => typeof each === "string") && typeof times === "number";
+}
+
+function isKept({ at }: Incident): boolean {
+  // The broker may bring back what had lapsed.
+  return Date.parse(at) > Date.now() - KEPT_HOURS * 3_600_000;
+}
+
+async function readIncident({ buckets }: Pick<Broker, "buckets">, key: string): Promise<Incident | undefined> {
+  const entry = await buckets.results.get(key);
+  if (entry === null || entry.operation !== "PUT") return undefined;
+  try {
+    const value: unknown = entry.json();
+    return isIncident(value) && isKept(value) ? value : undefined;
+  } catch {
+    return undefined; // none of ours
+  }
+}
+
+/** Keeps an incident for seven days, in the bucket `results`. One of the same kind about the same thing takes its place and counts on. */
+export async function keepIncident(
+  broker: Pick<Broker, "buckets" | "requests">,
+  { kind, about, text }: Pick<Incident, "kind" | "about" | "text">,
+): Promise<void> {
+  const key = `${PREFIX}${kind}.${escapeToken(about)}`;
+  const before = await readIncident(broker, key);
+  const at = new Date().toISOString();
+  const incident: Incident = {
+    ...{ kind, about, text, at },
+    firstAt: before?.firstAt ?? at,
+    times: (before?.times ?? 0) + 1,
+  };
+  const headers = newHeaders();
+  headers.set(MESSAGE_TTL, `${KEPT_HOURS}h`);
+  await broker.requests.store({ subject: `$KV.results.${key}`, body: JSON.stringify(incident), headers });
+}
+
+/** What has happened in the last seven days, the newest first. */
+export async function listIncidents(broker: Pick<Broker, "buckets">): Promise<readonly Incident[]> {
+  const incidents: Incident[] = [];
+  for await (const key of await broker.buckets.results.keys(`${PREFIX}>`)) {
+    // Somebody else may have written a key that is a pattern.
+    if (!OUR_KEY.test(key)) continue;
+    const incident = await readIncident(broker, key);
+    if (incident !== undefined) incidents.push(incident);
+  }
+  return incidents.sort((a, b) => b.at.localeCompare(a.at));
+}

@@ -1,0 +1,138 @@
+import { headers as newHeaders, type MsgHdrs, type NatsConnection, type Subscription } from "@nats-io/nats-core";
+import { ForbiddenError, onForbidden } from "../connection/forbidden.ts";
+import { EXPECTED_STREAM } from "../format/headers.ts";
+import { isDispensable } from "../connection/permission_watch.ts";
+import { markOwn } from "../connection/own_requests.ts";
+import { openRequests } from "./requests.ts";
+import { BUCKET_NAMES } from "../streams/stream_needs.ts";
+import { TASKS } from "../streams/streams.ts";
+
+/** How long each try waits for an answer, ms. A refusal comes at once. */
+const ANSWER_MS = 2_000;
+/** Stands where a name is needed that nobody has. */
+const NOBODY = "muster-doctor";
+/** No stream of this name is there, so nothing is stored that expects it. */
+const NO_STREAM = "MUSTER_DOCTOR";
+/** No stream has so many messages. */
+const NO_SEQUENCE = Number.MAX_SAFE_INTEGER;
+
+/** A right that Muster uses, and what shows whether it is there. */
+interface Trial {
+  readonly operation: "publish" | "subscription";
+  /** As an operator writes it. */
+  readonly right: string;
+  readonly subject: string;
+  readonly body?: object;
+}
+
+/** A right that is missing. */
+export interface MissingRight {
+  readonly operation: "publish" | "subscription";
+  /** As an operator writes it, e.g. `tasks.MyPilotTask.>`. */
+  readonly right: string;
+  /** Whether all works without it, only later or unseen. */
+  readonly isDispensable: boolean;
+}
+
+const publish = (right: string, subject: string, body: object = {}): Trial => ({
+  operation: "publish",
+  right,
+  subject,
+  body,
+});
+
+/** Requests to JetStream's API that change nothing: each asks for what is not there, or contradicts itself. */
+const API: readonly Trial[] = [
+  publish("$JS.API.INFO", "$JS.API.INFO"),
+  publish("$JS.API.STREAM.INFO.>", `$JS.API.STREAM.INFO.${TASKS}`),
+  publish("$JS.API.STREAM.LIST", "$JS.API.STREAM.LIST"),
+  publish("$JS.API.STREAM.CREATE.>", `$JS.API.STREAM.CREATE.${TASKS}`, { name: NO_STREAM }),
+  publish("$JS.API.STREAM.UPDATE.>", `$JS.API.STREAM.UPDATE.${TASKS}`, { name: NO_STREAM }),
+  publish("$JS.API.STREAM.PURGE.>", `$JS.API.STREAM.PURGE.${TASKS}`, { filter: NOBODY }),
+  publish("$JS.API.STREAM.MSG.GET.>", `$JS.API.STREAM.MSG.GET.${TASKS}`, { seq: NO_SEQUENCE }),
+  publish("$JS.API.STREAM.MSG.DELETE.>", `$JS.API.STREAM.MSG.DELETE.${TASKS}`, { seq: NO_SEQUENCE }),
+  publish("$JS.API.CONSUMER.CREATE.>", `$JS.API.CONSUMER.CREATE.${TASKS}.${NOBODY}`, {
+    stream_name: NO_STREAM,
+    config: {},
+  }),
+  publish("$JS.API.CONSUMER.INFO.>", `$JS.API.CONSUMER.INFO.${TASKS}.${NOBODY}`),
+  publish("$JS.API.CONSUMER.LIST.>", `$JS.API.CONSUMER.LIST.${TASKS}`),
+  publish("$JS.API.CONSUMER.DELETE.>", `$JS.API.CONSUMER.DELETE.${TASKS}.${NOBODY}`),
+  publish("$JS.API.CONSUMER.MSG.NEXT.>", `$JS.API.CONSUMER.MSG.NEXT.${TASKS}.${NOBODY}`),
+];
+
+function trialsFor(tasks: readonly string[], vo: string): readonly Trial[] {
+  return [
+    ...tasks.map((task) => publish(`tasks.${task}.>`, `tasks.${task}.${vo}`)),
+    ...["later", "dead", "markers", "events", "wake"].map((word) =>
+      publish(`${word}.>`, `${word}.${NOBODY}.${vo}.try`),
+    ),
+    ...BUCKET_NAMES.map((bucket) => publish(`$KV.${bucket}.>`, `$KV.${bucket}.${NOBODY}`)),
+    publish("$JS.ACK.>", `$JS.ACK.${TASKS}.${NOBODY}.1.1.1.1.0`),
+    publish("$JS.FC.>", `$JS.FC.${TASKS}.${NOBODY}.try`),
+    ...API,
+    ...[
+      "wake.>",
+      "later.>",
+      "due.>",
+      "$JS.EVENT.ADVISORY.STREAM.>",
+      `$JS.API.CONSUMER.DELETE.${TASKS}.*`,
+      "$KV.locks.scheduler.>",
+    ].map((subject): Trial => ({ operation: "subscription", right: subject, subject })),
+  ];
+}
+
+/** Refused by JetStream before it is stored, and by whoever looks out for what is done by hand taken for Muster's own. */
+function trialHeaders(): MsgHdrs {
+  const headers = newHeaders();
+  headers.set(EXPECTED_STREAM, NO_STREAM);
+  markOwn(headers);
+  return headers;
+}
+
+/** Subscribes, and waits until the server has had its say. */
+async function trySubscriptions(nc: NatsConnection, trials: readonly Trial[]): Promise<void> {
+  const subscriptions: Subscription[] = trials.map(({ subject }) => nc.subscribe(subject, { callback() {} }));
+  await nc.flush();
+  for (const subscription of subscriptions) subscription.unsubscribe();
+}
+
+/**
+ * Tries each right that Muster's apps use, as the user of this connection, for `tasks` and one `vo`. Stores and changes nothing.
+ *
+ * Throws `ForbiddenError` where not even an answer may be received, and what the connection throws.
+ */
+export async function inspectRights(
+  nc: NatsConnection,
+  tasks: readonly string[],
+  vo: string,
+): Promise<readonly MissingRight[]> {
+  const trials = trialsFor(tasks, vo);
+  const requests = openRequests(nc, { timeoutMs: ANSWER_MS });
+  const refused = new Set<string>();
+  const stop = onForbidden(nc, ({ operation, subject }) => refused.add(`${operation} ${subject}`));
+  try {
+    const asked = trials.filter(({ operation }) => operation === "publish");
+    await Promise.all(
+      asked.map(async ({ subject, body }) => {
+        try {
+          await requests.ask({ subject, body: JSON.stringify(body ?? {}), headers: trialHeaders() });
+        } catch (error) {
+          if (error instanceof ForbiddenError && error.operation === "subscription") throw error;
+          // Whatever else it came to, it was not refused: nobody listens there, or JetStream says what is wrong with it.
+        }
+      }),
+    );
+    await trySubscriptions(
+      nc,
+      trials.filter(({ operation }) => operation === "subscription"),
+    );
+    // Each refusal was sent before the answer to this.
+    await nc.flush();
+  } finally {
+    stop();
+  }
+  return trials
+    .filter(({ operation, subject }) => refused.has(`${operation} ${subject}`))
+    .map(({ operation, right, subject }) => ({ operation, right, isDispensable: isDispensable(operation, subject) }));
+}

@@ -1,0 +1,93 @@
+import type { JetStreamManager, StoredMsg } from "@nats-io/jetstream";
+import type { BrokerTime } from "../connection/broker_time.ts";
+import { headerOf, isMark, MESSAGE_TTL, storedHeaders } from "../format/headers.ts";
+
+/*
+ * After a hard kill the server rebuilds a stream from its files. A key that was overwritten, and whose last trace has gone since, is there
+ * again with an older value, and the server does not take up that value's time to live (nats-server 2.15.2, measured). So nobody may
+ * trust the server alone to remove an entry: who reads one asks here whether it still counts.
+ */
+
+/** An entry counts for so much longer than its own TTL, ms: the broker removes it a moment late, and the clocks of a cluster's servers differ. */
+export const LAPSE_MARGIN_MS = 1_000;
+
+const UNITS_MS = new Map([
+  ["ms", 1],
+  ["s", 1_000],
+  ["m", 60_000],
+  ["h", 3_600_000],
+]);
+
+/** The milliseconds of a `Nats-TTL` header: whole seconds, or a duration such as `15000ms` or `1h30m`. Undefined where it names no time. */
+export function parseTtl(text: string): number | undefined {
+  if (/^\d+$/.test(text)) return Number(text) * 1_000;
+  if (!/^(?:\d+(?:\.\d+)?(?:ms|s|m|h))+$/.test(text)) return undefined;
+  let sumMs = 0;
+  for (const [, number, unit = ""] of text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)) {
+    sumMs += Number(number) * (UNITS_MS.get(unit) ?? Number.NaN);
+  }
+  return sumMs;
+}
+
+/** What is stored under a key of a bucket. */
+export interface StoredEntry {
+  readonly revision: number;
+  /** By the broker's clock, ms since the epoch. */
+  readonly storedAtMs: number;
+  /** The TTL that its writer gave it, ms; undefined: none. */
+  readonly ttlMs: number | undefined;
+  /** A mark tells that the value before it was deleted or has lapsed. */
+  readonly kind: "value" | "mark";
+  readonly text: string;
+}
+
+/** Whether an entry is older than its own TTL and a margin, and so counts no more. Throws when the broker has to be asked and is silent. */
+export async function hasLapsed(
+  time: BrokerTime,
+  { storedAtMs, ttlMs }: Pick<StoredEntry, "storedAtMs" | "ttlMs">,
+): Promise<boolean> {
+  return ttlMs !== undefined && (await time.isPast(storedAtMs + ttlMs + LAPSE_MARGIN_MS));
+}
+
+function parseStored(stored: StoredMsg): StoredEntry {
+  const { seq, timestamp, data } = stored;
+  const header = storedHeaders(stored);
+  return {
+    revision: seq,
+    storedAtMs: Date.parse(timestamp),
+    ttlMs: parseTtl(headerOf(header, MESSAGE_TTL)),
+    kind: isMark(header) ? "mark" : "value",
+    text: new TextDecoder().decode(data),
+  };
+}
+
+/**
+ * Reads what is stored under `key` of `bucket` from the stream's leader, whether it still counts or not; undefined: nothing.
+ * Throws when nobody answers.
+ */
+export async function readStored(jsm: JetStreamManager, bucket: string, key: string): Promise<StoredEntry | undefined> {
+  const subject = `$KV.${bucket}.${key}`;
+  const stored = await jsm.streams.getMessage(`KV_${bucket}`, { last_by_subj: subject });
+  // A key of somebody's own making may hold a wildcard, which then matches others.
+  return stored === null || stored.subject !== subject ? undefined : parseStored(stored);
+}
+
+/** What a key holds now. */
+export interface KeyState {
+  /** What a compare-and-set must expect, 0: nothing is stored. */
+  readonly revision: number;
+  /** The value; undefined where there is none, or none that counts any more. */
+  readonly text: string | undefined;
+}
+
+/** Reads a key whose entries have a TTL. Throws when nobody answers. */
+export async function readTimed(
+  { jsm, time }: { readonly jsm: JetStreamManager; readonly time: BrokerTime },
+  bucket: string,
+  key: string,
+): Promise<KeyState> {
+  const stored = await readStored(jsm, bucket, key);
+  if (stored === undefined) return { revision: 0, text: undefined };
+  const counts = stored.kind === "value" && !(await hasLapsed(time, stored));
+  return { revision: stored.revision, text: counts ? stored.text : undefined };
+}

@@ -1,0 +1,92 @@
+import { startNatsServer } from "@muster/local";
+import { mkdtempDisposable } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import test from "ava";
+import { connectNats } from "./connection.ts";
+import { openOutbox } from "./outbox.ts";
+import { openRequests } from "../broker/requests.ts";
+
+const opened = new AsyncDisposableStack();
+const folder = opened.use(await mkdtempDisposable(join(tmpdir(), "muster-outbox-")));
+const server = await startNatsServer({ dataDir: folder.path, syncInterval: "lazy" });
+opened.defer(() => server.stop());
+test.after.always(() => opened.disposeAsync());
+
+const connect = () => connectNats({ url: server.url, name: "outbox test" });
+const body = (text: string) => new TextEncoder().encode(text);
+
+test("what waits goes by itself in a moment, and in order", async (t) => {
+  await using stack = new AsyncDisposableStack();
+  const nc = await connect();
+  stack.defer(() => nc.close());
+  const heard = nc.subscribe("news", { max: 3 });
+  const outbox = openOutbox(nc);
+  for (const text of ["one", "two", "three"]) outbox.send("news", body(text));
+  const texts: string[] = [];
+  for await (const message of heard) texts.push(message.string());
+  t.deepEqual(texts, ["one", "two", "three"]);
+});
+
+test("a request takes along what waits, before itself", async (t) => {
+  await using stack = new AsyncDisposableStack();
+  const nc = await connect();
+  stack.defer(() => nc.close());
+  const heard: string[] = [];
+  nc.subscribe("questions", {
+    callback(_, message) {
+      heard.push(message.string());
+      message.respond(message.data);
+    },
+  });
+  const outbox = openOutbox(nc);
+  const requests = openRequests(nc, { timeoutMs: 5_000, outbox });
+  outbox.send("questions", body("waiting"));
+  await requests.ask({ subject: "questions", body: "asked" });
+  t.deepEqual(heard, ["waiting", "asked"]);
+});
+
+test("many are company enough and do not wait", async (t) => {
+  const nc = await connect();
+  const outbox = openOutbox(nc);
+  const before = nc.stats().outMsgs;
+  for (let index = 0; index < 100; index++) outbox.send("many", body("one of them"));
+  t.true(nc.stats().outMsgs - before > 80);
+  await nc.close();
+});
+
+test("whoever asks when all is sent is told after it was, at once where nothing waits, and also once the connection is closed", async (t) => {
+  const nc = await connect();
+  const outbox = openOutbox(nc);
+  const told: string[] = [];
+  outbox.whenSent(() => told.push("nothing waits"));
+  t.deepEqual(told, ["nothing waits"]);
+  outbox.send("questions", body("one"));
+  outbox.whenSent(() => told.push(`sent, ${nc.stats().outMsgs} out`));
+  t.is(told.length, 1);
+  outbox.flush();
+  t.deepEqual(told.slice(1), [`sent, ${nc.stats().outMsgs} out`]);
+  outbox.send("questions", body("two"));
+  await nc.close();
+  await new Promise<void>((resolve) => outbox.whenSent(resolve));
+});
+
+test("what waits on a connection that is drained is dropped and breaks nothing", async (t) => {
+  const nc = await connect();
+  const outbox = openOutbox(nc);
+  outbox.send("drained", body("one"));
+  const drained = nc.drain();
+  const takesMore = () => {
+    try {
+      nc.publish("drained");
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  while (takesMore()) await Promise.resolve();
+  t.false(nc.isClosed());
+  t.notThrows(() => outbox.flush());
+  await new Promise<void>((resolve) => outbox.whenSent(resolve));
+  await drained;
+});

@@ -1,0 +1,174 @@
+import type { Msg, MsgHdrs } from "@nats-io/nats-core";
+import type { Broker } from "../broker/broker.ts";
+import { headerOf, readHeaders, ROLLUP, SCHEDULE } from "../format/headers.ts";
+import { LATER } from "../streams/streams.ts";
+import { checkLiteralSubject, isLiteralSubject } from "../format/subject.ts";
+import type { BrokerClock } from "../lead/broker_clock.ts";
+import { inParallel } from "../lead/in_parallel.ts";
+import { createLaterMemory, type Known, type LaterMemory } from "./later_memory.ts";
+import type { Reporter } from "../lead/reporter.ts";
+import { restoreLater } from "./restore_later.ts";
+import type { Stored } from "../broker/stored_messages.ts";
+
+/** A message that is due so soon may fire at any moment, ms. */
+const SOON_MS = 2_000;
+/** Of up to so many the subjects are listed at each look; of more only where the counts say that some are gone, and once in a while. */
+const FEW = 5_000;
+const LISTED_MS = 45_000;
+const AT_ONCE = 64;
+/** Subjects that an alarm names. */
+const NAMED = 5;
+
+/**
+ * Notices when delayed tasks and retries vanish from LATER before their time, and stores again what a roll-up took.
+ *
+ * Nothing in Muster removes them before, so what a listing does not show has vanished. Where a message was heard that empties LATER,
+ * what vanished is stored again: its identity makes a repeat harmless. Where none was, somebody may have meant it.
+ */
+export interface LaterWatch extends Disposable {
+  /** A good message that lies there. */
+  saw(stored: Stored): void;
+  /** Looks whether all are there still, and tells of those that are not. Throws where the broker is silent. */
+  look(): Promise<void>;
+}
+
+export interface LaterWatchOptions {
+  readonly broker: Broker;
+  readonly clock: BrokerClock;
+  readonly report: Reporter;
+  /** Whether this process is the one that looks after LATER now: others hear the same. */
+  isLed(): boolean;
+}
+
+/** Whether the server takes others' messages away for this one: by what it has in 2.15, a schedule on a pattern does so too. */
+function empties(subject: string, headers: MsgHdrs | undefined): boolean {
+  const rollup = headerOf(headers, ROLLUP);
+  // A schedule replaces what lies on its subject, by a roll-up that the server adds; any other one beside it is refused.
+  if (headerOf(headers, SCHEDULE) !== "") return rollup !== "all" && !isLiteralSubject(subject);
+  if (rollup === "all") return true;
+  return rollup === "sub" && (subject.startsWith("due.") || !isLiteralSubject(subject));
+}
+
+/** Hears what clients publish on `later.>` and `due.>`; what the server itself fires is not heard. */
+function listen({ nc }: Broker, hear: (message: Msg) => void): Disposable {
+  const subscriptions = ["later.>", "due.>"].map((filter) =>
+    nc.subscribe(filter, {
+      callback(error, message) {
+        // An error here is a permission's; what has gone is found all the same.
+        if (error === null) hear(message);
+      },
+    }),
+  );
+  return {
+    [Symbol.dispose]() {
+      for (const subscription of subscriptions) subscription.unsubscribe();
+    },
+  };
+}
+
+/** What is known and lies in LATER no more, though it was due after `dueAfter` only. */
+async function findVanished(
+  { jsm }: Broker,
+  memory: LaterMemory,
+  { dueAfter, of }: { dueAfter(): number; readonly of: "tracked" | "all" },
+): Promise<Map<string, Known>> {
+  const { state } = await jsm.streams.info(LATER, { subjects_filter: "later.>" });
+  // The time is asked for after the listing: what was due by then may have fired.
+  const missing = memory.missing(state.subjects ?? {}, { dueAfter: dueAfter(), of });
+  // A listing in several pages misses some where others go meanwhile, and what was just heard may be stored by now.
+  const subjects = [...missing.keys()];
+  const found = await inParallel(subjects, AT_ONCE, (subject) =>
+    jsm.streams.getMessage(LATER, { last_by_subj: checkLiteralSubject(subject) }),
+  );
+  for (const [index, subject] of subjects.entries()) {
+    if (found[index] !== null || !memory.knows(subject)) missing.delete(subject);
+  }
+  return missing;
+}
+
+/** Stores again what there is a copy of. Answers the subjects of what was stored. */
+async function restore(broker: Broker, vanished: ReadonlyMap<string, Known>): Promise<ReadonlySet<string>> {
+  const restored = new Set<string>();
+  await inParallel([...vanished], AT_ONCE, async ([subject, { copy }]) => {
+    if (copy !== undefined && (await restoreLater(broker, subject, copy))) restored.add(subject);
+  });
+  return restored;
+}
+
+function describe(subjects: readonly string[], restored: number): string {
+  const number = subjects.length;
+  const what = number === 1 ? "1 delayed task or retry vanished" : `${number} delayed tasks or retries vanished`;
+  const named = subjects.slice(0, NAMED).join(", ") + (number > NAMED ? ` and ${number - NAMED} more` : "");
+  const again = "retries of the ledger come again by themselves, publish the others again under their ids";
+  const some = restored === 0 ? again : `${restored} were stored again as they were; ${again}`;
+  const rest = restored === number ? "all were stored again as they were" : some;
+  return `${what} from LATER before their time, as by a roll-up, a purge or a deletion: ${named}; ${rest}`;
+}
+
+/** Watches until disposed of. */
+export function watchLater({ broker, clock, report, isLed }: LaterWatchOptions): LaterWatch {
+  const memory = createLaterMemory();
+  let listedAtMs = performance.now();
+  /** When a message was heard that empties LATER, by the broker's clock; undefined: none since the last look. */
+  let emptiedAt: number | undefined;
+
+  function tell(kind: string, text: string, details: Readonly<Record<string, unknown>>): void {
+    report.alarm(`later ${kind}`, text, details);
+    broker.keepIncident(kind, LATER, text);
+  }
+
+  const listening = listen(broker, (message) => {
+    const { subject, data } = message;
+    const { headers } = readHeaders(message);
+    if (!isLed() || !empties(subject, headers)) {
+      if (isLiteralSubject(subject) && subject.startsWith("later."))
+        memory.heard(subject, { data, headers }, clock.now());
+      return;
+    }
+    const rollup = headerOf(headers, ROLLUP);
+    // A roll-up of one subject of due.> takes what has fired there and nothing that waits: what is due in these seconds fires as it must.
+    const isOfWaiting = rollup === "all" || subject.startsWith("later.");
+    if (isOfWaiting) emptiedAt ??= clock.now();
+    const how = rollup === "" ? "whose subject is a pattern" : `with the header ${ROLLUP}: ${rollup}`;
+    const what = isOfWaiting ? "it empties LATER" : "it takes what is due there out of LATER";
+    const text = `Somebody published a message on ${subject} ${how}: ${what}; forbid that client to publish there`;
+    tell("rollup", text, { subject, rollup });
+  });
+
+  /** `since`: when LATER was emptied; undefined: it was not, as far as was heard. */
+  async function lookSince(since: number | undefined): Promise<void> {
+    const { created, state } = await broker.jsm.streams.info(LATER);
+    // What was taken away before its time cannot have fired.
+    const dueAfter = () => since ?? clock.now() + SOON_MS;
+    memory.prune({ dueBefore: dueAfter(), storedBefore: Date.parse(created), now: clock.now() });
+    const isDue = since !== undefined || memory.tracked <= FEW || performance.now() - listedAtMs > LISTED_MS;
+    if (!isDue && memory.mayBeWhole(state.first_seq, state.messages)) return;
+    listedAtMs = performance.now();
+    const vanished = await findVanished(broker, memory, { dueAfter, of: since === undefined ? "tracked" : "all" });
+    const restored = since === undefined ? new Set<string>() : await restore(broker, vanished);
+    const subjects = [...vanished.keys()];
+    // What was stored again is heard as a message of its own.
+    for (const subject of subjects) if (!restored.has(subject)) memory.forget(subject);
+    if (subjects.length === 0) return;
+    tell("vanished", describe(subjects, restored.size), { count: subjects.length, restored: restored.size });
+  }
+
+  async function look(): Promise<void> {
+    // One that is heard from now on is for the next look.
+    const since = emptiedAt;
+    emptiedAt = undefined;
+    if (!isLed() || memory.isEmpty) return;
+    try {
+      await lookSince(since);
+    } catch (error) {
+      emptiedAt = since ?? emptiedAt;
+      throw error;
+    }
+  }
+
+  return {
+    saw: (stored) => memory.saw(stored),
+    look,
+    [Symbol.dispose]: () => listening[Symbol.dispose](),
+  };
+}

@@ -1,0 +1,259 @@
+import { setTimeout as pause } from "node:timers/promises";
+import type { Lease } from "../locks/lease.ts";
+import { type LockBucket, openLockReader } from "../locks/lock_bucket.ts";
+import type { Locks } from "../locks/locks.ts";
+import type { Broker } from "../broker/broker.ts";
+import { isSilence } from "../broker/publish_surely.ts";
+import { createBell } from "./bell.ts";
+import type { Charges } from "./charges.ts";
+import {
+  LEAD_SUBJECTS,
+  LEADERS_KEY,
+  LEADERS_SUBJECT,
+  type Leader,
+  type LeaderTable,
+  type LivingLeader,
+  livingOf,
+  readLeaders,
+  sessionKey,
+  TABLE_TTL_MS,
+  writeLeaders,
+} from "./leaders.ts";
+import type { Reporter } from "./reporter.ts";
+
+/** The table is read so often though nobody told of a change, ms. */
+const LOOK_MS = 5_000;
+/** After the last renewal that was heard and the session's TTL its lock has lapsed; so much later it is looked at, ms. */
+const LAPSED_MS = 100;
+/** Looks are no closer together while a session is silent, ms. */
+const SILENT_LOOK_MS = 1_000;
+/** After a look that failed, ms. */
+const REST_MS = 1_000;
+/** Another scheduler wrote first: it is looked again within so long, ms. */
+const RACE_MS = 50;
+/** How long a session's release is waited for, ms; beyond that it lapses by itself. */
+const RELEASE_MS = 1_000;
+
+export interface ElectionOptions {
+  readonly broker: Broker;
+  /** The session's lock comes from here. */
+  readonly locks: Locks;
+  readonly worker: string;
+  /** What this process is able to lead. */
+  readonly wanted: readonly string[];
+  readonly report: Reporter;
+  /** Lifetime of the table, ms; default 120,000. Whoever leads writes it again at a quarter of that. */
+  readonly tableTtlMs?: number;
+}
+
+/** Takes what nobody leads, keeps it, and gives it up at the end. */
+export interface Election {
+  readonly charges: Charges;
+  /** Stands for election until `signal` aborts. Throws when the connection is closed. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+function isSame(one: ReadonlySet<string>, other: ReadonlySet<string>): boolean {
+  return one.size === other.size && [...one].every((charge) => other.has(charge));
+}
+
+/** Hears what is written about the lead. A hint only: a lapsed session is not told of, nor what is written while we reconnect. */
+function listenToLead(
+  broker: Broker,
+  {
+    onTable,
+    onSession,
+  }: {
+    onTable(value: string): void;
+    onSession(key: string, isOver: boolean): void;
+  },
+): Disposable {
+  const subscription = broker.nc.subscribe(LEAD_SUBJECTS, {
+    callback(error, message) {
+      if (error !== null) return; // without the right to listen the table is read every few seconds
+      if (message.subject === LEADERS_SUBJECT) onTable(message.string());
+      else onSession(message.subject.replace("$KV.locks.", ""), message.headers?.has("KV-Operation") ?? false);
+    },
+  });
+  return { [Symbol.dispose]: () => subscription.unsubscribe() };
+}
+
+/** What one process knows of the election. */
+interface Standing {
+  readonly options: ElectionOptions;
+  readonly bucket: Pick<LockBucket, "read">;
+  session: Lease | undefined;
+  /** Sessions opened so far. */
+  sessions: number;
+  /** Other schedulers that lead something. */
+  rivals: readonly LivingLeader[];
+  /** The table's revision, and when it was seen first, by `performance.now()`. */
+  seen: { readonly revision: number; readonly atMs: number };
+  led: ReadonlySet<string>;
+  elsewhere: ReadonlySet<string>;
+  /** Tells of each change, and of a session that was lost. */
+  onChange(): void;
+}
+
+function adopt(standing: Standing, led: Iterable<string>, elsewhere: ReadonlySet<string>): void {
+  const next = standing.session === undefined ? new Set<string>() : new Set(led);
+  if (isSame(next, standing.led) && isSame(elsewhere, standing.elsewhere)) return;
+  standing.led = next;
+  standing.elsewhere = elsewhere;
+  standing.onChange();
+}
+
+async function openSession(standing: Standing): Promise<Lease> {
+  const { locks, worker, report } = standing.options;
+  const key = sessionKey(worker, ++standing.sessions);
+  const answer = await locks.tryAcquire([key], { taskId: `scheduler/${worker}`, untilMs: Number.POSITIVE_INFINITY });
+  const lease = answer.kind === "held" ? answer.leases[0] : undefined;
+  if (lease === undefined) throw new Error(`Cannot lead: somebody else holds lock "${key}"; delete it`);
+  lease.signal.addEventListener("abort", () => {
+    if (standing.session !== lease) return;
+    standing.session = undefined;
+    report.note("lead lost", "This scheduler has lost the lead and stands by", { cause: lease.signal.reason });
+    adopt(standing, [], standing.elsewhere);
+  });
+  return lease;
+}
+
+/** Lets everything go. A silent broker is not waited for: the session lapses. */
+async function resign(standing: Standing): Promise<void> {
+  const { session } = standing;
+  standing.session = undefined;
+  adopt(standing, [], standing.elsewhere);
+  if (session !== undefined) await Promise.race([session.release(), pause(RELEASE_MS, undefined, { ref: false })]);
+}
+
+function isIn({ leaders }: LeaderTable, own: Leader): boolean {
+  return leaders.some(({ holder, leads }) => holder === own.holder && isSame(new Set(leads), new Set(own.leads)));
+}
+
+/** Whether the table has stood for so long that it is to be written again. */
+function isWornOut(standing: Standing, { revision }: LeaderTable): boolean {
+  const now = performance.now();
+  if (standing.seen.revision !== revision) standing.seen = { revision, atMs: now };
+  return now - standing.seen.atMs >= renewMs(standing.options);
+}
+
+function renewMs({ tableTtlMs = TABLE_TTL_MS }: ElectionOptions): number {
+  return tableTtlMs / 4;
+}
+
+function tellReplaced({ report }: ElectionOptions, { foreign, older }: LeaderTable): void {
+  if (older !== undefined) {
+    report.note("older leader", `${older}, a scheduler of an older version, led everything; from now on it stands by`);
+  }
+  if (foreign === undefined) return;
+  const found = `Key ${LEADERS_KEY} of bucket locks held ${JSON.stringify(foreign)}, which names no leaders`;
+  const text = `${found}; it was replaced. Do not write to this key: pause schedules with \`muster schedule pause\``;
+  report.alarm("leaders", text, { key: LEADERS_KEY, value: foreign });
+}
+
+/** One look at the table, and a try for what nobody leads. False: another one wrote meanwhile. Throws when nobody answers. */
+async function stand(standing: Standing): Promise<boolean> {
+  const { broker, worker, wanted, tableTtlMs = TABLE_TTL_MS } = standing.options;
+  const table = await readLeaders(broker);
+  const others = table.leaders.filter(({ holder }) => holder !== standing.session?.holder);
+  standing.rivals = await livingOf(standing.bucket, others);
+  const taken = new Set(standing.rivals.flatMap(({ leads }) => leads));
+  const free = wanted.filter((charge) => !taken.has(charge));
+  // What another one has is given up at once, what is new is taken once it is written.
+  adopt(
+    standing,
+    [...standing.led].filter((charge) => !taken.has(charge)),
+    taken,
+  );
+  if (free.length === 0) {
+    await resign(standing);
+    return true;
+  }
+  standing.session ??= await openSession(standing);
+  const { key: session, holder } = standing.session;
+  const own = { worker, session, holder, leads: free };
+  const isStale = isWornOut(standing, table);
+  if (!isIn(table, own) || isStale) {
+    const kept = standing.rivals.map(({ ttlMs: _ttlMs, ...leader }) => leader);
+    const next = { revision: table.revision, leaders: [...kept, own], ttlMs: tableTtlMs };
+    if (!(await writeLeaders(broker, next))) return false;
+  }
+  tellReplaced(standing.options, table);
+  adopt(standing, free, taken);
+  return true;
+}
+
+/** Until a rival's session may have lapsed, ms; at most until the next look. */
+function lookInMs({ options, rivals }: Standing, heardAt: ReadonlyMap<string, number>): number {
+  const now = performance.now();
+  const lapses = rivals
+    .filter(({ leads }) => leads.some((charge) => options.wanted.includes(charge)))
+    .map(({ session, ttlMs = LOOK_MS }) => (heardAt.get(session) ?? now) + ttlMs + LAPSED_MS - now);
+  return Math.min(LOOK_MS, renewMs(options), Math.max(SILENT_LOOK_MS, Math.min(...lapses)));
+}
+
+/** Stands for election on a connection of its own locks. Opens nothing before `run`. */
+export function createElection(options: ElectionOptions): Election {
+  const { broker, report } = options;
+  const bell = createBell();
+  const listeners = new Set<() => void>();
+  const heardAt = new Map<string, number>();
+  const standing: Standing = {
+    options,
+    bucket: openLockReader(broker.jsm),
+    session: undefined,
+    sessions: 0,
+    rivals: [],
+    seen: { revision: 0, atMs: performance.now() },
+    led: new Set(),
+    elsewhere: new Set(),
+    onChange() {
+      bell.ring();
+      for (const listener of listeners) listener();
+    },
+  };
+
+  async function look(): Promise<number> {
+    try {
+      if (!(await stand(standing))) return Math.random() * RACE_MS;
+      for (const session of heardAt.keys()) {
+        if (!standing.rivals.some((rival) => rival.session === session)) heardAt.delete(session);
+      }
+      return lookInMs(standing, heardAt);
+    } catch (cause) {
+      if (broker.nc.isClosed()) throw cause;
+      const tell = isSilence(cause) ? report.note : report.alarm;
+      tell("lead look", "Cannot look for what nobody leads; trying again", { cause });
+      return REST_MS;
+    }
+  }
+
+  return {
+    charges: {
+      get led() {
+        return standing.led;
+      },
+      get elsewhere() {
+        return standing.elsewhere;
+      },
+      onChange(listener) {
+        listeners.add(listener);
+        return () => listeners.delete(listener);
+      },
+    },
+    async run(signal) {
+      using _listening = listenToLead(broker, {
+        onTable: () => bell.ring(),
+        onSession(key, isOver) {
+          heardAt.set(key, performance.now());
+          if (isOver && standing.rivals.some(({ session }) => session === key)) bell.ring();
+        },
+      });
+      try {
+        while (!signal.aborted) await bell.sleep(await look(), signal);
+      } finally {
+        await resign(standing);
+      }
+    },
+  };
+}

@@ -1,0 +1,124 @@
+import * as z from "zod";
+import { type LockBucket, LOCKS_STREAM, openLockReader } from "../locks/lock_bucket.ts";
+import type { Broker } from "../broker/broker.ts";
+import { headersFrom, isMark, MESSAGE_TTL, storedHeaders } from "../format/headers.ts";
+import { expecting } from "../broker/marker.ts";
+import { isConflict } from "../streams/streams.ts";
+import { escapeToken } from "../format/token.ts";
+
+/*
+ * Who leads what stands in one key, since keys of each task would cost a renewal each: a scheduler renews its session alone, and an entry
+ * counts as long as its session's lock is held. Nobody's safety rests on it: each occurrence is published once by its marker.
+ */
+
+/** The key in the bucket `locks` that says who leads what. */
+export const LEADERS_KEY = "scheduler.leader";
+/** Subjects of the table and of all sessions. */
+export const LEAD_SUBJECTS = "$KV.locks.scheduler.>";
+export const LEADERS_SUBJECT = `$KV.locks.${LEADERS_KEY}`;
+/** Characters shown of a value that is none of ours. */
+const SHOWN = 100;
+/** Lifetime of a table that nobody writes again, ms. For a version that knows none: it waits until the key is empty. */
+export const TABLE_TTL_MS = 120_000;
+
+/** The lock that a scheduler holds while it leads something; `number` tells its sessions apart. */
+export function sessionKey(worker: string, number: number): string {
+  return `scheduler.session.${escapeToken(worker)}-${number}`;
+}
+
+const Leader = z.looseObject({
+  worker: z.string(),
+  /** Key of its session's lock. */
+  session: z.string(),
+  /** Holder of that lock. */
+  holder: z.string(),
+  /** The tasks, chores and rest that it leads. */
+  leads: z.array(z.string()),
+});
+const Table = z.looseObject({ leaders: z.array(Leader) });
+/** What a scheduler of a version without a table holds the key by, and leads everything. */
+const OldLease = z.looseObject({ holder: z.string(), worker: z.string(), taskId: z.string().startsWith("scheduler/") });
+export type Leader = z.infer<typeof Leader>;
+
+/** What is stored under {@linkcode LEADERS_KEY}. */
+export interface LeaderTable {
+  /** What a write expects to find. */
+  readonly revision: number;
+  readonly leaders: readonly Leader[];
+  /** The scheduler of an older version that holds the key by a lease. */
+  readonly older: string | undefined;
+  /** The beginning of a value that is neither. */
+  readonly foreign: string | undefined;
+}
+
+type Parsed = Omit<LeaderTable, "revision">;
+const NOTHING: Parsed = { leaders: [], older: undefined, foreign: undefined };
+
+function parseTable(text: string): Parsed {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    value = undefined; // no JSON
+  }
+  const leaders = Table.safeParse(value).data?.leaders;
+  if (leaders !== undefined) return { ...NOTHING, leaders };
+  const older = OldLease.safeParse(value).data?.worker;
+  return older === undefined ? { ...NOTHING, foreign: text.slice(0, SHOWN) } : { ...NOTHING, older };
+}
+
+/** Reads the table from the stream's leader. Throws when nobody answers. */
+export async function readLeaders({ jsm }: Pick<Broker, "jsm">): Promise<LeaderTable> {
+  const stored = await jsm.streams.getMessage(LOCKS_STREAM, { last_by_subj: LEADERS_SUBJECT });
+  if (stored === null) return { ...NOTHING, revision: 0 };
+  return { ...(isMark(storedHeaders(stored)) ? NOTHING : parseTable(stored.string())), revision: stored.seq };
+}
+
+/** Replaces the table of `revision`. False: another one is stored. */
+export async function writeLeaders(
+  broker: Pick<Broker, "js">,
+  { revision, leaders, ttlMs = TABLE_TTL_MS }: Pick<LeaderTable, "revision" | "leaders"> & { readonly ttlMs?: number },
+): Promise<boolean> {
+  const headers = headersFrom({ ...expecting(revision), [MESSAGE_TTL]: `${ttlMs}ms` });
+  try {
+    await broker.js.publish(LEADERS_SUBJECT, JSON.stringify({ leaders }), { headers });
+    return true;
+  } catch (error) {
+    if (isConflict(error)) return false;
+    throw error;
+  }
+}
+
+/** A leader whose session's lock is held. */
+export interface LivingLeader extends Leader {
+  /** So long after its last renewal the session is over, ms. */
+  readonly ttlMs: number | undefined;
+}
+
+/** Those of `leaders` that run. Throws when nobody answers. */
+export async function livingOf(
+  bucket: Pick<LockBucket, "read">,
+  leaders: readonly Leader[],
+): Promise<readonly LivingLeader[]> {
+  const found = await Promise.all(leaders.map(({ session }) => bucket.read(session)));
+  return leaders.flatMap((leader, index) => {
+    const lock = found[index];
+    return lock?.kind === "taken" && lock.holder === leader.holder ? [{ ...leader, ttlMs: lock.ttlMs }] : [];
+  });
+}
+
+/** Who leads what now, for people. */
+export interface FoundLeaders {
+  /** The leading scheduler's name by task, chore (`chore <name>`) and rest (`_`). */
+  readonly leaders: ReadonlyMap<string, string>;
+  /** The beginning of a value under the key that is none of ours. Any running scheduler replaces it. */
+  readonly foreign: string | undefined;
+}
+
+/** Looks up who leads what. Throws when nobody answers. */
+export async function findLeaders(broker: Broker): Promise<FoundLeaders> {
+  const { leaders, foreign } = await readLeaders(broker);
+  const living = await livingOf(openLockReader(broker.jsm), leaders);
+  const pairs = living.flatMap(({ worker, leads }) => leads.map((charge): [string, string] => [charge, worker]));
+  return { leaders: new Map(pairs.reverse()), foreign };
+}

@@ -1,0 +1,111 @@
+import { headers as newHeaders } from "@nats-io/nats-core";
+import { hostname } from "node:os";
+import * as z from "zod";
+import type { Broker } from "../broker/broker.ts";
+import { MESSAGE_TTL } from "../format/headers.ts";
+import { isSilence } from "../broker/publish_surely.ts";
+import { readTimed } from "../broker/timed_entry.ts";
+import { escapeToken } from "../format/token.ts";
+
+/** From one showing of a worker to the next, ms. */
+export const RENEW_MS = 10_000;
+const TTL = "30s";
+
+const NewerShape = z.object({
+  task: z.string(),
+  version: z.number(),
+  /** The VOs that they are for, or `_`. */
+  vos: z.array(z.string()),
+  count: z.number(),
+  /** When the oldest was stored, RFC 3339. */
+  oldestAt: z.string(),
+});
+
+/** Tasks whose payload's version is newer than a worker knows: they wait for one that does. */
+export type NewerPayload = Readonly<z.infer<typeof NewerShape>>;
+
+const Shape = z.object({
+  name: z.string(),
+  host: z.string(),
+  pid: z.number(),
+  startedAt: z.string(),
+  /** Names of the tasks that it runs. */
+  tasks: z.array(z.string()),
+  permits: z.number(),
+  /** The newest version of each task's payload that it knows; older workers do not say. */
+  payloadVersions: z.record(z.string(), z.number()).optional(),
+  /** What it met lately and could not read. */
+  newerPayloads: z.array(NewerShape).optional(),
+});
+
+/** A worker as it shows itself in the bucket `workers`. */
+export type WorkerRecord = Readonly<z.infer<typeof Shape>>;
+
+/** What a worker says of itself. */
+export interface ShownWorker extends Pick<WorkerRecord, "name" | "tasks" | "permits" | "payloadVersions"> {
+  /** What it has met by now and could not read. */
+  newerPayloads?(): readonly NewerPayload[];
+}
+
+/** Shows a worker to operators until disposed of, or for 30 s after its death. Nothing rests on it. */
+export function registerWorker(broker: Broker, { newerPayloads, ...worker }: ShownWorker): AsyncDisposable {
+  const record: WorkerRecord = { ...worker, host: hostname(), pid: process.pid, startedAt: new Date().toISOString() };
+  const subject = `$KV.workers.${escapeToken(worker.name)}`;
+  const headers = newHeaders();
+  headers.set(MESSAGE_TTL, TTL);
+  function show(): void {
+    if (broker.nc.isClosed()) return;
+    const body = JSON.stringify({ ...record, newerPayloads: newerPayloads?.() });
+    // Its answer tells whether the broker can store, as nothing else of an idle worker does.
+    broker.requests.store({ subject, body, headers }).catch((cause: unknown) => {
+      if (!isSilence(cause)) broker.observer.note("Cannot show this worker in the bucket `workers` yet", { cause });
+    });
+  }
+  show();
+  const timer = setInterval(show, RENEW_MS);
+  return {
+    async [Symbol.asyncDispose]() {
+      clearInterval(timer);
+      if (broker.nc.isClosed()) return;
+      // Nobody waits for the answer: a broker that is away would keep the worker from ending. The mark goes like the record.
+      const gone = newHeaders();
+      gone.set("KV-Operation", "DEL");
+      gone.set(MESSAGE_TTL, TTL);
+      broker.nc.publish(subject, "", { headers: gone });
+    },
+  };
+}
+
+/** What {@linkcode escapeToken} makes. */
+const OUR_KEY = /^[A-Za-z0-9_=-]+$/;
+
+function readRecord(text: string): WorkerRecord | undefined {
+  try {
+    return Shape.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined; // it is no JSON
+  }
+}
+
+const BUCKET = "workers";
+const SUBJECTS = `$KV.${BUCKET}.`;
+/** Records that are read at the same time. */
+const AT_ONCE = 100;
+
+/** The workers that show themselves now. One whose record is past its TTL is none of them, though the broker may have it still. */
+export async function listWorkers(broker: Broker): Promise<readonly WorkerRecord[]> {
+  const { state } = await broker.jsm.streams.info(`KV_${BUCKET}`, { subjects_filter: `${SUBJECTS}>` });
+  // Somebody else may have written a key that is a pattern.
+  const keys = Object.keys(state.subjects ?? {})
+    .map((subject) => subject.slice(SUBJECTS.length))
+    .filter((key) => OUR_KEY.test(key));
+  const records: WorkerRecord[] = [];
+  for (let at = 0; at < keys.length; at += AT_ONCE) {
+    const read = keys.slice(at, at + AT_ONCE).map((key) => readTimed(broker, BUCKET, key));
+    for (const { text } of await Promise.all(read)) {
+      const record = text === undefined ? undefined : readRecord(text);
+      if (record !== undefined) records.push(record);
+    }
+  }
+  return records;
+}

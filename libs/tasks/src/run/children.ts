@@ -1,0 +1,119 @@
+import type { AmbientPublisher } from "../definition/ambient.ts";
+import { canonicalJson, type JsonObject } from "../definition/json.ts";
+import { checkPayload, PayloadRefusedError, sizeProblem } from "../definition/payload.ts";
+import type { PublishableTask, ScheduleOptions, SpawnOptions } from "../definition/publishable.ts";
+import type { SpawnedTask } from "../definition/unit_of_work.ts";
+import { versionOf, voFor } from "../publish/publisher.ts";
+import { startAtOf } from "../publish/task_message.ts";
+import { boundId, checkTaskId } from "../format/delivery.ts";
+import { checkAddress } from "../format/subject.ts";
+import { createHash } from "node:crypto";
+
+/** Most children of one parent: their list is one row of the ledger. */
+export const MAX_CHILDREN = 20_000;
+
+function hash(text: string): string {
+  return createHash("sha256").update(text).digest("base64url").slice(0, 22);
+}
+
+function toError(cause: unknown): Error {
+  return cause instanceof Error ? cause : new Error(String(cause), { cause });
+}
+
+/**
+ * The children of one run, buffered until it has committed.
+ *
+ * A child's id follows from the parent's and from the child's own content, never from its position alone: a second run that sees
+ * other CEs must not give one child's id to another.
+ */
+export class Children implements AmbientPublisher {
+  readonly #parentId: string;
+  readonly #parentVo: string;
+  readonly #maxPayloadBytes: number;
+  readonly #spawned = new Map<string, SpawnedTask>();
+  readonly #equals = new Map<string, number>();
+  readonly #checks: Promise<Error | undefined>[] = [];
+
+  constructor(parentId: string, parentVo: string, maxPayloadBytes: number) {
+    this.#parentId = parentId;
+    this.#parentVo = parentVo;
+    this.#maxPayloadBytes = maxPayloadBytes;
+  }
+
+  /**
+   * Buffers a child, as its payload is now, and answers its id. What cannot be published is refused here: after the commit it would be too late.
+   *
+   * Throws `PayloadRefusedError`, `InvalidNameError`, and `RangeError` beyond {@linkcode MAX_CHILDREN}.
+   */
+  spawn<Payload extends JsonObject>(
+    task: PublishableTask<Payload>,
+    payload: Payload,
+    options: SpawnOptions = {},
+  ): string {
+    return this.#buffer(task, payload, options);
+  }
+
+  /** As {@linkcode spawn}, and at once: also a child whose promise nobody awaits is one of this run. */
+  async schedule<Payload extends JsonObject>(
+    task: PublishableTask<Payload>,
+    options: ScheduleOptions<Payload>,
+  ): Promise<string> {
+    return this.#buffer(task, options.payload ?? {}, options);
+  }
+
+  /** All children, once asynchronous schemas have spoken. Throws `PayloadRefusedError`. */
+  async seal(): Promise<readonly SpawnedTask[]> {
+    for (const check of this.#checks) {
+      const refusal = await check;
+      if (refusal !== undefined) throw refusal;
+    }
+    return [...this.#spawned.values()];
+  }
+
+  #buffer(task: PublishableTask, payload: JsonObject, options: SpawnOptions): string {
+    const vo = voFor(task, task.per === "all" ? undefined : (options.vo ?? this.#parentVo));
+    const problem = sizeProblem(payload);
+    if (problem !== undefined) throw new PayloadRefusedError(task.name, problem);
+    const checked = checkPayload(task, payload);
+    // A refusal is kept, and thrown at the run's end: until then nobody would handle its promise.
+    if (checked instanceof Promise) this.#checks.push(checked.then(() => undefined, toError));
+    const text = JSON.stringify(payload);
+    const bytes = Buffer.byteLength(text);
+    if (bytes > this.#maxPayloadBytes) {
+      const limit = this.#maxPayloadBytes;
+      throw new PayloadRefusedError(task.name, `it has ${bytes} bytes of JSON; ${limit} are the limit`);
+    }
+    return this.#add({ task: task.name, vo, payload: JSON.parse(text), ...versionOf(task) }, options);
+  }
+
+  #add({ task, vo, payload, ...version }: Omit<SpawnedTask, "taskId">, { key, at }: SpawnOptions): string {
+    if (this.#spawned.size >= MAX_CHILDREN) {
+      throw new RangeError(
+        `Cannot spawn ${task}: this run has ${MAX_CHILDREN} children already, the most there may be`,
+      );
+    }
+    checkAddress({ task, vo });
+    const taskId = checkTaskId(this.#idOf(task, vo, key ?? this.#keyOf(task, vo, payload)));
+    if (this.#spawned.has(taskId)) {
+      throw new RangeError(
+        `Cannot spawn ${task}: its key ${JSON.stringify(key)} was used in this run; give each child its own`,
+      );
+    }
+    const startAt = at === undefined ? {} : { startAt: startAtOf(at) };
+    this.#spawned.set(taskId, { taskId, task, vo, payload, ...version, ...startAt });
+    return taskId;
+  }
+
+  #keyOf(task: string, vo: string, payload: JsonObject): string {
+    const content = `${task}/${hash(`${vo}/${canonicalJson(payload)}`)}`;
+    const number = this.#equals.get(content) ?? 0;
+    this.#equals.set(content, number + 1);
+    return `${content}/${number}`;
+  }
+
+  #idOf(task: string, vo: string, key: string): string {
+    if (vo === this.#parentVo) return boundId(`${this.#parentId}/${key}`);
+    // The id of an occurrence names its VO, and a child in another VO must not seem to belong to its parent's.
+    return boundId(`${task}/${vo}/${hash(`${this.#parentId}/${key}`)}`);
+  }
+}

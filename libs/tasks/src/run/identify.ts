@@ -1,0 +1,130 @@
+import type { MsgHdrs } from "@nats-io/nats-core";
+import type { JsonObject } from "../definition/json.ts";
+import { checkPayload, payloadHash, readPayload } from "../definition/payload.ts";
+import type { OutcomeRow, UnitOfWork } from "../definition/unit_of_work.ts";
+import { attemptOf, checkTaskId, payloadVersionOf, taskIdOf } from "../format/delivery.ts";
+import { headerOf, oneLine, TASK_ATTEMPT, TASK_ERRORS } from "../format/headers.ts";
+import type { ReceivedTask } from "../pull/received_task.ts";
+
+/** An id of this shape is an occurrence's, or one of its children's. */
+const OCCURRENCE_ID = /^[A-Za-z][A-Za-z0-9_-]*\/[^/]+\/[A-Za-z0-9_-]+\/\d{4}-\d\d-\d\dT/;
+
+/**
+ * The VO that an id claims: occurrences and children in other VOs bear it behind a task's name. It must be the message's own, so
+ * that nobody uses up another VO's ids. Undefined for an id that somebody chose freely.
+ */
+function voOfId(taskId: string, task: string): string | undefined {
+  const [name, vo] = taskId.split("/", 2);
+  return name === task || OCCURRENCE_ID.test(taskId) ? vo : undefined;
+}
+
+/** A task with the identity that its headers and its delivery give it. */
+export interface IdentifiedTask {
+  readonly received: ReceivedTask;
+  readonly taskId: string;
+  readonly attempt: number;
+}
+
+/** A task whose payload has been checked, and what is known of its past. */
+export interface PreparedTask extends IdentifiedTask {
+  readonly payload: JsonObject;
+  /** The payload as it was sent, before its schema saw it: its hash tells a repeat from another task. */
+  readonly sent: JsonObject;
+  readonly ledger: UnitOfWork<unknown>;
+  /** Errors of the attempts before this one. */
+  readonly errors: readonly string[];
+}
+
+/** What a message says of itself makes no sense. It becomes a dead letter. */
+export class TaskRefusedError extends Error {
+  override readonly name = "TaskRefusedError";
+  readonly taskId: string;
+  constructor(taskId: string, problem: string) {
+    super(`Cannot run ${JSON.stringify(taskId)}: ${problem}`);
+    this.taskId = taskId;
+  }
+}
+
+/** The payload is of a form that this worker is too old for. Its message goes back, for a newer one. */
+export class NewerPayloadError extends Error {
+  override readonly name = "NewerPayloadError";
+  readonly task: string;
+  readonly version: number;
+  constructor(task: string, version: number, known: number) {
+    super(`Cannot read version ${version} of ${task}'s payload: this worker knows version ${known}; start a newer one`);
+    this.task = task;
+    this.version = version;
+  }
+}
+
+/** An error as one line of at most 1 KiB. */
+export function describeError(error: unknown): string {
+  return oneLine(error instanceof Error ? `${error.name}: ${error.message}` : String(error));
+}
+
+/** The task by what its headers say of it, for what is told before they were checked. */
+export function byId(received: ReceivedTask): IdentifiedTask {
+  const { headers, delivery } = received;
+  const claimed = Number(headerOf(headers, TASK_ATTEMPT) || 1);
+  return { received, taskId: taskIdOf(headers, delivery), attempt: Number.isInteger(claimed) ? claimed : 1 };
+}
+
+/** Whose a message says it is. */
+export interface ClaimedIdentity {
+  readonly task: string;
+  readonly vo: string;
+  readonly taskId: string;
+  readonly headers: MsgHdrs | undefined;
+  /** Why the headers cannot be read; undefined where they can. */
+  readonly headersProblem?: string | undefined;
+}
+
+/**
+ * Answers the attempt that a message asks for. Throws {@linkcode TaskRefusedError} or `InvalidNameError` where nobody may run it, or
+ * write a row, under its id.
+ */
+export function checkIdentity({ task, vo, taskId, headers, headersProblem }: ClaimedIdentity): number {
+  if (headersProblem !== undefined) {
+    throw new TaskRefusedError(taskId, `its headers cannot be read: ${headersProblem}`);
+  }
+  checkTaskId(taskId);
+  const attempt = attemptOf(headers);
+  const claimed = voOfId(taskId, task);
+  if (claimed === undefined || claimed === vo) return attempt;
+  throw new TaskRefusedError(taskId, `the id belongs to VO ${claimed}, the task to ${vo}; give it an id of its own`);
+}
+
+/**
+ * Reads the headers and the payload. Throws {@linkcode TaskRefusedError}, `InvalidNameError`, `PayloadRefusedError` or
+ * {@linkcode NewerPayloadError}.
+ */
+export async function prepare(received: ReceivedTask, ledger: UnitOfWork<unknown>): Promise<PreparedTask> {
+  const { taskId } = byId(received);
+  const attempt = checkIdentity({ ...received, task: received.definition.name, taskId });
+  const version = payloadVersionOf(received.headers);
+  const { name, payloadVersion } = received.definition;
+  if (version > payloadVersion) throw new NewerPayloadError(name, version, payloadVersion);
+  const raw = readPayload(received.definition.name, received.body);
+  const payload = await checkPayload(received.definition, raw);
+  return { received, taskId, attempt, payload, sent: raw, ledger, errors: errorsOf(received) };
+}
+
+/** What the attempts before this one failed with, where no database remembers it. */
+function errorsOf({ definition, headers }: ReceivedTask): readonly string[] {
+  if (definition.effect === "once" || headerOf(headers, TASK_ERRORS) === "") return [];
+  return headers?.values(TASK_ERRORS) ?? [];
+}
+
+/** Throws {@linkcode TaskRefusedError} where the ledger's row for this id is another task's. */
+export function checkIsOurs(row: OutcomeRow, { received, taskId, sent }: PreparedTask): void {
+  const { definition, vo } = received;
+  const isSameTask = row.task === definition.name && row.vo === vo;
+  if (isSameTask && row.payloadHash === payloadHash(sent)) return;
+  const by = isSameTask ? "another payload" : `${row.task} of VO ${row.vo}`;
+  throw new TaskRefusedError(taskId, `id already used by ${by}; publish it under a new id`);
+}
+
+/** Whether the row says what became of this attempt, so that it must not run. */
+export function covers(row: OutcomeRow, attempt: number): boolean {
+  return row.attempt >= attempt || (row.outcome !== "retry" && row.outcome !== "dead");
+}

@@ -1,0 +1,106 @@
+import type { Broker } from "../broker/broker.ts";
+import { NewerPayloadError } from "./identify.ts";
+import type { ReceivedTask } from "../pull/received_task.ts";
+import { listWorkers, type NewerPayload, RENEW_MS, type WorkerRecord } from "../presence/registration.ts";
+
+/** A message that has not come back for so long has been run or put away, ms: it comes back every half minute. */
+const FORGOTTEN_MS = 90_000;
+/** Messages that one worker remembers. */
+const MAX_REMEMBERED = 1_000;
+/** Shortest time from one alarm to the next about the same version, ms. */
+const TOLD_EVERY_MS = 600_000;
+
+interface Sighting {
+  readonly task: string;
+  readonly version: number;
+  readonly vo: string;
+  readonly storedAtMs: number;
+  readonly seenAtMs: number;
+}
+
+/** Messages whose payloads are of a newer version than this worker knows, and which it has handed back lately. */
+export class NewerPayloads {
+  readonly #seen = new Map<number, Sighting>();
+
+  /** Remembers the message, if that is why it could not be run. */
+  note({ vo, delivery }: ReceivedTask, cause: unknown): void {
+    if (!(cause instanceof NewerPayloadError)) return;
+    const { streamSequence, storedAtNs } = delivery;
+    if (this.#seen.size >= MAX_REMEMBERED && !this.#seen.has(streamSequence)) return;
+    const { task, version } = cause;
+    const storedAtMs = Number(storedAtNs) / 1e6;
+    this.#seen.set(streamSequence, { task, version, vo, storedAtMs, seenAtMs: performance.now() });
+  }
+
+  /** What is remembered now, by task and version. */
+  list(): readonly NewerPayload[] {
+    const since = performance.now() - FORGOTTEN_MS;
+    for (const [sequence, { seenAtMs }] of this.#seen) if (seenAtMs < since) this.#seen.delete(sequence);
+    const groups = Map.groupBy(this.#seen.values(), ({ task, version }) => `${version} ${task}`);
+    return [...groups.values()].flatMap((group) => {
+      const [first] = group;
+      if (first === undefined) return [];
+      const oldestMs = group.reduce((least, { storedAtMs }) => Math.min(least, storedAtMs), Number.POSITIVE_INFINITY);
+      return {
+        task: first.task,
+        version: first.version,
+        vos: [...new Set(group.map(({ vo }) => vo))].sort(),
+        count: group.length,
+        oldestAt: new Date(oldestMs).toISOString(),
+      };
+    });
+  }
+}
+
+function merge(one: NewerPayload, other: NewerPayload): NewerPayload {
+  return {
+    ...one,
+    vos: [...new Set([...one.vos, ...other.vos])].sort(),
+    // A message that was handed back goes from one worker to the next, so the sum would count it twice.
+    count: Math.max(one.count, other.count),
+    oldestAt: [one.oldestAt, other.oldestAt].sort()[0] ?? one.oldestAt,
+  };
+}
+
+/**
+ * Tasks that wait for a worker which knows their payload's version, as the running workers have met them: a version that one of them
+ * knows is not among them. Counts are up to a thousand. Throws when nobody answers.
+ */
+export async function listNewerPayloads(broker: Broker): Promise<readonly NewerPayload[]> {
+  const workers = await listWorkers(broker);
+  const all = workers.flatMap(({ newerPayloads = [] }) => newerPayloads);
+  const groups = Map.groupBy(unread(all, workers), ({ task, version }) => `${version} ${task}`);
+  return [...groups.values()].map((group) => group.reduce(merge)).sort((a, b) => b.count - a.count);
+}
+
+/** Those of them that no running worker can read. */
+function unread(met: readonly NewerPayload[], workers: readonly WorkerRecord[]): readonly NewerPayload[] {
+  const isKnown = ({ task, version }: NewerPayload) =>
+    workers.some(({ payloadVersions }) => (payloadVersions?.[task] ?? 0) >= version);
+  return met.filter((each) => !isKnown(each));
+}
+
+/** Tells of what this worker has met and no running worker can read, every ten minutes, until disposed of. */
+export function reportNewerPayloads(broker: Broker, own: NewerPayloads): Disposable {
+  const toldAtMs = new Map<string, number>();
+
+  async function look(): Promise<void> {
+    const mine = own.list();
+    if (mine.length === 0) return;
+    for (const { task, version, vos, count, oldestAt } of unread(mine, await listWorkers(broker))) {
+      const key = `${version} ${task}`;
+      if (performance.now() - (toldAtMs.get(key) ?? Number.NEGATIVE_INFINITY) < TOLD_EVERY_MS) continue;
+      toldAtMs.set(key, performance.now());
+      const whose = vos.length === 1 ? `VO ${vos[0]}` : `${vos.length} VOs`;
+      broker.observer.alarm(
+        `No running worker knows version ${version} of ${task}'s payload: ${count} of ${whose} wait since ${oldestAt}; start a newer worker`,
+        { task, version, count, since: oldestAt, vos: vos.slice(0, 10) },
+      );
+    }
+  }
+
+  const timer = setInterval(() => {
+    look().catch((cause: unknown) => broker.observer.note("Cannot list the workers yet", { cause }));
+  }, RENEW_MS);
+  return { [Symbol.dispose]: () => clearInterval(timer) };
+}

@@ -1,0 +1,130 @@
+import { headers as newHeaders } from "@nats-io/nats-core";
+import type { Claim, CommitAnswer, OutcomeRow, SpawnedTask, UnitOfWork, Work } from "../definition/unit_of_work.ts";
+import type { Broker } from "../broker/broker.ts";
+import { MESSAGE_TTL } from "../format/headers.ts";
+import { isSilence } from "../broker/publish_surely.ts";
+import { readTimed } from "../broker/timed_entry.ts";
+import { escapeToken } from "../format/token.ts";
+
+/** Children of one KV value; with ids and payloads of some 200 bytes a value stays below the server's payload limit. */
+const CHUNK_BYTES = 256 * 1024;
+
+/** A list that nobody forgets, since its worker died with the ack, goes by itself when its message would be too old. */
+const REMEMBERED_TTL = "720h";
+
+function keyOf(taskId: string, chunk: number): string {
+  return `spawned.${escapeToken(taskId)}.${chunk}`;
+}
+
+function chunksOf(spawned: readonly SpawnedTask[]): SpawnedTask[][] {
+  const chunks: SpawnedTask[][] = [];
+  let bytes = CHUNK_BYTES;
+  for (const child of spawned) {
+    const size = JSON.stringify(child).length;
+    if (bytes + size > CHUNK_BYTES) {
+      chunks.push([]);
+      bytes = 0;
+    }
+    bytes += size;
+    chunks.at(-1)?.push(child);
+  }
+  return chunks;
+}
+
+/**
+ * The ledger of tasks without a database: it remembers a run's children in the bucket `results` until they are published, and
+ * nothing else. So such a task is at least once, while its children are one run's.
+ */
+export interface StreamLedger extends UnitOfWork<undefined> {
+  /**
+   * The same ledger for the runs of one message, `message` being its name: it knows what runs of this message have spawned.
+   *
+   * A list outlives its message where a worker died with the ack, and may come back after a kill of the server. For another message under
+   * the same id, such as one that was published again on purpose, it does not count: that one runs.
+   */
+  of(message: string): UnitOfWork<undefined>;
+  /** Forgets the children of a settled task. */
+  forget(row: OutcomeRow): Promise<void>;
+}
+
+/** What is stored of one run's children, as JSON. */
+interface Chunk {
+  readonly row: OutcomeRow;
+  readonly chunks: number;
+  /** The message that was run; absent: none, or it was stored by an older version. */
+  readonly message?: string;
+}
+
+/** A ledger over `broker`'s bucket `results`. */
+export function streamLedger(broker: Broker): StreamLedger {
+  const { results } = broker.buckets;
+
+  async function remember(row: OutcomeRow, message: string | undefined): Promise<void> {
+    const chunks = chunksOf(row.spawned);
+    const headers = newHeaders();
+    headers.set(MESSAGE_TTL, REMEMBERED_TTL);
+    for (const [index, chunk] of chunks.entries()) {
+      const value: Chunk = {
+        row: { ...row, spawned: chunk },
+        chunks: chunks.length,
+        ...(message === undefined ? {} : { message }),
+      };
+      await broker.requests.store({
+        subject: `$KV.results.${keyOf(row.taskId, index)}`,
+        body: JSON.stringify(value),
+        headers,
+      });
+    }
+  }
+
+  async function recall(taskId: string, wanted: string | undefined): Promise<OutcomeRow | undefined> {
+    const spawned: SpawnedTask[] = [];
+    for (let index = 0; ; index++) {
+      const { text } = await readTimed(broker, "results", keyOf(taskId, index));
+      if (text === undefined) return undefined; // none, or cut off before the first publish
+      const { row, chunks, message = wanted }: Chunk = JSON.parse(text);
+      if (message !== wanted) return undefined;
+      spawned.push(...row.spawned);
+      if (index + 1 === chunks) return { ...row, spawned };
+    }
+  }
+
+  function open(message: string | undefined): Work<undefined> {
+    return {
+      transaction: async () => undefined,
+      async commit(row): Promise<CommitAnswer> {
+        try {
+          if (row.spawned.length > 0) await remember(row, message);
+        } catch (cause) {
+          // A broker that is away is not the task's failure.
+          if (isSilence(cause)) return { kind: "unknown", cause };
+          throw cause;
+        }
+        return { kind: "committed", row };
+      },
+      rollback: async () => {},
+      keepAwake: async () => {},
+      destroy: async () => {},
+      gone: () => undefined,
+    };
+  }
+
+  function ledgerOf(message: string | undefined): UnitOfWork<undefined> {
+    return {
+      open: (_claim: Claim) => open(message),
+      record: async (row) => row,
+      recall: (taskId) => recall(taskId, message),
+      markPublished: async () => {},
+      classify: () => "failed",
+    };
+  }
+
+  return {
+    ...ledgerOf(undefined),
+    of: ledgerOf,
+    async forget(row) {
+      const chunks = chunksOf(row.spawned).length;
+      for (let index = 0; index < chunks; index++) await results.purge(keyOf(row.taskId, index), { ttl: "1s" });
+    },
+  };
+}

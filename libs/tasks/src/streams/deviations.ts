@@ -1,0 +1,39 @@
+import type { Observer } from "../connection/observer.ts";
+import { describeDifference, type Difference } from "./settings_check.ts";
+import type { Deviation } from "./streams.ts";
+
+/** What an operator does about a setting that nobody can change any more. */
+export const HOW_TO_REPLACE =
+  "the server lets nobody change it: let what waits end, stop all apps, delete the stream, and start them; they declare it anew";
+
+function fateOf({ canBeSetBack }: Difference, refusal: string | undefined): string {
+  if (canBeSetBack === "no") return HOW_TO_REPLACE;
+  return refusal === undefined ? "it was set back" : `it could not be set back: ${refusal}`;
+}
+
+/** Tells of settings that somebody changed, by an alarm and to `muster doctor`; what stays as it is only once. */
+export function createDeviationReport(
+  observer: Observer,
+  keep: (kind: string, about: string, text: string) => void,
+): (deviation: Deviation) => void {
+  const told = new Set<string>();
+
+  function isNews({ stream, field, found, canBeSetBack }: Difference, refusal: string | undefined): boolean {
+    if (canBeSetBack === "yes" && refusal === undefined) return true;
+    const key = `${stream} ${field} ${found}`;
+    const isNew = !told.has(key);
+    told.add(key);
+    return isNew;
+  }
+
+  return ({ stream, differences, isByHand, refusal }) => {
+    if (!isByHand && refusal === undefined) {
+      observer.note(`The settings of ${stream} were brought up to date`, { differences });
+      return;
+    }
+    const news = differences.filter((difference) => isNews(difference, refusal));
+    const texts = news.map((difference) => `${describeDifference(difference)}; ${fateOf(difference, refusal)}`);
+    for (const [index, text] of texts.entries()) observer.alarm(text, { ...news[index] });
+    if (texts.length > 0) keep("settings", stream, texts.join(". "));
+  };
+}

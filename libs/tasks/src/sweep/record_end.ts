@@ -1,0 +1,81 @@
+import type { LedgerOutcome, OutcomeRow, UnitOfWork } from "../definition/unit_of_work.ts";
+import { PayloadRefusedError, payloadHash, readPayload } from "../definition/payload.ts";
+import { InvalidNameError } from "../format/names.ts";
+import { checkIdentity, TaskRefusedError } from "../run/identify.ts";
+import { oneLine } from "../format/headers.ts";
+import type { Identified, Unwanted } from "./put_away.ts";
+
+/** What the scheduler needs of the database: the same ledger that the workers have. */
+export type SweepLedger = Pick<UnitOfWork<never>, "record">;
+
+/** Longest wait for the ledger's answer about one message, ms; an open transaction that is about to commit is waited for. */
+const ANSWER_MS = 15_000;
+/** A retry that stands may be followed by the next one meanwhile; rows that are written in its place at most. */
+const TRIES = 3;
+
+/** The ledger did not say what stands, so the message stays where it is. */
+export class LedgerSilentError extends Error {
+  override readonly name = "LedgerSilentError";
+  constructor(taskId: string, cause: unknown) {
+    super(`Cannot put away ${taskId}: the ledger does not answer; it stays until the database does`, { cause });
+  }
+}
+
+async function ask<Answer>(taskId: string, asked: Promise<Answer>): Promise<Answer> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(`no answer in ${ANSWER_MS} ms`)), ANSWER_MS);
+  try {
+    return await Promise.race([asked, late]);
+  } catch (cause) {
+    throw new LedgerSilentError(taskId, cause);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The hash of the payload as it was sent; undefined where a worker would refuse the message before it ran, so that none can hold it. */
+function hashOf({ stored, task, vo }: Unwanted, { taskId }: Identified): string | undefined {
+  try {
+    checkIdentity({ task, vo, taskId, headers: stored.header });
+    return payloadHash(readPayload(task, stored.data));
+  } catch (error) {
+    const isRefusal =
+      error instanceof PayloadRefusedError || error instanceof InvalidNameError || error instanceof TaskRefusedError;
+    if (isRefusal) return undefined;
+    throw error;
+  }
+}
+
+/** How the ledger says that the task of a message has ended; undefined: it has no say, since no worker would have run the message. */
+export interface End {
+  readonly outcome: LedgerOutcome;
+  readonly attempt: number;
+  readonly reason: string;
+}
+
+/**
+ * Writes into the ledger that a task is put away, before its message is: the first row wins, so a worker that has it in hand finds
+ * this one when it commits, rolls back, and has had no effect (PROTOCOL 0.3). Where a worker was first, that row is what counts.
+ *
+ * A row `retry` gives way, since that task has not ended. Throws {@linkcode LedgerSilentError}.
+ */
+export async function recordEnd(ledger: SweepLedger, unwanted: Unwanted, id: Identified): Promise<End | undefined> {
+  const { task, vo } = unwanted;
+  const hash = hashOf(unwanted, id);
+  if (hash === undefined) return undefined;
+  let { attempt } = id;
+  for (let tries = 0; tries < TRIES; tries++) {
+    const errors = [oneLine(unwanted.reason)];
+    const row: OutcomeRow = {
+      ...{ taskId: id.taskId, task, vo, payloadHash: hash, attempt, outcome: unwanted.end, errors },
+      ...{ result: null, spawned: [], dueAt: null },
+    };
+    const stands = await ask(id.taskId, ledger.record(row));
+    // The id is another task's, so a worker would have refused the message.
+    if (stands.task !== task || stands.vo !== vo || stands.payloadHash !== hash) return undefined;
+    if (stands.outcome !== "retry")
+      return { outcome: stands.outcome, attempt: stands.attempt, reason: stands.errors.at(-1) ?? "given up" };
+    attempt = stands.attempt + 1;
+  }
+  throw new LedgerSilentError(id.taskId, new Error(`its retries follow one another; ${TRIES} rows were written`));
+}

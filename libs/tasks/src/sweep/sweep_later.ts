@@ -1,0 +1,83 @@
+import { boundId } from "../format/delivery.ts";
+import { headerOf, MSG_ID, SCHEDULE, SCHEDULE_TARGET, TASK_ID } from "../format/headers.ts";
+import { LATER } from "../streams/streams.ts";
+import { isLiteralSubject } from "../format/subject.ts";
+import { unescapeToken } from "../format/token.ts";
+import { putAway, rawAddress } from "./put_away.ts";
+import { nextMatching, type Stored } from "../broker/stored_messages.ts";
+import type { SweepContext } from "./sweep_tasks.ts";
+
+/** Messages looked at in one pass. */
+const LOOKED_AT = 2_000;
+/** The next pass comes so soon where this one has not seen all, ms. */
+const MORE_MS = 500;
+
+/** Why a message on `later.<TaskName>.<vo>.<id>` will never be that task at one time; undefined: it will. */
+function problemOf({ subject, header }: Stored): string | undefined {
+  if (!isLiteralSubject(subject)) {
+    return `its subject ${JSON.stringify(subject)} is a pattern, which would mean other tasks too; name one task, one VO and one id`;
+  }
+  const time = headerOf(header, SCHEDULE);
+  if (time === "") {
+    return `it has no ${SCHEDULE} header, so it would lie on later.> for ever; give it a time, or publish to tasks.>`;
+  }
+  if (!time.startsWith("@at ")) {
+    return `its ${SCHEDULE} header ${JSON.stringify(time)} is no single time, so it would come for ever under one id; write @at and a time`;
+  }
+  const target = headerOf(header, SCHEDULE_TARGET);
+  const wanted = `due.${subject.split(".").slice(1, -1).join(".")}`;
+  if (target === wanted) return undefined;
+  return `its ${SCHEDULE_TARGET} header names ${JSON.stringify(target)}, and its subject ${wanted}; make them agree`;
+}
+
+/** The id that a fired message would have had: of its headers, or the last token of its subject. */
+function laterTaskId(stored: Stored): string {
+  const given = stored.header?.get(TASK_ID) || stored.header?.get(MSG_ID);
+  if (given) return boundId(given);
+  const last = stored.subject.slice(stored.subject.lastIndexOf(".") + 1);
+  try {
+    return boundId(unescapeToken(last));
+  } catch {
+    return boundId(last); // an escape that is none is part of the name
+  }
+}
+
+/** Looks through what is new in LATER for messages that no time will ever call. */
+export interface LaterSweep {
+  /** Answers when the next pass is wanted, ms. */
+  pass(): Promise<number>;
+}
+
+export function createLaterSweep(context: SweepContext): LaterSweep {
+  const { broker, worker } = context;
+  let seen = 0;
+  return {
+    async pass() {
+      const { state } = await broker.jsm.streams.info(LATER);
+      // A stream that was declared anew counts from 1 again.
+      if (state.last_seq < seen) seen = 0;
+      for (let looked = 0; looked < LOOKED_AT && seen < state.last_seq; looked++) {
+        const stored = await nextMatching(broker.jsm, LATER, { from: seen + 1, filter: "later.>" });
+        if (stored === null) {
+          seen = state.last_seq;
+          break;
+        }
+        const problem = problemOf(stored);
+        if (problem !== undefined) {
+          const { task, vo } = rawAddress(stored.subject.slice(0, stored.subject.lastIndexOf(".")));
+          await putAway(broker, worker, {
+            stream: LATER,
+            stored,
+            end: "dead",
+            reason: `Cannot delay this task: ${problem}`,
+            task,
+            vo,
+            taskId: laterTaskId(stored),
+          });
+        } else context.later?.saw(stored);
+        seen = stored.seq;
+      }
+      return seen < state.last_seq ? MORE_MS : Number.POSITIVE_INFINITY;
+    },
+  };
+}

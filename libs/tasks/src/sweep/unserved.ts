@@ -1,0 +1,79 @@
+import type { Broker } from "../broker/broker.ts";
+import { readMarker } from "../broker/marker.ts";
+import { checkTaskName, InvalidNameError } from "../format/names.ts";
+import { TASKS } from "../streams/streams.ts";
+import type { Charges } from "../lead/charges.ts";
+import { SWITCHED_OFF } from "../due/planned_schedule.ts";
+import type { Reporter } from "../lead/reporter.ts";
+
+/** A task that fired while a scheduler led it, and that no running scheduler leads now. */
+export interface UnservedTask {
+  readonly task: string;
+  /** Its schedules that are not switched off, one a VO. */
+  readonly schedules: number;
+}
+
+/** Markers that are read of one task, and tasks that are looked at. */
+const READ = 20;
+const LOOKED_AT = 50;
+/** So long a scheduler may take to come back before it is told, ms: a restart is no news. */
+const GRACE_MS = 20_000;
+
+function isTaskName(name: string): boolean {
+  try {
+    checkTaskName(name);
+    return true;
+  } catch (error) {
+    if (error instanceof InvalidNameError) return false; // somebody's own message, which the sweep puts away
+    throw error;
+  }
+}
+
+/** Of up to 20 markers those that are not switched off; of more, all. */
+async function countOn(broker: Pick<Broker, "jsm">, subjects: readonly string[]): Promise<number> {
+  if (subjects.length > READ) return subjects.length;
+  const markers = await Promise.all(subjects.map((subject) => readMarker(broker, subject)));
+  return markers.filter((marker) => marker !== undefined && marker.schedule !== SWITCHED_OFF).length;
+}
+
+/** The tasks that have markers and are not `led`. Throws when nobody answers. */
+export async function listUnserved(
+  broker: Pick<Broker, "jsm">,
+  isLed: (task: string) => boolean,
+): Promise<readonly UnservedTask[]> {
+  const { state } = await broker.jsm.streams.info(TASKS, { subjects_filter: "markers.>" });
+  const byTask = Map.groupBy(Object.keys(state.subjects ?? {}), (subject) => subject.split(".", 2)[1] ?? "");
+  const unserved: UnservedTask[] = [];
+  for (const [task, subjects] of [...byTask].filter(([name]) => isTaskName(name) && !isLed(name)).slice(0, LOOKED_AT)) {
+    const schedules = await countOn(broker, subjects);
+    if (schedules > 0) unserved.push({ task, schedules });
+  }
+  return unserved;
+}
+
+/** Tells of tasks whose schedules fire no more, since nobody leads them. */
+export interface UnservedWatch {
+  look(): Promise<void>;
+}
+
+export function createUnservedWatch(
+  { broker, charges, report }: { broker: Broker; charges: Charges; report: Reporter },
+  graceMs = GRACE_MS,
+): UnservedWatch {
+  /** Since when each has been without a leader, ms of the monotonic clock. */
+  const since = new Map<string, number>();
+  return {
+    async look() {
+      const unserved = await listUnserved(broker, (task) => charges.led.has(task) || charges.elsewhere.has(task));
+      const now = performance.now();
+      for (const task of since.keys()) if (!unserved.some((one) => one.task === task)) since.delete(task);
+      for (const { task, schedules } of unserved) {
+        const sinceMs = since.get(task) ?? now;
+        since.set(task, sinceMs);
+        if (now - sinceMs < graceMs) continue;
+        const what = `No running scheduler leads ${task}: its ${schedules} schedules do not fire`;
+        report.alarm(`unserved ${task}`, `${what}; start a scheduler that knows it`, { task, schedules });
+      }
+    },
+  };
+}
