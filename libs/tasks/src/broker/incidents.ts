@@ -1,5 +1,6 @@
+import type { KV } from "@nats-io/kv";
 import { headers as newHeaders } from "@nats-io/nats-core";
-import type { Broker } from "./broker.ts";
+import type { Requests } from "./requests.ts";
 import { MESSAGE_TTL } from "../format/headers.ts";
 import { escapeToken } from "../format/token.ts";
 
@@ -24,6 +25,11 @@ export interface Incident {
   readonly times: number;
 }
 
+/** Where incidents are kept. */
+interface IncidentStore {
+  readonly buckets: { readonly results: KV };
+}
+
 function isIncident(value: unknown): value is Incident {
   if (typeof value !== "object" || value === null) return false;
   const { kind, about, text, at, firstAt, times } = value as Partial<Record<keyof Incident, unknown>>;
@@ -35,7 +41,7 @@ function isKept({ at }: Incident): boolean {
   return Date.parse(at) > Date.now() - KEPT_HOURS * 3_600_000;
 }
 
-async function readIncident({ buckets }: Pick<Broker, "buckets">, key: string): Promise<Incident | undefined> {
+async function readIncident({ buckets }: IncidentStore, key: string): Promise<Incident | undefined> {
   const entry = await buckets.results.get(key);
   if (entry === null || entry.operation !== "PUT") return undefined;
   try {
@@ -48,7 +54,7 @@ async function readIncident({ buckets }: Pick<Broker, "buckets">, key: string): 
 
 /** Keeps an incident for seven days, in the bucket `results`. One of the same kind about the same thing takes its place and counts on. */
 export async function keepIncident(
-  broker: Pick<Broker, "buckets" | "requests">,
+  broker: IncidentStore & { readonly requests: Pick<Requests, "store"> },
   { kind, about, text }: Pick<Incident, "kind" | "about" | "text">,
 ): Promise<void> {
   const key = `${PREFIX}${kind}.${escapeToken(about)}`;
@@ -65,7 +71,7 @@ export async function keepIncident(
 }
 
 /** What has happened in the last seven days, the newest first. */
-export async function listIncidents(broker: Pick<Broker, "buckets">): Promise<readonly Incident[]> {
+export async function listIncidents(broker: IncidentStore): Promise<readonly Incident[]> {
   const incidents: Incident[] = [];
   for await (const key of await broker.buckets.results.keys(`${PREFIX}>`)) {
     // Somebody else may have written a key that is a pattern.

@@ -9,7 +9,7 @@ import type { Charges } from "../lead/charges.ts";
 import { createOccupancy } from "./occupancy.ts";
 import type { Pauses } from "./pauses.ts";
 import { type Plan, planSchedules } from "../due/planned_schedule.ts";
-import type { SweepLedger } from "../sweep/record_end.ts";
+import type { SweepLedger } from "../sweep/unwanted.ts";
 import type { Reporter } from "../lead/reporter.ts";
 import { backoffMs, type RoundContext, runRound } from "./round.ts";
 

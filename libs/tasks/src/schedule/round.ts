@@ -14,7 +14,7 @@ import type { Pauses } from "./pauses.ts";
 import type { Reporter } from "../lead/reporter.ts";
 import { markerAfter, messagesOf, type ScheduleWrite } from "./schedule_write.ts";
 import { putAway } from "../sweep/put_away.ts";
-import type { SweepLedger } from "../sweep/record_end.ts";
+import type { SweepLedger } from "../sweep/unwanted.ts";
 import { nextStored } from "../broker/stored_messages.ts";
 
 /** A schedule whose last occurrence still waits or runs, or that is paused, is looked at again after so long, ms. */

@@ -13,7 +13,7 @@ import { keepSchedules } from "./keep_schedules.ts";
 import { watchLater } from "../later/later_watch.ts";
 import { createPauses } from "./pauses.ts";
 import { type Chore, repeat, sleepLong } from "../lead/repeat.ts";
-import type { SweepLedger } from "../sweep/record_end.ts";
+import type { SweepLedger } from "../sweep/unwanted.ts";
 import { createReporter, type Reporter } from "../lead/reporter.ts";
 import { createSweeper, SWEEP_MS } from "../sweep/sweeper.ts";
 import { lookOut } from "./watch_by_hand.ts";

@@ -10,7 +10,7 @@ import type { Broker } from "../broker/broker.ts";
 import { watchConfiguration } from "../configuration/configuration_watch.ts";
 import { watchPermissions } from "../connection/permission_watch.ts";
 import { watchStorage } from "../broker/watch_storage.ts";
-import type { SweepLedger } from "../sweep/record_end.ts";
+import type { SweepLedger } from "../sweep/unwanted.ts";
 import type { Chore } from "../lead/repeat.ts";
 import { runScheduler, type SchedulerRole } from "./run_scheduler.ts";
 import { whenAborted } from "../lead/when_aborted.ts";

@@ -3,9 +3,9 @@ import type { FoundConfiguration } from "../configuration/stored_configuration.t
 import { TASKS } from "../streams/streams.ts";
 import { parseLongSubject } from "../format/subject.ts";
 import { inParallel } from "../lead/in_parallel.ts";
-import { rawAddress } from "./put_away.ts";
+import { rawAddress } from "./unwanted.ts";
 import type { Reporter } from "../lead/reporter.ts";
-import type { SweepContext } from "./sweep_tasks.ts";
+import type { SweepContext } from "./sweep_context.ts";
 import type { SweepRules } from "./sweep_verdict.ts";
 
 /**

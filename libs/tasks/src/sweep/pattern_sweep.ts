@@ -1,8 +1,9 @@
 import { TASKS } from "../streams/streams.ts";
 import { isLiteralSubject } from "../format/subject.ts";
-import { putAway, rawAddress } from "./put_away.ts";
+import { putAway } from "./put_away.ts";
+import { rawAddress } from "./unwanted.ts";
 import { deleteStored, type Stored } from "../broker/stored_messages.ts";
-import type { SweepContext } from "./sweep_tasks.ts";
+import type { SweepContext } from "./sweep_context.ts";
 import { problemOfSubject } from "./sweep_verdict.ts";
 import { walkStream } from "../broker/walk_stream.ts";
 

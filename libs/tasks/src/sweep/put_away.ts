@@ -1,55 +1,9 @@
 import type { Broker } from "../broker/broker.ts";
 import { storeDeadLetter } from "../broker/dead_letter.ts";
-import { attemptOf, taskIdOf } from "../format/delivery.ts";
 import { publishEvent } from "../broker/events.ts";
-import { InvalidNameError, NO_VO } from "../format/names.ts";
-import { recordEnd, type SweepLedger } from "./record_end.ts";
-import { deleteStored, type Stored } from "../broker/stored_messages.ts";
-
-/** A message that no worker is to run. */
-export interface Unwanted {
-  readonly stream: string;
-  readonly stored: Stored;
-  readonly end: "dead" | "dropped";
-  readonly reason: string;
-  /** As the message's subject has them, right or wrong. */
-  readonly task: string;
-  /** `_` where the subject has none. */
-  readonly vo: string;
-  /** Where it is not one of the usual headers. */
-  readonly taskId?: string;
-  /** Given where a worker may have the message in hand: what stands in it then counts. */
-  readonly ledger?: SweepLedger | undefined;
-}
-
-function attemptFrom(stored: Stored): number {
-  try {
-    return attemptOf(stored.header);
-  } catch (error) {
-    if (error instanceof InvalidNameError) return 1; // a senseless header is the lesser of its faults
-    throw error;
-  }
-}
-
-/** The task name and VO as the subject `<prefix>.<TaskName>.<vo>` has them, unchecked; `_` for what it lacks. */
-export function rawAddress(subject: string): { readonly task: string; readonly vo: string } {
-  const [, task = "", ...vo] = subject.split(".");
-  return { task: task || NO_VO, vo: vo.join(".") || NO_VO };
-}
-
-/** The task of a message, by what its headers and its place say. */
-export interface Identified {
-  readonly taskId: string;
-  readonly attempt: number;
-}
-
-function identify({ stream, stored, taskId }: Unwanted): Identified {
-  const storedAtNs = Temporal.Instant.from(stored.timestamp).epochNanoseconds.toString();
-  return {
-    taskId: taskId ?? taskIdOf(stored.header, { stream, streamSequence: stored.seq, storedAtNs }),
-    attempt: attemptFrom(stored),
-  };
-}
+import { recordEnd } from "./record_end.ts";
+import { deleteStored } from "../broker/stored_messages.ts";
+import { identify, type Identified, type Unwanted } from "./unwanted.ts";
 
 async function storeLetter(
   broker: Broker,

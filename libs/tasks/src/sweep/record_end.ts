@@ -1,12 +1,9 @@
-import type { LedgerOutcome, OutcomeRow, UnitOfWork } from "../definition/unit_of_work.ts";
+import type { LedgerOutcome, OutcomeRow } from "../definition/unit_of_work.ts";
 import { PayloadRefusedError, payloadHash, readPayload } from "../definition/payload.ts";
 import { InvalidNameError } from "../format/names.ts";
 import { checkIdentity, TaskRefusedError } from "../run/identify.ts";
 import { oneLine } from "../format/headers.ts";
-import type { Identified, Unwanted } from "./put_away.ts";
-
-/** What the scheduler needs of the database: the same ledger that the workers have. */
-export type SweepLedger = Pick<UnitOfWork<never>, "record">;
+import type { Identified, SweepLedger, Unwanted } from "./unwanted.ts";
 
 /** Longest wait for the ledger's answer about one message, ms; an open transaction that is about to commit is waited for. */
 const ANSWER_MS = 15_000;

@@ -3,9 +3,10 @@ import { headerOf, MSG_ID, SCHEDULE, SCHEDULE_TARGET, TASK_ID } from "../format/
 import { LATER } from "../streams/streams.ts";
 import { isLiteralSubject } from "../format/subject.ts";
 import { unescapeToken } from "../format/token.ts";
-import { putAway, rawAddress } from "./put_away.ts";
+import { putAway } from "./put_away.ts";
+import { rawAddress } from "./unwanted.ts";
 import { nextMatching, type Stored } from "../broker/stored_messages.ts";
-import type { SweepContext } from "./sweep_tasks.ts";
+import type { SweepContext } from "./sweep_context.ts";
 
 /** Messages looked at in one pass. */
 const LOOKED_AT = 2_000;

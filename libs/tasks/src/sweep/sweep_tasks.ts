@@ -1,18 +1,14 @@
-import type { AnyTask } from "../definition/task.ts";
-import type { Broker } from "../broker/broker.ts";
 import { namesVos } from "../configuration/configuration.ts";
-import type { ConfigurationWatch } from "../configuration/configuration_watch.ts";
 import { TASKS } from "../streams/streams.ts";
 import { isLiteralSubject } from "../format/subject.ts";
-import type { BrokerClock } from "../lead/broker_clock.ts";
-import { type Charges, looksAfter, REST } from "../lead/charges.ts";
+import { looksAfter, REST } from "../lead/charges.ts";
 import { graceLeftMs, isOlderThan, mayJudgeUnknown, reportOlder, withoutUnsure } from "./configuration_trust.ts";
 import { inParallel } from "../lead/in_parallel.ts";
-import type { LaterWatch } from "../later/later_watch.ts";
 import type { PatternSweep } from "./pattern_sweep.ts";
-import { putAway, rawAddress } from "./put_away.ts";
-import { LedgerSilentError, type SweepLedger } from "./record_end.ts";
-import type { Reporter } from "../lead/reporter.ts";
+import { putAway } from "./put_away.ts";
+import { rawAddress, type SweepLedger } from "./unwanted.ts";
+import { LedgerSilentError } from "./record_end.ts";
+import type { SweepContext } from "./sweep_context.ts";
 import { nextStored, purgeStored, type Stored } from "../broker/stored_messages.ts";
 import {
   isMarkerWanted,
@@ -37,21 +33,6 @@ const CLEARED = 2_000;
 const CLEARED_AT_ONCE = 16;
 /** Most names that no worker knows, and most VOs of each, that are told by themselves. */
 const TOLD_BY_NAME = 20;
-
-export interface SweepContext {
-  readonly broker: Broker;
-  readonly worker: string;
-  readonly tasks: readonly AnyTask[];
-  readonly configuration: ConfigurationWatch;
-  readonly clock: BrokerClock;
-  readonly report: Reporter;
-  /** The workers' ledger. Without it a task whose effect is once is left alone: a worker may have it in hand. */
-  readonly ledger?: SweepLedger | undefined;
-  /** What this process leads: it looks after those tasks' messages and markers. */
-  readonly charges: Charges;
-  /** Hears of each good message in LATER. */
-  readonly later?: Pick<LaterWatch, "saw">;
-}
 
 type Ending = Extract<SweepVerdict, { readonly reason: string }>;
 

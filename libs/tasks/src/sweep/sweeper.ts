@@ -2,7 +2,8 @@ import { sleepLong } from "../lead/repeat.ts";
 import { REST } from "../lead/charges.ts";
 import { createPatternSweep } from "./pattern_sweep.ts";
 import { createLaterSweep } from "./sweep_later.ts";
-import { type SweepContext, sweepTasks } from "./sweep_tasks.ts";
+import type { SweepContext } from "./sweep_context.ts";
+import { sweepTasks } from "./sweep_tasks.ts";
 import { createUnservedWatch } from "./unserved.ts";
 
 /** From one sweep to the next, ms. */

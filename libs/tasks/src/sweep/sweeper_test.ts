@@ -8,7 +8,8 @@ import { countOn, type Grid, listen, periodic, startGrid } from "../schedule/_gr
 import { openBrokerClock } from "../lead/broker_clock.ts";
 import { fixedCharges, REST_WITH_LEDGER } from "../lead/charges.ts";
 import { createReporter } from "../lead/reporter.ts";
-import { type SweepContext, sweepTasks } from "./sweep_tasks.ts";
+import type { SweepContext } from "./sweep_context.ts";
+import { sweepTasks } from "./sweep_tasks.ts";
 import { every } from "../definition/schedule.ts";
 import { withSchedule } from "../schedule/change_schedule.ts";
 import { registerWorker } from "../presence/registration.ts";

@@ -1,0 +1,53 @@
+import type { UnitOfWork } from "../definition/unit_of_work.ts";
+import { attemptOf, taskIdOf } from "../format/delivery.ts";
+import { InvalidNameError, NO_VO } from "../format/names.ts";
+import type { Stored } from "../broker/stored_messages.ts";
+
+/** What the scheduler needs of the database: the same ledger that the workers have. */
+export type SweepLedger = Pick<UnitOfWork<never>, "record">;
+
+/** A message that no worker is to run. */
+export interface Unwanted {
+  readonly stream: string;
+  readonly stored: Stored;
+  readonly end: "dead" | "dropped";
+  readonly reason: string;
+  /** As the message's subject has them, right or wrong. */
+  readonly task: string;
+  /** `_` where the subject has none. */
+  readonly vo: string;
+  /** Where it is not one of the usual headers. */
+  readonly taskId?: string;
+  /** Given where a worker may have the message in hand: what stands in it then counts. */
+  readonly ledger?: SweepLedger | undefined;
+}
+
+function attemptFrom(stored: Stored): number {
+  try {
+    return attemptOf(stored.header);
+  } catch (error) {
+    if (error instanceof InvalidNameError) return 1; // a senseless header is the lesser of its faults
+    throw error;
+  }
+}
+
+/** The task name and VO as the subject `<prefix>.<TaskName>.<vo>` has them, unchecked; `_` for what it lacks. */
+export function rawAddress(subject: string): { readonly task: string; readonly vo: string } {
+  const [, task = "", ...vo] = subject.split(".");
+  return { task: task || NO_VO, vo: vo.join(".") || NO_VO };
+}
+
+/** The task of a message, by what its headers and its place say. */
+export interface Identified {
+  readonly taskId: string;
+  readonly attempt: number;
+}
+
+/** Names the task of a message as a worker would. */
+export function identify({ stream, stored, taskId }: Unwanted): Identified {
+  const storedAtNs = Temporal.Instant.from(stored.timestamp).epochNanoseconds.toString();
+  return {
+    taskId: taskId ?? taskIdOf(stored.header, { stream, streamSequence: stored.seq, storedAtNs }),
+    attempt: attemptFrom(stored),
+  };
+}
