@@ -1,5 +1,5 @@
 import { escapeControls } from "@muster/service";
-import { type Broker, listLocksByHand } from "@muster/tasks";
+import { type Broker, type LockByHand, listLocksByHand } from "@muster/tasks";
 import { count } from "../print/output.ts";
 import { type Finding, good, warning } from "./finding.ts";
 
@@ -7,14 +7,17 @@ const ABOUT = "locks";
 /** Keys that are named one by one. */
 const NAMED = 20;
 
+function describe({ kind, key, sequence, value, storedAt }: LockByHand): string {
+  const what = `${key} was stored by hand at ${storedAt.toISOString()} (${JSON.stringify(value)})`;
+  if (kind === "key") return `${what}; tasks wait for it until you free it: nats kv del locks '${key}'`;
+  return `${what}; that is a pattern and no lock's key, so nobody waits for it; delete it: nats stream rmm KV_locks ${sequence}`;
+}
+
 /** Whether somebody has stored locks by hand, which nothing will ever free. */
 export async function examineLocks(broker: Broker): Promise<readonly Finding[]> {
   const found = await listLocksByHand(broker);
   if (found.length === 0) return [good(ABOUT, "none was stored by hand")];
-  const named = found.slice(0, NAMED).map(({ key, value, storedAt }) => {
-    const what = `${key} was stored by hand at ${storedAt.toISOString()} (${JSON.stringify(value)})`;
-    return warning(ABOUT, escapeControls(`${what}; tasks wait for it until you free it: nats kv del locks '${key}'`));
-  });
+  const named = found.slice(0, NAMED).map((lock) => warning(ABOUT, escapeControls(describe(lock))));
   const rest = found.length - named.length;
   return rest > 0 ? [...named, warning(ABOUT, `${count(rest, "more lock")} stored by hand: nats kv ls locks`)] : named;
 }

@@ -54,6 +54,19 @@ export async function purgeStored(
   await askAsMuster(nc, `$JS.API.STREAM.PURGE.${stream}`, { filter, ...(keep === 0 ? {} : { keep }) });
 }
 
+/**
+ * Removes what lies on exactly `subject` at `sequence` or before it; what is stored there later stays. So it is a compare-and-set where a
+ * subject has one message. Throws `RangeError` for a subject that is no literal one.
+ */
+export async function purgeStoredUpTo(
+  { nc }: Pick<Broker, "nc">,
+  stream: string,
+  { subject, sequence }: { readonly subject: string; readonly sequence: number },
+): Promise<void> {
+  const filter = checkLiteralSubject(subject);
+  await askAsMuster(nc, `$JS.API.STREAM.PURGE.${stream}`, { filter, seq: sequence + 1 });
+}
+
 /** Removes one message, without overwriting its bytes. One that is not there any more is as good. */
 export async function deleteStored({ jsm }: Broker, stream: string, sequence: number): Promise<void> {
   try {

@@ -13,6 +13,7 @@ import { keepSchedules } from "./keep_schedules.ts";
 import { watchLater } from "../later/later_watch.ts";
 import { createPauses } from "./pauses.ts";
 import { type Chore, repeat, sleepLong } from "../lead/repeat.ts";
+import { createLapsedSweep } from "../sweep/lapsed_sweep.ts";
 import type { SweepLedger } from "../sweep/unwanted.ts";
 import { createReporter, type Reporter } from "../lead/reporter.ts";
 import { createSweeper, SWEEP_MS } from "../sweep/sweeper.ts";
@@ -26,6 +27,8 @@ const CLOCK_STEP_MS = 50;
 const DISPLAY_MS = 10_000;
 /** Pauses are read from the beginning so often, ms, should their bucket have been re-created. */
 const PAUSES_MS = 10_000;
+/** From one look for entries that a broker has brought back to the next, ms: they do no harm, so nobody waits for it. */
+const LAPSED_MS = 300_000;
 /** After a lead or a try for it that ended by an error, ms. */
 const REST_MS = 1_000;
 
@@ -98,6 +101,7 @@ export async function lead(options: LeadOptions, report: Reporter): Promise<void
   const leadsRest = () => charges.led.has(REST);
   using later = watchLater({ broker, clock, report, isLed: leadsRest });
   const sweeper = createSweeper({ broker, worker, tasks, configuration, clock, report, ledger, charges, later });
+  const lapsed = createLapsedSweep(broker, report);
   const own: readonly Chore[] = [
     {
       name: "asking for the broker's time",
@@ -108,6 +112,13 @@ export async function lead(options: LeadOptions, report: Reporter): Promise<void
     },
     { name: "sweeping", everyMs: SWEEP_MS, run: (until) => sweeper.sweep(until) },
     { name: "looking after LATER", everyMs: SWEEP_MS, run: () => later.look() },
+    {
+      name: "deleting lapsed entries",
+      everyMs: LAPSED_MS,
+      async run() {
+        if (leadsRest()) await lapsed.pass();
+      },
+    },
     { name: "showing what comes next", everyMs: DISPLAY_MS, run: createDisplay({ broker, agenda, pauses }) },
     { name: "reading all pauses", everyMs: PAUSES_MS, run: () => pauses.reread() },
   ];
