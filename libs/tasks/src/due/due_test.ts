@@ -2,7 +2,7 @@ import test from "ava";
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { cron, every } from "../definition/schedule.ts";
-import { answers, EXPRESSIONS, timesBetween, ZONES } from "../schedule/_answers_test.ts";
+import { answers, EXPRESSIONS, timesBetween, ZONES } from "./_answers_test.ts";
 import { newestDue, nextDue, steadyOffsetMs } from "./due.ts";
 
 const iso = (times: readonly number[]) => times.map((at) => new Date(at).toISOString().replace(":00.000Z", "Z"));

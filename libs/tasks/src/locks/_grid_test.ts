@@ -36,7 +36,10 @@ export interface Party extends AsyncDisposable {
   readonly alarms: string[];
 }
 
-/** Joins a grid as one more worker, with leases of 2 s. */
+/** The TTL of leases that no test waits for, ms: long, since a machine that stands still for a second must lose none. */
+export const TTL_MS = 10_000;
+
+/** Joins a grid as one more worker. */
 export async function joinGrid(url: string, options: Partial<LocksOptions> = {}): Promise<Party> {
   const alarms: string[] = [];
   const observer: Observer = { alarm: (message) => void alarms.push(message), note() {}, step() {} };
@@ -44,7 +47,7 @@ export async function joinGrid(url: string, options: Partial<LocksOptions> = {})
   const nc = await connectNats({ url, name: worker });
   const broker = await openBroker(nc, { observer });
   const keeper = await openKeeper({ access: { url }, name: `${worker}-keeper`, observer });
-  const locks = await openLocks({ broker, keeper, worker, ttlMs: 2_000, ...options });
+  const locks = await openLocks({ broker, keeper, worker, ttlMs: TTL_MS, ...options });
   return {
     broker,
     keeper,

@@ -7,7 +7,7 @@ import { openLockBucket } from "./lock_bucket.ts";
 import { Marks } from "./marks.ts";
 import { raiseIfBehind, raiseLocks } from "./raise.ts";
 import { Sightings } from "./sightings.ts";
-import { Turns } from "./turns.ts";
+import { Turns, type TurnTimes } from "./turns.ts";
 import { type RoomLimits, type Waiter, WaitingRoom } from "./waiting_room.ts";
 
 export interface LocksOptions {
@@ -19,6 +19,8 @@ export interface LocksOptions {
   readonly ttlMs?: number;
   /** Bounds of the waiting room; default 1,000 waiters, 64 a key. */
   readonly room?: RoomLimits;
+  /** How its own tasks and other processes share a lock. */
+  readonly turns?: Partial<TurnTimes>;
   /** The highest fencing token in the database; the bucket is raised above it when it has lost its revisions. */
   readonly highestFence?: () => Promise<number>;
 }
@@ -80,7 +82,7 @@ export async function openLocks(options: LocksOptions): Promise<Locks> {
   }
 
   const bucket = await openLockBucket(broker.nc, broker.outbox, broker.storage);
-  const turns = new Turns(room);
+  const turns = new Turns(room, options.turns);
   const acquirer = {
     broker,
     bucket,

@@ -1,15 +1,16 @@
 import test from "ava";
 import { once } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
-import { hold, holdWhenFree, joinGrid, renewed, startTestBroker } from "./_grid_test.ts";
+import { hold, holdWhenFree, joinGrid, renewed, startTestBroker, TTL_MS } from "./_grid_test.ts";
 import { LeaseLostError } from "./lease.ts";
+import { SAFETY_MS } from "./lease_slot.ts";
 
 const request = { taskId: "t1", untilMs: Number.POSITIVE_INFINITY };
 
 test("leases and waiters outlive a restart of the broker, and what was asked for meanwhile is answered", async (t) => {
   await using first = await startTestBroker();
-  await using here = await joinGrid(first.url, { worker: "here", ttlMs: 10_000 });
-  await using there = await joinGrid(first.url, { worker: "there", ttlMs: 10_000 });
+  await using here = await joinGrid(first.url, { worker: "here" });
+  await using there = await joinGrid(first.url, { worker: "there" });
   const lease = await hold(here.locks, "kept");
   let onRefused = () => {};
   const refused = () =>
@@ -35,14 +36,14 @@ test("leases and waiters outlive a restart of the broker, and what was asked for
   await lease.release();
   const { leases } = await waiting;
   const tookMs = performance.now() - releasedAtMs;
-  t.true(tookMs < 1_000, `${tookMs} ms`);
+  t.true(tookMs < TTL_MS / 2, `${tookMs} ms`);
   for (const each of [...leases, ...(answer.kind === "held" ? answer.leases : [])]) await each.release();
 });
 
 test("a lock that was released is free after the broker was killed and came back, and nobody waits for its TTL", async (t) => {
   await using first = await startTestBroker();
-  await using here = await joinGrid(first.url, { worker: "here", ttlMs: 10_000 });
-  await using there = await joinGrid(first.url, { worker: "there", ttlMs: 10_000 });
+  await using here = await joinGrid(first.url, { worker: "here" });
+  await using there = await joinGrid(first.url, { worker: "there" });
   // What lies before it in the bucket's file is what makes the server forget.
   const older = await hold(here.locks, "older");
   const released = await hold(here.locks, "released");
@@ -59,17 +60,19 @@ test("a lock that was released is free after the broker was killed and came back
   await older.release();
 });
 
-test("a broker that stays away loses every lease at its deadline, before the server could give the lock to another", async (t) => {
+test("a broker that stays away loses every lease at its deadline, a second before the server could give the lock to another", async (t) => {
   await using server = await startTestBroker();
-  await using here = await joinGrid(server.url, { worker: "here" });
+  const ttlMs = 2_000;
+  await using here = await joinGrid(server.url, { worker: "here", ttlMs });
   const lease = await hold(here.locks, "lost");
   const aborted = once(lease.signal, "abort");
   server.kill("SIGKILL");
   await server.exited;
   const { sentAtMs } = lease.lastWrite;
-  await aborted;
-  t.true(Date.now() - sentAtMs < 2_000);
+  // A thread may be late to look, so that what counts is whether it may still write once its deadline has come.
+  await pause(sentAtMs + ttlMs - SAFETY_MS + 2 - Date.now());
   t.throws(() => lease.checkDeadline(), { instanceOf: LeaseLostError });
+  await aborted;
   // It settles though nobody answers.
   await lease.release();
 });

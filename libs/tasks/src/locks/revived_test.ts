@@ -18,18 +18,15 @@ const record = { holder: "new", worker: "w", taskId: "t", since: "" };
 test("a released lock that a kill of the server has brought back is nobody's: the first who wants it has it", async (t) => {
   t.is(await storedHolder(party, TRIED), "gone", "the server has it again");
   t.like(await party.bucket.read(TRIED), { kind: "lapsed", worker: "w" });
-  const startedAtMs = performance.now();
   await using lease = await hold(party.locks, TRIED);
-  t.true(performance.now() - startedAtMs < 1_000);
   t.is(await storedHolder(party, TRIED), lease.holder);
 });
 
 test("a lock that was taken over from a revived one is renewed, released and handed to the next as any other", async (t) => {
   t.is(await storedHolder(party, HELD), "gone");
-  const startedAtMs = performance.now();
-  const { leases } = await holdWhenFree(party.locks, [HELD]);
+  const { leases, refusals } = await holdWhenFree(party.locks, [HELD]);
   const [lease] = leases;
-  t.true(performance.now() - startedAtMs < 1_000);
+  t.is(refusals, 0);
   if (lease === undefined) return t.fail();
   const { promise: isRefused, resolve } = Promise.withResolvers<void>();
   const next = holdWhenFree(other.locks, [HELD], resolve);

@@ -3,14 +3,19 @@ import type { Lease } from "./lease.ts";
 import type { LeaseSlot } from "./lease_slot.ts";
 import type { WaitingRoom } from "./waiting_room.ts";
 
-/** A process keeps a lock by handing it on among its own tasks for so long at most, ms: others wait for it too. */
-const TENURE_MS = 100;
-/** Then its own tasks let others go first, ms: these hear of the release a round trip later than it does itself. */
-const REST_MS = 3;
-/** A lock that was handed on and that nobody comes for is released after so long, ms. */
-const OFFER_MS = 50;
-/** One that none of its tasks waits for yet is kept so long, ms: the next that wants it is often in hand already, and about to begin. */
-const LINGER_MS = 1;
+/** How a process shares its locks among its own tasks and with others, ms. */
+export interface TurnTimes {
+  /** Longest time for which a process keeps a lock by handing it on among its own tasks: others wait for it too. Default 100. */
+  readonly tenureMs: number;
+  /** Time for which its own tasks then let others go first: these hear of the release a round trip later. Default 3. */
+  readonly restMs: number;
+  /** Time after which a lock that was handed on and that nobody comes for is released. Default 50. */
+  readonly offerMs: number;
+  /** The same where none of its tasks waits yet: the next that wants the lock is often in hand already, and about to begin. Default 1. */
+  readonly lingerMs: number;
+}
+
+const DEFAULT_TIMES: TurnTimes = { tenureMs: 100, restMs: 3, offerMs: 50, lingerMs: 1 };
 
 /** A lock that this process has, whichever of its tasks' turn it is. */
 export interface Hold {
@@ -23,8 +28,8 @@ export interface Hold {
 /** One task's time under a lock. It is the lease in everything but its end. */
 export interface Turn extends Lease {
   /**
-   * Ends the turn in good order, in place of `release`: where tasks of this process wait for the lock, or ask for it within a
-   * millisecond, the first of them has it next without a word to the broker. Call it only once the transaction has surely ended,
+   * Ends the turn in good order, in place of `release`: where tasks of this process wait for the lock, or ask for it within
+   * `lingerMs`, the first of them has it next without a word to the broker. Call it only once the transaction has surely ended,
    * and never where code may still run. Answers before a lock that nobody comes for is free.
    *
    * The next turn has the same fencing token: fences accept the same holder again, and turns of one process follow one another.
@@ -41,10 +46,12 @@ interface Offer {
 /** Locks that were handed on and are not taken up yet. */
 export class Turns {
   readonly #room: WaitingRoom;
+  readonly #times: TurnTimes;
   readonly #offers = new Map<string, Offer>();
 
-  constructor(room: WaitingRoom) {
+  constructor(room: WaitingRoom, times: Partial<TurnTimes> = {}) {
     this.#room = room;
+    this.#times = { ...DEFAULT_TIMES, ...times };
   }
 
   /** The turn of a task whose timeout is at `untilMs` of `performance.now()`. */
@@ -103,16 +110,17 @@ export class Turns {
   #offer(hold: Hold): boolean {
     const { lease, slot, takenAtMs } = hold;
     if (lease.signal.aborted || slot.isPastDeadline) return false;
+    const { tenureMs, restMs, offerMs, lingerMs } = this.#times;
     const isWaitedFor = this.#room.isWaitedFor(lease.key);
-    if (performance.now() - takenAtMs > TENURE_MS) {
-      if (isWaitedFor) this.#room.rest(lease.key, REST_MS);
+    if (performance.now() - takenAtMs > tenureMs) {
+      if (isWaitedFor) this.#room.rest(lease.key, restMs);
       return false;
     }
     const letGo = () => {
       this.#withdraw(lease.key);
       void lease.release();
     };
-    const timer = setTimeout(letGo, isWaitedFor ? OFFER_MS : LINGER_MS);
+    const timer = setTimeout(letGo, isWaitedFor ? offerMs : lingerMs);
     this.#offers.set(lease.key, { hold, timer });
     this.#room.wake(lease.key);
     return true;

@@ -1,5 +1,5 @@
 import { cron } from "../definition/schedule.ts";
-import { newestDue, nextDue } from "../due/due.ts";
+import { newestDue, nextDue } from "./due.ts";
 
 /** Expressions and zones whose times are asked for around the changes of clocks of two years. */
 export const EXPRESSIONS = [
