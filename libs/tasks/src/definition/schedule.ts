@@ -1,6 +1,7 @@
 import { nextWall } from "./cron_calendar.ts";
 import { readCronRule } from "./cron_rule.ts";
 import { InvalidScheduleError } from "./invalid_schedule.ts";
+import { temporal } from "./temporal.ts";
 
 /** When a periodic task is due. Made by `every` or `cron`. */
 export type Schedule = IntervalSchedule | CronSchedule;
@@ -60,7 +61,7 @@ export function every(interval: Interval): IntervalSchedule {
 function checkTimeZone(given: string, timeZone: string): string {
   try {
     if (!/^[A-Za-z]/.test(timeZone) || /[^A-Za-z0-9_+/-]/.test(timeZone)) throw new RangeError("no IANA name");
-    return Temporal.Instant.fromEpochMilliseconds(0).toZonedDateTimeISO(timeZone).timeZoneId;
+    return temporal.Instant.fromEpochMilliseconds(0).toZonedDateTimeISO(timeZone).timeZoneId;
   } catch (cause) {
     throw new InvalidScheduleError(
       given,

@@ -2,6 +2,7 @@ import test from "ava";
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { cron, every } from "../definition/schedule.ts";
+import { temporal } from "../definition/temporal.ts";
 import { answers, EXPRESSIONS, timesBetween, ZONES } from "./_answers_test.ts";
 import { newestDue, nextDue, steadyOffsetMs } from "./due.ts";
 
@@ -119,7 +120,7 @@ test("a rhythm is due at exactly those seconds at which the zone's wall clock ma
     const range = { from: "2027-04-03T00:00Z", to: "2027-04-04T23:59Z" };
     const expected: number[] = [];
     for (let at = Date.parse(range.from); at <= Date.parse(range.to); at += 60_000) {
-      const { minute } = Temporal.Instant.fromEpochMilliseconds(at).toZonedDateTimeISO(timeZone);
+      const { minute } = temporal.Instant.fromEpochMilliseconds(at).toZonedDateTimeISO(timeZone);
       if (minute % 20 === 5) expected.push(at);
     }
     t.deepEqual(timesBetween("5-59/20 * * * *", timeZone, range), expected, timeZone);

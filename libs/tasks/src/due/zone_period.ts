@@ -1,3 +1,5 @@
+import { temporal } from "../definition/temporal.ts";
+
 /** A stretch of time in which a zone's clock runs evenly. Instants are ms since the epoch. */
 export interface ZonePeriod {
   /** Included; -Infinity for the first. */
@@ -13,7 +15,7 @@ const KEPT = 64;
 const known = new Map<string, ZonePeriod[]>();
 
 function look(timeZone: string, at: number): ZonePeriod {
-  const zoned = Temporal.Instant.fromEpochMilliseconds(Math.floor(at)).toZonedDateTimeISO(timeZone);
+  const zoned = temporal.Instant.fromEpochMilliseconds(Math.floor(at)).toZonedDateTimeISO(timeZone);
   // "previous" leaves out a change at this very moment.
   const start = zoned.add({ milliseconds: 1 }).getTimeZoneTransition("previous");
   const end = zoned.getTimeZoneTransition("next");

@@ -1,3 +1,4 @@
+import { temporal } from "../definition/temporal.ts";
 import type { Broker } from "../broker/broker.ts";
 import { taskIdOf } from "../format/delivery.ts";
 import { TASKS } from "../streams/streams.ts";
@@ -24,7 +25,7 @@ export async function listWaitingIds({ jsm }: Pick<Broker, "jsm">, of: TaskAddre
   };
   const ids = new Set<string>();
   const seenTo = await walkStream(jsm, walk, ({ header, seq, timestamp }) => {
-    const storedAtNs = Temporal.Instant.from(timestamp).epochNanoseconds.toString();
+    const storedAtNs = temporal.Instant.from(timestamp).epochNanoseconds.toString();
     ids.add(taskIdOf(header, { stream: TASKS, streamSequence: seq, storedAtNs }));
   });
   return { ids, complete: seenTo >= state.last_seq };

@@ -1,3 +1,4 @@
+import { temporal } from "../definition/temporal.ts";
 import type { UnitOfWork } from "../definition/unit_of_work.ts";
 import { attemptOf, taskIdOf } from "../format/delivery.ts";
 import { InvalidNameError, NO_VO } from "../format/names.ts";
@@ -45,7 +46,7 @@ export interface Identified {
 
 /** Names the task of a message as a worker would. */
 export function identify({ stream, stored, taskId }: Unwanted): Identified {
-  const storedAtNs = Temporal.Instant.from(stored.timestamp).epochNanoseconds.toString();
+  const storedAtNs = temporal.Instant.from(stored.timestamp).epochNanoseconds.toString();
   return {
     taskId: taskId ?? taskIdOf(stored.header, { stream, streamSequence: stored.seq, storedAtNs }),
     attempt: attemptFrom(stored),
