@@ -1,4 +1,4 @@
-// What npm start, npm run build, npm test, npm run bench, npm run mutants and npm run muster run.
+// What npm start, npm run build, npm run packages, npm test, npm run bench, npm run mutants and npm run muster run.
 import { runCommand } from "./run_command.mjs";
 
 await runCommand(process.argv.slice(2));

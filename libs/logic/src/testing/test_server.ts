@@ -1,10 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { realpathSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { createDatabase, type Postgres, startPostgres } from "@muster/local";
+import { join } from "node:path";
+import { createDatabase, findOldestPostgres, type Postgres, startPostgres } from "@muster/local";
 import { type Database, type DatabaseOptions, openDatabase } from "../open_database.ts";
 import { migrate } from "../schema/migrate.ts";
 
@@ -41,12 +39,6 @@ function overServer(server: { readonly url: string }): Pick<TestServer, "createU
 /** The folder of another PostgreSQL's programs, to run whole suites on by hand. */
 const PROGRAMS = "MUSTER_TEST_POSTGRES_PROGRAMS";
 
-/** The programs of the oldest PostgreSQL that there is for this machine. Its package is an optional one, since each platform has its own. */
-function oldestPrograms(): string {
-  const entry = import.meta.resolve(`postgres-oldest-${process.platform}-${process.arch}`);
-  return join(realpathSync(dirname(fileURLToPath(entry))), "..", "native", "bin");
-}
-
 async function startOwn(durability: "full" | "none", programs = process.env[PROGRAMS]): Promise<OwnTestServer> {
   const dataDir = await mkdtemp(join(tmpdir(), "muster-postgres-"));
   const postgres = await startPostgres({ dataDir, durability, programs });
@@ -70,7 +62,7 @@ export async function startTestServer(): Promise<TestServer> {
 
 /** Starts the oldest server that there is for this machine: 14 or 15, which have no `transaction_timeout`. Disposing stops it. */
 export async function startOldestTestServer(): Promise<OwnTestServer> {
-  return await startOwn("none", oldestPrograms());
+  return await startOwn("none", await findOldestPostgres());
 }
 
 /** Starts a server that keeps what was committed over a kill, about 2 s. Disposing stops it. */
