@@ -2,6 +2,16 @@ import type { MsgHdrs } from "@nats-io/nats-core";
 import type { AnyTask } from "../definition/task.ts";
 import type { PulledMessage } from "../keeper/in_hand.ts";
 import type { Delivery } from "../format/delivery.ts";
+import type { NamedProcess } from "../presence/own_process.ts";
+
+/** Who began a counted run last. */
+export interface CountedBy {
+  readonly worker: string;
+  /** Where the message in its hand is acknowledged. */
+  readonly ack: string;
+  /** Absent where nobody could tell that it has ended. */
+  readonly process?: NamedProcess;
+}
 
 /** Counted runs of one attempt that began and did not end. The first delivery's run is not among them. */
 export interface StartCount {
@@ -9,6 +19,10 @@ export interface StartCount {
   readonly unended: number;
   /** Those of them that were to be alone in their process until their end. */
   readonly alone: number;
+  /** Runs that count for nothing, since their worker died in another's own time; absent: 0. */
+  readonly excused?: number;
+  /** Absent where no run of it is under way or was cut off. Older workers do not say. */
+  readonly by?: CountedBy;
 }
 
 /** A count as it was read. */

@@ -55,7 +55,7 @@ function decide(policy: RetryPolicy, failure: { error: unknown; attempt: number 
 /** Gives up a task that has begun too often without an end. */
 export async function giveUpPoison(context: SettleContext, task: PreparedTask): Promise<void> {
   const error =
-    "killed its worker: five runs of the redelivered message began without an end, the last two with nothing beside them";
+    "killed its worker: after other runs without an end its last two had the process to themselves from start to end, and did not end";
   await record(context, task, { outcome: "dead", dueAt: null, error, tookMs: 0 });
 }
 

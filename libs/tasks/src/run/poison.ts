@@ -2,23 +2,37 @@ import { headers as newHeaders } from "@nats-io/nats-core";
 import type { Broker } from "../broker/broker.ts";
 import { EXPECTED_LAST_SUBJECT_SEQUENCE, MESSAGE_TTL } from "../format/headers.ts";
 import { isConflict } from "../streams/streams.ts";
+import { ownProcess } from "../presence/own_process.ts";
 import type { KnownCount, StartCount } from "../pull/received_task.ts";
 import { readTimed } from "../broker/timed_entry.ts";
 import { escapeToken } from "../format/token.ts";
 
 /** Time that a suspect has for itself after one and after two counted runs without an end, ms; after more it is alone to its end. */
 const ALONE_MS = [3_000, 12_000] as const;
+/** Counted runs after which a task is alone to its end. */
+const UNENDED_FOR_ALL = ALONE_MS.length + 1;
 /** Runs alone from start to end, each without an end, after which a task is poison. */
 export const MAX_LONE_STARTS = 2;
+/** Runs without an end that count for nothing, since the worker died in a suspect's own time. What comes later counts in any case. */
+const MAX_EXCUSED = 2;
 /** Lifetime of a count that nobody removes. */
 const COUNT_TTL = "24h";
+/** Lifetime of the note who has a worker to itself: longer than all that was in its hand takes to come back. */
+const ALONE_TTL = "10m";
+
+/** Where the counts are, as subjects. */
+export const COUNT_SUBJECTS = "$KV.results.starts.";
 
 function keyOf(taskId: string): string {
   return `starts.${escapeToken(taskId)}`;
 }
 
+function aloneKeyOf(worker: string): string {
+  return `alone.${escapeToken(worker)}`;
+}
+
 /** How long a task with this count has its process to itself, ms. 0: it runs among others; Infinity: until its end. */
-export function aloneMsOf({ unended }: StartCount): number {
+export function aloneMsOf({ unended }: Pick<StartCount, "unended">): number {
   return unended === 0 ? 0 : (ALONE_MS[unended - 1] ?? Number.POSITIVE_INFINITY);
 }
 
@@ -33,59 +47,121 @@ export interface CountedTask {
   readonly attempt: number;
 }
 
+/** A counted task, and where the message in hand is acknowledged. */
+export interface BegunTask extends CountedTask {
+  readonly ack: string;
+}
+
 /** The runs of redelivered tasks that began and did not end, counted in the bucket `results`: the server's own delivery count includes hand-backs. */
 export interface StartCounts {
-  /** The count of this attempt; one of another attempt is none. */
+  /** The count of this attempt, after the death of whoever ran it last; one of another attempt is none. */
   read(task: CountedTask): Promise<KnownCount>;
   /** Adds the run that is about to begin, of a task whose count was `known`. */
-  begin(task: CountedTask, known: KnownCount): Promise<void>;
+  begin(task: BegunTask, known: KnownCount): Promise<void>;
+  /** The suspect that had this worker to itself does not have it any more. Never throws. */
+  aloneNoMore(): Promise<void>;
   /** Takes a run off again that began at `known`: it was handed back in good order. */
   handedBack(task: CountedTask, known: KnownCount): Promise<void>;
   /** The task is settled. */
   settled(taskId: string): Promise<void>;
 }
 
-/** Counts over `broker`. Each call throws when nobody answers. */
-export function startCounts(broker: Broker): StartCounts {
-  const { results } = broker.buckets;
+/** Writes a count where the entry is still at `revision`. Throws what JetStream refuses. */
+export async function writeCount(
+  { js }: Pick<Broker, "js">,
+  key: string,
+  { revision, ...count }: KnownCount,
+): Promise<void> {
+  const headers = newHeaders();
+  headers.set(MESSAGE_TTL, COUNT_TTL);
+  headers.set(EXPECTED_LAST_SUBJECT_SEQUENCE, String(revision));
+  await js.publish(`$KV.results.${key}`, JSON.stringify(count), { headers });
+}
 
-  async function read({ taskId, attempt }: CountedTask): Promise<KnownCount> {
+/**
+ * What a count says of `taskId` now that whoever ran it last has died.
+ *
+ * A worker that died in a suspect's own time was killed by that one, as far as anybody can tell. So that one is alone to its end the next
+ * time, and the runs beside it, which had had their own time before, count for nothing. Not for ever: one that kills after its own time
+ * may hide behind others twice.
+ */
+export async function judge(broker: Broker, taskId: string, { by, ...count }: StartCount): Promise<StartCount> {
+  if (by === undefined) return count;
+  const { excused = 0, unended } = count;
+  const { text: suspect } = await readTimed(broker, "results", aloneKeyOf(by.worker));
+  if (suspect === taskId) return { ...count, unended: Math.max(unended, UNENDED_FOR_ALL) };
+  if (suspect === undefined || excused >= MAX_EXCUSED) return count;
+  return { ...count, unended: Math.max(0, unended - 1), excused: excused + 1 };
+}
+
+/** What one run adds to the count: it was to be alone where the count before it said so. */
+function loneRunAfter(known: KnownCount): 0 | 1 {
+  return Number.isFinite(aloneMsOf(known)) ? 0 : 1;
+}
+
+/** Counts over `broker`, for `worker`. Each call throws when nobody answers. */
+export function startCounts(broker: Broker, worker: string): StartCounts {
+  const { results } = broker.buckets;
+  const process = ownProcess();
+  /** The last change of the note who has this worker to itself. */
+  let noting: Promise<unknown> = Promise.resolve();
+  let isNoted = false;
+
+  async function load({ taskId, attempt }: CountedTask): Promise<KnownCount> {
     const { revision, text } = await readTimed(broker, "results", keyOf(taskId));
     const count: StartCount | undefined = text === undefined ? undefined : JSON.parse(text);
     if (count?.attempt !== attempt) return { attempt, unended: 0, alone: 0, revision };
-    return { attempt, unended: count.unended, alone: count.alone, revision };
+    return { ...count, revision };
   }
 
-  async function change(task: CountedTask, known: KnownCount, by: Omit<StartCount, "attempt">): Promise<void> {
-    for (let now = known; ; now = await read(task)) {
-      const { attempt } = task;
-      const next = {
-        attempt,
-        unended: Math.max(0, now.unended + by.unended),
-        alone: Math.max(0, now.alone + by.alone),
-      };
-      const headers = newHeaders();
-      headers.set(MESSAGE_TTL, COUNT_TTL);
-      headers.set(EXPECTED_LAST_SUBJECT_SEQUENCE, String(now.revision));
+  async function change(task: CountedTask, known: KnownCount, next: (now: KnownCount) => KnownCount): Promise<void> {
+    for (let now = known; ; now = await load(task)) {
       try {
-        await broker.js.publish(`$KV.results.${keyOf(task.taskId)}`, JSON.stringify(next), { headers });
-        return;
+        return await writeCount(broker, keyOf(task.taskId), next(now));
       } catch (error) {
         if (!isConflict(error)) throw error;
       }
     }
   }
 
-  /** What one run adds to the count: it was to be alone where the count before it said so. */
-  function runAfter(known: KnownCount): 0 | 1 {
-    return Number.isFinite(aloneMsOf(known)) ? 0 : 1;
+  async function noteAlone(taskId: string): Promise<void> {
+    await noting;
+    const headers = newHeaders();
+    headers.set(MESSAGE_TTL, ALONE_TTL);
+    isNoted = true;
+    await broker.requests.store({ subject: `$KV.results.${aloneKeyOf(worker)}`, body: taskId, headers });
   }
 
   return {
-    read,
-    begin: (task, known) => change(task, known, { unended: 1, alone: runAfter(known) }),
+    async read(task) {
+      const { revision, ...count } = await load(task);
+      return { ...(await judge(broker, task.taskId, count)), revision };
+    },
+    async begin({ ack, ...task }, known) {
+      const aloneMs = aloneMsOf(known);
+      // First, so that a death a moment later finds it.
+      if (aloneMs > 0 && Number.isFinite(aloneMs)) await noteAlone(task.taskId);
+      const by = { worker, ack, ...(process === undefined ? {} : { process }) };
+      const lone = loneRunAfter(known);
+      await change(task, known, (now) => ({ ...now, unended: now.unended + 1, alone: now.alone + lone, by }));
+    },
+    async aloneNoMore() {
+      if (!isNoted) return;
+      isNoted = false;
+      noting = results.purge(aloneKeyOf(worker), { ttl: ALONE_TTL }).catch((cause: unknown) =>
+        broker.observer.note("Cannot note that a suspect's own time is over: should this worker die, it is blamed", {
+          cause,
+        }),
+      );
+      await noting;
+    },
     async handedBack(task, known) {
-      await change(task, await read(task), { unended: -1, alone: -runAfter(known) });
+      const lone = loneRunAfter(known);
+      await change(task, await load(task), ({ by: _by, ...now }) => ({
+        ...now,
+        unended: Math.max(0, now.unended - 1),
+        alone: Math.max(0, now.alone - lone),
+      }));
     },
     async settled(taskId) {
       // The mark stays as long as the count would have: over a kill the server (2.15.2) forgets a purge whose mark has expired.

@@ -32,9 +32,9 @@ test("what lapsed before the server was killed is stored again, and counts for n
   await broker.nc.flush();
   t.like(await listWorkers(broker), [worker]);
 
-  const counts = startCounts(broker);
+  const counts = startCounts(broker, worker.name);
   const known = await counts.read(counted);
   t.like(known, { unended: 0, alone: 0 });
-  await counts.begin(counted, known);
+  await counts.begin({ ...counted, ack: "$JS.ACK.TASKS.nobody.1.1.1.1.0" }, known);
   t.like(await counts.read(counted), { unended: 1 }, "it takes the revived one's place");
 });

@@ -247,7 +247,8 @@ async function runOnce(context: RunContext, task: PreparedTask, turns: readonly 
   // The broker may have been away while its locks were asked for.
   if (!context.owns(task.received)) return leave(context, task.received);
   const { starts } = task.received;
-  if (starts !== undefined) await context.starts.begin(task, starts);
+  if (starts !== undefined)
+    await context.starts.begin({ taskId: task.taskId, attempt: task.attempt, ack: task.received.ack }, starts);
   const running = start(context, task, turns);
   const end = await running.ended.finally(() => context.onEnd(running));
   // The transaction has surely ended. The next in this process may have the locks as they stand, if nothing of the run is left.

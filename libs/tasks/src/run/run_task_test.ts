@@ -83,7 +83,7 @@ test("a task that is older than the ledger and unknown to it is not run; one wit
     worker: "test",
     locks,
     ledger: emptyLedger(recorded),
-    starts: startCounts(broker),
+    starts: startCounts(broker, "test"),
     streamLedger: streamLedger(broker),
     newerPayloads: new NewerPayloads(),
     maxPayloadBytes: 1_000,

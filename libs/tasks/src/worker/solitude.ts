@@ -2,7 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { RunningAttempt } from "../run/attempt.ts";
 import type { InHand } from "./hand.ts";
 
-/** Time after a suspect's own in which it shows whether there is other work, ms. */
+/** Time in which it shows whether there is other work, or a task that is more suspected, ms. */
 const SHOWS_MS = 100;
 /** Delays of a suspect that cannot run now, ms: another worker may take it. */
 const REFUSED_MS = 250;
@@ -53,6 +53,8 @@ export class Solitude {
   #openedAtMs = Number.NEGATIVE_INFINITY;
   /** Other work goes first until then. */
   #restsUntilMs = Number.NEGATIVE_INFINITY;
+  /** The times that those need who have been seen as suspects and have not claimed the process yet, ms. */
+  readonly #coming: number[] = [];
   /** Whether anything has begun since the last suspect. */
   #hasOthersBegun = false;
 
@@ -65,14 +67,18 @@ export class Solitude {
   }
 
   /** Resolves once it has shown whether there is other work. Wait for it before a claim: others may be on their way. */
-  async shown(): Promise<void> {
-    const restMs = this.#openedAtMs + SHOWS_MS - performance.now();
-    if (restMs > 0) await pause(restMs);
+  async shown(aloneMs: number): Promise<void> {
+    this.#coming.push(aloneMs);
+    await pause(Math.max(SHOWS_MS, this.#openedAtMs + SHOWS_MS - performance.now()));
+    this.#coming.splice(this.#coming.indexOf(aloneMs), 1);
   }
 
-  /** Claims the process for a suspect, which begins once the process is quiet. Where it is not its time, it may be asked again in `againMs`. */
+  /**
+   * Claims the process for a suspect, which begins once the process is quiet. Where it is not its time, it may be asked again in
+   * `againMs`. Of several that come together the most suspected is first: if it kills, nothing has begun beside it.
+   */
   claim(task: InHand, aloneMs: number): "claimed" | { readonly againMs: number } {
-    if (!this.isOpen) return { againMs: REFUSED_MS };
+    if (!this.isOpen || this.#coming.some((other) => other > aloneMs)) return { againMs: REFUSED_MS };
     const claimedAtMs = performance.now();
     const restMs = this.#restsUntilMs - claimedAtMs;
     const hasOthers = this.#hasOthersBegun || this.#options.hasOthers();

@@ -11,6 +11,7 @@ import { watchPermissions } from "../connection/permission_watch.ts";
 import { watchStorage } from "../broker/watch_storage.ts";
 import { watchStreams } from "../broker/watch_streams.ts";
 import type { DepsInput } from "../run/attempt.ts";
+import { handBackAndTell } from "../run/hand_back_dead.ts";
 import { NewerPayloads, reportNewerPayloads } from "../run/newer_payloads.ts";
 import { registerWorker } from "../presence/registration.ts";
 import { Worker, type WorkerHealth } from "./worker.ts";
@@ -114,6 +115,7 @@ export async function startWorker<Transaction = undefined, Deps = undefined>(
     drainMs,
   });
   void followConnection(broker, worker);
+  void handBackAndTell(broker);
   const kept = opened.move();
 
   let closing: Promise<void> | undefined;

@@ -107,7 +107,7 @@ export class Worker {
       worker: parts.name,
       locks,
       ledger,
-      starts: startCounts(broker),
+      starts: startCounts(broker, parts.name),
       streamLedger: streamLedger(broker),
       maxPayloadBytes: maxPayloadBytes(broker),
       owns: (task) => keeper.owns(task),
@@ -192,7 +192,10 @@ export class Worker {
         this.#busy++;
         void this.#start(task, aloneMs);
       },
-      onOpened: () => this.#goOnSoon(),
+      onOpened: () => {
+        void this.#context.starts.aloneNoMore();
+        this.#goOnSoon();
+      },
     });
   }
 
@@ -279,7 +282,7 @@ export class Worker {
     }
     const waitedMs = nowMs - (task.waitsSinceMs ?? nowMs);
     const end = await runTask(this.#context, received, { waiter, waitedMs, aloneMs });
-    if (end.kind === "suspect") await this.#solitude.shown();
+    if (end.kind === "suspect") await this.#solitude.shown(end.aloneMs);
     this.#busy--;
     this.#solitude.noteEnded(task);
     if (end.kind === "contended") {

@@ -1,0 +1,165 @@
+import { millis } from "@nats-io/nats-core";
+import { setTimeout as pause } from "node:timers/promises";
+import type { Broker } from "../broker/broker.ts";
+import { isSilence } from "../broker/publish_surely.ts";
+import { readStored } from "../broker/timed_entry.ts";
+import { readAckReply } from "../format/delivery.ts";
+import { parseTaskSubject, wakeSubject } from "../format/subject.ts";
+import { escapeToken, unescapeToken } from "../format/token.ts";
+import { hasEnded } from "../presence/own_process.ts";
+import type { StartCount } from "../pull/received_task.ts";
+import { isConflict, TASKS } from "../streams/streams.ts";
+import { aloneMsOf, COUNT_SUBJECTS, judge, writeCount } from "./poison.ts";
+
+/**
+ * So much sooner than its consumer's ack wait after its worker's last sign of life a message is surely with nobody else, ms: the newest
+ * heartbeat was sent up to 5 s before that.
+ */
+const SURELY_HELD_MARGIN_MS = 7_000;
+/** How much later those come that are less suspected than another, ms: whoever is suspected most begins first. */
+const LATER_MS = 300;
+/** Counts that are read at the same time. */
+const AT_ONCE = 100;
+const PREFIX = "starts.";
+/** A key that this library makes. */
+const OUR_KEY = /^starts\.[A-Za-z0-9_=-]+$/;
+
+/** A message in the hand of a process that has ended. */
+interface Left {
+  readonly key: string;
+  readonly revision: number;
+  readonly count: StartCount;
+  readonly ack: string;
+  readonly worker: string;
+  /** When its run was counted, by the broker's clock, ms since the epoch. */
+  readonly countedAtMs: number;
+}
+
+function readCount(text: string): StartCount | undefined {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // somebody else's
+  }
+}
+
+async function findLeft(broker: Broker, key: string): Promise<Left | undefined> {
+  const stored = await readStored(broker.jsm, "results", key);
+  const count = stored?.kind === "value" ? readCount(stored.text) : undefined;
+  if (stored === undefined || count?.by?.process === undefined || !hasEnded(count.by.process)) return undefined;
+  const { worker, ack } = count.by;
+  return { key, revision: stored.revision, count, ack, worker, countedAtMs: stored.storedAtMs };
+}
+
+async function listLeft(broker: Broker): Promise<readonly Left[]> {
+  const { state } = await broker.jsm.streams.info("KV_results", { subjects_filter: `${COUNT_SUBJECTS}>` });
+  const keys = Object.keys(state.subjects ?? {})
+    .map((subject) => subject.slice("$KV.results.".length))
+    .filter((key) => OUR_KEY.test(key));
+  const left: Left[] = [];
+  for (let at = 0; at < keys.length; at += AT_ONCE) {
+    const found = await Promise.all(keys.slice(at, at + AT_ONCE).map((key) => findLeft(broker, key)));
+    left.push(...found.filter((each) => each !== undefined));
+  }
+  return left;
+}
+
+/** When each of these workers gave its last sign of life in the bucket `workers`, by the broker's clock. */
+async function lastShownAtMs(broker: Broker, workers: Iterable<string>): Promise<ReadonlyMap<string, number>> {
+  const shown = new Map<string, number>();
+  for (const worker of new Set(workers)) {
+    const stored = await readStored(broker.jsm, "workers", escapeToken(worker));
+    if (stored !== undefined) shown.set(worker, stored.storedAtMs);
+  }
+  return shown;
+}
+
+/** How long these messages' consumers wait for a heartbeat, ms, by the consumer's name. */
+async function ackWaitsMs({ jsm }: Broker, left: readonly Left[]): Promise<ReadonlyMap<string, number>> {
+  const waits = new Map<string, number>();
+  for (const consumer of new Set(left.map(({ ack }) => readAckReply(ack).consumer))) {
+    const { config } = await jsm.consumers.info(TASKS, consumer);
+    waits.set(consumer, millis(config.ack_wait ?? 0));
+  }
+  return waits;
+}
+
+/** Takes the message out of the dead worker's hand, and returns it with its count after that death. Undefined: whoever changed the count meanwhile has it. */
+async function takeOver(broker: Broker, left: Left): Promise<Left | undefined> {
+  const { key, revision } = left;
+  const count = await judge(broker, unescapeToken(key.slice(PREFIX.length)), left.count);
+  try {
+    await writeCount(broker, key, { ...count, revision });
+    return { ...left, count };
+  } catch (error) {
+    if (isConflict(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Tells workers where there is something for them. */
+async function wake({ nc, jsm }: Broker, left: readonly Left[]): Promise<void> {
+  const subjects = new Set<string>();
+  for (const { ack } of left) {
+    const message = await jsm.streams.getMessage(TASKS, { seq: readAckReply(ack).streamSequence });
+    if (message !== null) subjects.add(wakeSubject(parseTaskSubject(message.subject)));
+  }
+  for (const subject of subjects) nc.publish(subject);
+  await nc.flush();
+}
+
+function isOfTasks(ack: string): boolean {
+  try {
+    return readAckReply(ack).stream === TASKS;
+  } catch {
+    return false; // somebody else's
+  }
+}
+
+/**
+ * Hands back what ended processes of this machine had begun of redelivered tasks, so that nobody waits for the server to miss their
+ * heartbeats (PROTOCOL 2.5). The most suspected of them come first. Returns how many there were.
+ */
+export async function handBackOfEnded(broker: Broker): Promise<number> {
+  const found = (await listLeft(broker)).filter(({ ack }) => isOfTasks(ack));
+  if (found.length === 0) return 0;
+  const shown = await lastShownAtMs(
+    broker,
+    found.map(({ worker }) => worker),
+  );
+  const waits = await ackWaitsMs(broker, found);
+  const left: Left[] = [];
+  for (const each of found) {
+    const aliveAtMs = Math.max(each.countedAtMs, shown.get(each.worker) ?? 0);
+    const heldMs = (waits.get(readAckReply(each.ack).consumer) ?? 0) - SURELY_HELD_MARGIN_MS;
+    // After that it may be with another worker, whom a hand-back would take it from.
+    if (heldMs <= 0 || (await broker.time.isPast(aliveAtMs + heldMs))) continue;
+    const taken = await takeOver(broker, each);
+    if (taken !== undefined) left.push(taken);
+  }
+  const mostMs = Math.max(...left.map(({ count }) => aloneMsOf(count)));
+  const first = left.filter(({ count }) => aloneMsOf(count) === mostMs);
+  const later = left.filter((each) => !first.includes(each));
+  const delay = JSON.stringify({ delay: LATER_MS * 1e6 });
+  for (const { ack } of first) broker.nc.publish(ack, "-NAK");
+  for (const { ack } of later) broker.nc.publish(ack, `-NAK ${delay}`);
+  await broker.nc.flush();
+  await wake(broker, first);
+  if (later.length > 0) {
+    await pause(LATER_MS, undefined, { ref: false });
+    await wake(broker, later);
+  }
+  return left.length;
+}
+
+/** Does so once, and tells. What cannot be handed back comes back by itself. */
+export async function handBackAndTell(broker: Broker): Promise<void> {
+  try {
+    const count = await handBackOfEnded(broker);
+    if (count > 0)
+      broker.observer.note(`Handed back ${count} tasks that processes had begun which ended without a word`);
+  } catch (cause) {
+    if (broker.nc.isClosed() || isSilence(cause)) return;
+    broker.observer.note("Cannot hand back yet what ended processes had begun; it comes back by itself", { cause });
+  }
+}
