@@ -166,3 +166,31 @@ test.serial("a setting that cannot be is refused with 2", async (t) => {
   t.is(code, 2);
   t.regex(error, /HTTP_PORT is "many"/);
 });
+
+/** Settings of NATS that are wrong by themselves, and what is told. */
+const WRONG_SETTINGS: readonly (readonly [told: RegExp, set: Readonly<Record<string, string>>])[] = [
+  [/^Cannot use NATS_CREDS: it is "\/nowhere\/ops.creds", allowed is .*ENOENT/, { NATS_CREDS: "/nowhere/ops.creds" }],
+  [/^Cannot use NATS_NKEY: .*begins with SU: none is there/, { NATS_NKEY: import.meta.filename }],
+  [/^Cannot use NATS_NKEY: .*begins with SU: none is there/, { NATS_NKEY: "env://BAD_SEED", BAD_SEED: "SUA" }],
+  [
+    /^Cannot use NATS_CREDS: .*one way to log in: there is user "ops"/,
+    { NATS_USER: "ops", NATS_PASSWORD: "s3cret", NATS_CREDS: import.meta.filename },
+  ],
+  [/NATS_CONTEXT is "nowhere", allowed is a context that can be read: .*ENOENT/, { NATS_CONTEXT: "nowhere" }],
+];
+
+test.serial(
+  "a setting of NATS that cannot be is refused with 2 by every command, and no server is asked",
+  async (t) => {
+    for (const [told, set] of WRONG_SETTINGS) {
+      Object.assign(process.env, set);
+      for (const args of [...RIGHT, ["doctor"], ["up", "--for", "1"]]) {
+        const { code, error } = await run(args);
+        t.is(code, 2, `${args.join(" ")}: ${error}`);
+        t.regex(error, told, args.join(" "));
+        t.notRegex(error, /s3cret/);
+      }
+      for (const name of Object.keys(set)) delete process.env[name];
+    }
+  },
+);

@@ -6,6 +6,7 @@ import { deadCommand } from "./dead/command.ts";
 import { doctorCommand } from "./doctor/command.ts";
 import { migrateCommand } from "./migrate.ts";
 import { pilotCommand } from "./pilot/command.ts";
+import { checkSettings } from "./run/servers.ts";
 import { scheduleCommand } from "./schedule/command.ts";
 import { taskCommand } from "./task/command.ts";
 import { upCommand } from "./up/command.ts";
@@ -35,6 +36,7 @@ export function createProgram(): Command {
     .version(readVersion())
     .showHelpAfterError("(see --help)")
     .addHelpText("after", NOTES)
+    .hook("preAction", checkSettings)
     .addCommand(upCommand())
     .addCommand(migrateCommand())
     .addCommand(voCommand())

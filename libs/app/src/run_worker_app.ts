@@ -58,8 +58,8 @@ function longestOf(tasks: readonly { readonly timeoutMs: number }[]): number {
 /**
  * Runs a worker app for `tasks` from settings to exit, as the whole of its `main.ts`.
  *
- * Waits for its servers, drains at SIGTERM and exits with 0. Exits with 1 where only a new process helps, and where an operator must:
- * bad settings, a server that is too old, a schema that is too new.
+ * Waits for its servers, drains at SIGTERM and exits with 0. Exits with 2 for settings that are wrong by themselves. Exits with 1 where
+ * only a new process helps, and where an operator must: a server that is too old, a schema that is too new.
  *
  * ```ts
  * import { runWorkerApp } from "@muster/app";

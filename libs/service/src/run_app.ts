@@ -27,6 +27,10 @@ export interface AppOptions {
   readonly longestTaskMs?: number;
 }
 
+/** Exit codes, as those of the `muster` command: no new start mends a wrong setting. */
+const FAILED = 1;
+const WRONG_SETTING = 2;
+
 /** What is left, after the drain's deadline, for aborting, handing back and closing; then the process exits anyway, ms. */
 const CLOSING_MS = 5_000;
 
@@ -34,7 +38,7 @@ function crashBy(log: Log, stopSignal: AbortSignal): void {
   const crash = (err: unknown, what: string) => {
     // A process that was told to stop exits with 0 whatever breaks on the way: nothing that it holds is lost by its end.
     log.fatal({ err }, what);
-    process.exit(stopSignal.aborted ? 0 : 1);
+    process.exit(stopSignal.aborted ? 0 : FAILED);
   };
   process.on("uncaughtException", (error) => crash(error, "an error nobody caught"));
   process.on("unhandledRejection", (reason) => crash(reason, "a rejection nobody handled"));
@@ -84,7 +88,8 @@ async function serve(
 /**
  * Runs an app from settings to exit: settings, log, metrics, health, and the signals that end it.
  *
- * Ends the process: with 0 when `run` returns or the app was told to stop, else with 1 and the reason in the log.
+ * Ends the process: with 0 when `run` returns or the app was told to stop, with 2 where a setting is wrong by itself, else with 1. The
+ * reason is in the log.
  *
  * @example
  * ```ts
@@ -106,7 +111,7 @@ export async function runApp(name: string, run: (app: App) => Promise<void>, opt
     // What an operator set wrong needs no stack trace.
     const plain = [InvalidSettingsError, ListenError, ServersUnknownError].some((known) => error instanceof known);
     log.fatal(plain ? {} : { err: error }, error instanceof Error ? error.message : String(error));
-    process.exit(1);
+    process.exit(error instanceof InvalidSettingsError ? WRONG_SETTING : FAILED);
   }
   process.exit(0);
 }

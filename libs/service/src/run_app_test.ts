@@ -146,10 +146,10 @@ for (const [title, body] of [
   });
 }
 
-test("a bad setting exits 1 and names it", async (t) => {
+test("a bad setting exits 2 and names it", async (t) => {
   await using app = startApp(UNTIL_STOPPED, { HTTP_PORT: "http" });
   const { code, lines } = await app.ended();
-  t.is(code, 1);
+  t.is(code, 2);
   t.is(lines.length, 1);
   t.like(lines[0], {
     level: "fatal",

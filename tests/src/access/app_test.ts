@@ -3,7 +3,8 @@ import test from "ava";
 import { mkdir, mkdtempDisposable, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { startApp } from "../apps/app_process.ts";
+import { mainOf, startApp } from "../apps/app_process.ts";
+import { startProcess } from "../support/child_process.ts";
 import { startTestNats } from "../support/nats.ts";
 import { certificate, mutualTls } from "../support/secured_nats.ts";
 import { within } from "../support/until.ts";
@@ -31,13 +32,28 @@ test("an app logs in as a context of the nats command says, and its process show
   t.notRegex(app.lines.join("\n"), /s3cret/);
 });
 
-test("an app whose file for NATS is not there ends at once with the setting and the path", async (t) => {
-  await using app = await startApp("report-worker", {
-    ...{ natsUrl: "nats://127.0.0.1:1", databaseUrl: "postgres://127.0.0.1:1/x" },
-    more: { NATS_CREDS: "/nowhere/ops.creds" },
-  });
-  t.deepEqual(await app.exited, { code: 1, signal: null });
-  t.regex(app.lines.join("\n"), /"fatal".*NATS_CREDS is \\"\/nowhere\/ops\.creds\\", allowed is .*ENOENT/);
+/** Settings of NATS that are wrong by themselves, and what the app says last. */
+const WRONG: readonly (readonly [told: RegExp, more: Readonly<Record<string, string>>])[] = [
+  [/NATS_CREDS is \\"\/nowhere\/ops\.creds\\", allowed is .*ENOENT/, { NATS_CREDS: "/nowhere/ops.creds" }],
+  [/NATS_NKEY is .*allowed is the seed of a user's nkey/, { NATS_NKEY: certificate("ca") }],
+  [
+    /NATS_CREDS is .*allowed is one way to log in: there is user \\"ops\\" \(NATS_USER\) besides/,
+    { NATS_USER: "ops", NATS_PASSWORD: "s3cret", NATS_CREDS: "env://USER_CREDS", USER_CREDS: "none" },
+  ],
+  [/NATS_CONTEXT is \\"nowhere\\", allowed is .*ENOENT/, { NATS_CONTEXT: "nowhere" }],
+];
+
+test("an app ends at once with 2 where a setting of NATS is wrong by itself, and names setting, value and what is allowed", async (t) => {
+  const apps = ["scheduler", "submit-worker", "check-worker", "report-worker"];
+  for (const [index, [told, more]] of WRONG.entries()) {
+    await using app = await startProcess(mainOf(apps[index] ?? ""), {
+      ...{ NATS_URL: "nats://127.0.0.1:1", DATABASE_URL: "postgres://127.0.0.1:1/x", HTTP_PORT: "0", ...more },
+    });
+    t.deepEqual(await app.exited, { code: 2, signal: null }, app.lines.join("\n"));
+    t.regex(app.lines.at(-1) ?? "", told);
+    t.regex(app.lines.at(-1) ?? "", /"fatal"/);
+    t.notRegex(app.lines.join("\n"), /s3cret|"err"/);
+  }
 });
 
 test("an app that is not let in waits, and says as whom it came", async (t) => {

@@ -17,9 +17,14 @@ export interface AppServers {
   readonly more?: Readonly<Record<string, string>>;
 }
 
+/** Where the main file of an app is. */
+export function mainOf(app: string): URL {
+  return pathToFileURL(join(APPS, app, "src", "main.ts"));
+}
+
 /** Starts an app, and resolves when its health answers. */
 export async function startApp(app: string, { natsUrl, databaseUrl, more = {} }: AppServers): Promise<AppProcess> {
-  const child = await startProcess(pathToFileURL(join(APPS, app, "src", "main.ts")), {
+  const child = await startProcess(mainOf(app), {
     NATS_URL: natsUrl,
     DATABASE_URL: databaseUrl,
     HTTP_PORT: "0",

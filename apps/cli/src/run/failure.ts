@@ -1,4 +1,5 @@
 import { escapeControlsInLines, InvalidSettingsError, redactUrls } from "@muster/service";
+import { NatsAccessError } from "@muster/tasks";
 import { CommanderError } from "commander";
 import { ZodError } from "zod";
 
@@ -26,13 +27,18 @@ export function complain(text: string): void {
   console.error(escapeControlsInLines(text));
 }
 
+/** Whether an error says that a setting is wrong by itself, or a file that it names. */
+export function isWrongSetting(error: unknown): boolean {
+  return error instanceof InvalidSettingsError || error instanceof NatsAccessError;
+}
+
 /**
  * The exit code for an error: 2 for a command line or a setting that is wrong by itself, 1 for a command that did not succeed, 0 where
  * only help was asked for.
  */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-  return error instanceof UsageError || error instanceof InvalidSettingsError ? 2 : 1;
+  return error instanceof UsageError || isWrongSetting(error) ? 2 : 1;
 }
 
 /** Whether the user has been told already. */

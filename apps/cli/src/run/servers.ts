@@ -2,6 +2,7 @@ import { type Database, getHighestFence, openDatabase, requireMigrated } from "@
 import { locateNats as locate, locateServer, readSettings } from "@muster/service";
 import {
   type Broker,
+  checkNatsAccess,
   type Configuration,
   connectNats,
   findConfiguration,
@@ -9,7 +10,7 @@ import {
   type Observer,
   openBroker,
 } from "@muster/tasks";
-import { complain } from "./failure.ts";
+import { complain, isWrongSetting } from "./failure.ts";
 
 const NAME = "muster";
 
@@ -28,6 +29,16 @@ export async function locateDatabase(): Promise<string> {
 /** NATS as the settings name it. Throws `ServersUnknownError`. */
 export async function locateNats(): Promise<NatsAccess> {
   return await locate(readSettings());
+}
+
+/** Throws where a setting is wrong by itself, also one of NATS's files. Asks no server. */
+export async function checkSettings(): Promise<void> {
+  try {
+    checkNatsAccess(await locateNats());
+  } catch (error) {
+    // Where a server is, and whether anybody knows, is for the commands that need it.
+    if (isWrongSetting(error)) throw error;
+  }
 }
 
 /** Runs `work` on the database, whose schema must be the one of this program. */
