@@ -1,12 +1,15 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { isWritable, settleHome } from "./home.mjs";
 import { countPackages, describeMissing } from "./packages.mjs";
 
 /** Where an install that went through is noted: what was installed, how much that is, and the pnpm that did it. */
 const NOTE = join("node_modules", ".muster-install.json");
+
+/** Where the file is that package.json names as its `muster`. */
+const FOR_NPX = join("infra", "boot", "npx");
 
 /** The folders with a package.json, relative to the workspace's. */
 function units(root) {
@@ -44,6 +47,20 @@ function writeNote(root, { installed, pnpm, entries }) {
   const file = join(root, NOTE);
   writeFileSync(`${file}.new`, JSON.stringify({ installed, pnpm, entries }));
   renameSync(`${file}.new`, file);
+}
+
+/**
+ * Closes the folder of package.json's own `muster` to all but its owner.
+ *
+ * npx makes a program of a package executable before it runs it, which the system lets the file's owner do alone: everybody else got
+ * "EPERM chmod". What npx may not look at it passes over, and then finds `node_modules/.bin/muster`, which is installed by now and does the same.
+ */
+function closeToOthers(root) {
+  try {
+    chmodSync(join(root, FOR_NPX), 0o700);
+  } catch (error) {
+    if (error.code !== "EPERM") throw error; // we are not the owner, and so cannot; all else is installed
+  }
 }
 
 /** Why the workspace has to be installed, and whether what is there must go first; undefined when it is installed to the last file. */
@@ -116,6 +133,7 @@ async function installPackages(root, { pnpm: known, why, anew }) {
   // A production environment too needs the tools, and there may be nobody to answer a question.
   const flags = ["--frozen-lockfile", "--prod=false", "--config.confirm-modules-purge=false"];
   await run(pnpm, ["install", ...flags], { root });
+  closeToOthers(root);
   writeNote(root, { installed: digest(root), pnpm, entries: countPackages(root, units(root)) });
 }
 
@@ -144,5 +162,6 @@ export async function pnpmFolder(root) {
  * @param {string} root the workspace's folder
  */
 export function noteInstalled(root) {
+  closeToOthers(root);
   writeNote(root, { installed: digest(root), entries: countPackages(root, units(root)) });
 }

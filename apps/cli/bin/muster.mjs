@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// What `npx muster` runs, from any folder of the checkout, before and after the first install.
+// What `node_modules/.bin/muster` runs, and so `npx muster` once the workspace is installed.
 import { runCommand } from "../../../infra/boot/run_command.mjs";
 
 await runCommand(["muster", ...process.argv.slice(2)]);

@@ -28,6 +28,27 @@ test("whoever did not install runs everything from a read-only checkout, without
   t.false(await checkout.npmWasAsked());
 });
 
+test("`npx muster` runs for whoever may not change the checkout, and before anything is installed for its owner", async (t) => {
+  await using checkout = await makeCheckout();
+  const uid = await findStranger();
+  const strangers = await checkout.npxMuster(["--version"], uid === undefined ? {} : { uid });
+  if (strangers === undefined) {
+    t.log("this machine has no npx");
+    t.pass();
+    return;
+  }
+  t.is(strangers.code, 0, strangers.stderr);
+  t.regex(strangers.stdout, /^\d+\.\d+\.\d+\n$/);
+  const { stdout: version } = strangers;
+  t.like(await checkout.npxMuster(["--version"]), { code: 0, stdout: version });
+  t.false(await checkout.npmWasAsked());
+
+  await rm(join(checkout.root, "node_modules"), { recursive: true });
+  const fresh = await checkout.npxMuster(["--version"]);
+  t.regex(fresh?.stderr ?? "", /^muster: installing the workspace, since it is not installed yet/m);
+  t.true(await checkout.npmWasAsked());
+});
+
 test("packages that are there in part are noticed and named, and are not run", async (t) => {
   await using checkout = await makeCheckout();
   const whole = await checkout.boot(["muster", "--version"]);

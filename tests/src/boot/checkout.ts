@@ -1,9 +1,10 @@
 import { spawn } from "node:child_process";
-import { access, chmod, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { access, chmod, chown, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { pathToFileURL } from "node:url";
+import { findOutside } from "../docs/clean_machine.ts";
 import { copyWorkspace } from "../support/workspace_copy.ts";
 
 /** How a command of the boot ended, and what it said. */
@@ -13,13 +14,21 @@ export interface Said {
   readonly stderr: string;
 }
 
+/** As whom a command runs; default: as the test does. */
+export interface Whose {
+  readonly uid?: number;
+  readonly env?: NodeJS.ProcessEnv;
+}
+
 /** A checkout that has been installed, beside a PATH on which Node.js and an npm that refuses are all that there is. */
 export interface Checkout extends AsyncDisposable {
   readonly root: string;
   /** For programs that a test adds to PATH. */
   readonly bin: string;
   /** Runs `infra/boot/boot.mjs` with these arguments, no HOME and nothing else in its environment. */
-  boot(args: readonly string[], options?: { readonly uid?: number; readonly env?: NodeJS.ProcessEnv }): Promise<Said>;
+  boot(args: readonly string[], options?: Whose): Promise<Said>;
+  /** Runs `npx muster` with these arguments in the checkout, without a network. Undefined where this machine has no npx. */
+  npxMuster(args: readonly string[], options?: Whose): Promise<Said | undefined>;
   /** Whether anybody has asked npm for anything. */
   npmWasAsked(): Promise<boolean>;
 }
@@ -37,6 +46,11 @@ export async function makeCheckout(): Promise<Checkout> {
   const outside = await mkdtemp(join(tmpdir(), "muster-path-"));
   made.defer(() => rm(outside, { recursive: true, force: true }));
   for (const folder of [root, outside]) await chmod(folder, 0o755);
+  // As pnpm links it; the copy's would run the workspace it was copied from.
+  const program = join(root, "apps", "cli", "bin", "muster.mjs");
+  await writeFile(join(root, "node_modules", ".bin", "muster"), `#!/bin/sh\nexec node ${program} "$@"\n`, {
+    mode: 0o755,
+  });
   await note(root);
   const bin = join(outside, "bin");
   const asked = join(outside, "asked", "npm");
@@ -46,12 +60,9 @@ export async function makeCheckout(): Promise<Checkout> {
   await symlink(process.execPath, join(bin, "node"));
   await writeFile(join(bin, "npm"), `#!/bin/sh\necho "$@" >> ${asked}\nexit 1\n`, { mode: 0o755 });
 
-  async function boot(
-    args: readonly string[],
-    { uid, env }: { readonly uid?: number; readonly env?: NodeJS.ProcessEnv } = {},
-  ): Promise<Said> {
+  async function run(file: string, args: readonly string[], { uid, env }: Whose): Promise<Said> {
     const user = uid === undefined ? {} : { uid, gid: uid };
-    const child = spawn(process.execPath, [join(root, "infra", "boot", "boot.mjs"), ...args], {
+    const child = spawn(process.execPath, [file, ...args], {
       cwd: root,
       env: { PATH: `${bin}:/usr/bin:/bin`, ...env },
       stdio: ["ignore", "pipe", "pipe"],
@@ -64,13 +75,23 @@ export async function makeCheckout(): Promise<Checkout> {
     const [code, stdout, stderr] = await Promise.all([ended, text(child.stdout), text(child.stderr)]);
     return { code, stdout, stderr };
   }
+  const boot = (args: readonly string[], options: Whose = {}) =>
+    run(join(root, "infra", "boot", "boot.mjs"), args, options);
+  async function npxMuster(args: readonly string[], { uid, env }: Whose = {}): Promise<Said | undefined> {
+    const npx = await findOutside("npx");
+    if (npx === undefined) return undefined;
+    const home = await mkdtemp(join(outside, "home-"));
+    if (uid !== undefined) await chown(home, uid, uid);
+    const whose = { ...(uid === undefined ? {} : { uid }), env: { HOME: home, npm_config_offline: "true", ...env } };
+    return await run(npx, ["muster", ...args], whose);
+  }
   const npmWasAsked = async () =>
     await access(asked).then(
       () => true,
       () => false, // the answer
     );
   const kept = made.move();
-  return { root, bin, boot, npmWasAsked, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+  return { root, bin, boot, npxMuster, npmWasAsked, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }
 
 /** An id that no machine has a user's name for. */

@@ -36,7 +36,7 @@ export interface CleanMachine extends AsyncDisposable {
 }
 
 /** The first file of that name on PATH that is no part of the workspace or of npm's cache. */
-async function findOutside(name: string): Promise<string | undefined> {
+export async function findOutside(name: string): Promise<string | undefined> {
   for (const folder of (process.env["PATH"] ?? "").split(delimiter)) {
     if (folder === "" || folder.includes(`${sep}node_modules${sep}`)) continue;
     const candidate = join(folder, name);
