@@ -45,7 +45,7 @@ async function startApp(grid: Grid): Promise<Process & { readonly configuration:
   return { ...process, configuration, [Symbol.asyncDispose]: stop };
 }
 
-async function until(isSo: () => Promise<boolean> | boolean, ms = 8_000): Promise<void> {
+async function until(isSo: () => Promise<boolean> | boolean, ms = 60_000): Promise<void> {
   for (const late = AbortSignal.timeout(ms); !(await isSo()); await wait(20)) late.throwIfAborted();
 }
 

@@ -6,7 +6,7 @@ import { withVo } from "./configuration.ts";
 import { watchConfiguration } from "./configuration_watch.ts";
 
 async function until(isSo: () => boolean): Promise<void> {
-  for (const late = AbortSignal.timeout(15_000); !isSo(); await wait(20)) late.throwIfAborted();
+  for (const late = AbortSignal.timeout(60_000); !isSo(); await wait(20)) late.throwIfAborted();
 }
 
 for (const { awayMs, alarms } of [

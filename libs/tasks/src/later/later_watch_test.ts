@@ -52,7 +52,7 @@ async function openWatch(grid: Grid) {
 
 /** Resolves with the kinds of incidents that are kept, once there are `count`. */
 async function incidents({ broker }: Grid, count: number): Promise<readonly string[]> {
-  for (const until = Date.now() + 30_000; Date.now() < until; await pause(50)) {
+  for (const until = Date.now() + 60_000; Date.now() < until; await pause(50)) {
     const kept = await listIncidents(broker);
     if (kept.length >= count) return kept.map(({ kind }) => kind).sort();
   }

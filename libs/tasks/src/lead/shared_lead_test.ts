@@ -1,6 +1,7 @@
 import test from "ava";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as wait } from "node:timers/promises";
 import type { AnyTask } from "../definition/task.ts";
@@ -14,7 +15,8 @@ import { findLeaders } from "./leaders.ts";
 import { startScheduler, type StartSchedulerOptions } from "../schedule/start_scheduler.ts";
 import { createUnservedWatch, listUnserved } from "../sweep/unserved.ts";
 
-const TTL_MS = 2_000;
+/** A scheduler that is gone is followed so soon, ms; yet one whose machine stands still for three seconds leads on. */
+const TTL_MS = 5_000;
 const second = every({ seconds: 1 });
 const Ours = periodic("Ours", second);
 const Shared = periodic("Shared", second);
@@ -39,10 +41,10 @@ async function startHere(
     },
   });
   async function leads(wanted: string): Promise<void> {
-    const late = AbortSignal.timeout(8_000);
+    const late = AbortSignal.timeout(60_000);
     while (history.at(-1) !== wanted) {
       late.throwIfAborted();
-      await Promise.race([once(changed, "change"), wait(8_000, undefined, { ref: false })]);
+      await Promise.race([once(changed, "change"), wait(60_000, undefined, { ref: false })]);
     }
   }
   async function stop(): Promise<void> {
@@ -54,16 +56,20 @@ async function startHere(
 
 /** A scheduler of one application in a process of its own, once it leads `wanted`. */
 async function startChild({ url }: Grid, names: readonly string[], wanted: string) {
-  const script = `${import.meta.dirname}/_scheduler_process_test.ts`;
+  const script = join(import.meta.dirname, "..", "schedule", "_scheduler_process_test.ts");
   const child: ChildProcess = spawn(process.execPath, [script, url, String(TTL_MS), ...names], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   if (child.stdout === null) throw new Error("no output");
-  for await (const line of createInterface({ input: child.stdout })) if (line === `leads ${wanted}`) break;
+  const isLeading = Promise.withResolvers<void>();
+  const exited = once(child, "exit");
+  createInterface({ input: child.stdout })
+    .on("line", (line) => line === `leads ${wanted}` && isLeading.resolve())
+    .on("close", () => isLeading.reject(new Error(`the scheduler ended before it led ${wanted}`)));
+  await isLeading.promise;
   async function kill() {
-    if (child.exitCode !== null || child.signalCode !== null) return;
     child.kill("SIGKILL");
-    await once(child, "exit");
+    await exited;
   }
   return { kill, [Symbol.asyncDispose]: kill };
 }
@@ -186,7 +192,7 @@ test("a value of somebody's own under the leaders' key is replaced with an alarm
   for (const value of ["[]", '{"leaders":[{"worker":1}]}', "null"]) {
     await grid.broker.buckets.locks.put("scheduler.leader", value);
     const written = async () => (await findLeaders(grid.broker)).leaders.has("Ours");
-    for (const late = AbortSignal.timeout(5_000); !(await written()); await wait(20)) late.throwIfAborted();
+    for (const late = AbortSignal.timeout(60_000); !(await written()); await wait(20)) late.throwIfAborted();
   }
   await grid.broker.buckets.locks.delete("scheduler.leader");
   await working.firing(Ours);
@@ -203,7 +209,7 @@ test("a session that is overwritten by hand costs its lead, and is followed by a
   });
   const [session = ""] = Object.keys(state.subjects ?? {});
   await grid.broker.js.publish(session, "mine now");
-  for (const late = AbortSignal.timeout(8_000); scheduler.history.length < 4; await wait(20)) late.throwIfAborted();
+  for (const late = AbortSignal.timeout(60_000); scheduler.history.length < 4; await wait(20)) late.throwIfAborted();
   t.deepEqual(scheduler.history, ["", "Ours", "", "Ours"]);
   await working.firing(Ours);
 });
@@ -223,7 +229,7 @@ test("whoever leads the rest looks after what no running scheduler leads, and le
       .sort()
       .join();
   for (
-    const late = AbortSignal.timeout(25_000);
+    const late = AbortSignal.timeout(60_000);
     (await left()) !== "tasks.Nobodys.lhcb,tasks.Theirs.lhcb";
     await wait(50)
   )

@@ -1,8 +1,11 @@
 import { startNatsServer } from "@muster/local";
 import type { NatsConnection } from "@nats-io/nats-core";
+import type { ExecutionContext } from "ava";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
 import type { Schedule } from "../definition/schedule.ts";
 import { type AnyTask, atLeastOnceFactory } from "../definition/task.ts";
 import { openBroker } from "../locks/open_broker.ts";
@@ -18,7 +21,8 @@ import { createReporter } from "../lead/reporter.ts";
 import type { Chore } from "../lead/repeat.ts";
 import { lead } from "./run_scheduler.ts";
 
-const PATIENCE_MS = 8_000;
+/** How long a test waits for what comes when all is well, ms: the machine may be busy. */
+const PATIENCE_MS = 60_000;
 const defineTask = atLeastOnceFactory();
 
 /** A task that nobody runs here. */
@@ -79,6 +83,7 @@ export function listen(nc: NatsConnection) {
 /** A scheduler that leads because it is told to, on a connection of its own. */
 export interface Leader extends AsyncDisposable {
   readonly broker: Broker;
+  readonly configuration: ConfigurationWatch;
   readonly alarms: string[];
   readonly ended: Promise<void>;
 }
@@ -126,6 +131,7 @@ export async function startGrid(options: { readonly vos?: readonly string[] } = 
       const ended = lead(lent, report);
       const leader = {
         broker,
+        configuration,
         alarms,
         ended,
         async [Symbol.asyncDispose]() {
@@ -164,4 +170,21 @@ export async function countOn(
   filter: string,
 ): Promise<Readonly<Record<string, number>>> {
   return (await broker.jsm.streams.info(TASKS, { subjects_filter: filter })).state.subjects ?? {};
+}
+
+/**
+ * Asserts the number of messages on each subject of TASKS that matches, once it is that: what is put away is told and kept before its
+ * message goes. Looks for a minute at most.
+ */
+export async function assertCounts(
+  t: ExecutionContext,
+  grid: Pick<Grid, "broker">,
+  { on, are, why }: { readonly on: string; readonly are: Readonly<Record<string, number>>; readonly why?: string },
+): Promise<void> {
+  let found = await countOn(grid, on);
+  for (const until = Date.now() + PATIENCE_MS; Date.now() < until && !isDeepStrictEqual(found, are); ) {
+    await pause(50);
+    found = await countOn(grid, on);
+  }
+  t.deepEqual(found, are, why);
 }
