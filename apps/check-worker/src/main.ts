@@ -1,4 +1,4 @@
 import { runWorkerApp } from "@muster/app";
-import { MyCheckPilotsTask } from "@muster/pilot-tasks";
+import { MyCheckPilotsTask, pilots } from "@muster/pilot-tasks";
 
-await runWorkerApp("check-worker", [MyCheckPilotsTask]);
+await runWorkerApp("check-worker", [MyCheckPilotsTask], pilots);

@@ -1,4 +1,4 @@
 import { runWorkerApp } from "@muster/app";
-import { MyPilotReportTask } from "@muster/pilot-tasks";
+import { MyPilotReportTask, pilots } from "@muster/pilot-tasks";
 
-await runWorkerApp("report-worker", [MyPilotReportTask]);
+await runWorkerApp("report-worker", [MyPilotReportTask], pilots);

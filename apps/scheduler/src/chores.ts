@@ -1,4 +1,5 @@
-import { type Database, dropRequests, listOldRequests, listUnpublished, pruneLedger } from "@muster/logic";
+import { type Database, listUnpublished, pruneLedger } from "@muster/ledger";
+import { dropRequests, listOldRequests } from "@muster/logic";
 import { MyPilotTask } from "@muster/pilot-tasks";
 import type { Log } from "@muster/service";
 import { type Broker, type Chore, findLostTasks, publishSpawned } from "@muster/tasks";
@@ -27,7 +28,7 @@ export async function republishChildren({ broker, database, log }: ChoreContext)
     const rows = await database.transaction((transaction) => listUnpublished(transaction, REPUBLISHED_AT_ONCE));
     for (const { taskId, task, vo, spawned } of rows) {
       await publishSpawned(broker, taskId, spawned);
-      await database.unitOfWork.markPublished(taskId);
+      await database.ledger.markPublished(taskId);
       log.warn({ task, vo, taskId, spawned: spawned.length }, "published the children of a task that had not been");
     }
     if (rows.length < REPUBLISHED_AT_ONCE) return;

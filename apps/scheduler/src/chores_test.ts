@@ -1,6 +1,8 @@
 import { startNatsServer } from "@muster/local";
-import { addCe, type Database, listUnpublished, requestPilots } from "@muster/logic";
-import { outcome, runSql, startTestServer } from "@muster/logic/testing";
+import { type Database, listUnpublished } from "@muster/ledger";
+import { addCe, requestPilots } from "@muster/logic";
+import { outcome, runSql } from "@muster/ledger/testing";
+import { startTestServer } from "@muster/logic/testing";
 import { MyPilotTask } from "@muster/pilot-tasks";
 import {
   type Broker,
@@ -51,7 +53,7 @@ test("children that nobody marked as published are published by the scheduler, o
   const { database, context } = await open();
   await using _closed = database;
   const children = ["a", "b"].map((id) => ({ taskId: `p/${id}`, task: MyPilotTask.name, vo: "republished", payload }));
-  await database.unitOfWork.record(outcome("p", { vo: "republished", spawned: children }));
+  await database.ledger.record(outcome("p", { vo: "republished", spawned: children }));
   await republishChildren(context);
   t.is(await countWaiting("republished"), 0, "its worker may still be at it");
   await runSql(database, "update task_outcome set settled_at = now() - interval '6 minutes'");
@@ -87,7 +89,7 @@ test("a child that was never published keeps its slot, and is published", async 
   const { database, context } = await open();
   await using _closed = database;
   const child = { taskId: "late child", task: MyPilotTask.name, vo: "late", payload };
-  await database.unitOfWork.record(outcome("late parent", { vo: "late", spawned: [child] }));
+  await database.ledger.record(outcome("late parent", { vo: "late", spawned: [child] }));
   await database.transaction((to) => requestPilots(to, [{ taskId: child.taskId, ceName: "ce01", vo: "late" }]));
   await runSql(database, "update pilot_request set requested_at = now() - interval '11 minutes'");
   await runSql(database, "update task_outcome set settled_at = now() - interval '11 minutes'");
@@ -104,8 +106,8 @@ interface Recorded {
 }
 
 /** A retry as a worker has recorded it. */
-async function recordRetry({ unitOfWork }: Database, { taskId, dueAt, message = "kept" }: Recorded): Promise<void> {
-  await unitOfWork.record({
+async function recordRetry({ ledger }: Database, { taskId, dueAt, message = "kept" }: Recorded): Promise<void> {
+  await ledger.record({
     ...outcome(taskId, { vo: "retried", outcome: "retry", attempt: 2, dueAt: new Date(dueAt).toISOString() }),
     ...(message === "kept"
       ? { message: { body: JSON.stringify(payload), headers: { "Task-Parent": "its parent" } } }
@@ -166,7 +168,7 @@ test("a retry of the ledger that no stream holds any more is published again as 
 test("outcomes of more than thirty days ago are dropped, however many", async (t) => {
   const { database, context } = await open();
   await using _closed = database;
-  await database.unitOfWork.record(outcome("young"));
+  await database.ledger.record(outcome("young"));
   await runSql(
     database,
     `insert into task_outcome (task_id, task, vo, payload_hash, attempt, outcome, result, spawned, errors, settled_at, published_at)

@@ -1,4 +1,4 @@
-import { listRetries, type RecordedRetry, rereadRetries, type StandingRetry } from "@muster/logic";
+import { listRetries, type RecordedRetry, rereadRetries, type StandingRetry } from "@muster/ledger";
 import { findLostRetries, publishRetry } from "@muster/tasks";
 import type { ChoreContext } from "./chores.ts";
 

@@ -1,4 +1,4 @@
 import { runWorkerApp } from "@muster/app";
-import { MyPilotTask, MySubmitPilotsTask } from "@muster/pilot-tasks";
+import { MyPilotTask, MySubmitPilotsTask, pilots } from "@muster/pilot-tasks";
 
-await runWorkerApp("submit-worker", [MySubmitPilotsTask, MyPilotTask]);
+await runWorkerApp("submit-worker", [MySubmitPilotsTask, MyPilotTask], pilots);

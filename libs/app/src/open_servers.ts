@@ -1,4 +1,4 @@
-import { type Database, getHighestFence, openDatabase, requireMigrated, SchemaAheadError } from "@muster/logic";
+import { type Database, getHighestFence, openDatabase, SchemaAheadError, type TableSet } from "@muster/ledger";
 import { type App, insist, InvalidSettingsError, locateNats, locateServers, observeTasks } from "@muster/service";
 import {
   type Broker,
@@ -13,6 +13,8 @@ import {
 export interface OpenServersOptions {
   /** Shown in the servers' lists of connections. */
   readonly name: string;
+  /** Sets of tables beside the ledger's own that the app needs. Default: none. */
+  readonly tables?: readonly TableSet[];
   /** Connections to PostgreSQL at most. */
   readonly databaseConnections: number;
   /** After so long PostgreSQL ends a transaction, ms, default 600,000: the longest timeout of the app's tasks. */
@@ -60,7 +62,7 @@ function tellStorage({ health }: Pick<App, "health">, { storage }: Broker): () =
  */
 export async function openServers(app: App, options: OpenServersOptions): Promise<OpenServers> {
   const { settings, log, signal, health, metrics } = app;
-  const { name, databaseConnections, transactionTimeoutMs } = options;
+  const { name, tables = [], databaseConnections, transactionTimeoutMs } = options;
   const { databaseUrl } = await locateServers(settings);
   const nats = await locateNats(settings);
   await orBadSetting(() => checkNatsAccess(nats));
@@ -75,6 +77,7 @@ export async function openServers(app: App, options: OpenServersOptions): Promis
   const database = opened.use(
     await openDatabase({
       url: databaseUrl,
+      tables,
       poolSize: databaseConnections,
       applicationName: name,
       ...(transactionTimeoutMs === undefined ? {} : { transactionTimeoutMs }),
@@ -83,7 +86,7 @@ export async function openServers(app: App, options: OpenServersOptions): Promis
   );
   health.probe("database", () => database.checkSchema());
   const highestFence = () => database.transaction(getHighestFence);
-  await insist({ ...trying("schema"), what: "use the database", work: () => database.transaction(requireMigrated) });
+  await insist({ ...trying("schema"), what: "use the database", work: () => database.requireMigrated() });
 
   const nc = await insist({
     ...trying("NATS"),

@@ -1,6 +1,6 @@
-import { pilotDeps, type PilotDeps } from "@muster/pilot-tasks";
 import { type App, type Meters, runApp } from "@muster/service";
 import { type RunningWorker, startWorker, type TaskOver } from "@muster/tasks";
+import type { Extension } from "./extension.ts";
 import { openServers } from "./open_servers.ts";
 import { probeProblems } from "./probe_problems.ts";
 
@@ -26,10 +26,18 @@ function showHands(metrics: Meters, worker: RunningWorker): void {
   });
 }
 
-async function work(app: App, name: string, tasks: readonly TaskOver<PilotDeps>[]): Promise<void> {
+interface Job<Deps> {
+  readonly name: string;
+  /** Those of the extension's tasks that this app runs. */
+  readonly tasks: readonly TaskOver<Deps>[];
+  readonly extension: Extension<Deps>;
+}
+
+async function work<Deps>(app: App, { name, tasks, extension }: Job<Deps>): Promise<void> {
   const { settings, log, signal, hastened, health, metrics } = app;
   await using servers = await openServers(app, {
     name,
+    tables: extension.tables,
     databaseConnections: settings.databaseConnections,
     transactionTimeoutMs: longestOf(tasks),
   });
@@ -38,8 +46,8 @@ async function work(app: App, name: string, tasks: readonly TaskOver<PilotDeps>[
     ...{ broker, nats, highestFence, signal },
     app: name,
     tasks,
-    ledger: database.unitOfWork,
-    deps: pilotDeps({ log: (message, fields) => log.info(fields, message) }),
+    ledger: database.ledger,
+    deps: extension.deps({ log: (message, fields) => log.info(fields, message) }),
     permits: settings.concurrency,
     drainMs: settings.drainMs,
   });
@@ -56,17 +64,21 @@ function longestOf(tasks: readonly { readonly timeoutMs: number }[]): number {
 }
 
 /**
- * Runs a worker app for `tasks` from settings to exit, as the whole of its `main.ts`.
+ * Runs a worker app for `tasks` of an extension from settings to exit, as the whole of its `main.ts`.
  *
  * Waits for its servers, drains at SIGTERM and exits with 0. Exits with 2 for settings that are wrong by themselves. Exits with 1 where
  * only a new process helps, and where an operator must: a server that is too old, a schema that is too new.
  *
  * ```ts
  * import { runWorkerApp } from "@muster/app";
- * import { MyPilotReportTask } from "@muster/pilot-tasks";
- * await runWorkerApp("report-worker", [MyPilotReportTask]);
+ * import { MyPilotReportTask, pilots } from "@muster/pilot-tasks";
+ * await runWorkerApp("report-worker", [MyPilotReportTask], pilots);
  * ```
  */
-export async function runWorkerApp(name: string, tasks: readonly TaskOver<PilotDeps>[]): Promise<never> {
-  return await runApp(name, (app) => work(app, name, tasks), { longestTaskMs: longestOf(tasks) });
+export async function runWorkerApp<Deps>(
+  name: string,
+  tasks: readonly TaskOver<Deps>[],
+  extension: Extension<Deps>,
+): Promise<never> {
+  return await runApp(name, (app) => work(app, { name, tasks, extension }), { longestTaskMs: longestOf(tasks) });
 }

@@ -41,7 +41,7 @@ export interface PilotDepsOptions {
  * what the database is still doing then is ended by the run's roll-back.
  *
  * ```ts
- * await startWorker({ ...options, tasks: [MyPilotTask], ledger: database.unitOfWork, deps: pilotDeps() });
+ * await startWorker({ ...options, tasks: [MyPilotTask], ledger: database.ledger, deps: pilotDeps() });
  * ```
  */
 export function pilotDeps({ random = Math.random, log = () => {} }: PilotDepsOptions = {}) {

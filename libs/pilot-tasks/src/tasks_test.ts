@@ -2,19 +2,17 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startNatsServer } from "@muster/local";
+import { type Database, getHighestFence, openDatabase, type Transaction } from "@muster/ledger";
 import {
   addCe,
-  type Database,
   disableCe,
-  getHighestFence,
   getMaxActiveOverCapacity,
   getPilotSummary,
-  openDatabase,
   PilotSubmissionError,
   seededRandom,
-  type Transaction,
 } from "@muster/logic";
-import { runSql, startProxy, startTestServer, untilWaiting } from "@muster/logic/testing";
+import { runSql, startProxy, untilWaiting } from "@muster/ledger/testing";
+import { startTestServer } from "@muster/logic/testing";
 import { callTask, connectNats, type JsonObject, openBroker } from "@muster/tasks";
 import test from "ava";
 import {
@@ -52,7 +50,7 @@ function call(database: Database, { task, vo, payload = {}, ...options }: Call) 
     task,
     vo,
     payload,
-    ledger: database.unitOfWork,
+    ledger: database.ledger,
     deps: pilotDeps(options),
     highestFence: () => database.transaction(getHighestFence),
   });
@@ -80,7 +78,7 @@ test("at success rate 1 the pilot task submits once and returns the pilot's id",
     { id: 1, ce_name: ceName, vo: "vo.cta.in2p3.fr", task_id: taskId, status: "SUBMITTED" },
   ]);
   t.deepEqual(result, { kind: "submitted", pilotId: 1 });
-  t.like(await database.unitOfWork.recall(taskId), { task: "MyPilotTask", outcome: "done", result });
+  t.like(await database.ledger.recall(taskId), { task: "MyPilotTask", outcome: "done", result });
 });
 
 test("at success rate 0 the pilot task fails with PilotSubmissionError and writes nothing", async (t) => {
@@ -152,7 +150,7 @@ test("the submit task spawns exactly one child per free slot, each noted and eac
   t.is(new Set(spawned).size, 4);
   t.true(spawned.every((id) => id.startsWith(`${taskId}/`)));
   t.is(await countWaiting("spawner"), 4);
-  const children = (await database.unitOfWork.recall(taskId))?.spawned ?? [];
+  const children = (await database.ledger.recall(taskId))?.spawned ?? [];
   t.deepEqual(children.map(({ payload }) => payload["ceName"]).sort(), ["ce07", "ce08", "ce08", "ce08"]);
   const requests = await runSql<{ task_id: string }>(database, "select task_id from pilot_request");
   t.deepEqual(requests.map(({ task_id }) => task_id).sort(), [...spawned].sort());
@@ -188,7 +186,7 @@ test("a child's outcome gives its slot back to the next round, unless its pilot 
   const children = await runSql<{ task_id: string }>(database, "select task_id from pilot_request");
   t.deepEqual(children.map(({ task_id }) => task_id).sort(), [first, second].sort());
   const end = { task: "MyPilotTask", vo: "lhcb", payloadHash: "", attempt: 1, result: null, spawned: [], dueAt: null };
-  await database.unitOfWork.record({ ...end, taskId: first, outcome: "dropped", errors: ["the CE did not take it"] });
+  await database.ledger.record({ ...end, taskId: first, outcome: "dropped", errors: ["the CE did not take it"] });
   t.deepEqual((await call(database, round)).result, { requested: 1 });
 });
 

@@ -30,9 +30,9 @@ export type {
   OutcomeRow,
   RetryMessage,
   SpawnedTask,
-  UnitOfWork,
-  Work,
-} from "./definition/unit_of_work.ts";
+  Ledger,
+  LedgerTransaction,
+} from "./definition/ledger.ts";
 export {
   countDeadLetters,
   type DeadFilter,

@@ -1,4 +1,5 @@
-import { addCe, openDatabase, submitPilot } from "@muster/logic";
+import { openDatabase } from "@muster/ledger";
+import { addCe, submitPilot } from "@muster/logic";
 import { MyPilotTask } from "@muster/pilot-tasks";
 import { changeConfiguration, createPublisher, withVo } from "@muster/tasks";
 import { randomUUID } from "node:crypto";
@@ -20,10 +21,10 @@ async function submitBare(ceName: string): Promise<void> {
   const taskId = randomUUID();
   const task = { taskId, task: MyPilotTask.name, vo: VO, attempt: 1 };
   const fence = { key: `bench.${ceName}`, fencingToken: ++fencingToken, holder: taskId };
-  const work = database.unitOfWork.open({ ...task, fences: [fence] });
-  const submission = await submitPilot(await work.transaction(), { ceName, vo: VO, taskId, random: Math.random });
+  const opened = database.ledger.open({ ...task, fences: [fence] });
+  const submission = await submitPilot(await opened.transaction(), { ceName, vo: VO, taskId, random: Math.random });
   const nothing = { spawned: [], dueAt: null, errors: [], payloadHash: "" };
-  const answer = await work.commit({ ...task, ...nothing, outcome: "done", result: { ...submission } });
+  const answer = await opened.commit({ ...task, ...nothing, outcome: "done", result: { ...submission } });
   if (answer.kind !== "committed") throw new Error(`Cannot measure: a bare transaction ended ${answer.kind}`);
 }
 

@@ -1,4 +1,4 @@
-import { getHighestFence, openDatabase } from "@muster/logic";
+import { getHighestFence, openDatabase } from "@muster/ledger";
 import { MyPilotTask, pilotDeps } from "@muster/pilot-tasks";
 import { type RunningWorker, startWorker } from "@muster/tasks";
 import { nowUs } from "./clock.ts";
@@ -23,7 +23,7 @@ serve(
         app: "bench",
         tasks: [MyPilotTask],
         permits: concurrency,
-        ledger: database.unitOfWork,
+        ledger: database.ledger,
         highestFence: () => database.transaction(getHighestFence),
         deps(input) {
           firstUs ??= nowUs();

@@ -1,4 +1,4 @@
-import { migrate } from "@muster/logic";
+import { migrate } from "@muster/ledger";
 import type { PilotPublisherVerbs, PilotWorkerVerbs } from "../actors/pilot_verbs.ts";
 import type { RowReport } from "../report/report.ts";
 import { type Actor, startActor } from "../run/actor.ts";

@@ -1,6 +1,8 @@
 import { findFreePort, startNatsServer, startPostgres } from "@muster/local";
-import { addCe, type Database, getPilotSummary, migrate, openDatabase } from "@muster/logic";
-import { runSql, startDurableTestServer, startProxy, startTestServer, untilWaiting } from "@muster/logic/testing";
+import { type Database, migrate, openDatabase } from "@muster/ledger";
+import { addCe, getPilotSummary } from "@muster/logic";
+import { runSql, startProxy, untilWaiting } from "@muster/ledger/testing";
+import { startDurableTestServer, startTestServer } from "@muster/logic/testing";
 import { MyPilotReportTask } from "@muster/pilot-tasks";
 import { changeConfiguration, connectNats, createPublisher, openBroker, withVo } from "@muster/tasks";
 import test from "ava";

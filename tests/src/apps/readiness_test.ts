@@ -1,5 +1,6 @@
-import { migrate, openDatabase } from "@muster/logic";
-import { runSql, startTestServer } from "@muster/logic/testing";
+import { migrate, openDatabase } from "@muster/ledger";
+import { runSql } from "@muster/ledger/testing";
+import { startTestServer } from "@muster/logic/testing";
 import { connectNats } from "@muster/tasks";
 import test from "ava";
 import { breakStream, startTestNats } from "../support/nats.ts";

@@ -1,6 +1,6 @@
 import { addCe } from "@muster/logic";
 import { pilotTasks } from "@muster/pilot-tasks";
-import type { TestServer } from "@muster/logic/testing";
+import type { TestServer } from "@muster/ledger/testing";
 import { startProcess, type TestProcess } from "../support/child_process.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { type Muster, startMuster } from "../support/muster.ts";

@@ -1,5 +1,5 @@
 import { createDatabase, startPostgres } from "@muster/local";
-import { migrate } from "@muster/logic";
+import { migrate } from "@muster/ledger";
 import { MyCheckPilotsTask, MySubmitPilotsTask } from "@muster/pilot-tasks";
 import test from "ava";
 import { mkdtempDisposable } from "node:fs/promises";

@@ -1,5 +1,5 @@
 // A worker in a process of its own, for tests that kill or freeze it. Ends with the test, and drains at SIGTERM.
-import { getHighestFence, openDatabase, type Transaction } from "@muster/logic";
+import { getHighestFence, openDatabase, type Transaction } from "@muster/ledger";
 import { type PilotDeps, pilotDeps, pilotTasks } from "@muster/pilot-tasks";
 import { connectNats, openBroker, startWorker } from "@muster/tasks";
 import { type SqlDeps, workerParts } from "../support/database.ts";
@@ -29,7 +29,7 @@ const workers = await Promise.all([
   startWorker<Transaction, PilotDeps>({
     ...shared,
     highestFence,
-    ledger: database.unitOfWork,
+    ledger: database.ledger,
     tasks: pilotTasks.filter(({ name }) => names.includes(name)),
     deps: pilotDeps(),
   }),

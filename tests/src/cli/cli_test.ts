@@ -1,5 +1,6 @@
-import { openDatabase } from "@muster/logic";
-import { runSql, startTestServer } from "@muster/logic/testing";
+import { openDatabase } from "@muster/ledger";
+import { runSql } from "@muster/ledger/testing";
+import { startTestServer } from "@muster/logic/testing";
 import { atLeastOnceFactory } from "@muster/tasks";
 import test from "ava";
 import { once } from "node:events";

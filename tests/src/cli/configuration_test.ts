@@ -1,5 +1,7 @@
-import { addCe, openDatabase } from "@muster/logic";
-import { outcome, startTestServer } from "@muster/logic/testing";
+import { openDatabase } from "@muster/ledger";
+import { addCe } from "@muster/logic";
+import { outcome } from "@muster/ledger/testing";
+import { startTestServer } from "@muster/logic/testing";
 import test from "ava";
 import { startMuster } from "../support/muster.ts";
 import { commandsOn } from "./run_muster.ts";
@@ -50,8 +52,8 @@ test("with no VO configured the doctor names those that the database has heard o
   );
   await using database = await openDatabase({ url });
   await database.transaction((transaction) => addCe(transaction, { name: "ce01", capacity: 1, successRate: 1 }));
-  await database.unitOfWork.record(outcome("a", { vo: "lhcb" }));
-  await database.unitOfWork.record(outcome("b", { vo: "cms" }));
+  await database.ledger.record(outcome("a", { vo: "lhcb" }));
+  await database.ledger.record(outcome("b", { vo: "cms" }));
   const { code, output } = await cli.run("doctor");
   t.is(code, 1);
   t.regex(

@@ -1,5 +1,6 @@
-import { runSql, startTestServer } from "@muster/logic/testing";
-import { openDatabase } from "@muster/logic";
+import { runSql } from "@muster/ledger/testing";
+import { startTestServer } from "@muster/logic/testing";
+import { openDatabase } from "@muster/ledger";
 import { headers as newHeaders } from "@nats-io/transport-node";
 import test from "ava";
 import { startMuster } from "../support/muster.ts";

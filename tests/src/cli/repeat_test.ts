@@ -1,4 +1,4 @@
-import { openDatabase } from "@muster/logic";
+import { openDatabase } from "@muster/ledger";
 import { startTestServer } from "@muster/logic/testing";
 import test from "ava";
 import { startMuster } from "../support/muster.ts";
@@ -22,7 +22,7 @@ test("a task published again tells what its id was used for, in the stream and a
 
   const row = { taskId: "ended", task: "MyPilotTask", vo: "atlas", payloadHash: "", attempt: 1, result: null };
   await using database = await openDatabase({ url: DATABASE_URL });
-  await database.unitOfWork.record({ ...row, outcome: "dropped", spawned: [], dueAt: null, errors: [] });
+  await database.ledger.record({ ...row, outcome: "dropped", spawned: [], dueAt: null, errors: [] });
   const ended = await cli.run(...publish.with(-1, "ended"));
   t.regex(ended.output, /the ledger has this id already: MyPilotTask of atlas, dropped/);
 });

@@ -52,7 +52,7 @@ test("I14, I17: a worker is killed at each arrow of a task's end, and there is o
   for (const [index, { ending, point }] of SCENARIOS.entries()) {
     const taskId = ids[index] ?? "";
     const what = `${ending}: ${point.when} "${point.step}"`;
-    const row = await database.database.unitOfWork.recall(taskId);
+    const row = await database.database.ledger.recall(taskId);
     const hasEffect = ending === "done" || ending === "retried";
     const outcome = hasEffect ? "done" : ending === "done without a database" ? undefined : ending;
     t.is(row?.outcome, outcome, what);

@@ -1,4 +1,4 @@
-import type { UnitOfWork } from "@muster/tasks";
+import type { Ledger } from "@muster/tasks";
 import type { MsgHdrs, NatsConnection, Payload } from "@nats-io/transport-node";
 
 /** The steps of a task's end, as they leave a worker: what goes over the wire to NATS, and what is asked of the ledger. */
@@ -80,7 +80,7 @@ export function fusedConnection(nc: NatsConnection, point: CrashPoint): NatsConn
 }
 
 /** `ledger`, at which the process dies at `point`. */
-export function fusedLedger<Transaction>(ledger: UnitOfWork<Transaction>, point: CrashPoint): UnitOfWork<Transaction> {
+export function fusedLedger<Transaction>(ledger: Ledger<Transaction>, point: CrashPoint): Ledger<Transaction> {
   const fuse = new Fuse(point);
   return {
     recall: (taskId) => ledger.recall(taskId),
@@ -88,14 +88,14 @@ export function fusedLedger<Transaction>(ledger: UnitOfWork<Transaction>, point:
     record: (row) => fuse.through("recorded", () => ledger.record(row)),
     markPublished: (taskId) => fuse.through("children marked", () => ledger.markPublished(taskId)),
     open(claim) {
-      const work = ledger.open(claim);
+      const opened = ledger.open(claim);
       return {
-        transaction: () => work.transaction(),
-        commit: (row) => fuse.through("committed", () => work.commit(row)),
-        rollback: () => work.rollback(),
-        keepAwake: () => work.keepAwake(),
-        destroy: () => work.destroy(),
-        gone: () => work.gone(),
+        transaction: () => opened.transaction(),
+        commit: (row) => fuse.through("committed", () => opened.commit(row)),
+        rollback: () => opened.rollback(),
+        keepAwake: () => opened.keepAwake(),
+        destroy: () => opened.destroy(),
+        gone: () => opened.gone(),
       };
     },
   };

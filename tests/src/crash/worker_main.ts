@@ -1,5 +1,5 @@
 // A worker that runs the parent of one scenario and dies at its point. Started by crash_test.ts.
-import { openDatabase } from "@muster/logic";
+import { openDatabase } from "@muster/ledger";
 import { connectNats, openBroker, startWorker } from "@muster/tasks";
 import { workerParts } from "../support/database.ts";
 import { fusedConnection, fusedLedger } from "./points.ts";

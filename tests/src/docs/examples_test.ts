@@ -14,8 +14,9 @@ interface Example {
 /** What an example in a doc comment may take for granted, as its reader does. */
 const AT_HAND = {
   broker: "tasks.Broker",
-  database: "logic.Database",
+  database: "ledger.Database",
   url: "string",
+  siteTables: "ledger.TableSet",
   signal: "AbortSignal",
   locks: 'tasks.SchedulerOptions["locks"]',
   configuration: 'tasks.SchedulerOptions["configuration"]',
@@ -57,7 +58,7 @@ function preludeFor(text: string): string {
   const declarations = Object.entries(AT_HAND)
     .filter(([name]) => isFree(name))
     .map(([name, type]) => `declare const ${name}: ${type};`);
-  const whole = 'import type * as tasks from "@muster/tasks";\nimport type * as logic from "@muster/logic";';
+  const whole = 'import type * as tasks from "@muster/tasks";\nimport type * as ledger from "@muster/ledger";';
   return [whole, ...imports, ...declarations].join("\n");
 }
 

@@ -2,23 +2,31 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Source, Violation } from "./source.ts";
 
-const LIBS = ["libs/tasks", "libs/logic", "libs/pilot-tasks", "libs/service", "libs/app"] as const;
+const LIBS = ["libs/tasks", "libs/ledger", "libs/logic", "libs/pilot-tasks", "libs/service", "libs/app"] as const;
 
 /** Which package each package may use. An app may use every lib, and no other app. */
 const ARROWS: Readonly<Record<string, readonly string[]>> = {
   "libs/tasks": [],
-  "libs/logic": [],
+  "libs/ledger": [],
   "libs/service": [],
+  "libs/logic": ["libs/ledger"],
   "libs/pilot-tasks": ["libs/tasks", "libs/logic"],
-  "libs/app": ["libs/tasks", "libs/logic", "libs/service", "libs/pilot-tasks"],
+  "libs/app": ["libs/service", "libs/tasks", "libs/ledger"],
   "infra/local": [],
 };
 const ARROWS_OF_AN_APP: readonly string[] = [...LIBS, "infra/local"];
+/** Whoever tests with real servers starts them through these, and opens the database as an app does. */
+const ARROWS_OF_TESTS: readonly string[] = ["infra/local", "libs/ledger"];
 
 /** What a package must not know, and why. */
 const FOREIGN: Readonly<Record<string, { readonly pattern: RegExp; readonly why: string }>> = {
   "libs/tasks": { pattern: /^(pg|kysely|@mikro-orm\/.*)$/, why: "tasks knows NATS and no SQL" },
+  "libs/ledger": { pattern: /^(nats|@nats-io\/.*)$/, why: "ledger knows SQL and no NATS" },
   "libs/logic": { pattern: /^(nats|@nats-io\/.*)$/, why: "logic knows SQL and no NATS" },
+  "libs/app": {
+    pattern: /^(pg|kysely|@mikro-orm\/.*|nats|@nats-io\/.*)$/,
+    why: "app only joins service, tasks and ledger",
+  },
   "libs/pilot-tasks": {
     pattern: /^(pg|kysely|@mikro-orm\/.*|nats|@nats-io\/.*)$/,
     why: "pilot-tasks only joins tasks and logic",
@@ -30,8 +38,7 @@ export type PackageFolders = ReadonlyMap<string, string>;
 
 function mayUse(unit: string, target: string, purpose: Source["purpose"]): boolean {
   if (unit === target || unit === "tests") return true;
-  // Whoever tests with real servers starts them through infra/local.
-  if (purpose === "test" && target === "infra/local") return true;
+  if (purpose === "test" && ARROWS_OF_TESTS.includes(target)) return unit !== "libs/tasks" || target !== "libs/ledger";
   return (unit.startsWith("apps/") ? ARROWS_OF_AN_APP : (ARROWS[unit] ?? [])).includes(target);
 }
 

@@ -7,8 +7,10 @@ import { findRefusedWording } from "./wording.ts";
 
 const FOLDERS = new Map([
   ["@muster/tasks", "libs/tasks"],
+  ["@muster/ledger", "libs/ledger"],
   ["@muster/logic", "libs/logic"],
   ["@muster/pilot-tasks", "libs/pilot-tasks"],
+  ["@muster/app", "libs/app"],
   ["@muster/local", "infra/local"],
   ["@muster/cli", "apps/cli"],
 ]);
@@ -45,6 +47,29 @@ test("tasks and logic never meet but in pilot-tasks, and no arrow runs from a li
   t.deepEqual(arrowsOf("libs/logic/src/a.ts", "@muster/tasks"), ["no arrow runs from libs/logic to libs/tasks"]);
   t.deepEqual(arrowsOf("libs/logic/src/a.ts", "@muster/cli"), ["no arrow runs from libs/logic to apps/cli"]);
   t.deepEqual(arrowsOf("apps/scheduler/src/main.ts", "@muster/cli"), ["no arrow runs from apps/scheduler to apps/cli"]);
+});
+
+test("tasks and ledger meet in app alone, which knows no pilots, and a set of tables knows the ledger", (t) => {
+  t.deepEqual(arrowsOf("libs/app/src/a.ts", "@muster/tasks"), []);
+  t.deepEqual(arrowsOf("libs/app/src/a.ts", "@muster/ledger"), []);
+  t.deepEqual(arrowsOf("libs/logic/src/a.ts", "@muster/ledger"), []);
+  for (const [from, to] of [
+    ["libs/tasks", "@muster/ledger"],
+    ["libs/ledger", "@muster/tasks"],
+    ["libs/ledger", "@muster/logic"],
+    ["libs/pilot-tasks", "@muster/ledger"],
+    ["libs/app", "@muster/logic"],
+    ["libs/app", "@muster/pilot-tasks"],
+  ] as const) {
+    t.is(arrowsOf(`${from}/src/a.ts`, to).length, 1, `${from} to ${to}`);
+  }
+  t.is(arrowsOf("libs/app/src/a.ts", "kysely").length, 1);
+  t.is(arrowsOf("libs/ledger/src/a.ts", "@nats-io/kv").length, 1);
+});
+
+test("tests of a lib open the database through ledger, and those of tasks know none", (t) => {
+  t.deepEqual(arrowsOf("libs/pilot-tasks/src/a_test.ts", "@muster/ledger"), []);
+  t.is(arrowsOf("libs/tasks/src/a_test.ts", "@muster/ledger").length, 1);
 });
 
 test("only tests of a lib start servers through infra/local", (t) => {

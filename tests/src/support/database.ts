@@ -1,5 +1,5 @@
-import { type Database, type DatabaseOptions, getHighestFence, openDatabase, type Transaction } from "@muster/logic";
-import { runSql, type TestServer } from "@muster/logic/testing";
+import { type Database, type DatabaseOptions, getHighestFence, openDatabase, type Transaction } from "@muster/ledger";
+import { runSql, type TestServer } from "@muster/ledger/testing";
 import { type DepsInput, taskFactory } from "@muster/tasks";
 import type { TestWorkerOptions } from "./muster.ts";
 
@@ -34,7 +34,7 @@ export const effectOf = (taskId: string) => `insert into effect values ('${taskI
 /** What a worker needs to run database tasks on `database`. */
 export function workerParts(database: Database): TestDatabase["forWorker"] {
   return {
-    ledger: database.unitOfWork,
+    ledger: database.ledger,
     deps: sqlDeps,
     highestFence: () => database.transaction(getHighestFence),
   };

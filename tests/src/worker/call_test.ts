@@ -43,7 +43,7 @@ test("a task that is called runs here under its real lock, and its result, row a
   const { taskId, result, spawned } = await call;
   t.deepEqual(result, { answer: 42 });
   t.is(await database.effects(taskId), 1);
-  t.like(await database.database.unitOfWork.recall(taskId), { outcome: "done", result: { answer: 42 } });
+  t.like(await database.database.ledger.recall(taskId), { outcome: "done", result: { answer: 42 } });
   t.is(spawned.length, 1);
   t.is(await muster.waiting(), 1);
 });

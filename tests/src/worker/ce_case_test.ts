@@ -33,7 +33,7 @@ test("a plain client's task for CE01.Example.ORG waits for the lock of ce01.exam
 
   await publish("mixed", "Ce01.example.org");
   await muster.event("done", "mixed");
-  t.like(await database.database.unitOfWork.recall("mixed"), { result: { kind: "full", active: 1, capacity: 1 } });
+  t.like(await database.database.ledger.recall("mixed"), { result: { kind: "full", active: 1, capacity: 1 } });
 
   // The identity of a task is what was sent: in another case it is another payload.
   await publish("shouted", "ce01.example.org");

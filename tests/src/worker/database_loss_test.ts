@@ -1,7 +1,7 @@
 import { startPostgres } from "@muster/local";
-import { DatabaseGoneError, type Transaction } from "@muster/logic";
+import { DatabaseGoneError, type Transaction } from "@muster/ledger";
 import { startDurableTestServer } from "@muster/logic/testing";
-import { noRetry, type UnitOfWork } from "@muster/tasks";
+import { noRetry, type Ledger } from "@muster/tasks";
 import test from "ava";
 import { setTimeout as pause } from "node:timers/promises";
 import { createTestDatabase, defineSqlTask, effectOf } from "../support/database.ts";
@@ -57,15 +57,15 @@ test("a run whose end cannot be recorded is no run without an end: it comes back
   await using server = await startDurableTestServer();
   await using database = await createTestDatabase(server);
   await using muster = await startMuster();
-  const unitOfWork: UnitOfWork<Transaction> = database.database.unitOfWork;
+  const stored: Ledger<Transaction> = database.database.ledger;
   let refusals = 0;
-  const ledger: UnitOfWork<Transaction> = {
-    open: (claim) => unitOfWork.open(claim),
-    recall: (taskId) => unitOfWork.recall(taskId),
-    markPublished: (taskId) => unitOfWork.markPublished(taskId),
-    classify: (error) => unitOfWork.classify(error),
+  const ledger: Ledger<Transaction> = {
+    open: (claim) => stored.open(claim),
+    recall: (taskId) => stored.recall(taskId),
+    markPublished: (taskId) => stored.markPublished(taskId),
+    classify: (error) => stored.classify(error),
     record(row) {
-      if (++refusals > 6) return unitOfWork.record(row);
+      if (++refusals > 6) return stored.record(row);
       throw new DatabaseGoneError("record the outcome", new Error("gone just now"));
     },
   };

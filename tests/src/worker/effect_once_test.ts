@@ -137,7 +137,7 @@ test("a failed attempt leaves nothing of its work, and four of them one dead let
   await muster.settled();
   t.is(await database.effects(taskId), 0);
   const errors = [1, 2, 3, 4].map((attempt) => `Error: no. ${attempt}`);
-  t.like(await database.database.unitOfWork.recall(taskId), { outcome: "dead", attempt: 4, spawned: [], errors });
+  t.like(await database.database.ledger.recall(taskId), { outcome: "dead", attempt: 4, spawned: [], errors });
   const letters = await muster.deadLetters();
   t.is(letters.length, 1);
   t.like(letters[0], { attempt: 4, reason: errors[3] });

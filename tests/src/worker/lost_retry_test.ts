@@ -1,4 +1,4 @@
-import { listRetries, rereadRetries } from "@muster/logic";
+import { listRetries, rereadRetries } from "@muster/ledger";
 import { startTestServer } from "@muster/logic/testing";
 import { findLostRetries, publishRetry, type RetryPolicy } from "@muster/tasks";
 import test from "ava";
@@ -77,12 +77,12 @@ test("a retry that a newer schema refuses has ended as dead, so nobody looks for
     body: '{"text":7}',
   });
   await muster.event("refused", "long");
-  const { unitOfWork } = database.database;
-  t.like(await unitOfWork.recall("long"), { outcome: "retry", attempt: 1 });
+  const { ledger } = database.database;
+  t.like(await ledger.recall("long"), { outcome: "retry", attempt: 1 });
   await client.publish("tasks.Stricter.lhcb", {
     headers: { "Task-Id": "long", "Task-Attempt": "2" },
     body: '{"text":"long"}',
   });
   await muster.event("refused", "long", 2);
-  t.like(await unitOfWork.recall("long"), { outcome: "dead", attempt: 2, dueAt: null });
+  t.like(await ledger.recall("long"), { outcome: "dead", attempt: 2, dueAt: null });
 });

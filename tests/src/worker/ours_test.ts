@@ -1,5 +1,6 @@
-import { openDatabase } from "@muster/logic";
-import { startProxy, startTestServer } from "@muster/logic/testing";
+import { openDatabase } from "@muster/ledger";
+import { startProxy } from "@muster/ledger/testing";
+import { startTestServer } from "@muster/logic/testing";
 import { atLeastOnceFactory, defineLockType, noRetry } from "@muster/tasks";
 import test from "ava";
 import * as z from "zod";

@@ -1,5 +1,6 @@
-import type { Database, OutcomeRow } from "@muster/logic";
-import { outcome, startTestServer } from "@muster/logic/testing";
+import type { Database, OutcomeRow } from "@muster/ledger";
+import { outcome } from "@muster/ledger/testing";
+import { startTestServer } from "@muster/logic/testing";
 import {
   type AnyTask,
   atLeastOnceFactory,
@@ -32,13 +33,13 @@ test("a task that is in hand when its VO is removed leaves no effect once it is 
   const { taskId } = await muster.publish(HeldTask, { vo: "gone", taskId: "held" });
   // What a worker that is frozen until the end has begun.
   const claim = { taskId, task: "HeldTask", vo: "gone", attempt: 1, fences: [] };
-  const work = database.database.unitOfWork.open(claim);
-  await (await work.transaction()).execute(effectOf(taskId));
+  const opened = database.database.ledger.open(claim);
+  await (await opened.transaction()).execute(effectOf(taskId));
   await muster.removeVo("gone");
-  await using _scheduler = await sweep(muster, [HeldTask], database.database.unitOfWork);
+  await using _scheduler = await sweep(muster, [HeldTask], database.database.ledger);
   t.is((await muster.event("dropped", taskId)).reason, "VO gone was removed");
   await until(async () => ((await muster.waiting()) === 0 ? true : undefined), "the message to go");
-  t.like(await work.commit(outcome(taskId, { task: "HeldTask", vo: "gone" })), {
+  t.like(await opened.commit(outcome(taskId, { task: "HeldTask", vo: "gone" })), {
     kind: "earlier",
     row: { outcome: "dropped", attempt: 1, errors: ["VO gone was removed"] },
   });
@@ -89,29 +90,29 @@ test("an occurrence that a worker has in hand when its schedule is switched off 
     },
   });
   await using _worker = await muster.startWorker({ tasks: [HeldTick], permits: 1, ...database.forWorker });
-  await using _scheduler = await sweep(muster, [HeldTick], database.database.unitOfWork);
+  await using _scheduler = await sweep(muster, [HeldTick], database.database.ledger);
   const taskId = await inside.promise;
   await changeConfiguration(muster.broker, (now) => withScheduleSwitched(now, { task: "HeldTick" }, "off"));
   t.is((await muster.event("dropped", taskId)).reason, "its schedule was switched off");
   goOn.resolve();
   await muster.event("duplicate", taskId);
   t.is(await database.effects(taskId), 0);
-  t.like(await database.database.unitOfWork.recall(taskId), { outcome: "dropped" });
+  t.like(await database.database.ledger.recall(taskId), { outcome: "dropped" });
 });
 
 const NoteTask = defineSqlTask({ name: "NoteTask", per: "vo", execute() {} });
 
 /** Rows as a worker leaves them that died before its next step. */
-async function leaveRows({ unitOfWork }: Database, rows: Readonly<Record<string, Partial<OutcomeRow>>>): Promise<void> {
+async function leaveRows({ ledger }: Database, rows: Readonly<Record<string, Partial<OutcomeRow>>>): Promise<void> {
   for (const [taskId, row] of Object.entries(rows)) {
-    await unitOfWork.record(outcome(taskId, { task: "NoteTask", vo: "gone", ...row }));
+    await ledger.record(outcome(taskId, { task: "NoteTask", vo: "gone", ...row }));
   }
 }
 
 test("what a worker has recorded of a removed VO's task counts: done is not told as dropped, a retry ends as dropped", async (t) => {
   await using muster = await startMuster({ vos: ["gone", "stays"] });
   await using database = await createTestDatabase(postgres);
-  const { unitOfWork } = database.database;
+  const { ledger } = database.database;
   await leaveRows(database.database, {
     done: { outcome: "done" },
     tried: { outcome: "retry", attempt: 3, dueAt: new Date().toISOString(), errors: ["a", "b", "c"] },
@@ -124,20 +125,20 @@ test("what a worker has recorded of a removed VO's task counts: done is not told
   // An id that belongs to another VO: no row may be written under it.
   await muster.publish(NoteTask, { vo: "gone", taskId: "NoteTask/stays/default/2027-01-01T00:00:00.000Z" });
   await muster.removeVo("gone");
-  await using _scheduler = await sweep(muster, [NoteTask], unitOfWork);
+  await using _scheduler = await sweep(muster, [NoteTask], ledger);
   await muster.settled();
   t.is((await muster.event("duplicate", "done")).reason, "attempt 1 ended done");
   t.false(muster.events.of("done").includes("dropped"));
-  t.like(await unitOfWork.recall("done"), { outcome: "done" });
+  t.like(await ledger.recall("done"), { outcome: "done" });
   await muster.event("dropped", "tried");
-  t.like(await unitOfWork.recall("tried"), { outcome: "dropped", attempt: 4 });
+  t.like(await ledger.recall("tried"), { outcome: "dropped", attempt: 4 });
   t.is((await muster.event("duplicate", "dead")).reason, "attempt 1 ended dead");
   t.like(await muster.deadLetters(), [{ taskId: "dead", reason: "it broke", vo: "gone" }]);
   await muster.event("dropped", "another's");
-  t.like(await unitOfWork.recall("another's"), { vo: "stays", outcome: "done" });
+  t.like(await ledger.recall("another's"), { vo: "stays", outcome: "done" });
   await muster.event("dropped", "fresh");
-  t.like(await unitOfWork.recall("fresh"), { vo: "gone", outcome: "dropped", attempt: 1 });
-  t.is(await unitOfWork.recall("NoteTask/stays/default/2027-01-01T00:00:00.000Z"), undefined);
+  t.like(await ledger.recall("fresh"), { vo: "gone", outcome: "dropped", attempt: 1 });
+  t.is(await ledger.recall("NoteTask/stays/default/2027-01-01T00:00:00.000Z"), undefined);
 });
 
 test("a scheduler without a ledger puts away no task whose effect is once, and one with a ledger does it in its place", async (t) => {
@@ -152,7 +153,7 @@ test("a scheduler without a ledger puts away no task whose effect is once, and o
   await until(async () => ((await muster.waiting()) === 1 ? true : undefined), "the other's message to go");
   t.true(muster.watcher.notes.some((note) => /Messages on tasks\.NoteTask\.gone stay/.test(note)));
   await first.stop();
-  await using _second = await sweep(muster, [NoteTask, Loose], database.database.unitOfWork);
+  await using _second = await sweep(muster, [NoteTask, Loose], database.database.ledger);
   await muster.event("dropped", "left alone");
 });
 

@@ -36,7 +36,7 @@ test("a task that died and is requeued runs under the next attempt, has one effe
   t.is((await muster.event("done", taskId)).attempt, 2);
   await muster.settled();
   t.is(await database.effects(taskId), 1);
-  t.like(await database.database.unitOfWork.recall(taskId), { outcome: "done", attempt: 2 });
+  t.like(await database.database.ledger.recall(taskId), { outcome: "done", attempt: 2 });
   t.deepEqual(await muster.deadLetters(), []);
   t.deepEqual(muster.events.of(taskId), ["started", "dead", "started", "done"]);
 });

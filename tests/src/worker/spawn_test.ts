@@ -36,7 +36,7 @@ test("children run after their parent's commit, with its id as theirs and in the
   const stored = await muster.broker.jsm.streams.getMessage("TASKS", { last_by_subj: "tasks.ChildTask.atlas" });
   t.is(stored?.header.get("Task-Parent"), parent.taskId);
   await muster.startWorker({ tasks: [ChildTask], ...database.forWorker });
-  const row = await database.database.unitOfWork.recall(parent.taskId);
+  const row = await database.database.ledger.recall(parent.taskId);
   const [own = "", foreign = "", later = ""] = (row?.result ?? []) as string[];
   t.deepEqual(
     row?.spawned.map(({ taskId }) => taskId),

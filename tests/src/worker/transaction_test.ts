@@ -1,5 +1,6 @@
-import { openDatabase } from "@muster/logic";
-import { startProxy, startTestServer } from "@muster/logic/testing";
+import { openDatabase } from "@muster/ledger";
+import { startProxy } from "@muster/ledger/testing";
+import { startTestServer } from "@muster/logic/testing";
 import { defineLockType, noRetry } from "@muster/tasks";
 import test from "ava";
 import { setTimeout as pause } from "node:timers/promises";
@@ -29,7 +30,7 @@ test("an error that the database reports at COMMIT fails the task with the datab
   const { taskId } = await muster.publish(NoteTask, { vo: "lhcb" });
   t.regex((await muster.event("dead", taskId)).reason ?? "", /no effects on a Sunday/);
   t.is(await database.effects(taskId), 0);
-  t.like(await database.database.unitOfWork.recall(taskId), { outcome: "dead" });
+  t.like(await database.database.ledger.recall(taskId), { outcome: "dead" });
   t.false(muster.events.of(taskId).includes("done"));
 });
 
@@ -78,7 +79,7 @@ test("a transaction that the database ends for the sake of others runs again in 
   await muster.event("done", taskId);
   t.is(runs, 3);
   t.is(await database.effects(taskId), 1);
-  t.like(await database.database.unitOfWork.recall(taskId), { attempt: 1, result: { attempt: 1 } });
+  t.like(await database.database.ledger.recall(taskId), { attempt: 1, result: { attempt: 1 } });
   t.deepEqual(muster.events.of(taskId), ["started", "done"]);
 });
 

@@ -1,15 +1,5 @@
-import {
-  addCe,
-  type CeChange,
-  type CeOverview,
-  changeCe,
-  type Database,
-  disableCe,
-  enableCe,
-  listCes,
-  removeCe,
-  type Transaction,
-} from "@muster/logic";
+import type { Database, Transaction } from "@muster/ledger";
+import { addCe, type CeChange, type CeOverview, changeCe, disableCe, enableCe, listCes, removeCe } from "@muster/logic";
 import { Command } from "commander";
 import { count, type OutputOptions, print, tableText } from "../print/output.ts";
 import { UsageError } from "../run/failure.ts";

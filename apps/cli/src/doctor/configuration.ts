@@ -1,8 +1,8 @@
-import { listHeardOfVos, openDatabase } from "@muster/logic";
+import { listHeardOfVos } from "@muster/logic";
 import { escapeControls } from "@muster/service";
 import { activeVos, type Broker, findConfiguration } from "@muster/tasks";
 import { count } from "../print/output.ts";
-import { locateDatabase } from "../run/servers.ts";
+import { locateDatabase, openOwnDatabase } from "../run/servers.ts";
 import { bad, type Finding, good, warning } from "./finding.ts";
 
 const ABOUT = "configuration";
@@ -16,7 +16,7 @@ function named(names: readonly string[]): string {
 
 /** Without a VO: is it a new system, or one that has lost its configuration? PostgreSQL may have heard of some. */
 async function examineWithoutVos(): Promise<Finding> {
-  await using database = await openDatabase({
+  await using database = await openOwnDatabase({
     url: await locateDatabase(),
     poolSize: 1,
     applicationName: "muster doctor",

@@ -1,4 +1,3 @@
-import { openDatabase, requireMigrated } from "@muster/logic";
 import { pilotTasks } from "@muster/pilot-tasks";
 import { escapeControls } from "@muster/service";
 import {
@@ -16,7 +15,7 @@ import {
 } from "@muster/tasks";
 import { count } from "../print/output.ts";
 import { describeFailure } from "../run/failure.ts";
-import { locateDatabase, locateNats } from "../run/servers.ts";
+import { locateDatabase, locateNats, openOwnDatabase } from "../run/servers.ts";
 import { examineGoneVos } from "./gone_vos.ts";
 import { describeNewer, describeUnknown } from "../task/unknown.ts";
 import { examineLocks } from "./locks.ts";
@@ -41,12 +40,12 @@ async function look(about: string, work: () => Promise<readonly Finding[]>): Pro
 }
 
 async function examineDatabase(): Promise<readonly Finding[]> {
-  await using database = await openDatabase({
+  await using database = await openOwnDatabase({
     url: await locateDatabase(),
     poolSize: 1,
     applicationName: "muster doctor",
   });
-  await database.transaction(requireMigrated);
+  await database.requireMigrated();
   await database.checkSchema();
   return [good("PostgreSQL", "answers, and its schema is up to date")];
 }

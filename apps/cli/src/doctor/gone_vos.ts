@@ -1,8 +1,8 @@
-import { listActivePilots, openDatabase } from "@muster/logic";
+import { listActivePilots } from "@muster/logic";
 import { escapeControls } from "@muster/service";
 import { activeVos, type Broker, readConfiguration } from "@muster/tasks";
 import { count } from "../print/output.ts";
-import { locateDatabase } from "../run/servers.ts";
+import { locateDatabase, openOwnDatabase } from "../run/servers.ts";
 import { type Finding, warning } from "./finding.ts";
 
 /** VOs that are named; the others are counted. */
@@ -11,7 +11,7 @@ const NAMED = 10;
 /** Finds slots that are held by pilots of VOs that are not configured: nobody checks those. Throws where the database does not answer. */
 export async function examineGoneVos(broker: Broker): Promise<readonly Finding[]> {
   const configured = new Set(activeVos(await readConfiguration(broker)));
-  await using database = await openDatabase({
+  await using database = await openOwnDatabase({
     url: await locateDatabase(),
     poolSize: 1,
     applicationName: "muster doctor",

@@ -1,4 +1,5 @@
-import { type Database, getHighestFence, openDatabase, requireMigrated } from "@muster/logic";
+import { type Database, type DatabaseOptions, getHighestFence, openDatabase } from "@muster/ledger";
+import { pilots } from "@muster/pilot-tasks";
 import { locateNats as locate, locateServer, readSettings } from "@muster/service";
 import {
   type Broker,
@@ -41,10 +42,15 @@ export async function checkSettings(): Promise<void> {
   }
 }
 
+/** Opens a database that has the tables of the pilots. */
+export async function openOwnDatabase(options: Omit<DatabaseOptions, "tables">): Promise<Database> {
+  return await openDatabase({ ...options, tables: pilots.tables });
+}
+
 /** Runs `work` on the database, whose schema must be the one of this program. */
 export async function withDatabase<Answer>(work: (database: Database) => Promise<Answer>): Promise<Answer> {
-  await using database = await openDatabase({ url: await locateDatabase(), poolSize: 2, applicationName: NAME });
-  await database.transaction(requireMigrated);
+  await using database = await openOwnDatabase({ url: await locateDatabase(), poolSize: 2, applicationName: NAME });
+  await database.requireMigrated();
   return await work(database);
 }
 

@@ -28,7 +28,7 @@ async function call(name: string, argument: string | undefined, options: CallTas
     checkActive(await readConfigurationAloud(broker), options.vo);
     return await callTask({
       ...{ broker, nats, highestFence, task, payload, vo: options.vo },
-      ledger: database.unitOfWork,
+      ledger: database.ledger,
       deps: pilotDeps({ log: (message, fields) => complain(`${message} ${JSON.stringify(fields)}`) }),
       signal: interrupted.signal,
     });

@@ -68,7 +68,7 @@ function whenOf({ delay, at }: PublishTaskOptions): Date | undefined {
 async function endedBefore(id: string | undefined): Promise<OutcomeRow | undefined> {
   if (id === undefined) return undefined;
   try {
-    return await withDatabase((database) => database.unitOfWork.recall(id));
+    return await withDatabase((database) => database.ledger.recall(id));
   } catch (error) {
     if (error instanceof ServersUnknownError) return undefined;
     throw error;

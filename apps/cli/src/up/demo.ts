@@ -1,4 +1,5 @@
-import { addCe, type Database, listCes, type NewCe } from "@muster/logic";
+import type { Database } from "@muster/ledger";
+import { addCe, listCes, type NewCe } from "@muster/logic";
 import {
   activeVos,
   type Broker,

@@ -1,5 +1,7 @@
 import { lockFolder } from "@muster/local";
-import { getHighestFence, migrate, openDatabase, type Database } from "@muster/logic";
+import { getHighestFence, migrate, type Database } from "@muster/ledger";
+import { keepCes } from "@muster/logic";
+import { pilots } from "@muster/pilot-tasks";
 import { announceRunning, createLog, DATA_DIR, type Nats, withdrawRunning } from "@muster/service";
 import { type Broker, connectNats, openBroker } from "@muster/tasks";
 import { join, resolve } from "node:path";
@@ -14,6 +16,7 @@ import { openLogLines } from "./display/log_lines.ts";
 import type { UpOptions } from "./options/up_options.ts";
 import { openNats, openPostgres, type ServerContext, type UsableNats, type UsableServer } from "./processes/servers.ts";
 import { listenForStopDemand, type StopDemand } from "./stop_demand.ts";
+import { openOwnDatabase } from "../run/servers.ts";
 import { readSummary } from "./figures/summary.ts";
 import { watchSystem } from "./watch_system.ts";
 
@@ -67,9 +70,9 @@ async function prepare(
   { display, keepCe = [] }: Preparation,
 ): Promise<Connected & AsyncDisposable> {
   await using opened = new AsyncDisposableStack();
-  const applied = await migrate(databaseUrl, { keepCes: keepCe });
+  const applied = await migrate(databaseUrl, { tables: pilots.tables, settings: keepCes(keepCe) });
   if (applied.length > 0) display.progress(`the database was migrated: ${applied.join(", ")}`);
-  const database = opened.use(await openDatabase({ url: databaseUrl, poolSize: 2, applicationName: "muster up" }));
+  const database = opened.use(await openOwnDatabase({ url: databaseUrl, poolSize: 2, applicationName: "muster up" }));
   const nc = await connectNats({ ...nats, name: "muster up" });
   opened.defer(() => nc.close());
   const broker = await openBroker(nc, { highestFence: () => database.transaction(getHighestFence) });

@@ -1,4 +1,4 @@
-import type { Database } from "@muster/logic";
+import type { Database } from "@muster/ledger";
 import type { Broker } from "@muster/tasks";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Display } from "./display/display.ts";

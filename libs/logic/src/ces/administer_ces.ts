@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import * as z from "zod";
-import type { Transaction } from "../database/transaction.ts";
+import type { Transaction } from "@muster/ledger";
+import type { PilotDb } from "../entities/all.ts";
 import { asStored, CeName, VoName } from "./names.ts";
 
 /** What each setting of a CE may be. */
@@ -55,7 +56,7 @@ export class UnknownCeError extends Error {
 export async function addCe(transaction: Transaction, ce: NewCe): Promise<void> {
   const { name, capacity, successRate, enabled, vos } = NewCe.parse(ce);
   const added = await transaction
-    .getKysely()
+    .getKysely<PilotDb>()
     .insertInto("compute_element")
     .values({ name, capacity, success_rate: successRate, enabled, vos })
     .onConflict((conflict) => conflict.column("name").doNothing())
@@ -75,7 +76,7 @@ async function update(transaction: Transaction, ceName: string, change: Columns)
   const name = asStored(ceName);
   const { successRate: success_rate, ...rest } = change;
   const changed = await transaction
-    .getKysely()
+    .getKysely<PilotDb>()
     .updateTable("compute_element")
     // Kysely leaves out what is undefined. The name stands there so that a change of nothing is a statement too, and
     // finds out whether there is such a CE.

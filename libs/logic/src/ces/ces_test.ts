@@ -1,6 +1,7 @@
 import test from "ava";
 import { ZodError } from "zod";
-import { runSql, startTestServer } from "../testing/mod.ts";
+import { runSql } from "@muster/ledger/testing";
+import { startTestServer } from "../testing/mod.ts";
 import { addCe, CeExistsError, changeCe, disableCe, enableCe, removeCe, UnknownCeError } from "./administer_ces.ts";
 import { listCes } from "./list_ces.ts";
 

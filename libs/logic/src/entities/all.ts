@@ -1,8 +1,10 @@
+import type { TablesOf } from "@muster/ledger";
 import { ComputeElement } from "./compute_element.ts";
-import { LockFence } from "./lock_fence.ts";
 import { Pilot } from "./pilot.ts";
 import { PilotRequest } from "./pilot_request.ts";
-import { TaskOutcome } from "./task_outcome.ts";
 
-/** Every table of Muster. */
-export const entities = [ComputeElement, Pilot, PilotRequest, TaskOutcome, LockFence] as const;
+/** The entities of CEs and pilots. */
+export const pilotEntities = [ComputeElement, Pilot, PilotRequest] as const;
+
+/** The tables of CEs and pilots, as Kysely knows them. */
+export type PilotDb = TablesOf<typeof pilotEntities>;

@@ -1,5 +1,6 @@
 import { sql } from "kysely";
-import type { Transaction } from "../database/transaction.ts";
+import type { Transaction } from "@muster/ledger";
+import type { PilotDb } from "../entities/all.ts";
 
 /** The active pilots of one VO: each holds a slot of its CE. */
 export interface ActivePilots {
@@ -23,7 +24,7 @@ export async function listActivePilots(transaction: Transaction): Promise<readon
  */
 export async function writeOffPilots(transaction: Transaction, vo: string): Promise<number> {
   const { numUpdatedRows } = await transaction
-    .getKysely()
+    .getKysely<PilotDb>()
     .updateTable("pilot")
     .set({ status: "FAILED", updated_at: sql<Date>`now()` })
     .where("vo", "=", vo)

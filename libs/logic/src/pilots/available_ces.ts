@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import type { Transaction } from "../database/transaction.ts";
+import type { Transaction } from "@muster/ledger";
 
 /** A CE with room for one VO. */
 export interface AvailableCe {

@@ -1,7 +1,8 @@
 import test from "ava";
 import { addCe, disableCe } from "../ces/administer_ces.ts";
-import type { Database } from "../open_database.ts";
-import { outcome, runSql, startTestServer } from "../testing/mod.ts";
+import type { Database } from "@muster/ledger";
+import { outcome, runSql } from "@muster/ledger/testing";
+import { startTestServer } from "../testing/mod.ts";
 import { type AvailableCe, getAvailableCes } from "./available_ces.ts";
 import { dropRequests, listOldRequests, requestPilots } from "./pilot_requests.ts";
 import { submitPilot } from "./submit_pilot.ts";
@@ -55,7 +56,7 @@ test("I16: a request takes its slot from its own VO until its task has an outcom
   await request(database, "ce01", "c1", "c2");
   t.deepEqual(await available(database), [{ name: "ce01", availableSlots: 1 }]);
   t.deepEqual(await available(database, "atlas"), [{ name: "ce01", availableSlots: 3 }]);
-  await database.unitOfWork.record(outcome("c1", { outcome: "dropped", errors: ["no"] }));
+  await database.ledger.record(outcome("c1", { outcome: "dropped", errors: ["no"] }));
   t.deepEqual(await available(database), [{ name: "ce01", availableSlots: 2 }]);
 });
 
@@ -63,7 +64,7 @@ test("a pilot and the request that led to it do not take two slots", async (t) =
   await using database = await openWithCes({ ce01: 3 });
   await request(database, "ce01", "c1");
   await submit(database, "ce01", "c1");
-  await database.unitOfWork.record(outcome("c1"));
+  await database.ledger.record(outcome("c1"));
   t.deepEqual(await available(database), [{ name: "ce01", availableSlots: 2 }]);
 });
 
@@ -72,7 +73,7 @@ test("noting a request again changes nothing, and requests that were answered ar
   await request(database, "ce01", "c1", "c2");
   await request(database, "ce01", "c1", "c2");
   await request(database, "ce01");
-  await database.unitOfWork.record(outcome("c1"));
+  await database.ledger.record(outcome("c1"));
   await request(database, "ce01", "c3");
   t.deepEqual(await runSql(database, "select task_id from pilot_request order by task_id"), [
     { task_id: "c2" },
@@ -87,7 +88,7 @@ test("a request is old after ten minutes without an outcome, and is dropped by i
     database,
     "update pilot_request set requested_at = now() - interval '11 minutes' where task_id <> 'young'",
   );
-  await database.unitOfWork.record(outcome("answered"));
+  await database.ledger.record(outcome("answered"));
   const list = (after: string) =>
     database.transaction((transaction) => listOldRequests(transaction, { after, limit: 10 }));
   t.deepEqual(

@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import type { Transaction } from "../database/transaction.ts";
+import type { Transaction } from "@muster/ledger";
 
 /** Names of VOs at most. */
 const LISTED = 1_000;

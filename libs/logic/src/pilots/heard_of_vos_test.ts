@@ -1,5 +1,6 @@
 import test from "ava";
-import { outcome, runSql, startTestServer } from "../testing/mod.ts";
+import { outcome, runSql } from "@muster/ledger/testing";
+import { startTestServer } from "../testing/mod.ts";
 import { listHeardOfVos } from "./heard_of_vos.ts";
 
 const server = await startTestServer();
@@ -14,7 +15,7 @@ test("the VOs of pilots and of outcomes are told, each once, and not the one tha
     ["c", "vo.cta.in2p3.fr"],
     ["d", "_"],
   ] as const) {
-    await database.unitOfWork.record(outcome(id, { vo }));
+    await database.ledger.record(outcome(id, { vo }));
   }
   await runSql(
     database,

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import { asStored } from "../ces/names.ts";
-import type { Transaction } from "../database/transaction.ts";
+import type { Transaction } from "@muster/ledger";
+import type { PilotDb } from "../entities/all.ts";
 
 /** A pilot that a spawned task is to submit. */
 export interface NewPilotRequest {
@@ -58,7 +59,7 @@ export async function listOldRequests(
 export async function dropRequests(transaction: Transaction, taskIds: readonly string[]): Promise<number> {
   if (taskIds.length === 0) return 0;
   const { numDeletedRows } = await transaction
-    .getKysely()
+    .getKysely<PilotDb>()
     .deleteFrom("pilot_request")
     .where(sql<boolean>`task_id = any (${taskIds}::text[])`)
     .executeTakeFirstOrThrow();

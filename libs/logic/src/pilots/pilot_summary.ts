@@ -1,5 +1,6 @@
 import { sql } from "kysely";
-import type { Transaction } from "../database/transaction.ts";
+import type { Transaction } from "@muster/ledger";
+import type { PilotDb } from "../entities/all.ts";
 import type { PilotStatus } from "../entities/pilot.ts";
 
 /** Pilots by status. A status that no pilot has is absent, so the summary is `{}` at first. */
@@ -8,7 +9,7 @@ export type PilotSummary = { readonly [status in PilotStatus]?: number };
 /** Counts all pilots by status. One query. */
 export async function getPilotSummary(transaction: Transaction): Promise<PilotSummary> {
   const rows = await transaction
-    .getKysely()
+    .getKysely<PilotDb>()
     .selectFrom("pilot")
     .select(({ fn }) => ["status", fn.countAll<number>().as("count")])
     .groupBy("status")

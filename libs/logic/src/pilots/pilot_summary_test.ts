@@ -1,5 +1,6 @@
 import test from "ava";
-import { runSql, startTestServer } from "../testing/mod.ts";
+import { runSql } from "@muster/ledger/testing";
+import { startTestServer } from "../testing/mod.ts";
 import { getMaxActiveOverCapacity, getPilotShares, getPilotSummary } from "./pilot_summary.ts";
 
 const server = await startTestServer();

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import { asStored } from "../ces/names.ts";
-import type { Transaction } from "../database/transaction.ts";
+import type { Transaction } from "@muster/ledger";
+import type { PilotDb } from "../entities/all.ts";
 import type { Random } from "./random.ts";
 
 export interface PilotOrder {
@@ -91,7 +92,7 @@ export async function submitPilot(transaction: Transaction, order: PilotOrder): 
   if (active >= capacity) return { kind: "full", active, capacity };
   if (random() >= ce.successRate) throw new PilotSubmissionError(ceName, vo);
   const { id } = await transaction
-    .getKysely()
+    .getKysely<PilotDb>()
     .insertInto("pilot")
     .values({ ce_name: ceName, vo, task_id: taskId, active_before: active, capacity_read: capacity })
     .returning("id")

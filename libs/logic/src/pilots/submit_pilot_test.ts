@@ -1,8 +1,10 @@
 import test from "ava";
 import { addCe, changeCe, disableCe, removeCe } from "../ces/administer_ces.ts";
-import { type Database, openDatabase } from "../open_database.ts";
+import { type Database, openDatabase } from "@muster/ledger";
+import { pilotTables } from "../schema/pilot_tables.ts";
 import { seededRandom } from "./random.ts";
-import { claim, fence, outcome, runSql, startProxy, startTestServer, untilWaiting } from "../testing/mod.ts";
+import { claim, fence, outcome, runSql, startProxy, untilWaiting } from "@muster/ledger/testing";
+import { startTestServer } from "../testing/mod.ts";
 import { getMaxActiveOverCapacity, getPilotSummary } from "./pilot_summary.ts";
 import { CeClosedError, PilotSubmissionError, type Submission, submitPilot } from "./submit_pilot.ts";
 
@@ -50,9 +52,9 @@ test("one submission takes six statements, from the transaction's start to its c
   await operator.transaction((transaction) => addCe(transaction, { name: ceName, capacity: 1, successRate: 1 }));
   await using proxy = await startProxy(url);
   await using database = await openDatabase({ url: proxy.url });
-  const work = database.unitOfWork.open(claim("t1", fence(ceName, 1)));
-  await submitPilot(await work.transaction(), { ceName, vo: "lhcb", taskId: "t1", random: () => 0 });
-  await work.commit(outcome("t1"));
+  const opened = database.ledger.open(claim("t1", fence(ceName, 1)));
+  await submitPilot(await opened.transaction(), { ceName, vo: "lhcb", taskId: "t1", random: () => 0 });
+  await opened.commit(outcome("t1"));
   const begins = [
     "start transaction",
     "insert into lock_fence",
@@ -118,20 +120,36 @@ test("a CE that is unknown, disabled or for other VOs takes no pilot, and the er
   t.deepEqual(await database.transaction(getPilotSummary), { SUBMITTED: 1 });
 });
 
+test("I10: a newer holder waits for the older one's open transaction and then counts its pilot", async (t) => {
+  await using database = await openWithCe({ capacity: 1 });
+  const submission = { ceName, vo: "lhcb", random: () => 0 };
+  const older = database.ledger.open(claim("t1", fence(ceName, 1)));
+  t.like(await submitPilot(await older.transaction(), { ...submission, taskId: "t1" }), { kind: "submitted" });
+
+  const newer = database.ledger.open(claim("t2", fence(ceName, 2)));
+  const submitted = newer
+    .transaction()
+    .then((transaction) => submitPilot(transaction, { ...submission, taskId: "t2" }));
+  await untilWaiting(database);
+  t.like(await older.commit(outcome("t1")), { kind: "committed" });
+  t.deepEqual(await submitted, { kind: "full", active: 1, capacity: 1 });
+  await newer.rollback();
+});
+
 test("I10: an operator's change waits for a submission under way, and the next submission sees it", async (t) => {
   await using database = await openWithCe();
-  const work = database.unitOfWork.open(claim("t1"));
-  await submitPilot(await work.transaction(), { ceName, vo: "lhcb", taskId: "t1", random: () => 0 });
+  const opened = database.ledger.open(claim("t1"));
+  await submitPilot(await opened.transaction(), { ceName, vo: "lhcb", taskId: "t1", random: () => 0 });
   const disabled = database.transaction((transaction) => disableCe(transaction, ceName));
   await untilWaiting(database);
-  t.like(await work.commit(outcome("t1")), { kind: "committed" });
+  t.like(await opened.commit(outcome("t1")), { kind: "committed" });
   await disabled;
   await t.throwsAsync(submit(database, { taskId: "t2" }), { instanceOf: CeClosedError });
 });
 
 test("I10: a submission waits for an operator's change under way, and sees it", async (t) => {
   await using database = await openWithCe();
-  const operator = database.unitOfWork.open(claim("operator"));
+  const operator = database.ledger.open(claim("operator"));
   await changeCe(await operator.transaction(), ceName, { capacity: 0 });
   const submission = submit(database, { taskId: "t1" });
   await untilWaiting(database);
@@ -150,24 +168,24 @@ test("I2, I9, I10: over many submissions at once, some twice, no CE goes over it
   t.log(`seed ${seed}`);
   const random = seededRandom(seed);
   await using database = await openWithCe({ capacity: 3 });
-  await using other = await openDatabase({ url: database.orm.config.get("clientUrl") ?? "" });
+  await using other = await openDatabase({ url: database.orm.config.get("clientUrl") ?? "", tables: [pilotTables] });
   let token = 0;
   // Holders overlap, as if every lease were lost at once: the fences alone keep the count.
   async function run(taskId: string): Promise<void> {
     token++;
-    const { unitOfWork } = random() < 0.5 ? database : other;
+    const { ledger } = random() < 0.5 ? database : other;
     const destroyed = random() < 0.2;
-    const work = unitOfWork.open(claim(taskId, fence(ceName, token)));
+    const opened = ledger.open(claim(taskId, fence(ceName, token)));
     try {
-      await submitPilot(await work.transaction(), { ceName, vo: "lhcb", taskId, random: Math.random });
-      if (destroyed) await work.destroy();
-      await work.commit(outcome(taskId));
+      await submitPilot(await opened.transaction(), { ceName, vo: "lhcb", taskId, random: Math.random });
+      if (destroyed) await opened.destroy();
+      await opened.commit(outcome(taskId));
     } catch (error) {
-      await work.rollback();
-      if (work.gone() !== undefined) return;
+      await opened.rollback();
+      if (opened.gone() !== undefined) return;
       // The other run of this task was first, so the failure of this one is not what is recorded.
       const failure = outcome(taskId, { outcome: "dropped", errors: [String(error)] });
-      t.is((await unitOfWork.record(failure)).outcome, "done");
+      t.is((await ledger.record(failure)).outcome, "done");
     }
   }
   const taskIds = Array.from({ length: 150 }, (_, index) => `t${index}`);

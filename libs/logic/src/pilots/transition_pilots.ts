@@ -1,5 +1,6 @@
 import { sql } from "kysely";
-import type { Transaction } from "../database/transaction.ts";
+import type { Transaction } from "@muster/ledger";
+import type { PilotDb } from "../entities/all.ts";
 import type { Random } from "./random.ts";
 
 /** How many pilots a status round moved. */
@@ -24,7 +25,7 @@ export async function transitionPilotStates(
   transaction: Transaction,
   { vo, random }: { readonly vo: string; readonly random: Random },
 ): Promise<Transitions> {
-  const db = transaction.getKysely();
+  const db = transaction.getKysely<PilotDb>();
   const seed = String(random());
   const ended = await sql<{ done: number; failed: number }>`
     with ended as (

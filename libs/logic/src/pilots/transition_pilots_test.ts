@@ -1,8 +1,9 @@
 import test from "ava";
 import { addCe, removeCe } from "../ces/administer_ces.ts";
-import type { Database } from "../open_database.ts";
+import type { Database } from "@muster/ledger";
 import { seededRandom } from "./random.ts";
-import { runSql, startTestServer } from "../testing/mod.ts";
+import { runSql } from "@muster/ledger/testing";
+import { startTestServer } from "../testing/mod.ts";
 import { type Transitions, transitionPilotStates } from "./transition_pilots.ts";
 
 const server = await startTestServer();

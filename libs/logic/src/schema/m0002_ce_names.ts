@@ -29,7 +29,12 @@ export class CeNamesCollideError extends Error {
 }
 
 /** The session's setting that names the CEs to keep, as a JSON array. */
-export const KEEP_SETTING = "muster.keep_ces";
+const KEEP_SETTING = "muster.keep_ces";
+
+/** Settings of a migration that keeps these of CEs whose names differ by case only. */
+export function keepCes(names: readonly string[]): Readonly<Record<string, string>> {
+  return { [KEEP_SETTING]: JSON.stringify(names) };
+}
 
 /**
  * Writes the names of CEs in lower case and keeps them so (decision 46).

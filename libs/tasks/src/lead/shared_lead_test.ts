@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 import { setTimeout as wait } from "node:timers/promises";
 import type { AnyTask } from "../definition/task.ts";
 import { every } from "../definition/schedule.ts";
-import type { OutcomeRow } from "../definition/unit_of_work.ts";
+import type { OutcomeRow } from "../definition/ledger.ts";
 import { openBroker } from "../locks/open_broker.ts";
 import { withoutVo } from "../configuration/configuration.ts";
 import { connectNats } from "../connection/connection.ts";

@@ -3,7 +3,7 @@ import { type AmbientPublisher, withPublisher } from "../definition/ambient.ts";
 import type { JsonObject } from "../definition/json.ts";
 import { checkPayload, PayloadRefusedError, sizeProblem } from "../definition/payload.ts";
 import type { PublishableTask, ScheduleOptions } from "../definition/publishable.ts";
-import type { SpawnedTask } from "../definition/unit_of_work.ts";
+import type { SpawnedTask } from "../definition/ledger.ts";
 import type { Broker } from "../broker/broker.ts";
 import { boundId, checkTaskId } from "../format/delivery.ts";
 import { InvalidNameError, NO_VO } from "../format/names.ts";

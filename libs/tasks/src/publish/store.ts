@@ -1,4 +1,4 @@
-import type { SpawnedTask } from "../definition/unit_of_work.ts";
+import type { SpawnedTask } from "../definition/ledger.ts";
 import { publishAtomically } from "../broker/atomic_batch.ts";
 import type { Broker } from "../broker/broker.ts";
 import { publishSurely } from "../broker/publish_surely.ts";

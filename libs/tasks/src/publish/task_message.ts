@@ -1,5 +1,5 @@
 import { headers as newHeaders, type MsgHdrs } from "@nats-io/nats-core";
-import type { SpawnedTask } from "../definition/unit_of_work.ts";
+import type { SpawnedTask } from "../definition/ledger.ts";
 import {
   MSG_ID,
   SCHEDULE,

@@ -2,7 +2,7 @@ import { withPublisher } from "../definition/ambient.ts";
 import type { Json, JsonObject } from "../definition/json.ts";
 import { payloadHash, sizeProblem } from "../definition/payload.ts";
 import type { AnyTask, HeldLease, Run } from "../definition/task.ts";
-import type { Claim, OutcomeRow, UnitOfWork, Work } from "../definition/unit_of_work.ts";
+import type { Claim, OutcomeRow, Ledger, LedgerTransaction } from "../definition/ledger.ts";
 import { Children } from "./children.ts";
 import type { Listed } from "./roster.ts";
 
@@ -74,7 +74,7 @@ export interface AttemptInput<Transaction> {
   readonly leases: readonly AttemptLease[];
   /** Errors of the attempts before this one. */
   readonly errors: readonly string[];
-  readonly ledger: UnitOfWork<Transaction>;
+  readonly ledger: Ledger<Transaction>;
   deps(input: DepsInput<Transaction>): unknown;
   /** Largest payload of a child, bytes of JSON. */
   readonly maxPayloadBytes: number;
@@ -96,7 +96,7 @@ export class RunningAttempt implements Listed {
   readonly ended: Promise<AttemptEnd>;
   readonly #input: AttemptInput<unknown>;
   readonly #aborted = new AbortController();
-  #work: Work<unknown> | undefined;
+  #opened: LedgerTransaction<unknown> | undefined;
   /** Runs from the abort on. */
   #grace: NodeJS.Timeout | undefined;
   /** Ends the wait for an `execute` that ignores the abort. */
@@ -120,7 +120,7 @@ export class RunningAttempt implements Listed {
 
   /** Keeps an open idle transaction alive. */
   async keepAwake(): Promise<void> {
-    await this.#work?.keepAwake();
+    await this.#opened?.keepAwake();
   }
 
   /** Whether the task ignored its signal; then its code may still be running. Final once `ended` has settled. */
@@ -156,34 +156,34 @@ export class RunningAttempt implements Listed {
   /** One transaction from its opening to its end; `again` where the database ended it for the sake of others. */
   async #once(): Promise<AttemptEnd | "again"> {
     const { ledger, leases } = this.#input;
-    const work = ledger.open(claimOf(this.#input));
-    this.#work = work;
+    const opened = ledger.open(claimOf(this.#input));
+    this.#opened = opened;
     try {
       const children = new Children(this.#input.taskId, this.#input.vo, this.#input.maxPayloadBytes);
       const answer = await this.#execute(children);
       if (answer === "stuck") {
         this.#stuck = true;
-        await work.destroy();
+        await opened.destroy();
         return endOfAbort(this.#aborted.signal.reason);
       }
       this.#aborted.signal.throwIfAborted();
       const row = doneRow(this.#input, answer.result, await children.seal());
       for (const lease of leases) lease.checkDeadline();
-      const committed = await work.commit(row);
+      const committed = await opened.commit(row);
       if (committed.kind === "unknown") return { kind: "abandoned", error: committed.cause };
       return { kind: committed.kind === "committed" ? "done" : "earlier", row: committed.row };
     } catch (error) {
-      await work.rollback();
-      return this.#endOfError(error, work);
+      await opened.rollback();
+      return this.#endOfError(error, opened);
     } finally {
-      this.#work = undefined;
+      this.#opened = undefined;
     }
   }
 
-  #endOfError(error: unknown, work: Work<unknown>): AttemptEnd | "again" {
+  #endOfError(error: unknown, opened: LedgerTransaction<unknown>): AttemptEnd | "again" {
     const { ledger, leases } = this.#input;
     if (this.#aborted.signal.aborted) return endOfAbort(this.#aborted.signal.reason);
-    const gone = work.gone();
+    const gone = opened.gone();
     if (gone !== undefined) return { kind: "abandoned", error: gone };
     if (leases.some((lease) => lease.signal.aborted)) return { kind: "abandoned", error };
     const meaning = ledger.classify(error);
@@ -194,12 +194,12 @@ export class RunningAttempt implements Listed {
   async #transaction(): Promise<unknown> {
     this.#aborted.signal.throwIfAborted();
     for (const lease of this.#input.leases) lease.checkDeadline();
-    if (this.#work === undefined) {
+    if (this.#opened === undefined) {
       throw new Error(
         `Cannot open a transaction for ${this.#input.definition.name}: its run is over; await all that execute begins`,
       );
     }
-    return this.#work.transaction();
+    return this.#opened.transaction();
   }
 
   /** `execute`, raced against a grace period after the abort. Answers `stuck` when it ignores its signal. */

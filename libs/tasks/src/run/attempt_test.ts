@@ -1,7 +1,7 @@
 import test from "ava";
 import { noRetry } from "../definition/retry.ts";
 import { taskFactory } from "../definition/task.ts";
-import type { OutcomeRow, UnitOfWork } from "../definition/unit_of_work.ts";
+import type { OutcomeRow, Ledger } from "../definition/ledger.ts";
 import { LeaseLostError } from "../locks/lease.ts";
 import { type AttemptLease, RunningAttempt } from "./attempt.ts";
 
@@ -18,9 +18,9 @@ const WriteTask = taskFactory<Deps>()({
 });
 
 /** A ledger that notes what it is asked for. */
-function notingLedger(commit: (row: OutcomeRow) => ReturnType<ReturnType<UnitOfWork<unknown>["open"]>["commit"]>) {
+function notingLedger(commit: (row: OutcomeRow) => ReturnType<ReturnType<Ledger<unknown>["open"]>["commit"]>) {
   const asked: string[] = [];
-  const ledger: UnitOfWork<unknown> = {
+  const ledger: Ledger<unknown> = {
     open: () => ({
       async transaction() {
         asked.push("transaction");
@@ -63,7 +63,7 @@ function leaseThatPasses(good: number): AttemptLease {
   };
 }
 
-function run(ledger: UnitOfWork<unknown>, leases: readonly AttemptLease[] = []): RunningAttempt {
+function run(ledger: Ledger<unknown>, leases: readonly AttemptLease[] = []): RunningAttempt {
   return new RunningAttempt({
     definition: WriteTask,
     payload: {},

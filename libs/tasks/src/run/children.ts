@@ -2,7 +2,7 @@ import type { AmbientPublisher } from "../definition/ambient.ts";
 import { canonicalJson, type JsonObject } from "../definition/json.ts";
 import { checkPayload, PayloadRefusedError, sizeProblem } from "../definition/payload.ts";
 import type { PublishableTask, ScheduleOptions, SpawnOptions } from "../definition/publishable.ts";
-import type { SpawnedTask } from "../definition/unit_of_work.ts";
+import type { SpawnedTask } from "../definition/ledger.ts";
 import { versionOf, voFor } from "../publish/publisher.ts";
 import { startAtOf } from "../publish/task_message.ts";
 import { boundId, checkTaskId } from "../format/delivery.ts";

@@ -1,7 +1,7 @@
 import { payloadHash } from "../definition/payload.ts";
 import type { RetryPolicy } from "../definition/retry.ts";
 import { KEPT_HEADERS } from "../publish/task_message.ts";
-import type { OutcomeRow, RetryMessage } from "../definition/unit_of_work.ts";
+import type { OutcomeRow, RetryMessage } from "../definition/ledger.ts";
 import { headerOf, oneLine } from "../format/headers.ts";
 import { checkIsOurs, describeError, type PreparedTask } from "./identify.ts";
 import { type SettleContext, settleByRow, tell } from "./settle.ts";

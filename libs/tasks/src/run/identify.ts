@@ -1,7 +1,7 @@
 import type { MsgHdrs } from "@nats-io/nats-core";
 import type { JsonObject } from "../definition/json.ts";
 import { checkPayload, payloadHash, readPayload } from "../definition/payload.ts";
-import type { OutcomeRow, UnitOfWork } from "../definition/unit_of_work.ts";
+import type { OutcomeRow, Ledger } from "../definition/ledger.ts";
 import { attemptOf, checkTaskId, payloadVersionOf, taskIdOf } from "../format/delivery.ts";
 import { headerOf, oneLine, TASK_ATTEMPT, TASK_ERRORS } from "../format/headers.ts";
 import type { ReceivedTask } from "../pull/received_task.ts";
@@ -30,7 +30,7 @@ export interface PreparedTask extends IdentifiedTask {
   readonly payload: JsonObject;
   /** The payload as it was sent, before its schema saw it: its hash tells a repeat from another task. */
   readonly sent: JsonObject;
-  readonly ledger: UnitOfWork<unknown>;
+  readonly ledger: Ledger<unknown>;
   /** Errors of the attempts before this one. */
   readonly errors: readonly string[];
 }
@@ -98,7 +98,7 @@ export function checkIdentity({ task, vo, taskId, headers, headersProblem }: Cla
  * Reads the headers and the payload. Throws {@linkcode TaskRefusedError}, `InvalidNameError`, `PayloadRefusedError` or
  * {@linkcode NewerPayloadError}.
  */
-export async function prepare(received: ReceivedTask, ledger: UnitOfWork<unknown>): Promise<PreparedTask> {
+export async function prepare(received: ReceivedTask, ledger: Ledger<unknown>): Promise<PreparedTask> {
   const { taskId } = byId(received);
   const attempt = checkIdentity({ ...received, task: received.definition.name, taskId });
   const version = payloadVersionOf(received.headers);

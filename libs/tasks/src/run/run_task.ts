@@ -1,5 +1,5 @@
 import { PayloadRefusedError, payloadHash, readPayload } from "../definition/payload.ts";
-import type { UnitOfWork } from "../definition/unit_of_work.ts";
+import type { Ledger } from "../definition/ledger.ts";
 import { type Lease, LeaseLostError } from "../locks/lease.ts";
 import type { Locks } from "../locks/locks.ts";
 import type { Turn } from "../locks/turns.ts";
@@ -36,7 +36,7 @@ const NEWER_DELAY_MS = 30_000;
 /** What a task's run needs of its worker. */
 export interface RunContext extends SettleContext {
   readonly locks: Locks;
-  readonly ledger: UnitOfWork<unknown> | undefined;
+  readonly ledger: Ledger<unknown> | undefined;
   /** Largest payload of a child, bytes of JSON. */
   readonly maxPayloadBytes: number;
   deps(input: DepsInput<unknown>): unknown;

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { atLeastOnceFactory, taskFactory } from "../definition/task.ts";
-import type { OutcomeRow, UnitOfWork } from "../definition/unit_of_work.ts";
+import type { OutcomeRow, Ledger } from "../definition/ledger.ts";
 import { openKeeper } from "../keeper/keeper.ts";
 import { openBroker } from "../locks/open_broker.ts";
 import { openLocks } from "../locks/locks.ts";
@@ -21,7 +21,7 @@ const OnceTask = taskFactory<undefined>()({ name: "OnceTask", per: "vo", execute
 const LooseTask = atLeastOnceFactory()({ name: "LooseTask", per: "vo", execute() {} });
 
 /** A ledger that knows of nothing. */
-function emptyLedger(recorded: OutcomeRow[]): UnitOfWork<unknown> {
+function emptyLedger(recorded: OutcomeRow[]): Ledger<unknown> {
   return {
     open: () => ({
       transaction: async () => undefined,

@@ -1,4 +1,4 @@
-import type { OutcomeRow } from "../definition/unit_of_work.ts";
+import type { OutcomeRow } from "../definition/ledger.ts";
 import { publishSpawned } from "../publish/publisher.ts";
 import { retryMessageOf } from "../publish/task_message.ts";
 import type { Broker } from "../broker/broker.ts";

@@ -1,5 +1,5 @@
 import { headers as newHeaders } from "@nats-io/nats-core";
-import type { Claim, CommitAnswer, OutcomeRow, SpawnedTask, UnitOfWork, Work } from "../definition/unit_of_work.ts";
+import type { Claim, CommitAnswer, OutcomeRow, SpawnedTask, Ledger, LedgerTransaction } from "../definition/ledger.ts";
 import type { Broker } from "../broker/broker.ts";
 import { MESSAGE_TTL } from "../format/headers.ts";
 import { isSilence } from "../broker/publish_surely.ts";
@@ -35,14 +35,14 @@ function chunksOf(spawned: readonly SpawnedTask[]): SpawnedTask[][] {
  * The ledger of tasks without a database: it remembers a run's children in the bucket `results` until they are published, and
  * nothing else. So such a task is at least once, while its children are one run's.
  */
-export interface StreamLedger extends UnitOfWork<undefined> {
+export interface StreamLedger extends Ledger<undefined> {
   /**
    * The same ledger for the runs of one message, `message` being its name: it knows what runs of this message have spawned.
    *
    * A list outlives its message where a worker died with the ack, and may come back after a kill of the server. For another message under
    * the same id, such as one that was published again on purpose, it does not count: that one runs.
    */
-  of(message: string): UnitOfWork<undefined>;
+  of(message: string): Ledger<undefined>;
   /** Forgets the children of a settled task. */
   forget(row: OutcomeRow): Promise<void>;
 }
@@ -89,7 +89,7 @@ export function streamLedger(broker: Broker): StreamLedger {
     }
   }
 
-  function open(message: string | undefined): Work<undefined> {
+  function open(message: string | undefined): LedgerTransaction<undefined> {
     return {
       transaction: async () => undefined,
       async commit(row): Promise<CommitAnswer> {
@@ -109,7 +109,7 @@ export function streamLedger(broker: Broker): StreamLedger {
     };
   }
 
-  function ledgerOf(message: string | undefined): UnitOfWork<undefined> {
+  function ledgerOf(message: string | undefined): Ledger<undefined> {
     return {
       open: (_claim: Claim) => open(message),
       record: async (row) => row,

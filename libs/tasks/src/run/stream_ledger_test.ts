@@ -1,5 +1,5 @@
 import test from "ava";
-import type { Claim, OutcomeRow, UnitOfWork } from "../definition/unit_of_work.ts";
+import type { Claim, OutcomeRow, Ledger } from "../definition/ledger.ts";
 import { joinGrid, startTestBroker } from "../locks/_grid_test.ts";
 import { streamLedger } from "./stream_ledger.ts";
 
@@ -17,7 +17,7 @@ const rowOf = (taskId: string): OutcomeRow => ({
   errors: [],
 });
 
-async function commit(ledger: UnitOfWork<undefined>, taskId: string): Promise<void> {
+async function commit(ledger: Ledger<undefined>, taskId: string): Promise<void> {
   const claim: Claim = { taskId, task: "ParentTask", vo: "lhcb", attempt: 1, fences: [] };
   await ledger.open(claim).commit(rowOf(taskId));
 }

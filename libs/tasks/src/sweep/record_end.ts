@@ -1,4 +1,4 @@
-import type { LedgerOutcome, OutcomeRow } from "../definition/unit_of_work.ts";
+import type { LedgerOutcome, OutcomeRow } from "../definition/ledger.ts";
 import { PayloadRefusedError, payloadHash, readPayload } from "../definition/payload.ts";
 import { InvalidNameError } from "../format/names.ts";
 import { checkIdentity, TaskRefusedError } from "../run/identify.ts";

@@ -1,11 +1,11 @@
 import { temporal } from "../definition/temporal.ts";
-import type { UnitOfWork } from "../definition/unit_of_work.ts";
+import type { Ledger } from "../definition/ledger.ts";
 import { attemptOf, taskIdOf } from "../format/delivery.ts";
 import { InvalidNameError, NO_VO } from "../format/names.ts";
 import type { Stored } from "../broker/stored_messages.ts";
 
 /** What the scheduler needs of the database: the same ledger that the workers have. */
-export type SweepLedger = Pick<UnitOfWork<never>, "record">;
+export type SweepLedger = Pick<Ledger<never>, "record">;
 
 /** A message that no worker is to run. */
 export interface Unwanted {

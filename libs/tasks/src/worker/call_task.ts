@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { NatsAccess } from "../access/nats_access.ts";
 import type { Json, JsonObject } from "../definition/json.ts";
 import type { AnyTask } from "../definition/task.ts";
-import type { OutcomeRow, UnitOfWork } from "../definition/unit_of_work.ts";
+import type { OutcomeRow, Ledger } from "../definition/ledger.ts";
 import { openKeeper } from "../keeper/keeper.ts";
 import type { Lease } from "../locks/lease.ts";
 import { type Locks, openLocks } from "../locks/locks.ts";
@@ -21,7 +21,7 @@ export interface CallOptions<Transaction, Deps> {
   readonly vo?: string | undefined;
   readonly payload?: JsonObject;
   /** Required by a task whose effect is `once`. */
-  readonly ledger?: UnitOfWork<Transaction>;
+  readonly ledger?: Ledger<Transaction>;
   deps?(input: DepsInput<Transaction>): Deps;
   readonly highestFence?: () => Promise<number>;
   readonly lockTtlMs?: number;
@@ -77,7 +77,7 @@ export async function callTask<Transaction = undefined, Deps = undefined>(
   const { broker, nats, task, highestFence, lockTtlMs, signal } = options;
   const vo = voFor(task, options.vo);
   const { payload: sent, parsed: payload } = await checkedPayload(task, options.payload, maxPayloadBytes(broker));
-  const ledger = ledgerFor(task, broker, options.ledger as UnitOfWork<unknown> | undefined);
+  const ledger = ledgerFor(task, broker, options.ledger as Ledger<unknown> | undefined);
   const taskId = `call-${randomUUID()}`;
   await using keeper = await openKeeper({ access: nats, name: `${taskId} keeper`, observer: broker.observer });
   await using locks = await openLocks({
@@ -99,7 +99,7 @@ export async function callTask<Transaction = undefined, Deps = undefined>(
   }
 }
 
-function ledgerFor(task: AnyTask, broker: Broker, given: UnitOfWork<unknown> | undefined): UnitOfWork<unknown> {
+function ledgerFor(task: AnyTask, broker: Broker, given: Ledger<unknown> | undefined): Ledger<unknown> {
   checkLedger([task], given);
   return task.effect === "once" && given !== undefined ? given : streamLedger(broker);
 }
@@ -112,7 +112,7 @@ interface Here {
   readonly payload: JsonObject;
   readonly sent: JsonObject;
   readonly taskId: string;
-  readonly ledger: UnitOfWork<unknown>;
+  readonly ledger: Ledger<unknown>;
   readonly leases: readonly Lease[];
   readonly signal?: AbortSignal;
   deps?(input: DepsInput<never>): unknown;

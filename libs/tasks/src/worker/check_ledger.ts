@@ -1,5 +1,5 @@
 import type { AnyTask } from "../definition/task.ts";
-import type { UnitOfWork } from "../definition/unit_of_work.ts";
+import type { Ledger } from "../definition/ledger.ts";
 
 /**
  * Throws `TypeError` for a task whose effect is `once` where there is no ledger, or where the database would end its transaction
@@ -7,7 +7,7 @@ import type { UnitOfWork } from "../definition/unit_of_work.ts";
  */
 export function checkLedger(
   tasks: readonly Pick<AnyTask, "name" | "effect" | "timeoutMs">[],
-  ledger: UnitOfWork<unknown> | undefined,
+  ledger: Ledger<unknown> | undefined,
 ): void {
   const longestMs = ledger?.transactionTimeoutMs ?? Number.POSITIVE_INFINITY;
   for (const { name, effect, timeoutMs } of tasks) {

@@ -1,12 +1,12 @@
 import test from "ava";
-import type { UnitOfWork } from "../definition/unit_of_work.ts";
+import type { Ledger } from "../definition/ledger.ts";
 import { checkLedger } from "./check_ledger.ts";
 
 const LongTask = { name: "LongTask", effect: "once", timeoutMs: 3_600_000 } as const;
 const FreeTask = { ...LongTask, name: "FreeTask", effect: "at-least-once" } as const;
 
 /** A ledger of which only the limit is looked at. */
-function ledgerWith(limit: Pick<UnitOfWork<unknown>, "transactionTimeoutMs">): UnitOfWork<unknown> {
+function ledgerWith(limit: Pick<Ledger<unknown>, "transactionTimeoutMs">): Ledger<unknown> {
   const unused = () => Promise.reject(new Error("nothing is asked of it here"));
   return {
     ...limit,

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import type { NatsAccess } from "../access/nats_access.ts";
 import type { AnyTask, Run } from "../definition/task.ts";
-import type { UnitOfWork } from "../definition/unit_of_work.ts";
+import type { Ledger } from "../definition/ledger.ts";
 import { openKeeper } from "../keeper/keeper.ts";
 import { openLocks } from "../locks/locks.ts";
 import type { Broker } from "../broker/broker.ts";
@@ -29,7 +29,7 @@ export interface WorkerOptions<Transaction, Deps> {
   readonly app: string;
   readonly tasks: readonly TaskOver<Deps>[];
   /** Required by tasks whose effect is `once`. */
-  readonly ledger?: UnitOfWork<Transaction>;
+  readonly ledger?: Ledger<Transaction>;
   /** Builds what each run's `execute` gets as `deps`. */
   deps?(input: DepsInput<Transaction>): Deps;
   /** The highest fencing token in the database; required with a ledger whose transactions are fenced. */
@@ -109,7 +109,7 @@ export async function startWorker<Transaction = undefined, Deps = undefined>(
     tasks,
     newerPayloads,
     // The worker hands each run's transaction from the ledger to the deps, and never looks at it.
-    ledger: ledger as UnitOfWork<unknown> | undefined,
+    ledger: ledger as Ledger<unknown> | undefined,
     deps: (input) => options.deps?.(input as DepsInput<Transaction>),
     permits,
     drainMs,

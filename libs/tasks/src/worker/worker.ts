@@ -1,5 +1,5 @@
 import type { AnyTask } from "../definition/task.ts";
-import type { UnitOfWork } from "../definition/unit_of_work.ts";
+import type { Ledger } from "../definition/ledger.ts";
 import type { Keeper } from "../keeper/keeper.ts";
 import type { Locks } from "../locks/locks.ts";
 import { maxPayloadBytes } from "../publish/publisher.ts";
@@ -48,7 +48,7 @@ export interface WorkerParts {
   readonly name: string;
   readonly tasks: readonly AnyTask[];
   /** Required by tasks whose effect is `once`. */
-  readonly ledger: UnitOfWork<unknown> | undefined;
+  readonly ledger: Ledger<unknown> | undefined;
   readonly newerPayloads: NewerPayloads;
   deps(input: DepsInput<unknown>): unknown;
   /** Tasks that run at the same time. */

@@ -1,4 +1,5 @@
-import { type CeOverview, type Database, getPilotShares, listCes, type PilotShare } from "@muster/logic";
+import type { Database } from "@muster/ledger";
+import { type CeOverview, getPilotShares, listCes, type PilotShare } from "@muster/logic";
 import { type Broker, countDeadLetters } from "@muster/tasks";
 import { readSummary, type UpSummary } from "./summary.ts";
 

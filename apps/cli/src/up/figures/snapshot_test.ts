@@ -1,5 +1,6 @@
 import { startNatsServer } from "@muster/local";
-import { outcome, startTestServer } from "@muster/logic/testing";
+import { outcome } from "@muster/ledger/testing";
+import { startTestServer } from "@muster/logic/testing";
 import { connectNats, countDeadLetters, openBroker } from "@muster/tasks";
 import test from "ava";
 import { mkdtempDisposable } from "node:fs/promises";
@@ -19,7 +20,7 @@ test("the live view counts the dead letters that `dead list` counts, also those 
   const broker = await openBroker(nc);
   await broker.js.publish("dead.MyPilotTask.lhcb", "{}");
   await broker.js.publish("dead.MyPilotTask.atlas", "{}");
-  await database.unitOfWork.record(outcome("requeued", { outcome: "dead" }));
+  await database.ledger.record(outcome("requeued", { outcome: "dead" }));
 
   t.is((await readSnapshot({ broker, database })).deadLetters, 2);
   t.is(await countDeadLetters(broker), 2);

@@ -1,12 +1,5 @@
-import {
-  type Database,
-  getMaxActiveOverCapacity,
-  getOutcomeSummary,
-  getPilotSummary,
-  type OutcomeSummary,
-  type PilotStatus,
-  type PilotSummary,
-} from "@muster/logic";
+import { type Database, getOutcomeSummary, type OutcomeSummary } from "@muster/ledger";
+import { getMaxActiveOverCapacity, getPilotSummary, type PilotStatus, type PilotSummary } from "@muster/logic";
 
 /** What `muster up --for` prints as its last line. */
 export interface UpSummary {

@@ -1,0 +1,125 @@
+import type { LedgerOutcome } from "../entities/task_outcome.ts";
+
+/** Any JSON value. */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
+/** A child that a parent's run spawned: everything needed to publish it, once or again. */
+export interface SpawnedTask {
+  readonly taskId: string;
+  readonly task: string;
+  readonly vo: string;
+  readonly payload: { readonly [key: string]: Json };
+  /** Of the payload's form; absent: 1. */
+  readonly payloadVersion?: number;
+  /** Earliest start, RFC 3339 in UTC; absent: at once. */
+  readonly startAt?: string;
+}
+
+/** What the message of a task's next attempt is made from, should LATER lose it. */
+export interface RetryMessage {
+  /** The body as it was sent. */
+  readonly body: string;
+  /** Those that stay the same over a task's attempts. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** How one field of a row is stored. */
+interface Column<Value> {
+  readonly column: string;
+  /** What pg is given. */
+  write(value: Value): unknown;
+  /** The value again, from what pg reads. */
+  read(stored: unknown): Value;
+}
+
+function plain<Value>(column: string): Column<Value> {
+  return { column, write: (value) => value, read: (stored) => stored as Value };
+}
+
+function json<Value>(column: string): Column<Value> {
+  return { column, write: (value) => JSON.stringify(value), read: (stored) => stored as Value };
+}
+
+function instant(column: string): Column<string | null> {
+  return {
+    column,
+    write: (value) => value,
+    read: (stored) => (stored instanceof Date ? stored.toISOString() : null),
+  };
+}
+
+/** The columns of `task_outcome` that a row is read from. The type of a row, the reader and the insert all follow from this list. */
+const LIST = {
+  taskId: plain<string>("task_id"),
+  task: plain<string>("task"),
+  /** The VO's name, or `_` for a task that is not per VO. */
+  vo: plain<string>("vo"),
+  /** SHA-256 of the canonical payload, hexadecimal. */
+  payloadHash: plain<string>("payload_hash"),
+  /** The attempt that ended so, 1 first. */
+  attempt: plain<number>("attempt"),
+  outcome: plain<LedgerOutcome>("outcome"),
+  /** What the task returned; null unless done. */
+  result: json<Json>("result"),
+  spawned: json<readonly SpawnedTask[]>("spawned"),
+  /** One line for each failed attempt so far, oldest first. */
+  errors: json<readonly string[]>("errors"),
+  /** When the next attempt is due (RFC 3339, UTC); null unless `outcome` is `retry`. */
+  dueAt: instant("due_at"),
+};
+
+type ReadRow = {
+  readonly [Field in keyof typeof LIST]: (typeof LIST)[Field] extends Column<infer Value> ? Value : never;
+};
+
+/** One row of the ledger, `task_outcome`, as a task runner reads and writes it. */
+export interface OutcomeRow extends ReadRow {
+  /** Given with `retry` alone, and not read back with the row. */
+  readonly message?: RetryMessage;
+}
+
+const COLUMNS: { readonly [Field in keyof ReadRow]: Column<ReadRow[Field]> } = LIST;
+const FIELDS = Object.keys(LIST) as readonly (keyof ReadRow)[];
+const NAMES = FIELDS.map((field) => COLUMNS[field].column);
+
+/** Selects what {@linkcode readOutcome} reads. */
+export const OUTCOME_COLUMNS = NAMES.join(", ");
+
+/** A row of `task_outcome` as pg reads the columns of {@linkcode OUTCOME_COLUMNS}. */
+export type StoredOutcome = Readonly<Record<string, unknown>>;
+
+/** The same row in the words of the task runner. */
+export function readOutcome(stored: StoredOutcome): OutcomeRow {
+  return Object.fromEntries(
+    FIELDS.map((field) => [field, COLUMNS[field].read(stored[COLUMNS[field].column])]),
+  ) as ReadRow;
+}
+
+/** What is written with a row and not read back: its children's publication, and its retry's message. */
+const WRITTEN_ALONE = ["published_at", "message"] as const;
+const WRITTEN = [...NAMES, ...WRITTEN_ALONE];
+const REPLACED = [...WRITTEN, "settled_at"].filter((column) => column !== COLUMNS.taskId.column);
+const PARAMETERS = NAMES.map((_, index) => `$${index + 1}`);
+
+/** Writes the values of {@linkcode outcomeValues} by the ledger rule. */
+export const INSERT_OUTCOME = `
+  insert into task_outcome (${WRITTEN.join(", ")})
+  values (${PARAMETERS.join(", ")}, case when $${NAMES.length + 1} then now() end, $${NAMES.length + 2})
+  on conflict (task_id) do update set
+    ${REPLACED.map((column) => `${column} = excluded.${column}`).join(", ")}
+  where task_outcome.outcome in ('retry', 'dead') and task_outcome.attempt < excluded.attempt`;
+
+function written<Field extends keyof ReadRow>(row: OutcomeRow, field: Field): unknown {
+  return COLUMNS[field].write(row[field]);
+}
+
+/** What {@linkcode INSERT_OUTCOME} is given. */
+export function outcomeValues(row: OutcomeRow): readonly unknown[] {
+  const { spawned, message } = row;
+  return [
+    ...FIELDS.map((field) => written(row, field)),
+    // A row without children is published at once.
+    spawned.length === 0,
+    message === undefined ? null : JSON.stringify(message),
+  ];
+}

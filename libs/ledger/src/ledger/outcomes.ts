@@ -1,0 +1,50 @@
+import type { Session } from "../database/session.ts";
+import {
+  INSERT_OUTCOME,
+  OUTCOME_COLUMNS,
+  type OutcomeRow,
+  outcomeValues,
+  readOutcome,
+  type StoredOutcome,
+} from "./outcome_row.ts";
+
+/** Reads the row of a task as it is committed by now. Does not wait for a transaction that is writing it. */
+export async function findOutcome(session: Session, taskId: string, limitMs?: number): Promise<OutcomeRow | undefined> {
+  const { rows } = await session.query<StoredOutcome>(
+    `select ${OUTCOME_COLUMNS} from task_outcome where task_id = $1`,
+    [taskId],
+    limitMs,
+  );
+  const stored = rows[0];
+  return stored && readOutcome(stored);
+}
+
+/**
+ * Writes an outcome by the ledger rule: the first row wins, only `retry` and `dead` give way, and only to a higher
+ * attempt.
+ *
+ * Waits for an open transaction on the same task id. Returns undefined when the row is ours, else the row that stands.
+ */
+export async function insertOutcome(
+  session: Session,
+  row: OutcomeRow,
+  limitMs?: number,
+): Promise<OutcomeRow | undefined> {
+  const { taskId } = row;
+  const { rowCount } = await session.query(INSERT_OUTCOME, outcomeValues(row), limitMs);
+  if (rowCount === 1) return undefined;
+  const earlier = await findOutcome(session, taskId, limitMs);
+  // Only the pruning of rows a month old could take it away between the two statements.
+  if (earlier === undefined)
+    throw new Error(`Cannot record the outcome of ${taskId}: its earlier row has just been pruned; run it again`);
+  return earlier;
+}
+
+/** Notes that all children of a task's row are in the stream. Harmless when there is no such row. */
+export async function notePublished(session: Session, taskId: string, limitMs?: number): Promise<void> {
+  await session.query(
+    "update task_outcome set published_at = now() where task_id = $1 and published_at is null",
+    [taskId],
+    limitMs,
+  );
+}

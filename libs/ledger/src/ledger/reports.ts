@@ -1,0 +1,123 @@
+import { sql } from "kysely";
+import type { Transaction } from "../database/transaction.ts";
+import type { LedgerOutcome } from "../entities/task_outcome.ts";
+import type { LedgerDb } from "../schema/ledger_tables.ts";
+import { OUTCOME_COLUMNS, type OutcomeRow, readOutcome, type RetryMessage, type StoredOutcome } from "./outcome_row.ts";
+
+/** Tasks by outcome. An outcome that no task has is absent. */
+export type OutcomeSummary = { readonly [outcome in LedgerOutcome]?: number };
+
+/** Counts the ledger's rows by outcome. One query. */
+export async function getOutcomeSummary(transaction: Transaction): Promise<OutcomeSummary> {
+  const rows = await transaction
+    .getKysely<LedgerDb>()
+    .selectFrom("task_outcome")
+    .select(({ fn }) => ["outcome", fn.countAll<number>().as("count")])
+    .groupBy("outcome")
+    .execute();
+  return Object.fromEntries(rows.map(({ outcome, count }) => [outcome, count]));
+}
+
+/** How long a row's children may go unmarked before somebody else publishes them, as an SQL interval. */
+const UNPUBLISHED_AFTER = "5 minutes";
+
+/**
+ * Rows older than 5 minutes whose children may not all have been published, oldest first, `limit` (default 100) at
+ * most.
+ */
+export async function listUnpublished(transaction: Transaction, limit = 100): Promise<readonly OutcomeRow[]> {
+  const { rows } = await sql<StoredOutcome>`
+    select ${sql.raw(OUTCOME_COLUMNS)} from task_outcome
+    where published_at is null and settled_at < now() - ${UNPUBLISHED_AFTER}::interval
+    order by settled_at
+    limit ${limit}`.execute(transaction.getKysely());
+  return rows.map(readOutcome);
+}
+
+/** A task that is to be tried again. */
+export interface RecordedRetry {
+  readonly taskId: string;
+  readonly task: string;
+  readonly vo: string;
+  /** The attempt that failed. */
+  readonly attempt: number;
+}
+
+/** A row so young may be on its way to LATER still; a retry so late may be on its way to TASKS. As SQL intervals. */
+const STORED_AFTER = "10 seconds";
+const FIRED_AFTER = "20 seconds";
+/** A retry that is due so soon may be on its way to TASKS at any moment. As an SQL interval. */
+const FIRES_WITHIN = "5 seconds";
+
+/**
+ * Retries whose message must lie somewhere, by task id, `limit` at most from behind `after`: recorded a while ago, and neither due in
+ * these seconds nor a moment ago.
+ */
+export async function listRetries(
+  transaction: Transaction,
+  { after, limit }: { readonly after: string; readonly limit: number },
+): Promise<readonly RecordedRetry[]> {
+  const { rows } = await sql<RecordedRetry>`
+    select task_id as "taskId", task, vo, attempt from task_outcome
+    where outcome = 'retry' and task_id > ${after}
+      and settled_at < now() - ${STORED_AFTER}::interval
+      and (due_at > now() + ${FIRES_WITHIN}::interval or due_at < now() - ${FIRED_AFTER}::interval)
+    order by task_id
+    limit ${limit}`.execute(transaction.getKysely());
+  return rows;
+}
+
+/** A retry with what its message is made from; `message` is null where an older version has recorded it. */
+export interface StandingRetry extends RecordedRetry {
+  /** RFC 3339, UTC. */
+  readonly dueAt: string;
+  readonly message: RetryMessage | null;
+}
+
+/** Those of `retries` that stand as they were read: each with the same attempt. */
+export async function rereadRetries(
+  transaction: Transaction,
+  retries: readonly RecordedRetry[],
+): Promise<readonly StandingRetry[]> {
+  const { rows } = await sql<Omit<StandingRetry, "dueAt"> & { due_at: Date }>`
+    select outcome.task_id as "taskId", outcome.task, outcome.vo, outcome.attempt, outcome.due_at, outcome.message
+    from task_outcome outcome
+    join unnest(
+      ${retries.map(({ taskId }) => taskId)}::text[], ${retries.map(({ attempt }) => attempt)}::int[]
+    ) as was (task_id, attempt) on was.task_id = outcome.task_id and was.attempt = outcome.attempt
+    where outcome.outcome = 'retry'`.execute(transaction.getKysely());
+  return rows.map(({ due_at, ...row }) => ({ ...row, dueAt: due_at.toISOString() }));
+}
+
+/** How long the ledger remembers a task, as an SQL interval. */
+const KEPT_FOR = "30 days";
+
+/**
+ * Drops rows that were settled 30 days ago, `limit` (default 10,000) at most, and answers how many; call it again while
+ * it answers `limit`. Rows that are still to be acted upon stay: a retry that is not that long overdue, children that
+ * were not marked published.
+ */
+export async function pruneLedger(transaction: Transaction, limit = 10_000): Promise<number> {
+  const { numAffectedRows } = await sql`
+    delete from task_outcome where task_id in (
+      select task_id from task_outcome
+      where settled_at < now() - ${KEPT_FOR}::interval
+        and coalesce(due_at, settled_at) < now() - ${KEPT_FOR}::interval
+        and published_at is not null
+      order by settled_at
+      limit ${limit}
+    )`.execute(transaction.getKysely());
+  return Number(numAffectedRows ?? 0);
+}
+
+/**
+ * The highest fencing token that any lock has stored; 0 where there is none. A new bucket of locks must begin above it.
+ */
+export async function getHighestFence(transaction: Transaction): Promise<number> {
+  const { highest } = await transaction
+    .getKysely<LedgerDb>()
+    .selectFrom("lock_fence")
+    .select(({ fn }) => fn.max("revision").as("highest"))
+    .executeTakeFirstOrThrow();
+  return highest ?? 0;
+}

@@ -1,0 +1,149 @@
+import { MikroORM } from "@mikro-orm/postgresql";
+import type { ClientBase } from "pg";
+import { askOnce, CONNECT_TIMEOUT_MS, onOneConnection, type ServerAddress } from "./database/ask_once.ts";
+import { Connections } from "./database/connections.ts";
+import { prepareConnection, requireNewEnough, VERSION_QUERY, type VersionRow } from "./database/server_version.ts";
+import type { Orm, Transaction } from "./database/transaction.ts";
+import { type Ledger, openLedger } from "./ledger/ledger.ts";
+import type { Query } from "./schema/applied.ts";
+import { inspectSchema } from "./schema/check_schema.ts";
+import { withLedger } from "./schema/ledger_tables.ts";
+import { requireMigrated } from "./schema/require_migrated.ts";
+import type { TableSet } from "./schema/table_set.ts";
+
+export interface DatabaseOptions {
+  /** `postgres://user:password@host:port/name`. */
+  readonly url: string;
+  /** Sets of tables beside the ledger's own, whose entities transactions know. Default: none. */
+  readonly tables?: readonly TableSet[];
+  /** Connections at most; default 10, and 1 works. */
+  readonly poolSize?: number;
+  /**
+   * After so long without a statement the server ends a transaction and its connection, ms, default 15,000: the TTL of
+   * a lease.
+   */
+  readonly idleInTransactionTimeoutMs?: number;
+  /**
+   * After so long the server ends any transaction and its connection, ms, default 600,000: the longest timeout of a
+   * task.
+   */
+  readonly transactionTimeoutMs?: number;
+  /** What `pg_stat_activity` calls our connections, default `muster`. */
+  readonly applicationName?: string;
+  /** Hears of trouble that mends itself, such as an idle connection that was lost. Default: nobody does. */
+  readonly note?: (message: string, cause: unknown) => void;
+}
+
+/** The database of one process. Nothing is connected before the first use, and lost connections are made anew. */
+export interface Database extends AsyncDisposable {
+  readonly orm: Orm;
+  /** The transactions and outcomes of tasks. */
+  readonly ledger: Ledger;
+  /**
+   * Runs `work` in a transaction that is no task's: for operators, views and sweepers. Commits what it did, or rolls
+   * back and throws its error. A connection lost in the COMMIT leaves open whether it is done.
+   */
+  transaction<Answer>(work: (transaction: Transaction) => Promise<Answer>): Promise<Answer>;
+  /**
+   * Resolves when the server answers, within 10 s, on a connection of its own: a pool that is all in use is no dead
+   * server. Throws `DatabaseGoneError` and `DatabaseTooOldError`.
+   */
+  ping(): Promise<void>;
+  /**
+   * Resolves when each set's list of migrations is the one that this program was written for. Throws `SchemaBehindError`,
+   * `SchemaAheadError`, `DatabaseGoneError` and `DatabaseTooOldError`.
+   */
+  requireMigrated(): Promise<void>;
+  /**
+   * Resolves when the server answers and all tables of all sets are there and may be used, on a connection of its own as `ping`. Throws
+   * `DatabaseGoneError`, `SchemaBehindError` and `SchemaDamagedError`.
+   */
+  checkSchema(): Promise<void>;
+  /** Destroys what is still open and closes all connections. */
+  close(): Promise<void>;
+}
+
+/** Where the connections lead, and the settings that every server knows. What the URL itself sets comes first and stays. */
+function addressOf(options: DatabaseOptions): ServerAddress {
+  const { idleInTransactionTimeoutMs = 15_000, applicationName = "muster" } = options;
+  const url = new URL(options.url);
+  const ofUrl = url.searchParams.get("options") ?? "";
+  url.searchParams.delete("options");
+  return {
+    connectionString: url.href,
+    application_name: applicationName,
+    options: `${ofUrl} -c idle_in_transaction_session_timeout=${idleInTransactionTimeoutMs}`.trim(),
+  };
+}
+
+function queryOn(client: {
+  query(text: string, values: unknown[]): Promise<{ readonly rows: readonly Record<string, unknown>[] }>;
+}): Query {
+  return async (text, values) => (await client.query(text, [...values])).rows;
+}
+
+async function inTransaction<Answer>(
+  connections: Connections,
+  work: (transaction: Transaction) => Promise<Answer>,
+): Promise<Answer> {
+  const session = await connections.open();
+  try {
+    const transaction = await connections.begin(session);
+    const answer = await work(transaction);
+    await transaction.flush();
+    await session.commit();
+    return answer;
+  } catch (error) {
+    await session.rollback();
+    throw error;
+  }
+}
+
+/**
+ * Opens the database for one process, as in `await using database = await openDatabase({ url })`.
+ *
+ * Does not connect, so it works while the server is down. Throws `TypeError` for a URL that is none, and for sets of tables that
+ * cannot live beside one another.
+ */
+export async function openDatabase(options: DatabaseOptions): Promise<Database> {
+  const { tables = [], transactionTimeoutMs = 600_000, note = () => {} } = options;
+  const sets = withLedger(tables);
+  const address = addressOf(options);
+  const orm: Orm = new MikroORM({
+    entities: sets.flatMap(({ entities }) => [...entities]),
+    clientUrl: options.url,
+    ensureDatabase: false, // it would connect at once
+    driverOptions: {
+      ...address,
+      max: options.poolSize ?? 10,
+      idleTimeoutMillis: 30_000,
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: 10_000,
+      onConnect: (client: ClientBase) => prepareConnection(client, transactionTimeoutMs),
+    },
+  });
+  const pool = await orm.driver.getConnection().getNativeClient();
+  const connections = new Connections({ orm, pool, address, note });
+
+  async function close(): Promise<void> {
+    await connections.destroyOpen();
+    await orm.close();
+    // MikroORM ends its pool only if it has used it.
+    if (!pool.ending) await pool.end();
+  }
+
+  return {
+    orm,
+    ledger: openLedger(connections, transactionTimeoutMs),
+    transaction: (work) => inTransaction(connections, work),
+    ping: async () => requireNewEnough(await askOnce<VersionRow>(address, VERSION_QUERY)),
+    requireMigrated: () => connections.use((session) => requireMigrated(queryOn(session), sets)),
+    async checkSchema() {
+      const problem = await onOneConnection(address, (client) => inspectSchema(queryOn(client), sets));
+      if (problem !== undefined) throw problem;
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}

@@ -1,0 +1,62 @@
+import { compareMigrations, type Query } from "./applied.ts";
+import { SchemaBehindError } from "./require_migrated.ts";
+import { FORMER_LIST, listOf, rightsOf, type TableSet } from "./table_set.ts";
+
+/** Tables are missing, or this login may not use them, although the migrations that make them were applied. */
+export class SchemaDamagedError extends Error {
+  override readonly name = "SchemaDamagedError";
+  readonly missing: readonly string[];
+  readonly forbidden: readonly string[];
+  constructor({ missing, forbidden }: { missing: readonly string[]; forbidden: readonly string[] }) {
+    const texts = [
+      missing.length === 0
+        ? ""
+        : `table ${missing.join(", ")} is missing although its migration was applied; restore the database from a backup, or drop what is left of it with all tables ${FORMER_LIST}* and run \`muster migrate\``,
+      forbidden.length === 0
+        ? ""
+        : `the right to ${forbidden.join(", ")} is missing; grant it, or use the login that ran \`muster migrate\``,
+    ];
+    super(`Cannot use the database: ${texts.filter((text) => text !== "").join("; ")}`);
+    this.missing = missing;
+    this.forbidden = forbidden;
+  }
+}
+
+// A right on single columns serves as well; there is none of that kind to delete.
+const LACKS = `
+select wanted."table", wanted."right", to_regclass(wanted."table") is null as missing
+from jsonb_to_recordset($1::jsonb) as wanted("table" text, "right" text)
+where case
+  when to_regclass(wanted."table") is null then true
+  when wanted."right" = 'delete' then not has_table_privilege(to_regclass(wanted."table"), 'delete')
+  else not has_any_column_privilege(to_regclass(wanted."table"), wanted."right")
+end`;
+
+/** Each right that apps need on each table of `sets`. */
+function wantedBy(sets: readonly TableSet[]): readonly { readonly table: string; readonly right: string }[] {
+  return sets.flatMap((set) => [
+    ...Object.entries(rightsOf(set)).flatMap(([table, rights]) => rights.map((right) => ({ table, right }))),
+    { table: listOf(set), right: "select" },
+  ]);
+}
+
+/**
+ * Looks whether the tables of all sets are there and may be used, as a probe may every few seconds: two small questions.
+ * Returns what is wrong.
+ *
+ * A schema that a newer version has migrated is well: during an upgrade older processes go on.
+ */
+export async function inspectSchema(
+  query: Query,
+  sets: readonly TableSet[],
+): Promise<SchemaBehindError | SchemaDamagedError | undefined> {
+  const lacks = await query(LACKS, [JSON.stringify(wantedBy(sets))]);
+  const missing = new Set(lacks.filter((row) => row["missing"] === true).map(({ table }) => String(table)));
+  const forbidden = lacks.filter((row) => row["missing"] !== true).map(({ table, right }) => `${right} on ${table}`);
+  // A list that may not be read says nothing of what it lacks.
+  const asked = sets.filter((set) => !forbidden.includes(`select on ${listOf(set)}`));
+  const listed = asked.filter((set) => !missing.has(listOf(set)));
+  const behind = (await compareMigrations(query, asked, listed)).missing;
+  if (behind.length > 0) return new SchemaBehindError(behind);
+  return lacks.length === 0 ? undefined : new SchemaDamagedError({ missing: [...missing], forbidden });
+}

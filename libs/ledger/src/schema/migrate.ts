@@ -1,0 +1,146 @@
+import { Migrator } from "@mikro-orm/migrations";
+import { MikroORM, type Transaction } from "@mikro-orm/postgresql";
+import type { ClientBase } from "pg";
+import { askOnce, CONNECT_TIMEOUT_MS, type ServerAddress } from "../database/ask_once.ts";
+import { prepareConnection, requireNewEnough, VERSION_QUERY, type VersionRow } from "../database/server_version.ts";
+import type { Orm } from "../database/transaction.ts";
+import { withLedger } from "./ledger_tables.ts";
+import { FORMER_LIST, fullName, listOf, type TableSet } from "./table_set.ts";
+
+/** Any number that nobody else uses as an advisory lock in this database. */
+const MIGRATION_LOCK = 7_130_226_051;
+/** How long to wait for another migration, and for tables that are in use, ms. */
+const LOCK_TIMEOUT_MS = 60_000;
+/** Tells programs that know the former list alone that a newer version has migrated. */
+const NEWER = "0004_lists_of_sets";
+
+/**
+ * The first statement of each connection of the migrator's pool. So whatever it sends, it holds the lock, and a process
+ * that dies lets it go when the server has ended its connection, which is after its transaction was rolled back.
+ */
+async function takeLock(client: ClientBase): Promise<void> {
+  await client.query("select pg_advisory_lock($1)", [MIGRATION_LOCK]);
+}
+
+export interface MigrateOptions {
+  /** Sets of tables beside the ledger's own, in the order in which they are migrated. Default: none. */
+  readonly tables?: readonly TableSet[];
+  /** Settings of the session, by name, that say what an operator has decided about a migration. */
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+function openOrm(url: string, sets: readonly TableSet[], prepare: (client: ClientBase) => Promise<void>): Orm {
+  return new MikroORM({
+    entities: sets.flatMap(({ entities }) => [...entities]),
+    clientUrl: url,
+    ensureDatabase: false,
+    // A single connection that is never given up, since the lock is held by it.
+    driverOptions: {
+      ...addressOf(url),
+      max: 1,
+      idleTimeoutMillis: 0,
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      onConnect: prepare,
+    },
+  });
+}
+
+function addressOf(url: string): ServerAddress {
+  return {
+    connectionString: url,
+    application_name: "muster migrate",
+    options: `-c lock_timeout=${LOCK_TIMEOUT_MS}`,
+  };
+}
+
+/** MikroORM's migrator over one set, whose list is there when this returns: it could not be made once the transaction has the connection. */
+async function openMigrator(orm: Orm, set: TableSet): Promise<Migrator> {
+  orm.config.set("migrations", {
+    ...orm.config.get("migrations"),
+    migrationsList: [...set.migrations],
+    tableName: listOf(set),
+    snapshot: false,
+    silent: true,
+  });
+  const migrator = new Migrator(orm.em);
+  await migrator.getExecuted();
+  return migrator;
+}
+
+/** Runs statements in one transaction. `?` stands for a value. */
+type Execute = (text: string, values?: readonly unknown[]) => Promise<readonly Record<string, unknown>[]>;
+
+async function hasFormerList(execute: Execute): Promise<boolean> {
+  const [row] = await execute("select to_regclass(?) is not null as there", [FORMER_LIST]);
+  return row?.["there"] === true;
+}
+
+/** Notes in each set's list what the former one says was applied, so that nothing runs twice. */
+async function takeOver(execute: Execute, sets: readonly TableSet[]): Promise<void> {
+  for (const set of sets) {
+    const list = listOf(set);
+    for (const name of set.inFormerList ?? []) {
+      await execute(
+        `insert into ${list} (name, executed_at) select name, executed_at from ${FORMER_LIST}
+         where name = ? and not exists (select from ${list} where name = ?) order by id limit 1`,
+        [name, name],
+      );
+    }
+  }
+}
+
+/** Notes in the former list what older programs need to find there: those that run go on, and none starts anew. */
+async function noteForOlder(execute: Execute, sets: readonly TableSet[]): Promise<void> {
+  for (const name of new Set([...sets.flatMap(({ inFormerList = [] }) => inFormerList), NEWER])) {
+    await execute(
+      `insert into ${FORMER_LIST} (name) select ? where not exists (select from ${FORMER_LIST} where name = ?)`,
+      [name, name],
+    );
+  }
+}
+
+/**
+ * Brings the tables of all sets up to date, the ledger's first, and returns the names of the migrations that it applied, as
+ * `set/migration`. All of them are one transaction.
+ *
+ * Any number of processes may do it at once: one works, the others wait for it and find nothing left to do. The
+ * database itself must exist. Throws `DatabaseGoneError`, `DatabaseTooOldError`, `TypeError` for sets that cannot live
+ * beside one another, and what a migration or the server reports.
+ */
+export async function migrate(
+  url: string,
+  { tables = [], settings = {} }: MigrateOptions = {},
+): Promise<readonly string[]> {
+  const sets = withLedger(tables);
+  requireNewEnough(await askOnce<VersionRow>(addressOf(url), VERSION_QUERY));
+  const orm = openOrm(url, sets, async (client) => {
+    await takeLock(client);
+    await prepareConnection(client, 0);
+    for (const setting of Object.entries(settings)) await client.query("select set_config($1, $2, false)", setting);
+  });
+  try {
+    const migrators: (readonly [TableSet, Migrator])[] = [];
+    for (const set of sets) migrators.push([set, await openMigrator(orm, set)]);
+    return await orm.em.getConnection().transactional((transaction) => migrateAll(orm, migrators, transaction));
+  } finally {
+    await orm.close();
+  }
+}
+
+async function migrateAll(
+  orm: Orm,
+  migrators: readonly (readonly [TableSet, Migrator])[],
+  transaction: Transaction,
+): Promise<readonly string[]> {
+  const execute: Execute = (text, values = []) =>
+    orm.em.getConnection().execute<Record<string, unknown>[]>(text, [...values], "all", transaction);
+  const sets = migrators.map(([set]) => set);
+  const former = await hasFormerList(execute);
+  if (former) await takeOver(execute, sets);
+  const applied: string[] = [];
+  for (const [set, migrator] of migrators) {
+    for (const { name } of await migrator.up({ transaction })) applied.push(fullName(set, name));
+  }
+  if (former) await noteForOlder(execute, sets);
+  return applied;
+}

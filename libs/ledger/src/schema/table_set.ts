@@ -1,0 +1,77 @@
+import type { Migration } from "@mikro-orm/migrations";
+import type { EntitySchema, InferKyselyDB } from "@mikro-orm/postgresql";
+
+export type TableRight = "select" | "insert" | "update" | "delete";
+
+/** A migration with the name under which it is remembered. */
+export interface NamedMigration {
+  readonly name: string;
+  readonly class: new (...args: ConstructorParameters<typeof Migration>) => Migration;
+}
+
+/**
+ * The tables that one package brings to the database, with the migrations that make them.
+ *
+ * Several sets live in one database. Each has a list of its own of what was applied, so none knows of the others.
+ */
+export interface TableSet {
+  /** Names its list of applied migrations. Up to 40 lower-case letters, digits and `_`; never changes. */
+  readonly name: string;
+  readonly entities: readonly EntitySchema[];
+  /** Every migration, oldest first. A name that has been applied anywhere never changes. */
+  readonly migrations: readonly NamedMigration[];
+  /** What apps do with each table. Default: they read the table of each entity. */
+  readonly rights?: Readonly<Record<string, readonly TableRight[]>>;
+  /** Those migrations that {@linkcode FORMER_LIST} may name. Only for tables that are older than the lists of sets. */
+  readonly inFormerList?: readonly string[];
+}
+
+/** The tables of these entities, as Kysely knows them: `transaction.getKysely<TablesOf<typeof entities>>()`. */
+export type TablesOf<Entities extends readonly EntitySchema[]> = InferKyselyDB<
+  Extract<Entities[number], { name: string }>
+>;
+
+/** The one list of all migrations, from before each set had its own. */
+export const FORMER_LIST = "muster_migration";
+
+/** The table that remembers which of a set's migrations the database has. */
+export function listOf({ name }: Pick<TableSet, "name">): string {
+  return `${FORMER_LIST}_${name}`;
+}
+
+/** What operators and errors call a migration, as in `ledger/0001_tables`. */
+export function fullName({ name }: Pick<TableSet, "name">, migration: string): string {
+  return `${name}/${migration}`;
+}
+
+/** What apps must be allowed, by table. */
+export function rightsOf({ entities, rights }: TableSet): Readonly<Record<string, readonly TableRight[]>> {
+  return rights ?? Object.fromEntries(entities.map(({ meta }) => [meta.tableName, ["select"]]));
+}
+
+function refuseTwice(what: string, names: readonly string[]): void {
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) throw new TypeError(`Cannot use two ${what} "${twice}" in one database; rename one of them`);
+}
+
+/** Throws `TypeError` where sets cannot live beside one another. */
+export function checkSets(sets: readonly TableSet[]): void {
+  for (const { name, migrations } of sets) {
+    if (!/^[a-z][a-z0-9_]{0,39}$/.test(name)) {
+      const rule = "it begins with a lower-case letter and holds these, digits and _, 40 at most";
+      throw new TypeError(`Cannot use ${JSON.stringify(name)} as the name of a set of tables; ${rule}`);
+    }
+    refuseTwice(
+      `migrations of set ${name}, both named`,
+      migrations.map((migration) => migration.name),
+    );
+  }
+  refuseTwice(
+    "sets of tables named",
+    sets.map(({ name }) => name),
+  );
+  refuseTwice(
+    "tables named",
+    sets.flatMap(({ entities }) => entities.map(({ meta }) => meta.tableName)),
+  );
+}

@@ -1,0 +1,29 @@
+import type { TableSet } from "@muster/ledger";
+import { pilotEntities } from "../entities/all.ts";
+import { CreateTables } from "./m0001_tables.ts";
+import { LowerCeNames } from "./m0002_ce_names.ts";
+
+/**
+ * The tables of CEs and pilots. A list and no search of a folder, so that the build holds it too.
+ *
+ * ```ts
+ * import { migrate, openDatabase } from "@muster/ledger";
+ * await migrate(url, { tables: [pilotTables] });
+ * await using database = await openDatabase({ url, tables: [pilotTables] });
+ * ```
+ */
+export const pilotTables: TableSet = {
+  name: "pilots",
+  entities: pilotEntities,
+  migrations: [
+    { name: "0001_tables", class: CreateTables },
+    { name: "0002_ce_names", class: LowerCeNames },
+  ],
+  rights: {
+    pilot: ["select", "insert", "update"],
+    pilot_request: ["select", "insert", "delete"],
+    // Only read by tasks; the rest is the operator's.
+    compute_element: ["select"],
+  },
+  inFormerList: ["0001_tables", "0002_ce_names"],
+};
