@@ -10,6 +10,7 @@ import {
   getPilotSummary,
   PilotSubmissionError,
   seededRandom,
+  pilotTables,
 } from "@muster/logic";
 import { runSql, startProxy, untilWaiting } from "@muster/ledger/testing";
 import { startTestServer } from "@muster/logic/testing";
@@ -110,7 +111,7 @@ test("pilot tasks of many VOs at one CE of capacity 2 at once: never three activ
 
 test("the report returns the summary and logs it with its task, id, VO and attempt, with one query besides its ledger row", async (t) => {
   await using proxy = await startProxy(await postgres.createUrl());
-  await using database = await openDatabase({ url: proxy.url });
+  await using database = await openDatabase({ url: proxy.url, tables: [pilotTables] });
   const logged: unknown[] = [];
   const report = { task: MyPilotReportTask, log: (...line: unknown[]) => void logged.push(line) };
   const first = await call(database, report);

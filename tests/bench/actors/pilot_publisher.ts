@@ -1,5 +1,5 @@
 import { openDatabase } from "@muster/ledger";
-import { addCe, submitPilot } from "@muster/logic";
+import { addCe, submitPilot, pilotTables } from "@muster/logic";
 import { MyPilotTask } from "@muster/pilot-tasks";
 import { changeConfiguration, createPublisher, withVo } from "@muster/tasks";
 import { randomUUID } from "node:crypto";
@@ -13,7 +13,7 @@ const VO = "vo1";
 const connection = await connectMuster("bench pilot publisher");
 const { broker } = connection;
 const publisher = createPublisher(broker);
-const database = await openDatabase({ url: process.argv[3] ?? "", poolSize: 20 });
+const database = await openDatabase({ url: process.argv[3] ?? "", poolSize: 20, tables: [pilotTables] });
 let fencingToken = 0;
 
 /** One submission as a worker's transaction makes it: fence, submission, ledger row. */

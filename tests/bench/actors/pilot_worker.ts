@@ -1,4 +1,5 @@
 import { getHighestFence, openDatabase } from "@muster/ledger";
+import { pilotTables } from "@muster/logic";
 import { MyPilotTask, pilotDeps } from "@muster/pilot-tasks";
 import { type RunningWorker, startWorker } from "@muster/tasks";
 import { nowUs } from "./clock.ts";
@@ -8,7 +9,7 @@ import { serve } from "./serve.ts";
 
 const connection = await connectMuster("bench pilot worker");
 const { broker, url } = connection;
-const database = await openDatabase({ url: process.argv[3] ?? "", poolSize: 20 });
+const database = await openDatabase({ url: process.argv[3] ?? "", poolSize: 20, tables: [pilotTables] });
 const depsOf = pilotDeps();
 let working: RunningWorker | undefined;
 let firstUs: number | undefined;

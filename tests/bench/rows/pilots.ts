@@ -1,4 +1,5 @@
 import { migrate } from "@muster/ledger";
+import { pilotTables } from "@muster/logic";
 import type { PilotPublisherVerbs, PilotWorkerVerbs } from "../actors/pilot_verbs.ts";
 import type { RowReport } from "../report/report.ts";
 import { type Actor, startActor } from "../run/actor.ts";
@@ -16,7 +17,7 @@ interface PilotGrid extends AsyncDisposable {
 async function openPilotGrid(bench: Bench, name: string, workerCount: number): Promise<PilotGrid> {
   const { url } = await bench.servers.nats(name, bench.durability);
   const databaseUrl = await bench.servers.database("pilots");
-  await migrate(databaseUrl);
+  await migrate(databaseUrl, { tables: [pilotTables] });
   await using opened = new AsyncDisposableStack();
   const command = (role: "publisher" | "worker", suffix = "") =>
     nodeCommand(bench, `muster-${name}-${role}${suffix}`, [`actors/pilot_${role}.ts`, url, databaseUrl]);

@@ -1,6 +1,6 @@
 import { findFreePort, startNatsServer, startPostgres } from "@muster/local";
 import { type Database, migrate, openDatabase } from "@muster/ledger";
-import { addCe, getPilotSummary } from "@muster/logic";
+import { addCe, getPilotSummary, pilotTables } from "@muster/logic";
 import { runSql, startProxy, untilWaiting } from "@muster/ledger/testing";
 import { startDurableTestServer, startTestServer } from "@muster/logic/testing";
 import { MyPilotReportTask } from "@muster/pilot-tasks";
@@ -25,7 +25,7 @@ test("an app that is started before its servers waits for them, unready, and for
   await app.line(/run `muster migrate`.*cannot use the database yet/);
   t.is((await app.get("/healthz")).status, 200, "a restart would not help");
   t.is((await app.get("/readyz")).status, 503);
-  await migrate(databaseUrl);
+  await migrate(databaseUrl, { tables: [pilotTables] });
   await app.line(/cannot connect to NATS yet/);
   const nats = await startNatsServer({ dataDir: folder.path, port, syncInterval: "lazy" });
   await app.line(/ready for tasks/);
@@ -50,7 +50,7 @@ async function setUp(natsUrl: string, database: Database): Promise<void> {
 test("the scheduler and the workers, each started alone, move pilots; when the leading scheduler dies the other leads", async (t) => {
   await using nats = await startTestNats();
   const databaseUrl = await server.createUrl();
-  await using database = await openDatabase({ url: databaseUrl });
+  await using database = await openDatabase({ url: databaseUrl, tables: [pilotTables] });
   await setUp(nats.url, database);
   const servers = { natsUrl: nats.url, databaseUrl };
   await using first = await startApp("scheduler", servers);
@@ -84,7 +84,7 @@ test("the scheduler and the workers, each started alone, move pilots; when the l
 test("children whose parent's worker died before it published them are published by the scheduler, and run", async (t) => {
   await using nats = await startTestNats();
   const databaseUrl = await server.createUrl();
-  await using database = await openDatabase({ url: databaseUrl });
+  await using database = await openDatabase({ url: databaseUrl, tables: [pilotTables] });
   await setUp(nats.url, database);
   const child = { taskId: "orphan/ce01/0", task: "MyPilotTask", vo: "lhcb", payload: { ceName: "ce01" } };
   await runSql(
@@ -139,7 +139,7 @@ test("a worker app hands on what its settings and its tasks say: fences, the lon
   await using nats = await startTestNats();
   const databaseUrl = await server.createUrl();
   await using proxy = await startProxy(databaseUrl);
-  await using database = await openDatabase({ url: databaseUrl });
+  await using database = await openDatabase({ url: databaseUrl, tables: [pilotTables] });
   // A machine whose clock was an hour ahead has given out this token.
   const ahead = (Date.now() + 3_600_000) * 1_000;
   await runSql(database, `insert into lock_fence (key, revision, holder) values ('my_pilot.ce01', ${ahead}, 'x')`);
@@ -169,7 +169,7 @@ test("a worker app hands on what its settings and its tasks say: fences, the lon
 test("a second signal ends a worker app's drain at once, in good order", async (t) => {
   await using nats = await startTestNats();
   const databaseUrl = await server.createUrl();
-  await using database = await openDatabase({ url: databaseUrl });
+  await using database = await openDatabase({ url: databaseUrl, tables: [pilotTables] });
   const more = { MUSTER_DRAIN_SECONDS: "600" };
   await using app = await startApp("report-worker", { natsUrl: nats.url, databaseUrl, more });
   await app.line(/ready for tasks/);

@@ -1,4 +1,5 @@
 import { migrate, openDatabase } from "@muster/ledger";
+import { pilotTables } from "@muster/logic";
 import { runSql } from "@muster/ledger/testing";
 import { startTestServer } from "@muster/logic/testing";
 import { connectNats } from "@muster/tasks";
@@ -32,14 +33,17 @@ for (const name of ["report-worker", "scheduler"]) {
   test(`${name} is unready while TASKS keeps a write error, and while the schema is gone, says what to do, and is ready again by itself`, async (t) => {
     await using nats = await startTestNats();
     const databaseUrl = await server.createUrl();
-    await using database = await openDatabase({ url: databaseUrl });
+    await using database = await openDatabase({ url: databaseUrl, tables: [pilotTables] });
     await using app = await startApp(name, { natsUrl: nats.url, databaseUrl });
     await green(app);
 
     await runSql(database, "drop schema public cascade");
     await runSql(database, "create schema public");
-    t.regex(await red(app, "database"), /its schema lacks 0001_tables.*; run `muster migrate`/);
-    await migrate(databaseUrl);
+    t.regex(
+      await red(app, "database"),
+      /its schema lacks ledger\/0001_tables.*pilots\/0001_tables.*; run `muster migrate`/,
+    );
+    await migrate(databaseUrl, { tables: [pilotTables] });
     await green(app);
 
     const nc = await connectNats({ url: nats.url, name: "readiness test" });

@@ -1,5 +1,6 @@
 import { createDatabase, startPostgres } from "@muster/local";
 import { migrate } from "@muster/ledger";
+import { pilotTables } from "@muster/logic";
 import { MyCheckPilotsTask, MySubmitPilotsTask } from "@muster/pilot-tasks";
 import test from "ava";
 import { mkdtempDisposable } from "node:fs/promises";
@@ -17,7 +18,7 @@ test("nats-server and then PostgreSQL are killed: each VO's rounds and pilots go
   await using folder = await mkdtempDisposable(join(tmpdir(), "muster-outage-"));
   const first = await startPostgres({ dataDir: folder.path });
   const url = await createDatabase(first, "outage");
-  await migrate(url);
+  await migrate(url, { tables: [pilotTables] });
   await using grid = await startGrid({ createUrl: async () => url }, CAPACITIES);
   const { muster, database } = grid;
   await grid.startWorker({ ttlMs: TTL_MS });

@@ -1,6 +1,6 @@
 // A worker in a process of its own, for tests that kill or freeze it. Ends with the test, and drains at SIGTERM.
 import { getHighestFence, openDatabase, type Transaction } from "@muster/ledger";
-import { type PilotDeps, pilotDeps, pilotTasks } from "@muster/pilot-tasks";
+import { type PilotDeps, pilotDeps, pilots, pilotTasks } from "@muster/pilot-tasks";
 import { connectNats, openBroker, startWorker } from "@muster/tasks";
 import { type SqlDeps, workerParts } from "../support/database.ts";
 import { SiteTask } from "./site_task.ts";
@@ -14,7 +14,11 @@ const url = process.env["NATS_URL"] ?? "";
 const ttlMs = Number(process.env["TTL_MS"] ?? 15_000);
 /** Names of the pilot tasks that it runs. */
 const names = (process.env["TASKS"] ?? "").split(",");
-const database = await openDatabase({ url: process.env["DATABASE_URL"] ?? "", idleInTransactionTimeoutMs: ttlMs });
+const database = await openDatabase({
+  url: process.env["DATABASE_URL"] ?? "",
+  tables: pilots.tables,
+  idleInTransactionTimeoutMs: ttlMs,
+});
 const nc = await connectNats({ url, name: `chaos ${process.pid}` });
 const highestFence = () => database.transaction(getHighestFence);
 const shared = {

@@ -25,9 +25,9 @@ test("migrate makes the schema once, and whoever comes before it is told", async
   const cli = await openCli(await server.createEmptyUrl());
   const early = await cli.run("ce", "list");
   t.is(early.code, 1);
-  t.regex(early.errors, /lacks 0001_tables, .*; run `muster migrate`/);
+  t.regex(early.errors, /lacks ledger\/0001_tables, .*; run `muster migrate`/);
   const { applied } = (await cli.json("migrate")) as { applied: string[] };
-  t.is(applied[0], "0001_tables");
+  t.is(applied[0], "ledger/0001_tables");
   t.deepEqual(await cli.json("migrate"), { applied: [] });
 });
 

@@ -1,4 +1,4 @@
-import { startTestServer } from "@muster/logic/testing";
+import { startTestServer } from "@muster/ledger/testing";
 import test from "ava";
 import { startProcess } from "../support/child_process.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";

@@ -1,4 +1,4 @@
-import { startTestServer } from "@muster/logic/testing";
+import { startTestServer } from "@muster/ledger/testing";
 import { callTask, defineLockType, noRetry } from "@muster/tasks";
 import test from "ava";
 import { setTimeout as pause } from "node:timers/promises";

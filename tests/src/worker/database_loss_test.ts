@@ -1,6 +1,6 @@
 import { startPostgres } from "@muster/local";
 import { DatabaseGoneError, type Transaction } from "@muster/ledger";
-import { startDurableTestServer } from "@muster/logic/testing";
+import { startDurableTestServer } from "@muster/ledger/testing";
 import { noRetry, type Ledger } from "@muster/tasks";
 import test from "ava";
 import { setTimeout as pause } from "node:timers/promises";

@@ -1,5 +1,5 @@
 import { listRetries, rereadRetries } from "@muster/ledger";
-import { startTestServer } from "@muster/logic/testing";
+import { startTestServer } from "@muster/ledger/testing";
 import { findLostRetries, publishRetry, type RetryPolicy } from "@muster/tasks";
 import test from "ava";
 import * as z from "zod";

@@ -1,6 +1,5 @@
 import { openDatabase } from "@muster/ledger";
-import { startProxy } from "@muster/ledger/testing";
-import { startTestServer } from "@muster/logic/testing";
+import { startProxy, startTestServer } from "@muster/ledger/testing";
 import { atLeastOnceFactory, defineLockType, noRetry } from "@muster/tasks";
 import test from "ava";
 import * as z from "zod";

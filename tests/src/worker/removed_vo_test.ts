@@ -1,6 +1,5 @@
 import type { Database, OutcomeRow } from "@muster/ledger";
-import { outcome } from "@muster/ledger/testing";
-import { startTestServer } from "@muster/logic/testing";
+import { outcome, startTestServer } from "@muster/ledger/testing";
 import {
   type AnyTask,
   atLeastOnceFactory,

@@ -1,4 +1,4 @@
-import { startTestServer } from "@muster/logic/testing";
+import { startTestServer } from "@muster/ledger/testing";
 import { atLeastOnceFactory, findDeadLetter, noRetry, requeueDeadLetter, requeueDeadLetters } from "@muster/tasks";
 import test from "ava";
 import { createTestDatabase, defineSqlTask, effectOf } from "../support/database.ts";

@@ -1,4 +1,4 @@
-import { startTestServer } from "@muster/logic/testing";
+import { startTestServer } from "@muster/ledger/testing";
 import { noRetry } from "@muster/tasks";
 import test from "ava";
 import * as z from "zod";

@@ -1,6 +1,5 @@
 import { openDatabase } from "@muster/ledger";
-import { startProxy } from "@muster/ledger/testing";
-import { startTestServer } from "@muster/logic/testing";
+import { startProxy, startTestServer } from "@muster/ledger/testing";
 import { defineLockType, noRetry } from "@muster/tasks";
 import test from "ava";
 import { setTimeout as pause } from "node:timers/promises";

@@ -48,10 +48,10 @@ test("at success rate 1 a submission writes one pilot and answers its id", async
 
 test("one submission takes six statements, from the transaction's start to its commit", async (t) => {
   const url = await server.createUrl();
-  await using operator = await openDatabase({ url });
+  await using operator = await openDatabase({ url, tables: [pilotTables] });
   await operator.transaction((transaction) => addCe(transaction, { name: ceName, capacity: 1, successRate: 1 }));
   await using proxy = await startProxy(url);
-  await using database = await openDatabase({ url: proxy.url });
+  await using database = await openDatabase({ url: proxy.url, tables: [pilotTables] });
   const opened = database.ledger.open(claim("t1", fence(ceName, 1)));
   await submitPilot(await opened.transaction(), { ceName, vo: "lhcb", taskId: "t1", random: () => 0 });
   await opened.commit(outcome("t1"));
