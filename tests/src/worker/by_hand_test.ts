@@ -1,4 +1,11 @@
-import { atLeastOnceFactory, type Incident, listIncidents, openBroker, startScheduler } from "@muster/tasks";
+import {
+  atLeastOnceFactory,
+  type Incident,
+  inspectRights,
+  listIncidents,
+  openBroker,
+  startScheduler,
+} from "@muster/tasks";
 import { type ConsumerConfig, jetstreamManager } from "@nats-io/jetstream";
 import { connect, nanos } from "@nats-io/transport-node";
 import test from "ava";
@@ -34,7 +41,7 @@ async function startLed() {
   const operator = await connect({ servers: muster.nats.url });
   opened.defer(() => operator.close());
   const jsm = await jetstreamManager(operator);
-  return { muster, worker, watcher, jsm, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+  return { muster, worker, watcher, operator, jsm, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }
 
 async function incidentAbout({ broker }: Pick<Muster, "broker">, about: string): Promise<Incident> {
@@ -127,4 +134,32 @@ test("a consumer that somebody deletes is told by the leading scheduler, also wh
   const incident = await incidentAbout(muster, `consumer ${LANE}`);
   t.is(incident.kind, "deleted");
   t.deepEqual(watcher.alarms, [incident.text]);
+});
+
+test("a purge of the markers of one task, as of one that is no more, is no alarm; that of all markers is", async (t) => {
+  await using led = await startLed();
+  const { muster, watcher, jsm } = led;
+  await jsm.streams.purge("TASKS", { filter: "markers.GoneTask.>" });
+  // What is heard in turn has been judged in turn. This one takes the markers of all.
+  await jsm.streams.purge("TASKS", { filter: "markers.>" });
+  const { text, times } = await incidentAbout(muster, "TASKS");
+  t.is(times, 1);
+  t.deepEqual(watcher.alarms, [text]);
+  t.true(text.startsWith('Somebody purged TASKS ({"filter":"markers.>"})'), text);
+});
+
+test("the doctor's trial of each right is no change by hand, and leaves nothing in the leader's log", async (t) => {
+  await using led = await startLed();
+  const { watcher, operator, jsm } = led;
+  const before = watcher.notes.length;
+  t.deepEqual(await inspectRights(operator, ["QuickTask"], vo), []);
+  // Each consumer is looked at after the same while, so one that is changed later is looked at later.
+  await jsm.consumers.update("TASKS", LANE, { ack_wait: nanos(1_000) });
+  await until(async () => watcher.alarms[0], "the alarm");
+  await jsm.consumers.update("TASKS", LANE, { ack_wait: nanos(1_000) });
+  await until(async () => watcher.alarms[1], "the second alarm");
+  t.deepEqual(
+    watcher.notes.slice(before).filter((note) => note.includes("muster-doctor")),
+    [],
+  );
 });

@@ -1,4 +1,6 @@
 import type { StreamInfo } from "@nats-io/jetstream";
+import type { Msg } from "@nats-io/nats-core";
+import { subscribeLasting } from "../connection/lasting_subscription.ts";
 import type { Broker } from "./broker.ts";
 import { isSilence } from "./publish_surely.ts";
 import { STREAM_NAMES } from "../streams/stream_needs.ts";
@@ -55,21 +57,21 @@ export function watchStreams(broker: Broker): Disposable {
     }, Math.random() * SPREAD_MS).unref();
   }
 
-  const subscriptions = ADVISORIES.map((subject) =>
-    broker.nc.subscribe(subject, {
-      callback(error, { subject: told }) {
-        // An error here is a permission's; the next look finds it all the same.
-        if (error === null && STREAM_NAMES.includes(told.slice(told.lastIndexOf(".") + 1))) lookSoon();
-      },
-    }),
-  );
+  const listening = new DisposableStack();
+  for (const subject of ADVISORIES) {
+    // Without the right to listen the next look finds it all the same.
+    const hear = ({ subject: told }: Msg) => {
+      if (STREAM_NAMES.includes(told.slice(told.lastIndexOf(".") + 1))) lookSoon();
+    };
+    listening.use(subscribeLasting(broker.nc, { subject }, hear));
+  }
   const timer = setInterval(lookNow, LOOK_MS).unref();
 
   return {
     [Symbol.dispose]() {
       clearInterval(timer);
       clearTimeout(soon);
-      for (const subscription of subscriptions) subscription.unsubscribe();
+      listening.dispose();
     },
   };
 }

@@ -102,6 +102,41 @@ function createCopies(broker: Broker): (found: FoundConfiguration) => Promise<vo
   };
 }
 
+interface KeyWatcher extends Disposable {
+  /** Throws where the broker does not let it be opened. */
+  openIfEnded(): Promise<void>;
+}
+
+/** Calls `onEntry` for each write of the key. The client's watcher ends for good where the server refuses its inbox. */
+function createKeyWatcher({ buckets, observer }: Broker, onEntry: () => Promise<void>): KeyWatcher {
+  const watch = () => buckets.config.watch({ key: "current" });
+  let watcher: Awaited<ReturnType<typeof watch>> | undefined;
+  let isOver = false;
+
+  async function follow(entries: AsyncIterable<unknown>): Promise<void> {
+    try {
+      for await (const _entry of entries) await onEntry();
+    } catch (cause) {
+      observer.note("The watcher of the configuration has ended; it is opened anew", { cause });
+    }
+    watcher = undefined;
+  }
+
+  return {
+    async openIfEnded() {
+      if (watcher !== undefined) return;
+      const opened = await watch();
+      if (isOver) return opened.stop();
+      watcher = opened;
+      void follow(opened);
+    },
+    [Symbol.dispose]() {
+      isOver = true;
+      watcher?.stop();
+    },
+  };
+}
+
 /**
  * Follows the configuration by a watcher, and by a read every 5 s besides.
  *
@@ -144,21 +179,19 @@ export async function watchConfiguration(
   }
 
   await copy(found);
-  const watcher = await broker.buckets.config.watch({ key: "current" });
   const failed = (cause: unknown) => {
     if (!ended.signal.aborted) silence.failed(cause);
   };
-  async function follow(): Promise<void> {
-    for await (const _entry of watcher) await refresh().catch(failed);
-  }
+  const watcher = createKeyWatcher(broker, () => refresh().then(() => {}, failed));
   async function reread(): Promise<void> {
     while (!ended.signal.aborted) {
       // Only our own abort rejects the pause.
       await pause(REREAD_MS, undefined, { signal: ended.signal }).catch(() => undefined);
-      if (!ended.signal.aborted && !broker.nc.isClosed()) await refresh().catch(failed);
+      if (ended.signal.aborted || broker.nc.isClosed()) continue;
+      await refresh().then(watcher.openIfEnded).catch(failed);
     }
   }
-  void follow().catch(failed);
+  await watcher.openIfEnded();
   void reread();
 
   return {
@@ -176,7 +209,7 @@ export async function watchConfiguration(
     async [Symbol.asyncDispose]() {
       // What is asked just now is not waited for: a broker that is away does not answer, and nobody wants to know any more.
       ended.abort();
-      watcher.stop();
+      watcher[Symbol.dispose]();
     },
   };
 }

@@ -3,12 +3,9 @@ import type { Msg, NatsConnection, Subscription } from "@nats-io/nats-core";
 /** After a refusal the server is asked again so often, ms: the right may be granted while we run. */
 const AGAIN_MS = 5_000;
 
-export interface LastingSubscription {
-  unsubscribe(): void;
-}
-
 /**
- * Subscribes, and again every 5 s where the server refuses: the client forgets a subscription that was refused.
+ * Subscribes until disposed of, and again every 5 s where the server refuses: the client forgets a subscription that was refused, and
+ * the server takes one away when it reads other permissions. A reconnect keeps it.
  *
  * Nobody is told here of the refusal; `watchPermissions` tells of all.
  */
@@ -16,7 +13,7 @@ export function subscribeLasting(
   nc: NatsConnection,
   { subject, queue }: { readonly subject: string; readonly queue?: string },
   hear: (message: Msg) => void,
-): LastingSubscription {
+): Disposable {
   let isOver = false;
   let subscription: Subscription | undefined;
   let timer: NodeJS.Timeout | undefined;
@@ -35,7 +32,7 @@ export function subscribeLasting(
 
   open();
   return {
-    unsubscribe() {
+    [Symbol.dispose]() {
       isOver = true;
       clearTimeout(timer);
       subscription?.unsubscribe();

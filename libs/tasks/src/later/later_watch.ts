@@ -1,6 +1,7 @@
 import type { Msg, MsgHdrs } from "@nats-io/nats-core";
 import type { Broker } from "../broker/broker.ts";
 import { headerOf, readHeaders, ROLLUP, SCHEDULE } from "../format/headers.ts";
+import { subscribeLasting } from "../connection/lasting_subscription.ts";
 import { LATER } from "../streams/streams.ts";
 import { checkLiteralSubject, isLiteralSubject } from "../format/subject.ts";
 import type { BrokerClock } from "../lead/broker_clock.ts";
@@ -51,19 +52,9 @@ function empties(subject: string, headers: MsgHdrs | undefined): boolean {
 
 /** Hears what clients publish on `later.>` and `due.>`; what the server itself fires is not heard. */
 function listen({ nc }: Broker, hear: (message: Msg) => void): Disposable {
-  const subscriptions = ["later.>", "due.>"].map((filter) =>
-    nc.subscribe(filter, {
-      callback(error, message) {
-        // An error here is a permission's; what has gone is found all the same.
-        if (error === null) hear(message);
-      },
-    }),
-  );
-  return {
-    [Symbol.dispose]() {
-      for (const subscription of subscriptions) subscription.unsubscribe();
-    },
-  };
+  const listening = new DisposableStack();
+  for (const subject of ["later.>", "due.>"]) listening.use(subscribeLasting(nc, { subject }, hear));
+  return listening;
 }
 
 /** What is known and lies in LATER no more, though it was due after `dueAfter` only. */

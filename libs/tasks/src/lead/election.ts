@@ -3,6 +3,7 @@ import type { Lease } from "../locks/lease.ts";
 import { type LockBucket, openLockReader } from "../locks/lock_bucket.ts";
 import type { Locks } from "../locks/locks.ts";
 import type { Broker } from "../broker/broker.ts";
+import { subscribeLasting } from "../connection/lasting_subscription.ts";
 import { isSilence } from "../broker/publish_surely.ts";
 import { createBell } from "./bell.ts";
 import type { Charges } from "./charges.ts";
@@ -68,14 +69,11 @@ function listenToLead(
     onSession(key: string, isOver: boolean): void;
   },
 ): Disposable {
-  const subscription = broker.nc.subscribe(LEAD_SUBJECTS, {
-    callback(error, message) {
-      if (error !== null) return; // without the right to listen the table is read every few seconds
-      if (message.subject === LEADERS_SUBJECT) onTable(message.string());
-      else onSession(message.subject.replace("$KV.locks.", ""), message.headers?.has("KV-Operation") ?? false);
-    },
+  // Without the right to listen the table is read every few seconds.
+  return subscribeLasting(broker.nc, { subject: LEAD_SUBJECTS }, (message) => {
+    if (message.subject === LEADERS_SUBJECT) onTable(message.string());
+    else onSession(message.subject.replace("$KV.locks.", ""), message.headers?.has("KV-Operation") ?? false);
   });
-  return { [Symbol.dispose]: () => subscription.unsubscribe() };
 }
 
 /** What one process knows of the election. */

@@ -140,7 +140,7 @@ export class LaneSource implements TaskSource {
       });
       await Promise.race([answered, pause(LAST_ANSWERS_MS, undefined, { ref: false })]);
     }
-    this.#subscription.unsubscribe();
+    this.#subscription[Symbol.dispose]();
   }
 
   /** Whether a pull may yet bring something. */

@@ -1,7 +1,7 @@
 import type { Msg, NatsConnection } from "@nats-io/nats-core";
 import type { AnyTask } from "../definition/task.ts";
 import { headerOf, readHeaders } from "../format/headers.ts";
-import { type LastingSubscription, subscribeLasting } from "../connection/lasting_subscription.ts";
+import { subscribeLasting } from "../connection/lasting_subscription.ts";
 
 /** Header that the server puts on what TASKS republishes: the sequence of the stored message. */
 const SEQUENCE = "Nats-Sequence";
@@ -26,7 +26,7 @@ export interface WakeGroup {
 
 /** Not joined yet. `hear` is called for each wake while joined. */
 export function wakeGroup(nc: NatsConnection, tasks: readonly AnyTask[], hear: (wake: Wake) => void): WakeGroup {
-  let subscriptions: readonly LastingSubscription[] = [];
+  let subscriptions: readonly Disposable[] = [];
 
   function receive(task: string, message: Msg): void {
     const sequence = Number(headerOf(readHeaders(message).headers, SEQUENCE) || Number.NaN);
@@ -46,7 +46,7 @@ export function wakeGroup(nc: NatsConnection, tasks: readonly AnyTask[], hear: (
       );
     },
     leave() {
-      for (const subscription of subscriptions) subscription.unsubscribe();
+      for (const subscription of subscriptions) subscription[Symbol.dispose]();
       subscriptions = [];
     },
   };

@@ -3,6 +3,7 @@ import type { ConsumerInfo } from "@nats-io/jetstream";
 import { mendAndTell } from "../pull/lane_consumer.ts";
 import { laneOf } from "../pull/lane_needs.ts";
 import type { Broker } from "../broker/broker.ts";
+import { subscribeLasting } from "../connection/lasting_subscription.ts";
 import { isOwnRequest } from "../connection/own_requests.ts";
 import { isSilence } from "../broker/publish_surely.ts";
 import { STREAM_NAMES } from "../streams/stream_needs.ts";
@@ -29,9 +30,22 @@ const STREAM_PURGED = "$JS.API.STREAM.PURGE.*";
 
 /** What a purge may ask for besides the stream. */
 interface PurgeRequest {
-  readonly filter: string;
-  readonly seq: number;
-  readonly keep: number;
+  readonly filter: unknown;
+  readonly seq: unknown;
+}
+
+/** The markers of one task, all or some. */
+const MARKERS_OF_A_TASK = /^markers\.[^.*>]+\./;
+
+/** Whether no task is lost: a how-to tells operators to ask for it, or Muster does so itself. */
+function isNoLoss(stream: string, request: Partial<PurgeRequest>): boolean {
+  const filter = typeof request.filter === "string" ? request.filter : "";
+  // One delayed task is taken back.
+  if (stream === LATER) return isLiteralSubject(filter);
+  // What a task that is no more has left is cleared.
+  if (stream === TASKS) return MARKERS_OF_A_TASK.test(filter);
+  // The bucket is raised, which is told by whoever does it.
+  return stream === "KV_locks" && request.seq !== undefined;
 }
 
 const token = (subject: string, index: number) => subject.split(".")[index] ?? "";
@@ -88,6 +102,7 @@ function watchByHand(broker: Broker): Disposable {
   }
 
   function onChange(message: Msg): void {
+    if (isOwnRequest(message)) return;
     const isDurable = message.subject.includes(".DURABLE.");
     const consumer = token(message.subject, isDurable ? 6 : 5);
     const { action, config } = readBody<{ action: string; config: ConsumerInfo["config"] }>(message);
@@ -119,11 +134,7 @@ function watchByHand(broker: Broker): Disposable {
   function onPurged(message: Msg): void {
     const stream = token(message.subject, 4);
     const request = readBody<PurgeRequest>(message);
-    if (!STREAM_NAMES.includes(stream) || isOwnRequest(message)) return;
-    // So an operator takes one delayed task back, and nothing else is lost.
-    if (stream === LATER && isLiteralSubject(request.filter ?? "")) return;
-    // So the bucket is raised, which is told by whoever does it.
-    if (stream === "KV_locks" && request.seq !== undefined) return;
+    if (!STREAM_NAMES.includes(stream) || isOwnRequest(message) || isNoLoss(stream, request)) return;
     const part = message.data.length === 0 ? "" : ` (${JSON.stringify(request).slice(0, 200)})`;
     tell(
       "purged",
@@ -137,17 +148,11 @@ function watchByHand(broker: Broker): Disposable {
     [CONSUMER_DELETED, onConsumerDeleted],
     [STREAM_PURGED, onPurged],
   ];
-  const subscriptions = listeners.map(([subject, hear]) =>
-    nc.subscribe(subject, {
-      callback(error, message) {
-        // An error here is a permission's; what differs is found later all the same.
-        if (error === null) hear(message);
-      },
-    }),
-  );
+  const listening = new DisposableStack();
+  for (const [subject, hear] of listeners) listening.use(subscribeLasting(nc, { subject }, hear));
   return {
     [Symbol.dispose]() {
-      for (const subscription of subscriptions) subscription.unsubscribe();
+      listening.dispose();
       for (const timer of timers) clearTimeout(timer);
     },
   };
