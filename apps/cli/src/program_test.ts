@@ -42,16 +42,53 @@ test("each command that prints an answer takes --json", (t) => {
   }
 });
 
-test("the help of each command shows an example, by itself or above it", (t) => {
-  function helpOf(command: Command): string {
-    let text = "";
-    command.configureOutput({ writeOut: (part) => (text += part) });
-    command.outputHelp();
-    return text;
+function helpOf(command: Command): string {
+  let text = "";
+  command.configureOutput({ writeOut: (part) => (text += part) });
+  command.outputHelp();
+  return text;
+}
+
+/** The words of a shell's line, as far as our examples need them: quotes, and nothing within them. */
+function wordsOf(line: string): string[] {
+  return [...line.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g)].map(
+    ([, single, double, bare = ""]) => single ?? double ?? bare,
+  );
+}
+
+/** The calls of `muster` in the examples of a help, each as its words. What follows three spaces tells what the call does. */
+function examplesIn(help: string): string[][] {
+  const [, block = ""] = /\nExamples?:\n((?: {2}\S.*\n?)+)/.exec(help) ?? [];
+  const lines = block.split("\n").map((line) => line.trim().replace(/ {3,}.*$/, ""));
+  return lines
+    .filter((line) => line !== "")
+    .map((line) => wordsOf(/(?:^|\s)muster (?:[^|'"]|'[^']*'|"[^"]*")*/.exec(line)?.[0] ?? line));
+}
+
+/** A program whose commands do nothing, and note what they were called with. */
+function idleProgram(called: string[]): Command {
+  function makeIdle(command: Command, name: string): Command {
+    command.configureOutput({ writeErr() {}, outputError() {} });
+    if (command.commands.length === 0) command.action(() => void called.push(name));
+    for (const each of command.commands) makeIdle(each, `${name} ${each.name()}`);
+    return command;
   }
+  return makeIdle(createProgram(), "muster");
+}
+
+test("the help of each command ends with examples of its own, and each example in any help is a command line that is taken", async (t) => {
   for (const { name, command } of leaves) {
-    const above = command.parent === null ? "" : helpOf(command.parent);
-    t.regex(helpOf(command) + above, /Examples?:\n/, name);
+    const own = examplesIn(helpOf(command));
+    t.true(own.length > 0, `${name} has no example`);
+    for (const words of own) t.is(words.slice(0, name.split(" ").length).join(" "), name, words.join(" "));
+  }
+  const commands = (command: Command): Command[] => [command, ...command.commands.flatMap(commands)];
+  for (const [program, ...args] of commands(createProgram()).flatMap((command) => examplesIn(helpOf(command)))) {
+    const called: string[] = [];
+    const line = [program, ...args].join(" ");
+    t.is(program, "muster", line);
+    await t.notThrowsAsync(idleProgram(called).parseAsync(args, { from: "user" }), line);
+    t.true(`${line} `.startsWith(`${called[0]} `), line);
   }
 });
 

@@ -1,19 +1,23 @@
 import type { Database, Transaction } from "@muster/ledger";
 import { addCe, type CeChange, type CeOverview, changeCe, disableCe, enableCe, listCes, removeCe } from "@muster/logic";
 import { Command } from "commander";
+import { examples } from "../print/examples.ts";
 import { count, type OutputOptions, print, tableText } from "../print/output.ts";
 import { UsageError } from "../run/failure.ts";
 import { withDatabase } from "../run/servers.ts";
 import { parseCapacity, parseCe, parseSuccessRate, parseVo, several } from "../run/values.ts";
 import { warnOfUnknownVos } from "./unknown_vos.ts";
 
-const EXAMPLES = `
-Examples:
-  muster ce add ce01.example.org:9619/condor --capacity 200 --success-rate 0.95
-  muster ce add ce02.example.org --capacity 50 --vo lhcb --vo vo.cta.in2p3.fr
-  muster ce change ce02.example.org --capacity 20 --all-vos
-  muster ce disable ce02.example.org
-  muster ce list --json`;
+const ADD = [
+  "muster ce add ce01.example.org:9619/condor --capacity 200 --success-rate 0.95",
+  "muster ce add ce02.example.org --capacity 50 --vo lhcb --vo vo.cta.in2p3.fr",
+];
+const LIST = ["muster ce list", "muster ce list --json"];
+const CHANGE = [
+  "muster ce change ce02.example.org --capacity 20 --all-vos",
+  "muster ce change ce02.example.org --success-rate 0.9 --vo lhcb",
+];
+const switching = (verb: string) => `muster ce ${verb} ce02.example.org`;
 
 interface AddOptions extends OutputOptions {
   readonly capacity: number;
@@ -76,6 +80,7 @@ function addCommand(): Command {
     .option("--vo <vo>", "a VO that may submit; may be given several times (default: all may)", several(parseVo))
     .option("--disabled", "let no pilot in yet")
     .option("--json", "print JSON")
+    .addHelpText("after", examples(...ADD))
     .action(async (name: string, options: AddOptions) => {
       const { capacity, successRate, vo, disabled = false } = options;
       const vos = vo === undefined ? null : [...vo];
@@ -93,6 +98,7 @@ function changeCommand(): Command {
     .option("--vo <vo>", "a VO that may submit; may be given several times", several(parseVo))
     .option("--all-vos", "every VO may submit")
     .option("--json", "print JSON")
+    .addHelpText("after", examples(...CHANGE))
     .action(async (name: string, options: ChangeOptions) => {
       const wanted = changeOf(options);
       await change(name, options, (to) => changeCe(to, name, wanted));
@@ -106,6 +112,7 @@ function switchCommand(verb: "enable" | "disable", description: string): Command
     .description(description)
     .argument("<name>", "as `muster ce list` shows it, in any case", parseCe)
     .option("--json", "print JSON")
+    .addHelpText("after", examples(switching(verb)))
     .action(async (name: string, options: OutputOptions) => {
       await change(name, options, (to) => work(to, name));
     });
@@ -116,6 +123,7 @@ function removeCommand(): Command {
     .description("remove a CE; its pilots stay as history")
     .argument("<name>", "as `muster ce list` shows it, in any case", parseCe)
     .option("--json", "print JSON")
+    .addHelpText("after", examples(switching("remove")))
     .action(async (name: string, options: OutputOptions) => {
       const removed = await withDatabase((database) => database.transaction((from) => removeCe(from, name)));
       print({ name, ...removed }, options, () => {
@@ -129,12 +137,13 @@ function removeCommand(): Command {
 export function ceCommand(): Command {
   return new Command("ce")
     .description("compute elements: add, list, change, enable, disable, remove")
-    .addHelpText("after", EXAMPLES)
+    .addHelpText("after", examples(...ADD, ...LIST, ...CHANGE, switching("disable"), switching("remove")))
     .addCommand(addCommand())
     .addCommand(
       new Command("list")
         .description("all CEs with their pilots")
         .option("--json", "print JSON")
+        .addHelpText("after", examples(...LIST))
         .action(async (options: OutputOptions) => {
           const ces = await withDatabase((database) => database.transaction(listCes));
           print(ces, options, () => showCes(ces));

@@ -11,6 +11,7 @@ import {
   withScheduleSwitched,
 } from "@muster/tasks";
 import { Command } from "commander";
+import { examples } from "../print/examples.ts";
 import { type OutputOptions, print } from "../print/output.ts";
 import { UsageError } from "../run/failure.ts";
 import { checkActive, taskNamed } from "../run/names.ts";
@@ -80,12 +81,19 @@ function scheduleText(words: readonly string[]): string {
 }
 
 function targeted(name: string, description: string): Command {
+  const everywhere = `muster schedule ${name} MySubmitPilotsTask`;
   return new Command(name)
     .description(description)
     .argument("<task>")
     .option("--vo <vo>", "only for this VO", parseVo)
-    .option("--json", "print JSON");
+    .option("--json", "print JSON")
+    .addHelpText("after", examples(everywhere, `${everywhere} --vo lhcb`));
 }
+
+const SET = [
+  'muster schedule set MyCheckPilotsTask "every 10s" --vo lhcb',
+  'muster schedule set MyPilotReportTask "cron 0 6 * * * Europe/Zurich"',
+];
 
 /** `muster schedule set|reset|enable|disable`. */
 export function changeScheduleCommands(): readonly Command[] {
@@ -95,6 +103,7 @@ export function changeScheduleCommands(): readonly Command[] {
     .argument("<schedule...>", '"every 30s", or "cron 0 6 * * * Europe/Zurich" (zone optional, default UTC), in quotes')
     .option("--vo <vo>", "only for this VO", parseVo)
     .option("--json", "print JSON")
+    .addHelpText("after", examples(...SET))
     .action(async (task: string, words: readonly string[], options: TargetOptions) => {
       checkTarget(task, options.vo);
       const text = scheduleText(words);

@@ -1,6 +1,7 @@
 import { pilotTasks } from "@muster/pilot-tasks";
 import { measureClock, type PauseNote, type ScheduleRow, scheduleTable } from "@muster/tasks";
 import { Command, InvalidArgumentError } from "commander";
+import { examples } from "../print/examples.ts";
 import { type OutputOptions, print, tableText } from "../print/output.ts";
 import { taskNamed } from "../run/names.ts";
 import { readConfigurationAloud, withBroker } from "../run/servers.ts";
@@ -43,6 +44,12 @@ function show(rows: readonly ScheduleRow[]): string {
   return `${table}\nNo running scheduler leads ${unserved.join(", ")}: nothing fires; start apps/scheduler`;
 }
 
+const EXAMPLES = [
+  "muster schedule list --times 3",
+  "muster schedule list --task MyCheckPilotsTask --vo lhcb",
+  "muster schedule list --vo _ --json",
+];
+
 /** `muster schedule list`. */
 export function listSchedulesCommand(): Command {
   return new Command("list")
@@ -52,6 +59,7 @@ export function listSchedulesCommand(): Command {
     .option("--vo <vo>", "only this VO's; _ for tasks that are not per VO", parseVoOrNone)
     .option("--times <number>", "this many coming times of each", parseTimes, 1)
     .option("--json", "print JSON")
+    .addHelpText("after", examples(...EXAMPLES))
     .action(async (options: ListOptions) => {
       if (options.task !== undefined) taskNamed(options.task);
       const rows = await withBroker(async (broker) => {

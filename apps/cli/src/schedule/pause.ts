@@ -1,6 +1,7 @@
 import { pilotTasks } from "@muster/pilot-tasks";
 import { type Broker, pauseSchedule, type PauseTarget, resumeSchedule, scheduleTable } from "@muster/tasks";
 import { Command, InvalidArgumentError } from "commander";
+import { examples } from "../print/examples.ts";
 import { type OutputOptions, print } from "../print/output.ts";
 import { UsageError } from "../run/failure.ts";
 import { checkActive } from "../run/names.ts";
@@ -45,13 +46,25 @@ function nameOf({ task, vo, instance }: PauseTarget): string {
   return `${task}${vo === undefined ? "" : ` of ${vo}`}${instance === undefined ? "" : `, instance ${instance}`}`;
 }
 
+const EXAMPLES = {
+  pause: [
+    'muster schedule pause MySubmitPilotsTask --reason "maintenance"',
+    "muster schedule pause MyCheckPilotsTask --vo lhcb",
+  ],
+  resume: [
+    "muster schedule resume MySubmitPilotsTask",
+    "muster schedule resume MyCheckPilotsTask --vo lhcb --instance default",
+  ],
+} as const;
+
 function pauseCommand(verb: "pause" | "resume", description: string): Command {
   return new Command(verb)
     .description(description)
     .argument("<task>")
     .option("--vo <vo>", "only for this VO", parseVo)
     .option("--instance <name>", "only this instance (default: default)", parseInstance)
-    .option("--json", "print JSON");
+    .option("--json", "print JSON")
+    .addHelpText("after", examples(...EXAMPLES[verb]));
 }
 
 /** `muster schedule pause|resume`. */

@@ -1,18 +1,16 @@
 import { listActivePilots } from "@muster/logic";
 import { activeVos, changeConfiguration, type Configuration, withoutVo, withVo } from "@muster/tasks";
 import { Command, InvalidArgumentError } from "commander";
+import { examples } from "../print/examples.ts";
 import { count, type OutputOptions, print, tableText } from "../print/output.ts";
 import { complain, describeFailure } from "../run/failure.ts";
 import { checkRemovable } from "../run/names.ts";
 import { readConfigurationAloud, withBroker, withDatabase } from "../run/servers.ts";
 import { parseVo } from "../run/values.ts";
 
-const EXAMPLES = `
-Examples:
-  muster vo add lhcb
-  muster vo add vo.cta.in2p3.fr --weight 2
-  muster vo remove lhcb
-  muster vo list --json`;
+const ADD = ["muster vo add lhcb", "muster vo add vo.cta.in2p3.fr --weight 2"];
+const LIST = ["muster vo list", "muster vo list --json"];
+const REMOVE = ["muster vo remove lhcb"];
 
 function parseWeight(text: string): number {
   const weight = /^[0-9]{1,4}$/.test(text) ? Number(text) : 0;
@@ -80,13 +78,14 @@ async function remove(vo: string, options: OutputOptions): Promise<void> {
 export function voCommand(): Command {
   return new Command("vo")
     .description("virtual organisations: add, list, remove; in force within a second")
-    .addHelpText("after", EXAMPLES)
+    .addHelpText("after", examples(...ADD, ...REMOVE, ...LIST))
     .addCommand(
       new Command("add")
         .description("add a VO, or change its weight")
         .argument("<vo>", "its name", parseVo)
         .option("--weight <turns>", "share of the turns among VOs of one priority, 1 to 1000 (default: 1)", parseWeight)
         .option("--json", "print JSON")
+        .addHelpText("after", examples(...ADD))
         .action(async (vo: string, options: OutputOptions & { readonly weight?: number }) => {
           const change = (now: Configuration) => withVo(now, vo, options.weight);
           const configuration = await withBroker((broker) => changeConfiguration(broker, change));
@@ -102,6 +101,7 @@ export function voCommand(): Command {
       new Command("list")
         .description("all VOs")
         .option("--json", "print JSON")
+        .addHelpText("after", examples(...LIST))
         .action(async (options: OutputOptions) => printVos(await withBroker(readConfigurationAloud), options)),
     )
     .addCommand(
@@ -109,6 +109,7 @@ export function voCommand(): Command {
         .description("remove a VO: its schedules end, its waiting tasks are dropped, its pilots stay")
         .argument("<vo>", "as `muster vo list` shows it", parseVo)
         .option("--json", "print JSON")
+        .addHelpText("after", examples(...REMOVE))
         .action(remove),
     );
 }
