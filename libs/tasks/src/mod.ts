@@ -95,7 +95,11 @@ export {
   withoutVo,
   withVo,
 } from "./configuration/configuration.ts";
-export { changeConfiguration, ConfigurationError } from "./configuration/change_configuration.ts";
+export {
+  changeConfiguration,
+  type ChangeOptions,
+  ConfigurationError,
+} from "./configuration/change_configuration.ts";
 export {
   type ConfigurationProblem,
   findConfiguration,

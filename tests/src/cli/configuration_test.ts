@@ -42,6 +42,25 @@ test("a broken configuration is told by doctor and the lists with key, field and
   );
 });
 
+test("where no configuration is left that was ever valid, vo add begins with one VO alone only when it is told to", async (t) => {
+  await using muster = await startMuster({ vos: [] });
+  const { broker } = muster;
+  const cli = commandsOn({ NATS_URL: muster.nats.url, DATABASE_URL: await server.createUrl() });
+  await broker.jsm.streams.purge("KV_config");
+  await broker.buckets.config.put("current", "garbage");
+  const refused = await cli.run("vo", "add", "lhcb");
+  t.like(refused, { code: 1, output: "" });
+  t.regex(
+    refused.errors,
+    /^Cannot change the configuration: .*"garbage"; .*`nats kv put config current`, or .*--begin-anew`$/m,
+  );
+  t.is((await broker.buckets.config.get("current"))?.string(), "garbage");
+  const begun = await cli.run("vo", "add", "lhcb", "--begin-anew");
+  t.is(begun.code, 0, begun.errors);
+  t.regex(begun.errors, /The change goes on from an empty one: .*"garbage".*It was replaced by revision/);
+  t.like(await cli.json("vo", "list"), [{ vo: "lhcb" }]);
+});
+
 test("with no VO configured the doctor names those that the database has heard of, and on a new system says to add one", async (t) => {
   await using muster = await startMuster({ vos: [] });
   const url = await server.createUrl();

@@ -41,9 +41,11 @@ export async function applyDemo(broker: Broker, database: Database): Promise<str
   await database.transaction(async (transaction) => {
     for (const ce of CES) await addCe(transaction, ce);
   });
-  await changeConfiguration(broker, (now) => {
+  function withDemo(now: Configuration): Configuration {
     const withVos = VOS.reduce((configuration, vo) => withVo(configuration, vo), now);
     return { ...withVos, tasks: { ...TASKS, ...withVos.tasks } };
-  });
+  }
+  // There are no CEs either: whatever the bucket has held, nothing is left that it was about.
+  await changeConfiguration(broker, withDemo, { from: "nothing" });
   return `${VOS.length} VOs, ${CES.length} CEs`;
 }

@@ -74,6 +74,11 @@ async function remove(vo: string, options: OutputOptions): Promise<void> {
   print({ vo, activePilots, vos: rows }, options, () => `${show(rows)}\n\n${tellActive(vo, activePilots)}`);
 }
 
+interface AddOptions extends OutputOptions {
+  readonly weight?: number;
+  readonly beginAnew?: boolean;
+}
+
 /** `muster vo`: who may submit. */
 export function voCommand(): Command {
   return new Command("vo")
@@ -84,11 +89,13 @@ export function voCommand(): Command {
         .description("add a VO, or change its weight")
         .argument("<vo>", "its name", parseVo)
         .option("--weight <turns>", "share of the turns among VOs of one priority, 1 to 1000 (default: 1)", parseWeight)
+        .option("--begin-anew", "begin with this VO alone where no configuration is left that was ever valid")
         .option("--json", "print JSON")
         .addHelpText("after", examples(...ADD))
-        .action(async (vo: string, options: OutputOptions & { readonly weight?: number }) => {
+        .action(async (vo: string, options: AddOptions) => {
           const change = (now: Configuration) => withVo(now, vo, options.weight);
-          const configuration = await withBroker((broker) => changeConfiguration(broker, change));
+          const from = options.beginAnew === true ? "nothing" : "last good";
+          const configuration = await withBroker((broker) => changeConfiguration(broker, change, { from }));
           printVos(configuration, options);
           const twins = activeVos(configuration).filter(
             (each) => each.toLowerCase() === vo.toLowerCase() && each !== vo,

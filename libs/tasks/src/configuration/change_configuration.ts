@@ -2,8 +2,14 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Broker } from "../broker/broker.ts";
 import { isConflict, TASKS } from "../streams/streams.ts";
 import { checkConfiguration } from "./check_configuration.ts";
-import type { Configuration } from "./configuration.ts";
-import { findConfiguration, type FoundConfiguration, keepCopy, storeConfiguration } from "./stored_configuration.ts";
+import { type Configuration, namesVos } from "./configuration.ts";
+import {
+  BEGIN_ANEW,
+  findConfiguration,
+  type FoundConfiguration,
+  keepCopy,
+  storeConfiguration,
+} from "./stored_configuration.ts";
 
 /** Streams and buckets are declared in one go; a bucket that is so much younger than `TASKS` was deleted and created anew, ms. */
 const TOGETHER_MS = 2_000;
@@ -17,17 +23,36 @@ export class ConfigurationError extends Error {
   override readonly name = "ConfigurationError";
 }
 
-/** Whether the last good one may be known to running apps alone: the bucket is younger than TASKS, or holds nothing but one that no command wrote. */
+export interface ChangeOptions {
+  /** What the change goes on from. Default: the last good one. `nothing`, where none is left: an empty one. */
+  readonly from?: "last good" | "nothing";
+  /** How long a running app may take to write one back that has gone, ms; default 8,000. */
+  readonly restoredWithinMs?: number;
+}
+
+/**
+ * Whether the last good one may be known to running apps alone: the bucket was purged, is younger than TASKS, or holds nothing but one that
+ * no command wrote.
+ */
 async function mayBeLost({ jsm }: Broker, { newest, revision, configuration }: FoundConfiguration): Promise<boolean> {
   if (newest !== 0) return Object.keys(configuration.vos).length === 0 && configuration.createdAt === undefined;
   if (revision !== 0) return false;
   const [bucket, tasks] = await Promise.all([jsm.streams.info("KV_config"), jsm.streams.info(TASKS)]);
-  return Date.parse(bucket.created) - Date.parse(tasks.created) >= TOGETHER_MS;
+  return bucket.state.last_seq > 0 || Date.parse(bucket.created) - Date.parse(tasks.created) >= TOGETHER_MS;
+}
+
+/** Why a change would begin from nothing, though there was something; undefined: it would not. */
+async function whyNothingIsLeft({ jsm }: Broker, found: FoundConfiguration): Promise<string | undefined> {
+  if (found.revision !== 0 || namesVos(found.configuration)) return undefined;
+  if (found.problem !== undefined) return found.problem.text;
+  const { state } = await jsm.streams.info("KV_config");
+  if (found.newest !== 0 || state.last_seq === 0) return undefined;
+  return `bucket config is empty and has held revisions up to ${state.last_seq}: somebody purged it, and no running app knows them; ${BEGIN_ANEW}`;
 }
 
 /** As it is now; where it has gone, after a running app has written it or its copy back, or nobody has. */
-async function untilRestored(broker: Broker): Promise<FoundConfiguration> {
-  const untilMs = performance.now() + RESTORED_WITHIN_MS;
+async function untilRestored(broker: Broker, withinMs: number): Promise<FoundConfiguration> {
+  const untilMs = performance.now() + withinMs;
   for (;;) {
     const now = await findConfiguration(broker);
     if (performance.now() > untilMs || !(await mayBeLost(broker, now))) return now;
@@ -52,13 +77,17 @@ function checked(next: Configuration): Configuration {
  * Changes the configuration by compare-and-set; `change` may run several times. Returns what was written.
  *
  * Goes on from the last good one: what is broken is replaced, with an alarm that says what it was. Throws
- * {@linkcode ConfigurationError} where a newer program has written it, and where the change makes it unreadable.
+ * {@linkcode ConfigurationError} where a newer program has written it, where the change makes it unreadable, and where none is left that
+ * was ever good: a change would take all VOs but its own away. `nothing` begins all the same.
  */
 export async function changeConfiguration(
   broker: Broker,
   change: (now: Configuration) => Configuration,
+  { from = "last good", restoredWithinMs = RESTORED_WITHIN_MS }: ChangeOptions = {},
 ): Promise<Configuration> {
-  let found = await untilRestored(broker);
+  let found = await untilRestored(broker, restoredWithinMs);
+  const nothingLeft = from === "nothing" ? undefined : await whyNothingIsLeft(broker, found);
+  if (nothingLeft !== undefined) throw new ConfigurationError(`Cannot change the configuration: ${nothingLeft}`);
   for (let tries = 0; ; tries++) {
     const { problem, configuration, newest } = found;
     if (problem?.kind === "newer") throw new ConfigurationError(problem.text);
@@ -69,8 +98,8 @@ export async function changeConfiguration(
     try {
       const revision = await storeConfiguration(broker, next, newest);
       if (problem !== undefined) {
-        const from = found.revision === 0 ? "from an empty one" : `from revision ${found.revision}`;
-        broker.observer.alarm(`The change goes on ${from}: ${problem.text}. It was replaced by revision ${revision}`);
+        const base = found.revision === 0 ? "from an empty one" : `from revision ${found.revision}`;
+        broker.observer.alarm(`The change goes on ${base}: ${problem.text}. It was replaced by revision ${revision}`);
       }
       await keepCopy(broker, { configuration: next, revision });
       return next;

@@ -49,6 +49,9 @@ async function until(isSo: () => Promise<boolean> | boolean, ms = 60_000): Promi
   for (const late = AbortSignal.timeout(ms); !(await isSo()); await wait(20)) late.throwIfAborted();
 }
 
+/** For a change where no app runs that could write anything back. */
+const AT_ONCE = { restoredWithinMs: 0 };
+
 const vosOf = (configuration: Configuration) => [...activeVos(configuration)].sort().join();
 
 test("a broken configuration counts for nobody: who runs and who starts goes by the last good one, and any command mends it", async (t) => {
@@ -89,23 +92,51 @@ test("a broken configuration counts for nobody: who runs and who starts goes by 
   t.is(vosOf(running.configuration.current), "cms,dune,lhcb");
 });
 
-test("where there never was a good one, what is broken is said, and the first command writes a good one over it", async (t) => {
+test("where there never was a good one, what is broken is said with the way out, no change begins from nothing by itself, and one that is told to does", async (t) => {
   await using grid = await startGrid({ vos: [] });
   await grid.configuration[Symbol.asyncDispose]();
   await grid.broker.jsm.streams.purge("KV_config");
   await grid.broker.buckets.config.put("current", "garbage");
   await using starting = await startApp(grid);
-  t.regex(starting.alarms.join(), /no earlier one that is valid.*add the VOs with `muster vo add`/);
+  t.regex(
+    starting.alarms.join(),
+    /no earlier one that is valid.*put the one that you have kept there .*`muster vo add <vo> --begin-anew`/,
+  );
   t.is(starting.configuration.found.revision, 0);
   const shared = { broker: starting.broker, nats: { url: grid.url }, app: "test", leaderTtlMs: 3_000 };
   await using scheduler = await startScheduler({ ...shared, tasks: [periodic("Tick", every({ seconds: 1 }))] });
   t.regex(scheduler.problems().join(), /: it is no JSON: "garbage"; .*no VO is known/, "it can serve nobody");
-  await changeConfiguration(grid.broker, (now) => withVo(now, "lhcb"));
+  const add = (now: Configuration) => withVo(now, "lhcb");
+  await t.throwsAsync(changeConfiguration(grid.broker, add, AT_ONCE), {
+    name: "ConfigurationError",
+    message: /^Cannot change the configuration: Key current of bucket config, revision .*"garbage"; .*--begin-anew`$/,
+  });
+  t.is((await grid.broker.buckets.config.get("current"))?.string(), "garbage");
+  await changeConfiguration(grid.broker, add, { from: "nothing", ...AT_ONCE });
   await until(() => vosOf(starting.configuration.current) === "lhcb");
   await until(() => scheduler.problems().length === 0);
   await grid.broker.buckets.config.put("current", "garbage again");
   await until(() => starting.configuration.found.problem !== undefined);
   t.deepEqual(scheduler.problems(), [], "by the last good one it does all of its work");
+});
+
+test("where all of it was purged or deleted and nobody has a copy, no change begins from nothing by itself, and where somebody runs it goes on", async (t) => {
+  await using grid = await startQuiet();
+  const add = (now: Configuration) => withVo(now, "dune");
+  {
+    await using _running = await startApp(grid);
+    await grid.broker.jsm.streams.purge("KV_config");
+    t.is(vosOf(await changeConfiguration(grid.broker, add)), "cms,dune,lhcb");
+  }
+  await grid.broker.jsm.streams.purge("KV_config");
+  await t.throwsAsync(changeConfiguration(grid.broker, add, AT_ONCE), {
+    message: /^Cannot change the configuration: bucket config is empty .*revisions up to \d+: .*--begin-anew`$/,
+  });
+  await grid.broker.buckets.config.delete("current");
+  await t.throwsAsync(changeConfiguration(grid.broker, add, AT_ONCE), {
+    message: /: it was deleted; .*--begin-anew`$/,
+  });
+  t.is(vosOf(await changeConfiguration(grid.broker, add, { from: "nothing", ...AT_ONCE })), "dune");
 });
 
 for (const how of ["delete", "purge"] as const) {

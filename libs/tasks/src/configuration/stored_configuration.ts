@@ -91,6 +91,9 @@ async function findEarlier(
   return known.findLast(({ configuration }) => namesVos(configuration)) ?? history.at(-1);
 }
 
+/** The ways out where no good one is left. */
+export const BEGIN_ANEW =
+  "put the one that you have kept there with `nats kv put config current`, or begin with one VO alone: `muster vo add <vo> --begin-anew`";
 const HOW_TO_MEND = "any `muster vo` or `muster schedule` command that changes something writes a valid one over it";
 
 function describe(
@@ -105,9 +108,9 @@ function describe(
     ? `revision ${earlier.revision} stays in force`
     : "there is no earlier one that is valid, so no VO is known";
   const ways = {
-    broken: earlier ? HOW_TO_MEND : "add the VOs with `muster vo add`, which writes a valid one over it",
+    broken: earlier ? HOW_TO_MEND : BEGIN_ANEW,
     newer: "upgrade this program",
-    deleted: "any app that runs writes it again",
+    deleted: earlier ? "any app that runs writes it again" : BEGIN_ANEW,
     empty: "`muster vo remove` is how to remove a VO, and any `muster vo` command writes a valid one over it",
   };
   return { kind, revision, field, text: `${what}, cannot be used: ${where}; ${inForce}; ${ways[kind]}` };
