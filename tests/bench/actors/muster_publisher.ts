@@ -1,8 +1,8 @@
-import { changeConfiguration, createPublisher, type TaskDefinition, withVo } from "@muster/tasks";
+import { changeConfiguration, createPublisher, type PublishableTask, withVo } from "@muster/tasks";
 import { setTimeout as pause } from "node:timers/promises";
 import { nowUs } from "./clock.ts";
 import { connectMuster } from "./muster_broker.ts";
-import { type BenchDeps, HeldTask, LockedTask, NoOpTask, RealtimeTask } from "./muster_tasks.ts";
+import { HeldTask, LockedTask, NoOpTask, RealtimeTask } from "./muster_tasks.ts";
 import type { MusterLoad, MusterPublisherVerbs } from "./muster_verbs.ts";
 import { payloadsOf } from "./payloads.ts";
 import { serve } from "./serve.ts";
@@ -34,7 +34,7 @@ interface Publishing {
 }
 
 function publishing<Payload extends BenchPayload>(
-  task: TaskDefinition<Payload, BenchDeps>,
+  task: PublishableTask<Payload>,
   complete: (payload: BenchPayload) => Payload,
 ): Publishing {
   const optionsOf = ({ vo, payload }: Item) => ({ vo, payload: complete(payload) });

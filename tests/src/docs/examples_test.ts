@@ -20,7 +20,7 @@ const AT_HAND = {
   signal: "AbortSignal",
   locks: 'tasks.SchedulerOptions["locks"]',
   configuration: 'tasks.SchedulerOptions["configuration"]',
-  GreetTask: 'tasks.TaskDefinition<tasks.JsonObject, unknown, unknown, "at-least-once">',
+  GreetTask: 'tasks.TaskDefinition<tasks.JsonObject, unknown, unknown, unknown, "at-least-once">',
   options: "{ readonly broker: tasks.Broker; readonly nats: { readonly url: string }; readonly app: string }",
 };
 

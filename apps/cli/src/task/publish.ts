@@ -52,8 +52,8 @@ function parseTime(text: string): Date {
 
 /** What can be known of a task that this program does not know: its name, and whether a VO was given. */
 function uncheckedTask(name: string, vo: string | undefined): PublishableTask {
-  const payload = z.record(z.string(), z.json() as z.ZodType<Json>);
-  return { name, per: vo === undefined || vo === NO_VO ? "all" : "vo", payload };
+  const payload = z.record(z.string(), z.json() as z.ZodType<Json, Json>);
+  return { name, per: vo === undefined || vo === NO_VO ? "all" : "vo", payload, payloadVersion: 1 };
 }
 
 function whenOf({ delay, at }: PublishTaskOptions): Date | undefined {

@@ -4,9 +4,9 @@ import type { PublishableTask, ScheduleOptions } from "./publishable.ts";
 
 /** Where `task.schedule()` publishes: a connected publisher, or the run that is under way. */
 export interface AmbientPublisher {
-  schedule<Payload extends JsonObject>(
-    task: PublishableTask<Payload>,
-    options: ScheduleOptions<Payload>,
+  schedule<Input extends JsonObject>(
+    task: PublishableTask<Input>,
+    options: ScheduleOptions<NoInfer<Input>>,
   ): Promise<string>;
 }
 

@@ -64,7 +64,7 @@ function pathOf(issue: StandardSchemaV1.Issue): string {
   return (issue.path ?? []).map((part) => String(typeof part === "object" ? part.key : part)).join(".");
 }
 
-function accept<Payload>(task: string, result: StandardSchemaV1.Result<Payload>): Payload {
+function accept(task: string, result: StandardSchemaV1.Result<unknown>): unknown {
   if (result.issues === undefined) return result.value;
   const problems = result.issues.slice(0, 5).map((issue) => {
     const path = pathOf(issue);
@@ -73,14 +73,11 @@ function accept<Payload>(task: string, result: StandardSchemaV1.Result<Payload>)
   throw new PayloadRefusedError(task, problems.join("; "));
 }
 
-/** The payload as the task's schema sees it. Answers at once unless the schema is asynchronous. Throws {@linkcode PayloadRefusedError}. */
-export function checkPayload<Payload extends JsonObject>(
-  task: PublishableTask<Payload>,
-  payload: unknown,
-): Payload | Promise<Payload> {
+/** What the task's schema makes of a payload, or a promise of it where the schema is asynchronous. Throws {@linkcode PayloadRefusedError}. */
+export function checkPayload(task: PublishableTask, payload: unknown): unknown {
   const broken = (cause: unknown) =>
     new PayloadRefusedError(task.name, `its schema broke: ${cause instanceof Error ? cause.message : cause}`, cause);
-  let result: StandardSchemaV1.Result<Payload> | Promise<StandardSchemaV1.Result<Payload>>;
+  let result: StandardSchemaV1.Result<unknown> | Promise<StandardSchemaV1.Result<unknown>>;
   try {
     result = task.payload["~standard"].validate(payload);
   } catch (cause) {

@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { JsonObject } from "./json.ts";
+import type { TaskTraits } from "./traits.ts";
 
 export interface SpawnOptions {
   /** The child's VO; default the parent's. */
@@ -10,16 +11,14 @@ export interface SpawnOptions {
   readonly at?: Date;
 }
 
-export interface ScheduleOptions<Payload> extends SpawnOptions {
-  /** Default: the empty object, where the schema allows it. */
-  readonly payload?: Payload;
+export interface ScheduleOptions<Input> extends SpawnOptions {
+  /** As it is before the task's schema. Default: the empty object, where the schema allows it. */
+  readonly payload?: Input;
 }
 
-/** What publishing needs to know of a task. */
-export interface PublishableTask<Payload extends JsonObject = JsonObject> {
+/** What publishing needs to know of a task. `Input` is the payload as it is sent: before its schema has filled or changed it. */
+export interface PublishableTask<Input extends JsonObject = JsonObject>
+  extends Pick<TaskTraits, "per" | "payloadVersion"> {
   readonly name: string;
-  readonly per: "vo" | "all";
-  readonly payload: StandardSchemaV1<unknown, Payload>;
-  /** Of the payload's form; absent: 1. */
-  readonly payloadVersion?: number;
+  readonly payload: StandardSchemaV1<Input, unknown>;
 }

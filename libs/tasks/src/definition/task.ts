@@ -5,18 +5,11 @@ import { currentPublisher } from "./ambient.ts";
 import type { JsonObject } from "./json.ts";
 import type { Lock } from "./lock_type.ts";
 import type { PublishableTask, ScheduleOptions, SpawnOptions } from "./publishable.ts";
-import { exponentialBackoff, type RetryPolicy } from "./retry.ts";
+import { exponentialBackoff } from "./retry.ts";
 import type { Schedule } from "./schedule.ts";
+import { type TaskTraits, TIMEOUT_MS } from "./traits.ts";
 
-/** Realtime before normal before background, strictly. */
-export type Priority = "realtime" | "normal" | "background";
-export const PRIORITIES: readonly Priority[] = ["realtime", "normal", "background"];
-
-/** How much a run takes out of a worker: a small one is short and light, a large one may fill a process for minutes. */
-export type Size = "small" | "medium" | "large";
-
-/** Longest run by size, ms, unless the definition says otherwise. */
-export const TIMEOUT_MS: Readonly<Record<Size, number>> = { small: 60_000, medium: 600_000, large: 3_600_000 };
+export { PRIORITIES, type Priority, type Size, TIMEOUT_MS } from "./traits.ts";
 
 /** A lease that a run holds, as the task sees it. */
 export interface HeldLease {
@@ -28,6 +21,7 @@ export interface HeldLease {
 /** What one run of a task is given. */
 export interface Run<Payload, Deps> {
   readonly deps: Deps;
+  /** As the task's schema returned it. */
   readonly payload: Payload;
   /** The VO's name, or `_` for a task that is not per VO. */
   readonly vo: string;
@@ -38,35 +32,12 @@ export interface Run<Payload, Deps> {
   readonly leases: readonly HeldLease[];
   /** Aborts at the timeout, when a lease is lost, on cancelling, and at the drain's deadline. */
   readonly signal: AbortSignal;
-  /** Publishes a child once this run has committed, and answers its id at once. A run that fails spawns none. */
-  spawn<P extends JsonObject>(task: PublishableTask<P>, payload: P, options?: SpawnOptions): string;
-}
-
-/** What `defineTask` returns; its constant bears the task's name. */
-export interface TaskDefinition<
-  Payload extends JsonObject = JsonObject,
-  Deps = unknown,
-  Result = unknown,
-  Effect extends EffectKind = EffectKind,
-> extends PublishableTask<Payload> {
-  readonly payloadVersion: number;
-  readonly effect: Effect;
-  readonly priority: Priority;
-  readonly size: Size;
-  readonly retry: RetryPolicy;
-  /** Longest run, ms. */
-  readonly timeoutMs: number;
-  /** Longest wait for a lock before the attempt fails, ms. */
-  readonly lockWaitMs: number;
-  /** The rule by which the scheduler publishes it; undefined: only on demand. */
-  readonly recurrence: Schedule | undefined;
-  locks(payload: Payload, vo: string): readonly Lock[];
-  execute(run: Run<Payload, Deps>): Promise<Result> | Result;
-  /**
-   * Publishes this task and answers its id; inside another task's `execute`, spawns it as a child.
-   * Throws `NoPublisherError` where neither is at hand.
-   */
-  schedule(options?: ScheduleOptions<Payload>): Promise<string>;
+  /** Publishes a child once this run has committed, and returns its id at once. A run that fails spawns none. */
+  spawn<Input extends JsonObject>(
+    task: PublishableTask<Input>,
+    payload: NoInfer<Input>,
+    options?: SpawnOptions,
+  ): string;
 }
 
 /**
@@ -76,42 +47,48 @@ export interface TaskDefinition<
 export type EffectKind = "once" | "at-least-once";
 
 /** Any definition, where payload and deps are not of interest. Method bivariance lets every definition be one. */
-export interface AnyTask extends PublishableTask {
-  readonly payloadVersion: number;
+export interface AnyTask extends PublishableTask, TaskTraits {
   readonly effect: EffectKind;
-  readonly priority: Priority;
-  readonly size: Size;
-  readonly retry: RetryPolicy;
-  readonly timeoutMs: number;
-  readonly lockWaitMs: number;
+  /** The rule by which the scheduler publishes it; undefined: only on demand. */
   readonly recurrence: Schedule | undefined;
   locks(payload: never, vo: string): readonly Lock[];
   execute(run: Run<never, never>): unknown;
 }
 
+/**
+ * What `defineTask` returns; its constant bears the task's name.
+ *
+ * `Input` is the payload as it is published and stored. `Payload` is what its schema makes of that, once, where the task runs.
+ */
+export interface TaskDefinition<
+  Input extends JsonObject = JsonObject,
+  Payload = unknown,
+  Deps = unknown,
+  Result = unknown,
+  Effect extends EffectKind = EffectKind,
+> extends AnyTask {
+  readonly payload: StandardSchemaV1<Input, Payload>;
+  readonly effect: Effect;
+  locks(payload: Payload, vo: string): readonly Lock[];
+  execute(run: Run<Payload, Deps>): Promise<Result> | Result;
+  /**
+   * Publishes this task and returns its id; inside another task's `execute`, spawns it as a child.
+   * Throws `NoPublisherError` where neither is at hand.
+   */
+  schedule(options?: ScheduleOptions<Input>): Promise<string>;
+}
+
 /** What a task is made from. */
-export interface TaskSpec<Payload extends JsonObject, Deps, Result> {
+export interface TaskSpec<Input extends JsonObject, Payload, Deps, Result> extends Partial<TaskTraits> {
   /** Letters, digits, `-` and `_`; stands in subjects, so it never changes. */
   readonly name: string;
-  /** `"vo"`: one task belongs to one VO. Default `"all"`: its subject ends in `_`. */
-  readonly per?: "vo" | "all";
-  /** Checks and types the payload; any Standard Schema. Default: the empty object. */
-  readonly payload?: StandardSchemaV1<unknown, Payload>;
   /**
-   * Raise it with a change of the payload that older workers cannot read, default 1: such a task waits for a worker of its version,
-   * where an older one would refuse it.
+   * Checks and types the payload; any Standard Schema. Default: the empty object.
+   *
+   * Its input is what is published and stored, so it is JSON: a schema that takes `unknown` says what it takes, as
+   * `z.coerce.number<string>()` does. Its output is what `locks` and `execute` are given, and may be anything.
    */
-  readonly payloadVersion?: number;
-  /** Default `normal`. */
-  readonly priority?: Priority;
-  /** Default `medium`. */
-  readonly size?: Size;
-  /** Default `exponentialBackoff()`: five retries, then a dead letter. */
-  readonly retry?: RetryPolicy;
-  /** Longest run, ms; default by size: 1 minute, 10 minutes, 1 hour. */
-  readonly timeoutMs?: number;
-  /** Longest wait for a lock, ms; default 10 minutes. A longer wait fails the attempt. */
-  readonly lockWaitMs?: number;
+  readonly payload?: StandardSchemaV1<Input, Payload>;
   /** Makes the task periodic. */
   readonly schedule?: Schedule;
   /** The locks a run must hold; default none. */
@@ -122,33 +99,29 @@ export interface TaskSpec<Payload extends JsonObject, Deps, Result> {
 const EmptyPayload = z.strictObject({});
 type EmptyPayload = z.infer<typeof EmptyPayload>;
 
-function define<Payload extends JsonObject, Deps, Result, Effect extends EffectKind>(
-  spec: TaskSpec<Payload, Deps, Result>,
-  effect: Effect,
-): TaskDefinition<Payload, Deps, Result, Effect> {
-  const size = spec.size ?? "medium";
-  const timeoutMs = spec.timeoutMs ?? TIMEOUT_MS[size];
-  const lockWaitMs = spec.lockWaitMs ?? 600_000;
-  const payloadVersion = spec.payloadVersion ?? 1;
+function traitsOf(spec: Partial<TaskTraits> & { readonly name: string }): TaskTraits {
+  const { per = "all", payloadVersion = 1, priority = "normal", size = "medium", retry = exponentialBackoff() } = spec;
+  const { timeoutMs = TIMEOUT_MS[size], lockWaitMs = 600_000 } = spec;
   if (!(timeoutMs >= 1 && timeoutMs <= 86_400_000)) {
     throw new RangeError(`Cannot define ${spec.name}: timeoutMs is ${timeoutMs}; give 1 to 86,400,000`);
   }
   if (!(Number.isSafeInteger(payloadVersion) && payloadVersion >= 1)) {
     throw new RangeError(`Cannot define ${spec.name}: payloadVersion is ${payloadVersion}; give a whole number from 1`);
   }
-  const definition: TaskDefinition<Payload, Deps, Result, Effect> = {
+  return { per, payloadVersion, priority, size, retry, timeoutMs, lockWaitMs };
+}
+
+function define<Input extends JsonObject, Payload, Deps, Result, Effect extends EffectKind>(
+  spec: TaskSpec<Input, Payload, Deps, Result>,
+  effect: Effect,
+): TaskDefinition<Input, Payload, Deps, Result, Effect> {
+  const definition: TaskDefinition<Input, Payload, Deps, Result, Effect> = {
+    ...traitsOf(spec),
     name: checkTaskName(spec.name),
-    per: spec.per ?? "all",
-    // Without a schema the payload's type parameter is inferred as the empty object.
+    // Without a schema the payload's type parameters are inferred as the empty object.
     payload:
-      spec.payload ?? (EmptyPayload as StandardSchemaV1<unknown, JsonObject> as StandardSchemaV1<unknown, Payload>),
-    payloadVersion,
+      spec.payload ?? (EmptyPayload as StandardSchemaV1<JsonObject, unknown> as StandardSchemaV1<Input, Payload>),
     effect,
-    priority: spec.priority ?? "normal",
-    size,
-    retry: spec.retry ?? exponentialBackoff(),
-    timeoutMs,
-    lockWaitMs,
     recurrence: spec.schedule,
     locks: (payload, vo) => spec.locks?.(payload, vo) ?? [],
     execute: (run) => spec.execute(run),
@@ -157,13 +130,21 @@ function define<Payload extends JsonObject, Deps, Result, Effect extends EffectK
   return definition;
 }
 
-/** Defines tasks over one kind of `deps`. */
-export type TaskFactory<Deps, Effect extends EffectKind> = <Payload extends JsonObject = EmptyPayload, Result = void>(
-  spec: TaskSpec<Payload, Deps, Result>,
-) => TaskDefinition<Payload, Deps, Result, Effect>;
+/**
+ * Defines tasks over one kind of `deps`.
+ *
+ * `Result` falls back to `unknown`, which every `execute` fits: else a mistake anywhere in a spec would be told a second time, of `execute`.
+ */
+export type TaskFactory<Deps, Effect extends EffectKind> = <
+  Input extends JsonObject = EmptyPayload,
+  Payload = EmptyPayload,
+  Result = unknown,
+>(
+  spec: TaskSpec<Input, Payload, Deps, Result>,
+) => TaskDefinition<Input, Payload, Deps, Result, Effect>;
 
 /**
- * Answers a `defineTask` whose tasks have their effect once, in a database behind `deps`.
+ * Returns a `defineTask` whose tasks have their effect once, in a database behind `deps`.
  *
  * ```ts
  * const defineTask = taskFactory<PilotDeps>();

@@ -16,7 +16,7 @@ const IN_FLIGHT = 500;
 /** Below the server's payload limit, as the streams are declared. */
 const HEADROOM_BYTES = 64 * 1024;
 
-export interface PublishOptions<Payload> extends ScheduleOptions<Payload> {
+export interface PublishOptions<Input> extends ScheduleOptions<Input> {
   /** Identity of the task; publishing it again has no second effect. Default: a random one. Over 200 bytes, its SHA-256 is used. */
   readonly taskId?: string;
 }
@@ -28,18 +28,18 @@ export interface Publisher extends AmbientPublisher {
    *
    * Throws `InvalidNameError`, `PayloadRefusedError`, what JetStream refuses, and `PublishUnknownError` after 20 s without an answer.
    */
-  publish<Payload extends JsonObject>(
-    task: PublishableTask<Payload>,
-    options?: PublishOptions<Payload>,
+  publish<Input extends JsonObject>(
+    task: PublishableTask<Input>,
+    options?: PublishOptions<NoInfer<Input>>,
   ): Promise<Published>;
   /**
    * Stores many; answers in their order. What can be stored is stored, and then the first refusal is thrown.
    *
    * Where the server writes each message to the disk, all after the first 500 go in batches (decision 24).
    */
-  publishMany<Payload extends JsonObject>(
-    task: PublishableTask<Payload>,
-    many: Iterable<PublishOptions<Payload>>,
+  publishMany<Input extends JsonObject>(
+    task: PublishableTask<Input>,
+    many: Iterable<PublishOptions<NoInfer<Input>>>,
   ): Promise<readonly Published[]>;
   /** Runs `work` with this publisher behind every `task.schedule()` in it. */
   run<T>(work: () => T): T;
@@ -62,7 +62,7 @@ export function voFor(task: PublishableTask, vo: string | undefined): string {
 }
 
 /** The version of `task`'s payloads, where a message has to say it. */
-export function versionOf({ payloadVersion = 1 }: PublishableTask): Pick<SpawnedTask, "payloadVersion"> {
+export function versionOf({ payloadVersion }: PublishableTask): Pick<SpawnedTask, "payloadVersion"> {
   return payloadVersion === 1 ? {} : { payloadVersion };
 }
 
@@ -71,15 +71,15 @@ export interface CheckedPayload {
   /** As it was given: this is what is sent, and what tells a repeat from another task. */
   readonly payload: JsonObject;
   /** As the task's schema returned it: this is what runs. */
-  readonly parsed: JsonObject;
+  readonly parsed: unknown;
   /** Of `payload`, bytes of JSON. */
   readonly size: number;
 }
 
 /** Checks a payload and its size for `task`. Throws `PayloadRefusedError`. */
-export async function checkedPayload<Payload extends JsonObject>(
-  task: PublishableTask<Payload>,
-  payload: Payload | undefined,
+export async function checkedPayload<Input extends JsonObject>(
+  task: PublishableTask<Input>,
+  payload: NoInfer<Input> | undefined,
   maxBytes: number,
 ): Promise<CheckedPayload> {
   const given = payload ?? {};
@@ -97,9 +97,9 @@ export async function checkedPayload<Payload extends JsonObject>(
  *
  * Throws `InvalidNameError` and `PayloadRefusedError`.
  */
-export async function checkPublishable<Payload extends JsonObject>(
-  task: PublishableTask<Payload>,
-  { vo, payload }: Pick<ScheduleOptions<Payload>, "vo" | "payload">,
+export async function checkPublishable<Input extends JsonObject>(
+  task: PublishableTask<Input>,
+  { vo, payload }: Pick<ScheduleOptions<NoInfer<Input>>, "vo" | "payload">,
 ): Promise<void> {
   voFor(task, vo);
   await checkedPayload(task, payload, Number.POSITIVE_INFINITY);
@@ -113,9 +113,9 @@ export function maxPayloadBytes(broker: Broker): number {
 
 /** A publisher over `broker`, whose connection stays the caller's. */
 export function createPublisher(broker: Broker): Publisher {
-  async function outgoing<Payload extends JsonObject>(
-    task: PublishableTask<Payload>,
-    options: PublishOptions<Payload>,
+  async function outgoing<Input extends JsonObject>(
+    task: PublishableTask<Input>,
+    options: PublishOptions<NoInfer<Input>>,
   ): Promise<Prepared> {
     const vo = voFor(task, options.vo);
     const { payload, size } = await checkedPayload(task, options.payload, maxPayloadBytes(broker));
@@ -124,16 +124,16 @@ export function createPublisher(broker: Broker): Publisher {
     return { task: { taskId, task: task.name, vo, payload, ...versionOf(task), ...startAt }, size };
   }
 
-  async function publish<Payload extends JsonObject>(
-    task: PublishableTask<Payload>,
-    options: PublishOptions<Payload> = {},
+  async function publish<Input extends JsonObject>(
+    task: PublishableTask<Input>,
+    options: PublishOptions<NoInfer<Input>> = {},
   ): Promise<Published> {
     return storeOne(broker, (await outgoing(task, options)).task);
   }
 
-  async function publishMany<Payload extends JsonObject>(
-    task: PublishableTask<Payload>,
-    many: Iterable<PublishOptions<Payload>>,
+  async function publishMany<Input extends JsonObject>(
+    task: PublishableTask<Input>,
+    many: Iterable<PublishOptions<NoInfer<Input>>>,
   ): Promise<readonly Published[]> {
     return storeMany(broker, many, (options) => outgoing(task, options));
   }

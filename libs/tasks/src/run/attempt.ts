@@ -64,7 +64,7 @@ export class VoRemovedError extends Error {
 /** What one attempt is made from. */
 export interface AttemptInput<Transaction> {
   readonly definition: AnyTask;
-  readonly payload: JsonObject;
+  readonly payload: unknown;
   /** The payload as it was sent, for the ledger's hash of it. */
   readonly sent: JsonObject;
   readonly vo: string;
@@ -206,7 +206,7 @@ export class RunningAttempt implements Listed {
   async #execute(children: Children): Promise<{ readonly result: unknown } | "stuck"> {
     const { definition, payload, vo, taskId, attempt, leases } = this.#input;
     const { signal } = this.#aborted;
-    const run: Run<JsonObject, unknown> = {
+    const run: Run<unknown, unknown> = {
       deps: this.#input.deps({
         transaction: () => this.#transaction(),
         ...{ task: definition.name, taskId, vo, attempt, signal },
@@ -238,7 +238,7 @@ function claimOf({ taskId, definition, vo, attempt, leases }: AttemptInput<unkno
 
 /** `AnyTask` hides the payload's and deps' types; whoever registered the task gave the deps that it wants. */
 interface ExecutableTask {
-  execute(run: Run<JsonObject, unknown>): unknown;
+  execute(run: Run<unknown, unknown>): unknown;
 }
 
 function endOfAbort(reason: unknown): AttemptEnd {

@@ -45,18 +45,18 @@ export class Children implements AmbientPublisher {
    *
    * Throws `PayloadRefusedError`, `InvalidNameError`, and `RangeError` beyond {@linkcode MAX_CHILDREN}.
    */
-  spawn<Payload extends JsonObject>(
-    task: PublishableTask<Payload>,
-    payload: Payload,
+  spawn<Input extends JsonObject>(
+    task: PublishableTask<Input>,
+    payload: NoInfer<Input>,
     options: SpawnOptions = {},
   ): string {
     return this.#buffer(task, payload, options);
   }
 
   /** As {@linkcode spawn}, and at once: also a child whose promise nobody awaits is one of this run. */
-  async schedule<Payload extends JsonObject>(
-    task: PublishableTask<Payload>,
-    options: ScheduleOptions<Payload>,
+  async schedule<Input extends JsonObject>(
+    task: PublishableTask<Input>,
+    options: ScheduleOptions<NoInfer<Input>>,
   ): Promise<string> {
     return this.#buffer(task, options.payload ?? {}, options);
   }

@@ -27,7 +27,8 @@ export interface IdentifiedTask {
 
 /** A task whose payload has been checked, and what is known of its past. */
 export interface PreparedTask extends IdentifiedTask {
-  readonly payload: JsonObject;
+  /** As its schema returned it. */
+  readonly payload: unknown;
   /** The payload as it was sent, before its schema saw it: its hash tells a repeat from another task. */
   readonly sent: JsonObject;
   readonly ledger: Ledger<unknown>;

@@ -109,7 +109,7 @@ interface Here {
   readonly task: TaskOver<never>;
   readonly vo: string;
   /** As the task's schema returned it. */
-  readonly payload: JsonObject;
+  readonly payload: unknown;
   readonly sent: JsonObject;
   readonly taskId: string;
   readonly ledger: Ledger<unknown>;
