@@ -50,7 +50,7 @@ export async function startGrid(
         TASKS: tasks.join(),
       });
       kept.use(worker);
-      await worker.line(/^ready$/, 20_000);
+      await worker.line(/^ready$/);
       return worker;
     },
     [Symbol.asyncDispose]: () => kept.disposeAsync(),

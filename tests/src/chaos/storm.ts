@@ -64,9 +64,12 @@ export async function raiseStorm(
     }
   }
   const rounds = publishRounds();
-  await Promise.all([publishPilots(), trouble()]);
-  isOver = true;
-  await rounds;
+  try {
+    await Promise.all([publishPilots(), trouble()]);
+  } finally {
+    isOver = true;
+    await rounds;
+  }
   return { acknowledged };
 }
 

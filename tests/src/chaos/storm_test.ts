@@ -7,7 +7,7 @@ import { startGrid } from "./grid.ts";
 import { CAPACITIES, checkInvariants, loggedRandom, raiseStorm, VOS } from "./storm.ts";
 
 /** A killed worker's messages come back after the ack wait of 20 s. */
-const ALL_OVER_MS = 60_000;
+const ALL_OVER_MS = 110_000;
 /** Shorter ones, so that what a dead worker had in hand is soon somebody else's: an ack wait beyond the heartbeats of 5 s, and a lease. */
 const ACK_WAIT_MS = 8_000;
 const TTL_MS = 4_000;

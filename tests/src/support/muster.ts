@@ -52,7 +52,7 @@ export interface Muster extends AsyncDisposable, Pick<Publisher, "publish" | "pu
   readonly events: EventLog;
   /** Resolves once the server that was started again answers us. */
   reconnected(): Promise<void>;
-  /** Resolves with the `count`-th event of this name of this task; fails after half a minute. */
+  /** Resolves with the `count`-th event of this name of this task; fails after a minute. */
   event(step: StepName, taskId: string, count?: number): Promise<ToldStep>;
   startWorker<Transaction = undefined, Deps = undefined>(
     options: TestWorkerOptions<Transaction, Deps>,
@@ -65,7 +65,7 @@ export interface Muster extends AsyncDisposable, Pick<Publisher, "publish" | "pu
   hold(key: string, ttlMs?: number): Promise<Holder>;
   /** Messages on `tasks.>`, in flight or waiting. */
   waiting(): Promise<number>;
-  /** Resolves once no task waits, runs or is delayed; fails after `ms`, default half a minute. */
+  /** Resolves once no task waits, runs or is delayed; fails after `ms`, default a minute. */
   settled(ms?: number): Promise<void>;
   deadLetters(): Promise<readonly StoredDeadLetter[]>;
   /** Keys of the bucket `results` that begin with `prefix`. */

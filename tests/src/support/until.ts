@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 
 /** How long a test waits for what should come at once, ms: long, since the machine may be busy, and never met when all is well. */
-export const PATIENCE_MS = 30_000;
+export const PATIENCE_MS = 60_000;
 
 /** Rejects unless `promise` settles in time; `what` then tells what was missed. */
 export async function within<T>(promise: Promise<T>, what: () => string, ms = PATIENCE_MS): Promise<T> {

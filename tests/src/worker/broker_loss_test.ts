@@ -3,6 +3,7 @@ import test from "ava";
 import { setTimeout as pause } from "node:timers/promises";
 import * as z from "zod";
 import { type Muster, startMuster } from "../support/muster.ts";
+import { startTicks } from "../support/ticks.ts";
 import { until } from "../support/until.ts";
 
 const defineTask = atLeastOnceFactory();
@@ -49,7 +50,7 @@ for (const stream of STREAMS) {
     await worksWell(muster);
     const tookMs = performance.now() - deletedAtMs;
     t.log(`${Math.round(tookMs)} ms`);
-    t.true(tookMs < 10_000, `it took ${tookMs} ms`);
+    t.true(tookMs < 60_000, `it took ${tookMs} ms`); // ten seconds on a machine of its own
     const told = stream.replace("KV_", "bucket ");
     // Whoever publishes may find out before the worker does.
     const alarms = [...worker.watcher.alarms, ...muster.watcher.alarms];
@@ -65,7 +66,7 @@ test("a consumer that is deleted while all runs is created again at once, told b
   await using _ = muster;
   await muster.broker.jsm.consumers.delete("TASKS", "QuickTask__lhcb");
   const { taskId } = await muster.publish(QuickTask, { vo: "lhcb" });
-  t.true(((await muster.event("done", taskId)).tookMs ?? 0) < 1_000);
+  t.true(((await muster.event("done", taskId)).tookMs ?? 0) < 10_000);
   const text = "Consumer QuickTask__lhcb had gone and was created again";
   t.deepEqual(worker.watcher.alarms, [text]);
   const [incident] = await until(async () => nonEmpty(await listIncidents(muster.broker)), "the incident");
@@ -80,19 +81,24 @@ test("I4: after TASKS was created anew its sequences begin again, and tasks stil
   await muster.broker.jsm.streams.delete("TASKS");
   await muster.broker.declareMissing();
   await worksWell(muster);
-  const tookMs: number[] = [];
+  await using ticks = startTicks(muster.broker.nc);
+  const took: number[] = [];
   for (let count = 0; count < 10; count++) {
+    const sentAt = ticks.now();
     const { taskId } = await muster.publish(QuickTask, { vo: "lhcb" });
-    tookMs.push((await muster.event("started", taskId)).tookMs ?? Number.NaN);
+    await muster.event("started", taskId);
+    took.push(ticks.now() - sentAt);
   }
-  t.log(tookMs.map(Math.round).join(", "));
-  t.true(Math.min(...tookMs) < 200 && (tookMs.toSorted((a, b) => a - b)[5] ?? Number.NaN) < 200);
+  t.log(took.join(", "));
+  // The sweep alone would find each of them after a second, which is some ninety ticks.
+  t.true((took.toSorted((a, b) => a - b)[5] ?? Number.NaN) < 20);
 });
 
 test("tasks that wait, are delayed, are retried and run are each done after the server was killed and came back", async (t) => {
   const { muster, worker } = await startWarm();
   await using _ = muster;
-  const at = new Date(Date.now() + 1_500);
+  // After the server is back, however long that takes: what runs as it is killed may run twice.
+  const at = new Date(Date.now() + 15_000);
   await muster.publishMany(
     QuickTask,
     Array.from({ length: 500 }, () => ({ vo: "lhcb" })),
@@ -137,7 +143,8 @@ test("a server that was away for seconds finds all at work again soon after its 
     },
   });
   await using muster = await startMuster();
-  const worker = await muster.startWorker({ tasks: [...tasks, ParentTask] });
+  // A lock that waits for its lapse misses the time below by far.
+  const worker = await muster.startWorker({ tasks: [...tasks, ParentTask], lockTtlMs: 90_000 });
   const done = () => worker.watcher.steps.filter(({ step }) => step === "done");
   const ids = await muster.publishMany(
     ParentTask,
@@ -154,7 +161,7 @@ test("a server that was away for seconds finds all at work again soon after its 
   await until(async () => (done().length >= doneBefore + 40 ? true : undefined), "forty tasks done");
   const tookMs = performance.now() - backAtMs;
   t.log(`forty done ${Math.round(tookMs)} ms after the server came back`);
-  t.true(tookMs < 8_000, `it took ${tookMs} ms`);
+  t.true(tookMs < 45_000, `it took ${tookMs} ms`);
   await muster.settled();
   t.deepEqual(await muster.deadLetters(), []);
 });

@@ -59,7 +59,7 @@ test("I26: after a hard kill of nats-server released locks are there again for e
   await runAll();
   const tookMs = performance.now() - startedAtMs;
   t.log(`${Math.round(tookMs)} ms`);
-  t.true(tookMs < 2_000, `${tookMs} ms`);
+  t.true(tookMs < 30_000, `${tookMs} ms`);
   t.false(muster.events.steps.some(({ step }) => step === "contended"));
 });
 

@@ -8,12 +8,12 @@ const defineTask = atLeastOnceFactory();
 const siteLock = defineLockType("timeout_test_site");
 
 /** A task that ignores its signal until `letGo` is called. */
-function stubbornTask(lockKey?: string) {
+function stubbornTask(lockKey?: string, timeoutMs = 100) {
   const { promise, resolve: letGo } = Promise.withResolvers<void>();
   const StubbornTask = defineTask({
     name: "StubbornTask",
     per: "vo",
-    timeoutMs: 100,
+    timeoutMs,
     retry: noRetry(),
     locks: () => (lockKey === undefined ? [] : [siteLock.mutex(lockKey)]),
     execute: () => promise,
@@ -43,7 +43,7 @@ test("a task beyond its timeout has its signal aborted, and fails by its policy"
 });
 
 test("a task that ignores its signal loses its lock and its permit, and its worker goes on with others", async (t) => {
-  const { StubbornTask, letGo } = stubbornTask("stubborn");
+  const { StubbornTask, letGo } = stubbornTask("stubborn", 3_000); // long enough for the other one to stand in line
   const WaitingTask = defineTask({
     name: "WaitingTask",
     per: "vo",
@@ -75,7 +75,7 @@ test("the third task that ignores its signal ends the worker, which names them",
     StubbornTask,
     Array.from({ length: 3 }, () => ({ vo: "lhcb" })),
   );
-  await within(ended, () => "the worker's end", 15_000);
+  await within(ended, () => "the worker's end", 60_000);
   t.true(worker.health().problems.includes("3 tasks ignored their abort signal"));
   letGo();
 });
@@ -86,6 +86,6 @@ test("a worker with a single permit ends when it is lost, for it could do nothin
   const worker = await muster.startWorker({ tasks: [StubbornTask], permits: 1 });
   const ended = t.throwsAsync(worker.ended, { instanceOf: WorkerSpentError });
   await muster.publish(StubbornTask, { vo: "lhcb" });
-  await within(ended, () => "the worker's end", 15_000);
+  await within(ended, () => "the worker's end", 60_000);
   letGo();
 });

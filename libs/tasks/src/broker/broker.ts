@@ -79,6 +79,18 @@ export interface Broker {
   renewSource(): Promise<void>;
 }
 
+interface Creation {
+  readonly created: readonly string[];
+  readonly observer: Observer;
+  keep(kind: string, about: string, text: string): void;
+}
+
+function tellCreated({ created, observer, keep }: Creation): void {
+  if (created.length === 0) return;
+  observer.alarm(`${created.join(", ")} had gone and was declared again; what it held is lost`, { created });
+  for (const what of created) keep("gone", what, `${what} had gone and was declared again; what it held is lost`);
+}
+
 /**
  * Declares the streams and buckets where they are missing, so that nobody publishes before they exist.
  *
@@ -93,22 +105,29 @@ export async function openBareBroker(nc: NatsConnection, options: BareBrokerOpti
   const js = jetstream(nc, { timeout: ANSWER_MS });
 
   /** Asks briefly first: what is asked for while the server is away is lost, and would be waited for long after its return. */
-  async function lookAndDeclare(): Promise<string[]> {
+  async function lookAndDeclare(): Promise<readonly string[]> {
     await briefJsm.getAccountInfo();
-    return declare();
+    const created: string[] = [];
+    try {
+      await declare((what) => void created.push(what));
+    } finally {
+      // Also where a later step fails: whoever looks next finds all there, and has nothing to tell.
+      tellCreated({ created, observer, keep });
+    }
+    return created;
   }
 
   const topology = () => ({ replicas, maxPayload: maxPayloadOf(nc) });
 
-  async function declare(): Promise<string[]> {
-    const { created, deviations } = await declareStreams(jsm, {
+  async function declare(onCreated = (_what: string) => {}): Promise<void> {
+    const { deviations } = await declareStreams(jsm, {
       ...topology(),
-      async onCreated({ bucket }) {
+      async onCreated({ name, bucket }) {
+        onCreated(bucket === undefined ? name : `bucket ${bucket}`);
         if (bucket === "locks") await options.raiseLocks?.(broker);
       },
     });
     for (const deviation of deviations) reportDeviation(deviation);
-    return created.map(({ name, bucket }) => (bucket === undefined ? name : `bucket ${bucket}`));
   }
 
   async function mend(found: readonly StreamInfo[]): Promise<void> {
@@ -123,16 +142,11 @@ export async function openBareBroker(nc: NatsConnection, options: BareBrokerOpti
   }
 
   let underWay: Promise<readonly string[]> | undefined;
-  async function declareMissing(): Promise<readonly string[]> {
+  function declareMissing(): Promise<readonly string[]> {
     underWay ??= lookAndDeclare().finally(() => {
       underWay = undefined;
     });
-    const created = await underWay;
-    if (created.length > 0) {
-      observer.alarm(`${created.join(", ")} had gone and was declared again; what it held is lost`, { created });
-    }
-    for (const what of created) keep("gone", what, `${what} had gone and was declared again; what it held is lost`);
-    return created;
+    return underWay;
   }
 
   let renewedAtMs = Number.NEGATIVE_INFINITY;
