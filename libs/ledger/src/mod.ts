@@ -36,7 +36,7 @@ export {
   type StandingRetry,
 } from "./ledger/reports.ts";
 export { type Database, type DatabaseOptions, openDatabase } from "./open_database.ts";
-export { SchemaDamagedError } from "./schema/check_schema.ts";
+export { DatabaseReadOnlyError, SchemaDamagedError } from "./schema/check_schema.ts";
 export { migrate, type MigrateOptions } from "./schema/migrate.ts";
 export { SchemaAheadError, SchemaBehindError } from "./schema/require_migrated.ts";
 export type { NamedMigration, TableRight, TableSet, TablesOf } from "./schema/table_set.ts";

@@ -56,7 +56,7 @@ export interface Database extends AsyncDisposable {
   requireMigrated(): Promise<void>;
   /**
    * Resolves when the server answers and all tables of all sets are there and may be used, on a connection of its own as `ping`. Throws
-   * `DatabaseGoneError`, `SchemaBehindError` and `SchemaDamagedError`.
+   * `DatabaseGoneError`, `DatabaseReadOnlyError`, `SchemaBehindError` and `SchemaDamagedError`.
    */
   checkSchema(): Promise<void>;
   /** Destroys what is still open and closes all connections. */
@@ -133,16 +133,18 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     if (!pool.ending) await pool.end();
   }
 
+  async function checkSchema(): Promise<void> {
+    const problem = await onOneConnection(address, (client) => inspectSchema(queryOn(client), sets));
+    if (problem !== undefined) throw problem;
+  }
+
   return {
     orm,
-    ledger: openLedger(connections, transactionTimeoutMs),
+    ledger: openLedger(connections, { transactionTimeoutMs, check: checkSchema }),
     transaction: (work) => inTransaction(connections, work),
     ping: async () => requireNewEnough(await askOnce<VersionRow>(address, VERSION_QUERY)),
     requireMigrated: () => connections.use((session) => requireMigrated(queryOn(session), sets)),
-    async checkSchema() {
-      const problem = await onOneConnection(address, (client) => inspectSchema(queryOn(client), sets));
-      if (problem !== undefined) throw problem;
-    },
+    checkSchema,
     close,
     [Symbol.asyncDispose]: close,
   };

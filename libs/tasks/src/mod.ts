@@ -84,7 +84,7 @@ export { listNewerPayloads } from "./run/newer_payloads.ts";
 export { listWorkers, type NewerPayload, type WorkerRecord } from "./presence/registration.ts";
 export { untilWorkersShown } from "./presence/workers_shown.ts";
 export { type RunningWorker, startWorker, type TaskOver, type WorkerOptions } from "./worker/start_worker.ts";
-export type { WorkerHealth } from "./worker/worker.ts";
+export type { WorkerHealth } from "./worker/worker_parts.ts";
 export { WorkerSpentError } from "./worker/worker_spent.ts";
 export type { Broker } from "./broker/broker.ts";
 export {

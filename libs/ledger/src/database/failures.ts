@@ -54,6 +54,8 @@ const GONE_STATES = [
 ];
 /** Inside "53": a limit that is set on purpose, and the statement exceeds it. */
 const CONFIGURATION_LIMIT = "53400";
+/** A table, a column, a function, a schema or a right is missing: a statement's own mistake, or a database that is not as it must be. */
+const DOUBTFUL_STATES = ["42P01", "42703", "42704", "42883", "3F000", "42501"];
 const AGAIN_STATES = ["40001", "40P01"]; // serialisation failure, deadlock
 
 /** An error and its causes, outermost first. Bounded, since a chain may bite its tail. */
@@ -91,4 +93,10 @@ export function connectFailure(cause: unknown): DatabaseGoneError | DatabaseTooO
 export function meansAgain(error: unknown): boolean {
   const state = sqlStateOf(error);
   return state !== undefined && AGAIN_STATES.includes(state);
+}
+
+/** Whether `error` says that something is missing which a database of ours has: only a look at it tells whose mistake that is. */
+export function meansDoubt(error: unknown): boolean {
+  const state = sqlStateOf(error);
+  return state !== undefined && DOUBTFUL_STATES.includes(state);
 }

@@ -61,6 +61,11 @@ export class Session {
     return this.#lost;
   }
 
+  /** The first error that a statement met; undefined: none did. */
+  get firstError(): unknown {
+    return this.#firstError;
+  }
+
   /**
    * Runs a statement after those asked for before it. Throws what the server reports, and {@linkcode
    * DatabaseGoneError}.

@@ -1,5 +1,5 @@
 import type { Connections } from "../database/connections.ts";
-import { meansAgain, meansGone } from "../database/failures.ts";
+import { meansAgain, meansDoubt, meansGone } from "../database/failures.ts";
 import type { OutcomeRow } from "./outcome_row.ts";
 import { findOutcome, insertOutcome, notePublished } from "./outcomes.ts";
 import { type Claim, LedgerTransaction } from "./ledger_transaction.ts";
@@ -20,28 +20,35 @@ export interface Ledger {
   /** Notes that all children of a task's row were published. Throws when the database cannot answer. */
   markPublished(taskId: string): Promise<void>;
   /**
-   * Whose an error is: `again` (serialisation failure, deadlock), `gone` (connection or database lost), else `failed`:
-   * the task's own.
+   * Whose an error is: `again` (serialisation failure, deadlock), `gone` (connection or database lost), `doubtful` (a
+   * table or a right is missing: see `check`), else `failed`: the task's own.
    */
-  classify(error: unknown): "again" | "gone" | "failed";
+  classify(error: unknown): "again" | "gone" | "doubtful" | "failed";
+  /** Throws why no task can be recorded now: the server is away, or the schema is not as it must be. */
+  check(): Promise<void>;
 }
 
 /** How much longer than the longest transaction an answer may take, ms. */
 const GRACE_MS = 10_000;
 
 /** The ledger over `connections`, on which no transaction lasts longer than `transactionTimeoutMs`. */
-export function openLedger(connections: Connections, transactionTimeoutMs: number): Ledger {
+export function openLedger(
+  connections: Connections,
+  { transactionTimeoutMs, check }: Pick<Ledger, "transactionTimeoutMs" | "check">,
+): Ledger {
   // The server ends every transaction after its timeout, so whoever waits for one has an answer then, or the link is
   // cut.
   const limitMs = transactionTimeoutMs + GRACE_MS;
   return {
     transactionTimeoutMs,
+    check,
     open: (claim) => new LedgerTransaction(connections, claim),
     record: (row) => connections.use(async (session) => (await insertOutcome(session, row, limitMs)) ?? row),
     recall: (taskId) => connections.use((session) => findOutcome(session, taskId, limitMs)),
     markPublished: (taskId) => connections.use((session) => notePublished(session, taskId, limitMs)),
     classify(error) {
       if (meansGone(error)) return "gone";
+      if (meansDoubt(error)) return "doubtful";
       return meansAgain(error) ? "again" : "failed";
     },
   };

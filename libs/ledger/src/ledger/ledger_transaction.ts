@@ -1,5 +1,5 @@
 import type { Connections } from "../database/connections.ts";
-import { meansGone } from "../database/failures.ts";
+import { meansDoubt, meansGone } from "../database/failures.ts";
 import type { Session } from "../database/session.ts";
 import type { Transaction } from "../database/transaction.ts";
 import { type Fence, FenceRefusedError, raiseFence } from "./fence.ts";
@@ -55,6 +55,7 @@ export class LedgerTransaction {
   #ended = false;
   #rollingBack: Promise<void> | undefined;
   #gone: Error | undefined;
+  #isDoubtful = false;
 
   constructor(connections: Connections, claim: Claim) {
     this.#connections = connections;
@@ -122,11 +123,17 @@ export class LedgerTransaction {
     return this.#gone ?? this.#session?.lost;
   }
 
+  /** Whether a statement failed for want of a table or a right, also where `execute` has swallowed the error. */
+  isDoubtful(): boolean {
+    return this.#isDoubtful || meansDoubt(this.#session?.firstError);
+  }
+
   async #rollBack(): Promise<void> {
     const session = this.#session;
     if (session === undefined) return;
     // What happens to the connection from here on is our own doing.
     this.#gone ??= session.lost;
+    this.#isDoubtful ||= meansDoubt(session.firstError);
     this.#session = undefined;
     await session.rollback();
   }

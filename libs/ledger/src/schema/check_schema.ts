@@ -22,6 +22,16 @@ export class SchemaDamagedError extends Error {
   }
 }
 
+/** The server takes no writes, so that nothing can be recorded. */
+export class DatabaseReadOnlyError extends Error {
+  override readonly name = "DatabaseReadOnlyError";
+  constructor() {
+    super(
+      "Cannot use the database: it is read-only; point DATABASE_URL at the primary server, or end what makes it read-only (a standby, or default_transaction_read_only)",
+    );
+  }
+}
+
 // A right on single columns serves as well; there is none of that kind to delete.
 const LACKS = `
 select wanted."table", wanted."right", to_regclass(wanted."table") is null as missing
@@ -41,7 +51,7 @@ function wantedBy(sets: readonly TableSet[]): readonly { readonly table: string;
 }
 
 /**
- * Looks whether the tables of all sets are there and may be used, as a probe may every few seconds: two small questions.
+ * Looks whether the tables of all sets are there and may be used, as a probe may every few seconds: three small questions.
  * Returns what is wrong.
  *
  * A schema that a newer version has migrated is well: during an upgrade older processes go on.
@@ -49,7 +59,9 @@ function wantedBy(sets: readonly TableSet[]): readonly { readonly table: string;
 export async function inspectSchema(
   query: Query,
   sets: readonly TableSet[],
-): Promise<SchemaBehindError | SchemaDamagedError | undefined> {
+): Promise<DatabaseReadOnlyError | SchemaBehindError | SchemaDamagedError | undefined> {
+  const [settings] = await query("select current_setting('transaction_read_only') as \"readOnly\"", []);
+  if (settings?.["readOnly"] === "on") return new DatabaseReadOnlyError();
   const lacks = await query(LACKS, [JSON.stringify(wantedBy(sets))]);
   const missing = new Set(lacks.filter((row) => row["missing"] === true).map(({ table }) => String(table)));
   const forbidden = lacks.filter((row) => row["missing"] !== true).map(({ table, right }) => `${right} on ${table}`);

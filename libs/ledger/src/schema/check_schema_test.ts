@@ -4,7 +4,7 @@ import { openDatabase } from "../open_database.ts";
 import { runSql } from "../testing/tasks.ts";
 import { shelfTables } from "../testing/shelf_tables.ts";
 import { startTestServer } from "../testing/test_server.ts";
-import { SchemaDamagedError } from "./check_schema.ts";
+import { DatabaseReadOnlyError, SchemaDamagedError } from "./check_schema.ts";
 import { migrate } from "./migrate.ts";
 import { SchemaBehindError } from "./require_migrated.ts";
 
@@ -59,6 +59,17 @@ test("rights that a login lacks are told by table, and those on columns serve", 
     await runSql(database, `drop owned by ${role}`);
     await runSql(database, `drop role ${role}`);
   }
+});
+
+test("a database that takes no writes is told, and is well once it does", async (t) => {
+  const url = await server.createUrl();
+  await using database = await openDatabase({ url });
+  const name = new URL(url).pathname.slice(1);
+  await runSql(database, `alter database ${name} set default_transaction_read_only = on`);
+  const error = await t.throwsAsync(database.checkSchema(), { instanceOf: DatabaseReadOnlyError });
+  t.regex(error.message, /it is read-only; point DATABASE_URL at the primary server/);
+  await runSql(database, `alter database ${name} reset default_transaction_read_only`);
+  await t.notThrowsAsync(database.checkSchema());
 });
 
 test("a schema that a newer version has migrated is well, since older processes go on during an upgrade", async (t) => {

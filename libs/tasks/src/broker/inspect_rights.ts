@@ -3,6 +3,7 @@ import { ForbiddenError, onForbidden } from "../connection/forbidden.ts";
 import { EXPECTED_STREAM } from "../format/headers.ts";
 import { isDispensable } from "../connection/permission_watch.ts";
 import { markOwn } from "../connection/own_requests.ts";
+import type { Broker } from "./broker.ts";
 import { openRequests } from "./requests.ts";
 import { BUCKET_NAMES } from "../streams/stream_needs.ts";
 import { TASKS } from "../streams/streams.ts";
@@ -135,4 +136,22 @@ export async function inspectRights(
   return trials
     .filter(({ operation, subject }) => refused.has(`${operation} ${subject}`))
     .map(({ operation, right, subject }) => ({ operation, right, isDispensable: isDispensable(operation, subject) }));
+}
+
+/** First tokens of subjects that a stream stores: what is published there with an expectation that fails stores nothing. */
+const STORED = /^(?:tasks|later|dead|markers|events|\$KV)\./;
+
+/** Whether the server still refuses what it refused, as far as that can be tried without a trace; of what cannot be tried: no. */
+export async function isStillForbidden(
+  { requests }: Pick<Broker, "requests">,
+  { operation, subject }: Pick<ForbiddenError, "operation" | "subject">,
+): Promise<boolean> {
+  if (operation !== "publish" || !STORED.test(subject)) return false;
+  try {
+    await requests.ask({ subject, body: "", headers: trialHeaders() });
+    return false;
+  } catch (error) {
+    // Of anything else, as silence, the next task that needs it hears.
+    return error instanceof ForbiddenError;
+  }
 }

@@ -95,6 +95,8 @@ export interface LedgerTransaction<Transaction> {
    * It is kept here because `execute` may have swallowed the error.
    */
   gone(): Error | undefined;
+  /** Whether one of its statements failed for want of a table or a right, also where `execute` has swallowed the error. Absent: never. */
+  isDoubtful?(): boolean;
 }
 
 /** Opens the transactions in which effects and outcomes become durable together. Implemented by whoever owns the database. */
@@ -114,7 +116,13 @@ export interface Ledger<Transaction> {
   markPublished(taskId: string): Promise<void>;
   /**
    * What an error from `execute` or `commit` means: `again` (serialisation failure or deadlock: run again in place, no attempt used),
-   * `gone` (connection or database lost: abandon), `failed` (anything else: the task's own failure).
+   * `gone` (connection or database lost: abandon), `doubtful` (a table or a right is missing: the task's own failure where `check` finds
+   * nothing), `failed` (anything else: the task's own failure).
    */
-  classify(error: unknown): "again" | "gone" | "failed";
+  classify(error: unknown): "again" | "gone" | "doubtful" | "failed";
+  /**
+   * Throws why no task can be recorded now, as readiness tells it: the server is away, tables or rights of Muster's own are missing.
+   * Absent: nobody can tell.
+   */
+  check?(): Promise<void>;
 }

@@ -85,7 +85,8 @@ export type AttemptEnd =
   | { readonly kind: "done"; readonly row: OutcomeRow }
   /** Another run's row stands for this id. */
   | { readonly kind: "earlier"; readonly row: OutcomeRow }
-  | { readonly kind: "failed"; readonly error: unknown }
+  /** `isDoubtful`: a table or a right was missing, which may not be the task's fault. */
+  | { readonly kind: "failed"; readonly error: unknown; readonly isDoubtful: boolean }
   /** No outcome: nothing is recorded, and no attempt is used up. */
   | { readonly kind: "abandoned"; readonly error: unknown };
 
@@ -145,7 +146,7 @@ export class RunningAttempt implements Listed {
       const error = new Error(
         `Cannot commit ${definition.name}: the database ended its transaction ${MAX_CONFLICTS} times`,
       );
-      return { kind: "failed", error };
+      return { kind: "failed", error, isDoubtful: false };
     } finally {
       clearTimeout(timer);
       clearTimeout(this.#grace);
@@ -188,7 +189,8 @@ export class RunningAttempt implements Listed {
     if (leases.some((lease) => lease.signal.aborted)) return { kind: "abandoned", error };
     const meaning = ledger.classify(error);
     if (meaning === "again") return "again";
-    return { kind: meaning === "gone" ? "abandoned" : "failed", error };
+    if (meaning === "gone") return { kind: "abandoned", error };
+    return { kind: "failed", error, isDoubtful: meaning === "doubtful" || opened.isDoubtful?.() === true };
   }
 
   async #transaction(): Promise<unknown> {
@@ -242,7 +244,8 @@ interface ExecutableTask {
 }
 
 function endOfAbort(reason: unknown): AttemptEnd {
-  return { kind: reason instanceof TaskTimeoutError ? "failed" : "abandoned", error: reason };
+  if (reason instanceof TaskTimeoutError) return { kind: "failed", error: reason, isDoubtful: false };
+  return { kind: "abandoned", error: reason };
 }
 
 function checkedResult(task: string, result: unknown): Json {

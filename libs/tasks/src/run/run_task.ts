@@ -9,6 +9,7 @@ import { oneLine } from "../format/headers.ts";
 import { InvalidNameError } from "../format/names.ts";
 import { isSuperseded } from "../broker/occurrence.ts";
 import { ABORT_GRACE_MS, type AttemptEnd, type DepsInput, DrainedError, RunningAttempt } from "./attempt.ts";
+import type { Environment } from "./environment.ts";
 import { dropSuperseded, failAttempt, giveUpPoison, MAX_ERRORS } from "./fail.ts";
 import {
   byId,
@@ -28,8 +29,9 @@ import { handBack, refuse, type SettleContext, settleByRow, tell } from "./settl
 
 /** The ledger forgets after 30 days; what was stored longer ago than this and has no row is not run, ms. */
 const LEDGER_HORIZON_MS = 29 * 86_400_000;
-/** A task goes back for about this long when the database or the broker cannot answer, ms. */
-const OUTAGE_DELAY_MS = 2_000;
+/** A task goes back for about this long when the database or the broker cannot answer, ms: the first time, and the longest. */
+const OUTAGE_DELAY_MS = 1_000;
+const OUTAGE_DELAY_MAX_MS = 5_000;
 /** It goes back for so long when its payload is of a newer version than this worker knows, ms. */
 const NEWER_DELAY_MS = 30_000;
 
@@ -40,6 +42,8 @@ export interface RunContext extends SettleContext {
   /** Largest payload of a child, bytes of JSON. */
   readonly maxPayloadBytes: number;
   deps(input: DepsInput<unknown>): unknown;
+  /** Whether the servers that tasks need are as they must be. */
+  readonly environment: Environment;
   /** Remembers what this worker is too old for. */
   readonly newerPayloads: NewerPayloads;
   /** Raises the lock bucket if the database has seen tokens beyond it. Never throws. */
@@ -124,12 +128,18 @@ function hashOf(task: string, body: Uint8Array): string | undefined {
   }
 }
 
+/** Longer with each delivery: what nobody mends for long is not asked for all the time. */
+function outageDelayMs({ received }: IdentifiedTask): number {
+  return Math.min(OUTAGE_DELAY_MS * 2 ** Math.min(received.delivery.count - 1, 10), OUTAGE_DELAY_MAX_MS);
+}
+
 /** Leaves the task without an outcome: its message comes back, and its attempt is not used up. */
 function abandon(context: RunContext, task: IdentifiedTask, cause: unknown): TaskEnd {
   tell(context, task, { step: "abandoned", reason: describeError(cause) });
   context.newerPayloads.note(task.received, cause);
+  context.environment.noteAbandoned(cause);
   const isDrained = cause instanceof DrainedError;
-  const delayMs = cause instanceof NewerPayloadError ? NEWER_DELAY_MS : OUTAGE_DELAY_MS;
+  const delayMs = cause instanceof NewerPayloadError ? NEWER_DELAY_MS : outageDelayMs(task);
   handBack(context, task, isDrained ? 0 : delayMs * (0.75 + Math.random() / 2));
   return isDrained ? HANDED_BACK : OVER;
 }
@@ -256,7 +266,7 @@ async function runOnce(context: RunContext, task: PreparedTask, turns: readonly 
   const released = Promise.all(turns.map((turn) => (isClean ? turn.handOn() : turn.release())));
   let concluded: TaskEnd;
   try {
-    concluded = await conclude(context, task, { end, tookMs: performance.now() - running.startedAtMs });
+    concluded = await conclude(context, task, { end, startedAtMs: running.startedAtMs });
   } catch (error) {
     // The run has ended; that its end could not be recorded says nothing against the task.
     if (starts !== undefined) await context.starts.handedBack(task, starts);
@@ -285,10 +295,12 @@ function start(context: RunContext, task: PreparedTask, leases: readonly Lease[]
 async function conclude(
   context: RunContext,
   task: PreparedTask,
-  { end, tookMs }: { readonly end: AttemptEnd; readonly tookMs: number },
+  { end, startedAtMs }: { readonly end: AttemptEnd; readonly startedAtMs: number },
 ): Promise<TaskEnd> {
+  const tookMs = performance.now() - startedAtMs;
   switch (end.kind) {
     case "done":
+      if (task.received.definition.effect === "once") context.environment.noteRecorded();
       await settleByRow(context, task, { row: end.row, tookMs });
       return OVER;
     case "earlier":
@@ -296,7 +308,10 @@ async function conclude(
       await settleByRow(context, task, { row: end.row, tookMs: undefined });
       return OVER;
     case "failed":
+      if (await context.environment.isToBlame({ ...end, startedAtMs }))
+        return concludeAbandoned(context, task, end.error);
       await failAttempt(context, task, { error: end.error, tookMs });
+      context.environment.noteRecorded();
       return OVER;
     case "abandoned":
       return concludeAbandoned(context, task, end.error);

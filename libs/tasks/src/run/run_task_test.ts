@@ -10,6 +10,7 @@ import { openBroker } from "../locks/open_broker.ts";
 import { openLocks } from "../locks/locks.ts";
 import { connectNats } from "../connection/connection.ts";
 import { type Observer, type Step, silentObserver } from "../connection/observer.ts";
+import { Environment } from "./environment.ts";
 import { NewerPayloads } from "./newer_payloads.ts";
 import { startCounts } from "./poison.ts";
 import type { ReceivedTask } from "../pull/received_task.ts";
@@ -84,6 +85,7 @@ test("a task that is older than the ledger and unknown to it is not run; one wit
     locks,
     ledger: emptyLedger(recorded),
     starts: startCounts(broker, "test"),
+    environment: new Environment({ broker, ledger: undefined, onChange() {} }),
     streamLedger: streamLedger(broker),
     newerPayloads: new NewerPayloads(),
     maxPayloadBytes: 1_000,

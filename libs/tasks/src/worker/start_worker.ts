@@ -14,7 +14,8 @@ import type { DepsInput } from "../run/attempt.ts";
 import { handBackAndTell } from "../run/hand_back_dead.ts";
 import { NewerPayloads, reportNewerPayloads } from "../run/newer_payloads.ts";
 import { registerWorker } from "../presence/registration.ts";
-import { Worker, type WorkerHealth } from "./worker.ts";
+import { Worker } from "./worker.ts";
+import type { WorkerHealth } from "./worker_parts.ts";
 
 /** A task whose `deps` are `Deps`, or which takes none. */
 export interface TaskOver<Deps> extends AnyTask {

@@ -1,18 +1,12 @@
-import type { AnyTask } from "../definition/task.ts";
-import type { Ledger } from "../definition/ledger.ts";
-import type { Keeper } from "../keeper/keeper.ts";
-import type { Locks } from "../locks/locks.ts";
 import { maxPayloadBytes } from "../publish/publisher.ts";
-import type { Broker } from "../broker/broker.ts";
-import type { ConfigurationWatch } from "../configuration/configuration_watch.ts";
-import { ABORT_GRACE_MS, type DepsInput, type RunningAttempt } from "../run/attempt.ts";
+import { ABORT_GRACE_MS, type RunningAttempt } from "../run/attempt.ts";
 import { checkLedger } from "./check_ledger.ts";
 import { Crowds } from "./crowds.ts";
 import { Buffer, type InHand } from "./hand.ts";
 import { HandBacks } from "../pull/hand_backs.ts";
 import { byId } from "../run/identify.ts";
 import { LaneSource } from "../pull/lane_source.ts";
-import type { NewerPayloads } from "../run/newer_payloads.ts";
+import { Environment } from "../run/environment.ts";
 import { startCounts } from "../run/poison.ts";
 import { Rate } from "./rate.ts";
 import type { ReceivedTask } from "../pull/received_task.ts";
@@ -22,6 +16,7 @@ import { Running } from "./running.ts";
 import { handBack, tell } from "../run/settle.ts";
 import { Solitude } from "./solitude.ts";
 import { streamLedger } from "../run/stream_ledger.ts";
+import type { WorkerHealth, WorkerParts } from "./worker_parts.ts";
 import { MAX_LOST_PERMITS, WorkerSpentError } from "./worker_spent.ts";
 
 /** Heartbeats of a buffered task go on this long beyond its timeout, ms. */
@@ -37,34 +32,6 @@ function holdFor(task: ReceivedTask, ms: number): void {
 function aloneNote({ received }: InHand, aloneMs: number): string {
   const howLong = Number.isFinite(aloneMs) ? `for its first ${aloneMs / 1_000} s` : "to its end";
   return `${received.definition.name} ${byId(received).taskId} runs alone ${howLong}: earlier runs of it began and did not end`;
-}
-
-export interface WorkerParts {
-  readonly broker: Broker;
-  readonly keeper: Keeper;
-  readonly locks: Locks;
-  readonly configuration: ConfigurationWatch;
-  /** Unique among all processes, e.g. `submit-worker-host-4711-x3`. */
-  readonly name: string;
-  readonly tasks: readonly AnyTask[];
-  /** Required by tasks whose effect is `once`. */
-  readonly ledger: Ledger<unknown> | undefined;
-  readonly newerPayloads: NewerPayloads;
-  deps(input: DepsInput<unknown>): unknown;
-  /** Tasks that run at the same time. */
-  readonly permits: number;
-  /** How long running tasks may go on once the worker is told to stop, ms. */
-  readonly drainMs: number;
-}
-
-export interface WorkerHealth {
-  /** Why no task can be taken now, one line each; empty: ready. */
-  readonly problems: readonly string[];
-  readonly permits: number;
-  readonly running: number;
-  readonly buffered: number;
-  readonly waitingForLocks: number;
-  readonly lostPermits: number;
 }
 
 /**
@@ -87,6 +54,7 @@ export class Worker {
   readonly #lost: string[] = [];
   readonly #handBacks: HandBacks;
   readonly #solitude: Solitude;
+  readonly #environment: Environment;
   /** When so many permits are lost, the process must be restarted: three, or all there are. */
   readonly #mayLose: number;
   #taken: ReceivedTask[] = [];
@@ -102,7 +70,9 @@ export class Worker {
     this.#mayLose = Math.min(MAX_LOST_PERMITS, parts.permits);
     const { broker, keeper, locks, tasks, ledger } = parts;
     checkLedger(tasks, ledger);
+    this.#environment = new Environment({ broker, ledger, onChange: () => this.#environmentChanged() });
     this.#context = {
+      environment: this.#environment,
       broker,
       worker: parts.name,
       locks,
@@ -130,7 +100,9 @@ export class Worker {
       tasks,
       configuration: parts.configuration,
       room: () => this.#room(),
-      isIdle: () => this.#busy + this.#buffer.size + this.#taken.length + this.#waiting.size === 0,
+      isIdle: () =>
+        this.#environment.problem === undefined &&
+        this.#busy + this.#buffer.size + this.#taken.length + this.#waiting.size === 0,
       hasEnough: (priority) => this.#room() < this.#rate.prefetch() / 2 && this.#buffer.holds(priority),
       take: (task) => this.#take(task),
       handBack: (task) => this.#refuse(task),
@@ -145,6 +117,8 @@ export class Worker {
     if (broker.nc.isClosed()) problems.push("the connection to NATS is closed");
     else if (silentMs > SILENT_MS) problems.push(`NATS has not answered for ${Math.round(silentMs / 1000)} s`);
     if (this.#draining !== undefined) problems.push("draining");
+    const amiss = this.#environment.problem;
+    if (amiss !== undefined) problems.push(`takes no tasks until it is mended: ${amiss}`);
     if (this.#lost.length >= this.#mayLose) problems.push(`${this.#lost.length} tasks ignored their abort signal`);
     return {
       problems,
@@ -184,9 +158,7 @@ export class Worker {
       hasOthers: () => this.#buffer.size + this.#taken.length > 0,
       onClosed: (task, aloneMs) => {
         broker.observer.note(aloneNote(task, aloneMs));
-        this.#giveAllBack();
-        this.#source.pump(); // there is no room any more
-        void this.#handBacks.announce(this.#source);
+        this.#giveToOthers();
       },
       begin: (task, aloneMs) => {
         this.#busy++;
@@ -199,6 +171,12 @@ export class Worker {
     });
   }
 
+  /** What has not begun is for others while something is amiss: it may be so here alone. */
+  #environmentChanged(): void {
+    if (this.#environment.problem === undefined) this.#goOnSoon();
+    else this.#giveToOthers();
+  }
+
   #begun(attempt: RunningAttempt): void {
     this.#running.add(attempt);
     this.#solitude.noteBegun();
@@ -206,7 +184,7 @@ export class Worker {
 
   /** Whether what has not begun is for others. */
   get #isClosed(): boolean {
-    return this.#draining !== undefined || !this.#solitude.isOpen;
+    return this.#draining !== undefined || !this.#solitude.isOpen || this.#environment.problem !== undefined;
   }
 
   #room(): number {
@@ -358,6 +336,13 @@ export class Worker {
     for (const task of [...this.#waiting]) this.#giveBack(task);
   }
 
+  /** Nothing begins here from now on. */
+  #giveToOthers(): void {
+    this.#giveAllBack();
+    this.#source.pump(); // there is no room any more
+    void this.#handBacks.announce(this.#source);
+  }
+
   /**
    * One look for more work however many tasks end together. Before the free permits are given to what is in hand, so that what is
    * more urgent has been asked for.
@@ -394,6 +379,7 @@ export class Worker {
     clearTimeout(deadline);
     this.#running.close();
     this.#solitude.close();
+    this.#environment.close();
     await this.#handBacks.announce(this.#source);
     await this.#handBacks.flush();
   }

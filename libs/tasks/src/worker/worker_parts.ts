@@ -1,0 +1,38 @@
+import type { Broker } from "../broker/broker.ts";
+import type { ConfigurationWatch } from "../configuration/configuration_watch.ts";
+import type { AnyTask } from "../definition/task.ts";
+import type { Ledger } from "../definition/ledger.ts";
+import type { Keeper } from "../keeper/keeper.ts";
+import type { Locks } from "../locks/locks.ts";
+import type { DepsInput } from "../run/attempt.ts";
+import type { NewerPayloads } from "../run/newer_payloads.ts";
+
+/** What a worker is made from. */
+export interface WorkerParts {
+  readonly broker: Broker;
+  readonly keeper: Keeper;
+  readonly locks: Locks;
+  readonly configuration: ConfigurationWatch;
+  /** Unique among all processes, e.g. `submit-worker-host-4711-x3`. */
+  readonly name: string;
+  readonly tasks: readonly AnyTask[];
+  /** Required by tasks whose effect is `once`. */
+  readonly ledger: Ledger<unknown> | undefined;
+  readonly newerPayloads: NewerPayloads;
+  deps(input: DepsInput<unknown>): unknown;
+  /** Tasks that run at the same time. */
+  readonly permits: number;
+  /** How long running tasks may go on once the worker is told to stop, ms. */
+  readonly drainMs: number;
+}
+
+/** What a worker has in hand, and why it takes no more. */
+export interface WorkerHealth {
+  /** Why no task can be taken now, one line each; empty: ready. */
+  readonly problems: readonly string[];
+  readonly permits: number;
+  readonly running: number;
+  readonly buffered: number;
+  readonly waitingForLocks: number;
+  readonly lostPermits: number;
+}
