@@ -27,6 +27,8 @@ export interface Running {
   readonly ended: Promise<Ended>;
   /** Resolves once a line that it has said or says holds `text`; rejects when it ends without. */
   line(text: string): Promise<void>;
+  /** Sends SIGTERM, unless it has ended. */
+  stop(): void;
 }
 
 /** Runs commands as a newcomer does: with git, Node.js and npm on PATH, and nothing of the workspace. */
@@ -105,7 +107,7 @@ export async function openCleanMachine(
         await new Promise((resolve) => news.addEventListener("news", resolve, { once: true }));
       }
     }
-    return { pid: child.pid ?? Number.NaN, ended, line };
+    return { pid: child.pid ?? Number.NaN, ended, line, stop: () => void child.kill("SIGTERM") };
   }
   return { start, [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) };
 }

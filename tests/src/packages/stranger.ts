@@ -1,0 +1,65 @@
+import { mkdir, mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Ended, openCleanMachine, type Running } from "../docs/clean_machine.ts";
+import { ROOT } from "../docs/markdown.ts";
+
+/** A project of somebody else's, in a folder outside the workspace, on a machine that has nothing of ours. */
+export interface Stranger extends AsyncDisposable {
+  readonly root: string;
+  write(name: string, text: string): Promise<void>;
+  /** Installs packages with npm, from files and from its registry alone. */
+  install(packages: readonly string[]): Promise<Ended>;
+  /** Runs a file of the project with the Node.js at `node`. */
+  run(node: string, file: string, env?: Readonly<Record<string, string>>): Running;
+  /** Runs the type checker, as strict as can be, with declarations checked too. Returns what it complains of, line by line. */
+  complaints(): Promise<string[]>;
+}
+
+const TSC = join(ROOT, "node_modules", "typescript", "bin", "tsc");
+
+const TSCONFIG = {
+  compilerOptions: {
+    ...{ module: "nodenext", lib: ["esnext"], types: ["node"], noEmit: true },
+    ...{ strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, skipLibCheck: false },
+  },
+  include: ["*.ts"],
+};
+
+/** Makes one with nothing in it but a `package.json`. `registry` is the only one that its npm asks. */
+export async function makeStranger(registry: string): Promise<Stranger> {
+  await using made = new AsyncDisposableStack();
+  const folder = await realpath(await mkdtemp(join(tmpdir(), "muster-stranger-")));
+  made.defer(() => rm(folder, { recursive: true, force: true }));
+  const machine = made.use(
+    await openCleanMachine({ npm_config_registry: registry, npm_config_cache: join(folder, "cache") }),
+  );
+  const root = join(folder, "project");
+  await mkdir(root);
+  const write = (name: string, text: string) => writeFile(join(root, name), text);
+  await write("package.json", '{ "name": "stranger", "private": true, "type": "module" }\n');
+  await write("tsconfig.json", JSON.stringify(TSCONFIG));
+  const kept = made.move();
+  return {
+    root,
+    write,
+    install: (packages) => machine.start(`exec npm install --no-audit --no-fund ${packages.join(" ")}`, root).ended,
+    run(node, file, env = {}) {
+      const settings = Object.entries(env).map(([name, value]) => `${name}='${value}'`);
+      return machine.start([...settings, "exec", node, file].join(" "), root);
+    },
+    async complaints() {
+      const { code, said } = await machine.start(`exec ${process.execPath} ${TSC} --pretty false`, root).ended;
+      if (code !== 0 && said === "") throw new Error(`Cannot check types: tsc ended with ${code}`);
+      // Further lines of one complaint are indented.
+      return said.split("\n").filter((line) => line !== "" && !line.startsWith(" "));
+    },
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  };
+}
+
+/** The oldest Node.js that the packages promise to run on, as far as this machine has it. */
+export async function findOldestNode(): Promise<string> {
+  const name = `node-oldest-${process.platform}-${process.arch}`;
+  return await realpath(join(ROOT, "tests", "node_modules", name, "bin", "node"));
+}
