@@ -5,7 +5,7 @@ import type { Locks } from "../locks/locks.ts";
 import type { Broker } from "../broker/broker.ts";
 import { subscribeLasting } from "../connection/lasting_subscription.ts";
 import { isSilence } from "../broker/publish_surely.ts";
-import { createBell } from "./bell.ts";
+import { createBell } from "../connection/bell.ts";
 import type { Charges } from "./charges.ts";
 import {
   LEAD_SUBJECTS,

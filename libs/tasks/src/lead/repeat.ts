@@ -1,5 +1,5 @@
 import { isSilence } from "../broker/publish_surely.ts";
-import { createBell } from "./bell.ts";
+import { createBell } from "../connection/bell.ts";
 import type { Reporter } from "./reporter.ts";
 
 /** Work that one loop does again and again while this process leads. */

@@ -3,7 +3,7 @@ import { type Broker, streamExists } from "../broker/broker.ts";
 import type { ConfigurationWatch } from "../configuration/configuration_watch.ts";
 import { isStreamGone, TASKS } from "../streams/streams.ts";
 import type { Agenda, Entry } from "../due/agenda.ts";
-import type { Bell } from "../lead/bell.ts";
+import type { Bell } from "../connection/bell.ts";
 import type { BrokerClock } from "../lead/broker_clock.ts";
 import type { Charges } from "../lead/charges.ts";
 import { createOccupancy } from "./occupancy.ts";

@@ -3,7 +3,7 @@ import type { Locks } from "../locks/locks.ts";
 import type { Broker } from "../broker/broker.ts";
 import type { ConfigurationWatch } from "../configuration/configuration_watch.ts";
 import { createAgenda } from "../due/agenda.ts";
-import { createBell } from "../lead/bell.ts";
+import { createBell } from "../connection/bell.ts";
 import { openBrokerClock } from "../lead/broker_clock.ts";
 import { type Charges, chargesOf, choreCharge, fixedCharges, REST, whileLed } from "../lead/charges.ts";
 import { createDisplay } from "./display.ts";

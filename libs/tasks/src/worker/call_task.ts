@@ -5,7 +5,8 @@ import type { AnyTask } from "../definition/task.ts";
 import type { OutcomeRow, Ledger } from "../definition/ledger.ts";
 import { openKeeper } from "../keeper/keeper.ts";
 import type { Lease } from "../locks/lease.ts";
-import { type Locks, openLocks } from "../locks/locks.ts";
+import { openLocks } from "../locks/locks.ts";
+import { waitForLocks } from "../locks/wait_for_locks.ts";
 import { checkedPayload, maxPayloadBytes, publishSpawned, voFor } from "../publish/publisher.ts";
 import type { Broker } from "../broker/broker.ts";
 import { publishEvent } from "../broker/events.ts";
@@ -36,35 +37,6 @@ export interface Called {
   readonly spawned: readonly string[];
 }
 
-interface LocksOfCall {
-  readonly keys: readonly string[];
-  readonly taskId: string;
-  readonly timeoutMs: number;
-  readonly signal: AbortSignal | undefined;
-}
-
-async function takeLocks(locks: Locks, { keys, taskId, timeoutMs, signal }: LocksOfCall): Promise<readonly Lease[]> {
-  let wake = Promise.withResolvers<void>();
-  const waiter = { resume: () => wake.resolve() };
-  // It looks at the signal itself when it goes on: a rejection would find nobody while a lock is being asked for.
-  const onAbort = () => wake.resolve();
-  signal?.addEventListener("abort", onAbort, { once: true });
-  try {
-    for (;;) {
-      signal?.throwIfAborted();
-      const untilMs = performance.now() + timeoutMs + ABORT_GRACE_MS;
-      const taken = await locks.tryAcquire(keys, { taskId, untilMs, waiter });
-      if (taken.kind === "held") return taken.leases;
-      wake = Promise.withResolvers<void>();
-      locks.wait(waiter);
-      await wake.promise;
-    }
-  } finally {
-    signal?.removeEventListener("abort", onAbort);
-    locks.forget(waiter);
-  }
-}
-
 /**
  * Runs one task in this process, with its real locks, transaction and ledger row, and answers its result. One attempt, no retry.
  *
@@ -88,7 +60,10 @@ export async function callTask<Transaction = undefined, Deps = undefined>(
     ...(highestFence === undefined ? {} : { highestFence }),
   });
   const keys = task.locks(payload as never, vo).map((lock) => lock.key);
-  const leases = keys.length === 0 ? [] : await takeLocks(locks, { keys, taskId, timeoutMs: task.timeoutMs, signal });
+  const leases =
+    keys.length === 0
+      ? []
+      : await waitForLocks(locks, { keys, taskId, holdMs: task.timeoutMs + ABORT_GRACE_MS, signal });
   try {
     const row = await runHere({ ...options, vo, payload, sent, taskId, ledger, leases });
     await publishSpawned(broker, taskId, row.spawned);
