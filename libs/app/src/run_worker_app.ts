@@ -48,7 +48,7 @@ async function work<Deps>(app: App, { name, tasks, extension }: Job<Deps>): Prom
     tasks,
     ledger: database.ledger,
     deps: extension.deps({ log: (message, fields) => log.info(fields, message) }),
-    permits: settings.concurrency,
+    permits: settings.permits,
     drainMs: settings.drainMs,
   });
   hastened.addEventListener("abort", () => worker.hasten(), { once: true });

@@ -1,23 +1,6 @@
 import { homeOf, type NatsContext } from "./nats_context.ts";
 import { readSecret } from "./nats_reference.ts";
-
-/** The environment's variables of NATS. */
-export interface NatsVariables {
-  readonly NATS_URL?: string | undefined;
-  readonly NATS_USER?: string | undefined;
-  readonly NATS_PASSWORD?: string | undefined;
-  readonly NATS_TOKEN?: string | undefined;
-  readonly NATS_NKEY?: string | undefined;
-  readonly NATS_CREDS?: string | undefined;
-  readonly NATS_JWT?: string | undefined;
-  readonly NATS_SEED?: string | undefined;
-  readonly NATS_CA?: string | undefined;
-  readonly NATS_CERT?: string | undefined;
-  readonly NATS_KEY?: string | undefined;
-  readonly NATS_TLS_FIRST?: boolean | undefined;
-  readonly NATS_INBOX_PREFIX?: string | undefined;
-  readonly NATS_CONTEXT?: string | undefined;
-}
+import type { NatsVariables } from "./nats_variables.ts";
 
 /** What settings, or a context, say; all in one form. */
 export interface Said {

@@ -1,7 +1,8 @@
 import { resolve } from "node:path";
 import { ContextError, readContext } from "./nats_context.ts";
 import { readReference, readSecret, SecretReferenceError } from "./nats_reference.ts";
-import { merge, type NatsVariables, type Said, saidByContext, saidBySettings } from "./nats_said.ts";
+import { merge, type Said, saidByContext, saidBySettings } from "./nats_said.ts";
+import type { NatsVariables } from "./nats_variables.ts";
 import type { SettingProblem } from "./setting_problem.ts";
 
 /** How to reach NATS, as `@muster/tasks` takes it beside a URL. */

@@ -24,7 +24,7 @@ export class InvalidSettingsError extends Error {
  * @example
  * ```ts
  * import { readSettings } from "@muster/service";
- * const { httpPort, concurrency } = readSettings({ HTTP_PORT: "8080", MUSTER_CONCURRENCY: "20" });
+ * const { httpPort, permits } = readSettings({ HTTP_PORT: "8080", MUSTER_PERMITS: "20" });
  * ```
  */
 export function readSettings(environment: Readonly<Record<string, string | undefined>> = process.env): Settings {

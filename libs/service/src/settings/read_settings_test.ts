@@ -10,7 +10,7 @@ test("an empty environment gives the defaults that the settings' comments promis
     logLevel: "info",
     httpPort: 0,
     httpHost: "127.0.0.1",
-    concurrency: 10,
+    permits: 10,
     drainMs: 20_000,
     databaseConnections: 10,
   });
@@ -25,7 +25,7 @@ test("each setting is read from its variable", (t) => {
       LOG_LEVEL: "debug",
       HTTP_PORT: "8080",
       HTTP_HOST: "::",
-      MUSTER_CONCURRENCY: "1000",
+      MUSTER_PERMITS: "1000",
       MUSTER_DRAIN_SECONDS: "0",
       MUSTER_DATABASE_CONNECTIONS: "1",
     }),
@@ -35,7 +35,7 @@ test("each setting is read from its variable", (t) => {
       logLevel: "debug",
       httpPort: 8080,
       httpHost: "::",
-      concurrency: 1000,
+      permits: 1000,
       drainMs: 0,
       databaseConnections: 1,
     },
@@ -51,13 +51,13 @@ test("a variable that is set to nothing counts as unset", (t) => {
 });
 
 test("every bad setting is named with its value and what is allowed", (t) => {
-  const error = t.throws(() => readSettings({ HTTP_PORT: "80x", LOG_LEVEL: "loud", MUSTER_CONCURRENCY: "0" }), {
+  const error = t.throws(() => readSettings({ HTTP_PORT: "80x", LOG_LEVEL: "loud", MUSTER_PERMITS: "0" }), {
     instanceOf: InvalidSettingsError,
   });
   t.deepEqual(error?.problems, [
     { setting: "LOG_LEVEL", value: "loud", allowed: "trace, debug, info, warn, error, fatal, silent" },
     { setting: "HTTP_PORT", value: "80x", allowed: "a whole number from 0 to 65535 (0: any free port)" },
-    { setting: "MUSTER_CONCURRENCY", value: "0", allowed: "a whole number from 1 to 1000 tasks" },
+    { setting: "MUSTER_PERMITS", value: "0", allowed: "a whole number from 1 to 1000 permits" },
   ]);
   t.regex(error?.message ?? "", /^Cannot use the settings: LOG_LEVEL is "loud", allowed is trace,/);
 });

@@ -1,0 +1,39 @@
+import { z } from "zod";
+
+/** Whether `text` is a URL of one of `protocols`. */
+export function isUrl(text: string, protocols: readonly string[]): boolean {
+  return protocols.includes(URL.parse(text)?.protocol ?? "");
+}
+
+function isNatsServer(text: string): boolean {
+  // A bare host with a port is what the nats command takes too.
+  return isUrl(text, ["nats:", "tls:", "ws:", "wss:"]) || (!text.includes("://") && URL.canParse(`nats://${text}`));
+}
+
+/** The environment's variables of NATS. What those of a login hold is looked at where they are joined with a context. */
+export const NatsVariables = z.object({
+  NATS_URL: z
+    .string()
+    .refine(
+      (text) => text.split(",").every((server) => isNatsServer(server.trim())),
+      "nats://host:port, tls://, ws:// or wss://, or several with commas between",
+    )
+    .optional(),
+  NATS_USER: z.string().optional(),
+  NATS_PASSWORD: z.string().optional(),
+  NATS_TOKEN: z.string().optional(),
+  NATS_NKEY: z.string().optional(),
+  NATS_CREDS: z.string().optional(),
+  NATS_JWT: z.string().optional(),
+  NATS_SEED: z.string().optional(),
+  NATS_CA: z.string().optional(),
+  NATS_CERT: z.string().optional(),
+  NATS_KEY: z.string().optional(),
+  NATS_INBOX_PREFIX: z.string().optional(),
+  NATS_CONTEXT: z.string().optional(),
+  NATS_TLS_FIRST: z
+    .enum(["true", "false", "1", "0"], "true or false")
+    .transform((text) => text === "true" || text === "1")
+    .optional(),
+});
+export type NatsVariables = Readonly<z.output<typeof NatsVariables>>;
