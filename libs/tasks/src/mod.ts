@@ -115,7 +115,7 @@ export { describeDifference, type Difference } from "./streams/settings_check.ts
 export { checkTaskId } from "./format/delivery.ts";
 export { checkInstanceName, checkTaskName, checkVoName, InvalidNameError, NO_VO } from "./format/names.ts";
 export { type Observer, silentObserver, type Step, type StepName } from "./connection/observer.ts";
-export { tryToStore, watchStorage } from "./broker/watch_storage.ts";
+export { tryToStore, watchOtherStores, watchStorage } from "./broker/watch_storage.ts";
 export type { Storage } from "./streams/storage.ts";
 export { StorageLimitError } from "./streams/storage_errors.ts";
 export { PublishUnknownError } from "./broker/publish_surely.ts";

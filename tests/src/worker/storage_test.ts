@@ -1,4 +1,11 @@
-import { atLeastOnceFactory, PublishUnknownError, StorageLimitError } from "@muster/tasks";
+import {
+  atLeastOnceFactory,
+  connectNats,
+  openBroker,
+  PublishUnknownError,
+  StorageLimitError,
+  watchStorage,
+} from "@muster/tasks";
 import test from "ava";
 import { type Muster, startMuster } from "../support/muster.ts";
 import { breakStream, limitFiles, startTestNats } from "../support/nats.ts";
@@ -89,4 +96,53 @@ test("at a stream's own limit its publisher hears so, workers say so, and all is
   await until(() => isWell(worker), "the end of the problem");
   const { taskId } = await muster.publish(QuickTask, { vo: "lhcb" });
   await muster.event("done", taskId);
+});
+
+/** A process that looks at the stores, on a connection of its own. */
+async function startWatching(url: string, options: Parameters<typeof watchStorage>[1]) {
+  const nc = await connectNats({ url, name: "storage watch" });
+  const broker = await openBroker(nc);
+  const watching = watchStorage(broker, options);
+  return {
+    broker,
+    async [Symbol.asyncDispose]() {
+      watching[Symbol.dispose]();
+      await nc.close();
+    },
+  };
+}
+
+test("of many processes one asks TASKS for a write error at a time, and the others take its word", async (t) => {
+  const [lookMs, spreadMs, processes, asks] = [1_000, 1_000, 6, 6];
+  await using muster = await startMuster();
+  await using opened = new AsyncDisposableStack();
+  const askedAtMs: number[] = [];
+  const enough = Promise.withResolvers<void>();
+  const { nc } = muster.broker;
+  nc.subscribe("$JS.API.STREAM.PURGE.TASKS", {
+    callback() {
+      askedAtMs.push(performance.now());
+      // Each of them begins with a look of its own.
+      if (askedAtMs.length === processes + asks) enough.resolve();
+    },
+  });
+  await nc.flush();
+  for (let count = 0; count < processes; count++) {
+    opened.use(await startWatching(muster.nats.url, { lookMs, spreadMs }));
+  }
+  await enough.promise;
+  const later = askedAtMs.slice(processes);
+  const gaps = later.slice(1).map((atMs, index) => atMs - (later[index] ?? atMs));
+  // If each went by its own time alone, all of them would ask within what chance adds. One pair may have asked in the same moment.
+  t.true(Math.max(...gaps) > 0.95 * lookMs, gaps.join(" "));
+});
+
+test("what one process finds broken the others look at at once", async (t) => {
+  await using nats = await startTestNats();
+  await using muster = await startMuster({ nats });
+  await using deaf = await startWatching(nats.url, { lookMs: 3_600_000 });
+  await breakStream(nats, muster.broker.nc, OF_TASKS);
+  t.deepEqual(problemsOf(deaf), []);
+  await using _finder = await startWatching(nats.url, {});
+  t.regex(await until(() => isAmiss(deaf), "the word"), /^TASKS cannot be written/);
 });

@@ -46,7 +46,6 @@ const publish = (right: string, subject: string, body: object = {}): Trial => ({
 const API: readonly Trial[] = [
   publish("$JS.API.INFO", "$JS.API.INFO"),
   publish("$JS.API.STREAM.INFO.>", `$JS.API.STREAM.INFO.${TASKS}`),
-  publish("$JS.API.STREAM.LIST", "$JS.API.STREAM.LIST"),
   publish("$JS.API.STREAM.CREATE.>", `$JS.API.STREAM.CREATE.${TASKS}`, { name: NO_STREAM }),
   publish("$JS.API.STREAM.UPDATE.>", `$JS.API.STREAM.UPDATE.${TASKS}`, { name: NO_STREAM }),
   publish("$JS.API.STREAM.PURGE.>", `$JS.API.STREAM.PURGE.${TASKS}`, { filter: NOBODY }),

@@ -1,6 +1,7 @@
 import { type KvEntry, KvWatchInclude } from "@nats-io/kv";
 import type { Broker } from "../broker/broker.ts";
 import { isSilence } from "../broker/publish_surely.ts";
+import { onReconnect } from "../connection/reconnects.ts";
 import { isStreamGone } from "../streams/streams.ts";
 import { LOCKS_STREAM } from "./lock_bucket.ts";
 
@@ -25,10 +26,6 @@ interface FreedWatchOptions {
 export interface FreedWatch extends AsyncDisposable {
   /** Someone waits: opens the watcher if there is none, and keeps it open for half a minute at least. Returns at once. */
   need(): void;
-}
-
-async function onReconnect({ nc }: Broker, listener: () => void): Promise<void> {
-  for await (const { type } of nc.status()) if (type === "reconnect") listener();
 }
 
 /**
@@ -95,7 +92,7 @@ export function openFreedWatch({ broker, isNeeded, onFreed, onOpened }: FreedWat
     if (watcher !== undefined || isNeeded()) lookSoon();
   }, CHECK_MS).unref();
 
-  void onReconnect(broker, () => {
+  const stopListening = onReconnect(broker.nc, () => {
     connection++;
     working = undefined;
     stop();
@@ -110,6 +107,7 @@ export function openFreedWatch({ broker, isNeeded, onFreed, onOpened }: FreedWat
     async [Symbol.asyncDispose]() {
       closed = true;
       clearInterval(checking);
+      stopListening();
       stop();
       await working;
     },

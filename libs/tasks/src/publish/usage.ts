@@ -1,7 +1,7 @@
 import { DiscardPolicy, type JetStreamUsageAccountLimits, type StreamInfo } from "@nats-io/jetstream";
 import type { Broker } from "../broker/broker.ts";
 import { STREAM_NAMES } from "../streams/stream_needs.ts";
-import { LATER, TASKS } from "../streams/streams.ts";
+import { LATER, readStreams, TASKS } from "../streams/streams.ts";
 import { listWaiting } from "./waiting.ts";
 
 /** How much of a limit is used. */
@@ -67,13 +67,11 @@ async function firstVoOf(broker: Broker, infos: ReadonlyMap<string, StreamInfo>)
   return [...shares.values()].sort((a, b) => b.bytes - a.bytes)[0];
 }
 
-/** Measures what the account and Muster's streams hold, against their limits. Some four requests. Throws when nobody answers. */
+/** Measures what the account and Muster's streams hold, against their limits. Some twelve requests. Throws when nobody answers. */
 export async function measureUsage(broker: Broker): Promise<StorageUsage> {
   const { jsm } = broker;
-  const infos = new Map<string, StreamInfo>();
-  for await (const info of jsm.streams.list()) {
-    if (STREAM_NAMES.includes(info.config.name)) infos.set(info.config.name, info);
-  }
+  const found = await readStreams(jsm, STREAM_NAMES);
+  const infos = new Map(found.map((info) => [info.config.name, info]));
   const { tiers, ...account } = await jsm.getAccountInfo();
   const perTier = Object.entries(tiers ?? {}).flatMap(([name, tier]) =>
     tier === undefined ? [] : accountLimits(name, tier),

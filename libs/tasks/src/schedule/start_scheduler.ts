@@ -103,7 +103,7 @@ export async function startScheduler(options: StartSchedulerOptions): Promise<Ru
   const fence = highestFence === undefined ? {} : { highestFence };
   const locks = opened.use(await openLocks({ broker, keeper, worker: name, ttlMs, ...fence }));
   const configuration = opened.use(await watchConfiguration(broker));
-  opened.use(watchStorage(broker, "TASKS"));
+  opened.use(watchStorage(broker));
   const kept = opened.move();
 
   const stopped = new AbortController();

@@ -9,7 +9,7 @@ import { isSilence } from "../broker/publish_surely.ts";
 import { STREAM_NAMES } from "../streams/stream_needs.ts";
 import { isStreamGone, LATER, TASKS } from "../streams/streams.ts";
 import { isLiteralSubject } from "../format/subject.ts";
-import { watchStorage } from "../broker/watch_storage.ts";
+import { watchOtherStores } from "../broker/watch_storage.ts";
 import { watchStreams } from "../broker/watch_streams.ts";
 import { repeat } from "../lead/repeat.ts";
 import type { Reporter } from "../lead/reporter.ts";
@@ -162,7 +162,7 @@ function watchByHand(broker: Broker): Disposable {
 export async function lookOut(broker: Broker, report: Reporter, signal: AbortSignal): Promise<void> {
   using _streams = watchStreams(broker);
   using _byHand = watchByHand(broker);
-  using _storage = watchStorage(broker, "all");
+  using _storage = watchOtherStores(broker);
   const look = { name: "looking at the lanes' consumers", everyMs: LANES_MS, run: () => mendConsumers(broker) };
   await repeat(look, report, signal);
 }

@@ -4,7 +4,7 @@ import type { Observer } from "../connection/observer.ts";
 import { ForbiddenError } from "../connection/forbidden.ts";
 import { ApiRefusedError, askAsMuster } from "../connection/own_requests.ts";
 import { refusalOf, StorageLimitError, streamOf } from "./storage_errors.ts";
-import { STREAM_NAMES, TASKS } from "./stream_needs.ts";
+import { STREAM_NAMES } from "./stream_needs.ts";
 
 /** A refusal that was not repeated counts for so long, ms. */
 const REFUSAL_MS = 30_000;
@@ -36,12 +36,12 @@ export interface Storage {
   /** Looks for limits that are reached in what the streams say of themselves. */
   noteStates(infos: readonly StreamInfo[]): void;
   /**
-   * Asks streams whether they keep a write error: `TASKS` alone, or all. Where something is amiss, all are asked.
+   * Asks these streams whether they keep a write error. Where one does, all are asked.
    *
    * After "no space left on device" a stream's file store refuses each write until the server is restarted, however much is free
    * by then. Publishers hear nothing. A purge of what is not there tells, and changes nothing (measured with nats-server 2.15.1).
    */
-  look(extent: "TASKS" | "all"): Promise<void>;
+  look(streams: readonly string[]): Promise<void>;
 }
 
 function limitOf({ config, state }: StreamInfo): string | undefined {
@@ -94,7 +94,7 @@ function createProblems(observer: Observer) {
 export function createStorage(nc: NatsConnection, observer: Observer, silentMs = SILENT_MS): Storage {
   const { found, texts, onChange, put, clear } = createProblems(observer);
   let looking: Promise<void> | undefined;
-  let wanted: "TASKS" | "all" | undefined;
+  const wanted = new Set<string>();
   /** Since when JetStream has not answered; undefined: it has. */
   let silentSinceMs: number | undefined;
 
@@ -123,7 +123,9 @@ export function createStorage(nc: NatsConnection, observer: Observer, silentMs =
       put(stream, { kind: "refused", text: error.message, untilMs });
     } else if (error instanceof TimeoutError) {
       // A stream with a write error does not answer; the server may be away as well.
-      void look("all").catch((cause: unknown) => observer.note("Cannot look at the streams' stores yet", { cause }));
+      void look(STREAM_NAMES).catch((cause: unknown) =>
+        observer.note("Cannot look at the streams' stores yet", { cause }),
+      );
     }
   }
 
@@ -157,23 +159,23 @@ export function createStorage(nc: NatsConnection, observer: Observer, silentMs =
     }
   }
 
-  async function askAll(extent: "TASKS" | "all"): Promise<void> {
+  async function askThese(streams: readonly string[]): Promise<void> {
     const now = performance.now();
     for (const [stream, { kind, untilMs }] of found) if (untilMs < now) clear(stream, kind);
     const isAmiss = [...found.values()].some(({ kind }) => kind === "write error");
-    await Promise.all((extent === "all" || isAmiss ? STREAM_NAMES : [TASKS]).map(ask));
+    await Promise.all((isAmiss ? STREAM_NAMES : streams).map(ask));
   }
 
   async function askWhatIsWanted(): Promise<void> {
-    while (wanted !== undefined) {
-      const extent = wanted;
-      wanted = undefined;
-      await askAll(extent);
+    while (wanted.size > 0) {
+      const streams = [...wanted];
+      wanted.clear();
+      await askThese(streams);
     }
   }
 
-  function look(extent: "TASKS" | "all"): Promise<void> {
-    if (wanted !== "all") wanted = extent;
+  function look(streams: readonly string[]): Promise<void> {
+    for (const stream of streams) wanted.add(stream);
     looking ??= askWhatIsWanted().finally(() => {
       looking = undefined;
     });

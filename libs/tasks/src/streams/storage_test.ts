@@ -15,10 +15,10 @@ test("a server whose JetStream is off answers pings, and still nothing can be st
   const nc = await connectNats({ url: server.url, name: "storage test" });
   await nc.rtt();
   const patient = createStorage(nc, silentObserver);
-  await patient.look("TASKS");
+  await patient.look(["TASKS"]);
   t.deepEqual(patient.problems(), [], "a change of leader looks the same for some seconds");
   const storage = createStorage(nc, silentObserver, 0);
-  await storage.look("TASKS");
+  await storage.look(["TASKS"]);
   t.regex(storage.problems()[0] ?? "", /^JetStream does not answer .*see that it is on/);
   await nc.close();
 });
@@ -33,7 +33,7 @@ test("a user who may not ask a stream for its write error hears of no silence", 
   await using server = await startNatsServer({ dataDir: folder.path, moreConfig });
   const nc = await connectNats({ url: server.url, user: "u", password: "x", name: "storage test" });
   const storage = createStorage(nc, silentObserver, 0);
-  await storage.look("TASKS");
+  await storage.look(["TASKS"]);
   t.deepEqual(storage.problems(), []);
   await nc.close();
 });
@@ -46,7 +46,7 @@ test("a watch of the stores ends at once, also while a broker that stands still 
   server.kill("SIGSTOP");
   const startedAtMs = performance.now();
   {
-    await using _watching = watchStorage(broker, "TASKS");
+    await using _watching = watchStorage(broker);
   }
   const tookMs = performance.now() - startedAtMs;
   server.kill("SIGCONT");

@@ -125,6 +125,12 @@ async function findStream(jsm: JetStreamManager, name: string): Promise<StreamIn
   }
 }
 
+/** What those of the streams that exist say of themselves, in order; all are asked at once. Throws when nobody answers. */
+export async function readStreams(jsm: JetStreamManager, names: readonly string[]): Promise<readonly StreamInfo[]> {
+  const found = await Promise.all(names.map((name) => findStream(jsm, name)));
+  return found.filter((info) => info !== undefined);
+}
+
 /**
  * Makes TASKS look for its source at once. By itself it does so ten seconds after the server was started, and later still where
  * LATER was created anew: for so long no delayed task and no retry would come.

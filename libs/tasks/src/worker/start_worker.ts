@@ -89,7 +89,7 @@ export async function startWorker<Transaction = undefined, Deps = undefined>(
   );
   const configuration = opened.use(await watchConfiguration(broker));
   opened.use(watchStreams(broker));
-  opened.use(watchStorage(broker, "TASKS"));
+  opened.use(watchStorage(broker));
   const newerPayloads = new NewerPayloads();
   opened.use(
     registerWorker(broker, {

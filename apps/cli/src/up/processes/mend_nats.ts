@@ -1,4 +1,4 @@
-import { type Broker, watchStorage } from "@muster/tasks";
+import { type Broker, watchOtherStores, watchStorage } from "@muster/tasks";
 import { statfs } from "node:fs/promises";
 
 /** Free space that a restart is worth, bytes: with less the error would be back at once. */
@@ -27,7 +27,9 @@ async function freeBytes(folder: string): Promise<number> {
  * disk, and says what it waits for. Until disposed of.
  */
 export function mendNats({ broker, dataDir, restart, tell }: MendOptions): AsyncDisposable {
-  const watching = watchStorage(broker, "all");
+  const watching = new DisposableStack();
+  watching.use(watchStorage(broker));
+  watching.use(watchOtherStores(broker));
   let restartedAtMs = Number.NEGATIVE_INFINITY;
   let isTold = false;
   let mending: Promise<void> | undefined;
@@ -58,7 +60,7 @@ export function mendNats({ broker, dataDir, restart, tell }: MendOptions): Async
   return {
     async [Symbol.asyncDispose]() {
       clearInterval(timer);
-      watching[Symbol.dispose]();
+      watching.dispose();
       await mending;
     },
   };

@@ -31,7 +31,7 @@ test("a nats-server that keeps a write error after a full disk is restarted once
   // Plays a full disk: the server's files cannot grow. Then there is room again.
   await promisify(execFile)("prlimit", ["--pid", String(pid), "--fsize=20000:unlimited"]);
   for (let count = 0; count < 4; count++) nc.publish("tasks.Unknown.lhcb", "x".repeat(9_000));
-  while (broker.storage.brokenStreams().length === 0) await broker.storage.look("all");
+  while (broker.storage.brokenStreams().length === 0) await broker.storage.look(broker.streams);
   await promisify(execFile)("prlimit", ["--pid", String(pid), "--fsize=unlimited"]);
   t.deepEqual(broker.storage.brokenStreams(), ["TASKS"]);
   {
