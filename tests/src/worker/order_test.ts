@@ -118,13 +118,18 @@ test("VOs with work waiting are served by their weights", async (t) => {
   const { started, normal } = tasksOf(20);
   await using muster = await startMuster({ vos: ["light"] });
   await changeConfiguration(muster.broker, (now) => withVo(now, "heavy", 4));
+  // Both lanes are there from the start: a VO makes up for the time in which its consumer was being made.
+  const first = await muster.startWorker({ tasks: [normal] });
+  for (const vo of ["light", "heavy"]) await muster.event("done", (await muster.publish(normal, { vo })).taskId);
+  await first.drain();
+  started.length = 0;
   for (const vo of ["light", "heavy"]) await muster.publishMany(normal, many(600, vo));
   await muster.startWorker({ tasks: [normal], permits: 4 });
   await until(async () => (started.length >= 500 ? true : undefined), "500 starts");
   const heavy = started.slice(0, 500).filter(({ vo }) => vo === "heavy").length;
   t.log(`${heavy} of 500`);
-  // By weight alone 400; a lane whose pull is on its way leaves free room to the other, the more so on a busy machine.
-  t.true(heavy >= 300 && heavy <= 450, `${heavy} of 500 were of the VO with weight 4, the other has 1`);
+  // By weight 400. What is in hand when the 500th starts may be all of one VO.
+  t.true(heavy >= 380 && heavy <= 420, `${heavy} of 500 were of the VO with weight 4, the other has 1`);
 });
 
 test("a permit is kept for a more urgent task that was asked for, and nothing lower takes it meanwhile", async (t) => {

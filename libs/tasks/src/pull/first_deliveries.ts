@@ -2,7 +2,7 @@ import { JetStreamApiError } from "@nats-io/jetstream";
 import type { Broker } from "../broker/broker.ts";
 import type { Delivery } from "../format/delivery.ts";
 import { isConflict, TASKS } from "../streams/streams.ts";
-import type { Lane } from "./lane.ts";
+import type { Lane } from "../policy/lane.ts";
 
 /** The mark of a server's start outlives any ledger row; when it goes, a later one says no more than that less is known. */
 const MARK_TTL = "720h";
@@ -39,9 +39,7 @@ export class FirstDeliveries {
    * Of a task without a ledger the count alone decides: it may run again as it is.
    */
   isFirst(lane: Lane, { count, consumerSequence, storedAtNs }: Delivery): boolean {
-    // A consumer's own count only grows.
-    if (consumerSequence <= lane.consumerSequence) lane.madeAtMs = UNKNOWN;
-    lane.consumerSequence = consumerSequence;
+    lane.noteCount(consumerSequence);
     if (count > 1 || lane.definition.effect !== "once") return count === 1;
     const { nc } = this.#broker;
     if (nc.info?.server_id !== this.#serverId) void this.#findServer();
@@ -79,7 +77,7 @@ export class FirstDeliveries {
   async #findLane(lane: Lane): Promise<void> {
     try {
       const { created } = await this.#broker.briefJsm.consumers.info(TASKS, lane.consumer);
-      lane.madeAtMs = Date.parse(created) + 1;
+      lane.noteMade(Date.parse(created) + 1);
     } catch (cause) {
       // Whoever pulls next makes one that is not there.
       if (cause instanceof JetStreamApiError) return;

@@ -9,7 +9,7 @@ import { openBroker } from "../locks/open_broker.ts";
 import { connectNats } from "../connection/connection.ts";
 import type { Delivery } from "../format/delivery.ts";
 import { FirstDeliveries } from "./first_deliveries.ts";
-import type { Lane } from "./lane.ts";
+import type { Lane } from "../policy/lane.ts";
 import { createLaneConsumer, newLane } from "./lane_consumer.ts";
 
 const definition = taskFactory<undefined>()({ name: "OnceTask", per: "vo", execute() {} });

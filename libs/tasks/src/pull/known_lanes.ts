@@ -1,6 +1,7 @@
 import type { AnyTask } from "../definition/task.ts";
 import { knownVos } from "./known_vos.ts";
-import { type Lane, Rings } from "./lane.ts";
+import type { Lane } from "../policy/lane.ts";
+import type { Lanes } from "../policy/lanes.ts";
 import { newLane } from "./lane_consumer.ts";
 import type { TaskSourceOptions } from "./task_source.ts";
 
@@ -10,18 +11,17 @@ function keyOf(task: string, vo: string): string {
 
 /** The lanes that a worker has come across, of its own tasks and of VOs that are configured. */
 export class KnownLanes {
-  readonly rings = new Rings();
+  readonly #policy: Lanes;
   readonly #tasks: ReadonlyMap<string, AnyTask>;
   readonly #knows;
   readonly #lanes = new Map<string, Lane>();
   readonly #byNumber: Lane[] = [];
-  readonly #onForgotten: (lane: Lane) => void;
 
-  /** `onForgotten` hears of each lane whose VO is configured no more. */
-  constructor(options: TaskSourceOptions, onForgotten: (lane: Lane) => void) {
+  /** The policy hears of each lane, and of each whose VO is configured no more. */
+  constructor(options: TaskSourceOptions) {
+    this.#policy = options.policy.lanes;
     this.#tasks = new Map(options.tasks.map((task) => [task.name, task]));
     this.#knows = knownVos(options);
-    this.#onForgotten = onForgotten;
   }
 
   [Symbol.iterator](): Iterator<Lane> {
@@ -41,7 +41,7 @@ export class KnownLanes {
     const lane = newLane({ number: this.#byNumber.length, definition, vo });
     this.#lanes.set(key, lane);
     this.#byNumber.push(lane);
-    this.rings.of(lane).add(lane);
+    this.#policy.add(lane);
     return lane;
   }
 
@@ -56,13 +56,8 @@ export class KnownLanes {
     return this.#byNumber[number];
   }
 
-  isKnown({ definition, vo }: Lane): boolean {
-    return this.#lanes.has(keyOf(definition.name, vo));
-  }
-
   #forget(key: string, lane: Lane): void {
     this.#lanes.delete(key);
-    this.rings.of(lane).remove(lane);
-    this.#onForgotten(lane);
+    this.#policy.remove(lane);
   }
 }

@@ -5,7 +5,7 @@ import { askAsMuster } from "../connection/own_requests.ts";
 import type { Difference } from "../streams/settings_check.ts";
 import { isStreamGone, TASKS } from "../streams/streams.ts";
 import { type TaskAddress, taskSubject } from "../format/subject.ts";
-import type { Lane } from "./lane.ts";
+import { Lane, type LaneIdentity } from "../policy/lane.ts";
 import { findLaneDifferences, INACTIVE_MS, isOutdated, laneConfig, laneName, laneOf } from "./lane_needs.ts";
 
 export { ACK_WAIT_MS } from "./lane_needs.ts";
@@ -19,29 +19,9 @@ function hadLane({ seenAtMs }: Lane): boolean {
 }
 
 /** A lane that nothing is known of yet. */
-export function newLane({ number, definition, vo }: Pick<Lane, "number" | "definition" | "vo">): Lane {
+export function newLane({ number, definition, vo }: Pick<LaneIdentity, "number" | "definition" | "vo">): Lane {
   const address = { task: definition.name, vo };
-  return {
-    number,
-    definition,
-    vo,
-    consumer: laneName(address),
-    subject: taskSubject(address),
-    pending: 0,
-    untilEmpty: true,
-    asked: 0,
-    pull: 0,
-    pulledAtMs: 0,
-    seenAtMs: undefined,
-    served: 0,
-    isIdle: true,
-    deliveredSequence: 0,
-    wokenSequence: 0,
-    madeAtMs: Number.POSITIVE_INFINITY,
-    consumerSequence: 0,
-    misses: 0,
-    restUntilMs: 0,
-  };
+  return new Lane({ number, definition, vo, consumer: laneName(address), subject: taskSubject(address) });
 }
 
 /** Makes the consumer anew. Whatever it had delivered and nobody has acknowledged is delivered again. */
@@ -133,12 +113,10 @@ async function addConsumer(broker: Broker, lane: TaskAddress): Promise<ConsumerI
 export async function createLaneConsumer(broker: Broker, lane: Lane): Promise<void> {
   const hadGone = hadLane(lane);
   const { created } = await addConsumer(broker, { task: lane.definition.name, vo: lane.vo });
-  lane.madeAtMs = Date.parse(created) + 1;
-  lane.consumerSequence = 0;
   if (hadGone) {
     const text = `Consumer ${lane.consumer} had gone and was created again`;
     broker.observer.alarm(text);
     broker.keepIncident("gone", `consumer ${lane.consumer}`, text);
   }
-  lane.seenAtMs = performance.now();
+  lane.noteConsumer(Date.parse(created) + 1, performance.now());
 }

@@ -11,6 +11,8 @@ export class Sweeps {
   readonly #sweep: () => Promise<void>;
   #underWay: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
+  /** Whether one was asked for while one was under way, which may have been answered before what it is asked for. */
+  #isWanted = false;
   #sweptAtMs = Number.NEGATIVE_INFINITY;
   #stopped = false;
 
@@ -21,6 +23,7 @@ export class Sweeps {
 
   /** Sets the time of the next one anew; they are never closer together than a twentieth of their usual distance. */
   soon(ms = 0): "now" | "later" {
+    if (this.#underWay !== undefined) this.#isWanted = true;
     clearTimeout(this.#timer);
     if (this.#stopped || this.#underWay !== undefined) return "later";
     const waitMs = Math.max(ms, this.#sweptAtMs + SWEEP_MS / 20 - performance.now());
@@ -41,9 +44,10 @@ export class Sweeps {
 
   #now(): void {
     this.#sweptAtMs = performance.now();
+    this.#isWanted = false;
     this.#underWay = this.#sweep().finally(() => {
       this.#underWay = undefined;
-      this.soon(SWEEP_MS * (0.8 + Math.random() * 0.4));
+      this.soon(this.#isWanted ? 0 : SWEEP_MS * (0.8 + Math.random() * 0.4));
     });
   }
 }

@@ -1,33 +1,21 @@
-import { maxPayloadBytes } from "../publish/publisher.ts";
-import { ABORT_GRACE_MS, type RunningAttempt } from "../run/attempt.ts";
-import { checkLedger } from "./check_ledger.ts";
-import { Crowds } from "./crowds.ts";
-import { Buffer, type InHand } from "./hand.ts";
-import { HandBacks } from "../pull/hand_backs.ts";
-import { byId } from "../run/identify.ts";
+import { Permits } from "../policy/permits.ts";
+import { Policy } from "../policy/policy.ts";
 import { LaneSource } from "../pull/lane_source.ts";
+import { ABORT_GRACE_MS, type RunningAttempt } from "../run/attempt.ts";
 import { Environment } from "../run/environment.ts";
-import { startCounts } from "../run/poison.ts";
-import { Rate } from "./rate.ts";
-import type { ReceivedTask } from "../pull/received_task.ts";
-import { Roster } from "../run/roster.ts";
-import { type RunContext, runTask } from "../run/run_task.ts";
+import { byId } from "../run/identify.ts";
+import { type RunContext, runTask, type TaskEnd } from "../run/run_task.ts";
+import { Alarm } from "./alarm.ts";
+import { checkLedger } from "./check_ledger.ts";
+import { Hand, type InHand } from "./hand.ts";
 import { Running } from "./running.ts";
-import { handBack, tell } from "../run/settle.ts";
 import { Solitude } from "./solitude.ts";
-import { streamLedger } from "../run/stream_ledger.ts";
+import { runContext } from "./run_context.ts";
 import type { WorkerHealth, WorkerParts } from "./worker_parts.ts";
 import { MAX_LOST_PERMITS, WorkerSpentError } from "./worker_spent.ts";
 
-/** Heartbeats of a buffered task go on this long beyond its timeout, ms. */
-const BUFFERED_MS = 30_000;
 /** A broker that has not answered for this long makes the worker unready, ms. */
 const SILENT_MS = 15_000;
-
-/** Sets until when a task is under heartbeat: it may be buffered, and may use its grace after an abort. */
-function holdFor(task: ReceivedTask, ms: number): void {
-  task.untilMs = performance.now() + ms + ABORT_GRACE_MS + BUFFERED_MS;
-}
 
 function aloneNote({ received }: InHand, aloneMs: number): string {
   const howLong = Number.isFinite(aloneMs) ? `for its first ${aloneMs / 1_000} s` : "to its end";
@@ -35,7 +23,8 @@ function aloneNote({ received }: InHand, aloneMs: number): string {
 }
 
 /**
- * Pulls tasks and runs them, never more in hand than permits, a small prefetch and the bounded waiting room.
+ * Pulls tasks and runs them, never more in hand than permits, a small prefetch and the bounded waiting room. What is pulled and started
+ * next is decided by the policy; this joins it with the source, the locks and the runs.
  *
  * States: running -> draining (no pulls; buffer and waiting room handed back; running tasks until the deadline) -> ended.
  */
@@ -44,69 +33,58 @@ export class Worker {
   readonly ended: Promise<void>;
   readonly #parts: WorkerParts;
   readonly #context: RunContext;
+  readonly #permits: Permits;
+  readonly #policy: Policy<InHand>;
   readonly #source: LaneSource;
-  readonly #buffer = new Buffer();
-  readonly #waiting = new Roster<InHand>();
+  readonly #hand: Hand;
   readonly #running: Running;
-  readonly #rate = new Rate();
-  readonly #crowds = new Crowds();
   readonly #end = Promise.withResolvers<void>();
-  readonly #lost: string[] = [];
-  readonly #handBacks: HandBacks;
+  readonly #stuck: string[] = [];
   readonly #solitude: Solitude;
   readonly #environment: Environment;
   /** When so many permits are lost, the process must be restarted: three, or all there are. */
   readonly #mayLose: number;
-  #taken: ReceivedTask[] = [];
-  #busy = 0;
+  readonly #alarm = new Alarm(() => this.#goOn());
   #draining: Promise<void> | undefined;
   #idle: (() => void) | undefined;
   #goingOn = false;
 
   constructor(parts: WorkerParts) {
-    this.#parts = parts;
-    this.#running = new Running(parts.configuration);
-    this.ended = this.#end.promise;
-    this.#mayLose = Math.min(MAX_LOST_PERMITS, parts.permits);
-    const { broker, keeper, locks, tasks, ledger } = parts;
+    const { broker, tasks, ledger, configuration, permits } = parts;
     checkLedger(tasks, ledger);
+    this.#parts = parts;
+    this.ended = this.#end.promise;
+    this.#mayLose = Math.min(MAX_LOST_PERMITS, permits);
+    this.#running = new Running(configuration);
     this.#environment = new Environment({ broker, ledger, onChange: () => this.#environmentChanged() });
-    this.#context = {
+    this.#context = runContext(parts, {
       environment: this.#environment,
-      broker,
-      worker: parts.name,
-      locks,
-      ledger,
-      starts: startCounts(broker, parts.name),
-      streamLedger: streamLedger(broker),
-      maxPayloadBytes: maxPayloadBytes(broker),
-      owns: (task) => keeper.owns(task),
-      newerPayloads: parts.newerPayloads,
-      deps: (input) => parts.deps(input),
       onStart: (attempt) => this.#begun(attempt),
       onEnd: (attempt) => this.#running.delete(attempt),
-      raiseIfBehind: async () => {
-        await locks
-          .raiseIfBehind()
-          .catch((cause: unknown) =>
-            broker.observer.note("Cannot compare the lock bucket with the database yet", { cause }),
-          );
-      },
-    };
-    this.#handBacks = new HandBacks(broker);
+    });
+    this.#permits = new Permits(permits);
+    this.#policy = new Policy({
+      permits: this.#permits,
+      arrived: () => this.#hand.arrived,
+      waiting: () => this.#hand.waiting,
+      isClosed: () => this.#isClosed,
+      weightOf: (vo) => configuration.current.vos[vo]?.weight ?? 1,
+    });
+    this.#hand = new Hand({
+      parts,
+      context: this.#context,
+      policy: this.#policy,
+      source: () => this.#source,
+      isClosed: () => this.#isClosed,
+      onReady: () => this.#goOnSoon(),
+    });
     this.#solitude = this.#openSolitude();
     this.#source = new LaneSource({
-      broker,
-      tasks,
-      configuration: parts.configuration,
-      room: () => this.#room(),
-      isIdle: () =>
-        this.#environment.problem === undefined &&
-        this.#busy + this.#buffer.size + this.#taken.length + this.#waiting.size === 0,
-      hasEnough: (priority) => this.#room() < this.#rate.prefetch() / 2 && this.#buffer.holds(priority),
-      take: (task) => this.#take(task),
-      handBack: (task) => this.#refuse(task),
-      cameShort: () => this.#startAll(),
+      ...{ broker, tasks, configuration },
+      policy: this.#policy,
+      take: (task) => this.#hand.take(task),
+      handBack: (task) => this.#hand.refuse(task),
+      onNews: () => this.#goOnSoon(),
     });
   }
 
@@ -119,14 +97,14 @@ export class Worker {
     if (this.#draining !== undefined) problems.push("draining");
     const amiss = this.#environment.problem;
     if (amiss !== undefined) problems.push(`takes no tasks until it is mended: ${amiss}`);
-    if (this.#lost.length >= this.#mayLose) problems.push(`${this.#lost.length} tasks ignored their abort signal`);
+    if (this.#permits.lost >= this.#mayLose) problems.push(`${this.#permits.lost} tasks ignored their abort signal`);
     return {
       problems,
       permits,
       running: this.#running.size,
-      buffered: this.#buffer.size,
-      waitingForLocks: this.#waiting.size,
-      lostPermits: this.#lost.length,
+      buffered: this.#policy.buffer.size,
+      waitingForLocks: this.#hand.waiting,
+      lostPermits: this.#permits.lost,
     };
   }
 
@@ -153,17 +131,14 @@ export class Worker {
     const { broker } = this.#parts;
     return new Solitude({
       running: () => this.#running,
-      busy: () => this.#busy,
-      permits: () => this.#parts.permits - this.#lost.length,
-      hasOthers: () => this.#buffer.size + this.#taken.length > 0,
+      busy: () => this.#permits.taken,
+      permits: () => this.#permits.usable,
+      hasOthers: () => this.#policy.buffer.size + this.#hand.arrived > 0,
       onClosed: (task, aloneMs) => {
         broker.observer.note(aloneNote(task, aloneMs));
         this.#giveToOthers();
       },
-      begin: (task, aloneMs) => {
-        this.#busy++;
-        void this.#start(task, aloneMs);
-      },
+      begin: (task, aloneMs) => void this.#start(task, aloneMs),
       onOpened: () => {
         void this.#context.starts.aloneNoMore();
         this.#goOnSoon();
@@ -177,6 +152,13 @@ export class Worker {
     else this.#giveToOthers();
   }
 
+  /** Nothing begins here from now on. */
+  #giveToOthers(): void {
+    this.#hand.giveAllBack();
+    this.#source.pump(performance.now()); // there is no room any more
+    this.#hand.announce();
+  }
+
   #begun(attempt: RunningAttempt): void {
     this.#running.add(attempt);
     this.#solitude.noteBegun();
@@ -187,99 +169,60 @@ export class Worker {
     return this.#draining !== undefined || !this.#solitude.isOpen || this.#environment.problem !== undefined;
   }
 
-  #room(): number {
-    if (this.#isClosed) return 0;
-    const inHand = this.#busy + this.#buffer.size + this.#taken.length;
-    return this.#parts.permits - this.#lost.length + this.#rate.prefetch() - inHand;
+  /** One look however much has come, ended or come free together. */
+  #goOnSoon(): void {
+    if (this.#goingOn) return;
+    this.#goingOn = true;
+    queueMicrotask(() => {
+      this.#goingOn = false;
+      this.#goOn();
+    });
   }
 
-  /** Messages of one network read are held under heartbeat together, before the first of them runs. */
-  #take(task: ReceivedTask): void {
-    this.#taken.push(task);
-    if (this.#taken.length === 1) queueMicrotask(() => this.#admit());
-  }
-
-  #admit(): void {
-    const taken = this.#taken;
-    this.#taken = [];
-    for (const task of taken) holdFor(task, task.definition.timeoutMs);
-    this.#parts.keeper.hold(taken);
-    for (const received of taken) {
-      const task = this.#inHand(received);
-      if (this.#isClosed) this.#giveBack(task);
-      else this.#buffer.add(task);
-    }
-    if (this.#isClosed) void this.#handBacks.announce(this.#source);
-    this.#startAll();
-  }
-
-  #inHand(received: ReceivedTask): InHand {
-    const task: InHand = {
-      received,
-      place: undefined,
-      waiter: { resume: () => this.#resume(task), keys: undefined },
-      waitsSinceMs: undefined,
-      waitLimit: undefined,
-    };
-    return task;
-  }
-
-  /** Nothing comes of it here, and others need not wait for the sweep to hear of it. */
-  #refuse(received: ReceivedTask): void {
-    holdFor(received, 0);
-    this.#parts.keeper.hold([received]);
-    this.#giveBack(this.#inHand(received));
-    void this.#handBacks.announce(this.#source);
-  }
-
-  #resume(task: InHand): void {
-    if (!this.#waiting.delete(task)) return;
-    clearTimeout(task.waitLimit);
-    this.#buffer.resume(task);
-    this.#startAll();
-  }
-
-  #startAll(): void {
-    while (!this.#isClosed) {
-      const free = this.#parts.permits - this.#lost.length - this.#busy;
-      // Each task of a higher priority that is on its way has a permit kept for it: the wait is one round trip.
-      const task = free > 0 ? this.#buffer.next((priority) => free > this.#source.awaitedAbove(priority)) : undefined;
-      if (task === undefined) break;
-      this.#busy++;
+  /** Carries out what the policy decides, until there is nothing to decide. */
+  #goOn(): void {
+    this.#hand.admit();
+    this.#source.pump(performance.now());
+    for (let task = this.#policy.nextStart(); task !== undefined; task = this.#policy.nextStart()) {
       void this.#start(task, 0);
     }
+    if (this.#draining === undefined) this.#alarm.setTo(this.#policy.lookAgainAtMs);
   }
 
   async #start(task: InHand, aloneMs: number): Promise<void> {
+    this.#permits.take();
     const { received, waiter } = task;
     const nowMs = performance.now();
-    if (received.untilMs < nowMs + received.definition.timeoutMs + ABORT_GRACE_MS) {
-      // It was buffered for long.
-      holdFor(received, received.definition.timeoutMs);
-      this.#parts.keeper.hold([received]);
-    }
+    const { timeoutMs } = received.definition;
+    // It may have been buffered for long.
+    if (received.untilMs < nowMs + timeoutMs + ABORT_GRACE_MS) this.#hand.hold(received, timeoutMs);
     const waitedMs = nowMs - (task.waitsSinceMs ?? nowMs);
     const end = await runTask(this.#context, received, { waiter, waitedMs, aloneMs });
     if (end.kind === "suspect") await this.#solitude.shown(end.aloneMs);
-    this.#busy--;
+    this.#permits.giveBack();
     this.#solitude.noteEnded(task);
-    if (end.kind === "contended") {
-      task.waitsSinceMs ??= nowMs;
-      this.#wait(task, end.by);
-    } else if (end.kind === "crowded") {
-      this.#crowded(task, end.by);
-    } else if (end.kind === "suspect") {
-      this.#suspect(task, end.aloneMs);
-    } else {
-      this.#rate.count();
-      // Its ack may wait for company, and the next task may not let it go for long.
-      this.#parts.broker.outbox.whenSent(() => this.#parts.keeper.letGo(received));
-      this.#parts.locks.forget(waiter);
-      if (end.kind === "stuck") this.#losePermit(received.definition.name);
-      if (end.kind === "handedBack") this.#handBacks.add(received);
-    }
-    if (this.#busy === 0) this.#idle?.();
+    if (end.kind === "contended") task.waitsSinceMs ??= nowMs;
+    this.#follow(task, end);
+    if (this.#permits.taken === 0) this.#idle?.();
+    this.#source.noteMove();
     this.#goOnSoon();
+  }
+
+  /** Does what the end of a task's start asks for. */
+  #follow(task: InHand, end: TaskEnd): void {
+    if (end.kind === "contended") this.#hand.wait(task, end.by);
+    else if (end.kind === "crowded") this.#hand.crowd(task, end.by);
+    else if (end.kind === "suspect") this.#suspect(task, end.aloneMs);
+    else this.#finish(task, end);
+  }
+
+  #finish({ received, waiter }: InHand, { kind }: TaskEnd): void {
+    this.#policy.rate.count();
+    // Its ack may wait for company, and the next task may not let it go for long.
+    this.#parts.broker.outbox.whenSent(() => this.#parts.keeper.letGo(received));
+    this.#parts.locks.forget(waiter);
+    if (kind === "stuck") this.#losePermit(received.definition.name);
+    if (kind === "handedBack") this.#hand.noteHandedBack(received);
   }
 
   /** It is to run alone: here, once the process is quiet, or in another worker. */
@@ -288,100 +231,38 @@ export class Worker {
     // Those behind it in a line do not wait for it.
     this.#parts.locks.forget(waiter);
     const longestMs = Math.max(...this.#parts.tasks.map(({ timeoutMs }) => timeoutMs));
-    holdFor(received, longestMs + received.definition.timeoutMs);
-    this.#parts.keeper.hold([received]);
+    this.#hand.hold(received, longestMs + received.definition.timeoutMs);
     const answer = this.#draining === undefined ? this.#solitude.claim(task, aloneMs) : { againMs: 0 };
-    if (answer !== "claimed") this.#giveBack(task, answer.againMs);
-  }
-
-  #wait(task: InHand, by: string): void {
-    const { received, waiter } = task;
-    this.#waiting.add(task);
-    if (this.#isClosed) {
-      this.#giveBack(task);
-      void this.#handBacks.announce(this.#source);
-      return;
-    }
-    if (this.#parts.locks.wait(waiter)) {
-      const { lockWaitMs, timeoutMs } = received.definition;
-      const waitedMs = performance.now() - (task.waitsSinceMs ?? performance.now());
-      task.waitLimit = setTimeout(() => this.#resume(task), Math.max(1, lockWaitMs - waitedMs)).unref();
-      holdFor(received, lockWaitMs + timeoutMs);
-      this.#parts.keeper.hold([received]);
-      tell(this.#context, byId(received), { step: "contended", reason: `lock ${by} is held` });
-      return;
-    }
-    this.#crowded(task, by);
-  }
-
-  /** There is no place to wait for the lock: it comes back when it may have one. */
-  #crowded(task: InHand, by: string): void {
-    this.#giveBack(task, this.#isClosed ? 0 : this.#crowds.delayMs(by, this.#rate.perMs()));
-  }
-
-  #giveBack(task: InHand, delayMs = 0): void {
-    const { received, waiter } = task;
-    this.#waiting.delete(task);
-    clearTimeout(task.waitLimit);
-    this.#parts.locks.forget(waiter);
-    handBack(this.#context, byId(received), delayMs);
-    this.#parts.keeper.letGo(received);
-    if (delayMs === 0) this.#handBacks.add(received);
-  }
-
-  /** Hands back whatever has not begun. */
-  #giveAllBack(): void {
-    const take = () => this.#buffer.next(() => true);
-    for (let task = take(); task !== undefined; task = take()) this.#giveBack(task);
-    for (const task of [...this.#waiting]) this.#giveBack(task);
-  }
-
-  /** Nothing begins here from now on. */
-  #giveToOthers(): void {
-    this.#giveAllBack();
-    this.#source.pump(); // there is no room any more
-    void this.#handBacks.announce(this.#source);
-  }
-
-  /**
-   * One look for more work however many tasks end together. Before the free permits are given to what is in hand, so that what is
-   * more urgent has been asked for.
-   */
-  #goOnSoon(): void {
-    if (this.#goingOn) return;
-    this.#goingOn = true;
-    queueMicrotask(() => {
-      this.#goingOn = false;
-      this.#source.pump();
-      this.#startAll();
-    });
+    if (answer !== "claimed") this.#hand.giveBack(task, answer.againMs);
   }
 
   #losePermit(task: string): void {
-    this.#lost.push(task);
+    this.#permits.lose();
+    this.#stuck.push(task);
     this.#parts.broker.observer.alarm(
-      `${task} ignored its abort signal; its permit is lost (${this.#lost.length} of ${this.#mayLose})`,
+      `${task} ignored its abort signal; its permit is lost (${this.#permits.lost} of ${this.#mayLose})`,
     );
-    if (this.#lost.length < this.#mayLose) return;
-    this.#end.reject(new WorkerSpentError(this.#lost));
+    if (this.#permits.lost < this.#mayLose) return;
+    this.#end.reject(new WorkerSpentError(this.#stuck));
     void this.drain();
   }
 
   async #drain(): Promise<void> {
     await this.#source.stop();
-    this.#admit();
+    this.#alarm.close();
+    this.#hand.admit();
     const suspect = this.#solitude.withdraw();
-    if (suspect !== undefined) this.#giveBack(suspect);
-    this.#giveAllBack();
-    await this.#handBacks.announce(this.#source);
+    if (suspect !== undefined) this.#hand.giveBack(suspect);
+    this.#hand.giveAllBack();
+    await this.#hand.announced();
     const deadline = setTimeout(() => this.hasten(), this.#parts.drainMs);
-    if (this.#busy > 0) await Promise.race([this.#untilIdle(), this.#running.untilLastWords()]);
+    if (this.#permits.taken > 0) await Promise.race([this.#untilIdle(), this.#running.untilLastWords()]);
     clearTimeout(deadline);
     this.#running.close();
     this.#solitude.close();
     this.#environment.close();
-    await this.#handBacks.announce(this.#source);
-    await this.#handBacks.flush();
+    await this.#hand.announced();
+    await this.#hand.flush();
   }
 
   async #untilIdle(): Promise<void> {

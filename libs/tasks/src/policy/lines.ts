@@ -7,6 +7,11 @@ export class Fifo<T> {
     return this.#items.length - this.#at;
   }
 
+  /** The one that `shift` takes next. */
+  get first(): T | undefined {
+    return this.#items[this.#at];
+  }
+
   push(item: T): void {
     this.#items.push(item);
   }
@@ -25,13 +30,23 @@ export class Fifo<T> {
   }
 }
 
-/** One line for each key, from which items are taken in turn: one VO's single task does not wait for another's hundred. */
+/**
+ * One line for each key, from which items are taken in turn: one VO's single task does not wait for another's hundred. A turn is as
+ * many items as the weight of the line's first.
+ */
 export class Lines<T> {
   /** An empty one stays: there are no more than lanes, and a Map that gives out as much as it takes in leaves garbage that grows old. */
   readonly #lines = new Map<string, Fifo<T>>();
   /** The keys whose lines are not empty, the next one first. */
   readonly #turns = new Fifo<string>();
+  readonly #weightOf: (item: T) => number;
+  /** Items that may still be taken in the turn of the first key; 0: its turn has not begun. */
+  #left = 0;
   #size = 0;
+
+  constructor(weightOf: (item: T) => number) {
+    this.#weightOf = weightOf;
+  }
 
   get size(): number {
     return this.#size;
@@ -49,12 +64,19 @@ export class Lines<T> {
   }
 
   shift(): T | undefined {
-    const key = this.#turns.shift();
+    const key = this.#turns.first;
     const line = key === undefined ? undefined : this.#lines.get(key);
-    if (key === undefined || line === undefined) return undefined;
-    const item = line.shift();
+    const item = line?.first;
+    if (key === undefined || line === undefined || item === undefined) return undefined;
+    if (this.#left === 0) this.#left = this.#weightOf(item);
+    line.shift();
     this.#size--;
-    if (line.size > 0) this.#turns.push(key);
+    this.#left--;
+    if (line.size === 0 || this.#left === 0) {
+      this.#left = 0;
+      this.#turns.shift();
+      if (line.size > 0) this.#turns.push(key);
+    }
     return item;
   }
 }

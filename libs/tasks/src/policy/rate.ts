@@ -5,7 +5,7 @@ const PREFETCH_MS = 10;
 
 /** The present rate of ended tasks, and the prefetch that follows from it: nothing when idle or when tasks are long. */
 export class Rate {
-  #windowStartMs = performance.now();
+  #windowStartMs = 0;
   #ended = 0;
   #perMs = 0;
 
@@ -15,13 +15,12 @@ export class Rate {
   }
 
   /** Tasks to hold ready beyond the free permits. */
-  prefetch(): number {
-    return Math.floor(this.perMs() * PREFETCH_MS);
+  prefetch(nowMs: number): number {
+    return Math.floor(this.perMs(nowMs) * PREFETCH_MS);
   }
 
   /** Ended tasks each millisecond. */
-  perMs(): number {
-    const nowMs = performance.now();
+  perMs(nowMs: number): number {
     const elapsedMs = nowMs - this.#windowStartMs;
     if (elapsedMs >= WINDOW_MS) {
       this.#perMs = this.#ended / elapsedMs;

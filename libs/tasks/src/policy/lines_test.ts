@@ -8,7 +8,7 @@ function all(lines: Lines<string>): string {
 }
 
 test("lines are served in turn, each in its own order, and one that was empty is last", (t) => {
-  const lines = new Lines<string>();
+  const lines = new Lines<string>(() => 1);
   for (const item of ["a", "b", "c", "d"]) lines.push("heavy", item);
   lines.push("light", "1");
   t.is(lines.size, 5);
@@ -21,7 +21,7 @@ test("lines are served in turn, each in its own order, and one that was empty is
 });
 
 test("thousands that come and go leave the order as it is", (t) => {
-  const lines = new Lines<string>();
+  const lines = new Lines<string>(() => 1);
   let out = 0;
   for (let number = 0; number < 5_000; number++) {
     lines.push("one", `${number}`);

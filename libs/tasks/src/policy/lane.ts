@@ -1,0 +1,327 @@
+import type { AnyTask } from "../definition/task.ts";
+
+/** Rests of a lane that was found empty although a wake had announced a message, ms: the wake has overtaken the consumer's own count. */
+const OVERTAKEN_MS = [2, 4, 8];
+/** Rest of a lane whose pull was refused, ms. */
+const REFUSED_REST_MS = 200;
+/** Rest of a lane whose consumer could not be created, ms. */
+const NOT_CREATED_REST_MS = 1_000;
+/** `madeAtMs` of a consumer of which it is not known when it was made. */
+const UNKNOWN = Number.POSITIVE_INFINITY;
+
+export type LaneState = "idle" | "ready" | "pulling" | "standing" | "creating" | "resting";
+
+/** What a lane is, for ever. */
+export interface LaneIdentity {
+  readonly number: number;
+  readonly definition: AnyTask;
+  readonly vo: string;
+  /** The consumer's name, `<TaskName>__<vo, escaped>`: wire format, shared by all workers. */
+  readonly consumer: string;
+  /** The one subject it filters on. */
+  readonly subject: string;
+}
+
+/** What a delivery tells of its lane. */
+export interface LaneDelivery {
+  /** How often the message was delivered, 1 first. */
+  readonly count: number;
+  readonly streamSequence: number;
+  /** Messages that the server still holds for the lane. */
+  readonly pending: number;
+}
+
+/**
+ * One durable pull consumer for one task name and one VO, as this worker knows it. Only this file writes its fields.
+ *
+ * States:
+ *   idle      no message is known to wait there.
+ *   ready     messages are thought to wait there, and it may be pulled.
+ *   pulling   a pull is open that is answered at once: `asked` messages of it are not here yet.
+ *   standing  a pull is open that waits at the server for the next message.
+ *   creating  its consumer is not there and is being made.
+ *   resting   it is not pulled before `restsUntilMs`.
+ *
+ * Transitions:
+ *   idle -> ready                   a wake, a sweep or a hand-back tells of messages (`wake`, `find`)
+ *   ready -> pulling                a pull is opened (`pull`)
+ *   idle, ready, resting -> standing  a pull is opened that waits (`stand`)
+ *   pulling -> ready, idle          all that was asked for has come (`deliver`), or nothing is left (`empty`)
+ *   pulling -> resting              nothing was there, and a wake has told of more (`empty`)
+ *   standing -> ready, idle         its message has come (`deliver`), or none came in time (`empty`)
+ *   pulling, standing -> creating   there is no consumer (`lose`)
+ *   pulling, standing -> resting    the pull was refused (`refuse`)
+ *   creating -> ready               the consumer is there (`create`)
+ *   creating -> resting             it could not be made (`refuseCreation`)
+ *   resting -> ready, idle          the time is over (`look`)
+ *   idle, pulling, standing -> ready  what was asked is not answered any more (`giveUp`)
+ *
+ * What is heard of messages is kept in every state, and counts once the lane is ready or idle.
+ */
+export class Lane implements LaneIdentity {
+  readonly number: number;
+  readonly definition: AnyTask;
+  readonly vo: string;
+  readonly consumer: string;
+  readonly subject: string;
+  #state: LaneState = "ready"; // of a lane that is new it is not known whether messages wait
+  /** Messages that the server was last known to hold. */
+  #pending = 0;
+  /** Handed-back messages are not counted in `#pending`: pull until the server says that there are none. */
+  #untilEmpty = true;
+  #asked = 0;
+  #pull = 0;
+  #pulledAtMs = 0;
+  #restsUntilMs = 0;
+  /** Pulls in a row that found nothing of what a wake had announced. */
+  #misses = 0;
+  #granted = 0;
+  /** What one message adds to `#granted`: 1 by the VO's weight at the time of the pull. */
+  #share = 1;
+  /** Whether it had no work until now, so that it has no claim to what others had meanwhile. */
+  #joins = true;
+  /** Highest stream sequence delivered here, and highest announced by a wake. */
+  #deliveredSequence = 0;
+  #wokenSequence = 0;
+  #seenAtMs: number | undefined;
+  #madeAtMs = UNKNOWN;
+  /** The consumer's own count at the newest delivery here. */
+  #consumerSequence = 0;
+
+  constructor({ number, definition, vo, consumer, subject }: LaneIdentity) {
+    this.number = number;
+    this.definition = definition;
+    this.vo = vo;
+    this.consumer = consumer;
+    this.subject = subject;
+  }
+
+  get state(): LaneState {
+    return this.#state;
+  }
+
+  /** Whether the server is thought to hold messages for this lane. */
+  get hasWork(): boolean {
+    return this.#pending > 0 || this.#untilEmpty;
+  }
+
+  /** Messages that wait there as far as is known; Infinity: pull until there are none. */
+  get known(): number {
+    return this.#untilEmpty ? Number.POSITIVE_INFINITY : this.#pending;
+  }
+
+  /** Messages asked for by the open pull and not yet here. */
+  get asked(): number {
+    return this.#asked;
+  }
+
+  /** Number of the newest pull, so that late answers to older ones are told apart. */
+  get pullNumber(): number {
+    return this.#pull;
+  }
+
+  /** When the newest pull was opened, by `performance.now()`. */
+  get pulledAtMs(): number {
+    return this.#pulledAtMs;
+  }
+
+  get restsUntilMs(): number {
+    return this.#restsUntilMs;
+  }
+
+  /** Messages that have come or are asked for, each by its VO's weight. For a time without work: as many as the others had. */
+  get granted(): number {
+    return this.#granted;
+  }
+
+  /** When its consumer was last there, by `performance.now()`; undefined: not yet, or the server was restarted since. */
+  get seenAtMs(): number | undefined {
+    return this.#seenAtMs;
+  }
+
+  /** When its consumer was made, by the server's clock, ms since the epoch; Infinity: not known. */
+  get madeAtMs(): number {
+    return this.#madeAtMs;
+  }
+
+  /** Whether a wake has told of a message that no pull has brought yet. */
+  get isOvertaken(): boolean {
+    return this.#wokenSequence > this.#deliveredSequence;
+  }
+
+  /** Whether a pull is open, and more waits there than it asks for. */
+  get isMoreComing(): boolean {
+    return this.#state === "pulling" && this.known > this.#asked;
+  }
+
+  /** Whether it has work and is pulled within milliseconds: its consumer is being made, or its message is announced and not there yet. */
+  get isPulledSoon(): boolean {
+    return this.hasWork && (this.#state === "creating" || this.#misses > 0);
+  }
+
+  /** Ends a rest whose time is over. */
+  look(nowMs: number): void {
+    if (this.#state === "resting" && this.#restsUntilMs <= nowMs) this.#settle();
+  }
+
+  /** Takes its place among lanes with work: one that had none has no claim to what the others had meanwhile, which is at least `floor`. */
+  join(floor: number): void {
+    if (this.#joins && this.#granted < floor) this.#granted = floor;
+    this.#joins = false;
+  }
+
+  /** A wake has told of the message with this sequence; undefined: of one that was handed back. */
+  wake(sequence: number | undefined): void {
+    if (this.#state === "standing") {
+      // It comes by itself.
+      this.#wokenSequence = Math.max(this.#wokenSequence, sequence ?? 0);
+      return;
+    }
+    if (sequence === undefined) {
+      this.#untilEmpty = true;
+    } else if (sequence > this.#deliveredSequence) {
+      this.#pending++;
+      this.#wokenSequence = Math.max(this.#wokenSequence, sequence);
+    }
+    if (this.#state === "idle") this.#settle();
+  }
+
+  /** A sweep has found messages, which may all be in somebody's hand. */
+  find(): void {
+    if (this.hasWork || this.#state === "standing") return;
+    this.#untilEmpty = true;
+    if (this.#state === "idle") this.#settle();
+  }
+
+  /** A pull for so many is opened. */
+  pull(count: number, weight: number, nowMs: number): void {
+    this.#state = "pulling";
+    this.#asked = count;
+    this.#pull++;
+    this.#pulledAtMs = nowMs;
+    this.#share = 1 / weight;
+    this.#granted += count * this.#share;
+  }
+
+  /** A pull is opened that waits for the next message. */
+  stand(weight: number, nowMs: number): void {
+    this.#state = "standing";
+    this.#pull++;
+    this.#pulledAtMs = nowMs;
+    this.#share = 1 / weight;
+    this.#pending = 0;
+    this.#untilEmpty = false;
+    this.#misses = 0;
+  }
+
+  /** A message has come. */
+  deliver({ count, streamSequence, pending }: LaneDelivery, nowMs: number): void {
+    // What comes late, from a pull that was given up, was taken off when that was.
+    if (this.#asked > 0) this.#asked--;
+    else this.#granted += this.#share;
+    this.#misses = 0;
+    this.#seenAtMs = nowMs;
+    if (count === 1 && streamSequence < this.#deliveredSequence) {
+      // First deliveries come in order, so the stream was created anew and counts from 1 again.
+      this.#deliveredSequence = streamSequence;
+      this.#wokenSequence = streamSequence;
+    }
+    this.#deliveredSequence = Math.max(this.#deliveredSequence, streamSequence);
+    // The count may be older than the wake.
+    this.#pending = this.isOvertaken ? Math.max(pending, 1) : pending;
+    if (count > 1) this.#untilEmpty = true;
+    if (this.#asked === 0 && this.#state !== "creating" && this.#state !== "resting") this.#settle();
+  }
+
+  /** The open pull was answered: nothing is there any more. */
+  empty(nowMs: number): void {
+    const { isOvertaken } = this;
+    const restMs = this.#state === "pulling" && isOvertaken ? OVERTAKEN_MS[this.#misses] : undefined;
+    const looksAgain = this.#state === "standing" && isOvertaken;
+    this.#endPull();
+    this.#seenAtMs = nowMs;
+    if (restMs !== undefined) {
+      this.#misses++;
+      this.#rest(nowMs + restMs);
+      return;
+    }
+    // What we were woken for went to another worker.
+    this.#deliveredSequence = Math.max(this.#deliveredSequence, this.#wokenSequence);
+    this.#misses = 0;
+    // Or it came just after a waiting pull had ended: one more look tells.
+    this.#pending = looksAgain ? 1 : 0;
+    this.#untilEmpty = false;
+    this.#settle();
+  }
+
+  /** The open pull was refused: the consumer was deleted meanwhile, its leader changed, or it has too many pulls. */
+  refuse(nowMs: number): void {
+    this.#endPull();
+    this.#untilEmpty = true;
+    this.#rest(nowMs + REFUSED_REST_MS);
+  }
+
+  /** The open pull found no consumer, which is being made from now on. */
+  lose(): void {
+    this.#endPull();
+    this.#untilEmpty = true;
+    this.#state = "creating";
+  }
+
+  /** The consumer is there. */
+  create(): void {
+    if (this.#state === "creating") this.#settle();
+  }
+
+  /** The consumer could not be made. */
+  refuseCreation(nowMs: number): void {
+    if (this.#state === "creating") this.#rest(nowMs + NOT_CREATED_REST_MS);
+  }
+
+  /** Nothing comes any more of what was asked, and what waits there is not known. */
+  giveUp(): void {
+    this.#endPull();
+    this.#pull++;
+    this.#untilEmpty = true;
+    if (this.#state !== "creating" && this.#state !== "resting") this.#settle();
+  }
+
+  /** The server may have been restarted: it has no consumers then, and nobody deleted them. */
+  forgetConsumer(): void {
+    this.#seenAtMs = undefined;
+  }
+
+  /** The consumer was made, or found, just now. `madeAtMs` is by the server's clock. */
+  noteConsumer(madeAtMs: number, nowMs: number): void {
+    this.#madeAtMs = madeAtMs;
+    this.#consumerSequence = 0;
+    this.#seenAtMs = nowMs;
+  }
+
+  /** It was learned when the consumer was made. */
+  noteMade(madeAtMs: number): void {
+    this.#madeAtMs = madeAtMs;
+  }
+
+  /** The consumer's own count at a delivery. It only grows, so of one that has fallen it is not known when it was made. */
+  noteCount(consumerSequence: number): void {
+    if (consumerSequence <= this.#consumerSequence) this.#madeAtMs = UNKNOWN;
+    this.#consumerSequence = consumerSequence;
+  }
+
+  #settle(): void {
+    this.#state = this.hasWork ? "ready" : "idle";
+    if (this.#state === "idle") this.#joins = true;
+  }
+
+  #rest(untilMs: number): void {
+    this.#state = "resting";
+    this.#restsUntilMs = untilMs;
+  }
+
+  /** What the pull has not brought was not had. */
+  #endPull(): void {
+    this.#granted -= this.#asked * this.#share;
+    this.#asked = 0;
+  }
+}

@@ -1,0 +1,33 @@
+import { maxPayloadBytes } from "../publish/publisher.ts";
+import { startCounts } from "../run/poison.ts";
+import type { RunContext } from "../run/run_task.ts";
+import { streamLedger } from "../run/stream_ledger.ts";
+import type { WorkerParts } from "./worker_parts.ts";
+
+/** What the runs of a worker's tasks need of its parts, and whom they tell. */
+export function runContext(
+  parts: WorkerParts,
+  told: Pick<RunContext, "onStart" | "onEnd" | "environment">,
+): RunContext {
+  const { broker, keeper, locks, ledger } = parts;
+  return {
+    broker,
+    worker: parts.name,
+    locks,
+    ledger,
+    starts: startCounts(broker, parts.name),
+    streamLedger: streamLedger(broker),
+    maxPayloadBytes: maxPayloadBytes(broker),
+    owns: (task) => keeper.owns(task),
+    newerPayloads: parts.newerPayloads,
+    deps: (input) => parts.deps(input),
+    ...told,
+    raiseIfBehind: async () => {
+      await locks
+        .raiseIfBehind()
+        .catch((cause: unknown) =>
+          broker.observer.note("Cannot compare the lock bucket with the database yet", { cause }),
+        );
+    },
+  };
+}
