@@ -66,7 +66,7 @@ export class LaneSource implements TaskSource {
     if (this.#stopped) return;
     const { policy } = this.#options;
     // What was stored while we were not in the group was told to others.
-    if (this.#wakes.noteRoom(policy.room(nowMs)) === "came back" && this.#sweeps.soon() === "now") policy.lookFirst();
+    if (this.#wakes.noteRoom(policy.room(nowMs)) === "came back" && this.#sweeps.soon() !== "later") policy.lookFirst();
     for (let pull = policy.nextPull(nowMs); pull !== undefined; pull = policy.nextPull(nowMs)) this.#open(pull);
   }
 

@@ -11,7 +11,7 @@ export class Sweeps {
   readonly #sweep: () => Promise<void>;
   #underWay: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
-  /** Whether one was asked for while one was under way, which may have been answered before what it is asked for. */
+  /** Whether one was asked for while one was under way. */
   #isWanted = false;
   #sweptAtMs = Number.NEGATIVE_INFINITY;
   #stopped = false;
@@ -21,11 +21,17 @@ export class Sweeps {
     this.#sweep = sweep;
   }
 
-  /** Sets the time of the next one anew; they are never closer together than a twentieth of their usual distance. */
-  soon(ms = 0): "now" | "later" {
-    if (this.#underWay !== undefined) this.#isWanted = true;
+  /**
+   * Sets the time of the next one anew; they are never closer together than a twentieth of their usual distance. One that is under way
+   * is followed by another: it may have been answered before what it is asked for.
+   */
+  soon(ms = 0): "now" | "under way" | "later" {
     clearTimeout(this.#timer);
-    if (this.#stopped || this.#underWay !== undefined) return "later";
+    if (this.#stopped) return "later";
+    if (this.#underWay !== undefined) {
+      this.#isWanted = true;
+      return "under way";
+    }
     const waitMs = Math.max(ms, this.#sweptAtMs + SWEEP_MS / 20 - performance.now());
     if (waitMs <= 0) {
       this.#now();

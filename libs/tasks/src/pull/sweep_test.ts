@@ -17,7 +17,7 @@ test("a sweep that is asked for while one is under way follows it, and does not 
   const { sweeps, ends, first, second } = sweepsByHand();
   t.is(sweeps.soon(), "now");
   await first;
-  t.is(sweeps.soon(), "later");
+  t.is(sweeps.soon(), "under way");
   ends[0]?.();
   // Timers go off in the order of their times, however late.
   t.is(await Promise.race([second?.then(() => "swept"), pause(600, "waits")]), "swept");
