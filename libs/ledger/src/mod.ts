@@ -11,7 +11,12 @@
  *
  * @module
  */
-export { DatabaseGoneError, DatabaseTooOldError, TransactionFailedError } from "./database/failures.ts";
+export {
+  DatabaseForbiddenError,
+  DatabaseGoneError,
+  DatabaseTooOldError,
+  TransactionFailedError,
+} from "./database/failures.ts";
 export type { Orm, Transaction } from "./database/transaction.ts";
 export { LockFence } from "./entities/lock_fence.ts";
 export { LEDGER_OUTCOMES, type LedgerOutcome, TaskOutcome } from "./entities/task_outcome.ts";

@@ -2,6 +2,8 @@ import { MikroORM } from "@mikro-orm/postgresql";
 import type { ClientBase } from "pg";
 import { askOnce, CONNECT_TIMEOUT_MS, onOneConnection, type ServerAddress } from "./database/ask_once.ts";
 import { Connections } from "./database/connections.ts";
+import { asForbidden } from "./database/failures.ts";
+import { whoIs } from "./database/refusals.ts";
 import { prepareConnection, requireNewEnough, VERSION_QUERY, type VersionRow } from "./database/server_version.ts";
 import type { Orm, Transaction } from "./database/transaction.ts";
 import { type Ledger, openLedger } from "./ledger/ledger.ts";
@@ -41,7 +43,8 @@ export interface Database extends AsyncDisposable {
   readonly ledger: Ledger;
   /**
    * Runs `work` in a transaction that is no task's: for operators, views and sweepers. Commits what it did, or rolls
-   * back and throws its error. A connection lost in the COMMIT leaves open whether it is done.
+   * back and throws its error. A connection lost in the COMMIT leaves open whether it is done. Throws `DatabaseForbiddenError` for a right
+   * that is missing.
    */
   transaction<Answer>(work: (transaction: Transaction) => Promise<Answer>): Promise<Answer>;
   /**
@@ -99,6 +102,16 @@ async function inTransaction<Answer>(
   }
 }
 
+/** Runs `work`. Throws `DatabaseForbiddenError` where the server says that a right is missing. */
+async function granted<Answer>(address: ServerAddress, work: () => Promise<Answer>): Promise<Answer> {
+  try {
+    return await work();
+  } catch (error) {
+    const advice = "grant that right, or use the login that ran `muster migrate`";
+    throw asForbidden(error, `use the database as ${whoIs(address)}`, advice);
+  }
+}
+
 /**
  * Opens the database for one process, as in `await using database = await openDatabase({ url })`.
  *
@@ -141,9 +154,10 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   return {
     orm,
     ledger: openLedger(connections, { transactionTimeoutMs, check: checkSchema }),
-    transaction: (work) => inTransaction(connections, work),
+    transaction: (work) => granted(address, () => inTransaction(connections, work)),
     ping: async () => requireNewEnough(await askOnce<VersionRow>(address, VERSION_QUERY)),
-    requireMigrated: () => connections.use((session) => requireMigrated(queryOn(session), sets)),
+    requireMigrated: () =>
+      granted(address, () => connections.use((session) => requireMigrated(queryOn(session), sets))),
     checkSchema,
     close,
     [Symbol.asyncDispose]: close,

@@ -34,7 +34,7 @@ export async function onOneConnection<Answer>(
     return answer;
   } catch (cause) {
     client.connection.stream.destroy(); // a goodbye would wait for an answer
-    throw connectFailure(cause);
+    throw connectFailure(cause, address);
   }
 }
 

@@ -67,7 +67,7 @@ export class Connections {
       return session;
     } catch (cause) {
       this.#leave();
-      throw connectFailure(cause);
+      throw connectFailure(cause, address);
     }
   }
 

@@ -1,3 +1,5 @@
+import { type Addressed, adviceFor } from "./refusals.ts";
+
 /**
  * No answer can be had from the database: it is down, the connection was lost or closed, or it is shutting down.
  *
@@ -7,9 +9,14 @@ export class DatabaseGoneError extends Error {
   override readonly name = "DatabaseGoneError";
   /** Survives MikroORM, which turns every error of a query into a class of its own and copies the fields. */
   readonly code = "DATABASE_GONE";
-  constructor(doing: string, cause: unknown) {
+  /** `state` is the server's own, where it refused the connection; `advice` says what to do. */
+  constructor(
+    doing: string,
+    cause: unknown,
+    { state, advice = "see that PostgreSQL runs where DATABASE_URL says" }: { state?: string; advice?: string } = {},
+  ) {
     const found = cause instanceof Error && cause.message !== "" ? cause.message : "the connection is lost";
-    super(`Cannot ${doing}: ${found}; see that PostgreSQL runs where DATABASE_URL says`, { cause });
+    super(`Cannot ${doing}: ${found}${state === undefined ? "" : ` (${state})`}; ${advice}`, { cause });
   }
 }
 
@@ -39,6 +46,17 @@ export class DatabaseTooOldError extends Error {
     this.major = major;
   }
 }
+
+/** The login may not do what was asked of the server. Asking again changes nothing until it is granted. */
+export class DatabaseForbiddenError extends Error {
+  override readonly name = "DatabaseForbiddenError";
+  constructor(doing: string, cause: Error, advice: string) {
+    super(`Cannot ${doing}: ${cause.message} (${FORBIDDEN}); ${advice}`, { cause });
+  }
+}
+
+/** PostgreSQL's state for a right that is missing. */
+const FORBIDDEN = "42501";
 
 /** States that tell of the server or the connection and not of the statement, by their first characters. */
 const GONE_STATES = [
@@ -84,9 +102,33 @@ export function meansGone(error: unknown): boolean {
 }
 
 /** What to throw where a connection could not be made, or its first question was not answered. */
-export function connectFailure(cause: unknown): DatabaseGoneError | DatabaseTooOldError {
+export function connectFailure(cause: unknown, address: Addressed): DatabaseGoneError | DatabaseTooOldError {
   if (cause instanceof DatabaseTooOldError) return cause;
+  const state = sqlStateOf(cause);
+  const advice = adviceFor(state, address);
+  if (state !== undefined && advice !== undefined)
+    return new DatabaseGoneError(advice.doing, cause, { state, advice: advice.advice });
+  if (isUnreadableFile(cause))
+    return new DatabaseGoneError("reach the database", cause, {
+      advice: "correct that path in DATABASE_URL, or let this user read the file",
+    });
   return new DatabaseGoneError("reach the database", cause);
+}
+
+/** Whether a file that the URL names, such as `sslrootcert`, cannot be opened. */
+function isUnreadableFile(cause: unknown): boolean {
+  return cause instanceof Error && "syscall" in cause && cause.syscall === "open";
+}
+
+/** `error`, or a {@linkcode DatabaseForbiddenError} where the server says that a right is missing. */
+export function asForbidden(error: unknown, doing: string, advice: string): unknown {
+  if (sqlStateOf(error) !== FORBIDDEN || error instanceof DatabaseGoneError) return error;
+  return error instanceof Error ? new DatabaseForbiddenError(doing, saidByServer(error), advice) : error;
+}
+
+/** The server's own words, without the statement that MikroORM puts before them. */
+function saidByServer(error: Error): Error {
+  return [...chain(error)].findLast((link) => "severity" in link) ?? error;
 }
 
 /** Whether `error` says that two transactions met and this one lost: the same work may succeed if it is done again. */

@@ -2,6 +2,8 @@ import { Migrator } from "@mikro-orm/migrations";
 import { MikroORM, type Transaction } from "@mikro-orm/postgresql";
 import type { ClientBase } from "pg";
 import { askOnce, CONNECT_TIMEOUT_MS, type ServerAddress } from "../database/ask_once.ts";
+import { asForbidden } from "../database/failures.ts";
+import { whoIs } from "../database/refusals.ts";
 import { prepareConnection, requireNewEnough, VERSION_QUERY, type VersionRow } from "../database/server_version.ts";
 import type { Orm } from "../database/transaction.ts";
 import { withLedger } from "./ledger_tables.ts";
@@ -104,7 +106,7 @@ async function noteForOlder(execute: Execute, sets: readonly TableSet[]): Promis
  * `set/migration`. All of them are one transaction.
  *
  * Any number of processes may do it at once: one works, the others wait for it and find nothing left to do. The
- * database itself must exist. Throws `DatabaseGoneError`, `DatabaseTooOldError`, `TypeError` for sets that cannot live
+ * database itself must exist. Throws `DatabaseGoneError`, `DatabaseTooOldError`, `DatabaseForbiddenError`, `TypeError` for sets that cannot live
  * beside one another, and what a migration or the server reports.
  */
 export async function migrate(
@@ -122,6 +124,9 @@ export async function migrate(
     const migrators: (readonly [TableSet, Migrator])[] = [];
     for (const set of sets) migrators.push([set, await openMigrator(orm, set)]);
     return await orm.em.getConnection().transactional((transaction) => migrateAll(orm, migrators, transaction));
+  } catch (error) {
+    const advice = "grant that right, or run `muster migrate` with the login that the database belongs to";
+    throw asForbidden(error, `migrate the database as ${whoIs(addressOf(url))}`, advice);
   } finally {
     await orm.close();
   }

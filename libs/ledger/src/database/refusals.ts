@@ -1,0 +1,61 @@
+/** Where connections lead. */
+export interface Addressed {
+  /** `postgres://user:password@host:port/name`. */
+  readonly connectionString: string;
+}
+
+/** What of an address may be shown. */
+interface ShownAddress {
+  readonly user: string;
+  readonly place: string;
+  readonly database: string;
+}
+
+function shown({ connectionString }: Addressed): ShownAddress {
+  const { username, host, pathname } = new URL(connectionString);
+  const user = decodeURIComponent(username);
+  return {
+    user: user === "" ? "the user of this process" : `user ${JSON.stringify(user)}`,
+    place: host === "" ? "the server" : host,
+    database: JSON.stringify(decodeURIComponent(pathname.slice(1))),
+  };
+}
+
+/** What could not be done, and what to do about it. */
+export interface Advice {
+  readonly doing: string;
+  readonly advice: string;
+}
+
+/** What a server's refusal of a connection asks for, by its state; undefined: nothing that an operator could say better. */
+export function adviceFor(state: string | undefined, address: Addressed): Advice | undefined {
+  const { user, place, database } = shown(address);
+  const login = `log in to the database at ${place} as ${user}`;
+  switch (state) {
+    case "28P01":
+      return {
+        doing: login,
+        advice:
+          "correct user and password in DATABASE_URL, or set that password in PostgreSQL (alter role ... password)",
+      };
+    case "28000":
+      return { doing: login, advice: "let that user in there (pg_hba.conf), or name another one in DATABASE_URL" };
+    case "3D000":
+      return {
+        doing: `use database ${database} at ${place}`,
+        advice: "create it and run `muster migrate`, or correct its name in DATABASE_URL",
+      };
+    case "42501":
+      return {
+        doing: `use database ${database} at ${place} as ${user}`,
+        advice: `let that user in (grant connect on database ...), or name another one in DATABASE_URL`,
+      };
+    default:
+      return undefined;
+  }
+}
+
+/** Who a program is to the server, as an operator knows it. */
+export function whoIs(address: Addressed): string {
+  return shown(address).user;
+}
