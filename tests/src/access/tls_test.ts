@@ -1,5 +1,5 @@
 import { atLeastOnceFactory, connectNats, type NatsAccess } from "@muster/tasks";
-import test from "ava";
+import test, { type ExecutionContext } from "ava";
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { runMuster } from "../cli/run_muster.ts";
@@ -136,8 +136,54 @@ test("a certificate that is not believed, or a client without one, is told with 
   }
 });
 
-test("a server that begins with TLS is told of where nobody has said so", async (t) => {
-  await using nats = await startTestNats({ config: tlsBlock("server", "handshake_first: true") });
-  const error = await t.throwsAsync(connectNats({ url: overTls(nats.url), caFile, name: "test" }));
-  t.regex(error.message, /NATS_TLS_FIRST/);
+/** Asserts what each way to reach a server is told. All at once: some wait for the client's timeout. */
+async function assertTold(t: ExecutionContext, told: readonly (readonly [NatsAccess, RegExp])[]): Promise<void> {
+  const found = await Promise.all(
+    told.map(([access]) =>
+      connectNats({ ...access, name: "test" }).then(
+        async (nc) => {
+          await nc.close();
+          return "it was let in";
+        },
+        (error: Error) => error.message,
+      ),
+    ),
+  );
+  for (const [index, [, message]] of told.entries()) t.regex(found[index] ?? "", message);
+}
+
+test("a server that begins with TLS, and one that does not, are told apart where the setting says the contrary", async (t) => {
+  await using first = await startTestNats({ config: tlsBlock("server", "handshake_first: true") });
+  await using later = await startTestNats({ config: tlsBlock() });
+  await using plain = await startTestNats();
+  const unset = /: it begins with TLS before it says anything, and NATS_TLS_FIRST is not set; set it to true$/;
+  const wrong =
+    /: it does not begin with TLS, which NATS_TLS_FIRST "true" asks for, so nothing was sent; take that setting/;
+  await assertTold(t, [
+    [{ url: overTls(first.url), caFile }, unset],
+    [{ url: first.url }, unset],
+    [{ url: later.url, caFile, tlsFirst: true }, wrong],
+    [{ url: plain.url, tlsFirst: true }, wrong],
+  ]);
+});
+
+test("a certificate of ours that is wanted, has expired, or is signed by somebody else is told with the setting, its path and the reason", async (t) => {
+  const expired = certificate("client_expired");
+  const trusting = (more = "") =>
+    startTestNats({ config: tlsBlock("server", `ca_file: ${JSON.stringify(expired)}, verify: true${more}`) });
+  await using nats = await trusting();
+  await using first = await trusting(", handshake_first: true");
+  const ours = (file: string) => ({ caFile, certFile: file, keyFile });
+  const renew = new RegExp(
+    `: it does not take our certificate, NATS_CERT "${expired}"[^:]*: it has expired at 2021-01-01T00:00:00.000Z; have it renewed$`,
+  );
+  await assertTold(t, [
+    [{ url: nats.url, caFile }, /: it wants a certificate of ours[^;]*; set NATS_CERT and NATS_KEY$/],
+    [{ url: nats.url, ...ours(expired) }, renew],
+    [{ url: first.url, ...ours(expired), tlsFirst: true }, renew],
+    [
+      { url: nats.url, ...ours(certFile) },
+      /: it does not take our certificate, NATS_CERT ".*client\.pem"[^;]*; have it signed by a CA/,
+    ],
+  ]);
 });

@@ -7,6 +7,7 @@ import {
 } from "@nats-io/jetstream";
 import { type KV, Kvm } from "@nats-io/kv";
 import type { NatsConnection } from "@nats-io/nats-core";
+import { openJetStream } from "../connection/jetstream_off.ts";
 import { type BrokerTime, openBrokerTime } from "../connection/broker_time.ts";
 import { fairObserver } from "../connection/fair_observer.ts";
 import { type LoopWatch, watchLoop } from "../connection/loop_watch.ts";
@@ -94,13 +95,13 @@ function tellCreated({ created, observer, keep }: Creation): void {
 /**
  * Declares the streams and buckets where they are missing, so that nobody publishes before they exist.
  *
- * The connection stays the caller's. Throws what JetStream reports, e.g. that it is not enabled.
+ * The connection stays the caller's. Throws `JetStreamOffError`, and what JetStream reports.
  */
 export async function openBareBroker(nc: NatsConnection, options: BareBrokerOptions = {}): Promise<Broker> {
   const { observer: given = silentObserver, replicas = 1 } = options;
   const loop = watchLoop(nc, given);
   const observer = fairObserver(given, loop);
-  const jsm = await jetstreamManager(nc, { checkAPI: true, timeout: 10_000 });
+  const jsm = await openJetStream(nc, { timeout: 10_000 });
   const briefJsm = await jetstreamManager(nc, { checkAPI: false, timeout: 2_000 });
   const js = jetstream(nc, { timeout: ANSWER_MS });
 

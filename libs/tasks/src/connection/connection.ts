@@ -123,7 +123,7 @@ export async function connectNats({ name, ...access }: ConnectOptions): Promise<
     connection = await dial(prepared);
   } catch (cause) {
     if (cause instanceof NatsAccessError) throw cause;
-    throw new Error(`Cannot connect to NATS at ${shownUrl}: ${explain(prepared, cause)}`, { cause });
+    throw new Error(`Cannot connect to NATS at ${shownUrl}: ${await explain(prepared, cause)}`, { cause });
   }
   if (access.inboxPrefix !== undefined) prefixes.set(connection, access.inboxPrefix);
   nameForbidden(connection, prepared.login.who);

@@ -76,6 +76,11 @@ export function asForbidden(nc: NatsConnection, error: unknown): unknown {
   return new ForbiddenError(refusalOf(cause), names.get(nc), error);
 }
 
+/** Whom the server knows this connection as, without secrets; undefined: nobody. */
+export function whoIs(nc: NatsConnection): string | undefined {
+  return names.get(nc);
+}
+
 /** Lets every request over `nc` that the server refuses fail with {@linkcode ForbiddenError}, also those of the client's own libraries. */
 export function nameForbidden(nc: NatsConnection, who: string | undefined): void {
   names.set(nc, who);

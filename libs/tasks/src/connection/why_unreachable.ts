@@ -1,8 +1,11 @@
 import { AuthorizationError, TimeoutError, UserAuthenticationExpiredError } from "@nats-io/nats-core";
 import type { Login } from "../access/login.ts";
-import type { NatsAccess } from "../access/nats_access.ts";
+import { type NatsAccess, nameOf } from "../access/nats_access.ts";
+import { readFileSync } from "node:fs";
+import { X509Certificate } from "node:crypto";
 import type { NatsServers } from "../access/servers.ts";
 import { reasonForTls } from "../access/tls.ts";
+import { hearFirst } from "./first_words.ts";
 
 /** Whom we tried to reach, and as whom. */
 export interface Reached {
@@ -43,16 +46,49 @@ function explainWebSocket({ servers }: Reached, text: string): string {
     : "it does not answer; start it, or set NATS_URL";
 }
 
-function explainSilence({ access, servers }: Reached, text: string): string {
+/** Since when our certificate does not count any more; undefined: it does, as far as its dates say. */
+function expiryOf(certFile: string): string | undefined {
+  try {
+    const { validTo } = new X509Certificate(readFileSync(certFile));
+    return Date.parse(validTo) < Date.now() ? new Date(validTo).toISOString() : undefined;
+  } catch {
+    return undefined; // it was readable when we connected; what it says now is not what was refused
+  }
+}
+
+/** The server takes no client without a certificate, and has not taken us. */
+function explainCertificate({ access }: Reached, said: string): string {
+  const { certFile } = access;
+  if (certFile === undefined) return `it wants a certificate of ours${said}; set NATS_CERT and NATS_KEY`;
+  const which = `it does not take our certificate, ${nameOf(access, "certFile")} ${JSON.stringify(certFile)}${said}`;
+  const expiredAt = expiryOf(certFile);
+  if (expiredAt !== undefined) return `${which}: it has expired at ${expiredAt}; have it renewed`;
+  return `${which}; have it signed by a CA that the server knows, or name another one`;
+}
+
+/** The server hung up, or said nothing. What it does by itself tells more. */
+async function explainSilence(reached: Reached, text: string): Promise<string> {
+  const { access, servers } = reached;
+  const [address = ""] = servers.servers;
+  const first = await hearFirst(address);
+  if (first.kind === "tls" && !access.tlsFirst)
+    return `it begins with TLS before it says anything, and ${nameOf(access, "tlsFirst")} is not set; set it to true`;
+  const isExpired = access.certFile !== undefined && expiryOf(access.certFile) !== undefined;
+  if ((first.kind === "info" && first.wantsCertificate) || (first.kind === "tls" && isExpired))
+    return explainCertificate(reached, "");
   const ways = ["start it", "set NATS_URL"];
-  if (!access.tlsFirst) ways.push("set NATS_TLS_FIRST where the server begins with TLS");
   const isWithoutCertificate = reasonForTls(access, servers) !== undefined && access.certFile === undefined;
   if (isWithoutCertificate) ways.push("set NATS_CERT and NATS_KEY where the server wants a certificate of ours");
   return `${text}; ${ways.join(", or ")}`;
 }
 
+/** Node.js's code where something else than TLS was said. */
+const NO_TLS = "ERR_SSL_WRONG_VERSION_NUMBER";
+/** OpenSSL's words for the same, which the client hands on without a code. */
+const NO_TLS_TEXT = ":wrong version number:";
+
 /** What went wrong, and what to do about it. */
-export function explain(reached: Reached, cause: unknown): string {
+export async function explain(reached: Reached, cause: unknown): Promise<string> {
   const { access, servers } = reached;
   const text = cause instanceof Error ? cause.message : String(cause);
   const code = codeOf(cause);
@@ -63,12 +99,16 @@ export function explain(reached: Reached, cause: unknown): string {
     const asked = reasonForTls(access, servers);
     return `it offers no TLS, which ${asked} asks for, so nothing was sent; let the server offer TLS, or do not ask for it`;
   }
+  if (code === NO_TLS || text.includes(NO_TLS_TEXT)) {
+    const asked = access.tlsFirst ? `${nameOf(access, "tlsFirst")} "true"` : reasonForTls(access, servers);
+    return `it does not begin with TLS, which ${asked} asks for, so nothing was sent; take that setting away, or let the server begin with TLS (handshake_first)`;
+  }
   if (servers.transport === "websocket") return explainWebSocket(reached, text);
   if (UNTRUSTED.has(code)) return `nobody vouches for its certificate (${code}); name the CA that signed it in NATS_CA`;
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return `${text}; use a name that the certificate has`;
   if (code === "CERT_HAS_EXPIRED") return "its certificate has expired; have it renewed";
   if (code.startsWith("ERR_SSL_") && code.includes("CERTIFICATE")) {
-    return `it refuses our certificate, or wants one (${code}); set NATS_CERT and NATS_KEY`;
+    return explainCertificate(reached, ` (${code})`);
   }
   if (text.includes(HUNG_UP)) return explainSilence(reached, "it hung up without a word");
   if (cause instanceof TimeoutError) return explainSilence(reached, text);

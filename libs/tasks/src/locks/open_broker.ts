@@ -14,7 +14,7 @@ export interface BrokerOptions {
 /**
  * Declares the streams and buckets where they are missing, and raises the lock bucket's revisions when it is new.
  *
- * The connection stays the caller's. Throws what JetStream reports, e.g. that it is not enabled.
+ * The connection stays the caller's. Throws `JetStreamOffError`, and what JetStream reports.
  */
 export function openBroker(
   nc: NatsConnection,

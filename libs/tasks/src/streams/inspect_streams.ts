@@ -1,5 +1,5 @@
-import { jetstreamManager } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/nats-core";
+import { openJetStream } from "../connection/jetstream_off.ts";
 import type { Difference } from "./settings_check.ts";
 import { maxPayloadOf, neededStreams } from "./stream_needs.ts";
 import { inspectSettings, isStreamGone } from "./streams.ts";
@@ -17,7 +17,7 @@ export interface StreamState {
 
 /** Looks at all streams that there must be, and declares none. Throws when nobody answers. */
 export async function inspectStreams(nc: NatsConnection): Promise<readonly StreamState[]> {
-  const jsm = await jetstreamManager(nc);
+  const jsm = await openJetStream(nc);
   return await Promise.all(
     neededStreams({ maxPayload: maxPayloadOf(nc) }).map(async (need): Promise<StreamState> => {
       const { name } = need;
