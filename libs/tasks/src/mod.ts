@@ -108,6 +108,7 @@ export {
 } from "./configuration/stored_configuration.ts";
 export { checkNatsAccess, connectNats, type ConnectOptions, ServerTooOldError } from "./connection/connection.ts";
 export { ForbiddenError } from "./connection/forbidden.ts";
+export { JetStreamOffError } from "./connection/jetstream_off.ts";
 export { type Incident, listIncidents } from "./broker/incidents.ts";
 export { inspectRights, type MissingRight } from "./broker/inspect_rights.ts";
 export { inspectStreams, type StreamState } from "./streams/inspect_streams.ts";
