@@ -56,3 +56,23 @@ for (const name of ["report-worker", "scheduler"]) {
     await green(app);
   });
 }
+
+test("an app whose first tries at the streams fail counts each thing once when it gets ready", async (t) => {
+  await using nats = await startTestNats({ config: "jetstream: false\n" });
+  const databaseUrl = await server.createUrl();
+  await migrate(databaseUrl);
+  await using app = await startApp("report-worker", { natsUrl: nats.url, databaseUrl });
+  await red(app, "streams");
+  await nats.reload("");
+  await nats.stop();
+  await nats.start();
+  await green(app);
+  const { text } = await app.get("/metrics");
+  const names = Array.from(text.matchAll(/^# TYPE (\S+)/gm), ([, name = ""]) => name);
+  t.true(names.includes("muster_task_steps_total"), names.join(" "));
+  t.deepEqual(
+    names.filter((name, index) => names.indexOf(name) !== index),
+    [],
+    "what is told twice",
+  );
+});
