@@ -1,10 +1,15 @@
 import test from "ava";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempDisposable, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 
 interface RunningApp extends AsyncDisposable {
   readonly child: ChildProcess;
+  /** The exit code, once it has ended. */
+  readonly exitCode: Promise<number | null>;
   /** The next log line whose message has this text. */
   line(text: string): Promise<Record<string, unknown>>;
   /** Exit code and signal, and all that was logged. */
@@ -17,7 +22,7 @@ const face = JSON.stringify(new URL("./mod.ts", import.meta.url).href);
 function startApp(body: string, env: Record<string, string> = {}): RunningApp {
   const script = `import { runApp } from ${face}; await runApp("test-app", async ({ settings, log, signal, hastened, health, metrics }) => { ${body} });`;
   const child = spawn(process.execPath, ["--input-type=module", "--eval", script], {
-    env: { PATH: process.env["PATH"], ...env },
+    env: { PATH: process.env["PATH"], NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"], ...env },
     stdio: ["ignore", "pipe", "inherit", "ipc"],
   });
   const lines: Record<string, unknown>[] = [];
@@ -32,6 +37,7 @@ function startApp(body: string, env: Record<string, string> = {}): RunningApp {
   const read = once(reader, "close");
   return {
     child,
+    exitCode: exit.then(([code]) => code),
     line(text) {
       const seen = lines.find(({ msg }) => String(msg).includes(text));
       if (seen !== undefined) return Promise.resolve(seen);
@@ -185,32 +191,32 @@ test("an app goes on when nobody reads its log any more", async (t) => {
   const drained = once(app.child, "message");
   app.child.kill("SIGTERM");
   t.deepEqual((await drained)[0], "drained");
-  const [code] = await once(app.child, "exit");
-  t.is(code, 0);
+  t.is(await app.exitCode, 0);
 });
 
-test("health and metrics answer within a second while a task holds the event loop", async (t) => {
+test("health and metrics answer while a task holds the event loop", async (t) => {
+  await using folder = await mkdtempDisposable(join(tmpdir(), "muster-held-"));
+  const mayGoOn = join(folder.path, "go");
   await using app = startApp(`
+    const { existsSync } = await import("node:fs");
     health.started(); log.info("ready");
     await new Promise((resolve) => setTimeout(resolve, 300));
     log.info("computing");
-    const until = performance.now() + 4_000;
-    while (performance.now() < until);
-    log.info("computed");
+    const cell = new Int32Array(new SharedArrayBuffer(4));
+    while (!existsSync(${JSON.stringify(mayGoOn)})) Atomics.wait(cell, 0, 0, 50);
+    log.info("finished");
     await new Promise((resolve) => signal.addEventListener("abort", resolve));
   `);
   const { url } = await app.line("serving");
   await app.line("computing");
   for (const path of ["healthz", "readyz", "metrics"]) {
-    const askedAt = performance.now();
     const answer = await fetch(`${url}/${path}`);
     const text = await answer.text();
-    const tookMs = performance.now() - askedAt;
     t.is(answer.status, 200, path);
-    t.true(tookMs < 1_000, `${path} took ${tookMs} ms`);
     if (path === "metrics") t.regex(text, /process_cpu_seconds_total/);
   }
-  t.false((await app.line("computing"))["msg"] === "computed");
+  await writeFile(mayGoOn, "");
+  await app.line("finished");
   app.child.kill("SIGTERM");
   t.is((await app.ended()).code, 0);
 });

@@ -10,7 +10,7 @@ import test from "ava";
 import { mkdtempDisposable, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { runMuster } from "../cli/run_muster.ts";
+import { commandsOn } from "../cli/run_muster.ts";
 import { startMuster } from "../support/muster.ts";
 import { startTestNats, type TestNats } from "../support/nats.ts";
 import { newUserKey, operatorMode } from "../support/secured_nats.ts";
@@ -44,7 +44,7 @@ async function useEverything(nats: TestNats, access: NatsAccess, env: Record<str
   const { taskId } = await muster.publish(LockedTask, { vo: "lhcb" });
   await muster.event("done", taskId);
   await until(async () => (scheduler.role === "leading" ? true : undefined), "the lead");
-  const list = await runMuster(["vo", "list", "--json"], { NATS_URL: "", ...env });
+  const list = await commandsOn({ NATS_URL: "", ...env }).run("vo", "list", "--json");
   return list.errors + list.output;
 }
 

@@ -60,7 +60,7 @@ export async function raiseStorm(
         await muster.publish(MyCheckPilotsTask, { vo });
         await muster.publish(MySubmitPilotsTask, { vo });
       }
-      await pause(100);
+      await pause(250);
     }
   }
   const rounds = publishRounds();

@@ -1,5 +1,5 @@
 import { startPostgres } from "@muster/local";
-import { startDurableTestServer } from "@muster/logic/testing";
+import { startDurableTestServer, startTestServer } from "@muster/logic/testing";
 import test from "ava";
 import { setTimeout as pause } from "node:timers/promises";
 import type { TestProcess } from "../support/child_process.ts";
@@ -14,7 +14,7 @@ const TTL_MS = 4_000;
 
 test("I1, I2, I6, I10: of two workers of each kind some are killed and frozen while three VOs ask for thousands of pilots", async (t) => {
   const random = loggedRandom(t);
-  await using server = await startDurableTestServer();
+  await using server = await startTestServer();
   await using grid = await startGrid(server, CAPACITIES);
   const tasks = ["MySubmitPilotsTask", "MyPilotTask", "MyCheckPilotsTask"] as const;
   for (const name of tasks) for (const vo of VOS) await grid.muster.declareConsumer(name, vo, ACK_WAIT_MS);
@@ -42,7 +42,7 @@ test("I1, I2, I6, I10: of two workers of each kind some are killed and frozen wh
 
 test("I1, I2, I10: nats-server is killed and started again under load", async (t) => {
   const random = loggedRandom(t);
-  await using server = await startDurableTestServer();
+  await using server = await startTestServer();
   await using grid = await startGrid(server, CAPACITIES);
   await Promise.all([grid.startWorker(), grid.startWorker()]);
   async function trouble(): Promise<void> {

@@ -51,9 +51,9 @@ export async function findOutside(name: string): Promise<string | undefined> {
   return undefined;
 }
 
-/** What a way out to a registry may need, and where npm and pnpm keep what they have got before. */
+/** What a way out to a registry may need, and where npm, pnpm and Node.js keep what they have got or compiled before. */
 const KEPT =
-  /^(?:HOME|USER|LANG|TMPDIR|.*proxy.*|.*CERT.*|npm_config_(?:registry|cafile|cache|userconfig|globalconfig))$/i;
+  /^(?:NODE_COMPILE_CACHE|HOME|USER|LANG|TMPDIR|.*proxy.*|.*CERT.*|npm_config_(?:registry|cafile|cache|userconfig|globalconfig))$/i;
 
 /** Makes one. `env` is added to its environment; `more` are other programs on its PATH. */
 export async function openCleanMachine(

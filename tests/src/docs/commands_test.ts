@@ -116,6 +116,7 @@ test.before(async () => {
   const { noteInstalled } = await import(pathToFileURL(join(copy.root, "infra", "boot", "install.mjs")).href);
   noteInstalled(copy.root);
   await startMuster();
+  giveSideBySide();
 });
 test.after.always(async () => {
   const left = await stopMuster();
@@ -123,15 +124,47 @@ test.after.always(async () => {
   await opened.disposeAsync();
 });
 
-for (const page of new Set(commands.map((command) => command.page))) {
-  const ofPage = commands.filter((command) => command.page === page && command.notRun === undefined);
-  if (ofPage.length === 0) continue;
+/** The commands of each page that are run, in its order. */
+const ofPages = Map.groupBy(
+  commands.filter(({ notRun }) => notRun === undefined),
+  ({ page }) => page,
+);
+
+/** Gives a page's commands one after the other. Returns what is wrong with the first that goes wrong, or undefined. */
+async function givePage(page: string): Promise<string | undefined> {
+  await BEFORE[page]?.();
+  for (const command of ofPages.get(page) ?? []) {
+    const problem = await give(command);
+    if (problem !== undefined) return `${page}:${command.line} ${command.text}: ${problem}`;
+  }
+  return undefined;
+}
+
+/** The tutorial starts Muster anew, so that it comes last and alone. */
+const ALONE = new Set(["docs/tutorial/README.md"]);
+/** Pages at the same time: what runs all the while costs by the time that they take together. */
+const SIDE_BY_SIDE = 3;
+
+const given = new Map<string, Promise<string | undefined>>();
+
+/** Begins with the pages that need not be alone, each as a reader of its own. */
+function giveSideBySide(): void {
+  const pagesLeft = [...ofPages.keys()].filter((page) => !ALONE.has(page));
+  const readers = Array.from({ length: SIDE_BY_SIDE }, () => Promise.resolve());
+  for (const [index, page] of pagesLeft.entries()) {
+    const reader = index % SIDE_BY_SIDE;
+    const result = (readers[reader] ?? Promise.resolve()).then(() => givePage(page));
+    given.set(page, result);
+    readers[reader] = result.then(
+      () => {},
+      () => {}, // the page's own test tells
+    );
+  }
+}
+
+for (const page of [...ofPages.keys()].toSorted((a, b) => Number(ALONE.has(a)) - Number(ALONE.has(b)))) {
   test.serial(`the commands of ${page} work as written where git, Node.js and npm are all that there is`, async (t) => {
-    await BEFORE[page]?.();
-    for (const command of ofPage) {
-      const problem = await give(command);
-      t.is(problem, undefined, `${page}:${command.line} ${command.text}: ${problem}`);
-    }
+    t.is(await (given.get(page) ?? givePage(page)), undefined);
   });
 }
 

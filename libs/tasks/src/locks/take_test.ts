@@ -71,8 +71,7 @@ test.serial("a create whose answer was lost for longer than its deadline is free
     const stored = await party.bucket.read("late");
     first = stored?.revision;
     await party.bucket.write("late", { record, ttlMs: 60_000, expected: first ?? 0 });
-    const until = sharedNowMs() + 1_100;
-    while (sharedNowMs() < until);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_100);
     lateAtMs = sharedNowMs();
   });
   const answer = await take("late", { bucket, record, ttlMs: 2_000 });
