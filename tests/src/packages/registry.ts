@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, realpath } from "node:fs/promises";
 import { createServer, type ServerResponse } from "node:http";
 import { basename, dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
@@ -13,11 +13,13 @@ export interface Registry extends AsyncDisposable {
   readonly missing: ReadonlySet<string>;
 }
 
-/** Where pnpm keeps each version of each package once. */
-const STORE = join(ROOT, "node_modules", ".pnpm");
+/** Where pnpm keeps each version of each package once. A copy of the workspace has links there too, and so the same one. */
+const STORE = join(await realpath(join(ROOT, "node_modules", "typescript")), "..", "..", "..");
 
 /** What stands before the folder in the path of a tarball. */
 const TARBALL = "/-/tarball/";
+
+const newestFirst = (a: string, b: string) => b.localeCompare(a, undefined, { numeric: true });
 
 /** What npm wants to know of a package; undefined where no version of it is installed. */
 async function describe(name: string, url: string): Promise<object | undefined> {
@@ -28,9 +30,10 @@ async function describe(name: string, url: string): Promise<object | undefined> 
     const manifest = JSON.parse(await readFile(join(STORE, path, "package.json"), "utf8"));
     return { ...manifest, dist: { tarball: `${url}${TARBALL}${encodeURIComponent(path)}` } };
   });
-  const versions = Object.fromEntries((await Promise.all(manifests)).map((each) => [each.version, each]));
-  const latest = Object.keys(versions).at(-1);
-  return latest === undefined ? undefined : { name, "dist-tags": { latest }, versions };
+  const found = await Promise.all(manifests);
+  const [latest] = found.map(({ version }) => String(version)).sort(newestFirst);
+  if (latest === undefined) return undefined;
+  return { name, "dist-tags": { latest }, versions: Object.fromEntries(found.map((each) => [each.version, each])) };
 }
 
 /** pnpm links files of the same content to each other, and npm leaves out what is a link in a tarball. bsdtar has no such flag, nor macOS such links. */

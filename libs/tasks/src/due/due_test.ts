@@ -137,6 +137,12 @@ for (const TZ of ["UTC", "Asia/Kolkata", "America/New_York", "Australia/Lord_How
   });
 }
 
+test("the answers are the same where Node.js has no Temporal, as before 26", async (t) => {
+  const script = `${import.meta.dirname}/_answers_test.ts`;
+  const { stdout } = await run(process.execPath, ["--no-harmony-temporal", script]);
+  t.is(stdout, answers());
+});
+
 test("an interval's times lie on one grid from the epoch on, with the schedule's own offset", (t) => {
   const grid = { schedule: every({ seconds: 30 }), offsetMs: 1_234 };
   t.is(nextDue(grid, 1_234), 31_234);
