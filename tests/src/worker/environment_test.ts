@@ -119,6 +119,17 @@ test("rights are revoked under load and granted again: no task fails, also one t
   }
 });
 
+test("a task that swallows what the database tells it uses up no attempt either", async (t) => {
+  await using database = await createTestDatabase(server);
+  await using muster = await startMuster();
+  const worker = await muster.startWorker({ tasks: [SwallowTask], ...database.forWorker });
+  await database.sql("alter table effect rename to effect_away; alter table lock_fence rename to fence_away");
+  const { taskId } = await muster.publish(SwallowTask, { vo: "lhcb" });
+  await untilAmiss(worker, /table lock_fence is missing/);
+  await database.sql("alter table effect_away rename to effect; alter table fence_away rename to lock_fence");
+  t.is((await muster.event("done", taskId)).attempt, 1);
+});
+
 test("a task that asks for a table which was never there fails as any other, and the worker goes on", async (t) => {
   await using database = await createTestDatabase(server);
   await using muster = await startMuster();
