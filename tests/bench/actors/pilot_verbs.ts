@@ -16,6 +16,6 @@ export interface PilotPublisherVerbs {
 
 export interface PilotWorkerVerbs {
   work(request: { readonly concurrency: number }): Promise<void>;
-  /** Stops the worker; answers when its first task started, undefined where it had none. */
+  /** Stops the worker; returns when its first task started, undefined where it had none. */
   stop(): Promise<{ readonly firstUs: number | undefined }>;
 }

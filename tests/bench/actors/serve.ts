@@ -12,7 +12,7 @@ export type Response =
   | { readonly id: number; readonly answer: unknown }
   | { readonly id: number; readonly error: string };
 
-/** Answers the bench's requests until it hangs up; then `close` runs and the process ends. */
+/** Serves the bench's requests until it hangs up; then `close` runs and the process ends. */
 export function serve(verbs: Verbs, close: () => Promise<void>): void {
   if (process.send === undefined) throw new Error("Cannot serve: this process is started by the bench, not by hand");
   const send = process.send.bind(process);

@@ -19,7 +19,7 @@ export const NOTE =
 
 /** What every contender's publishing process can do. */
 export interface PublisherVerbs {
-  /** Publishes the load in bulk as the contender does it best; answers when each task is acknowledged. */
+  /** Publishes the load in bulk as the contender does it best; resolves when each task is acknowledged. */
   publish(load: Load): Promise<{ readonly tookMs: number }>;
   /** Publishes one task, pauses, publishes the next. */
   trickle(load: Load & { readonly pauseMs: number }): Promise<void>;

@@ -11,7 +11,7 @@ const ANSWER_WITHIN_MS = 240_000;
 /** A process of the bench that does what it is asked. */
 export interface Actor<Verbs> extends AsyncDisposable {
   readonly pid: number;
-  /** Asks for one thing and answers its result. Throws what the process threw, or that it ended. */
+  /** Asks for one thing and returns its result. Throws what the process threw, or that it ended. */
   ask<Name extends keyof Verbs & string>(verb: Name, ...input: InputOf<Verbs[Name]>): Promise<AnswerOf<Verbs[Name]>>;
 }
 

@@ -21,7 +21,7 @@ export async function installPeers(progress: (line: string) => void): Promise<vo
   await execute("pnpm", ["install", "--frozen-lockfile"], { cwd: PEERS, timeout: 300_000 });
 }
 
-/** Makes a Python environment with DiracX in it, where it is not there yet, and answers its interpreter. Throws why it cannot. */
+/** Makes a Python environment with DiracX in it, where it is not there yet, and returns its interpreter. Throws why it cannot. */
 export async function installDiracx(progress: (line: string) => void): Promise<string> {
   const folder = join(KEPT, "diracx");
   const python = join(folder, "bin", "python");

@@ -17,7 +17,7 @@ const CONFIG = {
   exclude: ["node_modules"],
 };
 
-/** Runs the type checker over files, by name, that see the packages which the tests see. Answers what it complains of, empty if nothing. */
+/** Runs the type checker over files, by name, that see the packages which the tests see. Returns what it complains of, empty if nothing. */
 export async function complaintsAbout(files: ReadonlyMap<string, string>): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "muster-docs-"));
   try {

@@ -17,7 +17,7 @@ function blocksFor(verb: "file" | "append"): { readonly file: string; readonly b
   });
 }
 
-/** Runs a command in a folder. Answers its exit code and all that it printed. */
+/** Runs a command in a folder. Returns its exit code and all that it printed. */
 async function run(folder: string, command: string, ...args: string[]): Promise<{ code: number | null; said: string }> {
   const child = spawn(command, args, { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
   const ended = new Promise<number | null>((resolve, reject) => {

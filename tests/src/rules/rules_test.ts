@@ -121,6 +121,17 @@ test("skipped tests, swallowed errors, quieted compilers and notes to self are r
   t.deepEqual(findRefusedWording([parseSource("libs/tasks/src/a.ts", fine)]), []);
 });
 
+test("a word that stands for another thing is refused where that can be told", (t) => {
+  const found = (path: string, text: string) => findRefusedWording([parseSource(path, text)]).length;
+  t.is(found("libs/tasks/src/locks/a.ts", "const slot = new LeaseSlot();"), 2);
+  t.is(found("libs/logic/src/a.ts", "const slot = ce.freeSlots;"), 0);
+  t.is(found("libs/tasks/src/locks/a.ts", 'return { kind: "busy" };'), 1);
+  t.is(found("apps/cli/src/a.ts", 'return "busy";'), 0);
+  t.is(found("apps/cli/src/a.ts", "/** Looks at it. Answers whether it is there. */"), 1);
+  t.is(found("apps/cli/src/a.ts", "/** Throws when nobody answers. Returns its answers. */"), 0);
+  t.is(found("apps/cli/src/a.ts", "env.MUSTER_CONCURRENCY"), 1);
+});
+
 test("a library that others cannot install or use is refused, with what its package.json is to say", (t) => {
   const bare = {
     unit: "libs/a",

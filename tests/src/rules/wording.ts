@@ -1,7 +1,14 @@
 import { lineAt, type Source, type Violation } from "./source.ts";
 
-/** What must not stand in a source, and what to do instead. Lint knows the rest. */
-const REFUSED: readonly { readonly pattern: RegExp; readonly message: string }[] = [
+interface Refusal {
+  readonly pattern: RegExp;
+  readonly message: string;
+  /** The folders where it counts, by how their paths begin; absent: everywhere. */
+  readonly under?: readonly string[];
+}
+
+/** What must not stand in a source, and what to do instead. Lint knows the rest; docs/reference/words.md explains the words. */
+const REFUSED: readonly Refusal[] = [
   {
     pattern: /\btest(?:\.\w+)*\.(?:only|skip|todo|failing)\b/g,
     message: "a test that does not run, or that may fail, proves nothing: repair it or remove it",
@@ -16,6 +23,21 @@ const REFUSED: readonly { readonly pattern: RegExp; readonly message: string }[]
     pattern: /\bclass\s+\w+\s+extends\s+(?!\w*Error\b|Migration\b)\w+/g,
     message: "only Error is extended, and what MikroORM runs as a migration: compose instead",
   },
+  {
+    pattern: /\bslots?\b|Slots?\b|\bSLOTS?\b/g,
+    message: "a slot is room for one pilot at a CE, and the task system knows no CE: choose another word",
+    under: ["libs/tasks/src/", "libs/ledger/src/"],
+  },
+  {
+    pattern: /"(?:busy|blocked)"/g,
+    message: "a lock that somebody has is held",
+    under: ["libs/tasks/src/locks/"],
+  },
+  {
+    pattern: /(?:\/\/|\*)(?:.*\.)? Answers\b/g,
+    message: 'a function returns, resolves or throws: write "Returns"',
+  },
+  { pattern: /\bMUSTER_CONCURRENCY\b/g, message: "what a worker has are permits: MUSTER_PERMITS" },
 ];
 
 /** Places whose wording the style refuses. */
@@ -23,8 +45,9 @@ export function findRefusedWording(sources: readonly Source[]): Violation[] {
   return sources
     .filter(({ folder, unit }) => unit !== "tests" || folder !== "rules") // these rules and their tests name what they refuse
     .flatMap(({ path, text }) =>
-      REFUSED.flatMap(({ pattern, message }) =>
-        [...text.matchAll(pattern)].map(({ index }) => ({ path, line: lineAt(text, index), message })),
+      REFUSED.filter(({ under }) => under?.some((folder) => path.startsWith(folder)) ?? true).flatMap(
+        ({ pattern, message }) =>
+          [...text.matchAll(pattern)].map(({ index }) => ({ path, line: lineAt(text, index), message })),
       ),
     );
 }

@@ -28,7 +28,7 @@ const TASKS: Configuration["tasks"] = {
 };
 
 /**
- * Gives an empty system three VOs, six CEs and short intervals. Answers what it added, e.g. `3 VOs, 6 CEs`; undefined where VOs or CEs
+ * Gives an empty system three VOs, six CEs and short intervals. Returns what it added, e.g. `3 VOs, 6 CEs`; undefined where VOs or CEs
  * are there already: whoever set those up, or took some away, wants no others.
  */
 export async function applyDemo(broker: Broker, database: Database): Promise<string | undefined> {

@@ -94,7 +94,7 @@ async function untilOver(endsAt: Date | undefined, signal: AbortSignal): Promise
   if (endsAt === undefined) await untilOver(endsAt, signal);
 }
 
-/** Answers the summary, where it is to be printed. */
+/** Returns the summary, where it is to be printed. */
 async function run(options: UpOptions, display: Display, demand: StopDemand): Promise<string | undefined> {
   const { signal, impatience } = demand;
   const { dataDir } = options;

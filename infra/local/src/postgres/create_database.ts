@@ -4,7 +4,7 @@ import pg from "pg";
 const DUPLICATE_DATABASE = "42P04";
 
 /**
- * Creates the database `name` on the server and answers its URL.
+ * Creates the database `name` on the server and returns its URL.
  *
  * `template` is a database to copy, to which nobody may be connected. Throws what PostgreSQL reports, e.g. that the name is taken.
  */

@@ -45,7 +45,7 @@ export interface ReadinessOptions<T> {
   readonly serverProcess: ServerProcess;
   readonly logFile: string;
   readonly logFrom: number;
-  /** Answers what the server is known by once it serves, and undefined before. */
+  /** Returns what the server is known by once it serves, and undefined before. */
   look(): Promise<T | undefined>;
 }
 

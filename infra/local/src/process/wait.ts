@@ -6,7 +6,7 @@ const LOOK_EVERY_MS = 10;
 /**
  * Looks until `look` answers something other than undefined.
  *
- * Answers undefined when `withinMs` have passed, or when `signal` aborted. Throws what `look` throws.
+ * Returns undefined when `withinMs` have passed, or when `signal` aborted. Throws what `look` throws.
  */
 export async function lookUntil<T>(
   withinMs: number,

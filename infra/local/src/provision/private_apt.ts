@@ -71,7 +71,7 @@ export interface PrivateAptOptions {
 
 /** An apt that changes nothing on this machine: packages are downloaded, checked by their signatures and unpacked, not installed. */
 export interface PrivateApt {
-  /** Unpacks these packages alone, and answers the folder that takes the place of `/`. */
+  /** Unpacks these packages alone, and returns the folder that takes the place of `/`. */
   unpack(packages: readonly string[]): Promise<string>;
   /** Unpacks these packages and those that they need and this machine has not. */
   unpackWithNeeds(packages: readonly string[]): Promise<string>;

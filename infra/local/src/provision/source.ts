@@ -14,7 +14,7 @@ export interface Errand {
 export interface Source {
   /** As in "nats-server from NAME". */
   readonly name: string;
-  /** Answers the path of a program that has been checked. Throws, in one line, why this place cannot serve. */
+  /** Returns the path of a program that has been checked. Throws, in one line, why this place cannot serve. */
   obtain(errand: Errand): Promise<string>;
 }
 

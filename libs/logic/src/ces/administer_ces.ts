@@ -107,7 +107,7 @@ export async function disableCe(transaction: Transaction, ceName: string): Promi
 
 /**
  * Removes a CE. Its pilots stay, as history; the active ones stay as they are, since there is nobody left to ask for
- * how they end. Answers how many those are. Throws {@linkcode UnknownCeError}.
+ * how they end. Returns how many those are. Throws {@linkcode UnknownCeError}.
  */
 export async function removeCe(transaction: Transaction, ceName: string): Promise<{ readonly activePilots: number }> {
   const { rows } = await sql<{ activePilots: number }>`

@@ -17,7 +17,7 @@ export async function listActivePilots(transaction: Transaction): Promise<readon
 }
 
 /**
- * Gives up a VO's active pilots: they become FAILED, and their slots are free. Answers how many.
+ * Gives up a VO's active pilots: they become FAILED, and their slots are free. Returns how many.
  *
  * For a VO that is gone, since nobody checks its pilots any more. Whether it is gone, and what the grid still runs, is the caller's
  * to know.

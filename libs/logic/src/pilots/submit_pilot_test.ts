@@ -28,7 +28,7 @@ function submit(
   );
 }
 
-test("at success rate 1 a submission writes one pilot and answers its id", async (t) => {
+test("at success rate 1 a submission writes one pilot and returns its id", async (t) => {
   await using database = await openWithCe();
   const submission = await submit(database, { taskId: "t1", random: () => 0.999_999_999 });
   t.is(submission.kind, "submitted");

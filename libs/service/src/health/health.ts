@@ -46,7 +46,7 @@ const NOT_ASKED = "not asked yet";
 
 interface Checks {
   state(): HealthState;
-  /** Answers whether anything changed. */
+  /** Returns whether anything changed. */
   set(check: string, reason: string | undefined): boolean;
   tell(fact: string, values: readonly string[]): void;
 }

@@ -2,7 +2,7 @@
 export const BEAT_MS = 250;
 
 /**
- * Measures for how long a counter has stood still. Each call looks at it and answers in ms.
+ * Measures for how long a counter has stood still. Each call looks at it and returns the time, ms.
  *
  * Time between two looks counts at most two beats: when the whole process was stopped and goes on, the watcher was stopped as well and
  * must not take its own absence for the other thread's silence.

@@ -126,7 +126,7 @@ function toSettings(said: Said, environment: NodeJS.Dict<string>): Omit<NatsSett
   });
 }
 
-/** Joins the settings with the context that `NATS_CONTEXT` names; settings win. Answers what is wrong where something is. */
+/** Joins the settings with the context that `NATS_CONTEXT` names; settings win. Returns what is wrong where something is. */
 export function readNats(env: NatsVariables, environment: NodeJS.Dict<string>): NatsSaid | SettingProblem {
   const called = env.NATS_CONTEXT;
   try {

@@ -8,7 +8,7 @@ import { noteFailure } from "../streams/storage.ts";
 export const BATCH_LIMIT = 1_000;
 
 /**
- * Stores all of `messages` one behind the other, or none, and answers the first one's sequence. Expectations in their headers
+ * Stores all of `messages` one behind the other, or none, and returns the first one's sequence. Expectations in their headers
  * hold together, and one repeat of an id refuses all. One round trip. All must be of one stream; their headers are added to.
  *
  * The client's own batch publisher drops expectations and the server's error code. Throws what JetStream refuses, and what

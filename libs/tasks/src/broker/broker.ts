@@ -67,7 +67,7 @@ export interface Broker {
   /** Names of the streams that there must be, those under the buckets too. */
   readonly streams: readonly string[];
   /**
-   * Declares whatever stream or bucket is missing, with an alarm: what it held is lost. One run at a time. Answers what was missing.
+   * Declares whatever stream or bucket is missing, with an alarm: what it held is lost. One run at a time. Returns what was missing.
    *
    * Call it when a stream's info says 10059, and for no other failure: "no responders" also means a change of leader.
    */

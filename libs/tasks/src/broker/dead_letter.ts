@@ -39,7 +39,7 @@ function letterIdOf({ taskId, attempt, stored }: DeadLetter): string {
   return stored === undefined ? `${oneLine(taskId)}!${attempt}` : `${stored.stream}-${stored.sequence}!`;
 }
 
-/** Stores a dead letter and answers its sequence. Storing it twice is harmless: lists go by task id. Throws when nobody answers in time. */
+/** Stores a dead letter and returns its sequence. Storing it twice is harmless: lists go by task id. Throws when nobody answers in time. */
 export async function storeDeadLetter(broker: Broker, letter: DeadLetter): Promise<number> {
   const headers = newHeaders();
   for (const [key, values] of letter.headers ?? []) {

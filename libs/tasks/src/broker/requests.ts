@@ -10,7 +10,7 @@ import {
 import { newInbox } from "../connection/connection.ts";
 import { onForbidden } from "../connection/forbidden.ts";
 import type { Outbox } from "../connection/outbox.ts";
-import { Slots } from "../connection/slots.ts";
+import { NumberedItems } from "../connection/numbered_items.ts";
 import { noteFailure, type Storage } from "../streams/storage.ts";
 
 /** A message to send, and to be answered. */
@@ -66,7 +66,7 @@ interface RequestsOptions {
 /** Opens requests. They end with the connection. */
 export function openRequests(nc: NatsConnection, { timeoutMs, outbox, storage }: RequestsOptions): Requests {
   const prefix = newInbox(nc);
-  const pending = new Slots<Asked>();
+  const pending = new NumberedItems<Asked>();
   let timer: NodeJS.Timeout | undefined;
 
   function look(inMs: number): void {

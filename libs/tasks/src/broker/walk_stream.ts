@@ -19,7 +19,7 @@ export interface Walk {
 }
 
 /**
- * Looks at a stream's messages by sequence, several at a time and so in no order. Answers the sequence up to which all were seen:
+ * Looks at a stream's messages by sequence, several at a time and so in no order. Returns the sequence up to which all were seen:
  * `last` or more, or where the next walk goes on.
  *
  * For what no listing and no look-up by subject can tell. Throws what `visit` throws, and where the broker is silent.

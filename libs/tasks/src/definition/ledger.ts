@@ -106,7 +106,7 @@ export interface Ledger<Transaction> {
   open(claim: Claim): LedgerTransaction<Transaction>;
   /**
    * Records an outcome that has no effect beside it (`retry`, `dead`, `dropped`, `cancelled`, or `done` without a write).
-   * Answers the row that stands: ours, or an earlier one by the ledger rule. Waits for an open transaction on the same id.
+   * Returns the row that stands: ours, or an earlier one by the ledger rule. Waits for an open transaction on the same id.
    * Throws when the database cannot answer.
    */
   record(row: OutcomeRow): Promise<OutcomeRow>;

@@ -14,9 +14,9 @@ function twoSides() {
 }
 
 function put(board: Board, ack: string, untilMs = EPOCH_MS + 1_000): number {
-  const slot = board.put({ ack, untilMs });
-  if (slot === undefined) throw new Error("the board is full");
-  return slot;
+  const row = board.put({ ack, untilMs });
+  if (row === undefined) throw new Error("the board is full");
+  return row;
 }
 
 test("what is put on a board is seen from its other side until it is taken off", (t) => {
@@ -46,23 +46,23 @@ test("what is put on a board is seen from its other side until it is taken off",
 
 test("heartbeats do not end before a message's time, nor a tenth of a second after it", (t) => {
   const { board, seen } = twoSides();
-  const slot = put(board, "$JS.ACK.a", EPOCH_MS + 1_234);
+  const row = put(board, "$JS.ACK.a", EPOCH_MS + 1_234);
   const [message] = seen();
   t.true(message !== undefined && message.untilMs >= EPOCH_MS + 1_234 && message.untilMs < EPOCH_MS + 1_334);
-  board.prolong(slot, Number.POSITIVE_INFINITY);
+  board.prolong(row, Number.POSITIVE_INFINITY);
   t.true(seen().every(({ untilMs }) => untilMs > EPOCH_MS + 1e9));
 });
 
 test("a board that is full says so, and has room again for what is taken off", (t) => {
   const { board, seen } = twoSides();
-  const slots: number[] = [];
-  for (let slot = board.put({ ack: "$JS.ACK.a", untilMs: EPOCH_MS }); slot !== undefined; ) {
-    slots.push(slot);
-    slot = board.put({ ack: "$JS.ACK.a", untilMs: EPOCH_MS });
+  const rows: number[] = [];
+  for (let row = board.put({ ack: "$JS.ACK.a", untilMs: EPOCH_MS }); row !== undefined; ) {
+    rows.push(row);
+    row = board.put({ ack: "$JS.ACK.a", untilMs: EPOCH_MS });
   }
-  t.true(slots.length >= 1_000);
-  t.is(seen().length, slots.length);
-  for (const slot of slots) board.remove(slot);
+  t.true(rows.length >= 1_000);
+  t.is(seen().length, rows.length);
+  for (const row of rows) board.remove(row);
   t.is(seen().length, 0);
   t.not(board.put({ ack: "$JS.ACK.a", untilMs: EPOCH_MS }), undefined);
 });
@@ -80,10 +80,10 @@ test("a message that is taken off and replaced while another thread reads is see
   });
   t.deepEqual(await once(reader, "message"), ["ready"]);
   for (let number = 0; number < 100_000 || Atomics.load(cells, 1) < 100; number++) {
-    const slot = put(board, String.fromCharCode(97 + (number % 26)).repeat(60 + (number % 40)));
+    const row = put(board, String.fromCharCode(97 + (number % 26)).repeat(60 + (number % 40)));
     // Some stay as long as the reader takes for one, some leave while it reads.
     for (let look = 0; look < number % 100; look++) Atomics.load(cells, 0);
-    board.remove(slot);
+    board.remove(row);
   }
   const told = once(reader, "message");
   Atomics.store(cells, 0, 1);

@@ -8,7 +8,7 @@ export interface HeldMessage extends MessageInHand {
   heldAtMs: number;
   untilMs: number;
   readonly board: Board;
-  readonly slot: number;
+  readonly row: number;
 }
 
 /** A message that was pulled. Times are `performance.now()`, ms. */
@@ -47,10 +47,10 @@ interface InHandOptions {
 export function openInHand({ ownership, observer, addBoard }: InHandOptions): MessagesInHand {
   const boards: Board[] = [];
 
-  function put(ack: string, untilMs: number): Pick<HeldMessage, "board" | "slot"> {
+  function put(ack: string, untilMs: number): Pick<HeldMessage, "board" | "row"> {
     for (const board of boards) {
-      const slot = board.put({ ack, untilMs });
-      if (slot !== undefined) return { board, slot };
+      const row = board.put({ ack, untilMs });
+      if (row !== undefined) return { board, row };
     }
     const board = Board.create(sharedNowMs());
     boards.push(board);
@@ -85,7 +85,7 @@ export function openInHand({ ownership, observer, addBoard }: InHandOptions): Me
           if (held !== undefined) begun.push(held);
         } else {
           known.untilMs = untilMs;
-          known.board.prolong(known.slot, untilMs);
+          known.board.prolong(known.row, untilMs);
         }
       }
       // Taken last: a round of heartbeats that began before it may have missed some of them.
@@ -95,7 +95,7 @@ export function openInHand({ ownership, observer, addBoard }: InHandOptions): Me
     letGo(message) {
       const { held } = message;
       message.held = undefined;
-      held?.board.remove(held.slot);
+      held?.board.remove(held.row);
     },
     owns({ held }) {
       return held !== undefined && ownership.owns(held);

@@ -3,10 +3,11 @@ import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
 import { type NatsAccess, plainAccess } from "../access/nats_access.ts";
 import type { LeaseKeeper } from "../locks/lease.ts";
-import { LeaseSlot } from "../locks/lease_slot.ts";
+import { LeaseState } from "../locks/lease_state.ts";
 import type { Observer } from "../connection/observer.ts";
-import { Slots } from "../connection/slots.ts";
+import { NumberedItems } from "../connection/numbered_items.ts";
 import { type MessagesInHand, openInHand } from "./in_hand.ts";
+import { ACK_WAIT_MS } from "../streams/streams.ts";
 import { Ownership } from "./ownership.ts";
 import type { FromThread, ThreadSettings, ToThread } from "./thread_messages.ts";
 
@@ -39,7 +40,7 @@ export interface Keeper extends LeaseKeeper, MessagesInHand, AsyncDisposable {
 
 /** Starts the thread, and resolves when it is connected. Throws with the reason when it cannot connect. */
 export async function openKeeper(options: KeeperOptions): Promise<Keeper> {
-  const { access, name, observer, heartbeatMs = 5_000, ackWaitMs = 20_000 } = options;
+  const { access, name, observer, heartbeatMs = 5_000, ackWaitMs = ACK_WAIT_MS } = options;
   const windowMs = ackWaitMs - OWNERSHIP_MARGIN_MS;
   if (!(windowMs > heartbeatMs)) {
     throw new RangeError(
@@ -70,7 +71,7 @@ export async function openKeeper(options: KeeperOptions): Promise<Keeper> {
 
 /** The keeper whose thread is `thread`, which has said that it is ready. */
 export function keepThrough(thread: Worker, ownership: Ownership, observer: Observer): Keeper {
-  const leases = new Slots<{ readonly slot: LeaseSlot; onLost(reason: string): void }>();
+  const leases = new NumberedItems<{ readonly state: LeaseState; onLost(reason: string): void }>();
   const crashed = new AbortController();
   let isClosing = false;
 
@@ -85,9 +86,9 @@ export function keepThrough(thread: Worker, ownership: Ownership, observer: Obse
     observer.alarm("The thread of heartbeats and renewals has crashed; all leases and messages in hand are given up", {
       cause,
     });
-    for (const [id, { slot, onLost }] of leases.entries()) {
+    for (const [id, { state, onLost }] of leases.entries()) {
       leases.take(id);
-      if (slot.end("lost")) onLost("the thread that renews it has crashed");
+      if (state.end("lost")) onLost("the thread that renews it has crashed");
     }
   }
 
@@ -109,7 +110,7 @@ export function keepThrough(thread: Worker, ownership: Ownership, observer: Obse
     signal: crashed.signal,
     keep(lease, onLost) {
       if (crashed.signal.aborted) queueMicrotask(() => onLost("the thread that would renew it has crashed"));
-      const id = leases.put({ slot: new LeaseSlot(lease.ttlMs, lease.shared), onLost });
+      const id = leases.put({ state: new LeaseState(lease.ttlMs, lease.shared), onLost });
       tell({ kind: "keep", id, lease });
       return () => void leases.take(id);
     },

@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { startTestBroker } from "../locks/_grid_test.ts";
 import { momentNow } from "../locks/clocks.ts";
-import { LeaseSlot } from "../locks/lease_slot.ts";
+import { LeaseState } from "../locks/lease_state.ts";
 import { connectNats } from "../connection/connection.ts";
 import { type Observer, silentObserver } from "../connection/observer.ts";
 import { keepThrough, openKeeper } from "./keeper.ts";
@@ -40,7 +40,7 @@ async function startWork(url: string) {
   }
   return {
     nc,
-    /** Answers a message, or undefined if there is none for now. */
+    /** Returns a message, or undefined if there is none for now. */
     pull: () => pull({ no_wait: true }),
     /** Waits for a message. */
     pullNext: () => pull({ expires: nanos(10_000) }),
@@ -168,18 +168,18 @@ test("a crash of the thread raises an alarm, ends ownership and loses every leas
   );
   await using keeper = keepThrough(thread, ownership, observer);
   const crashed = once(keeper.signal, "abort");
-  const slot = new LeaseSlot(15_000);
-  slot.noteWrite(1, momentNow());
+  const state = new LeaseState(15_000);
+  state.noteWrite(1, momentNow());
   const record = { holder: "h", worker: "w", taskId: "t", since: "" };
   const lost = new Promise((resolve) => {
-    keeper.keep({ key: "k", record, ttlMs: 15_000, shared: slot.shared }, resolve);
+    keeper.keep({ key: "k", record, ttlMs: 15_000, shared: state.shared }, resolve);
   });
   const inHand = pulled();
   keeper.hold([inHand]);
   t.true(keeper.owns(inHand));
   await crashed;
   t.regex(String(await lost), /crashed/);
-  t.false(slot.isHeld);
+  t.false(state.isHeld);
   t.false(keeper.owns(inHand));
   t.is(alarms.length, 1);
   t.regex(String(keeper.signal.reason), /restart the process/);

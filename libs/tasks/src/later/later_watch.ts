@@ -77,7 +77,7 @@ async function findVanished(
   return missing;
 }
 
-/** Stores again what there is a copy of. Answers the subjects of what was stored. */
+/** Stores again what there is a copy of. Returns the subjects of what was stored. */
 async function restore(broker: Broker, vanished: ReadonlyMap<string, Known>): Promise<ReadonlySet<string>> {
   const restored = new Set<string>();
   await inParallel([...vanished], AT_ONCE, async ([subject, { copy }]) => {

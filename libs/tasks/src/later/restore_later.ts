@@ -33,7 +33,7 @@ export function dueAtOf(headers: MsgHdrs | undefined): number | undefined {
 }
 
 /**
- * Stores a delayed message again where nothing lies on its subject, under the same identity. Answers whether it was stored.
+ * Stores a delayed message again where nothing lies on its subject, under the same identity. Returns whether it was stored.
  *
  * The broker still knows the id of the one that is gone and would take this one for a repeat, so the id goes into `Task-Id`.
  */

@@ -10,7 +10,7 @@ export interface BrokerClock {
   /** ms since the epoch. Runs on this process's monotonic clock since the last `sync`, so its wall clock may jump as it likes. */
   now(): number;
   /**
-   * Asks the leader of TASKS for its time, half a round trip exact; it is the clock by which tasks are stored. Answers by how much
+   * Asks the leader of TASKS for its time, half a round trip exact; it is the clock by which tasks are stored. Returns by how much
    * `now` has changed, ms. A wall clock of this machine that is 2 s off is reported. Throws when nobody answers.
    */
   sync(): Promise<number>;

@@ -105,7 +105,7 @@ async function openSession(standing: Standing): Promise<Lease> {
   const { locks, worker, report } = standing.options;
   const key = sessionKey(worker, ++standing.sessions);
   const answer = await locks.tryAcquire([key], { taskId: `scheduler/${worker}`, untilMs: Number.POSITIVE_INFINITY });
-  const lease = answer.kind === "held" ? answer.leases[0] : undefined;
+  const lease = answer.kind === "taken" ? answer.leases[0] : undefined;
   if (lease === undefined) throw new Error(`Cannot lead: somebody else holds lock "${key}"; delete it`);
   lease.signal.addEventListener("abort", () => {
     if (standing.session !== lease) return;

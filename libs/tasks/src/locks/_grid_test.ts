@@ -65,8 +65,8 @@ export async function joinGrid(url: string, options: Partial<LocksOptions> = {})
 /** Takes one lock that must be free. */
 export async function hold(locks: Locks, key: string, untilMs = Number.POSITIVE_INFINITY): Promise<Lease> {
   const answer = await locks.tryAcquire([key], { taskId: `holder of ${key}`, untilMs });
-  const [lease] = answer.kind === "held" ? answer.leases : [];
-  if (lease === undefined) throw new Error(`${key} is busy`);
+  const [lease] = answer.kind === "taken" ? answer.leases : [];
+  if (lease === undefined) throw new Error(`${key} is held`);
   return lease;
 }
 
@@ -79,17 +79,17 @@ export async function renewed(lease: Lease): Promise<void> {
   }
 }
 
-/** Waits as a worker does until all `keys` are held. Resolves with how often it was refused first. */
-export function holdWhenFree(locks: Locks, keys: readonly string[], onRefused = () => {}) {
-  const { promise, resolve, reject } = Promise.withResolvers<{ leases: readonly Lease[]; refusals: number }>();
-  let refusals = 0;
+/** Waits as a worker does until all `keys` are held. Resolves with how often it found one held first. */
+export function holdWhenFree(locks: Locks, keys: readonly string[], onFoundHeld = () => {}) {
+  const { promise, resolve, reject } = Promise.withResolvers<{ leases: readonly Lease[]; foundHeld: number }>();
+  let foundHeld = 0;
   async function attempt(): Promise<void> {
     const request = { taskId: `waiter for ${keys}`, untilMs: Number.POSITIVE_INFINITY, waiter };
     const answer = await locks.tryAcquire(keys, request);
-    if (answer.kind === "held") return resolve({ leases: answer.leases, refusals });
-    refusals++;
+    if (answer.kind === "taken") return resolve({ leases: answer.leases, foundHeld });
+    foundHeld++;
     if (!locks.wait(waiter)) return reject(new Error(`the room is full at ${answer.by}`));
-    onRefused();
+    onFoundHeld();
   }
   const waiter: Waiter = { resume: () => void attempt().catch(reject) };
   waiter.resume();

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { type LeaseKeeper, openLease } from "./lease.ts";
-import { LeaseSlot } from "./lease_slot.ts";
+import { LeaseState } from "./lease_state.ts";
 import type { Marks } from "./marks.ts";
 import { type Taker, takeLock } from "./take.ts";
 import type { Turn, Turns } from "./turns.ts";
@@ -10,15 +10,15 @@ export interface LockRequest {
   readonly taskId: string;
   /** Renewing stops at this moment of `performance.now()`, ms: the task's timeout. Infinity: renewed as long as it is held. */
   readonly untilMs: number;
-  /** Who waits where a lock is busy. Without it nobody lines up, and a busy lock is just the answer. */
+  /** Who waits where a lock is held. Without it nobody lines up, and the call only says that it is held. */
   readonly waiter?: Waiter;
 }
 
 export type LockAnswer =
-  /** All are held; in the order asked for. */
-  | { readonly kind: "held"; readonly leases: readonly Turn[] }
-  /** None is held; the lock `by` is busy. The waiter keeps its place in that line: call `wait` or `forget` now. */
-  | { readonly kind: "blocked"; readonly by: string };
+  /** All are ours now; in the order asked for. */
+  | { readonly kind: "taken"; readonly leases: readonly Turn[] }
+  /** None is ours; somebody else holds the lock `by`. The waiter keeps its place in that line: call `wait` or `forget` now. */
+  | { readonly kind: "held"; readonly by: string };
 
 /** What one process takes its locks with. */
 export interface Acquirer extends Taker {
@@ -47,7 +47,7 @@ function onEnded(
   }
 }
 
-/** Takes one lock for a waiter that is first in its line. Undefined: it is busy, and the waiter keeps its place. */
+/** Takes one lock for a waiter that is first in its line. Undefined: it is held, and the waiter keeps its place. */
 async function acquireOne(acquirer: Acquirer, key: string, request: Required<LockRequest>): Promise<Turn | undefined> {
   const { room, turns, marks, ours, worker, ttlMs } = acquirer;
   const { waiter, taskId, untilMs } = request;
@@ -58,24 +58,24 @@ async function acquireOne(acquirer: Acquirer, key: string, request: Required<Loc
     return handedOn;
   }
   if (!isFirst || ours.has(key)) {
-    room.refused(key, waiter);
+    room.foundHeld(key, waiter);
     return undefined;
   }
   const record = { holder: randomUUID(), worker, taskId, since: new Date().toISOString() };
   const answer = await takeLock(acquirer, { key, record, ttlMs, mark: marks.of(key) });
   marks.forget(key);
-  if (answer.kind === "busy") {
-    room.refused(key, waiter, answer.ttlMs);
+  if (answer.kind === "held") {
+    room.foundHeld(key, waiter, answer.ttlMs);
     return undefined;
   }
   const { fencingToken, sent } = answer;
-  const slot = new LeaseSlot(ttlMs);
-  slot.noteWrite(fencingToken, sent);
+  const state = new LeaseState(ttlMs);
+  state.noteWrite(fencingToken, sent);
   ours.set(key, record.holder);
   room.took(key, waiter, fencingToken);
-  const taken = { key, record, fencingToken, slot };
+  const taken = { key, record, fencingToken, state };
   const lease = openLease(acquirer, taken, (mark) => onEnded(acquirer, key, { holder: record.holder, mark }));
-  return turns.begin({ lease, slot, takenAtMs: performance.now() }, untilMs);
+  return turns.begin({ lease, state, takenAtMs: performance.now() }, untilMs);
 }
 
 type Taken = ReadonlyMap<string, Turn>;
@@ -111,10 +111,10 @@ async function acquireTogether(
 }
 
 /**
- * Takes all of `keys`, one after the other, or answers which one is busy; the waiter keeps its place in that line.
+ * Takes all of `keys`, one after the other, or returns which one is held by others; the waiter keeps its place in that line.
  *
  * In one order for all: whoever holds the first of two contested locks is never kept from the second by someone who waits for the
- * first. Sent at once each time, two tasks could each get one lock and refuse each other for ever.
+ * first. Sent at once each time, two tasks could each get one lock and keep the other from its second for ever.
  */
 async function acquireInOrder(
   acquirer: Acquirer,
@@ -149,7 +149,7 @@ export async function acquire(acquirer: Acquirer, keys: readonly string[], reque
   const taken = together ?? (await acquireInOrder(acquirer, sorted, { ...request, waiter }));
   if ("by" in taken) {
     if (request.waiter === undefined) room.forget(waiter);
-    return { kind: "blocked", by: taken.by };
+    return { kind: "held", by: taken.by };
   }
-  return { kind: "held", leases: keys.flatMap((key) => taken.get(key) ?? []) };
+  return { kind: "taken", leases: keys.flatMap((key) => taken.get(key) ?? []) };
 }

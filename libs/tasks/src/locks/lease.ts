@@ -2,7 +2,7 @@ import { isSilence } from "../broker/publish_surely.ts";
 import type { Broker } from "../broker/broker.ts";
 import { setTimeout as pause } from "node:timers/promises";
 import { elapsedMs } from "./clocks.ts";
-import type { LeaseSlot, LeaseWrite } from "./lease_slot.ts";
+import type { LeaseState, LeaseWrite } from "./lease_state.ts";
 import type { LockBucket, LockRecord } from "./lock_bucket.ts";
 import type { KeptLease } from "./renewals.ts";
 
@@ -22,7 +22,7 @@ export class LeaseLostError extends Error {
 
 /** Renews leases whatever the holder's own thread is busy with. */
 export interface LeaseKeeper {
-  /** Renews `lease` until the end that its slot names, or until the returned function is called. `onLost` hears once if it is lost, and why. */
+  /** Renews `lease` until the end that its state names, or until the returned function is called. `onLost` hears once if it is lost, and why. */
   keep(lease: KeptLease, onLost: (reason: string) => void): () => void;
 }
 
@@ -57,7 +57,7 @@ export interface TakenLock {
   readonly key: string;
   readonly record: LockRecord;
   readonly fencingToken: number;
-  readonly slot: LeaseSlot;
+  readonly state: LeaseState;
 }
 
 /**
@@ -75,10 +75,10 @@ export interface LeaseParts {
 
 const PAUSE_MS = 250;
 
-/** Frees the lock by compare-and-set, whatever renewal came between. Answers the mark's revision, or undefined if it was ours no more. */
+/** Frees the lock by compare-and-set, whatever renewal came between. Returns the mark's revision, or undefined if it was ours no more. */
 async function free(
   bucket: LockBucket,
-  { key, record: { holder }, slot: { ttlMs } }: TakenLock,
+  { key, record: { holder }, state: { ttlMs } }: TakenLock,
   revision: number,
 ): Promise<number | undefined> {
   for (let expected = revision; ; ) {
@@ -93,12 +93,12 @@ async function free(
 
 /** Makes a lease of a lock that was just taken, and has it renewed. */
 export function openLease({ broker, bucket, keeper }: LeaseParts, taken: TakenLock, onEnded: LeaseEnded): Lease {
-  const { key, record, fencingToken, slot } = taken;
+  const { key, record, fencingToken, state } = taken;
   const lost = new AbortController();
   let released: Promise<void> | undefined;
 
   function lose(reason: string): LeaseLostError {
-    slot.end("lost");
+    state.end("lost");
     const error = new LeaseLostError(key, fencingToken, reason);
     if (!lost.signal.aborted) {
       lost.abort(error);
@@ -107,16 +107,16 @@ export function openLease({ broker, bucket, keeper }: LeaseParts, taken: TakenLo
     return error;
   }
 
-  const stopKeeping = keeper.keep({ key, record, ttlMs: slot.ttlMs, shared: slot.shared }, lose);
+  const stopKeeping = keeper.keep({ key, record, ttlMs: state.ttlMs, shared: state.shared }, lose);
 
   async function letGo(): Promise<void> {
-    slot.end("letGo");
+    state.end("letGo");
     stopKeeping();
     let mark: number | undefined;
     // Beyond its TTL the lock has lapsed by itself.
-    while (elapsedMs(slot.sent) < slot.ttlMs) {
+    while (elapsedMs(state.sent) < state.ttlMs) {
       try {
-        mark = await free(bucket, taken, slot.revision);
+        mark = await free(bucket, taken, state.revision);
         break;
       } catch (cause) {
         if (!isSilence(cause)) {
@@ -140,11 +140,11 @@ export function openLease({ broker, bucket, keeper }: LeaseParts, taken: TakenLo
     fencingToken,
     signal: lost.signal,
     get lastWrite() {
-      return slot.lastWrite;
+      return state.lastWrite;
     },
     checkDeadline() {
       if (lost.signal.aborted) throw lost.signal.reason;
-      if (!slot.isHeld || slot.isPastDeadline) throw lose("its deadline has passed");
+      if (!state.isHeld || state.isPastDeadline) throw lose("its deadline has passed");
     },
     release,
     [Symbol.asyncDispose]: release,

@@ -72,9 +72,9 @@ export interface LockFree {
  * release, and does not tell the revision of a purge.
  */
 export interface LockBucket {
-  /** Takes or renews the lock. Answers the revision, or undefined where another one than `expected` is stored. */
+  /** Takes or renews the lock. Returns the revision, or undefined where another one than `expected` is stored. */
   write(key: string, write: LockWrite): Promise<number | undefined>;
-  /** Frees the lock for everyone, and wakes who watches. Answers the mark's revision, or undefined where another one than `expected` is stored. */
+  /** Frees the lock for everyone, and wakes who watches. Returns the mark's revision, or undefined where another one than `expected` is stored. */
   free(key: string, free: LockFree): Promise<number | undefined>;
   /** Reads from the stream's leader. One request more where what is stored may have lapsed. */
   read(key: string): Promise<StoredLock | undefined>;

@@ -2,7 +2,7 @@ import type { Broker } from "../broker/broker.ts";
 import { acquire, type LockAnswer, type LockRequest } from "./acquire.ts";
 import { openFreedWatch } from "./freed_watch.ts";
 import type { LeaseKeeper } from "./lease.ts";
-import { SAFETY_MS } from "./lease_slot.ts";
+import { SAFETY_MS } from "./lease_state.ts";
 import { openLockBucket } from "./lock_bucket.ts";
 import { Marks } from "./marks.ts";
 import { raiseIfBehind, raiseLocks } from "./raise.ts";
@@ -34,12 +34,12 @@ export interface LocksOptions {
 export interface Locks extends AsyncDisposable {
   /**
    * Takes all of `keys`, or none. One round trip a key where they are free; a key that others of this process wait for, or hold, is
-   * busy without one. Contention is an answer, and no error. Throws `LockUnknownError` after 10 s without an answer: none is
+   * held without one. That others hold one is an outcome, and no error. Throws `LockUnknownError` after 10 s without an answer: none is
    * held then for all we know, and the waiter has left its lines.
    */
   tryAcquire(keys: readonly string[], request: LockRequest): Promise<LockAnswer>;
   /**
-   * Puts a blocked waiter to sleep until it is its turn to try again: milliseconds after the release, in order of arrival, and
+   * Puts a waiter that found its lock held to sleep until it is its turn to try again: milliseconds after the release, in order of arrival, and
    * a second after the holder's TTL at the latest. False where the room is full: the task goes back to the broker.
    */
   wait(waiter: Waiter): boolean;
@@ -54,7 +54,7 @@ export interface Locks extends AsyncDisposable {
   fullAt(keys: readonly string[], waiter: Waiter): string | undefined;
   /** Waiters in line for `key`. */
   waiting(key: string): number;
-  /** For a run that the fence refused: raises the bucket if the database has seen tokens beyond it, and answers whether it had. */
+  /** For a run that the fence refused: raises the bucket if the database has seen tokens beyond it, and returns whether it had. */
   raiseIfBehind(): Promise<boolean>;
 }
 

@@ -14,12 +14,12 @@ let keys = 0;
 const newKey = () => `my_pilot.ce${keys++}.example.org`;
 const request = { taskId: "t1", untilMs: Number.POSITIVE_INFINITY };
 
-test.serial("a lock has one holder, here and elsewhere, and contention is an answer", async (t) => {
+test.serial("a lock has one holder, here and elsewhere, and that it is held is no error", async (t) => {
   const key = newKey();
   await using lease = await hold(here.locks, key);
   t.true(lease.fencingToken > 1e15);
-  t.deepEqual(await there.locks.tryAcquire([key], request), { kind: "blocked", by: key });
-  t.deepEqual(await here.locks.tryAcquire([key], request), { kind: "blocked", by: key });
+  t.deepEqual(await there.locks.tryAcquire([key], request), { kind: "held", by: key });
+  t.deepEqual(await here.locks.tryAcquire([key], request), { kind: "held", by: key });
   await lease.release();
   await using next = await hold(there.locks, key);
   t.true(next.fencingToken > lease.fencingToken);
@@ -28,12 +28,12 @@ test.serial("a lock has one holder, here and elsewhere, and contention is an ans
 test.serial("leases come in the order asked for, and all locks or none are held", async (t) => {
   const [a, b, c] = [newKey(), newKey(), newKey()];
   const answer = await here.locks.tryAcquire([c, b], request);
-  t.deepEqual(answer.kind === "held" && answer.leases.map(({ key }) => key), [c, b]);
-  t.deepEqual(await there.locks.tryAcquire([c, a], request), { kind: "blocked", by: c });
-  // Taken before the busy one was met, and free again.
+  t.deepEqual(answer.kind === "taken" && answer.leases.map(({ key }) => key), [c, b]);
+  t.deepEqual(await there.locks.tryAcquire([c, a], request), { kind: "held", by: c });
+  // Taken before the held one was met, and free again.
   await using free = await hold(here.locks, a);
   t.is(free.key, a);
-  if (answer.kind === "held") await Promise.all(answer.leases.map((lease) => lease.release()));
+  if (answer.kind === "taken") await Promise.all(answer.leases.map((lease) => lease.release()));
 });
 
 test.serial("the next waiter of this process goes on within milliseconds of the release", async (t) => {
@@ -55,7 +55,7 @@ test.serial("a waiter in another process goes on within milliseconds of the rele
   for (let round = 0; round < 3; round++) {
     const lease = await hold(here.locks, key);
     let isQuiet: NodeJS.Timeout | undefined;
-    // The first refusals come while its watcher opens; it sleeps for good once none has come for a while.
+    // The first tries come while its watcher opens; it sleeps for good once none has come for a while.
     const { promise: isAsleep, resolve } = Promise.withResolvers<void>();
     const held = holdWhenFree(there.locks, [key], () => {
       clearTimeout(isQuiet);
@@ -135,8 +135,8 @@ test.serial("a task's locks are asked for together where nobody of its process i
   t.deepEqual(asked.slice(0, 3), wanted);
   subscription.unsubscribe();
   const held = await answer;
-  if (held.kind === "held") await Promise.all(held.leases.map((lease) => lease.release()));
-  t.is(held.kind, "held");
+  if (held.kind === "taken") await Promise.all(held.leases.map((lease) => lease.release()));
+  t.is(held.kind, "taken");
 });
 
 test.serial(
@@ -169,7 +169,7 @@ test.serial(
     });
     await here.broker.nc.flush();
     // Whoever took b first and waited there would keep a from nobody, and meet one who holds a and waits for b.
-    t.deepEqual(await here.locks.tryAcquire([b, a], request), { kind: "blocked", by: b });
+    t.deepEqual(await here.locks.tryAcquire([b, a], request), { kind: "held", by: b });
     await here.broker.nc.flush();
     t.is(asked[0], a);
     subscription.unsubscribe();
@@ -186,7 +186,7 @@ test.serial("a full line is told to the caller, who hands the message back", asy
   const waiters = Array.from({ length: 3 }, () => ({ resume() {} }));
   const answers: boolean[] = [];
   for (const waiter of waiters) {
-    t.is((await few.locks.tryAcquire([key], { ...request, waiter })).kind, "blocked");
+    t.is((await few.locks.tryAcquire([key], { ...request, waiter })).kind, "held");
     answers.push(few.locks.wait(waiter));
   }
   t.deepEqual(answers, [true, true, false]);

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
 import { hold, holdWhenFree, joinGrid, renewed, startTestBroker, TTL_MS } from "./_grid_test.ts";
 import { LeaseLostError } from "./lease.ts";
-import { SAFETY_MS } from "./lease_slot.ts";
+import { SAFETY_MS } from "./lease_state.ts";
 
 const request = { taskId: "t1", untilMs: Number.POSITIVE_INFINITY };
 
@@ -27,7 +27,7 @@ test("leases and waiters outlive a restart of the broker, and what was asked for
   const asked = here.locks.tryAcquire(["asked-for"], request);
   await using _second = await startTestBroker({ port: first.port, dataDir: first.dataDir });
   const answer = await asked;
-  t.is(answer.kind, "held");
+  t.is(answer.kind, "taken");
 
   await renewed(lease);
   lease.checkDeadline();
@@ -37,7 +37,7 @@ test("leases and waiters outlive a restart of the broker, and what was asked for
   const { leases } = await waiting;
   const tookMs = performance.now() - releasedAtMs;
   t.true(tookMs < TTL_MS / 2, `${tookMs} ms`);
-  for (const each of [...leases, ...(answer.kind === "held" ? answer.leases : [])]) await each.release();
+  for (const each of [...leases, ...(answer.kind === "taken" ? answer.leases : [])]) await each.release();
 });
 
 test("a lock that was released is free after the broker was killed and came back, and nobody waits for its TTL", async (t) => {
@@ -54,8 +54,8 @@ test("a lock that was released is free after the broker was killed and came back
   await using _second = await startTestBroker({ port: first.port, dataDir: first.dataDir });
   for (const { locks } of [there, here]) {
     const answer = await locks.tryAcquire(["released"], request);
-    t.is(answer.kind, "held");
-    if (answer.kind === "held") for (const lease of answer.leases) await lease.release();
+    t.is(answer.kind, "taken");
+    if (answer.kind === "taken") for (const lease of answer.leases) await lease.release();
   }
   await older.release();
 });

@@ -23,7 +23,7 @@ export interface RaiseOptions {
  *
  * A bucket that was deleted or restored counts from a lower revision again: its tokens would be refused by the database, or be
  * given out twice. Watchers live on, and holders find at their next renewal that they have lost. Raising twice is harmless.
- * Answers the next revision.
+ * Returns the next revision.
  */
 export async function raiseLocks({ jsm, observer, highestFence }: RaiseOptions): Promise<number> {
   let highest = 0;
@@ -52,7 +52,7 @@ async function writeProbe(js: JetStreamClient): Promise<number> {
 }
 
 /**
- * Raises the bucket if the database has stored a fencing token above the bucket's last revision, and answers whether it had.
+ * Raises the bucket if the database has stored a fencing token above the bucket's last revision, and returns whether it had.
  *
  * For whoever was refused by the fence although nobody else holds the lock: the bucket has lost its newest revisions.
  *

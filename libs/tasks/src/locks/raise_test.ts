@@ -142,7 +142,7 @@ test("locks that are taken and committed while the two stores are compared are n
     }
   }
   const held = await Promise.all(parties.map(({ locks }, index) => hold(locks, `my_pilot.held-${index}`)));
-  const working = parties.flatMap((party) => [work(party, "my_pilot.busy-1"), work(party, "my_pilot.busy-2")]);
+  const working = parties.flatMap((party) => [work(party, "my_pilot.wanted-1"), work(party, "my_pilot.wanted-2")]);
   const raised = await Promise.all(
     parties.map(async ({ locks }) => {
       let count = 0;

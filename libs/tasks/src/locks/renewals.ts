@@ -1,6 +1,6 @@
 import { elapsedMs, type Moment, momentNow, sharedNowMs } from "./clocks.ts";
-import { Slots } from "../connection/slots.ts";
-import { LeaseSlot } from "./lease_slot.ts";
+import { NumberedItems } from "../connection/numbered_items.ts";
+import { LeaseState } from "./lease_state.ts";
 import type { LockBucket, LockRecord } from "./lock_bucket.ts";
 
 /** A lease that is to be renewed; it can be sent to another thread. */
@@ -8,7 +8,7 @@ export interface KeptLease {
   readonly key: string;
   readonly record: LockRecord;
   readonly ttlMs: number;
-  /** Of its {@linkcode LeaseSlot}. */
+  /** Of its {@linkcode LeaseState}. */
   readonly shared: SharedArrayBuffer;
 }
 
@@ -23,7 +23,7 @@ interface Renewal {
   /** As its keeper calls it. */
   readonly id: number;
   readonly lease: KeptLease;
-  readonly slot: LeaseSlot;
+  readonly state: LeaseState;
   /** When the first renewal since the last answer was sent. It may be stored for all we know. */
   unanswered: Moment | undefined;
   /** Why the last one failed. */
@@ -32,32 +32,32 @@ interface Renewal {
   notBeforeMs: number;
 }
 
-/** Renews leases until they are let go of, lost, or at the end that their slots name. */
+/** Renews leases until they are let go of, lost, or at the end that their states name. */
 export interface Renewals extends Disposable {
   keep(id: number, lease: KeptLease): void;
 }
 
 /** Begins with no leases. `onLost` hears once of each lease that was lost, with a line on why. */
 export function openRenewals(bucket: LockBucket, onLost: (id: number, reason: string) => void): Renewals {
-  const renewals = new Slots<Renewal>();
+  const renewals = new NumberedItems<Renewal>();
 
   function lose(place: number, renewal: Renewal, reason: string): void {
     renewals.take(place);
-    if (renewal.slot.end("lost")) onLost(renewal.id, reason);
+    if (renewal.state.end("lost")) onLost(renewal.id, reason);
   }
 
   function note(renewal: Renewal, revision: number, sent: Moment): void {
-    renewal.slot.noteWrite(revision, sent);
+    renewal.state.noteWrite(revision, sent);
     renewal.unanswered = undefined;
     renewal.failure = undefined;
   }
 
   /** The answer to a refused renewal: an earlier one whose answer was lost has moved the revision, or the lock is no longer ours. */
   async function lookUp(place: number, renewal: Renewal): Promise<void> {
-    const { lease, slot } = renewal;
+    const { lease, state } = renewal;
     const found = await bucket.read(lease.key);
     if (found?.kind === "taken" && found.holder === lease.record.holder) {
-      note(renewal, found.revision, renewal.unanswered ?? slot.sent);
+      note(renewal, found.revision, renewal.unanswered ?? state.sent);
       return;
     }
     lose(
@@ -68,14 +68,14 @@ export function openRenewals(bucket: LockBucket, onLost: (id: number, reason: st
   }
 
   async function renew(place: number, renewal: Renewal): Promise<void> {
-    const { lease, slot } = renewal;
+    const { lease, state } = renewal;
     const sent = momentNow();
     renewal.notBeforeMs = Number.POSITIVE_INFINITY;
     try {
       const revision = await bucket.write(lease.key, {
         record: lease.record,
         ttlMs: lease.ttlMs,
-        expected: slot.revision,
+        expected: state.revision,
       });
       if (revision === undefined) await lookUp(place, renewal);
       else note(renewal, revision, sent);
@@ -89,15 +89,15 @@ export function openRenewals(bucket: LockBucket, onLost: (id: number, reason: st
   }
 
   function look(place: number, renewal: Renewal, nowMs: number): void {
-    const { lease, slot } = renewal;
-    if (!slot.isHeld) {
+    const { lease, state } = renewal;
+    if (!state.isHeld) {
       renewals.take(place);
-    } else if (slot.isSurelyPastDeadline) {
+    } else if (state.isSurelyPastDeadline) {
       lose(place, renewal, `its deadline has passed without a renewal (${renewal.failure ?? "no answer"})`);
-    } else if (nowMs < slot.renewedUntilMs) {
+    } else if (nowMs < state.renewedUntilMs) {
       // A wall clock that jumped ahead makes every renewal due; the lease is lost only if the server says so.
-      if (nowMs >= renewal.notBeforeMs && elapsedMs(slot.sent) >= lease.ttlMs * RENEW_PART) void renew(place, renewal);
-    } else if (slot.isPastDeadline) {
+      if (nowMs >= renewal.notBeforeMs && elapsedMs(state.sent) >= lease.ttlMs * RENEW_PART) void renew(place, renewal);
+    } else if (state.isPastDeadline) {
       lose(place, renewal, "it is not renewed beyond its task's timeout");
     }
   }
@@ -112,7 +112,7 @@ export function openRenewals(bucket: LockBucket, onLost: (id: number, reason: st
       renewals.put({
         id,
         lease,
-        slot: new LeaseSlot(lease.ttlMs, lease.shared),
+        state: new LeaseState(lease.ttlMs, lease.shared),
         unanswered: undefined,
         failure: undefined,
         notBeforeMs: 0,

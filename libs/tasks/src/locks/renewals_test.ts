@@ -2,7 +2,7 @@ import { TimeoutError } from "@nats-io/nats-core";
 import test from "ava";
 import { setTimeout as pause } from "node:timers/promises";
 import { momentNow, sharedNowMs } from "./clocks.ts";
-import { LeaseSlot } from "./lease_slot.ts";
+import { LeaseState } from "./lease_state.ts";
 import type { LockBucket, StoredLock } from "./lock_bucket.ts";
 import { openRenewals } from "./renewals.ts";
 
@@ -34,20 +34,20 @@ function fakeBucket({ loses }: { loses: (write: number) => boolean }) {
 
 function keep(bucket: LockBucket, { untilMs = Number.POSITIVE_INFINITY, sent = momentNow() } = {}) {
   const { promise: lost, resolve } = Promise.withResolvers<string>();
-  const slot = new LeaseSlot(ttlMs);
-  slot.noteWrite(1, sent);
-  slot.renewUntil(untilMs);
+  const state = new LeaseState(ttlMs);
+  state.noteWrite(1, sent);
+  state.renewUntil(untilMs);
   const renewals = openRenewals(bucket, (_id, reason) => resolve(reason));
-  renewals.keep(1, { key: "k", record, ttlMs, shared: slot.shared });
-  return { slot, lost, [Symbol.dispose]: () => renewals[Symbol.dispose]() };
+  renewals.keep(1, { key: "k", record, ttlMs, shared: state.shared });
+  return { state, lost, [Symbol.dispose]: () => renewals[Symbol.dispose]() };
 }
 
 test("a renewal whose answer was lost is found stored, and the lease goes on", async (t) => {
   const { bucket, renewedTwice } = fakeBucket({ loses: (write) => write === 1 });
   using kept = keep(bucket);
   await renewedTwice;
-  t.true(kept.slot.isHeld);
-  t.true(kept.slot.revision >= 2);
+  t.true(kept.state.isHeld);
+  t.true(kept.state.revision >= 2);
 });
 
 test("a lock that another one holds is lost, and the reason names its worker", async (t) => {
@@ -55,7 +55,7 @@ test("a lock that another one holds is lost, and the reason names its worker", a
   store({ kind: "taken", revision: 7, holder: "other", worker: "w2", ttlMs });
   using kept = keep(bucket);
   t.regex(await kept.lost, /worker w2 holds it/);
-  t.false(kept.slot.isHeld);
+  t.false(kept.state.isHeld);
 });
 
 test("a lock that has lapsed is lost", async (t) => {
@@ -80,8 +80,8 @@ test("a wall clock that jumped ahead makes the renewal due at once, and loses no
   const { bucket, renewedTwice } = fakeBucket({ loses: () => false });
   const now = momentNow();
   using kept = keep(bucket, { sent: { ...now, wallMs: now.wallMs - 3 * 3_600_000 } });
-  t.true(kept.slot.isPastDeadline);
+  t.true(kept.state.isPastDeadline);
   await renewedTwice;
-  t.true(kept.slot.isHeld);
-  t.false(kept.slot.isPastDeadline);
+  t.true(kept.state.isHeld);
+  t.false(kept.state.isPastDeadline);
 });

@@ -24,9 +24,9 @@ test("a released lock that a kill of the server has brought back is nobody's: th
 
 test("a lock that was taken over from a revived one is renewed, released and handed to the next as any other", async (t) => {
   t.is(await storedHolder(party, HELD), "gone");
-  const { leases, refusals } = await holdWhenFree(party.locks, [HELD]);
+  const { leases, foundHeld } = await holdWhenFree(party.locks, [HELD]);
   const [lease] = leases;
-  t.is(refusals, 0);
+  t.is(foundHeld, 0);
   if (lease === undefined) return t.fail();
   const { promise: isRefused, resolve } = Promise.withResolvers<void>();
   const next = holdWhenFree(other.locks, [HELD], resolve);
@@ -53,9 +53,9 @@ test("a lock whose revision stands still for longer than its TTL is nobody's, wh
   const { broker } = party;
   const take = () =>
     takeLock({ broker, bucket, sightings, raise: async () => {} }, { key: TALKED_OF, record, ttlMs: 2_000, mark: 0 });
-  t.like(await take(), { kind: "busy" });
+  t.like(await take(), { kind: "held" });
   nowMs = 1_999;
-  t.like(await take(), { kind: "busy" });
+  t.like(await take(), { kind: "held" });
   nowMs = 2_001;
   t.is((await take()).kind, "taken");
 });
@@ -74,7 +74,7 @@ test("a lock that somebody has stored by hand stays held, and whoever waits for 
     [61_000, 2],
   ] as const) {
     nowMs = atMs;
-    t.deepEqual(await takeLock(taker, { key, record, ttlMs: 2_000, mark: 0 }), { kind: "busy", ttlMs: undefined });
+    t.deepEqual(await takeLock(taker, { key, record, ttlMs: 2_000, mark: 0 }), { kind: "held", ttlMs: undefined });
     t.is(told(), count);
   }
   t.true(party.alarms.some((alarm) => alarm.includes(`nats kv del locks '${key}'`)));

@@ -13,7 +13,7 @@ interface Sighting {
 }
 
 /**
- * Which revision each busy lock had, and since when: by this process's monotonic clock alone.
+ * Which revision each held lock had, and since when: by this process's monotonic clock alone.
  *
  * A holder renews its lock, which changes the revision. So one that stays the same for longer than its TTL has no holder, whatever the
  * broker's clock does: it may have been set back by hours.
@@ -27,7 +27,7 @@ export class Sightings {
     this.#nowMs = nowMs;
   }
 
-  /** A look at the broker found `revision` under a busy lock. Returns for how long that has been so, ms. */
+  /** A look at the broker found `revision` under a held lock. Returns for how long that has been so, ms. */
   note(key: string, revision: number): number {
     const nowMs = this.#nowMs();
     const seen = this.#seen.get(key);

@@ -4,7 +4,7 @@ import { isSilence } from "../broker/publish_surely.ts";
 import { isStreamGone } from "../streams/streams.ts";
 import { LAPSE_MARGIN_MS } from "../broker/timed_entry.ts";
 import { elapsedMs, type Moment, momentNow, sharedNowMs } from "./clocks.ts";
-import { SAFETY_MS } from "./lease_slot.ts";
+import { SAFETY_MS } from "./lease_state.ts";
 import { type LockBucket, LOCKS_STREAM, type LockRecord, type StoredLock } from "./lock_bucket.ts";
 import { LOWEST_TOKEN } from "./raise.ts";
 import type { Sightings } from "./sightings.ts";
@@ -12,7 +12,7 @@ import type { Sightings } from "./sightings.ts";
 /** How long a lock is asked for before nobody knows whether it was taken, ms: longer than a change of the bucket's leader. */
 const BUDGET_MS = 10_000;
 const PAUSE_MS = 250;
-/** So often a lock may seem free and be refused; then others take it faster than we do, and it is busy. */
+/** How often a lock may seem free and be taken by others before us; then it counts as held. */
 const MAX_RACES = 4;
 
 /** Nobody answered whether the lock is ours. If it is, it lapses within its TTL. */
@@ -31,7 +31,7 @@ export class LockUnknownError extends Error {
 export type TakeAnswer =
   | { readonly kind: "taken"; readonly fencingToken: number; readonly sent: Moment }
   /** `ttlMs`: after so long without a renewal it is free, if the holder's record tells. */
-  | { readonly kind: "busy"; readonly ttlMs: number | undefined };
+  | { readonly kind: "held"; readonly ttlMs: number | undefined };
 
 export interface TakeRequest {
   readonly key: string;
@@ -82,7 +82,7 @@ function standsStill(taker: Taker, key: string, { revision, ttlMs }: Taken): boo
   return false;
 }
 
-/** One request in the usual case. Undefined: it seemed free and was refused, so ask again with what now stands in `asked`. */
+/** One request in the usual case. Undefined: it seemed free and was not, so ask again with what now stands in `asked`. */
 async function tryOnce(
   taker: Taker,
   { key, record, ttlMs }: TakeRequest,
@@ -109,7 +109,7 @@ async function tryOnce(
     return undefined;
   }
   if (found.holder !== record.holder) {
-    if (!standsStill(taker, key, found)) return { kind: "busy", ttlMs: found.ttlMs };
+    if (!standsStill(taker, key, found)) return { kind: "held", ttlMs: found.ttlMs };
     tellOfRevived(taker, key, found.worker);
     asked.expected = found.revision;
     return undefined;
@@ -123,7 +123,7 @@ async function tryOnce(
 }
 
 /**
- * Takes the lock, or answers that it is busy. One round trip where it is free, two where it is not. A lock whose TTL has passed is free,
+ * Takes the lock, or returns that it is held. One round trip where it is free, two where it is not. A lock whose TTL has passed is free,
  * whether the broker has removed it or not.
  *
  * A request without an answer is sent again with the same holder: if the first one was stored, its record says that it is ours.
@@ -145,7 +145,7 @@ export async function takeLock(taker: Taker, request: TakeRequest): Promise<Take
       await pause(PAUSE_MS);
     }
   }
-  return { kind: "busy", ttlMs: request.ttlMs };
+  return { kind: "held", ttlMs: request.ttlMs };
 }
 
 /** "No responders" also means a change of leader; only the stream's own info tells that it is gone. */

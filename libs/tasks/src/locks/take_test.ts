@@ -43,7 +43,7 @@ test.serial("of 50 racers one wins, on a fresh key and after a release", async (
     const answers = await Promise.all(Array.from({ length: 50 }, () => take("race")));
     const won = answers.flatMap((answer) => (answer.kind === "taken" ? [answer.fencingToken] : []));
     t.is(won.length, 1);
-    t.is(answers.filter(({ kind }) => kind === "busy").length, 49);
+    t.is(answers.filter(({ kind }) => kind === "held").length, 49);
     t.not(await party.bucket.free("race", { expected: won[0] ?? 0, ttlMs: TTL_MS }), undefined);
   }
 });
@@ -81,9 +81,9 @@ test.serial("a create whose answer was lost for longer than its deadline is free
   t.true(answer.sent.monotonicMs >= lateAtMs);
 });
 
-test.serial("a lock that somebody wrote by hand is busy", async (t) => {
+test.serial("a lock that somebody wrote by hand is held", async (t) => {
   await party.broker.buckets.locks.put("by-hand", "mine!");
-  t.deepEqual(await take("by-hand"), { kind: "busy", ttlMs: undefined });
+  t.deepEqual(await take("by-hand"), { kind: "held", ttlMs: undefined });
   t.like(await party.bucket.read("by-hand"), { kind: "taken", holder: "" });
 });
 

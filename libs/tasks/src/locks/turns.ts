@@ -1,6 +1,6 @@
 import { asSharedMs } from "./clocks.ts";
 import type { Lease } from "./lease.ts";
-import type { LeaseSlot } from "./lease_slot.ts";
+import type { LeaseState } from "./lease_state.ts";
 import type { WaitingRoom } from "./waiting_room.ts";
 
 /** How a process shares its locks among its own tasks and with others, ms. */
@@ -20,7 +20,7 @@ const DEFAULT_TIMES: TurnTimes = { tenureMs: 100, restMs: 3, offerMs: 50, linger
 /** A lock that this process has, whichever of its tasks' turn it is. */
 export interface Hold {
   readonly lease: Lease;
-  readonly slot: LeaseSlot;
+  readonly state: LeaseState;
   /** When it was taken, by `performance.now()`. */
   readonly takenAtMs: number;
 }
@@ -30,7 +30,7 @@ export interface Turn extends Lease {
   /**
    * Ends the turn in good order, in place of `release`: where tasks of this process wait for the lock, or ask for it within
    * `lingerMs`, the first of them has it next without a word to the broker. Call it only once the transaction has surely ended,
-   * and never where code may still run. Answers before a lock that nobody comes for is free.
+   * and never where code may still run. Resolves before a lock that nobody comes for is free.
    *
    * The next turn has the same fencing token: fences accept the same holder again, and turns of one process follow one another.
    */
@@ -56,8 +56,8 @@ export class Turns {
 
   /** The turn of a task whose timeout is at `untilMs` of `performance.now()`. */
   begin(hold: Hold, untilMs: number): Turn {
-    const { lease, slot } = hold;
-    slot.renewUntil(asSharedMs(untilMs));
+    const { lease, state } = hold;
+    state.renewUntil(asSharedMs(untilMs));
     let over: Promise<void> | undefined;
     const release = () => {
       over ??= lease.release();
@@ -85,9 +85,9 @@ export class Turns {
   takeUp(key: string, untilMs: number): Turn | undefined {
     const hold = this.#withdraw(key);
     if (hold === undefined) return undefined;
-    const { lease, slot } = hold;
+    const { lease, state } = hold;
     // Where it was lost meanwhile the broker is asked, as if nothing had been handed on.
-    return lease.signal.aborted || !slot.isHeld || slot.isPastDeadline ? undefined : this.begin(hold, untilMs);
+    return lease.signal.aborted || !state.isHeld || state.isPastDeadline ? undefined : this.begin(hold, untilMs);
   }
 
   /** Releases what was handed on and not taken up: those who were to have it do not come any more. */
@@ -108,8 +108,8 @@ export class Turns {
   }
 
   #offer(hold: Hold): boolean {
-    const { lease, slot, takenAtMs } = hold;
-    if (lease.signal.aborted || slot.isPastDeadline) return false;
+    const { lease, state, takenAtMs } = hold;
+    if (lease.signal.aborted || state.isPastDeadline) return false;
     const { tenureMs, restMs, offerMs, lingerMs } = this.#times;
     const isWaitedFor = this.#room.isWaitedFor(lease.key);
     if (performance.now() - takenAtMs > tenureMs) {

@@ -24,7 +24,7 @@ const request = { taskId: "t1", untilMs: Number.POSITIVE_INFINITY };
 
 async function take(locks: Locks, key: string): Promise<Turn> {
   const answer = await locks.tryAcquire([key], request);
-  if (answer.kind === "blocked") throw new Error(`${key} is busy`);
+  if (answer.kind === "held") throw new Error(`${key} is held`);
   const [turn] = answer.leases;
   if (turn === undefined) throw new Error(`nothing was asked for`);
   return turn;
@@ -47,7 +47,7 @@ test("I9: a lock that is handed on within its process keeps holder, token and re
   t.is(second.fencingToken, first.fencingToken);
   t.is(second.holder, first.holder);
   t.is((await here.bucket.read(key))?.revision, first.fencingToken);
-  t.deepEqual(await there.locks.tryAcquire([key], request), { kind: "blocked", by: key });
+  t.deepEqual(await there.locks.tryAcquire([key], request), { kind: "held", by: key });
 
   await first.release(); // its turn is over, and it cannot end another's
   t.is((await here.bucket.read(key))?.kind, "taken");
@@ -107,7 +107,7 @@ test("a lock that was handed on and that nobody comes for is released", async (t
   const key = "turns.left";
   const turn = await take(brisk.locks, key);
   const waiter = { resume() {} }; // never tries
-  t.is((await brisk.locks.tryAcquire([key], { ...request, waiter })).kind, "blocked");
+  t.is((await brisk.locks.tryAcquire([key], { ...request, waiter })).kind, "held");
   t.true(brisk.locks.wait(waiter));
   const { held: elsewhere } = await waitFor(there.locks, key);
   await turn.handOn();
@@ -124,7 +124,7 @@ test("a process that stops releases at once what it had handed on", async (t) =>
   });
   const turn = await take(stopping.locks, key);
   const waiter = { resume() {} }; // its worker drains, and it never tries
-  t.is((await stopping.locks.tryAcquire([key], { ...request, waiter })).kind, "blocked");
+  t.is((await stopping.locks.tryAcquire([key], { ...request, waiter })).kind, "held");
   t.true(stopping.locks.wait(waiter));
   await turn.handOn();
   await stopping[Symbol.asyncDispose]();
@@ -147,7 +147,7 @@ test("a lock that was lost is not handed on: the next turn has a token of its ow
 test("a turn is renewed until its own task's timeout, not that of the task before it", async (t) => {
   const key = "turns.renewed";
   const answer = await here.locks.tryAcquire([key], { ...request, untilMs: performance.now() });
-  const [first] = answer.kind === "held" ? answer.leases : [];
+  const [first] = answer.kind === "taken" ? answer.leases : [];
   const { held } = await waitFor(here.locks, key);
   await first?.handOn();
   const second = await held;

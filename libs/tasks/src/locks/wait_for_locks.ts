@@ -28,7 +28,7 @@ export async function waitForLocks(
     for (;;) {
       signal.throwIfAborted();
       const taken = await locks.tryAcquire(keys, { taskId, untilMs: performance.now() + holdMs, waiter });
-      if (taken.kind === "held") return taken.leases;
+      if (taken.kind === "taken") return taken.leases;
       if (!locks.wait(waiter)) {
         throw new Error(`Cannot wait for lock "${taken.by}": the waiting room is full; try again later`);
       }

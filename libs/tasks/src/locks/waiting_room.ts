@@ -1,4 +1,4 @@
-import { SAFETY_MS } from "./lease_slot.ts";
+import { SAFETY_MS } from "./lease_state.ts";
 
 /** Someone who wants locks. One object stands for one task, from its first try until it has its locks or is forgotten. */
 export interface Waiter {
@@ -11,7 +11,7 @@ export interface Waiter {
 export interface RoomLimits {
   /** Waiters asleep in this process, default 1,000. */
   readonly perProcess: number;
-  /** Waiters in one key's line, default 64: one busy CE must not fill the room. */
+  /** Waiters in one key's line, default 64: one CE that all want must not fill the room. */
   readonly perKey: number;
 }
 
@@ -24,7 +24,7 @@ export interface RoomLimits {
 interface Place {
   readonly waiter: Waiter;
   state: "trying" | "asleep";
-  /** The lock may have come free since this try began, so its refusal proves nothing. */
+  /** The lock may have come free since this try began, so that it was found held proves nothing. */
   isStale: boolean;
 }
 
@@ -42,7 +42,7 @@ interface Line {
 /**
  * The lines of those who wait for locks, in order of arrival, one line a key.
  *
- * A waiter lines up before it tries, so that no release can fall between its refusal and its sleep. Should nobody tell of a
+ * A waiter lines up before it tries, so that no release can fall between its try and its sleep. Should nobody tell of a
  * release, the first of a line is resumed all the same once the holder's TTL and a second have passed.
  */
 export class WaitingRoom {
@@ -86,7 +86,7 @@ export class WaitingRoom {
     return this.#lines.get(key)?.places[0]?.state === "asleep";
   }
 
-  /** Lines `waiter` up for `key`, at the end unless it stands there already. Answers whether it is first, and may try. */
+  /** Lines `waiter` up for `key`, at the end unless it stands there already. Returns whether it is first, and may try. */
   lineUp(key: string, waiter: Waiter): boolean {
     const line = this.#lines.get(key) ?? {
       places: [],
@@ -118,8 +118,8 @@ export class WaitingRoom {
     this.#leave(key, line, waiter);
   }
 
-  /** The waiter was refused at `key`: it keeps its place there, and leaves every other line to those behind it. */
-  refused(key: string, waiter: Waiter, holderTtlMs?: number): void {
+  /** The waiter found the lock of `key` held: it keeps its place there, and leaves every other line to those behind it. */
+  foundHeld(key: string, waiter: Waiter, holderTtlMs?: number): void {
     const line = this.#lines.get(key);
     if (line !== undefined && holderTtlMs !== undefined) line.holderTtlMs = holderTtlMs;
     for (const other of [...(waiter.keys ?? [])]) {
@@ -127,7 +127,7 @@ export class WaitingRoom {
     }
   }
 
-  /** Puts a refused waiter to sleep in its line. False where the room or the line is full: it has left then. */
+  /** Puts a waiter that found its lock held to sleep in its line. False where the room or the line is full: it has left then. */
   sleep(waiter: Waiter): boolean {
     const [key] = waiter.keys ?? [];
     const line = key === undefined ? undefined : this.#lines.get(key);
@@ -201,7 +201,7 @@ export class WaitingRoom {
     clearTimeout(line.timer);
     if (first === undefined || first.state !== "asleep") return;
     if (first.isStale) {
-      // Not at once: its caller is still on the way out of the refused try.
+      // Not at once: its caller is still on the way out of its try.
       setImmediate(() => this.#resume(key, first));
       return;
     }

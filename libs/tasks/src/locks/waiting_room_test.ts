@@ -7,11 +7,11 @@ function openRoom({ perProcess = 10, perKey = 10, ttlMs = 60_000 } = {}) {
   const room = new WaitingRoom(ttlMs, { perProcess, perKey });
   const resumed: string[] = [];
   const waiter = (name: string): Waiter => ({ resume: () => void resumed.push(name) });
-  /** A waiter that has been refused and sleeps. */
+  /** A waiter that found its lock held and sleeps. */
   function asleep(name: string): Waiter {
     const each = waiter(name);
     room.lineUp(key, each);
-    room.refused(key, each);
+    room.foundHeld(key, each);
     room.sleep(each);
     return each;
   }
@@ -40,7 +40,7 @@ test("a release that falls between a try and the sleep wakes the waiter all the 
   const first = waiter("first");
   room.lineUp(key, first);
   room.freed(key, 11);
-  room.refused(key, first);
+  room.foundHeld(key, first);
   t.true(room.sleep(first));
   await nextTurn();
   t.deepEqual(resumed, ["first"]);
@@ -72,7 +72,7 @@ test("a waiter that the watcher woke before its own process had let go is woken 
   const first = { resume: () => void resumed.push("first") };
   const sleep = () => {
     room.lineUp(key, first);
-    room.refused(key, first);
+    room.foundHeld(key, first);
     room.sleep(first);
   };
   sleep();
@@ -121,12 +121,12 @@ test("a full room is full for every key, and has room again when one leaves", (t
   t.true(room.sleep(late));
 });
 
-test("a waiter for two locks keeps one place, in the line where it was refused", (t) => {
+test("a waiter for two locks keeps one place, in the line of the one it found held", (t) => {
   const { room, waiter } = openRoom();
   const both = waiter("both");
   room.lineUp("a", both);
   room.lineUp("b", both);
-  room.refused("b", both);
+  room.foundHeld("b", both);
   t.deepEqual([room.waiting("a"), room.waiting("b")], [0, 1]);
 });
 
@@ -135,7 +135,7 @@ test("without any news the first is resumed a second after the holder's TTL", as
   const { room } = openRoom({ ttlMs: 60_000 });
   const waiter = { resume: resolve };
   room.lineUp(key, waiter);
-  room.refused(key, waiter, 200);
+  room.foundHeld(key, waiter, 200);
   const startedAtMs = performance.now();
   room.sleep(waiter);
   const alive = setTimeout(() => {}, 60_000); // The room's own timers keep no process alive.

@@ -24,7 +24,7 @@ export interface PublishOptions<Input> extends ScheduleOptions<Input> {
 /** Publishes tasks over one connection. */
 export interface Publisher extends AmbientPublisher {
   /**
-   * Stores one task and answers when it is stored.
+   * Stores one task and resolves when it is stored.
    *
    * Throws `InvalidNameError`, `PayloadRefusedError`, what JetStream refuses, and `PublishUnknownError` after 20 s without an answer.
    */
@@ -33,7 +33,7 @@ export interface Publisher extends AmbientPublisher {
     options?: PublishOptions<NoInfer<Input>>,
   ): Promise<Published>;
   /**
-   * Stores many; answers in their order. What can be stored is stored, and then the first refusal is thrown.
+   * Stores many, and returns their receipts in order. What can be stored is stored, and then the first refusal is thrown.
    *
    * Where the server writes each message to the disk, all after the first 500 go in batches (decision 24).
    */

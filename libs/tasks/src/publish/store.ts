@@ -89,7 +89,7 @@ const storeBatch: StoreGroup = async (broker, group, outcome) => {
 };
 
 /**
- * Stores all that `items` make, and answers in their order: the first group task by task, the others in batches where that is faster. Takes from `items` only what is soon on its way.
+ * Stores all that `items` make, and returns their receipts in order: the first group task by task, the others in batches where that is faster. Takes from `items` only what is soon on its way.
  *
  * What can be stored is stored; then the first refusal is thrown, of `prepare` or of the broker.
  */

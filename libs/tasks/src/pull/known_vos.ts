@@ -8,7 +8,7 @@ const REFRESH_MS = 1_000;
 /** Whether tasks of a VO are to be run. One that is not configured may have been added a moment ago, so that asking looks anew for the next time. */
 export type KnowsVo = (per: AnyTask["per"], vo: string) => boolean;
 
-/** Answers by the watched configuration. */
+/** Knows VOs by the watched configuration. */
 export function knownVos({ broker, configuration }: Pick<TaskSourceOptions, "broker" | "configuration">): KnowsVo {
   let refreshedAtMs = Number.NEGATIVE_INFINITY;
 

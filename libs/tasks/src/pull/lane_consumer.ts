@@ -8,8 +8,6 @@ import { type TaskAddress, taskSubject } from "../format/subject.ts";
 import { Lane, type LaneIdentity } from "../policy/lane.ts";
 import { findLaneDifferences, INACTIVE_MS, isOutdated, laneConfig, laneName, laneOf } from "./lane_needs.ts";
 
-export { ACK_WAIT_MS } from "./lane_needs.ts";
-
 /** JetStream's answer where a consumer of that name exists with other settings. */
 const CONSUMER_EXISTS = 10148;
 

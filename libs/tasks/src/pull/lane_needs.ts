@@ -3,12 +3,10 @@ import { nanos } from "@nats-io/nats-core";
 import { isDeepStrictEqual } from "node:util";
 import { NO_VO } from "../format/names.ts";
 import { type Difference, showSetting } from "../streams/settings_check.ts";
-import { SETTINGS_VERSION, VERSION_KEY } from "../streams/streams.ts";
+import { ACK_WAIT_MS, SETTINGS_VERSION, VERSION_KEY } from "../streams/streams.ts";
 import { parseTaskSubject, type TaskAddress, taskSubject } from "../format/subject.ts";
 import { escapeToken, unescapeToken } from "../format/token.ts";
 
-/** How long the server waits for an ack or heartbeat before it hands a message to somebody else, ms. */
-export const ACK_WAIT_MS = 20_000;
 /** A lane that nobody pulls is removed by the server after this long, ms; the next pull finds it gone and creates it. */
 export const INACTIVE_MS = 300_000;
 

@@ -204,7 +204,7 @@ export class RunningAttempt implements Listed {
     return this.#opened.transaction();
   }
 
-  /** `execute`, raced against a grace period after the abort. Answers `stuck` when it ignores its signal. */
+  /** `execute`, raced against a grace period after the abort. Returns `stuck` when it ignores its signal. */
   async #execute(children: Children): Promise<{ readonly result: unknown } | "stuck"> {
     const { definition, payload, vo, taskId, attempt, leases } = this.#input;
     const { signal } = this.#aborted;

@@ -41,7 +41,7 @@ export class Children implements AmbientPublisher {
   }
 
   /**
-   * Buffers a child, as its payload is now, and answers its id. What cannot be published is refused here: after the commit it would be too late.
+   * Buffers a child, as its payload is now, and returns its id. What cannot be published is refused here: after the commit it would be too late.
    *
    * Throws `PayloadRefusedError`, `InvalidNameError`, and `RangeError` beyond {@linkcode MAX_CHILDREN}.
    */

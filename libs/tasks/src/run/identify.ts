@@ -81,7 +81,7 @@ export interface ClaimedIdentity {
 }
 
 /**
- * Answers the attempt that a message asks for. Throws {@linkcode TaskRefusedError} or `InvalidNameError` where nobody may run it, or
+ * Returns the attempt that a message asks for. Throws {@linkcode TaskRefusedError} or `InvalidNameError` where nobody may run it, or
  * write a row, under its id.
  */
 export function checkIdentity({ task, vo, taskId, headers, headersProblem }: ClaimedIdentity): number {

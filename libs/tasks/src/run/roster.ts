@@ -28,7 +28,7 @@ export class Roster<T extends Listed> implements Iterable<T> {
     this.#places.push(item);
   }
 
-  /** Answers whether it was here. */
+  /** Returns whether it was here. */
   delete(item: T): boolean {
     const { place } = item;
     if (place === undefined || !this.has(item)) return false;

@@ -235,7 +235,7 @@ async function takeLocks(context: RunContext, task: PreparedTask, waiting: Waiti
   if (keys.length === 0) return await runOnce(context, task, []);
   const untilMs = performance.now() + definition.timeoutMs + ABORT_GRACE_MS;
   const taken = await context.locks.tryAcquire(keys, { taskId: task.taskId, untilMs, waiter });
-  if (taken.kind === "held") return await underLeases(context, task, taken.leases);
+  if (taken.kind === "taken") return await underLeases(context, task, taken.leases);
   if (waitedMs < definition.lockWaitMs) return { kind: "contended", by: taken.by };
   const seconds = Math.round(waitedMs / 1000);
   const error = new Error(`Cannot take lock "${taken.by}" for ${definition.name}: others held it for ${seconds} s`);

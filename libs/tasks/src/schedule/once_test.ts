@@ -56,7 +56,7 @@ async function startCounting({ broker }: Grid) {
   };
 }
 
-/** Each occurrence was stored once, and never two of one schedule at a time. Answers how many VOs had some. */
+/** Each occurrence was stored once, and never two of one schedule at a time. Returns how many VOs had some. */
 function assertOnce(t: ExecutionContext, { copies, overlaps }: Awaited<ReturnType<typeof startCounting>>): number {
   t.deepEqual(
     [...copies].filter(([, sequences]) => sequences.size > 1),

@@ -66,7 +66,7 @@ export async function pauseSchedule(
 /**
  * Takes back the pause of exactly this target; a schedule whose task is paused as a whole stays paused.
  *
- * Answers whether there was such a pause.
+ * Returns whether there was such a pause.
  */
 export async function resumeSchedule({ buckets: { schedules } }: Broker, target: PauseTarget): Promise<boolean> {
   const key = KEYS + keyOf(target);

@@ -8,6 +8,8 @@ export { DEAD, EVENTS, LATER, type StreamName, TASKS } from "./stream_needs.ts";
 /** Raised with every change in stream_needs.ts; a stream is only ever changed upwards, so that an old process cannot undo a new one's. */
 export const SETTINGS_VERSION = 3;
 export const VERSION_KEY = "muster-settings";
+/** How long the server waits for an ack or heartbeat before it hands a message to somebody else, ms: of each lane, and what the keeper reckons with. */
+export const ACK_WAIT_MS = 20_000;
 /** Stands in the metadata while a change of several steps is under way: whoever comes after a crash does the rest, without an alarm. */
 const CHANGING_KEY = "muster-changing";
 

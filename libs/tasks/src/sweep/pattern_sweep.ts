@@ -27,7 +27,7 @@ export interface Listing {
  * subject is looked at. The walk begins where the listing last had no such subject, so in the usual case it is short.
  */
 export interface PatternSweep {
-  /** Answers when the next pass is wanted, ms. Throws where the broker is silent. */
+  /** Returns when the next pass is wanted, ms. Throws where the broker is silent. */
   pass(listing: Listing): Promise<number>;
 }
 

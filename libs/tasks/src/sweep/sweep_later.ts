@@ -45,7 +45,7 @@ function laterTaskId(stored: Stored): string {
 
 /** Looks through what is new in LATER for messages that no time will ever call. */
 export interface LaterSweep {
-  /** Answers when the next pass is wanted, ms. */
+  /** Returns when the next pass is wanted, ms. */
   pass(): Promise<number>;
 }
 

@@ -87,7 +87,7 @@ interface Pass {
   ledgerSilence?: LedgerSilentError;
 }
 
-/** Puts away up to `limit` messages of one subject. Answers when the next pass is wanted, ms. */
+/** Puts away up to `limit` messages of one subject. Returns when the next pass is wanted, ms. */
 async function sweepSubject(context: SweepContext, { subject, verdict }: Sweepable, pass: Pass): Promise<number> {
   const { broker, worker, report } = context;
   // The subjects before this one may have taken long, and its VO may have been added again meanwhile.
@@ -173,7 +173,7 @@ async function clearMarkers(
 }
 
 /**
- * One look over all of TASKS, with a bounded number of messages put away. Answers when the next one is wanted, ms.
+ * One look over all of TASKS, with a bounded number of messages put away. Returns when the next one is wanted, ms.
  *
  * The subjects are listed first and the configuration is read after them, so that what was published for a VO just added is
  * judged by a configuration that has it.

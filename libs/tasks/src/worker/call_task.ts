@@ -38,7 +38,7 @@ export interface Called {
 }
 
 /**
- * Runs one task in this process, with its real locks, transaction and ledger row, and answers its result. One attempt, no retry.
+ * Runs one task in this process, with its real locks, transaction and ledger row, and returns its result. One attempt, no retry.
  *
  * Throws the task's own error, `PayloadRefusedError`, `InvalidNameError`, what made the run end without an outcome, and `TypeError`
  * where the ledger does not fit the task.

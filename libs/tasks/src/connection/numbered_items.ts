@@ -10,7 +10,7 @@ const TURNS = 2 ** 32;
  * A Map that was replaced by a larger table keeps what was in the smaller one, once that has grown old (see `run/roster.ts`). These
  * arrays are the same for ever, and hold nothing of an item that has gone.
  */
-export class Slots<T> {
+export class NumberedItems<T> {
   readonly #items: (T | undefined)[] = [];
   readonly #numbers: number[] = [];
   readonly #free: number[] = [];

@@ -29,7 +29,7 @@ export interface LeaseWrite {
  *
  * It lies in shared memory, so that a holder which was busy for seconds sees at once what was renewed meanwhile.
  */
-export class LeaseSlot {
+export class LeaseState {
   readonly shared: SharedArrayBuffer;
   readonly ttlMs: number;
   readonly #cells: BigInt64Array;
