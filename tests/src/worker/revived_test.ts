@@ -63,34 +63,22 @@ test("I26: after a hard kill of nats-server released locks are there again for e
   t.false(muster.events.steps.some(({ step }) => step === "contended"));
 });
 
-test("three copies of a bucket in which a kill has revived locks hold nobody up either", async (t) => {
+test("a bucket of three copies in which kills of all its servers have revived locks holds nobody up either", async (t) => {
   await using cluster = await startTestCluster();
   const nc = await connectNats({ url: cluster.url, name: "revival" });
   await using _closed = { [Symbol.asyncDispose]: () => nc.close() };
-  const broker = await openBroker(nc);
+  await openBroker(nc, { replicas: 3 });
   await holdLock(nc, "older");
   for (const site of SITES) await (await holdLock(nc, `revived_site.${site}`, 1_000)).letGo();
   await untilForgotten(nc);
-  // There is one copy of it yet, on one node.
-  const { cluster: place } = await broker.jsm.streams.info("KV_locks");
-  const node = cluster.nodes.find(({ name }) => name === place?.leader);
-  await node?.stop();
-  await node?.start();
-  await cluster.ready();
-  await holdLock(nc, "newer");
-  await node?.kill();
-  await node?.start();
-  await cluster.ready();
+  // A shutdown in order would leave a snapshot that tells what was deleted.
+  await cluster.kill();
+  await cluster.start();
+  await until(() => holdLock(nc, "newer").catch(() => undefined), "a write to the restarted servers");
+  await cluster.kill();
+  await cluster.start();
   const found = await until(() => keysAt(nc).catch(() => undefined), "an answer to this connection");
   t.is(found.length, SITES.length, "they are back");
-  await broker.jsm.streams.update("KV_locks", { num_replicas: 3 });
-  const areCopied = async () => {
-    const { cluster: copies } = await broker.briefJsm.streams.info("KV_locks");
-    const replicas = copies?.replicas ?? [];
-    return replicas.length === 2 && replicas.every(({ current }) => current) ? true : undefined;
-  };
-  await until(() => areCopied().catch(() => undefined), "three copies of the locks");
-  t.is((await keysAt(nc)).length, SITES.length, "and three copies hold them");
 
   await using muster = await startMuster({ nats: cluster });
   await muster.startWorker({ tasks: [SiteTask], lockTtlMs: 2_000 });
