@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Source, Violation } from "./source.ts";
+import type { Import, Source, Violation } from "./source.ts";
 
 const LIBS = ["libs/tasks", "libs/ledger", "libs/logic", "libs/pilot-tasks", "libs/service", "libs/app"] as const;
 
@@ -17,6 +17,9 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 const ARROWS_OF_AN_APP: readonly string[] = [...LIBS, "infra/local"];
 /** Whoever tests with real servers starts them through these, and opens the database as an app does. */
 const ARROWS_OF_TESTS: readonly string[] = ["infra/local", "libs/ledger"];
+
+/** Packages of which another one may use the types alone. */
+const TYPES_ALONE: Readonly<Record<string, string>> = { "libs/logic": "libs/ledger" };
 
 /** What a package must not know, and why. */
 const FOREIGN: Readonly<Record<string, { readonly pattern: RegExp; readonly why: string }>> = {
@@ -48,8 +51,13 @@ function packageOf(specifier: string): string | undefined {
   return specifier.split("/", specifier.startsWith("@") ? 2 : 1).join("/");
 }
 
+/** Whether a statement brings in types and no values. */
+function isOfTypes({ text }: Source, line: number): boolean {
+  return /^(?:import|export) type /.test(text.split("\n")[line - 1] ?? "");
+}
+
 /** What is wrong with one import, or undefined. */
-function judge(source: Source, specifier: string, folders: PackageFolders): string | undefined {
+function judge(source: Source, { specifier, line }: Import, folders: PackageFolders): string | undefined {
   const { unit, purpose, path } = source;
   const name = packageOf(specifier);
   if (name === undefined) {
@@ -61,6 +69,8 @@ function judge(source: Source, specifier: string, folders: PackageFolders): stri
   const foreign = FOREIGN[unit];
   if (purpose === "product" && foreign?.pattern.test(name)) return `${name} has no place here: ${foreign.why}`;
   const target = folders.get(name);
+  if (purpose === "product" && target !== undefined && TYPES_ALONE[unit] === target && !isOfTypes(source, line))
+    return `${unit} uses the types of ${target} alone`;
   if (target === undefined || mayUse(unit, target, purpose)) return undefined;
   return `no arrow runs from ${unit} to ${target}`;
 }
@@ -68,9 +78,9 @@ function judge(source: Source, specifier: string, folders: PackageFolders): stri
 /** Imports that run against the arrows between the packages. */
 export function findWrongArrows(sources: readonly Source[], folders: PackageFolders): Violation[] {
   return sources.flatMap((source) =>
-    source.imports.flatMap(({ specifier, line }) => {
-      const message = judge(source, specifier, folders);
-      return message === undefined ? [] : [{ path: source.path, line, message }];
+    source.imports.flatMap((imported) => {
+      const message = judge(source, imported, folders);
+      return message === undefined ? [] : [{ path: source.path, line: imported.line, message }];
     }),
   );
 }

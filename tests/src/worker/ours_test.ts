@@ -80,16 +80,18 @@ test("a message that is another delivery's by now is neither handed back nor end
     },
     execute() {},
   });
-  const begun: PromiseWithResolvers<void>[] = [];
+  let begun = 0;
+  const later = Promise.withResolvers<void>();
   const AbandonedTask = defineTask({
     name: "AbandonedTask",
     per: "vo",
     locks: () => [siteLock.mutex("abandoned")],
     async execute({ signal }) {
-      const gate = Promise.withResolvers<void>();
-      begun.push(gate);
-      signal.addEventListener("abort", () => gate.reject(signal.reason));
-      await gate.promise;
+      // A busy machine may take its lease from a later run too, so that there is one more.
+      if (++begun > 1) return await later.promise;
+      await new Promise((_resolve, reject) => {
+        signal.addEventListener("abort", () => reject(signal.reason));
+      });
     },
   });
   await using muster = await startMuster();
@@ -113,8 +115,8 @@ test("a message that is another delivery's by now is neither handed back nor end
   t.deepEqual(answers, []);
 
   checked[1]?.resolve();
-  await until(async () => begun[1], "the second run");
-  begun[1]?.resolve();
+  await until(async () => (begun > 1 ? true : undefined), "the second run");
+  later.resolve();
   await muster.settled();
   t.true(
     answers.some((answer) => answer.startsWith("+TERM")),
