@@ -41,21 +41,44 @@ accounts { SITE { jetstream: { max_memory: 1MB, max_file: 2MB }, users: [{ user:
 no_auth_user: "site"
 `;
 
-test("the doctor warns from 80 % of the account's storage on, and names the VO whose waiting tasks take most of it; it is bad at the limit", async (t) => {
+test("the doctor warns from 80 % of the account's storage on, and names the VO whose waiting tasks take most of it; it is bad at the limit, and who cannot show himself then is not told as missing", async (t) => {
   await using nats = await startTestNats({ config: SMALL_ACCOUNT });
   await using muster = await startMuster({ nats });
   const cli = commandsOn({ NATS_URL: muster.nats.url, DATABASE_URL: await server.createUrl() });
-  const store = () => muster.broker.requests.store({ subject: "tasks.Unknown.lhcb", body: "x".repeat(100_000) });
+  const store = (bytes = 100_000) =>
+    muster.broker.requests.store({ subject: "tasks.Unknown.lhcb", body: "x".repeat(bytes) });
   t.regex((await cli.run("doctor")).output, /^ok +storage: takes messages; .* are stored$/m);
   for (let count = 0; count < 17; count++) await store();
   t.regex(
     (await cli.run("doctor")).output,
     /^WARN +storage: the account's storage is 8\d % used, .* of 2.* MB; 17 tasks of VO lhcb that wait take most of it, about 1\.7 MB; delete/m,
   );
-  await t.throwsAsync(async () => {
-    for (;;) await store();
-  });
-  t.regex((await cli.run("doctor")).output, /^(WARN|BAD ) +storage: the account's storage is (9\d|100) % used/m);
+  // Until there is no room for the smallest message either.
+  for (const bytes of [100_000, 10_000, 1_000, 100, 1]) {
+    await t.throwsAsync(async () => {
+      for (;;) await store(bytes);
+    });
+  }
+  const { output } = await cli.run("doctor");
+  t.regex(output, /^(WARN|BAD ) +storage: the account's storage is (9\d|100) % used/m);
+  const follow = (what: string, bucket: string) =>
+    new RegExp(`^WARN +${what} cannot be told while bucket ${bucket} takes no messages; see storage$`, "m");
+  t.regex(output, follow("scheduler: which scheduler leads what", "locks"));
+  t.regex(output, follow("workers: which workers run, and what none of them knows,", "workers"));
+  t.notRegex(output, /none leads|none for|no running/);
+});
+
+test("while the workers' records cannot be written the doctor does not say that there are none, and says that no scheduler leads", async (t) => {
+  await using nats = await startTestNats();
+  await using muster = await startMuster({ nats });
+  const cli = commandsOn({ NATS_URL: muster.nats.url, DATABASE_URL: await server.createUrl() });
+  t.regex((await cli.run("doctor")).output, /^BAD +workers: none for MyPilotTask; start one$/m);
+  await breakStream(nats, muster.broker.nc, { stream: "KV_workers", subject: "$KV.workers.somebody" });
+  const { output } = await cli.run("doctor");
+  t.regex(output, /^BAD +storage: KV_workers cannot be written/m);
+  t.notRegex(output, /workers: none for/);
+  t.regex(output, /^WARN +workers: .* cannot be told while bucket workers takes no messages; see storage$/m);
+  t.regex(output, /^BAD +scheduler: none leads/m);
 });
 
 test("the doctor says which stream keeps a write error, and what to do", async (t) => {

@@ -16,6 +16,7 @@ import {
 import { count } from "../print/output.ts";
 import { describeFailure } from "../run/failure.ts";
 import { locateDatabase, locateNats, openOwnDatabase } from "../run/servers.ts";
+import { withoutFollowUps } from "./follow_ups.ts";
 import { examineGoneVos } from "./gone_vos.ts";
 import { describeNewer, describeUnknown } from "../task/unknown.ts";
 import { examineLocks } from "./locks.ts";
@@ -120,8 +121,8 @@ async function examineJetStream(nc: Connection): Promise<readonly Finding[]> {
     clock: examineClock,
     storage: examineStorage,
     configuration: examineConfiguration,
-    scheduler: examineSchedulers,
-    workers: examineWorkers,
+    scheduler: async () => withoutFollowUps(broker, "scheduler", await examineSchedulers(broker)),
+    workers: async () => withoutFollowUps(broker, "workers", await examineWorkers(broker)),
     locks: examineLocks,
     "dead letters": examineDead,
     settings: examineConsumers,

@@ -3,7 +3,7 @@ import { TimeoutError, type NatsConnection } from "@nats-io/nats-core";
 import type { Observer } from "../connection/observer.ts";
 import { ForbiddenError } from "../connection/forbidden.ts";
 import { ApiRefusedError, askAsMuster } from "../connection/own_requests.ts";
-import { refusalOf, StorageLimitError, streamOf } from "./storage_errors.ts";
+import { type LimitReach, refusalOf, StorageLimitError, streamOf } from "./storage_errors.ts";
 import { STREAM_NAMES } from "./stream_needs.ts";
 
 /** A refusal that was not repeated counts for so long, ms. */
@@ -21,6 +21,8 @@ interface Problem {
   readonly kind: "write error" | "refused" | "full" | "silent";
   readonly text: string;
   readonly untilMs: number;
+  /** Default: the stream alone. */
+  readonly reach?: LimitReach;
 }
 
 /** What one process knows of whether the broker can store. */
@@ -29,6 +31,8 @@ export interface Storage {
   problems(): readonly string[];
   /** Streams that keep a write error, which only a restart of the server mends. */
   brokenStreams(): readonly string[];
+  /** Whether nothing is known by which this stream would take no messages: a problem of its own, or one that reaches all streams. */
+  takes(stream: string): boolean;
   /** Calls `listener` after each change, until the returned function is called. */
   onChange(listener: () => void): () => void;
   noteStored(subject: string): void;
@@ -108,7 +112,7 @@ export function createStorage(nc: NatsConnection, observer: Observer, silentMs =
     if (performance.now() - silentSinceMs < silentMs) return;
     const why = cause instanceof Error ? cause.message : String(cause);
     const text = `JetStream does not answer (${why}); see that it is on, and that its servers have a leader`;
-    put(JETSTREAM, { kind: "silent", text, untilMs: Number.POSITIVE_INFINITY });
+    put(JETSTREAM, { kind: "silent", text, untilMs: Number.POSITIVE_INFINITY, reach: "all streams" });
   }
 
   function noteStored(subject: string): void {
@@ -120,7 +124,7 @@ export function createStorage(nc: NatsConnection, observer: Observer, silentMs =
     const stream = streamOf(subject);
     if (error instanceof StorageLimitError) {
       const untilMs = performance.now() + REFUSAL_MS;
-      put(stream, { kind: "refused", text: error.message, untilMs });
+      put(stream, { kind: "refused", text: error.message, untilMs, reach: error.reach });
     } else if (error instanceof TimeoutError) {
       // A stream with a write error does not answer; the server may be away as well.
       void look(STREAM_NAMES).catch((cause: unknown) =>
@@ -184,6 +188,7 @@ export function createStorage(nc: NatsConnection, observer: Observer, silentMs =
 
   return {
     ...{ problems: texts, onChange, noteStored, noteFailed, noteStates, look },
+    takes: (stream) => !found.has(stream) && [...found.values()].every(({ reach }) => reach !== "all streams"),
     brokenStreams: () => [...found].filter(([, { kind }]) => kind === "write error").map(([stream]) => stream),
   };
 }
