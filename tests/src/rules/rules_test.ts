@@ -132,6 +132,8 @@ test("a word that stands for another thing is refused where that can be told", (
   t.is(found("apps/cli/src/a.ts", "/** Looks at it. Answers whether it is there. */"), 1);
   t.is(found("apps/cli/src/a.ts", "/** Throws when nobody answers. Returns its answers. */"), 0);
   t.is(found("apps/cli/src/a.ts", "env.MUSTER_CONCURRENCY"), 1);
+  t.is(found("libs/tasks/src/pull/a.ts", "// A sweep finds it."), 1);
+  t.is(found("libs/tasks/src/sweep/a.ts", "// A sweep finds it."), 0);
 });
 
 test("a library that others cannot install or use is refused, with what its package.json is to say", (t) => {

@@ -34,6 +34,11 @@ const REFUSED: readonly Refusal[] = [
     under: ["libs/tasks/src/locks/"],
   },
   {
+    pattern: /\b[Ss]weeps?\b/g,
+    message: "a worker surveys what waits; the scheduler sweeps",
+    under: ["libs/tasks/src/pull/", "libs/tasks/src/policy/"],
+  },
+  {
     pattern: /(?:\/\/|\*)(?:.*\.)? Answers\b/g,
     message: 'a function returns, resolves or throws: write "Returns"',
   },

@@ -170,7 +170,7 @@ test("a permit is kept for a more urgent task that was asked for, and nothing lo
   await muster.publishMany(SlowTask, many(3_000, "atlas"));
   await until(async () => (started.length > 200 ? true : undefined), "background work");
   await muster.publish(UrgentTask, { vo: "lhcb", taskId: "urgent 2" });
-  // A worker without room hears of it by its sweep.
+  // A worker without room hears of it by its survey.
   const isAskedFor = async () =>
     (await muster.broker.jsm.consumers.info("TASKS", "UrgentTask__lhcb")).num_waiting > 0 ? true : undefined;
   await until(isAskedFor, "the pull for the second urgent task");

@@ -6,7 +6,7 @@ import { until } from "../support/until.ts";
 
 const defineTask = atLeastOnceFactory();
 
-/** What no task may take that is not left for the sweep, in ticks: half a second on a quiet machine. */
+/** What no task may take that is not left for the survey, in ticks: half a second on a quiet machine. */
 const LEFT_TICKS = 45;
 const NO_TICKS: Pick<Ticks, "now"> = { now: () => 0 };
 
@@ -87,10 +87,10 @@ test("a single permit goes from lane to lane without waiting for a pull to lapse
     longest = Math.max(longest, await oneByOne(muster, OtherTask, { count: 1, ticks }));
   }
   t.log(`the longest took ${longest} ticks`);
-  t.true(longest < LEFT_TICKS, `${longest} ticks: found by the sweep, or by the pull's end`);
+  t.true(longest < LEFT_TICKS, `${longest} ticks: found by the survey, or by the pull's end`);
 });
 
-test("nothing is left for the sweep where several idle workers wait for one lane and a few tasks come together", async (t) => {
+test("nothing is left for the survey where several idle workers wait for one lane and a few tasks come together", async (t) => {
   const { HotTask } = tasksOf();
   await using muster = await startMuster();
   for (let worker = 0; worker < 3; worker++) await muster.startWorker({ tasks: [HotTask], permits: 2 });
@@ -104,7 +104,7 @@ test("nothing is left for the sweep where several idle workers wait for one lane
     longest = Math.max(longest, ticks.now() - sentAt);
   }
   t.log(`the longest burst took ${longest} ticks`);
-  t.true(longest < LEFT_TICKS, `${longest} ticks: found by the sweep`);
+  t.true(longest < LEFT_TICKS, `${longest} ticks: found by the survey`);
 });
 
 test("a worker that is drained takes its pull back, or hands back what it brings", async (t) => {

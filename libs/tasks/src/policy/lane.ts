@@ -43,7 +43,7 @@ export interface LaneDelivery {
  *   resting   it is not pulled before `restsUntilMs`.
  *
  * Transitions:
- *   idle -> ready                   a wake, a sweep or a hand-back tells of messages (`wake`, `find`)
+ *   idle -> ready                   a wake, a survey or a hand-back tells of messages (`wake`, `find`)
  *   ready -> pulling                a pull is opened (`pull`)
  *   idle, ready, resting -> standing  a pull is opened that waits (`stand`)
  *   pulling -> ready, idle          all that was asked for has come (`deliver`), or nothing is left (`empty`)
@@ -186,7 +186,7 @@ export class Lane implements LaneIdentity {
     if (this.#state === "idle") this.#settle();
   }
 
-  /** A sweep has found messages, which may all be in somebody's hand. */
+  /** A survey has found messages, which may all be in somebody's hand. */
   find(): void {
     if (this.hasWork || this.#state === "standing") return;
     this.#untilEmpty = true;

@@ -3,7 +3,7 @@ import { laneOf } from "./_policy_test.ts";
 
 const delivery = { count: 1, streamSequence: 1, pending: 0 };
 
-test("a wake, a sweep and a hand-back make an idle lane ready, and an old wake does not", (t) => {
+test("a wake, a survey and a hand-back make an idle lane ready, and an old wake does not", (t) => {
   const woken = laneOf("a");
   t.is(woken.state, "idle");
   woken.wake(5);

@@ -13,7 +13,7 @@ import { FirstDeliveries } from "./first_deliveries.ts";
 import { KnownLanes } from "./known_lanes.ts";
 import { createLaneConsumer } from "./lane_consumer.ts";
 import type { ReceivedTask } from "./received_task.ts";
-import { countWaiting, Sweeps } from "./sweep.ts";
+import { countWaiting, Surveys } from "./survey.ts";
 import type { TaskSource, TaskSourceOptions } from "./task_source.ts";
 import { type Wake, wakeGroup } from "./wake_group.ts";
 import { WakeMembership } from "./wake_membership.ts";
@@ -28,7 +28,7 @@ const STANDS_MS = 500;
 
 /**
  * One lane for each task name and VO. Opens the pulls that the policy decides on and reports what came of them. A wake says when to look,
- * a sweep each second what a wake has missed.
+ * a survey each second what a wake has missed.
  */
 export class LaneSource implements TaskSource {
   readonly #options: TaskSourceOptions;
@@ -40,7 +40,7 @@ export class LaneSource implements TaskSource {
   #onQuiet: (() => void) | undefined;
   #stopped = false;
   #lastAnswerAtMs = performance.now();
-  readonly #sweeps = new Sweeps(() => this.#sweep());
+  readonly #surveys = new Surveys(() => this.#survey());
 
   constructor(options: TaskSourceOptions) {
     this.#options = options;
@@ -51,7 +51,7 @@ export class LaneSource implements TaskSource {
     const group = wakeGroup(nc, options.tasks, (wake) => this.#hear(wake));
     this.#wakes = new WakeMembership(group, () => this.#handOnWakes());
     this.#subscription = subscribeLasting(nc, { subject: `${this.#inbox}.*.*` }, (message) => this.#answer(message));
-    this.#sweeps.soon();
+    this.#surveys.soon();
   }
 
   lastAnswerAtMs(): number {
@@ -66,19 +66,20 @@ export class LaneSource implements TaskSource {
     if (this.#stopped) return;
     const { policy } = this.#options;
     // What was stored while we were not in the group was told to others.
-    if (this.#wakes.noteRoom(policy.room(nowMs)) === "came back" && this.#sweeps.soon() !== "later") policy.lookFirst();
+    if (this.#wakes.noteRoom(policy.room(nowMs)) === "came back" && this.#surveys.soon() !== "later")
+      policy.lookFirst();
     for (let pull = policy.nextPull(nowMs); pull !== undefined; pull = policy.nextPull(nowMs)) this.#open(pull);
   }
 
   reconnected(): void {
     this.#options.policy.lanes.reconnected();
-    this.#sweeps.soon();
+    this.#surveys.soon();
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#wakes.stop();
-    await Promise.race([this.#sweeps.stop(), pause(LAST_ANSWERS_MS, undefined, { ref: false })]);
+    await Promise.race([this.#surveys.stop(), pause(LAST_ANSWERS_MS, undefined, { ref: false })]);
     // Each pull is answered soon; what it brings after we left would be stuck until its ack wait.
     if (this.#options.policy.lanes.isOpen() && !this.#options.broker.nc.isClosed()) {
       const answered = new Promise<void>((resolve) => {
@@ -181,7 +182,7 @@ export class LaneSource implements TaskSource {
     }
   }
 
-  async #sweep(): Promise<void> {
+  async #survey(): Promise<void> {
     const { broker, tasks, policy } = this.#options;
     policy.lanes.dropLostPulls(performance.now());
     try {

@@ -41,7 +41,7 @@ export function wakeGroup(nc: NatsConnection, tasks: readonly AnyTask[], hear: (
     join() {
       if (subscriptions.length > 0) return;
       subscriptions = tasks.map(({ name }) =>
-        // Without the right to listen the sweep finds the task a second later all the same.
+        // Without the right to listen the survey finds the task a second later all the same.
         subscribeLasting(nc, { subject: `wake.${name}.>`, queue: name }, (message) => receive(name, message)),
       );
     },

@@ -83,7 +83,7 @@ export class Hand {
     if (isClosed) this.announce();
   }
 
-  /** Hands back at once what has come: nothing comes of it here, and others need not wait for the sweep to hear of it. */
+  /** Hands back at once what has come: nothing comes of it here, and others need not wait for the survey to hear of it. */
   refuse(received: ReceivedTask): void {
     this.hold(received, 0);
     this.giveBack(this.#inHand(received));

@@ -4,21 +4,21 @@ import type { Broker } from "../broker/broker.ts";
 import { isSourceLost, isStreamGone, TASKS } from "../streams/streams.ts";
 
 /** A fall-back for lost wakes and for what comes back without one, ms; spread over the workers by a fifth either way. */
-const SWEEP_MS = 1_000;
+const SURVEY_MS = 1_000;
 
-/** When a worker asks what waits: about each second, sooner where it is asked to, one sweep at a time. */
-export class Sweeps {
-  readonly #sweep: () => Promise<void>;
+/** When a worker asks what waits: about each second, sooner where it is asked to, one survey at a time. */
+export class Surveys {
+  readonly #survey: () => Promise<void>;
   #underWay: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   /** Whether one was asked for while one was under way. */
   #isWanted = false;
-  #sweptAtMs = Number.NEGATIVE_INFINITY;
+  #surveyedAtMs = Number.NEGATIVE_INFINITY;
   #stopped = false;
 
-  /** `sweep` must not throw. None is under way or waited for yet. */
-  constructor(sweep: () => Promise<void>) {
-    this.#sweep = sweep;
+  /** `survey` must not throw. None is under way or waited for yet. */
+  constructor(survey: () => Promise<void>) {
+    this.#survey = survey;
   }
 
   /**
@@ -32,7 +32,7 @@ export class Sweeps {
       this.#isWanted = true;
       return "under way";
     }
-    const waitMs = Math.max(ms, this.#sweptAtMs + SWEEP_MS / 20 - performance.now());
+    const waitMs = Math.max(ms, this.#surveyedAtMs + SURVEY_MS / 20 - performance.now());
     if (waitMs <= 0) {
       this.#now();
       return "now";
@@ -49,11 +49,11 @@ export class Sweeps {
   }
 
   #now(): void {
-    this.#sweptAtMs = performance.now();
+    this.#surveyedAtMs = performance.now();
     this.#isWanted = false;
-    this.#underWay = this.#sweep().finally(() => {
+    this.#underWay = this.#survey().finally(() => {
       this.#underWay = undefined;
-      this.soon(this.#isWanted ? 0 : SWEEP_MS * (0.8 + Math.random() * 0.4));
+      this.soon(this.#isWanted ? 0 : SURVEY_MS * (0.8 + Math.random() * 0.4));
     });
   }
 }
