@@ -158,7 +158,7 @@ test("a retry of the ledger that no stream holds any more is published again as 
   t.regex(alarms.join("\n"), /LATER has lost 1 retry of an older version.*unknown \(MyPilotTask/);
   t.is(incidents.length, 1);
   const isThere = async () => ((await countWaiting("retried")) === 2 ? true : undefined);
-  for (const until = Date.now() + 10_000; Date.now() < until && !(await isThere()); ) await pause(50);
+  for (const until = Date.now() + 60_000; Date.now() < until && !(await isThere()); ) await pause(50);
   t.true(await isThere(), "the one that was overdue has come beside the one that waits");
   alarms.length = 0;
   await look();

@@ -9,14 +9,14 @@ import { KillerTask, TameTask } from "./killer_task.ts";
 
 const WORKER = new URL("./killer_main.ts", import.meta.url);
 /** How soon the server hands the message of a killed worker to another one, ms. */
-const ACK_WAIT_MS = 700;
+const ACK_WAIT_MS = 2_000;
 
 /** How soon it does so where nobody may wait for it: longer than any test. Only Linux tells surely that a process has ended. */
 const FAR_TOO_LONG_MS = process.platform === "linux" ? 600_000 : 2 * ACK_WAIT_MS;
 /** A run that goes on after the 3 s that a suspect has for itself, ms. */
 const OUTLASTS_OWN_TIME_MS = 6_000;
 /** Patience with five lives of a worker, ms. */
-const LONG_MS = 120_000;
+const LONG_MS = 230_000;
 
 /** Starts workers one after the other, each when the one before it has died, until `done`. Returns how many were started. */
 async function restartUntil(muster: Muster, done: Promise<unknown>): Promise<number> {

@@ -59,7 +59,7 @@ async function stopMuster(): Promise<string[]> {
     await started.ended;
     started = undefined;
   }
-  return await untilNoneLeft(mark, 10_000);
+  return await untilNoneLeft(mark, 60_000);
 }
 
 async function natsUrl(): Promise<string> {

@@ -26,7 +26,7 @@ test("a test that hangs is named, and the tests of all other files run", async (
   await writeFile(join(folder, "d.mjs"), GOOD);
 
   const lines: string[] = [];
-  const args = ["--timeout=2s", "--concurrency=2"];
+  const args = ["--timeout=8s", "--concurrency=2"];
   const { passed, failed } = await runAva(folder, { args, show: (line) => lines.push(line) });
   const told = (text: string) => lines.filter((line) => line.includes(text)).map((line) => line.split(" ", 1)[0]);
   t.deepEqual(told("hangs for ever"), ["not", "not", "not"]);

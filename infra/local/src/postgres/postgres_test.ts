@@ -92,7 +92,7 @@ test("a stop ends also the processes of PostgreSQL that are frozen, in time and 
   t.true(children.frozen.length > 1);
   const askedAt = performance.now();
   await server.stop();
-  t.true(performance.now() - askedAt < 10_000);
+  t.true(performance.now() - askedAt < 60_000);
   for (const pid of children.frozen) t.is(await findProcess(pid), undefined);
 });
 

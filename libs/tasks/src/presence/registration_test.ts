@@ -7,7 +7,7 @@ const worker = { name: "submit-worker-1", tasks: ["MyPilotTask"], permits: 20 };
 
 /** The workers that are shown, once there are `count`: what is published is stored a moment after the server has it. */
 async function untilListed({ broker }: Pick<Party, "broker">, count: number): Promise<readonly WorkerRecord[]> {
-  for (const late = AbortSignal.timeout(10_000); ; await pause(10)) {
+  for (const late = AbortSignal.timeout(60_000); ; await pause(10)) {
     const workers = await listWorkers(broker);
     if (workers.length === count || late.aborted) return workers;
   }
