@@ -58,6 +58,25 @@ test("I23: a drained worker's prefetched and waiting tasks run elsewhere within 
   t.deepEqual(await muster.results("starts."), []);
 });
 
+test("I23: a drained worker tells the others of what it has handed back", async (t) => {
+  const SiteTask = defineTask({ name: "SiteTask", per: "vo", locks: () => [siteLock.mutex("ce02")], execute() {} });
+  await using muster = await startMuster();
+  const worker = await muster.startWorker({ tasks: [SiteTask] });
+  const holder = await muster.hold("drain_test_site.ce02");
+  const waiting = await muster.publish(SiteTask, { vo: "lhcb" });
+  await muster.event("contended", waiting.taskId);
+  const wakes: boolean[] = [];
+  // A stored message wakes with headers, what was handed back without.
+  muster.broker.nc.subscribe("wake.SiteTask.lhcb", {
+    callback: (_, { headers }) => void wakes.push(headers === undefined),
+  });
+  await muster.broker.nc.flush();
+  await worker.drain();
+  await muster.broker.nc.flush();
+  t.deepEqual(wakes, [true]);
+  await holder.letGo();
+});
+
 test("I23: a task that runs is aborted at the drain's deadline, and starts elsewhere at once with the same attempt", async (t) => {
   const LongTask = defineTask({
     name: "LongTask",
