@@ -1,3 +1,4 @@
+// Tested by tests/src/apps/apps_test.ts
 import { type Database, getHighestFence, openDatabase, SchemaAheadError, type TableSet } from "@muster/ledger";
 import { type App, insist, InvalidSettingsError, locateNats, locateServers, observeTasks } from "@muster/service";
 import {

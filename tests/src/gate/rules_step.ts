@@ -2,6 +2,7 @@ import { findWrongArrows, readPackageFolders } from "../rules/arrows.ts";
 import { findFolderCircles } from "../rules/folder_circles.ts";
 import { findUnfitPackages, readPackages } from "../rules/packages.ts";
 import { readSources } from "../rules/source.ts";
+import { findUnprovenFiles } from "../rules/tested_by.ts";
 import { findRefusedWording } from "../rules/wording.ts";
 
 /** Throws an error that lists every place of the workspace where a rule of ours is broken. */
@@ -11,6 +12,7 @@ export async function checkRules(root: string): Promise<void> {
     ...findWrongArrows(sources, await readPackageFolders(root, sources)),
     ...findFolderCircles(sources),
     ...findRefusedWording(sources),
+    ...findUnprovenFiles(sources),
     ...findUnfitPackages(await readPackages(root)),
   ];
   if (violations.length === 0) return;

@@ -3,6 +3,7 @@ import { findWrongArrows } from "./arrows.ts";
 import { findFolderCircles } from "./folder_circles.ts";
 import { findUnfitPackages } from "./packages.ts";
 import { findImports, parseSource } from "./source.ts";
+import { findUnprovenFiles } from "./tested_by.ts";
 import { findRefusedWording } from "./wording.ts";
 
 const FOLDERS = new Map([
@@ -161,4 +162,24 @@ test("a library that others cannot install or use is refused, with what its pack
       told,
     );
   }
+});
+
+test("a long file has its test beside it or says where its test is, and no pointer leads nowhere", (t) => {
+  const long = "\n".repeat(101);
+  const files = (text: string) => [
+    parseSource("libs/tasks/src/pull/a.ts", text),
+    parseSource("libs/tasks/src/pull/b.ts", long),
+    parseSource("libs/tasks/src/pull/b_test.ts", long),
+    parseSource("libs/tasks/src/pull/short.ts", ""),
+    parseSource("libs/tasks/src/mod.ts", long),
+  ];
+  const messages = (text: string) => findUnprovenFiles(files(text)).map(({ path, message }) => `${path}: ${message}`);
+  t.deepEqual(messages(`// Tested by libs/tasks/src/pull/b_test.ts\n${long}`), []);
+  t.deepEqual(messages(`// Tested by hand: it needs a Debian machine\n${long}`), []);
+  t.deepEqual(messages(long), [
+    'libs/tasks/src/pull/a.ts: it has over 100 lines and no test beside it: begin it with "// Tested by PATH OF THE TEST"',
+  ]);
+  t.deepEqual(messages(`// Tested by tests/src/worker/gone_test.ts\n${long}`), [
+    "libs/tasks/src/pull/a.ts: it says that tests/src/worker/gone_test.ts tests it, and there is no such test",
+  ]);
 });

@@ -1,3 +1,5 @@
+// Tested by tests/src/cli/cli_test.ts
+// Tested by tests/src/cli/telling_test.ts
 import type { Database, Transaction } from "@muster/ledger";
 import { addCe, type CeChange, type CeOverview, changeCe, disableCe, enableCe, listCes, removeCe } from "@muster/logic";
 import { Command } from "commander";

@@ -1,3 +1,4 @@
+// Tested by tests/src/cli/dead_test.ts
 import { escapeControls } from "@muster/service";
 import {
   type Broker,

@@ -1,3 +1,5 @@
+// Tested by tests/src/cli/doctor_streams_test.ts
+// Tested by tests/src/cli/doctor_locks_test.ts
 import { pilotTasks } from "@muster/pilot-tasks";
 import { escapeControls } from "@muster/service";
 import {

@@ -1,3 +1,5 @@
+// Tested by tests/src/cli/cli_test.ts
+// Tested by tests/src/cli/telling_test.ts
 import {
   changeConfiguration,
   type Configuration,

@@ -1,3 +1,5 @@
+// Tested by tests/src/cli/cli_test.ts
+// Tested by tests/src/cli/many_unknown_test.ts
 import { pilotTasks } from "@muster/pilot-tasks";
 import { escapeControls } from "@muster/service";
 import {

@@ -1,3 +1,5 @@
+// Tested by tests/src/cli/repeat_test.ts
+// Tested by tests/src/cli/cli_test.ts
 import { ServersUnknownError } from "@muster/service";
 import {
   type Broker,

@@ -1,3 +1,4 @@
+// Tested by tests/src/up/up_test.ts
 import { lockFolder } from "@muster/local";
 import { getHighestFence, migrate, type Database } from "@muster/ledger";
 import { keepCes } from "@muster/logic";

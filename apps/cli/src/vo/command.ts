@@ -1,3 +1,5 @@
+// Tested by tests/src/cli/configuration_test.ts
+// Tested by tests/src/cli/telling_test.ts
 import { listActivePilots } from "@muster/logic";
 import { activeVos, changeConfiguration, type Configuration, withoutVo, withVo } from "@muster/tasks";
 import { Command, InvalidArgumentError } from "commander";

@@ -1,3 +1,4 @@
+// Tested by infra/local/src/postgres/postgres_test.ts
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { chown, readFile, rename, rm, writeFile } from "node:fs/promises";

@@ -1,3 +1,4 @@
+// Tested by infra/local/src/provision/provision_test.ts
 import { access, constants, lstat, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";

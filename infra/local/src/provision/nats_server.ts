@@ -1,3 +1,4 @@
+// Tested by infra/local/src/provision/provision_test.ts
 import { copyFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { OLDEST_NATS_SERVER, readNatsServerVersion, TRIED_NATS_SERVER } from "./nats_server_version.ts";

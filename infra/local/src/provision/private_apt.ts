@@ -1,3 +1,4 @@
+// Tested by hand: it needs a Debian machine and its mirror
 import { access, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { findOnPath, run } from "./run.ts";

@@ -1,3 +1,5 @@
+// Tested by libs/ledger/src/ledger/ledger_transaction_test.ts
+// Tested by tests/src/access/lasting_test.ts
 import { Kysely } from "kysely";
 import { type Pool, types } from "pg";
 import { askOnce, type ServerAddress } from "./ask_once.ts";

@@ -1,3 +1,5 @@
+// Tested by libs/ledger/src/ledger/ledger_transaction_test.ts
+// Tested by libs/ledger/src/database/time_limits_test.ts
 import { Client, type PoolClient, type QueryResult, type QueryResultRow } from "pg";
 import type { OwnLimit } from "./server_version.ts";
 import { DatabaseGoneError, meansGone, sqlStateOf, TransactionFailedError } from "./failures.ts";

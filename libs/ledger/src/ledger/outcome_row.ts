@@ -1,3 +1,4 @@
+// Tested by libs/ledger/src/ledger/outcomes_test.ts
 import type { LedgerOutcome } from "../entities/task_outcome.ts";
 
 /** Any JSON value. */

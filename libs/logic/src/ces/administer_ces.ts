@@ -1,3 +1,4 @@
+// Tested by libs/logic/src/ces/ces_test.ts
 import { sql } from "kysely";
 import * as z from "zod";
 import type { Transaction } from "@muster/ledger";

@@ -1,3 +1,5 @@
+// Tested by libs/service/src/settings/nats_settings_test.ts
+// Tested by tests/src/access/app_test.ts
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";

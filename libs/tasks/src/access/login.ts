@@ -1,3 +1,4 @@
+// Tested by tests/src/access/login_test.ts
 import {
   type Authenticator,
   credsAuthenticator,

@@ -1,3 +1,5 @@
+// Tested by tests/src/access/login_test.ts
+// Tested by libs/tasks/src/access/read_access_file_test.ts
 /** How to reach NATS and log in there. Plain data, so that it can be sent to another thread. */
 export interface NatsAccess {
   /**

@@ -1,3 +1,5 @@
+// Tested by tests/src/access/tls_test.ts
+// Tested by tests/src/access/websocket_test.ts
 import { type NatsAccess, NatsAccessError } from "./nats_access.ts";
 
 /** What a URL, or the settings beside it, say of who we are. A password without a user cannot be. */

@@ -1,3 +1,5 @@
+// Tested by libs/tasks/src/broker/declare_missing_test.ts
+// Tested by tests/src/worker/broker_loss_test.ts
 import {
   jetstream,
   type JetStreamClient,

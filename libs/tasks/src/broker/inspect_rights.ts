@@ -1,3 +1,4 @@
+// Tested by tests/src/access/rights_test.ts
 import { headers as newHeaders, type MsgHdrs, type NatsConnection, type Subscription } from "@nats-io/nats-core";
 import { ForbiddenError, onForbidden } from "../connection/forbidden.ts";
 import { EXPECTED_STREAM } from "../format/headers.ts";

@@ -1,3 +1,5 @@
+// Tested by libs/tasks/src/streams/storage_test.ts
+// Tested by tests/src/worker/storage_test.ts
 import { headers as newHeaders } from "@nats-io/nats-core";
 import { newInbox } from "../connection/connection.ts";
 import { subscribeLasting } from "../connection/lasting_subscription.ts";

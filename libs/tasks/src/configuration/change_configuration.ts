@@ -1,3 +1,5 @@
+// Tested by tests/src/worker/configuration_test.ts
+// Tested by libs/tasks/src/configuration/last_good_test.ts
 import { setTimeout as pause } from "node:timers/promises";
 import type { Broker } from "../broker/broker.ts";
 import { isConflict, TASKS } from "../streams/streams.ts";

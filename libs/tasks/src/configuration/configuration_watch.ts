@@ -1,3 +1,4 @@
+// Tested by libs/tasks/src/configuration/last_good_test.ts
 import { setTimeout as pause } from "node:timers/promises";
 import type { Broker } from "../broker/broker.ts";
 import { isConflict } from "../streams/streams.ts";

@@ -1,3 +1,4 @@
+// Tested by libs/tasks/src/configuration/last_good_test.ts
 import type { StoredMsg } from "@nats-io/jetstream";
 import type { Broker } from "../broker/broker.ts";
 import { headerOf, headersFrom, isMark, storedHeaders } from "../format/headers.ts";

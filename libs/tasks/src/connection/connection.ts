@@ -1,3 +1,5 @@
+// Tested by tests/src/access/login_test.ts
+// Tested by tests/src/worker/broker_loss_test.ts
 import { type ConnectionOptions, createInbox, type NatsConnection, wsconnect } from "@nats-io/nats-core";
 import { connect } from "@nats-io/transport-node";
 import { readLogin } from "../access/login.ts";

@@ -1,3 +1,5 @@
+// Tested by tests/src/access/login_test.ts
+// Tested by tests/src/access/tls_test.ts
 import { AuthorizationError, TimeoutError, UserAuthenticationExpiredError } from "@nats-io/nats-core";
 import type { Login } from "../access/login.ts";
 import { type NatsAccess, nameOf } from "../access/nats_access.ts";

@@ -1,3 +1,5 @@
+// Tested by tests/src/cli/dead_test.ts
+// Tested by tests/src/worker/requeue_test.ts
 import { DeliverPolicy, type JsMsg } from "@nats-io/jetstream";
 import type { MsgHdrs } from "@nats-io/nats-core";
 import type { Broker } from "../broker/broker.ts";

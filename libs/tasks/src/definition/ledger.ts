@@ -1,3 +1,5 @@
+// Tested by libs/tasks/src/worker/check_ledger_test.ts
+// Tested by libs/tasks/src/run/run_task_test.ts
 import type { Json, JsonObject } from "./json.ts";
 
 /** How a task ended, as the ledger records it. `retry` and `dead` may be replaced by a higher attempt; the others are final. */

@@ -1,3 +1,4 @@
+// Tested by tests/src/types/task_types_test.ts
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import * as z from "zod";
 import { checkTaskName } from "../format/names.ts";

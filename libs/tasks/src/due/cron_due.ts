@@ -1,3 +1,5 @@
+// Tested by libs/tasks/src/due/due_test.ts
+// Tested by libs/tasks/src/due/_answers_test.ts
 import { nextWall, previousWall, type WallMs } from "../definition/cron_calendar.ts";
 import { type CronRule, readCronRule } from "../definition/cron_rule.ts";
 import { InvalidScheduleError } from "../definition/invalid_schedule.ts";

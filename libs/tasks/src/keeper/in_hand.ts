@@ -1,3 +1,4 @@
+// Tested by libs/tasks/src/keeper/keeper_test.ts
 import { asSharedMs, sharedNowMs } from "../locks/clocks.ts";
 import type { Observer } from "../connection/observer.ts";
 import { Board, type SharedBoard } from "./board.ts";

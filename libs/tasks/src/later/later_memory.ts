@@ -1,3 +1,4 @@
+// Tested by libs/tasks/src/later/later_watch_test.ts
 import { dueAtOf, type LaterCopy, sizeOf } from "./restore_later.ts";
 import type { Stored } from "../broker/stored_messages.ts";
 

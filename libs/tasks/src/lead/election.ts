@@ -1,3 +1,5 @@
+// Tested by libs/tasks/src/lead/shared_lead_test.ts
+// Tested by libs/tasks/src/lead/older_lead_test.ts
 import { setTimeout as pause } from "node:timers/promises";
 import type { Lease } from "../locks/lease.ts";
 import { type LockBucket, openLockReader } from "../locks/lock_bucket.ts";

@@ -1,3 +1,4 @@
+// Tested by libs/tasks/src/locks/locks_test.ts
 import { randomUUID } from "node:crypto";
 import { type LeaseKeeper, openLease } from "./lease.ts";
 import { LeaseState } from "./lease_state.ts";

@@ -1,3 +1,5 @@
+// Tested by libs/tasks/src/locks/locks_test.ts
+// Tested by libs/tasks/src/locks/outage_test.ts
 import { type KvEntry, KvWatchInclude } from "@nats-io/kv";
 import type { Broker } from "../broker/broker.ts";
 import { isSilence } from "../broker/publish_surely.ts";

@@ -1,3 +1,5 @@
+// Tested by tests/src/worker/identity_test.ts
+// Tested by libs/tasks/src/publish/store_test.ts
 import { randomUUID } from "node:crypto";
 import { type AmbientPublisher, withPublisher } from "../definition/ambient.ts";
 import type { JsonObject } from "../definition/json.ts";

@@ -1,3 +1,5 @@
+// Tested by tests/src/worker/by_hand_test.ts
+// Tested by libs/tasks/src/pull/first_deliveries_test.ts
 import { type ConsumerInfo, JetStreamApiError } from "@nats-io/jetstream";
 import type { Broker } from "../broker/broker.ts";
 import { createDeviationReport } from "../streams/deviations.ts";

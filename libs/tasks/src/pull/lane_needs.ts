@@ -1,3 +1,4 @@
+// Tested by tests/src/worker/by_hand_test.ts
 import { AckPolicy, type ConsumerConfig, type ConsumerInfo, DeliverPolicy, ReplayPolicy } from "@nats-io/jetstream";
 import { nanos } from "@nats-io/nats-core";
 import { isDeepStrictEqual } from "node:util";

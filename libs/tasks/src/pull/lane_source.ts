@@ -1,3 +1,5 @@
+// Tested by tests/src/worker/order_test.ts
+// Tested by tests/src/worker/standing_pull_test.ts
 import type { Msg } from "@nats-io/nats-core";
 import { nanos } from "@nats-io/nats-core";
 import { setTimeout as pause } from "node:timers/promises";

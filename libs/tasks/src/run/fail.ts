@@ -1,3 +1,4 @@
+// Tested by tests/src/worker/retry_test.ts
 import { payloadHash } from "../definition/payload.ts";
 import type { RetryPolicy } from "../definition/retry.ts";
 import { KEPT_HEADERS } from "../publish/task_message.ts";

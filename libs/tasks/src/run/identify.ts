@@ -1,3 +1,5 @@
+// Tested by tests/src/worker/identity_test.ts
+// Tested by tests/src/worker/bad_messages_test.ts
 import type { MsgHdrs } from "@nats-io/nats-core";
 import type { JsonObject } from "../definition/json.ts";
 import { checkPayload, payloadHash, readPayload } from "../definition/payload.ts";

@@ -1,3 +1,4 @@
+// Tested by tests/src/worker/newer_payload_test.ts
 import type { Broker } from "../broker/broker.ts";
 import { NewerPayloadError } from "./identify.ts";
 import type { ReceivedTask } from "../pull/received_task.ts";

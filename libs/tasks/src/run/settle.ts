@@ -1,3 +1,5 @@
+// Tested by tests/src/worker/effect_once_test.ts
+// Tested by tests/src/crash/crash_test.ts
 import type { OutcomeRow } from "../definition/ledger.ts";
 import { publishSpawned } from "../publish/publisher.ts";
 import { retryMessageOf } from "../publish/task_message.ts";

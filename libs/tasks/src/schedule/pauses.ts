@@ -1,3 +1,5 @@
+// Tested by libs/tasks/src/schedule/keep_schedules_test.ts
+// Tested by libs/tasks/src/schedule/run_scheduler_test.ts
 import * as z from "zod";
 import type { Broker } from "../broker/broker.ts";
 import { isMark } from "../format/headers.ts";

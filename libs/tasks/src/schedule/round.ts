@@ -1,3 +1,5 @@
+// Tested by libs/tasks/src/schedule/keep_schedules_test.ts
+// Tested by libs/tasks/src/schedule/once_test.ts
 import type { Broker } from "../broker/broker.ts";
 import { isSilence } from "../broker/publish_surely.ts";
 import { isConflict, TASKS } from "../streams/streams.ts";

@@ -1,3 +1,4 @@
+// Tested by libs/tasks/src/schedule/run_scheduler_test.ts
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { setTimeout as pause } from "node:timers/promises";

@@ -1,3 +1,4 @@
+// Tested by tests/src/worker/by_hand_test.ts
 import type { Msg } from "@nats-io/nats-core";
 import type { ConsumerInfo } from "@nats-io/jetstream";
 import { mendAndTell } from "../pull/lane_consumer.ts";

@@ -1,3 +1,4 @@
+// Tested by tests/src/worker/settings_test.ts
 import { DiscardPolicy, RetentionPolicy, type StreamConfig, type StreamSource } from "@nats-io/jetstream";
 import { isDeepStrictEqual } from "node:util";
 import { type Field, NEUTRAL, type StreamNeed } from "./stream_needs.ts";

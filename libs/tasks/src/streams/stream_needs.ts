@@ -1,3 +1,4 @@
+// Tested by tests/src/worker/settings_test.ts
 import {
   DiscardPolicy,
   PersistMode,

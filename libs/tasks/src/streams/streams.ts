@@ -1,3 +1,5 @@
+// Tested by tests/src/worker/settings_test.ts
+// Tested by libs/tasks/src/broker/declare_missing_test.ts
 import { JetStreamApiError, type JetStreamManager, type StreamConfig, type StreamInfo } from "@nats-io/jetstream";
 import { nanos } from "@nats-io/nats-core";
 import { type Difference, findDifferences, setBack } from "./settings_check.ts";

@@ -1,3 +1,4 @@
+// Tested by libs/tasks/src/sweep/sweeper_test.ts
 import { namesVos } from "../configuration/configuration.ts";
 import { TASKS } from "../streams/streams.ts";
 import { isLiteralSubject } from "../format/subject.ts";

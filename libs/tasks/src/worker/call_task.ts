@@ -1,3 +1,4 @@
+// Tested by tests/src/worker/call_test.ts
 import { randomUUID } from "node:crypto";
 import type { NatsAccess } from "../access/nats_access.ts";
 import type { Json, JsonObject } from "../definition/json.ts";

@@ -1,3 +1,5 @@
+// Tested by tests/src/worker/drain_test.ts
+// Tested by tests/src/worker/ours_test.ts
 import type { Waiter } from "../locks/waiting_room.ts";
 import type { Buffered } from "../policy/buffer.ts";
 import type { Policy } from "../policy/policy.ts";

@@ -1,3 +1,4 @@
+// Tested by tests/src/worker/suspects_test.ts
 import { setTimeout as pause } from "node:timers/promises";
 import type { RunningAttempt } from "../run/attempt.ts";
 import type { InHand } from "./hand.ts";

@@ -1,3 +1,5 @@
+// Tested by tests/src/worker/drain_test.ts
+// Tested by tests/src/worker/environment_test.ts
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import type { NatsAccess } from "../access/nats_access.ts";

@@ -1,3 +1,5 @@
+// Tested by tests/src/worker/order_test.ts
+// Tested by tests/src/worker/drain_test.ts
 import { Permits } from "../policy/permits.ts";
 import { Policy } from "../policy/policy.ts";
 import { LaneSource } from "../pull/lane_source.ts";

@@ -1,3 +1,5 @@
+// Tested by apps/cli/src/up/processes/mend_nats_test.ts
+// Tested by tests/src/up/up_test.ts
 import { ensureDatabase, provisionNatsServer, startNatsServer, startPostgres } from "@muster/local";
 import { type NatsSettings, readSettings } from "@muster/service";
 import { checkNatsAccess } from "@muster/tasks";

@@ -1,0 +1,31 @@
+import type { Source, Violation } from "./source.ts";
+
+/** A file longer than this has its test beside it, or says where its tests are. Lines. */
+const LONG = 100;
+
+const POINTER = /^\/\/ Tested by (\S+)$/gm;
+/** For what no test can run; the reason stands behind it. */
+const BY_HAND = /^\/\/ Tested by hand: \S/m;
+
+function isLong({ text }: Source): boolean {
+  return text.split("\n").length - 1 > LONG;
+}
+
+/** Files of whose test a reader is not told: long ones without a test beside them or a pointer, and pointers to no test. */
+export function findUnprovenFiles(sources: readonly Source[]): Violation[] {
+  const tests = new Set(sources.map(({ path }) => path).filter((path) => path.endsWith("_test.ts")));
+  return sources
+    .filter(({ purpose }) => purpose === "product")
+    .flatMap((source) => {
+      const { path, text } = source;
+      const named = [...text.matchAll(POINTER)].map(([, test = ""]) => test);
+      const gone = named
+        .filter((test) => !tests.has(test))
+        .map((test) => ({ path, message: `it says that ${test} tests it, and there is no such test` }));
+      const isProven = named.length > 0 || BY_HAND.test(text) || tests.has(path.replace(/\.ts$/, "_test.ts"));
+      // A face only names what other files export.
+      if (isProven || !isLong(source) || path.endsWith("/src/mod.ts")) return gone;
+      const message = `it has over ${LONG} lines and no test beside it: begin it with "// Tested by PATH OF THE TEST"`;
+      return [...gone, { path, line: 1, message }];
+    });
+}
