@@ -79,6 +79,7 @@ export const ROOT = join(import.meta.dirname, "..", "..", "..");
 /** Every page of the documentation, in the order of their paths. */
 export async function readPages(): Promise<readonly Page[]> {
   const paths: string[] = [];
-  for await (const path of glob(["*.md", "docs/**/*.md", "{apps,libs}/*/*.md"], { cwd: ROOT })) paths.push(path);
+  for await (const path of glob(["*.md", "docs/**/*.md", "{apps,libs}/*/*.md", "tests/*.md"], { cwd: ROOT }))
+    paths.push(path);
   return await Promise.all(paths.sort().map(async (path) => parsePage(path, await readFile(join(ROOT, path), "utf8"))));
 }
