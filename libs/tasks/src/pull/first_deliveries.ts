@@ -4,9 +4,12 @@ import type { Delivery } from "../format/delivery.ts";
 import { isConflict, TASKS } from "../streams/streams.ts";
 import type { Lane } from "../policy/lane.ts";
 
-/** The mark of a server's start outlives any ledger row; when it goes, a later one says no more than that less is known. */
+/**
+ * Time to live of the mark of a server's start. It is longer than that of any ledger row. A mark that is made later only means that
+ * fewer messages are known to be first deliveries.
+ */
 const MARK_TTL = "720h";
-/** When what is asked for was learned; until then nothing is sure. */
+/** Stands for a time that has not been learned yet. Until then no message is later, so nothing is sure. */
 const UNKNOWN = Number.POSITIVE_INFINITY;
 
 function keyOf(serverId: string): string {
@@ -14,17 +17,18 @@ function keyOf(serverId: string): string {
 }
 
 /**
- * Whether a message that is called a first delivery is one.
+ * Tells whether a message that the server calls a first delivery is one.
  *
- * A lane's consumer counts in memory. When the server is restarted, or the consumer was deleted or has lapsed, the count begins at one
- * again: also for what had been run, and committed, and only not acked. So the count is believed for messages alone that were stored
- * after the consumer was made and after somebody first found this start of the server, which the bucket `results` remembers. All by
- * the server's clock. Of a cluster's consumers with a single copy, those on other nodes may have been restarted unseen.
+ * A lane's consumer counts deliveries in memory. The count begins at one again when the server was restarted, or when the consumer was
+ * deleted or has lapsed. That also holds for messages that were run and committed, and only not acked. So the count is believed only
+ * for messages that were stored after two times, both by the server's clock: when the consumer was made, and when a worker first found
+ * this start of the server. The bucket `results` remembers the second one. In a cluster, consumers with a single copy on other nodes
+ * may have been restarted unseen.
  */
 export class FirstDeliveries {
   readonly #broker: Broker;
   #serverId: string | undefined;
-  /** When the present start of the server was first noticed, ms since the epoch. */
+  /** When a worker first noticed the present start of the server, ms since the epoch. */
   #foundAtMs = UNKNOWN;
   readonly #asked = new Set<Lane | "server">();
 
@@ -34,9 +38,9 @@ export class FirstDeliveries {
   }
 
   /**
-   * Whether nobody can have run this message before. False where that is not known yet.
+   * Whether nobody can have run this message before. Returns false where that is not known yet.
    *
-   * Of a task without a ledger the count alone decides: it may run again as it is.
+   * For a task without a ledger the count alone decides, since such a task may run again.
    */
   isFirst(lane: Lane, { count, consumerSequence, storedAtNs }: Delivery): boolean {
     lane.noteCount(consumerSequence);
@@ -48,14 +52,14 @@ export class FirstDeliveries {
     return Number(storedAtNs) / 1e6 > Math.max(this.#foundAtMs, lane.madeAtMs);
   }
 
-  /** One question about each at a time; the next message asks again. */
+  /** Asks one question at a time about each. After a failure the next message asks again. */
   #ask(about: Lane | "server", ask: () => Promise<void>): void {
     if (this.#asked.has(about)) return;
     this.#asked.add(about);
     void ask().finally(() => this.#asked.delete(about));
   }
 
-  /** Finds when this start of the server was first noticed; the first to ask is the one who notices it. */
+  /** Finds when this start of the server was first noticed. The first worker to ask notices it and writes the mark. */
   async #findServer(): Promise<void> {
     const { nc, buckets, observer } = this.#broker;
     const serverId = nc.info?.server_id;
@@ -67,10 +71,10 @@ export class FirstDeliveries {
         if (!isConflict(error)) throw error;
       });
       const mark = await buckets.results.get(keyOf(serverId));
-      // The mark's time has whole milliseconds.
+      // The mark's time is cut to whole milliseconds.
       if (mark !== null && this.#serverId === serverId) this.#foundAtMs = mark.created.getTime() + 1;
     } catch (cause) {
-      observer.note("Cannot tell yet since when the broker runs; the ledger is asked about each task", { cause });
+      observer.note("Cannot tell yet when the broker was started; the ledger is asked about each task", { cause });
     }
   }
 
@@ -79,9 +83,9 @@ export class FirstDeliveries {
       const { created } = await this.#broker.briefJsm.consumers.info(TASKS, lane.consumer);
       lane.noteMade(Date.parse(created) + 1);
     } catch (cause) {
-      // Whoever pulls next makes one that is not there.
+      // There is no such consumer. The next pull creates it.
       if (cause instanceof JetStreamApiError) return;
-      this.#broker.observer.note(`Cannot tell yet since when consumer ${lane.consumer} is there`, { cause });
+      this.#broker.observer.note(`Cannot tell yet when consumer ${lane.consumer} was made`, { cause });
     }
   }
 }

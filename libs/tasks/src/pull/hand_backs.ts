@@ -3,10 +3,10 @@ import type { Broker } from "../broker/broker.ts";
 import type { ReceivedTask } from "./received_task.ts";
 import type { TaskSource } from "./task_source.ts";
 
-/** Longest wait for the broker's word that it has what was handed back, ms. */
+/** Longest wait until the broker confirms that it has what was sent, ms. */
 const FLUSH_MS = 2_000;
 
-/** Tasks that were handed back for others to run at once, and of which nobody has been told yet. */
+/** Tasks that were handed back for other workers to run at once, and that no other worker has been told of yet. */
 export class HandBacks {
   readonly #broker: Broker;
   #tasks: ReceivedTask[] = [];
@@ -19,7 +19,10 @@ export class HandBacks {
     this.#tasks.push(task);
   }
 
-  /** Hand-backs wake nobody by themselves: an unflushed nak is lost, and only what the server has can be pulled by others. */
+  /**
+   * Tells other workers of the tasks, since a nak wakes nobody by itself. The naks are flushed first: others can only pull what the
+   * server has.
+   */
   async announce(source: Pick<TaskSource, "announceHandBack">): Promise<void> {
     if (this.#tasks.length === 0 || this.#broker.nc.isClosed()) return;
     const tasks = this.#tasks;
@@ -29,14 +32,14 @@ export class HandBacks {
     await this.flush();
   }
 
-  /** Waits until the broker has what was sent, but not for a broker that is away: what it has not got comes back by itself. */
+  /** Waits until the broker has what was sent. Does not wait for a lost connection: what was not sent is redelivered after its ack wait. */
   async flush(): Promise<"flushed" | "away"> {
     const { nc, outbox } = this.#broker;
     outbox.flush();
     if (nc.isClosed()) return "away";
     const flushed = nc.flush().then(
       () => "flushed" as const,
-      () => "away" as const, // it went while we waited
+      () => "away" as const, // the connection was lost while we waited
     );
     return Promise.race([flushed, pause(FLUSH_MS, "away" as const, { ref: false })]);
   }

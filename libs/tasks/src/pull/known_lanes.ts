@@ -1,15 +1,42 @@
 import type { AnyTask } from "../definition/task.ts";
-import { knownVos } from "./known_vos.ts";
+import { NO_VO } from "../format/names.ts";
 import type { Lane } from "../policy/lane.ts";
 import type { Lanes } from "../policy/lanes.ts";
 import { newLane } from "./lane_consumer.ts";
 import type { TaskSourceOptions } from "./task_source.ts";
 
+/** Shortest time between two reads of the configuration for VOs that it does not name, ms. */
+const REFRESH_MS = 1_000;
+
 function keyOf(task: string, vo: string): string {
   return `${task} ${vo}`;
 }
 
-/** The lanes that a worker has come across, of its own tasks and of VOs that are configured. */
+/** Whether tasks of a VO are to be run. One that is not configured may have been added a moment ago, so asking reads the configuration anew. */
+type KnowsVo = (per: AnyTask["per"], vo: string) => boolean;
+
+/** Knows VOs by the watched configuration. */
+function knownVos({ broker, configuration }: TaskSourceOptions): KnowsVo {
+  let refreshedAtMs = Number.NEGATIVE_INFINITY;
+
+  function refresh(): void {
+    const nowMs = performance.now();
+    if (nowMs - refreshedAtMs < REFRESH_MS) return;
+    refreshedAtMs = nowMs;
+    configuration
+      .refresh()
+      .catch((cause: unknown) => broker.observer.note("Cannot refresh the configuration yet", { cause }));
+  }
+
+  return (per, vo) => {
+    if (per === "all") return vo === NO_VO;
+    if (configuration.current.vos[vo]?.state === "active") return true;
+    if (vo !== NO_VO) refresh();
+    return false;
+  };
+}
+
+/** The lanes that a worker has heard of: those of its own tasks and of configured VOs. */
 export class KnownLanes {
   readonly #policy: Lanes;
   readonly #tasks: ReadonlyMap<string, AnyTask>;
@@ -17,7 +44,7 @@ export class KnownLanes {
   readonly #lanes = new Map<string, Lane>();
   readonly #byNumber: Lane[] = [];
 
-  /** The policy hears of each lane, and of each whose VO is configured no more. */
+  /** Adds each lane to the policy, and removes each lane whose VO is no longer configured. */
   constructor(options: TaskSourceOptions) {
     this.#policy = options.policy.lanes;
     this.#tasks = new Map(options.tasks.map((task) => [task.name, task]));
@@ -28,7 +55,7 @@ export class KnownLanes {
     return this.#lanes.values();
   }
 
-  /** The lane, known from now on; undefined: not for this worker. */
+  /** Returns the lane, which is known from now on; undefined: this worker does not serve it. */
   find(task: string, vo: string): Lane | undefined {
     const key = keyOf(task, vo);
     const known = this.#lanes.get(key);
@@ -51,7 +78,7 @@ export class KnownLanes {
     return this.#lanes.get(keyOf(subject.slice("tasks.".length, end), subject.slice(end + 1)));
   }
 
-  /** The lane by its number, also one that has been forgotten. */
+  /** The lane by its number, even if it has been forgotten. */
   numbered(number: number): Lane | undefined {
     return this.#byNumber[number];
   }

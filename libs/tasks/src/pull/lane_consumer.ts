@@ -10,21 +10,24 @@ import { type TaskAddress, taskSubject } from "../format/subject.ts";
 import { Lane, type LaneIdentity } from "../policy/lane.ts";
 import { findLaneDifferences, INACTIVE_MS, isOutdated, laneConfig, laneName, laneOf } from "./lane_needs.ts";
 
-/** JetStream's answer where a consumer of that name exists with other settings. */
+/** JetStream's error code for a consumer of that name with other settings. */
 const CONSUMER_EXISTS = 10148;
 
-/** Whether somebody must have deleted the lane's consumer if it is not there now: it has not lapsed yet, and the server was not restarted. */
+/**
+ * Whether the lane's consumer was there so recently that it cannot have lapsed, and the server was not restarted since. If it is not
+ * there now, somebody deleted it.
+ */
 function hadLane({ seenAtMs }: Lane): boolean {
   return seenAtMs !== undefined && performance.now() - seenAtMs < INACTIVE_MS / 2;
 }
 
-/** A lane that nothing is known of yet. */
+/** Makes a lane of which nothing is known yet. */
 export function newLane({ number, definition, vo }: Pick<LaneIdentity, "number" | "definition" | "vo">): Lane {
   const address = { task: definition.name, vo };
   return new Lane({ number, definition, vo, consumer: laneName(address), subject: taskSubject(address) });
 }
 
-/** Makes the consumer anew. Whatever it had delivered and nobody has acknowledged is delivered again. */
+/** Makes the consumer anew. Everything that it had delivered and that was not acknowledged is delivered again. */
 async function replaceConsumer(broker: Broker, lane: TaskAddress): Promise<void> {
   await askAsMuster(broker.nc, `$JS.API.CONSUMER.DELETE.${TASKS}.${laneName(lane)}`);
   await broker.briefJsm.consumers.add(TASKS, laneConfig(lane));
@@ -38,7 +41,7 @@ async function updateConsumer(
   const { description, durable_name: _name, metadata, ...settings } = laneConfig(lane);
   await broker.briefJsm.consumers.update(TASKS, laneName(lane), {
     ...settings,
-    // An empty list takes away what an undefined field would leave.
+    // A field that is undefined would keep its old value; these values remove it.
     ...{ backoff: [], headers_only: false, max_batch: 0, max_bytes: 0, max_expires: 0 },
     ...(isOutdated(config) && !config.description ? { description } : {}),
     metadata: { ...config.metadata, ...metadata },
@@ -46,9 +49,9 @@ async function updateConsumer(
 }
 
 /**
- * Sets a lane's consumer back where somebody has changed it by hand. Returns what was not as it must be.
+ * Restores the settings of a lane's consumer that somebody changed by hand. Returns the settings that were wrong.
  *
- * Where the server refuses to change it, and where messages may have reached a limit of deliveries, it is made anew.
+ * The consumer is made anew where the server refuses the change, and where messages may have reached a limit of deliveries.
  */
 export async function mendConsumer(
   broker: Broker,
@@ -71,7 +74,7 @@ export async function mendConsumer(
   return differences;
 }
 
-/** Sets a lane's consumer back as {@linkcode mendConsumer} does, with an alarm. */
+/** Restores a lane's consumer as {@linkcode mendConsumer} does, and raises an alarm. */
 export async function mendAndTell(
   broker: Broker,
   lane: TaskAddress,
@@ -83,7 +86,7 @@ export async function mendAndTell(
   report({ stream: `consumer ${laneName(lane)}`, differences, isByHand: true, refusal: undefined });
 }
 
-/** What somebody has changed by hand in the lanes' consumers, as it is now. */
+/** Lists what somebody changed by hand in the lanes' consumers and is still changed now. */
 export async function inspectConsumers({ jsm }: Pick<Broker, "jsm">): Promise<readonly Difference[]> {
   const differences: Difference[] = [];
   for await (const info of jsm.consumers.list(TASKS)) {
@@ -109,7 +112,7 @@ async function addConsumer(broker: Broker, lane: TaskAddress): Promise<ConsumerI
   }
 }
 
-/** Creates the lane's consumer, or finds it as it is. */
+/** Creates the lane's consumer, or finds the one that is there. */
 export async function createLaneConsumer(broker: Broker, lane: Lane): Promise<void> {
   const hadGone = hadLane(lane);
   const { created } = await addConsumer(broker, { task: lane.definition.name, vo: lane.vo });

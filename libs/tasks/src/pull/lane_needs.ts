@@ -8,19 +8,19 @@ import { ACK_WAIT_MS, SETTINGS_VERSION, VERSION_KEY } from "../streams/streams.t
 import { parseTaskSubject, type TaskAddress, taskSubject } from "../format/subject.ts";
 import { escapeToken, unescapeToken } from "../format/token.ts";
 
-/** A lane that nobody pulls is removed by the server after this long, ms; the next pull finds it gone and creates it. */
+/** Time after which the server removes the consumer of a lane that nobody pulls, ms. The next pull creates it again. */
 export const INACTIVE_MS = 300_000;
 
 type Config = Partial<ConsumerConfig>;
 
-/** The name of a lane's consumer: wire format, shared by all workers. */
+/** The name of a lane's consumer. It is wire format, shared by all workers. */
 export function laneName({ task, vo }: TaskAddress): string {
   return `${task}__${escapeToken(vo)}`;
 }
 
 /**
- * What a lane's consumer must be. Its state is kept in memory: a restart of the server forgets what is in flight, which costs
- * redeliveries, while state on file costs half the publish rate at 2,000 lanes.
+ * The settings that a lane's consumer must have. Its state is kept in memory, so that a restart of the server forgets what is in
+ * flight and delivers it again. State on file would cost half the publish rate at 2,000 lanes.
  */
 function settingsOf(lane: TaskAddress): Config {
   return {
@@ -28,7 +28,7 @@ function settingsOf(lane: TaskAddress): Config {
     ack_policy: AckPolicy.Explicit,
     deliver_policy: DeliverPolicy.All,
     ack_wait: nanos(ACK_WAIT_MS),
-    // Poison is counted by us: a message that has reached the server's limit would stay in the stream, unseen.
+    // We count failed runs ourselves: a message that has reached the server's limit would stay in the stream, unseen.
     max_deliver: -1,
     max_ack_pending: -1,
     mem_storage: true,
@@ -36,7 +36,7 @@ function settingsOf(lane: TaskAddress): Config {
   };
 }
 
-/** Looked after besides, with the server's default. What is named nowhere is the operator's. */
+/** Further settings that must have the server's default. Settings that are named nowhere here are the operator's. */
 const NEUTRAL: Readonly<Record<string, unknown>> = {
   replay_policy: ReplayPolicy.Instant,
   headers_only: false,
@@ -48,7 +48,7 @@ const NEUTRAL: Readonly<Record<string, unknown>> = {
   max_expires: 0,
 };
 
-/** What the consumer of a lane is created with. */
+/** The configuration with which a lane's consumer is created. */
 export function laneConfig(lane: TaskAddress): Config {
   return {
     durable_name: laneName(lane),
@@ -90,7 +90,7 @@ export function isOutdated(config: Config): boolean {
   return (versionOf(config) ?? 0) < SETTINGS_VERSION;
 }
 
-/** Compares a lane's consumer with what it must be. One of a newer version is left alone. */
+/** Compares a lane's consumer with the settings that it must have. One that a newer Muster has written is left alone. */
 export function findLaneDifferences(
   lane: TaskAddress,
   { config, paused }: { readonly config: Config; readonly paused?: boolean | undefined },
@@ -116,7 +116,10 @@ function addressOf(task: string, token: string): TaskAddress | undefined {
   }
 }
 
-/** The task and VO that a consumer on TASKS is for, by its name and, where that can be read in two ways, its filter; undefined: it is none of ours. */
+/**
+ * The task and VO of a consumer on TASKS; undefined: it is none of ours. They are read from its name. Where the name can be read in two
+ * ways, the filter decides.
+ */
 export function laneOf({ name, config }: Pick<ConsumerInfo, "name" | "config">): TaskAddress | undefined {
   const lanes: TaskAddress[] = [];
   for (let at = name.indexOf("__"); at > 0; at = name.indexOf("__", at + 1)) {

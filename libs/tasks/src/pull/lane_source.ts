@@ -20,17 +20,17 @@ import type { TaskSource, TaskSourceOptions } from "./task_source.ts";
 import { type Wake, wakeGroup } from "./wake_group.ts";
 import { WakeMembership } from "./wake_membership.ts";
 
-/** A stopping worker waits this long for the answers to its open pulls, ms. */
+/** Longest wait of a stopping worker for the answers to its open pulls, ms. */
 const LAST_ANSWERS_MS = 1_000;
 /**
- * Longest wait of a standing pull at the server, ms; then it is opened again. A worker that stops, or has other work by now, cannot call it
- * back: a server that finds nobody listening for a message that it has just taken out for us would keep that until its ack wait.
+ * Longest wait of a standing pull at the server, ms; then it is opened again. A worker that stops, or that has other work by now,
+ * cannot cancel it. A message that the server sends to a worker that no longer listens is stuck until its ack wait.
  */
 const STANDS_MS = 500;
 
 /**
- * One lane for each task name and VO. Opens the pulls that the policy decides on and reports what came of them. A wake says when to look,
- * a survey each second what a wake has missed.
+ * Has one lane for each task name and VO. Opens the pulls that the policy decides on, and reports their results to it. A wake says
+ * when to pull. A survey, about each second, finds what no wake has told of.
  */
 export class LaneSource implements TaskSource {
   readonly #options: TaskSourceOptions;
@@ -67,7 +67,7 @@ export class LaneSource implements TaskSource {
   pump(nowMs: number): void {
     if (this.#stopped) return;
     const { policy } = this.#options;
-    // What was stored while we were not in the group was told to others.
+    // Wakes for messages that were stored while we were not in the group went to other workers.
     if (this.#wakes.noteRoom(policy.room(nowMs)) === "came back" && this.#surveys.soon() !== "later")
       policy.lookFirst();
     for (let pull = policy.nextPull(nowMs); pull !== undefined; pull = policy.nextPull(nowMs)) this.#open(pull);
@@ -82,7 +82,7 @@ export class LaneSource implements TaskSource {
     this.#stopped = true;
     this.#wakes.stop();
     await Promise.race([this.#surveys.stop(), pause(LAST_ANSWERS_MS, undefined, { ref: false })]);
-    // Each pull is answered soon; what it brings after we left would be stuck until its ack wait.
+    // A message that a pull brings after we left would be stuck until its ack wait. Each pull is answered soon.
     if (this.#options.policy.lanes.isOpen() && !this.#options.broker.nc.isClosed()) {
       const answered = new Promise<void>((resolve) => {
         this.#onQuiet = resolve;
@@ -107,10 +107,10 @@ export class LaneSource implements TaskSource {
     });
   }
 
-  /** A message or a status for one of our pulls. Its subject is the inbox for a status, and the task's own for a message. */
+  /** Takes a message or a status for one of our pulls. The subject of a status is our inbox, that of a message is the task's. */
   #answer(message: Msg): void {
     this.#lastAnswerAtMs = performance.now();
-    // A message may bear any headers, also a status line; its subject cannot be our inbox.
+    // A message may have any headers, even a status line, but its subject cannot be our inbox.
     if (message.subject.startsWith(this.#inbox)) this.#status(message);
     else this.#message(message);
     if (this.#onQuiet !== undefined && !this.#options.policy.lanes.isOpen()) this.#onQuiet();
@@ -177,7 +177,7 @@ export class LaneSource implements TaskSource {
     this.#news();
   }
 
-  /** What we heard of and cannot take is somebody else's to hear of. */
+  /** Wakes another worker for each lane that has work which we cannot take. */
   #handOnWakes(): void {
     for (const lane of this.#known) {
       if (lane.hasWork) this.#options.broker.nc.publish(wakeSubject({ task: lane.definition.name, vo: lane.vo }));

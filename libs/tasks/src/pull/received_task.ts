@@ -4,30 +4,30 @@ import type { PulledMessage } from "../keeper/in_hand.ts";
 import type { Delivery } from "../format/delivery.ts";
 import type { NamedProcess } from "../presence/own_process.ts";
 
-/** Who began a counted run last. */
+/** The worker that began the newest counted run. Written to the entry by that worker, and read by the worker that finds it dead. */
 export interface CountedBy {
   readonly worker: string;
-  /** Where the message in its hand is acknowledged. */
+  /** Subject on which that worker's delivery is acknowledged. */
   readonly ack: string;
-  /** Absent where nobody could tell that it has ended. */
+  /** Its process. Absent where nobody could tell that the process has ended. */
   readonly process?: NamedProcess;
 }
 
-/** Counted runs of one attempt that began and did not end. The first delivery's run is not among them. */
+/** Counted runs of one attempt that began and did not end. The run of the first delivery is not counted. */
 export interface StartCount {
   readonly attempt: number;
   readonly unended: number;
-  /** Those of them that were to be alone in their process until their end. */
+  /** How many of them had their process to themselves until their end. */
   readonly alone: number;
-  /** Runs that count for nothing, since their worker died in another's own time; absent: 0. */
+  /** Runs that are not counted as unended, since their worker died while another task had the process alone; absent: 0. */
   readonly excused?: number;
-  /** Absent where no run of it is under way or was cut off. Older workers do not say. */
+  /** Absent where no run is under way and none was cut off. Older workers do not write it. */
   readonly by?: CountedBy;
 }
 
-/** A count as it was read. */
+/** A count as it was read from its entry. */
 export interface KnownCount extends StartCount {
-  /** Revision of the entry, 0: there is none. */
+  /** Revision of the entry; 0: there is none. */
   readonly revision: number;
 }
 
@@ -41,15 +41,15 @@ export interface ReceivedTask extends PulledMessage {
   /** Why the headers cannot be read; undefined where they can. */
   readonly headersProblem?: string | undefined;
   readonly body: Uint8Array;
-  /** Where acks and heartbeats go. */
+  /** Subject on which the delivery is acknowledged and kept. */
   readonly ack: string;
   readonly delivery: Delivery;
-  /** Whether surely nobody has run it before; a count of one does not say so much. */
+  /** Whether certainly nobody has run it before. A delivery count of 1 alone does not prove that. */
   readonly isFirst: boolean;
   /** When the pull that brought it was sent, by `performance.now()`. */
   readonly pulledAtMs: number;
-  /** When its heartbeats end; set by the worker when it takes it in hand, and anew when it waits for a lock. */
+  /** When its heartbeats end, by `performance.now()`. Set by the worker when it takes the task in hand, and again when it waits for a lock. */
   untilMs: number;
-  /** Earlier runs of it without an end; read by its run where it was delivered before, undefined until then. */
+  /** Earlier runs that did not end. Set by its run where it was delivered before, and undefined until then. */
   starts: KnownCount | undefined;
 }

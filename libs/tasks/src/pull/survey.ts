@@ -3,27 +3,30 @@ import type { AnyTask } from "../definition/task.ts";
 import type { Broker } from "../broker/broker.ts";
 import { isSourceLost, isStreamGone, TASKS } from "../streams/streams.ts";
 
-/** A fall-back for lost wakes and for what comes back without one, ms; spread over the workers by a fifth either way. */
+/**
+ * Time between two surveys, ms, spread by a fifth either way so that workers do not ask all at once. A survey finds tasks whose wake was
+ * lost, and tasks that come back without one.
+ */
 const SURVEY_MS = 1_000;
 
-/** When a worker asks what waits: about each second, sooner where it is asked to, one survey at a time. */
+/** Decides when a worker asks what waits: about each second, or sooner on request, with one survey at a time. */
 export class Surveys {
   readonly #survey: () => Promise<void>;
   #underWay: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
-  /** Whether one was asked for while one was under way. */
+  /** Whether another survey was requested while one was under way. */
   #isWanted = false;
   #surveyedAtMs = Number.NEGATIVE_INFINITY;
   #stopped = false;
 
-  /** `survey` must not throw. None is under way or waited for yet. */
+  /** `survey` must not throw. The first one is made when `soon` is called. */
   constructor(survey: () => Promise<void>) {
     this.#survey = survey;
   }
 
   /**
-   * Sets the time of the next one anew; they are never closer together than a twentieth of their usual distance. One that is under way
-   * is followed by another: it may have been answered before what it is asked for.
+   * Sets the time of the next survey anew. Two surveys are never closer together than a twentieth of the usual time. One that is under
+   * way is followed by another, since the server may have answered it before the caller's news.
    */
   soon(ms = 0): "now" | "under way" | "later" {
     clearTimeout(this.#timer);
@@ -41,7 +44,7 @@ export class Surveys {
     return "later";
   }
 
-  /** There will be no more. Settles when the one that is under way has ended. */
+  /** Makes no more surveys. Settles when the one under way has ended. */
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
@@ -58,7 +61,7 @@ export class Surveys {
   }
 }
 
-/** A subject of TASKS on which messages lie, in flight or waiting. */
+/** A subject of TASKS that holds messages, in flight or waiting. */
 export interface WaitingSubject {
   readonly task: string;
   readonly vo: string;
@@ -76,9 +79,9 @@ async function infoOfTasks(broker: Broker, filter: string): Promise<StreamInfo |
 }
 
 /**
- * Lists the subjects of `tasks` that hold messages, with one request however many task names there are.
+ * Lists the subjects of `tasks` that hold messages, with one request for all task names.
  *
- * Declares the stream when it has gone, and mends its source when that was lost. Throws when nobody answers.
+ * Declares the stream where it was deleted, and renews its source where that was lost. Throws when nobody answers.
  */
 export async function countWaiting(broker: Broker, tasks: readonly AnyTask[]): Promise<readonly WaitingSubject[]> {
   const [only] = tasks;

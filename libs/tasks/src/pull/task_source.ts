@@ -5,22 +5,22 @@ import type { Buffered } from "../policy/buffer.ts";
 import type { Policy } from "../policy/policy.ts";
 import type { ReceivedTask } from "./received_task.ts";
 
-/** What a source asks the policy, and where it reports. */
+/** The part of the policy that a source asks and reports to. */
 export type PullPolicy = Pick<Policy<Buffered>, "lanes" | "nextPull" | "room" | "hasRoom" | "lookFirst" | "looked">;
 
 /**
- * Where a worker's tasks come from: however the stream is sliced into consumers stays behind this.
+ * Where a worker's tasks come from. The worker does not know into which consumers the stream is divided.
  *
- * What is pulled, and when, is the policy's business. The source carries it out and reports what came.
+ * The policy decides what is pulled, and when. The source opens those pulls and reports what came.
  */
 export interface TaskSource {
   /** Opens the pulls that the policy has now. */
   pump(nowMs: number): void;
   /** A task of this worker has ended. */
   noteMove(): void;
-  /** Forgets what was asked of a connection that is gone, and looks anew. */
+  /** Forgets the pulls of the lost connection, and makes a survey. */
   reconnected(): void;
-  /** Stops pulling and listening. Settles when no pull is open any more; what still arrived was given to `take`. */
+  /** Stops pulling and listening. Settles when no pull is open any more. What still arrived was given to `take`. */
   stop(): Promise<void>;
   /** Tells other workers that tasks were handed back to them. */
   announceHandBack(tasks: Iterable<ReceivedTask>): void;
@@ -33,10 +33,10 @@ export interface TaskSourceOptions {
   readonly tasks: readonly AnyTask[];
   readonly configuration: ConfigurationWatch;
   readonly policy: PullPolicy;
-  /** Takes what was pulled. Messages of one network read come one after the other, without a turn of the event loop between them. */
+  /** Takes what was pulled. Messages of one network read come one after the other, in one turn of the event loop. */
   take(task: ReceivedTask): void;
-  /** Hands back at once what came when there was no room left. */
+  /** Hands back at once a task that came when no room was left. */
   handBack(task: ReceivedTask): void;
-  /** The policy has heard something: it may have pulls to be opened, and tasks to be started. */
+  /** The policy has news. It may now have pulls to open and tasks to start. */
   onNews(): void;
 }

@@ -3,20 +3,20 @@ import type { AnyTask } from "../definition/task.ts";
 import { headerOf, readHeaders } from "../format/headers.ts";
 import { subscribeLasting } from "../connection/lasting_subscription.ts";
 
-/** Header that the server puts on what TASKS republishes: the sequence of the stored message. */
+/** Header that the server puts on each message that TASKS republishes: the sequence of the stored message. */
 const SEQUENCE = "Nats-Sequence";
 
 export interface Wake {
   readonly task: string;
   readonly vo: string;
-  /** Sequence of the message that was stored; undefined: something was handed back, or its headers cannot be read. */
+  /** Sequence of the message that was stored; undefined: a task was handed back, or the headers cannot be read. */
   readonly sequence: number | undefined;
 }
 
 /**
- * Membership in the queue groups through which one of all workers hears of each stored task.
+ * Membership in the queue groups. Through them one of all workers hears of each stored task.
  *
- * A worker without free permits leaves, so that the signal reaches one that can act on it.
+ * A worker without free permits leaves, so that the wake reaches a worker that can act on it.
  */
 export interface WakeGroup {
   readonly joined: boolean;
@@ -24,7 +24,7 @@ export interface WakeGroup {
   leave(): void;
 }
 
-/** Not joined yet. `hear` is called for each wake while joined. */
+/** Makes a membership that is not joined yet. `hear` is called for each wake while it is joined. */
 export function wakeGroup(nc: NatsConnection, tasks: readonly AnyTask[], hear: (wake: Wake) => void): WakeGroup {
   let subscriptions: readonly Disposable[] = [];
 
@@ -41,7 +41,7 @@ export function wakeGroup(nc: NatsConnection, tasks: readonly AnyTask[], hear: (
     join() {
       if (subscriptions.length > 0) return;
       subscriptions = tasks.map(({ name }) =>
-        // Without the right to listen the survey finds the task a second later all the same.
+        // Where the permissions forbid this subscription, the survey still finds the task about a second later.
         subscribeLasting(nc, { subject: `wake.${name}.>`, queue: name }, (message) => receive(name, message)),
       );
     },

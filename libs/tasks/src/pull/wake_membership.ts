@@ -1,9 +1,9 @@
 import type { WakeGroup } from "./wake_group.ts";
 
-/** A worker without room in which no task has ended for so long leaves the wake group, ms. */
+/** Time without room and without an ended task after which a worker leaves the wake group, ms. */
 const FULL_FOR_MS = 5;
 
-/** Keeps a worker in the wake group while it can act on what it hears: it leaves when it is full and its tasks are not short. */
+/** Keeps a worker in the wake group while it can act on wakes. It leaves when it is full and its tasks are not short. */
 export class WakeMembership {
   readonly #group: WakeGroup;
   readonly #onLeft: () => void;
@@ -12,7 +12,7 @@ export class WakeMembership {
   #isFull = false;
   #looking: NodeJS.Timeout | undefined;
 
-  /** Joins the group. `onLeft` is called when it was left for want of room: what was heard of is somebody else's to hear of. */
+  /** Joins the group. `onLeft` is called when the worker left for lack of room, so that it can wake others for what it heard of. */
   constructor(group: WakeGroup, onLeft: () => void) {
     this.#group = group;
     this.#onLeft = onLeft;
@@ -24,7 +24,7 @@ export class WakeMembership {
     this.#movedAtMs = performance.now();
   }
 
-  /** Comes back where there is room again; what was stored meanwhile was not heard of. */
+  /** Joins again where there is room again. The worker has then missed the wakes of the time between. */
   noteRoom(room: number): "came back" | "as before" {
     if (room > 0) {
       this.#isFull = false;
@@ -54,7 +54,7 @@ export class WakeMembership {
 
   #look(): void {
     if (!this.#isFull || !this.#group.joined) return;
-    // Where tasks are short there is room every other moment.
+    // Where tasks are short, room comes back within milliseconds.
     if (performance.now() - this.#movedAtMs < FULL_FOR_MS) {
       this.#lookLater();
     } else {
