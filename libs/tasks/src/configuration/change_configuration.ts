@@ -2,6 +2,7 @@
 // Tested by libs/tasks/src/configuration/last_good_test.ts
 import { setTimeout as pause } from "node:timers/promises";
 import type { Broker } from "../broker/broker.ts";
+import { wasCreatedAnew } from "../streams/created_anew.ts";
 import { isConflict, TASKS } from "../streams/streams.ts";
 import { checkConfiguration } from "./check_configuration.ts";
 import { type Configuration, namesVos } from "./configuration.ts";
@@ -13,8 +14,6 @@ import {
   storeConfiguration,
 } from "./stored_configuration.ts";
 
-/** Streams and buckets are declared in one go; a bucket that is so much younger than `TASKS` was deleted and created anew, ms. */
-const TOGETHER_MS = 2_000;
 /** Whoever runs writes a configuration back that has gone, within its reread of 5 s; so long it is waited for, ms. */
 const RESTORED_WITHIN_MS = 8_000;
 /** Changes that came first, before it is given up. */
@@ -40,7 +39,7 @@ async function mayBeLost({ jsm }: Broker, { newest, revision, configuration }: F
   if (newest !== 0) return Object.keys(configuration.vos).length === 0 && configuration.createdAt === undefined;
   if (revision !== 0) return false;
   const [bucket, tasks] = await Promise.all([jsm.streams.info("KV_config"), jsm.streams.info(TASKS)]);
-  return bucket.state.last_seq > 0 || Date.parse(bucket.created) - Date.parse(tasks.created) >= TOGETHER_MS;
+  return bucket.state.last_seq > 0 || wasCreatedAnew(bucket, tasks);
 }
 
 /** Why a change would begin from nothing, though there was something; undefined: it would not. */

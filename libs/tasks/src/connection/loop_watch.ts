@@ -1,5 +1,6 @@
 import type { NatsConnection } from "@nats-io/nats-core";
 import type { Observer } from "./observer.ts";
+import { createReminder } from "./reminder.ts";
 
 /** Distance of two beats, ms. */
 const BEAT_MS = 100;
@@ -7,9 +8,8 @@ const BEAT_MS = 100;
 const STILL_MS = 500;
 /** A delay explains what goes wrong until so long after it, ms: the longest wait for an answer. */
 const EXPLAINS_MS = 10_000;
-/** Shortest delay that is told by itself, ms, and the shortest time from one such note to the next. */
+/** Shortest delay that is told by itself, ms. */
 const TOLD_MS = 2_000;
-const TOLD_EVERY_MS = 60_000;
 
 /** Knows when this process stood still: its event loop was held by one piece of code, or the whole process was frozen. */
 export interface LoopWatch {
@@ -24,7 +24,7 @@ export function watchLoop(nc: Pick<NatsConnection, "closed">, observer: Pick<Obs
   let beatAtMs = performance.now();
   let wentOnAtMs = Number.NEGATIVE_INFINITY;
   let stillMs = 0;
-  let toldAtMs = Number.NEGATIVE_INFINITY;
+  const reminder = createReminder();
 
   /** A timer that fires before the beat's own may ask, so each question looks first. */
   function look(): void {
@@ -34,8 +34,7 @@ export function watchLoop(nc: Pick<NatsConnection, "closed">, observer: Pick<Obs
     if (lateMs < STILL_MS) return;
     stillMs = lateMs;
     wentOnAtMs = nowMs;
-    if (lateMs < TOLD_MS || nowMs - toldAtMs < TOLD_EVERY_MS) return;
-    toldAtMs = nowMs;
+    if (lateMs < TOLD_MS || !reminder.isTime("standstill")) return;
     observer.note(
       `This process stood still for ${seconds(lateMs)}: one piece of code held its event loop, or it was frozen`,
     );

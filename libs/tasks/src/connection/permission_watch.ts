@@ -1,9 +1,8 @@
 import type { NatsConnection } from "@nats-io/nats-core";
 import { describeForbidden, type ForbiddenError, onForbidden } from "./forbidden.ts";
 import type { Observer } from "./observer.ts";
+import { createReminder } from "./reminder.ts";
 
-/** The same right is told of again after so long, ms. */
-const AGAIN_MS = 60_000;
 /** A right that was refused within so long still is, ms: what cannot work without it tries every few seconds. */
 const RECENT_MS = 15_000;
 /** Rights that are remembered; beyond that the oldest is forgotten. */
@@ -43,10 +42,8 @@ export interface PermissionWatch extends Disposable {
 
 /** Tells the observer of each right that the server refuses on this connection, of each once a minute at most, until disposed of. */
 export function watchPermissions(nc: NatsConnection, observer: Pick<Observer, "alarm">): PermissionWatch {
-  const told = new Map<
-    string,
-    { toldAtMs: number; refusedAtMs: number; readonly text: string; readonly isNeeded: boolean }
-  >();
+  const told = new Map<string, { refusedAtMs: number; readonly text: string; readonly isNeeded: boolean }>();
+  const reminder = createReminder({ most: REMEMBERED });
 
   function note({ operation, subject, who }: ForbiddenError): void {
     const right = rightFor(subject);
@@ -54,10 +51,10 @@ export function watchPermissions(nc: NatsConnection, observer: Pick<Observer, "a
     const nowMs = performance.now();
     const known = told.get(key);
     if (known !== undefined) known.refusedAtMs = nowMs;
-    if (known !== undefined && nowMs - known.toldAtMs < AGAIN_MS) return;
+    if (!reminder.isTime(key)) return;
     const text = describeForbidden({ operation, subject: right }, who);
     told.delete(key);
-    told.set(key, { toldAtMs: nowMs, refusedAtMs: nowMs, text, isNeeded: !isDispensable(operation, subject) });
+    told.set(key, { refusedAtMs: nowMs, text, isNeeded: !isDispensable(operation, subject) });
     const [oldest] = told.keys();
     if (told.size > REMEMBERED && oldest !== undefined) told.delete(oldest);
     observer.alarm(text, { operation, subject });

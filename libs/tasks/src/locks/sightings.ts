@@ -1,15 +1,13 @@
+import { createReminder, type Reminder } from "../connection/reminder.ts";
 import { sharedNowMs } from "./clocks.ts";
 
 /** Keys that are remembered; beyond that the one seen first is forgotten, and its time begins anew. */
 const REMEMBERED = 10_000;
-/** What stays as it is is told again after so long, ms. */
-const AGAIN_MS = 60_000;
 
 interface Sighting {
   readonly revision: number;
   /** When this revision was seen first, on the shared monotonic clock, ms. */
   readonly sinceMs: number;
-  toldAtMs: number;
 }
 
 /**
@@ -20,11 +18,14 @@ interface Sighting {
  */
 export class Sightings {
   readonly #seen = new Map<string, Sighting>();
+  /** Which of the keys were told of in the last minute. */
+  readonly #reminder: Reminder;
   readonly #nowMs: () => number;
 
   /** `nowMs` is the monotonic clock, played by tests. */
   constructor(nowMs: () => number = sharedNowMs) {
     this.#nowMs = nowMs;
+    this.#reminder = createReminder({ most: REMEMBERED, nowMs });
   }
 
   /** A look at the broker found `revision` under a held lock. Returns for how long that has been so, ms. */
@@ -32,25 +33,22 @@ export class Sightings {
     const nowMs = this.#nowMs();
     const seen = this.#seen.get(key);
     if (seen?.revision === revision) return nowMs - seen.sinceMs;
-    this.#seen.delete(key); // set again it would keep its place, and the oldest must come first
-    this.#seen.set(key, { revision, sinceMs: nowMs, toldAtMs: Number.NEGATIVE_INFINITY });
+    this.forget(key); // set again it would keep its place, and the oldest must come first
+    this.#seen.set(key, { revision, sinceMs: nowMs });
     for (const oldest of this.#seen.keys()) {
       if (this.#seen.size <= REMEMBERED) break;
-      this.#seen.delete(oldest);
+      this.forget(oldest);
     }
     return 0;
   }
 
   /** Whether it is time to tell of what was noted under `key`: at once, and then every minute. */
   isTimeToTell(key: string): boolean {
-    const seen = this.#seen.get(key);
-    const nowMs = this.#nowMs();
-    if (seen === undefined || nowMs - seen.toldAtMs < AGAIN_MS) return false;
-    seen.toldAtMs = nowMs;
-    return true;
+    return this.#seen.has(key) && this.#reminder.isTime(key);
   }
 
   forget(key: string): void {
     this.#seen.delete(key);
+    this.#reminder.forget(key);
   }
 }

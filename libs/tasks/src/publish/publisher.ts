@@ -63,8 +63,8 @@ export function voFor(task: PublishableTask, vo: string | undefined): string {
   return vo;
 }
 
-/** The version of `task`'s payloads, where a message has to say it. */
-export function versionOf({ payloadVersion }: PublishableTask): Pick<SpawnedTask, "payloadVersion"> {
+/** The version of `task`'s payloads, where a message has to state it: version 1 is not stated. */
+export function statedVersion({ payloadVersion }: PublishableTask): Pick<SpawnedTask, "payloadVersion"> {
   return payloadVersion === 1 ? {} : { payloadVersion };
 }
 
@@ -123,7 +123,7 @@ export function createPublisher(broker: Broker): Publisher {
     const { payload, size } = await checkedPayload(task, options.payload, maxPayloadBytes(broker));
     const taskId = boundId(checkTaskId(options.taskId ?? randomUUID()));
     const startAt = options.at === undefined ? {} : { startAt: startAtOf(options.at) };
-    return { task: { taskId, task: task.name, vo, payload, ...versionOf(task), ...startAt }, size };
+    return { task: { taskId, task: task.name, vo, payload, ...statedVersion(task), ...startAt }, size };
   }
 
   async function publish<Input extends JsonObject>(

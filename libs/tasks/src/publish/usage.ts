@@ -1,5 +1,6 @@
-import { DiscardPolicy, type JetStreamUsageAccountLimits, type StreamInfo } from "@nats-io/jetstream";
+import type { JetStreamUsageAccountLimits, StreamInfo } from "@nats-io/jetstream";
 import type { Broker } from "../broker/broker.ts";
+import { refusingLimits } from "../streams/stream_limits.ts";
 import { STREAM_NAMES } from "../streams/stream_needs.ts";
 import { LATER, readStreams, TASKS } from "../streams/streams.ts";
 import { listWaiting } from "./waiting.ts";
@@ -40,13 +41,8 @@ function accountLimits(tier: string, { limits, storage, memory, consumers }: Jet
   ].filter(({ limit }) => limit > 0);
 }
 
-/** Limits at which a stream refuses what is new. One that lets go of what is old is full as a rule, like EVENTS. */
-function streamLimits({ config, state }: StreamInfo): Usage[] {
-  if (config.discard !== DiscardPolicy.New) return [];
-  return [
-    { what: `max_bytes of ${config.name}`, used: state.bytes, limit: config.max_bytes, unit: "bytes" as const },
-    { what: `max_msgs of ${config.name}`, used: state.messages, limit: config.max_msgs, unit: "messages" as const },
-  ].filter(({ limit }) => limit > 0);
+function streamLimits(info: StreamInfo): Usage[] {
+  return refusingLimits(info).map(({ setting, ...used }) => ({ what: `${setting} of ${info.config.name}`, ...used }));
 }
 
 async function firstVoOf(broker: Broker, infos: ReadonlyMap<string, StreamInfo>): Promise<VoShare | undefined> {

@@ -4,7 +4,7 @@ import { nanos } from "@nats-io/nats-core";
 import { isDeepStrictEqual } from "node:util";
 import { NO_VO } from "../format/names.ts";
 import { type Difference, showSetting } from "../streams/settings_check.ts";
-import { ACK_WAIT_MS, SETTINGS_VERSION, VERSION_KEY } from "../streams/streams.ts";
+import { ACK_WAIT_MS, SETTINGS_VERSION, settingsVersionOf, VERSION_KEY } from "../streams/streams.ts";
 import { parseTaskSubject, type TaskAddress, taskSubject } from "../format/subject.ts";
 import { escapeToken, unescapeToken } from "../format/token.ts";
 
@@ -80,14 +80,9 @@ function serves(field: string, found: unknown, needed: unknown): boolean {
   return isDeepStrictEqual(found, needed) || (found === -1 && needed === 0);
 }
 
-function versionOf({ metadata }: Config): number | undefined {
-  const text = metadata?.[VERSION_KEY];
-  return text === undefined ? undefined : Number(text);
-}
-
 /** Whether an older Muster, or none, has written these settings. */
 export function isOutdated(config: Config): boolean {
-  return (versionOf(config) ?? 0) < SETTINGS_VERSION;
+  return (settingsVersionOf(config) ?? 0) < SETTINGS_VERSION;
 }
 
 /** Compares a lane's consumer with the settings that it must have. One that a newer Muster has written is left alone. */
@@ -95,7 +90,7 @@ export function findLaneDifferences(
   lane: TaskAddress,
   { config, paused }: { readonly config: Config; readonly paused?: boolean | undefined },
 ): readonly Difference[] {
-  if ((versionOf(config) ?? 0) > SETTINGS_VERSION) return [];
+  if ((settingsVersionOf(config) ?? 0) > SETTINGS_VERSION) return [];
   const difference = (field: string, found: unknown, needed: unknown): Difference => ({
     ...{ stream: `consumer ${laneName(lane)}`, field, canBeSetBack: "yes" },
     ...{ found: showSetting(field, found), needed: showSetting(field, needed) },

@@ -3,7 +3,7 @@ import { canonicalJson, type JsonObject } from "../definition/json.ts";
 import { checkPayload, PayloadRefusedError, sizeProblem } from "../definition/payload.ts";
 import type { PublishableTask, ScheduleOptions, SpawnOptions } from "../definition/publishable.ts";
 import type { SpawnedTask } from "../definition/ledger.ts";
-import { versionOf, voFor } from "../publish/publisher.ts";
+import { statedVersion, voFor } from "../publish/publisher.ts";
 import { startAtOf } from "../publish/task_message.ts";
 import { boundId, checkTaskId } from "../format/delivery.ts";
 import { checkAddress } from "../format/subject.ts";
@@ -83,7 +83,7 @@ export class Children implements AmbientPublisher {
       const limit = this.#maxPayloadBytes;
       throw new PayloadRefusedError(task.name, `it has ${bytes} bytes of JSON; ${limit} are the limit`);
     }
-    return this.#add({ task: task.name, vo, payload: JSON.parse(text), ...versionOf(task) }, options);
+    return this.#add({ task: task.name, vo, payload: JSON.parse(text), ...statedVersion(task) }, options);
   }
 
   #add({ task, vo, payload, ...version }: Omit<SpawnedTask, "taskId">, { key, at }: SpawnOptions): string {

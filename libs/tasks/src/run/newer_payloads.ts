@@ -1,5 +1,6 @@
 // Tested by tests/src/worker/newer_payload_test.ts
 import type { Broker } from "../broker/broker.ts";
+import { createReminder } from "../connection/reminder.ts";
 import { NewerPayloadError } from "./identify.ts";
 import type { ReceivedTask } from "../pull/received_task.ts";
 import { listWorkers, type NewerPayload, RENEW_MS, type WorkerRecord } from "../presence/registration.ts";
@@ -83,15 +84,13 @@ function unread(met: readonly NewerPayload[], workers: readonly WorkerRecord[]):
 
 /** Tells of what this worker has met and no running worker can read, every ten minutes, until disposed of. */
 export function reportNewerPayloads(broker: Broker, own: NewerPayloads): Disposable {
-  const toldAtMs = new Map<string, number>();
+  const reminder = createReminder({ everyMs: TOLD_EVERY_MS, most: MAX_REMEMBERED });
 
   async function look(): Promise<void> {
     const mine = own.list();
     if (mine.length === 0) return;
     for (const { task, version, vos, count, oldestAt } of unread(mine, await listWorkers(broker))) {
-      const key = `${version} ${task}`;
-      if (performance.now() - (toldAtMs.get(key) ?? Number.NEGATIVE_INFINITY) < TOLD_EVERY_MS) continue;
-      toldAtMs.set(key, performance.now());
+      if (!reminder.isTime(`${version} ${task}`)) continue;
       const whose = vos.length === 1 ? `VO ${vos[0]}` : `${vos.length} VOs`;
       broker.observer.alarm(
         `No running worker knows version ${version} of ${task}'s payload: ${count} of ${whose} wait since ${oldestAt}; start a newer worker`,

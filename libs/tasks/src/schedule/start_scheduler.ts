@@ -62,7 +62,7 @@ export interface RunningScheduler extends AsyncDisposable {
 }
 
 /** A broker that says nothing for so long after a scheduler was told to stop is not waited for, ms. */
-const SILENT_MS = 1_000;
+const NO_ANSWER_MS = 1_000;
 /** While it stops and the broker answers, it is asked again after so long, ms. */
 const ASK_AGAIN_MS = 500;
 
@@ -74,7 +74,7 @@ async function untilStoppedInSilence({ nc }: Broker, signal: AbortSignal, over: 
       () => "answered" as const,
       () => "silent" as const,
     );
-    const answer = await Promise.race([asked, pause(SILENT_MS, "silent" as const, { ref: false })]);
+    const answer = await Promise.race([asked, pause(NO_ANSWER_MS, "silent" as const, { ref: false })]);
     if (answer === "silent") return;
     await Promise.race([whenAborted(over), pause(ASK_AGAIN_MS, undefined, { ref: false })]);
   }

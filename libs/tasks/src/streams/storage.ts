@@ -1,17 +1,18 @@
-import { DiscardPolicy, JetStreamApiError, type StreamInfo } from "@nats-io/jetstream";
+import { JetStreamApiError, type StreamInfo } from "@nats-io/jetstream";
 import { TimeoutError, type NatsConnection } from "@nats-io/nats-core";
 import type { Observer } from "../connection/observer.ts";
 import { ForbiddenError } from "../connection/forbidden.ts";
 import { ApiRefusedError, askAsMuster } from "../connection/own_requests.ts";
 import { type LimitReach, refusalOf, StorageLimitError, streamOf } from "./storage_errors.ts";
+import { refusingLimits } from "./stream_limits.ts";
 import { STREAM_NAMES } from "./stream_needs.ts";
 
 /** A refusal that was not repeated counts for so long, ms. */
 const REFUSAL_MS = 30_000;
-/** Room that a small message takes, bytes: with less a stream is full. */
+/** Room that a small message takes, bytes. A stream with less is full. */
 const SMALL_BYTES = 1_024;
-/** JetStream's silence is told after so long, ms: a cluster is silent for 8 s when its leader changes. */
-const SILENT_MS = 15_000;
+/** Longest silence of the broker or of JetStream that counts as normal, ms: a cluster is silent for 8 s when its leader changes. */
+export const LONGEST_SILENCE_MS = 15_000;
 const JETSTREAM = "JetStream";
 /** A subject of no stream. */
 const NOTHING = "muster.storage.probe";
@@ -48,12 +49,12 @@ export interface Storage {
   look(streams: readonly string[]): Promise<void>;
 }
 
-function limitOf({ config, state }: StreamInfo): string | undefined {
-  if (config.discard !== DiscardPolicy.New) return undefined;
-  const { max_msgs, max_bytes } = config;
-  if (max_msgs > 0 && state.messages >= max_msgs) return `its max_msgs of ${max_msgs} is reached`;
-  if (max_bytes > 0 && state.bytes + SMALL_BYTES > max_bytes) return `its max_bytes of ${max_bytes} is reached`;
-  return undefined;
+/** The limit that is reached, in words; undefined: none is. */
+function reachedLimit(info: StreamInfo): string | undefined {
+  const reached = refusingLimits(info).findLast(({ used, limit, unit }) =>
+    unit === "messages" ? used >= limit : used + SMALL_BYTES > limit,
+  );
+  return reached === undefined ? undefined : `its ${reached.setting} of ${reached.limit} is reached`;
 }
 
 /** The problems of all streams, one each. */
@@ -95,7 +96,7 @@ function createProblems(observer: Observer) {
 }
 
 /** Nothing is known yet. */
-export function createStorage(nc: NatsConnection, observer: Observer, silentMs = SILENT_MS): Storage {
+export function createStorage(nc: NatsConnection, observer: Observer, silentMs = LONGEST_SILENCE_MS): Storage {
   const { found, texts, onChange, put, clear } = createProblems(observer);
   let looking: Promise<void> | undefined;
   const wanted = new Set<string>();
@@ -136,7 +137,7 @@ export function createStorage(nc: NatsConnection, observer: Observer, silentMs =
   function noteStates(infos: readonly StreamInfo[]): void {
     for (const info of infos.filter(({ config }) => STREAM_NAMES.includes(config.name))) {
       const { name } = info.config;
-      const limit = limitOf(info);
+      const limit = reachedLimit(info);
       if (limit === undefined) {
         clear(name, "full");
         continue;

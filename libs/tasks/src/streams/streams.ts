@@ -49,20 +49,21 @@ export interface Deviation {
 
 type Update = Partial<StreamConfig>;
 
-function versionOf({ metadata }: Update): number | undefined {
+/** The version of Muster's settings that a stream or a consumer bears; undefined: none. */
+export function settingsVersionOf({ metadata }: Pick<Update, "metadata">): number | undefined {
   const text = metadata?.[VERSION_KEY];
   return text === undefined ? undefined : Number(text);
 }
 
 /** What a stream's settings lack, and whether they are this version's business. */
 export function inspectSettings(need: StreamNeed, config: Update): readonly Difference[] {
-  return (versionOf(config) ?? 0) > SETTINGS_VERSION ? [] : findDifferences(need, config);
+  return (settingsVersionOf(config) ?? 0) > SETTINGS_VERSION ? [] : findDifferences(need, config);
 }
 
 /** What to change. The client takes everything else from the stream as it is by then. */
 function changesFor(need: StreamNeed, config: Update, differences: readonly Difference[]): Update {
   const { [CHANGING_KEY]: _, ...metadata } = config.metadata ?? {};
-  const isNewVersion = versionOf(config) !== SETTINGS_VERSION;
+  const isNewVersion = settingsVersionOf(config) !== SETTINGS_VERSION;
   return {
     ...setBack(need, config, differences),
     // One that was taken away by hand stays away.
@@ -73,7 +74,7 @@ function changesFor(need: StreamNeed, config: Update, differences: readonly Diff
 
 /** Whether nothing about a stream's settings is to be done or told. */
 export function isAsNeeded(need: StreamNeed, config: Update): boolean {
-  const version = versionOf(config) ?? 0;
+  const version = settingsVersionOf(config) ?? 0;
   if (version > SETTINGS_VERSION) return true;
   return version === SETTINGS_VERSION && findDifferences(need, config).length === 0;
 }
@@ -89,7 +90,7 @@ export async function mendSettings(
   { config }: Pick<StreamInfo, "config">,
 ): Promise<Deviation | undefined> {
   if (isAsNeeded(need, config)) return undefined;
-  const version = versionOf(config);
+  const version = settingsVersionOf(config);
   const differences = findDifferences(need, config);
   // Where the version is missing as well, somebody has written the settings anew.
   const isByHand = config.metadata?.[CHANGING_KEY] === undefined && (version ?? SETTINGS_VERSION) === SETTINGS_VERSION;

@@ -6,6 +6,7 @@ import { LaneSource } from "../pull/lane_source.ts";
 import { ABORT_GRACE_MS, type RunningAttempt } from "../run/attempt.ts";
 import { Environment } from "../run/environment.ts";
 import { byId } from "../run/identify.ts";
+import { LONGEST_SILENCE_MS } from "../streams/storage.ts";
 import { type RunContext, runTask, type TaskEnd } from "../run/run_task.ts";
 import { Alarm } from "./alarm.ts";
 import { checkLedger } from "./check_ledger.ts";
@@ -15,9 +16,6 @@ import { Solitude } from "./solitude.ts";
 import { runContext } from "./run_context.ts";
 import type { WorkerHealth, WorkerParts } from "./worker_parts.ts";
 import { MAX_LOST_PERMITS, WorkerSpentError } from "./worker_spent.ts";
-
-/** A broker that has not answered for this long makes the worker unready, ms. */
-const SILENT_MS = 15_000;
 
 function aloneNote({ received }: InHand, aloneMs: number): string {
   const howLong = Number.isFinite(aloneMs) ? `for its first ${aloneMs / 1_000} s` : "to its end";
@@ -95,7 +93,7 @@ export class Worker {
     const problems: string[] = [];
     const silentMs = performance.now() - Math.max(this.#source.lastAnswerAtMs(), broker.loop.wentOnAtMs());
     if (broker.nc.isClosed()) problems.push("the connection to NATS is closed");
-    else if (silentMs > SILENT_MS) problems.push(`NATS has not answered for ${Math.round(silentMs / 1000)} s`);
+    else if (silentMs > LONGEST_SILENCE_MS) problems.push(`NATS has not answered for ${Math.round(silentMs / 1000)} s`);
     if (this.#draining !== undefined) problems.push("draining");
     const amiss = this.#environment.problem;
     if (amiss !== undefined) problems.push(`takes no tasks until it is mended: ${amiss}`);
