@@ -48,9 +48,10 @@ export function listen(nc: NatsConnection) {
   nc.subscribe("wake.>", {
     callback(error, message) {
       if (error !== null) throw error;
-      const taskId = message.headers?.get(TASK_ID) ?? "";
+      if (!message.headers?.has("Nats-Sequence")) return; // processes tell one another there too
+      const taskId = message.headers.get(TASK_ID);
       const [task, vo, , dueAt = ""] = taskId.split("/");
-      const sequence = Number(message.headers?.get("Nats-Sequence"));
+      const sequence = Number(message.headers.get("Nats-Sequence"));
       seen.push({ taskId, of: `${task}/${vo}`, dueAt: Date.parse(dueAt), sequence, heardAt: Date.now() });
       for (const look of waiting) look();
     },
