@@ -1,7 +1,7 @@
 import { PRIORITIES, type Priority } from "../definition/task.ts";
 import { Fifo, Lines } from "./lines.ts";
 
-/** What the policy looks at of a task in hand. */
+/** The fields of a task in hand that the policy reads. */
 export interface Buffered {
   readonly received: {
     readonly definition: { readonly priority: Priority };
@@ -10,11 +10,14 @@ export interface Buffered {
   };
 }
 
-/** Tasks that have been pulled and have no permit yet: by priority, those whose lock has come free before the newly pulled, VOs in turn. */
+/**
+ * Tasks that have been pulled and have no permit yet. The order is by priority. Within a priority, tasks whose lock has come free are
+ * before newly pulled ones, and among those the VOs take turns.
+ */
 export class Buffer<T extends Buffered> {
   readonly #waiting;
 
-  /** A VO has turns of as many tasks as its weight. */
+  /** A VO's turn has as many tasks as the VO's weight. */
   constructor(weightOf: (vo: string) => number) {
     this.#waiting = PRIORITIES.map((priority) => ({
       priority,
@@ -34,7 +37,7 @@ export class Buffer<T extends Buffered> {
     this.#waiting[PRIORITIES.indexOf(definition.priority)]?.pulled.push(subject, task);
   }
 
-  /** Puts a task whose turn for its lock has come before those that were just pulled. */
+  /** Adds a task whose turn for its lock has come. It is taken before newly pulled ones. */
   resume(task: T): void {
     this.#waiting[PRIORITIES.indexOf(task.received.definition.priority)]?.resumed.push(task);
   }

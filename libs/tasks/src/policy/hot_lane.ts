@@ -1,9 +1,9 @@
 import type { Lane } from "./lane.ts";
 
-/** A lane is waited for from its second message in a row on, until so long after its last, ms. */
+/** Time after a lane's last message for which the lane stays hot, ms. A lane becomes hot with its second message in a row. */
 const HOT_MS = 5_000;
 
-/** The lane that the last messages came from, and whose next one is worth waiting for. */
+/** The lane that the last messages came from. Its next message is worth a standing pull. */
 export class HotLane {
   #lane: Lane | undefined;
   #inARow = 0;

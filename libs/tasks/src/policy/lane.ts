@@ -1,28 +1,31 @@
 import type { AnyTask } from "../definition/task.ts";
 
-/** Rests of a lane that was found empty although a wake had announced a message, ms: the wake has overtaken the consumer's own count. */
+/**
+ * Rests of a lane that was found empty although a wake had announced a message, ms, one for each miss in a row. The wake was faster
+ * than the consumer's own count.
+ */
 const OVERTAKEN_MS = [2, 4, 8];
 /** Rest of a lane whose pull was refused, ms. */
 const REFUSED_REST_MS = 200;
 /** Rest of a lane whose consumer could not be created, ms. */
 const NOT_CREATED_REST_MS = 1_000;
-/** `madeAtMs` of a consumer of which it is not known when it was made. */
+/** `madeAtMs` of a consumer whose time of creation is not known. */
 const UNKNOWN = Number.POSITIVE_INFINITY;
 
 export type LaneState = "idle" | "ready" | "pulling" | "standing" | "creating" | "resting";
 
-/** What a lane is, for ever. */
+/** What identifies a lane. It never changes. */
 export interface LaneIdentity {
   readonly number: number;
   readonly definition: AnyTask;
   readonly vo: string;
-  /** The consumer's name, `<TaskName>__<vo, escaped>`: wire format, shared by all workers. */
+  /** The consumer's name, `<TaskName>__<vo, escaped>`. It is wire format, shared by all workers. */
   readonly consumer: string;
-  /** The one subject it filters on. */
+  /** The one subject that the consumer filters on. */
   readonly subject: string;
 }
 
-/** What a delivery tells of its lane. */
+/** The fields of a delivery that say something about its lane. */
 export interface LaneDelivery {
   /** How often the message was delivered, 1 first. */
   readonly count: number;
@@ -35,28 +38,28 @@ export interface LaneDelivery {
  * One durable pull consumer for one task name and one VO, as this worker knows it. Only this file writes its fields.
  *
  * States:
- *   idle      no message is known to wait there.
- *   ready     messages are thought to wait there, and it may be pulled.
- *   pulling   a pull is open that is answered at once: `asked` messages of it are not here yet.
- *   standing  a pull is open that waits at the server for the next message.
- *   creating  its consumer is not there and is being made.
- *   resting   it is not pulled before `restsUntilMs`.
+ *   idle      No message is known to wait there.
+ *   ready     Messages probably wait there, and it may be pulled.
+ *   pulling   A pull is open that the server answers at once. `asked` of its messages are not here yet.
+ *   standing  A pull is open that waits at the server for the next message.
+ *   creating  Its consumer is missing and is being made.
+ *   resting   It is not pulled before `restsUntilMs`.
  *
  * Transitions:
  *   idle -> ready                   a wake, a survey or a hand-back tells of messages (`wake`, `find`)
  *   ready -> pulling                a pull is opened (`pull`)
- *   idle, ready, resting -> standing  a pull is opened that waits (`stand`)
- *   pulling -> ready, idle          all that was asked for has come (`deliver`), or nothing is left (`empty`)
- *   pulling -> resting              nothing was there, and a wake has told of more (`empty`)
+ *   idle, ready, resting -> standing  a standing pull is opened (`stand`)
+ *   pulling -> ready, idle          all messages that were asked for have come (`deliver`), or none is left (`empty`)
+ *   pulling -> resting              nothing was there although a wake had told of a message (`empty`)
  *   standing -> ready, idle         its message has come (`deliver`), or none came in time (`empty`)
  *   pulling, standing -> creating   there is no consumer (`lose`)
  *   pulling, standing -> resting    the pull was refused (`refuse`)
- *   creating -> ready               the consumer is there (`create`)
- *   creating -> resting             it could not be made (`refuseCreation`)
- *   resting -> ready, idle          the time is over (`look`)
- *   idle, pulling, standing -> ready  what was asked is not answered any more (`giveUp`)
+ *   creating -> ready               the consumer was made (`create`)
+ *   creating -> resting             the consumer could not be made (`refuseCreation`)
+ *   resting -> ready, idle          the rest is over (`look`)
+ *   idle, pulling, standing -> ready  the open pull will not be answered any more (`giveUp`)
  *
- * What is heard of messages is kept in every state, and counts once the lane is ready or idle.
+ * News of messages is kept in every state. It takes effect once the lane is ready or idle.
  */
 export class Lane implements LaneIdentity {
   readonly number: number;
@@ -64,10 +67,10 @@ export class Lane implements LaneIdentity {
   readonly vo: string;
   readonly consumer: string;
   readonly subject: string;
-  #state: LaneState = "ready"; // of a lane that is new it is not known whether messages wait
-  /** Messages that the server was last known to hold. */
+  #state: LaneState = "ready"; // nobody knows yet whether messages wait in a new lane
+  /** Messages that the server holds for the lane, as last known. */
   #pending = 0;
-  /** Handed-back messages are not counted in `#pending`: pull until the server says that there are none. */
+  /** Whether to pull until the server says that nothing is left. `#pending` does not count messages that were handed back. */
   #untilEmpty = true;
   #asked = 0;
   #pull = 0;
@@ -78,10 +81,11 @@ export class Lane implements LaneIdentity {
   #granted = 0;
   /** What one message adds to `#granted`: 1 by the VO's weight at the time of the pull. */
   #share = 1;
-  /** Whether it had no work until now, so that it has no claim to what others had meanwhile. */
+  /** Whether it had no work until now. Then it does not make up for what other lanes had meanwhile. */
   #joins = true;
-  /** Highest stream sequence delivered here, and highest announced by a wake. */
+  /** Highest stream sequence that was delivered here. */
   #deliveredSequence = 0;
+  /** Highest stream sequence that a wake has announced. */
   #wokenSequence = 0;
   #seenAtMs: number | undefined;
   #madeAtMs = UNKNOWN;
@@ -100,12 +104,12 @@ export class Lane implements LaneIdentity {
     return this.#state;
   }
 
-  /** Whether the server is thought to hold messages for this lane. */
+  /** Whether the server probably holds messages for this lane. */
   get hasWork(): boolean {
     return this.#pending > 0 || this.#untilEmpty;
   }
 
-  /** Messages that wait there as far as is known; Infinity: pull until there are none. */
+  /** Messages that wait there, as far as is known; Infinity: pull until nothing is left. */
   get known(): number {
     return this.#untilEmpty ? Number.POSITIVE_INFINITY : this.#pending;
   }
@@ -115,7 +119,7 @@ export class Lane implements LaneIdentity {
     return this.#asked;
   }
 
-  /** Number of the newest pull, so that late answers to older ones are told apart. */
+  /** Number of the newest pull. It tells late answers to older pulls apart. */
   get pullNumber(): number {
     return this.#pull;
   }
@@ -129,12 +133,12 @@ export class Lane implements LaneIdentity {
     return this.#restsUntilMs;
   }
 
-  /** Messages that have come or are asked for, each by its VO's weight. For a time without work: as many as the others had. */
+  /** Messages that have come or are asked for, each divided by its VO's weight. For a time without work it rises to what the others had. */
   get granted(): number {
     return this.#granted;
   }
 
-  /** When its consumer was last there, by `performance.now()`; undefined: not yet, or the server was restarted since. */
+  /** When its consumer was last seen, by `performance.now()`; undefined: never, or the server was restarted since. */
   get seenAtMs(): number | undefined {
     return this.#seenAtMs;
   }
@@ -149,12 +153,12 @@ export class Lane implements LaneIdentity {
     return this.#wokenSequence > this.#deliveredSequence;
   }
 
-  /** Whether a pull is open, and more waits there than it asks for. */
+  /** Whether a pull is open, and more messages wait there than it asks for. */
   get isMoreComing(): boolean {
     return this.#state === "pulling" && this.known > this.#asked;
   }
 
-  /** Whether it has work and is pulled within milliseconds: its consumer is being made, or its message is announced and not there yet. */
+  /** Whether it has work and is pulled within milliseconds: its consumer is being made, or an announced message is not there yet. */
   get isPulledSoon(): boolean {
     return this.hasWork && (this.#state === "creating" || this.#misses > 0);
   }
@@ -164,16 +168,16 @@ export class Lane implements LaneIdentity {
     if (this.#state === "resting" && this.#restsUntilMs <= nowMs) this.#settle();
   }
 
-  /** Takes its place among lanes with work: one that had none has no claim to what the others had meanwhile, which is at least `floor`. */
+  /** Takes its place among lanes with work. A lane that had none begins at `floor`, so that it does not make up for that time. */
   join(floor: number): void {
     if (this.#joins && this.#granted < floor) this.#granted = floor;
     this.#joins = false;
   }
 
-  /** A wake has told of the message with this sequence; undefined: of one that was handed back. */
+  /** A wake has told of the message with this sequence; undefined: of a message that was handed back. */
   wake(sequence: number | undefined): void {
     if (this.#state === "standing") {
-      // It comes by itself.
+      // The standing pull brings the message.
       this.#wokenSequence = Math.max(this.#wokenSequence, sequence ?? 0);
       return;
     }
@@ -186,14 +190,14 @@ export class Lane implements LaneIdentity {
     if (this.#state === "idle") this.#settle();
   }
 
-  /** A survey has found messages, which may all be in somebody's hand. */
+  /** A survey has found messages. They may all be in the hand of some worker. */
   find(): void {
     if (this.hasWork || this.#state === "standing") return;
     this.#untilEmpty = true;
     if (this.#state === "idle") this.#settle();
   }
 
-  /** A pull for so many is opened. */
+  /** A pull for `count` messages is opened. */
   pull(count: number, weight: number, nowMs: number): void {
     this.#state = "pulling";
     this.#asked = count;
@@ -216,24 +220,24 @@ export class Lane implements LaneIdentity {
 
   /** A message has come. */
   deliver({ count, streamSequence, pending }: LaneDelivery, nowMs: number): void {
-    // What comes late, from a pull that was given up, was taken off when that was.
+    // A message that comes late, from a pull that was given up, is counted again: `#endPull` had taken it off.
     if (this.#asked > 0) this.#asked--;
     else this.#granted += this.#share;
     this.#misses = 0;
     this.#seenAtMs = nowMs;
     if (count === 1 && streamSequence < this.#deliveredSequence) {
-      // First deliveries come in order, so the stream was created anew and counts from 1 again.
+      // First deliveries come in order. So the stream was created anew and counts from 1 again.
       this.#deliveredSequence = streamSequence;
       this.#wokenSequence = streamSequence;
     }
     this.#deliveredSequence = Math.max(this.#deliveredSequence, streamSequence);
-    // The count may be older than the wake.
+    // The server's count may be older than the wake.
     this.#pending = this.isOvertaken ? Math.max(pending, 1) : pending;
     if (count > 1) this.#untilEmpty = true;
     if (this.#asked === 0 && this.#state !== "creating" && this.#state !== "resting") this.#settle();
   }
 
-  /** The open pull was answered: nothing is there any more. */
+  /** The open pull was answered: nothing is left there. */
   empty(nowMs: number): void {
     const { isOvertaken } = this;
     const restMs = this.#state === "pulling" && isOvertaken ? OVERTAKEN_MS[this.#misses] : undefined;
@@ -245,30 +249,30 @@ export class Lane implements LaneIdentity {
       this.#rest(nowMs + restMs);
       return;
     }
-    // What we were woken for went to another worker.
+    // The message of the wake went to another worker.
     this.#deliveredSequence = Math.max(this.#deliveredSequence, this.#wokenSequence);
     this.#misses = 0;
-    // Or it came just after a waiting pull had ended: one more look tells.
+    // Or it came just after a standing pull had ended, which one more pull will show.
     this.#pending = looksAgain ? 1 : 0;
     this.#untilEmpty = false;
     this.#settle();
   }
 
-  /** The open pull was refused: the consumer was deleted meanwhile, its leader changed, or it has too many pulls. */
+  /** The open pull was refused: the consumer was deleted meanwhile, its leader changed, or too many pulls are open. */
   refuse(nowMs: number): void {
     this.#endPull();
     this.#untilEmpty = true;
     this.#rest(nowMs + REFUSED_REST_MS);
   }
 
-  /** The open pull found no consumer, which is being made from now on. */
+  /** The open pull found no consumer. The caller makes one. */
   lose(): void {
     this.#endPull();
     this.#untilEmpty = true;
     this.#state = "creating";
   }
 
-  /** The consumer is there. */
+  /** The consumer was made. */
   create(): void {
     if (this.#state === "creating") this.#settle();
   }
@@ -278,7 +282,7 @@ export class Lane implements LaneIdentity {
     if (this.#state === "creating") this.#rest(nowMs + NOT_CREATED_REST_MS);
   }
 
-  /** Nothing comes any more of what was asked, and what waits there is not known. */
+  /** The open pull brings nothing any more, and nobody knows what waits there. */
   giveUp(): void {
     this.#endPull();
     this.#pull++;
@@ -286,7 +290,7 @@ export class Lane implements LaneIdentity {
     if (this.#state !== "creating" && this.#state !== "resting") this.#settle();
   }
 
-  /** The server may have been restarted: it has no consumers then, and nobody deleted them. */
+  /** The server may have been restarted. Then its consumers are gone although nobody deleted them. */
   forgetConsumer(): void {
     this.#seenAtMs = undefined;
   }
@@ -298,12 +302,12 @@ export class Lane implements LaneIdentity {
     this.#seenAtMs = nowMs;
   }
 
-  /** It was learned when the consumer was made. */
+  /** The caller has learned when the consumer was made. */
   noteMade(madeAtMs: number): void {
     this.#madeAtMs = madeAtMs;
   }
 
-  /** The consumer's own count at a delivery. It only grows, so of one that has fallen it is not known when it was made. */
+  /** Takes the consumer's own count at a delivery. It only grows: a lower one comes from a new consumer, made at an unknown time. */
   noteCount(consumerSequence: number): void {
     if (consumerSequence <= this.#consumerSequence) this.#madeAtMs = UNKNOWN;
     this.#consumerSequence = consumerSequence;
@@ -319,7 +323,7 @@ export class Lane implements LaneIdentity {
     this.#restsUntilMs = untilMs;
   }
 
-  /** What the pull has not brought was not had. */
+  /** Ends the pull. Messages that it has not brought do not count as granted. */
   #endPull(): void {
     this.#granted -= this.#asked * this.#share;
     this.#asked = 0;

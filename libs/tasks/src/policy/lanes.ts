@@ -5,20 +5,22 @@ import { HotLane } from "./hot_lane.ts";
 import type { Lane, LaneDelivery } from "./lane.ts";
 import { Ring } from "./ring.ts";
 
-/** Time without any answer after which a pull is taken for lost, ms; one that waits at the server ends long before. */
+/** Time without any answer after which a pull counts as lost, ms. A standing pull ends long before. */
 const PULL_LOST_MS = 3_000;
 
-/** What a message was asked for by: a pull of the moment, or one that had waited for it at the server. */
+/** The kind of pull that asked for a message: one that is answered at once, or one that had waited at the server. */
 export type AskedBy = "pull" | "standing pull";
 
-/** The lanes of a worker by priority, and what has come of their pulls. Whoever carries out pulls reports here. */
+/** The lanes of a worker by priority, with the results of their pulls. The task source, which carries out pulls, reports here. */
 export class Lanes {
   /** From the highest priority down. */
   readonly rings: readonly Ring[] = PRIORITIES.map((priority) => new Ring(priority));
   readonly #byPriority: ReadonlyMap<Priority, Ring> = new Map(this.rings.map((ring) => [ring.priority, ring]));
   readonly #weightOf: (vo: string) => number;
   readonly #hot = new HotLane();
+  /** See `standing`. */
   #standing: Lane | undefined;
+  /** Set when a pull ends empty against a wake; taken by the policy's next look at pulls. */
   #wish: Lane | undefined;
 
   /** `weightOf` is asked for a VO's weight at each pull. */
@@ -30,7 +32,7 @@ export class Lanes {
     this.#ringOf(lane).add(lane);
   }
 
-  /** Its VO is not served any more. What its pull still brings is nobody's. */
+  /** Removes a lane whose VO is not served any more. The source ignores what its open pull still brings. */
   remove(lane: Lane): void {
     this.giveUp(lane);
     this.#ringOf(lane).remove(lane);
@@ -38,7 +40,7 @@ export class Lanes {
     if (this.#wish === lane) this.#wish = undefined;
   }
 
-  /** Messages asked for by open pulls and not yet here, but for what a standing one may bring. */
+  /** Messages asked for by open pulls and not yet here. The message of a standing pull is not counted. */
   asked(): number {
     let asked = 0;
     for (const ring of this.rings) asked += ring.asked;
@@ -50,7 +52,7 @@ export class Lanes {
     return this.#standing;
   }
 
-  /** Whether a pull may yet bring something. */
+  /** Whether any pull may still bring something. */
   isOpen(): boolean {
     return this.#standing !== undefined || this.asked() > 0;
   }
@@ -59,7 +61,7 @@ export class Lanes {
     return this.#weightOf(vo);
   }
 
-  /** Messages of higher priorities that were asked for and are not here yet; Infinity while more than those are known to wait. */
+  /** Messages of higher priorities that were asked for and are not here yet; Infinity while still more of them wait. */
   awaitedAbove(priority: Priority): number {
     let awaited = 0;
     for (const ring of this.rings) {
@@ -70,14 +72,14 @@ export class Lanes {
     return awaited;
   }
 
-  /** The lane whose next message is worth waiting for at the server; undefined: none is. */
+  /** The lane whose next message is worth a standing pull; undefined: none. */
   hot(nowMs: number): Lane | undefined {
     return this.#hot.at(nowMs);
   }
 
   /**
-   * Takes the lane that was found empty although a wake had told of a message: another worker may stand there already and take what we
-   * hear of, so that we stand there too if there is nothing else to do.
+   * Takes the lane that was found empty although a wake had told of a message. Another worker may have a standing pull there, which gets
+   * the messages that we are woken for. So an idle worker opens a standing pull there too.
    */
   takeWish(): Lane | undefined {
     const wish = this.#wish;
@@ -85,20 +87,20 @@ export class Lanes {
     return wish;
   }
 
-  /** Opens a pull for so many messages. */
+  /** Opens a pull for `count` messages. */
   pull(lane: Lane, count: number, nowMs: number): void {
     const { asked } = lane;
     lane.pull(count, this.weightOf(lane), nowMs);
     this.#note(lane, asked);
   }
 
-  /** Opens a pull that waits for the lane's next message. There must be none. */
+  /** Opens a standing pull. No other one may be open. */
   stand(lane: Lane, nowMs: number): void {
     lane.stand(this.weightOf(lane), nowMs);
     this.#standing = lane;
   }
 
-  /** A message has come. Returns what had asked for it. */
+  /** A message has come. Returns the kind of pull that had asked for it. */
   delivered(lane: Lane, delivery: LaneDelivery, nowMs: number): AskedBy {
     const { asked } = lane;
     const isAwaited = this.#standing === lane;
@@ -109,7 +111,7 @@ export class Lanes {
     return isAwaited ? "standing pull" : "pull";
   }
 
-  /** The open pull has ended: there is nothing more. */
+  /** The open pull has ended: nothing is left there. */
   emptied(lane: Lane, nowMs: number): void {
     const { asked } = lane;
     if (lane.isOvertaken) this.#wish = lane;
@@ -117,7 +119,7 @@ export class Lanes {
     this.#ended(lane, asked);
   }
 
-  /** The open pull has found no consumer; the caller makes one, and reports. */
+  /** The open pull has found no consumer. The caller makes one and reports to the lane. */
   lost(lane: Lane): void {
     const { asked } = lane;
     if (this.#standing === lane) this.#hot.cool();
@@ -133,7 +135,7 @@ export class Lanes {
     this.#ended(lane, asked);
   }
 
-  /** What was asked there is not answered any more. */
+  /** The lane's open pull will not be answered any more. */
   giveUp(lane: Lane): void {
     const { asked } = lane;
     lane.giveUp();
@@ -150,7 +152,7 @@ export class Lanes {
     }
   }
 
-  /** The connection was lost and is back: what was asked of the old one is not answered on the new one. */
+  /** The connection was lost and is back. Pulls of the old connection are not answered on the new one. */
   reconnected(): void {
     for (const ring of this.rings) {
       for (const lane of ring) {

@@ -1,4 +1,4 @@
-/** First in, first out, without moving the rest at each take. */
+/** A list, first in, first out. Taking one item does not move the others. */
 export class Fifo<T> {
   #items: (T | undefined)[] = [];
   #at = 0;
@@ -7,7 +7,7 @@ export class Fifo<T> {
     return this.#items.length - this.#at;
   }
 
-  /** The one that `shift` takes next. */
+  /** The item that `shift` takes next. */
   get first(): T | undefined {
     return this.#items[this.#at];
   }
@@ -19,7 +19,7 @@ export class Fifo<T> {
   shift(): T | undefined {
     const item = this.#items[this.#at];
     if (item === undefined) return undefined;
-    // Cleared at once: what is still referred to here grows old, and old garbage costs the collector most.
+    // Cleared at once: an item that is still referred to here grows old, and old garbage costs the collector most.
     this.#items[this.#at] = undefined;
     this.#at++;
     if (this.#at > 1_000 && this.#at * 2 > this.#items.length) {
@@ -31,13 +31,16 @@ export class Fifo<T> {
 }
 
 /**
- * One line for each key, from which items are taken in turn: one VO's single task does not wait for another's hundred. A turn is as
- * many items as the weight of the line's first.
+ * One line for each key, from which items are taken in turn. So the single task of one VO does not wait for the hundred of another. A
+ * turn has as many items as the weight of the line's first item.
  */
 export class Lines<T> {
-  /** An empty one stays: there are no more than lanes, and a Map that gives out as much as it takes in leaves garbage that grows old. */
+  /**
+   * Lines by key. An empty one stays, since there are no more of them than lanes. A Map that gives out as much as it takes in leaves
+   * garbage that grows old.
+   */
   readonly #lines = new Map<string, Fifo<T>>();
-  /** The keys whose lines are not empty, the next one first. */
+  /** The keys whose lines are not empty. The first one is next. */
   readonly #turns = new Fifo<string>();
   readonly #weightOf: (item: T) => number;
   /** Items that may still be taken in the turn of the first key; 0: its turn has not begun. */

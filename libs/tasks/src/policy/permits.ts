@@ -1,4 +1,4 @@
-/** How many tasks may run at the same time in a worker, and how many have a permit now. Written by the worker, read by the policy. */
+/** How many tasks may run at the same time in a worker, and how many have a permit now. The worker writes it, the policy reads it. */
 export class Permits {
   readonly total: number;
   #lost = 0;
@@ -8,7 +8,7 @@ export class Permits {
     this.total = total;
   }
 
-  /** Permits of tasks that run, and of those that are being prepared or settled. */
+  /** Permits of tasks that are being prepared, run or settled. */
   get taken(): number {
     return this.#taken;
   }

@@ -15,38 +15,40 @@ export interface Pull {
 
 export interface PolicyOptions {
   readonly permits: Permits;
-  /** Tasks in hand that have come and are not in the buffer yet. */
+  /** Tasks in hand that have arrived and are not in the buffer yet. */
   arrived(): number;
   /** Tasks in hand that wait for a lock. */
   waiting(): number;
-  /** Whether what has not begun is for others: nothing is pulled and nothing starts. */
+  /** Whether the worker takes no tasks. Then nothing is pulled and nothing starts. */
   isClosed(): boolean;
-  /** A VO's weight: its share of the turns. */
+  /** A VO's weight, which is its share of the turns. */
   weightOf(vo: string): number;
 }
 
 /**
- * Decides what a worker pulls, what it starts, and until when there is nothing to decide. It sees lanes, buffer and permits and nothing
- * else: no clock, no timer and no connection, so that each rule is tested without a server.
+ * Decides what a worker pulls, what it starts, and until when there is nothing to decide. It sees only lanes, buffer and permits. It
+ * has no clock, no timer and no connection, so that each rule is tested without a server.
  *
- * After each piece of news ask `nextPull` until it has none, then `nextStart` until it has none; then there is nothing to do before more
- * news, or before `lookAgainAtMs`. Pulls come first, so that what is more urgent has been asked for before its permit is given away.
+ * After each piece of news, call `nextPull` until it returns undefined, then `nextStart` until it does. Then there is nothing to do
+ * until more news comes, or until `lookAgainAtMs`. Pulls are first, so that a more urgent task has been asked for before a less urgent
+ * one gets its permit.
  *
  * The rules:
- * - Priorities are strict. Nothing is pulled while more of a higher priority is on its way than was asked for, and nothing starts on a
- *   permit that a task of a higher priority needs: each one that was asked for has a permit kept for it.
- * - VOs have turns by their weights, see `Ring`; also in the buffer.
- * - No more is in hand than the permits and what is consumed in 10 ms.
- * - A worker with nothing to do lets a pull wait at the server for the lane that was served last.
+ * - Priorities are strict. Nothing is pulled while more tasks of a higher priority wait than were asked for. Each task that was asked
+ *   for has a permit kept for it, and no task of a lower priority starts on that permit.
+ * - VOs take turns by their weights, see `Ring`. They do so in the buffer too.
+ * - A worker has in hand at most its permits and what it consumes in 10 ms.
+ * - A worker with nothing to do keeps a standing pull open for the lane that was served last.
  */
 export class Policy<T extends Buffered> {
-  /** Whoever carries out pulls reports here what came. */
+  /** Written by the task source, which carries out pulls and reports what came. */
   readonly lanes: Lanes;
-  /** Whoever takes tasks in hand puts them here. */
+  /** Filled by the worker with the tasks that it takes in hand. */
   readonly buffer: Buffer<T>;
-  /** Whoever runs tasks counts here those that ended. */
+  /** Written by the worker, which counts each task that ended. */
   readonly rate = new Rate();
   readonly #options: PolicyOptions;
+  /** Whether nobody knows what waits, so that nothing is pulled. */
   #isBlind = false;
   #lookAgainAtMs = Number.POSITIVE_INFINITY;
 
@@ -56,32 +58,32 @@ export class Policy<T extends Buffered> {
     this.buffer = new Buffer(options.weightOf);
   }
 
-  /** How many more tasks would be taken in hand now, those among them that were asked for. */
+  /** How many more tasks may be taken in hand now. Tasks that were asked for are among them. */
   room(nowMs: number): number {
     const { permits, isClosed, arrived } = this.#options;
     if (isClosed()) return 0;
     return permits.free + this.rate.prefetch(nowMs) - this.buffer.size - arrived();
   }
 
-  /** Whether what a standing pull has brought finds room: when it was opened there was some, and since then something else may have come. */
+  /** Whether the message of a standing pull finds room. There was room when it was opened, but other tasks may have come since. */
   hasRoom(nowMs: number): boolean {
     return this.room(nowMs) > this.lanes.asked();
   }
 
   /**
-   * Nothing is pulled until `look`: it is not known what waits. Else a lane that is known to have work would be served before one of a higher
-   * priority that nobody has told of.
+   * Pulls nothing until `looked`, since nobody knows what waits. Otherwise a lane that is known to have work would be served before one
+   * of a higher priority whose work is not known yet.
    */
   lookFirst(): void {
     this.#isBlind = true;
   }
 
-  /** It is known what waits. */
+  /** A survey has told what waits: pulls again. */
   looked(): void {
     this.#isBlind = false;
   }
 
-  /** The next pull to be opened, which counts as open from now on; undefined: none. */
+  /** Returns the next pull to open, which counts as open from now on; undefined: none. */
   nextPull(nowMs: number): Pull | undefined {
     this.#lookAgainAtMs = Number.POSITIVE_INFINITY;
     if (this.#isBlind) return undefined;
@@ -96,7 +98,7 @@ export class Policy<T extends Buffered> {
       if (this.#hasEnough(ring.priority, nowMs)) return undefined;
       this.#lookAgainAtMs = Math.min(this.#lookAgainAtMs, ring.lookAgainAtMs);
       if (ring.next !== undefined) {
-        // Many VOs get small turns and one VO gets large ones.
+        // Many VOs get small turns. A single VO gets large ones.
         const turn = Math.ceil(all / ring.working) * this.lanes.weightOf(ring.next);
         return this.#pull(ring.next, Math.max(1, Math.min(room, turn, ring.next.known)), nowMs);
       }
@@ -106,30 +108,30 @@ export class Policy<T extends Buffered> {
     return hot !== undefined && this.#isIdle() ? this.#stand(hot, nowMs) : undefined;
   }
 
-  /** The next task to be started, which is out of the buffer from now on; undefined: none may start. */
+  /** Takes the next task to start out of the buffer; undefined: none may start. */
   nextStart(): T | undefined {
     const { permits, isClosed } = this.#options;
     if (permits.free <= 0 || isClosed()) return undefined;
-    // The permits that are kept are free for one round trip.
+    // A permit that is kept for a pulled task stays free for one round trip.
     return this.buffer.next((priority) => permits.free > this.lanes.awaitedAbove(priority));
   }
 
-  /** Takes a task that has not begun out of the buffer, to give it back. */
+  /** Takes a task that has not begun out of the buffer, so that it can be handed back. */
   withdraw(): T | undefined {
     return this.buffer.next(() => true);
   }
 
-  /** When there is something to decide again without any news, by `performance.now()`; Infinity: never. */
+  /** When there is something to decide again even without news, by `performance.now()`; Infinity: never. */
   get lookAgainAtMs(): number {
     return this.#lookAgainAtMs;
   }
 
-  /** Whether so much of this priority, or of higher ones, is ready in hand that a pull may wait until it is for more than a task or two. */
+  /** Whether enough tasks of this priority or a higher one are in hand. Then a pull waits until it can ask for more than a task or two. */
   #hasEnough(priority: Priority, nowMs: number): boolean {
     return this.room(nowMs) < this.rate.prefetch(nowMs) / 2 && this.buffer.holds(priority);
   }
 
-  /** Whether nothing is in hand and nothing asked for, and something may be. */
+  /** Whether the worker takes tasks, has none in hand and has asked for none. */
   #isIdle(): boolean {
     const { permits, arrived, waiting, isClosed } = this.#options;
     if (isClosed()) return false;

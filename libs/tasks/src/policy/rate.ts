@@ -1,9 +1,9 @@
-/** How far back the present rate looks, ms. */
+/** Time over which the rate is measured, ms. */
 const WINDOW_MS = 100;
-/** A worker buffers what it consumes in this time, ms. */
+/** Time whose consumption a worker holds ready beyond its permits, ms. */
 const PREFETCH_MS = 10;
 
-/** The present rate of ended tasks, and the prefetch that follows from it: nothing when idle or when tasks are long. */
+/** The present rate of ended tasks, and the prefetch that follows from it. The prefetch is 0 when the worker is idle or tasks are long. */
 export class Rate {
   #windowStartMs = 0;
   #ended = 0;

@@ -1,7 +1,7 @@
 import test from "ava";
 import { laneOf } from "./_policy_test.ts";
 import type { Lane } from "./lane.ts";
-import { CLAIM_MS, Ring } from "./ring.ts";
+import { RESERVED_MS, Ring } from "./ring.ts";
 
 function ringOf(...vos: string[]): { readonly ring: Ring; readonly lanes: Lane[] } {
   const ring = new Ring("normal");
@@ -35,11 +35,11 @@ test("the share of a lane whose pull is on its way is kept for some milliseconds
   slow.pull(1, 1, 0);
   t.is(serve(ring), "fast");
   t.is(serve(ring), "fast"); // ahead by one turn
-  t.is(serve(ring, { nowMs: CLAIM_MS - 1 }), undefined);
-  t.is(ring.lookAgainAtMs, CLAIM_MS);
-  for (let turn = 0; turn < 4; turn++) t.is(serve(ring, { nowMs: CLAIM_MS }), "fast");
-  slow.deliver({ count: 1, streamSequence: 1, pending: 100 }, CLAIM_MS);
-  const turns = Array.from({ length: 7 }, () => serve(ring, { nowMs: CLAIM_MS }));
+  t.is(serve(ring, { nowMs: RESERVED_MS - 1 }), undefined);
+  t.is(ring.lookAgainAtMs, RESERVED_MS);
+  for (let turn = 0; turn < 4; turn++) t.is(serve(ring, { nowMs: RESERVED_MS }), "fast");
+  slow.deliver({ count: 1, streamSequence: 1, pending: 100 }, RESERVED_MS);
+  const turns = Array.from({ length: 7 }, () => serve(ring, { nowMs: RESERVED_MS }));
   t.deepEqual(turns, ["slow", "slow", "slow", "slow", "slow", "slow", "fast"]);
 });
 
@@ -54,7 +54,7 @@ test("a lane that has nothing more than was asked for keeps no room from others"
   for (let turn = 0; turn < 10; turn++) t.is(serve(ring), "large");
 });
 
-test("a lane that was idle has no claim on the time when it had no work", (t) => {
+test("a lane that was idle makes nothing up for the time when it had no work", (t) => {
   const { ring, lanes } = ringOf("busy", "idle");
   const [, idle] = lanes;
   if (idle === undefined) throw new Error("there is a lane");
