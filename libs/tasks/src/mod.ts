@@ -45,7 +45,8 @@ export { requeueDeadLetter, type Requeued, requeueDeadLetters } from "./dead/req
 export { NoPublisherError } from "./definition/ambient.ts";
 export { PayloadRefusedError } from "./definition/payload.ts";
 export { LeaseLostError } from "./locks/lease.ts";
-export { listLocksByHand, type LockByHand } from "./locks/locks_by_hand.ts";
+export { listLocksByHand } from "./locks/locks_by_hand.ts";
+export { listStoredByHand, type StoredByHand } from "./broker/stored_by_hand.ts";
 export { type BrokerOptions, openBroker } from "./locks/open_broker.ts";
 export {
   checkPublishable,

@@ -2,8 +2,10 @@ import { openDatabase } from "@muster/ledger";
 import { addCe } from "@muster/logic";
 import { outcome } from "@muster/ledger/testing";
 import { startTestServer } from "@muster/logic/testing";
+import { atLeastOnceFactory } from "@muster/tasks";
 import test from "ava";
 import { startMuster } from "../support/muster.ts";
+import { until } from "../support/until.ts";
 import { commandsOn } from "./run_muster.ts";
 
 const server = await startTestServer();
@@ -33,6 +35,17 @@ test("a broken configuration is told by doctor and the lists with key, field and
   const after = await cli.run("vo", "list");
   t.regex(after.output, /dune.*lhcb/s);
   t.is(after.errors, "");
+
+  await muster.startWorker({ tasks: [atLeastOnceFactory()({ name: "IdleTask", per: "vo", execute() {} })] });
+  const garbage = await config.put("current", "garbage");
+  const kept = () => muster.results("incident.configuration.");
+  await until(async () => ((await kept()).length > 0 ? true : undefined), "an incident");
+  t.notRegex((await cli.run("doctor")).output, /incidents:.*garbage/, "it lasts, and is told as it is");
+  t.is((await cli.run("vo", "remove", "dune")).code, 0);
+  t.regex(
+    (await cli.run("doctor")).output,
+    new RegExp(`^WARN +incidents: Key current of bucket config, revision ${garbage}, .*"garbage"`, "m"),
+  );
 
   const misspelt = { ...JSON.parse((await config.get("current"))?.string() ?? ""), vso: {} };
   await config.put("current", JSON.stringify(misspelt));

@@ -36,3 +36,20 @@ test("the doctor names each entry of the locks on a subject that is a pattern, a
   for (const sequence of sequences) await jsm.streams.deleteMessage("KV_locks", sequence);
   t.regex((await cli.run("doctor")).output, /^ok +locks: none was stored by hand$/m);
 });
+
+test("what somebody has stored among the workers' records is named with the command that deletes it, and counts for no worker", async (t) => {
+  await using muster = await startMuster();
+  const cli = commandsOn({ NATS_URL: muster.nats.url, DATABASE_URL: await server.createUrl() });
+  const forged = { name: "forged", host: "h", pid: 1, startedAt: "2026-01-01", tasks: ["MyPilotTask"], permits: 1 };
+  await muster.broker.buckets.workers.put("forged", JSON.stringify(forged));
+  await muster.broker.buckets.workers.put("note", "maintenance");
+  const { seq } = await muster.broker.js.publish("$KV.workers.*", "a pattern");
+  const { output } = await cli.run("doctor");
+  t.regex(output, /^BAD +workers: none for MyPilotTask; start one$/m);
+  t.regex(
+    output,
+    /^WARN +workers: forged of bucket workers was .*tells of no worker; delete it: nats kv del workers 'forged'$/m,
+  );
+  t.regex(output, /^WARN +workers: note of .*\("maintenance"\), .*: nats kv del workers 'note'$/m);
+  t.regex(output, new RegExp(`^WARN +workers: \\* of .*: nats stream rmm KV_workers ${seq}$`, "m"));
+});

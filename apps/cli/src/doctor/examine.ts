@@ -18,10 +18,10 @@ import {
 import { count } from "../print/output.ts";
 import { describeFailure } from "../run/failure.ts";
 import { locateDatabase, locateNats, openOwnDatabase } from "../run/servers.ts";
-import { withoutFollowUps } from "./follow_ups.ts";
+import { withoutFollowUps, withoutTold } from "./follow_ups.ts";
 import { examineGoneVos } from "./gone_vos.ts";
 import { describeNewer, describeUnknown } from "../task/unknown.ts";
-import { examineLocks } from "./locks.ts";
+import { examineLocks, examineWorkerRecords } from "./locks.ts";
 import { bad, type Finding, good, warning } from "./finding.ts";
 import { examineConfiguration } from "./configuration.ts";
 import { type Connection, examinePermissions } from "./permissions.ts";
@@ -125,10 +125,11 @@ async function examineJetStream(nc: Connection): Promise<readonly Finding[]> {
     configuration: examineConfiguration,
     scheduler: async () => withoutFollowUps(broker, "scheduler", await examineSchedulers(broker)),
     workers: async () => withoutFollowUps(broker, "workers", await examineWorkers(broker)),
+    records: examineWorkerRecords,
     locks: examineLocks,
     "dead letters": examineDead,
     settings: examineConsumers,
-    incidents: examineIncidents,
+    incidents: async () => withoutTold(findings, await examineIncidents(broker)),
     pilots: examineGoneVos,
   })) {
     findings.push(...(await look(about, () => work(broker))));

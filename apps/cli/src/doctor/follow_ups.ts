@@ -24,3 +24,8 @@ export function withoutFollowUps(
   const text = `${what} cannot be told while bucket ${bucket} takes no messages; see storage`;
   return [...seen, warning(about, text)];
 }
+
+/** Leaves out what happened and lasts, and so is told already as it is now. */
+export function withoutTold(told: readonly Finding[], incidents: readonly Finding[]): readonly Finding[] {
+  return incidents.filter(({ text }) => !told.some((finding) => text.startsWith(`${finding.text} (`)));
+}

@@ -1,5 +1,5 @@
 import { escapeControls } from "@muster/service";
-import { type Broker, type LockByHand, listLocksByHand } from "@muster/tasks";
+import { type Broker, listLocksByHand, listStoredByHand, type StoredByHand } from "@muster/tasks";
 import { count } from "../print/output.ts";
 import { type Finding, good, warning } from "./finding.ts";
 
@@ -7,7 +7,7 @@ const ABOUT = "locks";
 /** Keys that are named one by one. */
 const NAMED = 20;
 
-function describe({ kind, key, sequence, value, storedAt }: LockByHand): string {
+function describe({ kind, key, sequence, value, storedAt }: StoredByHand): string {
   const what = `${key} was stored by hand at ${storedAt.toISOString()} (${JSON.stringify(value)})`;
   if (kind === "key") return `${what}; tasks wait for it until you free it: nats kv del locks '${key}'`;
   return `${what}; that is a pattern and no lock's key, so nobody waits for it; delete it: nats stream rmm KV_locks ${sequence}`;
@@ -20,4 +20,17 @@ export async function examineLocks(broker: Broker): Promise<readonly Finding[]> 
   const named = found.slice(0, NAMED).map((lock) => warning(ABOUT, escapeControls(describe(lock))));
   const rest = found.length - named.length;
   return rest > 0 ? [...named, warning(ABOUT, `${count(rest, "more lock")} stored by hand: nats kv ls locks`)] : named;
+}
+
+/** What somebody has stored among the workers' records: it tells of no worker, and nothing will remove it. */
+export async function examineWorkerRecords(broker: Broker): Promise<readonly Finding[]> {
+  const found = await listStoredByHand(broker, "workers");
+  const named = found.slice(0, NAMED).map(({ kind, key, sequence, value, storedAt }) => {
+    const what = `${key} of bucket workers was stored by hand at ${storedAt.toISOString()} (${JSON.stringify(value)})`;
+    const way = kind === "key" ? `nats kv del workers '${key}'` : `nats stream rmm KV_workers ${sequence}`;
+    return warning("workers", escapeControls(`${what}, and tells of no worker; delete it: ${way}`));
+  });
+  const rest = found.length - named.length;
+  const more = `${count(rest, "more record")} of bucket workers stored by hand: nats kv ls workers`;
+  return rest > 0 ? [...named, warning("workers", more)] : named;
 }

@@ -52,6 +52,9 @@ async function readIncident({ buckets }: IncidentStore, key: string): Promise<In
   }
 }
 
+/** Of a state that every process meets, each tells as well: that is still one time. */
+const TOLD_BY_ALL: ReadonlySet<string> = new Set(["configuration"]);
+
 /** Keeps an incident for seven days, in the bucket `results`. One of the same kind about the same thing takes its place and counts on. */
 export async function keepIncident(
   broker: IncidentStore & { readonly requests: Pick<Requests, "store"> },
@@ -63,7 +66,7 @@ export async function keepIncident(
   const incident: Incident = {
     ...{ kind, about, text, at },
     firstAt: before?.firstAt ?? at,
-    times: (before?.times ?? 0) + 1,
+    times: before === undefined ? 1 : before.times + (TOLD_BY_ALL.has(kind) ? 0 : 1),
   };
   const headers = newHeaders();
   headers.set(MESSAGE_TTL, `${KEPT_HOURS}h`);

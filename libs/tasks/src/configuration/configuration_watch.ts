@@ -29,7 +29,9 @@ async function restore(broker: Broker, { configuration, newest }: FoundConfigura
     if (isConflict(error)) return; // another process was faster
     throw error;
   }
-  broker.observer.alarm("The configuration had gone; the one that was last in force was written again");
+  const text = "The configuration had gone; the one that was last in force was written again";
+  broker.observer.alarm(text);
+  broker.keepIncident("configuration", "restored", text);
 }
 
 async function findOrRestore(broker: Broker, last: FoundConfiguration | undefined): Promise<FoundConfiguration> {
@@ -42,7 +44,7 @@ async function findOrRestore(broker: Broker, last: FoundConfiguration | undefine
 }
 
 /** Tells once of each revision that is not in force, and when all is well again. */
-function createProblemReport({ observer }: Broker): (found: FoundConfiguration) => void {
+function createProblemReport({ observer, keepIncident }: Broker): (found: FoundConfiguration) => void {
   let told = "";
   return ({ problem, revision, unknown }) => {
     const text = problem?.text ?? (unknown.length === 0 ? "" : `unknown ${revision}`);
@@ -50,6 +52,8 @@ function createProblemReport({ observer }: Broker): (found: FoundConfiguration) 
     if (problem !== undefined) {
       const { kind, revision: broken, field } = problem;
       observer.alarm(problem.text, { kind, revision: broken, field });
+      // Told by `muster doctor` from what is stored as long as it lasts, and by this afterwards.
+      keepIncident("configuration", `revision ${broken}`, problem.text);
     } else if (unknown.length > 0) {
       const which = `fields that this version does not know: ${unknown.slice(0, 10).join(", ")}`;
       observer.note(`Key current of bucket config, revision ${revision}, has ${which}; they have no effect`, {

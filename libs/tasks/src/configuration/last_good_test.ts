@@ -6,6 +6,7 @@ import { withSchedule } from "../schedule/change_schedule.ts";
 import { countOn, type Grid, listen, periodic, startGrid } from "../schedule/_grid_test.ts";
 import { startScheduler } from "../schedule/start_scheduler.ts";
 import type { Broker } from "../broker/broker.ts";
+import { listIncidents } from "../broker/incidents.ts";
 import { headersFrom } from "../format/headers.ts";
 import { connectNats } from "../connection/connection.ts";
 import { changeConfiguration } from "./change_configuration.ts";
@@ -90,6 +91,9 @@ test("a broken configuration counts for nobody: who runs and who starts goes by 
   t.regex(operator.alarms.join(), new RegExp(`goes on from revision ${good}: .*tasks\\.T\\.schedule`));
   await until(() => running.configuration.found.problem === undefined);
   t.is(vosOf(running.configuration.current), "cms,dune,lhcb");
+  // Kept for the doctor, each once whoever met it.
+  await until(async () => (await listIncidents(grid.broker)).length === broken.length);
+  for (const { kind, times } of await listIncidents(grid.broker)) t.deepEqual([kind, times], ["configuration", 1]);
 });
 
 test("where there never was a good one, what is broken is said with the way out, no change begins from nothing by itself, and one that is told to does", async (t) => {

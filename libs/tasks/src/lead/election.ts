@@ -141,7 +141,7 @@ function renewMs({ tableTtlMs = TABLE_TTL_MS }: ElectionOptions): number {
   return tableTtlMs / 4;
 }
 
-function tellReplaced({ report }: ElectionOptions, { foreign, older }: LeaderTable): void {
+function tellReplaced({ report, broker }: ElectionOptions, { foreign, older }: LeaderTable): void {
   if (older !== undefined) {
     report.note("older leader", `${older}, a scheduler of an older version, led everything; from now on it stands by`);
   }
@@ -149,6 +149,7 @@ function tellReplaced({ report }: ElectionOptions, { foreign, older }: LeaderTab
   const found = `Key ${LEADERS_KEY} of bucket locks held ${JSON.stringify(foreign)}, which names no leaders`;
   const text = `${found}; it was replaced. Do not write to this key: pause schedules with \`muster schedule pause\``;
   report.alarm("leaders", text, { key: LEADERS_KEY, value: foreign });
+  broker.keepIncident("lead", LEADERS_KEY, text);
 }
 
 /** One look at the table, and a try for what nobody leads. False: another one wrote meanwhile. Throws when nobody answers. */

@@ -11,6 +11,7 @@ import { openBroker } from "../locks/open_broker.ts";
 import { withoutVo } from "../configuration/configuration.ts";
 import { connectNats } from "../connection/connection.ts";
 import { countOn, type Grid, listen, periodic, startGrid } from "../schedule/_grid_test.ts";
+import { listIncidents } from "../broker/incidents.ts";
 import { findLeaders } from "./leaders.ts";
 import { startScheduler, type StartSchedulerOptions } from "../schedule/start_scheduler.ts";
 import { createUnservedWatch, listUnserved } from "../sweep/unserved.ts";
@@ -189,6 +190,14 @@ test("a value of somebody's own under the leaders' key is replaced with an alarm
   await scheduler.leads("Ours");
   await working.firing(Ours);
   t.regex(scheduler.alarms.join("\n"), /^Key scheduler\.leader of bucket locks held "maintenance".*replaced/);
+  for (;;) {
+    const [incident] = await listIncidents(grid.broker);
+    if (incident !== undefined) {
+      t.like(incident, { kind: "lead", about: "scheduler.leader", times: 1 });
+      break;
+    }
+    await wait(20); // nobody tells of it
+  }
 
   for (const value of ["[]", '{"leaders":[{"worker":1}]}', "null"]) {
     await grid.broker.buckets.locks.put("scheduler.leader", value);

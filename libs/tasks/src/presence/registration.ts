@@ -4,7 +4,7 @@ import * as z from "zod";
 import type { Broker } from "../broker/broker.ts";
 import { MESSAGE_TTL } from "../format/headers.ts";
 import { isSilence } from "../broker/publish_surely.ts";
-import { readTimed } from "../broker/timed_entry.ts";
+import { hasLapsed, readStored } from "../broker/timed_entry.ts";
 import { escapeToken } from "../format/token.ts";
 
 /** From one showing of a worker to the next, ms. */
@@ -92,6 +92,13 @@ const SUBJECTS = `$KV.${BUCKET}.`;
 /** Records that are read at the same time. */
 const AT_ONCE = 100;
 
+/** The text of a record that counts: a worker gives each a TTL, and what has none was stored by somebody else and tells of nobody. */
+async function readText({ jsm, time }: Pick<Broker, "jsm" | "time">, key: string): Promise<string | undefined> {
+  const stored = await readStored(jsm, BUCKET, key);
+  if (stored?.kind !== "value" || stored.ttlMs === undefined || (await hasLapsed(time, stored))) return undefined;
+  return stored.text;
+}
+
 /** The workers that show themselves now. One whose record is past its TTL is none of them, though the broker may have it still. */
 export async function listWorkers(broker: Broker): Promise<readonly WorkerRecord[]> {
   const { state } = await broker.jsm.streams.info(`KV_${BUCKET}`, { subjects_filter: `${SUBJECTS}>` });
@@ -101,8 +108,8 @@ export async function listWorkers(broker: Broker): Promise<readonly WorkerRecord
     .filter((key) => OUR_KEY.test(key));
   const records: WorkerRecord[] = [];
   for (let at = 0; at < keys.length; at += AT_ONCE) {
-    const read = keys.slice(at, at + AT_ONCE).map((key) => readTimed(broker, BUCKET, key));
-    for (const { text } of await Promise.all(read)) {
+    const read = keys.slice(at, at + AT_ONCE).map((key) => readText(broker, key));
+    for (const text of await Promise.all(read)) {
       const record = text === undefined ? undefined : readRecord(text);
       if (record !== undefined) records.push(record);
     }

@@ -1,0 +1,83 @@
+import type { BucketName } from "../streams/stream_needs.ts";
+import { isLiteralSubject } from "../format/subject.ts";
+import type { Broker } from "./broker.ts";
+import { readStored } from "./timed_entry.ts";
+import { walkStream } from "./walk_stream.ts";
+
+/** Entries that are read at the same time, and in all. */
+const AT_ONCE = 100;
+const LOOKED_AT = 5_000;
+const MAX_BYTES = 32 * 1024 * 1024;
+/** Characters shown of a value. */
+const SHOWN = 100;
+
+/** An entry without a time to live in a bucket where all of Muster's have one. Nothing removes it but a person. */
+export interface StoredByHand {
+  /**
+   * `key`: it has a key as ours have. `pattern`: it lies on a subject with a wildcard or the like, such as a literal `$KV.locks.*`. Muster
+   * has no such keys, so it means nothing to it. It can be deleted by its sequence alone.
+   */
+  readonly kind: "key" | "pattern";
+  readonly key: string;
+  readonly sequence: number;
+  /** The beginning of the value. */
+  readonly value: string;
+  readonly storedAt: Date;
+}
+
+type Reading = Pick<Broker, "jsm">;
+
+async function readKeys(
+  { jsm }: Reading,
+  bucket: BucketName,
+  keys: readonly string[],
+): Promise<readonly StoredByHand[]> {
+  const found: StoredByHand[] = [];
+  for (let at = 0; at < keys.length; at += AT_ONCE) {
+    const turn = keys.slice(at, at + AT_ONCE);
+    const entries = await Promise.all(turn.map((key) => readStored(jsm, bucket, key)));
+    for (const [index, entry] of entries.entries()) {
+      const key = turn[index];
+      if (key === undefined || entry?.kind !== "value" || entry.ttlMs !== undefined) continue;
+      const value = entry.text.slice(0, SHOWN);
+      found.push({ kind: "key", key, sequence: entry.revision, value, storedAt: new Date(entry.storedAtMs) });
+    }
+  }
+  return found;
+}
+
+/** To ask for such an entry by its subject would mean everybody's entries, so all sequences are looked at. */
+async function findPatterns({ jsm }: Reading, bucket: BucketName): Promise<readonly StoredByHand[]> {
+  const { state } = await jsm.streams.info(`KV_${bucket}`);
+  const range = { first: state.first_seq, last: state.last_seq, maxMessages: LOOKED_AT, maxBytes: MAX_BYTES };
+  const found: StoredByHand[] = [];
+  await walkStream(
+    jsm,
+    { stream: `KV_${bucket}`, filter: `$KV.${bucket}.>`, ...range },
+    ({ subject, seq, data, time }) => {
+      if (isLiteralSubject(subject)) return;
+      const value = new TextDecoder().decode(data).slice(0, SHOWN);
+      found.push({
+        kind: "pattern",
+        key: subject.slice(`$KV.${bucket}.`.length),
+        sequence: seq,
+        value,
+        storedAt: time,
+      });
+    },
+  );
+  return found.sort((a, b) => a.sequence - b.sequence);
+}
+
+/** What nobody will remove from a bucket whose entries have a time to live, of the first 5,000 entries. Throws when nobody answers. */
+export async function listStoredByHand(broker: Reading, bucket: BucketName): Promise<readonly StoredByHand[]> {
+  const prefix = `$KV.${bucket}.`;
+  const { state } = await broker.jsm.streams.info(`KV_${bucket}`, { subjects_filter: `${prefix}>` });
+  const subjects = Object.keys(state.subjects ?? {});
+  const keys = subjects
+    .filter(isLiteralSubject)
+    .map((subject) => subject.slice(prefix.length))
+    .slice(0, LOOKED_AT);
+  const found = await readKeys(broker, bucket, keys);
+  return subjects.every(isLiteralSubject) ? found : [...found, ...(await findPatterns(broker, bucket))];
+}
