@@ -1,6 +1,7 @@
 import { headers as newHeaders } from "@nats-io/nats-core";
 import test from "ava";
 import { setTimeout as pause } from "node:timers/promises";
+import { changeConfiguration } from "../configuration/change_configuration.ts";
 import { withoutVo, withVo } from "../configuration/configuration.ts";
 import { DEAD_REASON, DEAD_SUBJECT, MSG_ID, SCHEDULE, SCHEDULE_TARGET, TASK_ID } from "../format/headers.ts";
 import { DEAD, LATER, TASKS } from "../streams/streams.ts";
@@ -263,7 +264,7 @@ test("after the configuration was lost with everybody away, VOs that are added o
   await grid.configuration[Symbol.asyncDispose]();
   await jsm.streams.purge("KV_config");
   await pause(11_000); // what waits is older than the grace
-  await grid.configure((now) => withVo(now, "lhcb"));
+  await changeConfiguration(grid.broker, (now) => withVo(now, "lhcb"), { from: "nothing" });
   await js.publish("tasks.PerVo.never", "{}");
   await using leader = await grid.lead([PerVo]);
   await pause(4_000);
