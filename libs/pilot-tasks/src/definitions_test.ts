@@ -1,7 +1,8 @@
 import { PilotSubmissionError, VoName } from "@muster/logic";
 import { checkVoName, defineLockType, InvalidNameError, LockTypeTakenError, lockTypeNames } from "@muster/tasks";
 import test from "ava";
-import { MyCheckPilotsTask, MyPilotReportTask, MyPilotTask, MySubmitPilotsTask, myPilotLock } from "./mod.ts";
+import * as face from "./mod.ts";
+import { MyCheckPilotsTask, MyPilotReportTask, MyPilotTask, MySubmitPilotsTask, myPilotLock, pilots } from "./mod.ts";
 
 /** What a payload becomes, or the issues that a schema has with it. */
 async function validate(payload: unknown) {
@@ -13,6 +14,14 @@ test("the lock type my_pilot is registered, and a second registration is refused
   const error = t.throws(() => defineLockType("my_pilot"), { instanceOf: LockTypeTakenError });
   t.is(error?.lockType, "my_pilot");
   t.regex(error?.firstAt ?? "", /lock_types\.ts/);
+});
+
+test("the extension has each task and each lock type that the package exports", (t) => {
+  const tasks = Object.entries(face).filter(([name]) => name.endsWith("Task"));
+  const lockTypes = Object.entries(face).filter(([name]) => name.endsWith("Lock"));
+  t.true(tasks.length >= 4 && lockTypes.length >= 2);
+  t.deepEqual(new Set<unknown>(pilots.tasks), new Set<unknown>(tasks.map(([, task]) => task)));
+  t.deepEqual(new Set<unknown>(pilots.lockTypes), new Set<unknown>(lockTypes.map(([, lockType]) => lockType)));
 });
 
 test("the pilot task's payload is its CE's name, and nothing else", async (t) => {
