@@ -1,11 +1,11 @@
-/** A timer's longest delay without overflow is some 25 days; nobody sleeps longer than one. */
+/** Longest sleep, ms. A timer overflows after some 25 days. */
 export const LONGEST_SLEEP_MS = 86_400_000;
 
 /** Lets one loop sleep until a time or an event, whichever comes first. */
 export interface Bell {
-  /** Ends the present sleep, or the next one before it begins. */
+  /** Ends the present sleep. Where nobody sleeps, the next sleep ends at once. */
   ring(): void;
-  /** Settles after `ms` (a day at most), when the bell rings, or when `signal` aborts. Never rejects. One sleeper at a time. */
+  /** Settles after `ms` (at most a day), when the bell rings, or when `signal` aborts. Never rejects. One loop may sleep at a time. */
   sleep(ms: number, signal: AbortSignal): Promise<void>;
 }
 

@@ -9,10 +9,10 @@ import { readTls } from "../access/tls.ts";
 import { explain, type Reached } from "./why_unreachable.ts";
 import { nameForbidden } from "./forbidden.ts";
 
-/** The oldest nats-server whose streams, message TTLs, schedules and atomic batches are all that Muster uses. */
+/** The oldest nats-server with all that Muster uses: its streams, message TTLs, schedules and atomic batches. */
 export const OLDEST_SERVER = "2.12.0";
 
-/** The server is too old. Older ones ignore a lock's TTL in silence, so nothing may run on them. */
+/** The server is too old. Older servers ignore a lock's TTL silently, so nothing may run on them. */
 export class ServerTooOldError extends Error {
   override readonly name = "ServerTooOldError";
   readonly found: string;
@@ -44,7 +44,7 @@ interface Prepared extends Reached {
   readonly options: ConnectionOptions;
 }
 
-/** Reads all that `access` names. Throws {@linkcode NatsAccessError}. */
+/** Reads everything that `access` names. Throws {@linkcode NatsAccessError}. */
 function prepare(access: NatsAccess, name: string): Prepared {
   const servers = readServers(access);
   const login = readLogin(access, servers.login);
@@ -71,7 +71,7 @@ function prepare(access: NatsAccess, name: string): Prepared {
 }
 
 /**
- * Whether NATS can be asked as `access` says: its URL, its files, and what of it goes together. Asks nobody.
+ * Checks the settings of `access`: its URL, its files, and whether they fit together. Asks no server.
  *
  * Throws {@linkcode NatsAccessError}, with the setting's name.
  */
@@ -79,7 +79,11 @@ export function checkNatsAccess(access: NatsAccess): void {
   prepare(access, "check");
 }
 
-/** Open connections of this thread by their transport. The client has one transport for all, and a reconnect would use the last one's. */
+/**
+ * Number of open connections of this thread by transport. Only `dial` reads and writes it.
+ *
+ * The client has one transport for all connections, and a reconnect would use the one that was dialled last.
+ */
 const open = { tcp: 0, websocket: 0 };
 
 function dial({ servers: { transport }, access, options }: Prepared): Promise<NatsConnection> {
@@ -103,19 +107,19 @@ function dial({ servers: { transport }, access, options }: Prepared): Promise<Na
   );
 }
 
-/** What is known of a connection that {@linkcode connectNats} has opened. */
+/** The inbox prefix of each connection. {@linkcode connectNats} writes it, {@linkcode newInbox} reads it. */
 const prefixes = new WeakMap<NatsConnection, string>();
 
-/** A new subject to be answered on, under the prefix that this connection's user may listen on. */
+/** Returns a new subject for answers, under the prefix that this connection's user may listen on. */
 export function newInbox(nc: NatsConnection): string {
   return createInbox(prefixes.get(nc));
 }
 
 /**
- * Connects, and reconnects for ever afterwards.
+ * Connects, and from then on reconnects without end.
  *
- * Throws {@linkcode NatsAccessError} where settings or files must change, {@linkcode ServerTooOldError}, or an error that names the URL and
- * what is wrong there: nobody answers, we are not let in, or its certificate is not believed.
+ * Throws {@linkcode NatsAccessError} where settings or files must change, and {@linkcode ServerTooOldError}. Other errors name the URL and
+ * what is wrong there: nobody answers, the login is refused, or the certificate is not trusted.
  */
 export async function connectNats({ name, ...access }: ConnectOptions): Promise<NatsConnection> {
   const prepared = prepare(access, name);

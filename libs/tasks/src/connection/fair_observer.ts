@@ -2,7 +2,7 @@ import { TimeoutError } from "@nats-io/nats-core";
 import type { LoopWatch } from "./loop_watch.ts";
 import type { Observer } from "./observer.ts";
 
-/** Says of an answer that did not come where this process itself was the cause: it had stood still. */
+/** Adds to a message about a missing answer that this process itself was the cause, where it had stood still. */
 export function fairObserver(observer: Observer, loop: Pick<LoopWatch, "explanation">): Observer {
   function fair(message: string, details: Readonly<Record<string, unknown>> | undefined): string {
     if (!(details?.["cause"] instanceof TimeoutError)) return message;

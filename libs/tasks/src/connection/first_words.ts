@@ -1,16 +1,16 @@
 import { connect as connectTcp } from "node:net";
 import { connect as connectTls } from "node:tls";
 
-/** A nats-server speaks first, and at once; so long it is waited for, ms. */
+/** Longest wait for the first line of a server, ms. A nats-server sends it at once. */
 const SPEAKS_MS = 5_000;
 /** Longest wait for a TLS handshake, ms. */
 const HANDSHAKE_MS = 5_000;
-/** Its first line is no longer, bytes. */
+/** Greatest length of that line, bytes. */
 const LONGEST = 65_536;
 
 /** What a server does before we have said anything. */
 export type FirstWords =
-  /** It presents itself. `wantsCertificate`: it takes no client without a certificate. */
+  /** It introduces itself. `wantsCertificate`: it accepts no client without a certificate. */
   | { readonly kind: "info"; readonly wantsCertificate: boolean }
   /** It waits for a TLS handshake. */
   | { readonly kind: "tls" }
@@ -26,7 +26,7 @@ function placeOf(address: string): Place {
   return { host: hostname.replace(/^\[|\]$/g, ""), port: Number(port) };
 }
 
-/** The first line, as far as it has come in time. Sends nothing. */
+/** The first line, as far as it arrived in time. Sends nothing. */
 function firstLine(place: Place): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>();
   let line = "";
@@ -41,7 +41,7 @@ function firstLine(place: Place): Promise<string> {
   return promise.finally(() => socket.destroy());
 }
 
-/** Whether a TLS handshake comes about, whoever's certificates there are. Nothing is sent over it. */
+/** Whether a TLS handshake succeeds, with any certificate. Nothing is sent over it. */
 function shakesHands(place: Place): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const socket = connectTls({ ...place, rejectUnauthorized: false }, () => resolve(true));
@@ -51,7 +51,7 @@ function shakesHands(place: Place): Promise<boolean> {
   return promise.finally(() => socket.destroy());
 }
 
-/** Listens to the server at `address` (`host:port`) to tell why a connection did not come about. Takes some seconds at most; never throws. */
+/** Listens to the server at `address` (`host:port`), to find out why a connection failed. Takes at most some seconds; never throws. */
 export async function hearFirst(address: string): Promise<FirstWords> {
   const place = placeOf(address);
   const [, json] = /^INFO (\{.*\}) *\r\n/s.exec(await firstLine(place)) ?? [];

@@ -6,7 +6,7 @@ export interface Refusal {
   readonly subject: string;
 }
 
-/** What is refused, to whom, and what to do. */
+/** One line: what is refused, to which user, and what to do. */
 export function describeForbidden({ operation, subject }: Refusal, who: string | undefined): string {
   const user = who === undefined ? "a NATS user without a login" : `the NATS user of this process, ${who},`;
   return operation === "publish"
@@ -14,12 +14,12 @@ export function describeForbidden({ operation, subject }: Refusal, who: string |
     : `Cannot listen on ${subject}: ${user} lacks the permission to subscribe there; ask for it`;
 }
 
-/** The server refuses what we asked for: the NATS user lacks a permission. Asking again changes nothing until it is granted. */
+/** The server refuses what we asked for: the NATS user lacks a permission. Asking again is useless until it is granted. */
 export class ForbiddenError extends Error {
   override readonly name = "ForbiddenError";
   readonly operation: "publish" | "subscription";
   readonly subject: string;
-  /** Whom the server knows us as; undefined: nobody. */
+  /** The user that the server knows us as; undefined: a user without a login. */
   readonly who: string | undefined;
   constructor(refusal: Refusal, who: string | undefined, cause?: unknown) {
     super(describeForbidden(refusal, who), { cause });
@@ -29,16 +29,16 @@ export class ForbiddenError extends Error {
   }
 }
 
-/** A subject as the server quotes it. */
+/** Reads a subject that the server has quoted. */
 function unquote(text: string): string {
   try {
     return JSON.parse(`"${text}"`);
   } catch {
-    return text; // quoted as only Go does: near enough for people
+    return text; // quoted in a way that only Go has: still readable for people
   }
 }
 
-/** The client reads neither a quoted character nor the reply that was refused. */
+/** Reads the refused subject from the error's text. The client reads neither a quoted character nor a refused reply subject. */
 function refusalOf({ message, operation }: PermissionViolationError): Refusal {
   const [, quoted = ""] = /(?:Publish|Subscription) (?:to|with Reply of) "((?:[^"\\]|\\.)*)"/.exec(message) ?? [];
   return { operation, subject: unquote(quoted) };
@@ -46,7 +46,7 @@ function refusalOf({ message, operation }: PermissionViolationError): Refusal {
 
 type Listener = (error: ForbiddenError) => void;
 
-/** Who a connection is logged in as; undefined: without a login. */
+/** The login of each connection; undefined: without a login. {@linkcode nameForbidden} writes it. */
 const names = new WeakMap<NatsConnection, string | undefined>();
 const listeners = new WeakMap<NatsConnection, Set<Listener>>();
 
@@ -69,19 +69,21 @@ export function onForbidden(nc: NatsConnection, listener: Listener): () => void 
   return () => told.delete(listener);
 }
 
-/** `error` with subject and right where it is a refusal of the server, and else as it is. */
+/** Returns a {@linkcode ForbiddenError} with subject and right where the server refused, and otherwise `error`. */
 export function asForbidden(nc: NatsConnection, error: unknown): unknown {
   const cause = error instanceof RequestError ? error.cause : error;
   if (!(cause instanceof PermissionViolationError)) return error;
   return new ForbiddenError(refusalOf(cause), names.get(nc), error);
 }
 
-/** Whom the server knows this connection as, without secrets; undefined: nobody. */
+/** The user that the server knows this connection as, without secrets; undefined: none. */
 export function whoIs(nc: NatsConnection): string | undefined {
   return names.get(nc);
 }
 
-/** Lets every request over `nc` that the server refuses fail with {@linkcode ForbiddenError}, also those of the client's own libraries. */
+/**
+ * Makes every request over `nc` that the server refuses fail with {@linkcode ForbiddenError}, also requests of the client's own libraries.
+ */
 export function nameForbidden(nc: NatsConnection, who: string | undefined): void {
   names.set(nc, who);
   const request = nc.request.bind(nc);

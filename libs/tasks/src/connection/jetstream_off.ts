@@ -15,12 +15,16 @@ export class JetStreamOffError extends Error {
   }
 }
 
-/** The client's name for both; it does not export the class. */
+/** Name of the client's error for both cases. The client does not export its class. */
 const NOT_ENABLED = "JetStreamNotEnabled";
-/** JetStream's answer for an account without it. */
+/** JetStream's code for an account that has no JetStream. */
 const NOT_FOR_ACCOUNT = 10039;
 
-/** `error`, or a {@linkcode JetStreamOffError} where that is what it means. Nobody's answer may mean a change of leader too, where the server has JetStream. */
+/**
+ * Returns a {@linkcode JetStreamOffError} where `error` means that, and otherwise `error`.
+ *
+ * Where the server has JetStream, the same error may also mean that the leader is changing.
+ */
 function asJetStreamOff(nc: NatsConnection, error: unknown): unknown {
   if (!(error instanceof Error) || error.name !== NOT_ENABLED) return error;
   const { cause } = error;
@@ -34,7 +38,7 @@ function asJetStreamOff(nc: NatsConnection, error: unknown): unknown {
   return new JetStreamOffError(nc.getServer(), found, error);
 }
 
-/** Opens the manager of JetStream, which must answer. Throws {@linkcode JetStreamOffError}, and what JetStream reports. */
+/** Opens the manager of JetStream and waits for its answer. Throws {@linkcode JetStreamOffError}, and what JetStream reports. */
 export async function openJetStream(
   nc: NatsConnection,
   options: JetStreamManagerOptions = {},

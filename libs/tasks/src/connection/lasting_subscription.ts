@@ -1,18 +1,19 @@
 import type { Msg, NatsConnection, Subscription } from "@nats-io/nats-core";
 
-/** After a refusal the server is asked again so often, ms: the right may be granted while we run. */
+/** Delay of the next attempt after a refusal, ms. The right may be granted while we run. */
 const AGAIN_MS = 5_000;
 
 export interface LastingSubscription extends Disposable {
-  /** Whether the server lets us listen, as far as is known. */
+  /** Whether the server lets us listen, as far as we know. */
   readonly isOpen: boolean;
 }
 
 /**
- * Subscribes until disposed of, and again every 5 s where the server refuses: the client forgets a subscription that was refused, and
- * the server takes one away when it reads other permissions. A reconnect keeps it.
+ * Subscribes until disposed of, and subscribes again every 5 s where the server refuses.
  *
- * Nobody is told here of the refusal; `watchPermissions` tells of all.
+ * The client forgets a refused subscription. The server also ends one when it reads other permissions. A reconnect keeps it.
+ *
+ * The refusal is not reported here: `watchPermissions` reports all refusals.
  */
 export function subscribeLasting(
   nc: NatsConnection,

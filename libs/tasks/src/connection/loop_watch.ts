@@ -2,31 +2,31 @@ import type { NatsConnection } from "@nats-io/nats-core";
 import type { Observer } from "./observer.ts";
 import { createReminder } from "./reminder.ts";
 
-/** Distance of two beats, ms. */
+/** Time from one beat to the next, ms. */
 const BEAT_MS = 100;
-/** Shortest delay of a beat that is of interest, ms. */
+/** Shortest delay of a beat that counts as a standstill, ms. */
 const STILL_MS = 500;
-/** A delay explains what goes wrong until so long after it, ms: the longest wait for an answer. */
+/** Time after a standstill in which it explains a missing answer, ms: the longest wait for an answer. */
 const EXPLAINS_MS = 10_000;
-/** Shortest delay that is told by itself, ms. */
+/** Shortest standstill that is reported by itself, ms. */
 const TOLD_MS = 2_000;
 
-/** Knows when this process stood still: its event loop was held by one piece of code, or the whole process was frozen. */
+/** Notices when this process stood still: one piece of code held its event loop, or the whole process was frozen. */
 export interface LoopWatch {
-  /** When it last went on, by `performance.now()`; `-Infinity`: it never stood still. */
+  /** When the last standstill ended, by `performance.now()`; `-Infinity`: there was none. */
   wentOnAtMs(): number;
-  /** Why an answer may have come and not been read, in words; undefined: the process has not stood still lately. */
+  /** Why an answer may have arrived without being read, in words; undefined: there was no standstill lately. */
   explanation(): string | undefined;
 }
 
-/** Watches until the connection is closed. The observer hears of a long standstill, once a minute at most. */
+/** Watches until the connection is closed. Reports a long standstill to the observer, at most once a minute. */
 export function watchLoop(nc: Pick<NatsConnection, "closed">, observer: Pick<Observer, "note">): LoopWatch {
   let beatAtMs = performance.now();
   let wentOnAtMs = Number.NEGATIVE_INFINITY;
   let stillMs = 0;
   const reminder = createReminder();
 
-  /** A timer that fires before the beat's own may ask, so each question looks first. */
+  /** Measures the delay of the last beat. Every question calls it first: another timer may fire before the beat's own. */
   function look(): void {
     const nowMs = performance.now();
     const lateMs = nowMs - beatAtMs - BEAT_MS;

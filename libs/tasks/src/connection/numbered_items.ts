@@ -1,14 +1,13 @@
-/** Items at the same time at most. */
+/** Greatest number of items at the same time. */
 const CAPACITY = 2 ** 20;
-/** Numbers of one place before one of them comes again. */
+/** How many numbers one place gives before the first of them comes again. */
 const TURNS = 2 ** 32;
 
 /**
- * Items that come and go by the thousand, each under a number that is its own: one that has gone is not found under it, also when another
- * item has taken its place.
+ * Thousands of items that come and go, each under a number of its own. A number never finds another item that took the same place later.
  *
- * A Map that was replaced by a larger table keeps what was in the smaller one, once that has grown old (see `run/roster.ts`). These
- * arrays are the same for ever, and hold nothing of an item that has gone.
+ * A Map has another fault here: it keeps what was in its smaller table after it grew, once that table is old (see `run/roster.ts`). These
+ * arrays stay the same, and hold nothing of an item that is gone.
  */
 export class NumberedItems<T> {
   readonly #items: (T | undefined)[] = [];
@@ -20,7 +19,7 @@ export class NumberedItems<T> {
     return this.#items.length - this.#free.length;
   }
 
-  /** Takes in an item and returns its number. Throws `RangeError` where a million are here already. */
+  /** Adds an item and returns its number. Throws `RangeError` where 2^20 items are here already. */
   put(item: T): number {
     const at = this.#free.pop() ?? this.#items.length;
     if (at >= CAPACITY) throw new RangeError(`Cannot keep more than ${CAPACITY} at a time: as many wait already`);
@@ -31,7 +30,7 @@ export class NumberedItems<T> {
     return number;
   }
 
-  /** Takes the item out and returns it; undefined: it has gone. */
+  /** Removes the item and returns it; undefined: it is gone. */
   take(number: number): T | undefined {
     const at = number % CAPACITY;
     const item = this.#items[at];
@@ -41,7 +40,7 @@ export class NumberedItems<T> {
     return item;
   }
 
-  /** The items that are here, with their numbers. Each may be taken out meanwhile. */
+  /** The items and their numbers. An item may be taken out during the loop. */
   *entries(): Generator<readonly [number, T]> {
     for (const [at, item] of this.#items.entries()) {
       const number = this.#numbers[at];

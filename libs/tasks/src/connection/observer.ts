@@ -1,4 +1,4 @@
-/** One step of a task's life, as `EVENTS` and metrics tell it. */
+/** One step of a task's life, as `EVENTS` and metrics show it. */
 export type StepName =
   | "started"
   | "done"
@@ -17,13 +17,13 @@ export interface Step {
   readonly vo: string;
   readonly taskId: string;
   readonly attempt: number;
-  /** One line on why, where there is a why. */
+  /** One line on the reason, where there is one. */
   readonly reason?: string;
-  /** From stored to started for `started`, from started to this step for the others; ms. */
+  /** For `started` the time since the task was stored, for other steps the time since `started`; ms. */
   readonly tookMs?: number;
 }
 
-/** Where the framework tells what it sees. Calls return at once and never throw; an app joins them to its log and metrics. */
+/** Where the framework reports what it sees. Calls return at once and never throw. An app connects them to its log and metrics. */
 export interface Observer {
   /** Something that an operator must know, and what was done about it. */
   alarm(message: string, details?: Readonly<Record<string, unknown>>): void;

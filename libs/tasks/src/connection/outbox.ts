@@ -1,15 +1,18 @@
 import type { NatsConnection } from "@nats-io/nats-core";
 
-/** What nobody waits for waits itself so long for company, ms: a write to the socket costs more than what is in it. */
+/** Longest delay of a message in the outbox, so that several share one write, ms. A write to the socket costs more than its content. */
 const COMPANY_MS = 5;
-/** So many messages are company enough: what waits longer is moved by the garbage collector, and the server waits for work. */
+/** Number of waiting messages that are sent without further delay. Longer waits cost garbage collection, and leave the server idle. */
 const ENOUGH = 16;
 
-/** What need not be sent at once over a connection: events and acks, in order. */
+/** Messages that need not be sent at once over a connection, in order: events and acks. */
 export interface Outbox {
-  /** Sends a message with the next that is flushed, 5 ms from now at the latest, or when 16 wait. Over a closed or drained connection nothing is sent. */
+  /**
+   * Adds a message. It is sent with the next flush: after at most 5 ms, or when 16 messages wait. Over a closed or draining connection
+   * nothing is sent.
+   */
   send(subject: string, body: Uint8Array): void;
-  /** Sends what waits. Call it before anything is published at once: both go in one write. */
+  /** Sends all that waits. Call it before you publish something at once: both then share one write. */
   flush(): void;
   /** Calls `then` when all that waits now has been sent; at once where nothing waits. */
   whenSent(then: () => void): void;
@@ -20,7 +23,7 @@ interface Waiting {
   readonly body: Uint8Array;
 }
 
-/** Nothing waits yet. */
+/** Opens an empty outbox. */
 export function openOutbox(nc: NatsConnection): Outbox {
   let waiting: Waiting[] = [];
   let thens: (() => void)[] = [];
@@ -30,7 +33,7 @@ export function openOutbox(nc: NatsConnection): Outbox {
     try {
       for (const { subject, body } of messages) nc.publish(subject, body);
     } catch (error) {
-      // It takes nothing any more: nobody waits for these, and in the timer's turn nobody could catch it.
+      // The connection accepts nothing any more. Nobody waits for these messages, and nobody could catch an error of the timer.
       if (!nc.isClosed() && !nc.isDraining()) throw error;
     }
   }

@@ -1,13 +1,14 @@
 import { headers as newHeaders, type MsgHdrs, type NatsConnection } from "@nats-io/nats-core";
 
-/** Marks a request to JetStream's API as Muster's own, for whoever looks out for what was done by hand. */
+/** Header that marks a request to JetStream's API as Muster's own. The watches for changes by hand read it. */
 const OWN = "Muster-Request";
+/** Longest wait for JetStream's answer, ms. */
 const ANSWER_MS = 5_000;
 
-/** JetStream's answer to a purge of a stream whose store cannot be written. */
+/** JetStream's code for a failed purge: the stream's store cannot be written. */
 const PURGE_FAILED = 10051;
 
-/** JetStream refused a request of Muster's own. */
+/** JetStream refused one of Muster's own requests. */
 export class ApiRefusedError extends Error {
   override readonly name = "ApiRefusedError";
   readonly code: number;
@@ -33,7 +34,9 @@ export function markOwn(headers: MsgHdrs): void {
   headers.set(OWN, "1");
 }
 
-/** Asks JetStream's API for something that an alarm would tell of if an operator asked. Throws {@linkcode ApiRefusedError}, and a timeout. */
+/**
+ * Sends a request to JetStream's API that would raise an alarm if an operator sent it. Throws {@linkcode ApiRefusedError}, and a timeout.
+ */
 export async function askAsMuster(nc: NatsConnection, subject: string, body: object = {}): Promise<void> {
   const headers = newHeaders();
   markOwn(headers);
@@ -42,7 +45,7 @@ export async function askAsMuster(nc: NatsConnection, subject: string, body: obj
   if (error !== undefined) throw new ApiRefusedError(subject, error);
 }
 
-/** Whether Muster itself has sent this request. */
+/** Whether Muster itself sent this request. */
 export function isOwnRequest({ headers }: { readonly headers?: { has(key: string): boolean } | undefined }): boolean {
   return headers?.has(OWN) === true;
 }

@@ -3,28 +3,28 @@ import { describeForbidden, type ForbiddenError, onForbidden } from "./forbidden
 import type { Observer } from "./observer.ts";
 import { createReminder } from "./reminder.ts";
 
-/** A right that was refused within so long still is, ms: what cannot work without it tries every few seconds. */
+/** Time for which a refused right counts as still refused, ms. Whatever needs the right tries again every few seconds. */
 const RECENT_MS = 15_000;
-/** Rights that are remembered; beyond that the oldest is forgotten. */
+/** Greatest number of rights that are remembered. Beyond it the oldest is forgotten. */
 const REMEMBERED = 100;
 
-/** What is refused here costs time, or what people see, and no task. */
+/** Rights whose refusal costs time or visibility, and no task. */
 const DISPENSABLE = {
   publish: /^(?:events|wake)\.|^\$KV\.workers\./,
   subscription: /^(?:events|wake|later|due)\.|^\$JS\.(?:API|EVENT)\.|^\$KV\./,
 };
 
-/** Whether all works without this right, only later or unseen. */
+/** Whether everything works without this right, only later or unseen. */
 export function isDispensable(operation: keyof typeof DISPENSABLE, subject: string): boolean {
   return DISPENSABLE[operation].test(subject);
 }
 
-/** Requests to JetStream's API by their kind. */
+/** The kind of a request to JetStream's API. */
 const API = /^\$JS\.API\.(?:CONSUMER\.(?:MSG\.NEXT|DURABLE\.CREATE|[A-Z]+)|STREAM\.(?:MSG\.)?[A-Z]+|[A-Z]+)/;
 /** The random part of an inbox, and what follows. */
 const RANDOM = /\.[A-Za-z0-9]{22}(?:\..*)?$/;
 
-/** The right that an operator gives for `subject`: as wide as it is given in practice. */
+/** The right that an operator grants for `subject`, as wide as it is granted in practice. */
 function rightFor(subject: string): string {
   const kind = API.exec(subject)?.[0];
   if (kind !== undefined) return kind === subject ? kind : `${kind}.>`;
@@ -34,13 +34,13 @@ function rightFor(subject: string): string {
   return more.length === 0 ? subject : `${first}.${second}.>`;
 }
 
-/** Tells of what the server refuses. */
+/** Reports what the server refuses. */
 export interface PermissionWatch extends Disposable {
-  /** What was refused lately and cannot be done without, one line each. */
+  /** Rights that were refused lately and that Muster cannot work without, one line each. */
   problems(): readonly string[];
 }
 
-/** Tells the observer of each right that the server refuses on this connection, of each once a minute at most, until disposed of. */
+/** Reports each right that the server refuses on this connection to the observer, at most once a minute, until disposed of. */
 export function watchPermissions(nc: NatsConnection, observer: Pick<Observer, "alarm">): PermissionWatch {
   const told = new Map<string, { refusedAtMs: number; readonly text: string; readonly isNeeded: boolean }>();
   const reminder = createReminder({ most: REMEMBERED });

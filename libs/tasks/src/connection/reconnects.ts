@@ -8,7 +8,7 @@ async function tellOn(nc: NatsConnection, told: ReadonlySet<() => void>): Promis
   }
 }
 
-/** Calls `listener` after each reconnect, until the returned function is called: what was told meanwhile was not heard. */
+/** Calls `listener` after each reconnect, until the returned function is called. Nothing was heard while the connection was away. */
 export function onReconnect(nc: NatsConnection, listener: () => void): () => void {
   const told = listeners.get(nc) ?? new Set<() => void>();
   if (!listeners.has(nc)) {

@@ -9,14 +9,14 @@ import type { NatsServers } from "../access/servers.ts";
 import { reasonForTls } from "../access/tls.ts";
 import { hearFirst } from "./first_words.ts";
 
-/** Whom we tried to reach, and as whom. */
+/** The server that we tried to reach, and the login. */
 export interface Reached {
   readonly access: NatsAccess;
   readonly servers: NatsServers;
   readonly login: Login;
 }
 
-/** Codes of Node.js for a certificate that is not believed. */
+/** Node.js's codes for a certificate that is not trusted. */
 const UNTRUSTED: ReadonlySet<string> = new Set([
   "DEPTH_ZERO_SELF_SIGNED_CERT",
   "SELF_SIGNED_CERT_IN_CHAIN",
@@ -30,7 +30,7 @@ function codeOf(error: unknown): string {
   return error instanceof Error && "code" in error ? String(error.code) : "";
 }
 
-/** What the client says where the server hung up without a word. */
+/** The client's text where the server closed the connection without a word. */
 const HUNG_UP = "node provided an undefined error";
 
 function explainLogin({ login: { who } }: Reached, text: string): string {
@@ -40,7 +40,7 @@ function explainLogin({ login: { who } }: Reached, text: string): string {
   return `it does not let in ${who} (${text}); correct that, or have the server know it`;
 }
 
-/** Over a WebSocket nothing is told of why. */
+/** A WebSocket reports no reason. */
 function explainWebSocket({ servers }: Reached, text: string): string {
   if (text !== "") return `${text}; start it, or set NATS_URL`;
   return servers.isTls
@@ -48,17 +48,17 @@ function explainWebSocket({ servers }: Reached, text: string): string {
     : "it does not answer; start it, or set NATS_URL";
 }
 
-/** Since when our certificate does not count any more; undefined: it does, as far as its dates say. */
+/** When our certificate expired; undefined: it has not, by its dates. */
 function expiryOf(certFile: string): string | undefined {
   try {
     const { validTo } = new X509Certificate(readFileSync(certFile));
     return Date.parse(validTo) < Date.now() ? new Date(validTo).toISOString() : undefined;
   } catch {
-    return undefined; // it was readable when we connected; what it says now is not what was refused
+    return undefined; // it was readable when we connected, so its present content is not what was refused
   }
 }
 
-/** The server takes no client without a certificate, and has not taken us. */
+/** The server accepts no client without a certificate, and refused us. */
 function explainCertificate({ access }: Reached, said: string): string {
   const { certFile } = access;
   if (certFile === undefined) return `it wants a certificate of ours${said}; set NATS_CERT and NATS_KEY`;
@@ -68,7 +68,7 @@ function explainCertificate({ access }: Reached, said: string): string {
   return `${which}; have it signed by a CA that the server knows, or name another one`;
 }
 
-/** The server hung up, or said nothing. What it does by itself tells more. */
+/** The server closed the connection, or said nothing. Listening to it tells more. */
 async function explainSilence(reached: Reached, text: string): Promise<string> {
   const { access, servers } = reached;
   const [address = ""] = servers.servers;
@@ -84,12 +84,12 @@ async function explainSilence(reached: Reached, text: string): Promise<string> {
   return `${text}; ${ways.join(", or ")}`;
 }
 
-/** Node.js's code where something else than TLS was said. */
+/** Node.js's code where the server did not speak TLS. */
 const NO_TLS = "ERR_SSL_WRONG_VERSION_NUMBER";
-/** OpenSSL's words for the same, which the client hands on without a code. */
+/** OpenSSL's text for the same, which the client passes on without a code. */
 const NO_TLS_TEXT = ":wrong version number:";
 
-/** What went wrong, and what to do about it. */
+/** One line: what went wrong, and what to do about it. */
 export async function explain(reached: Reached, cause: unknown): Promise<string> {
   const { access, servers } = reached;
   const text = cause instanceof Error ? cause.message : String(cause);

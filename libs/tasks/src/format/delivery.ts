@@ -8,7 +8,7 @@ import { unescapeToken } from "./token.ts";
 export interface Delivery {
   readonly stream: string;
   readonly consumer: string;
-  /** How often the server handed it over, this time included; hand-backs count, and a crash of the server can lose one. */
+  /** Number of deliveries of this message, with this one. Hand-backs count, and a crash of the server can lose one. */
   readonly count: number;
   readonly streamSequence: number;
   /** The consumer's own count of deliveries, from 1. */
@@ -42,7 +42,7 @@ export function readAckReply(reply: string): Delivery {
   };
 }
 
-/** A name for the delivered message that no other one has: not even one with its sequence, in a stream that was made anew. */
+/** A name that only this message has. A stream that was created anew gives none of its messages the same name. */
 export function nameOfMessage({
   stream,
   streamSequence,
@@ -51,18 +51,16 @@ export function nameOfMessage({
   return `${stream}-${streamSequence}-${storedAtNs}`;
 }
 
-/** The longest id that is used as it is, in bytes of UTF-8; a longer one is replaced by its SHA-256. */
+/** Length of the longest id that is used unchanged, bytes of UTF-8. A longer one is replaced by its SHA-256. */
 export const MAX_ID_BYTES = 200;
 
-/** `id` as it is, or the SHA-256 of one over 200 bytes. */
+/** Returns `id`, or the SHA-256 of an id over 200 bytes. */
 export function boundId(id: string): string {
   if (id.length * 3 <= MAX_ID_BYTES || Buffer.byteLength(id) <= MAX_ID_BYTES) return id;
   return `sha256-${createHash("sha256").update(id).digest("hex")}`;
 }
 
-/**
- * Returns `id`, or throws `InvalidNameError` where it would not be the same after its way through a header and the database.
- */
+/** Returns `id`. Throws `InvalidNameError` where a header or the database would change it. */
 export function checkTaskId(id: string): string {
   const problem = problemOfId(id);
   if (problem === undefined) return id;
@@ -77,16 +75,16 @@ function problemOfId(id: string): string | undefined {
   return id === id.trim() ? undefined : "it begins or ends with a space";
 }
 
-/** What the client made of a token that it chose itself: escaped as ours are, or taken as it is where that makes no sense. */
+/** The id in a token that the client chose. Unescapes it as one of ours; a token that cannot be unescaped is returned unchanged. */
 function idOfToken(token: string): string {
   try {
     return unescapeToken(token);
   } catch {
-    return token; // a client of its own ways has written "=" for itself
+    return token; // another client has its own use of "="
   }
 }
 
-/** The identity of a task message: the same on every redelivery and retry, never given out twice (PROTOCOL 1). */
+/** The identity of a task message: the same on every redelivery and retry, and never given to another task (PROTOCOL 1). */
 export function taskIdOf(
   headers: MsgHdrs | undefined,
   delivery: Pick<Delivery, "stream" | "streamSequence" | "storedAtNs">,
@@ -98,7 +96,7 @@ export function taskIdOf(
   return nameOfMessage(delivery);
 }
 
-/** A header that counts from 1, which it is where nothing is said. Throws `InvalidNameError` for anything but a whole number to 1,000,000. */
+/** Reads a header that counts from 1; 1 where it is missing. Throws `InvalidNameError` unless it is a whole number up to 1,000,000. */
 function numberIn(headers: MsgHdrs | undefined, name: string, noun: string): number {
   const text = headerOf(headers, name);
   if (text === "") return 1;
@@ -112,12 +110,12 @@ function numberIn(headers: MsgHdrs | undefined, name: string, noun: string): num
   });
 }
 
-/** The attempt that a message asks for, 1 where it says nothing. Throws `InvalidNameError`. */
+/** The attempt that a message asks for, 1 where the header is missing. Throws `InvalidNameError`. */
 export function attemptOf(headers: MsgHdrs | undefined): number {
   return numberIn(headers, TASK_ATTEMPT, "attempt number");
 }
 
-/** The version of a message's payload, 1 where it says nothing. Throws `InvalidNameError`. */
+/** The version of a message's payload, 1 where the header is missing. Throws `InvalidNameError`. */
 export function payloadVersionOf(headers: MsgHdrs | undefined): number {
   return numberIn(headers, TASK_PAYLOAD_VERSION, "version number");
 }

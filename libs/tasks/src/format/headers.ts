@@ -4,21 +4,21 @@ import { headers as newHeaders, type MsgHdrs } from "@nats-io/nats-core";
 export const TASK_ID = "Task-Id";
 export const MSG_ID = "Nats-Msg-Id";
 export const TASK_ATTEMPT = "Task-Attempt";
-/** Of the payload's form, where it is not 1. */
+/** Version of the payload's form, where it is not 1. */
 export const TASK_PAYLOAD_VERSION = "Task-Payload-Version";
 export const TASK_PARENT = "Task-Parent";
 export const TASK_GROUP = "Task-Group";
 export const TRACEPARENT = "traceparent";
-/** What earlier attempts failed with, oldest first: of tasks for which no ledger remembers it. */
+/** The errors of earlier attempts, oldest first, for tasks that no ledger remembers. */
 export const TASK_ERRORS = "Task-Errors";
 
-/** Headers of a dead letter, beside those the task had. */
+/** Headers of a dead letter, in addition to the task's own. */
 export const DEAD_REASON = "Dead-Reason";
 export const DEAD_SUBJECT = "Dead-Subject";
 export const DEAD_AT = "Dead-At";
 export const DEAD_ERRORS = "Dead-Errors";
 
-/** The server's own. */
+/** The server's own headers. */
 export const SCHEDULE = "Nats-Schedule";
 export const SCHEDULE_TARGET = "Nats-Schedule-Target";
 export const SCHEDULER = "Nats-Scheduler";
@@ -29,7 +29,7 @@ export const ROLLUP = "Nats-Rollup";
 export const MESSAGE_TTL = "Nats-TTL";
 export const REASON_BYTES = 1024;
 
-/** `text` as one header line: no control characters, at most 1 KiB of UTF-8, cut with an ellipsis. */
+/** `text` as one header line: no control characters, at most 1 KiB of UTF-8. A longer text is cut and ends in "...". */
 export function oneLine(text: string): string {
   // Control, format, surrogate and private-use characters and line separators would break the header or the reader's terminal.
   const line = text.replaceAll(/[\p{C}\p{Zl}\p{Zp}]+/gu, " ").trim();
@@ -45,7 +45,7 @@ export function headersFrom(entries: Readonly<Record<string, string>>): MsgHdrs 
   return headers;
 }
 
-/** The first value of header `name`, "" where there is none: what the client's own `get` says, without its two lists of all names. */
+/** The first value of header `name`, or "". The client's own `get` returns the same, but builds two lists of all names for it. */
 export function headerOf(headers: MsgHdrs | undefined, name: string): string {
   if (headers === undefined) return "";
   for (const [key, values] of headers) if (key === name) return values[0] ?? "";
@@ -53,8 +53,10 @@ export function headerOf(headers: MsgHdrs | undefined, name: string): string {
 }
 
 /**
- * The headers of a message, or why they cannot be read. Whoever writes to a socket himself may send any bytes, and the client
- * throws at some of them where they are first looked at, which would end the connection if it came to pass inside a callback.
+ * The headers of a message, or why they cannot be read.
+ *
+ * A publisher that writes to the socket itself may send any bytes. The client throws at some of them when they are first read, and inside a
+ * callback that would end the connection.
  */
 export function readHeaders(message: { readonly headers?: MsgHdrs | undefined }): {
   readonly headers: MsgHdrs | undefined;
@@ -67,7 +69,7 @@ export function readHeaders(message: { readonly headers?: MsgHdrs | undefined })
   }
 }
 
-/** The headers of a stored message; undefined where it has none, and where they cannot be read. */
+/** The headers of a stored message; undefined where it has none or they cannot be read. */
 export function storedHeaders(stored: { readonly header?: MsgHdrs | undefined }): MsgHdrs | undefined {
   return readHeaders({
     get headers() {
@@ -76,7 +78,7 @@ export function storedHeaders(stored: { readonly header?: MsgHdrs | undefined })
   }).headers;
 }
 
-/** Whether a message of a bucket is a mark: it tells that the value before it was deleted or has lapsed. */
+/** Whether a message of a bucket is a mark. A mark says that the value before it was deleted or has lapsed. */
 export function isMark(headers: MsgHdrs | undefined): boolean {
   return headerOf(headers, "KV-Operation") !== "" || headerOf(headers, "Nats-Marker-Reason") !== "";
 }

@@ -5,11 +5,11 @@ export interface NameProblem {
   readonly value: string;
   /** What is wrong with it, e.g. `it holds "$"`. */
   readonly problem: string;
-  /** What is right, or what to do. */
+  /** The rule, or what to do. */
   readonly rule: string;
 }
 
-/** A task, VO, schedule instance or id whose text cannot be used. Carries what was wrong so that it can be shown. */
+/** A task, VO, schedule instance or id whose text cannot be used. It carries the text, so that it can be shown. */
 export class InvalidNameError extends Error {
   override readonly name = "InvalidNameError";
   readonly what: string;
@@ -21,7 +21,7 @@ export class InvalidNameError extends Error {
   }
 }
 
-/** Stands in a subject where a VO would, for a task that is not per VO. */
+/** Stands in a subject in place of a VO, for a task that is not per VO. */
 export const NO_VO = "_";
 
 interface NameRule {
@@ -79,7 +79,10 @@ export function checkVoName(name: string): string {
   return check(name, VO_NAME);
 }
 
-/** Returns `name`, or throws {@linkcode InvalidNameError}. The name of one of several schedules of a task, `default` where there is one. */
+/**
+ * Returns `name`, or throws {@linkcode InvalidNameError}. An instance name tells several schedules of a task apart; it is `default` where
+ * there is one.
+ */
 export function checkInstanceName(name: string): string {
   return check(name, INSTANCE_NAME);
 }

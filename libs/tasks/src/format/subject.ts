@@ -8,7 +8,7 @@ export interface TaskAddress {
   readonly vo: string;
 }
 
-/** Returns `to`. Throws `InvalidNameError` where its names make no subject. */
+/** Returns `to`. Throws `InvalidNameError` where its names cannot stand in a subject. */
 export function checkAddress(to: TaskAddress): TaskAddress {
   checkTaskName(to.task);
   if (to.vo !== NO_VO) checkVoName(to.vo);
@@ -38,14 +38,14 @@ export function laterSubject(to: TaskAddress, id: string): string {
 const PLAIN_TASK = /^[A-Za-z0-9_-]+$/;
 const PLAIN_VO = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/;
 
-/** An address whose names may be the very thing that was wrong: they are escaped here instead of checked. */
+/** An address whose names may be wrong in themselves. They are escaped here, not checked. */
 function escapedAddress({ task, vo }: TaskAddress): string {
   if (PLAIN_TASK.test(task) && PLAIN_VO.test(vo)) return `${task}.${vo}`;
   const tail = vo.split(".").map(escapeToken).join(".");
   return `${escapeToken(task) || NO_VO}.${/^\.|\.\.|\.$|^$/.test(vo) ? escapeToken(vo) || NO_VO : tail}`;
 }
 
-/** `dead.<TaskName>.<vo>`: where a dead letter lies. */
+/** `dead.<TaskName>.<vo>`: where a dead letter is stored. */
 export function deadSubject(of: TaskAddress): string {
   return `dead.${escapedAddress(of)}`;
 }
@@ -60,19 +60,19 @@ export function wakeSubject({ task, vo }: TaskAddress): string {
   return `wake.${task}.${vo}`;
 }
 
-/** `markers.<TaskName>.<vo>.<instance>`: the stored occurrence of one schedule. */
+/** `markers.<TaskName>.<vo>.<instance>`: where the marker of one schedule is stored. */
 export function markerSubject(to: TaskAddress, instance: string): string {
   return `markers.${address(to)}.${checkInstanceName(instance)}`;
 }
 
-/** A token that is none, or that a filter would read as any token; U+FFFD stands where bytes were no UTF-8. */
+/** A token that is empty, or that a filter would read as a wildcard. U+FFFD stands for bytes that were not UTF-8. */
 const NOT_LITERAL = /^$|^[*>]$|[\s\uFFFD]/;
 
 /**
- * Whether `subject` means itself alone to whatever takes a filter: a purge, a look-up by subject, a consumer.
+ * Whether `subject` means only itself as a filter: of a purge, a look-up by subject, a consumer.
  *
- * A client may publish to `tasks.>`, and the stream stores that subject as it is. Given back as a filter it would mean everybody's
- * messages. So a subject that was read from a stream goes into a filter only where this says true; others are looked for by sequence.
+ * A client may publish to `tasks.>`, and the stream stores that subject unchanged. Used as a filter, it would mean everybody's messages. So
+ * a subject that was read from a stream becomes a filter only where this returns true. Others are looked for by sequence.
  */
 export function isLiteralSubject(subject: string): boolean {
   return !subject.split(".").some((token) => NOT_LITERAL.test(token));
@@ -86,7 +86,7 @@ export function checkLiteralSubject(subject: string): string {
   );
 }
 
-/** Reads `<prefix>.<TaskName>.<vo>`. Throws `InvalidNameError` for a missing VO or a name that is none. */
+/** Reads `<prefix>.<TaskName>.<vo>`. Throws `InvalidNameError` where the VO is missing or a name is not valid. */
 export function parseTaskSubject(subject: string): TaskAddress {
   const [, task = "", ...vo] = subject.split(".");
   checkTaskName(task);

@@ -2,16 +2,17 @@ import type { Broker } from "../broker/broker.ts";
 import { OLDEST_SERVER } from "../connection/connection.ts";
 import { TASKS } from "../streams/streams.ts";
 
-/** A difference that is told, ms. */
+/** Smallest difference between two clocks that is reported, ms. */
 const REMARKABLE_MS = 2_000;
 
 /** The broker's time as this process knows it. */
 export interface BrokerClock {
-  /** ms since the epoch. Runs on this process's monotonic clock since the last `sync`, so its wall clock may jump as it likes. */
+  /** ms since the epoch. It runs on this process's monotonic clock since the last `sync`, so a jump of the wall clock does not move it. */
   now(): number;
   /**
-   * Asks the leader of TASKS for its time, half a round trip exact; it is the clock by which tasks are stored. Returns by how much
-   * `now` has changed, ms. A wall clock of this machine that is 2 s off is reported. Throws when nobody answers.
+   * Asks the leader of TASKS for its time, by whose clock tasks are stored. Exact to half a round trip.
+   *
+   * Returns by how much `now` has changed, ms. Reports a wall clock of this machine that is 2 s off. Throws when nobody answers.
    */
   sync(): Promise<number>;
 }
@@ -34,7 +35,7 @@ async function askTime({ jsm }: Broker): Promise<{ readonly brokerAt: number; re
   return { brokerAt: Date.parse(ts), heardAt };
 }
 
-/** Asks for the time once before it answers. `wallNow` is this machine's wall clock, played by tests. */
+/** Opens a clock, and asks for the time once before it returns. `wallNow` is this machine's wall clock; tests replace it. */
 export async function openBrokerClock(broker: Broker, wallNow: () => number = Date.now): Promise<BrokerClock> {
   let offsetMs = 0;
   let reportedMs = 0;

@@ -1,12 +1,12 @@
 /** What belongs to no task: the stream LATER, messages on subjects that are patterns, and schedules that nobody leads. */
 export const REST = "_";
 /**
- * The messages of bad names and of tasks that no running scheduler leads. Only a scheduler with a ledger leads this one: a worker may
- * have them in hand, so the ledger must hear first. Where no such scheduler runs, whoever leads the rest looks at them.
+ * The messages of bad names and of tasks that no running scheduler leads. Only a scheduler with a ledger leads this charge. A worker may
+ * have such a message in hand, so the ledger must hear first. Where no such scheduler runs, whoever leads `REST` looks at them.
  */
 export const REST_WITH_LEDGER = "_ledger";
 
-/** The charge of a chore; no task's name holds a space. */
+/** The charge of a chore. Its space tells it from a task: no task's name holds one. */
 export function choreCharge(name: string): string {
   return `chore ${name}`;
 }
@@ -25,12 +25,12 @@ export function chargesOf({
   return [...tasks.map(({ name }) => name), ...rest, ...chores.map(({ name }) => choreCharge(name))];
 }
 
-/** Whether a charge is a task's, and neither a chore's nor a rest. */
+/** Whether a charge is a task, and neither a chore nor one of the two rests. */
 export function isTaskCharge(charge: string): boolean {
   return !charge.includes(" ") && !charge.startsWith("_");
 }
 
-/** What this process leads, as it is now. */
+/** What this process leads now. The election writes it; the loops of the scheduler read it. */
 export interface Charges {
   readonly led: ReadonlySet<string>;
   /** Charges that other running schedulers lead. */
@@ -39,12 +39,14 @@ export interface Charges {
   onChange(listener: () => void): () => void;
 }
 
-/** For a process that leads because it is told to. */
+/** The charges of a process that does not stand for election, such as a test's. */
 export function fixedCharges(charges: readonly string[]): Charges {
   return { led: new Set(charges), elsewhere: new Set(), onChange: () => () => {} };
 }
 
-/** Whether this process looks after the messages and markers of `task`: it leads the task, or the rest where nobody leads the task. */
+/**
+ * Whether this process looks after the messages and markers of `task`: it leads the task, or it leads the rest and nobody leads the task.
+ */
 export function looksAfter({ led, elsewhere }: Charges, task: string): boolean {
   if (led.has(task) || elsewhere.has(task)) return led.has(task);
   return led.has(REST_WITH_LEDGER) || (led.has(REST) && !elsewhere.has(REST_WITH_LEDGER));
@@ -61,7 +63,10 @@ async function nextChange(charges: Charges, signal: AbortSignal): Promise<void> 
   stop();
 }
 
-/** Runs `work` whenever and as long as `isLed` says so, until `signal` aborts. Throws what `work` throws. */
+/**
+ * Runs `work` whenever `isLed` returns true, and aborts it once `isLed` returns false. Ends when `signal` aborts. Throws what `work`
+ * throws.
+ */
 export async function whileLed(
   charges: Charges,
   { isLed, work }: { isLed(): boolean; work(signal: AbortSignal): Promise<void> },

@@ -24,32 +24,32 @@ import {
 } from "./leaders.ts";
 import type { Reporter } from "./reporter.ts";
 
-/** The table is read so often though nobody told of a change, ms. */
+/** Longest time from one look at the table to the next, ms, also when no change was announced. */
 const LOOK_MS = 5_000;
-/** After the last renewal that was heard and the session's TTL its lock has lapsed; so much later it is looked at, ms. */
+/** Delay of a look after a silent session must have lapsed, ms. */
 const LAPSED_MS = 100;
-/** Looks are no closer together while a session is silent, ms. */
+/** Shortest time between two looks while a session is silent, ms. */
 const SILENT_LOOK_MS = 1_000;
-/** After a look that failed, ms. */
+/** Delay of the next look after a failed one, ms. */
 const REST_MS = 1_000;
-/** Another scheduler wrote first: it is looked again within so long, ms. */
+/** Longest delay of the next look after another scheduler wrote first, ms. Chance picks the delay, so that two do not collide again. */
 const RACE_MS = 50;
-/** How long a session's release is waited for, ms; beyond that it lapses by itself. */
+/** Longest wait for the release of a session, ms. A session that is not released lapses. */
 const RELEASE_MS = 1_000;
 
 export interface ElectionOptions {
   readonly broker: Broker;
-  /** The session's lock comes from here. */
+  /** Where the session's lock is taken. */
   readonly locks: Locks;
   readonly worker: string;
-  /** What this process is able to lead. */
+  /** The charges that this process is able to lead. */
   readonly wanted: readonly string[];
   readonly report: Reporter;
-  /** Lifetime of the table, ms; default 120,000. Whoever leads writes it again at a quarter of that. */
+  /** Lifetime of the table, ms; default 120,000. A leader writes the table again after a quarter of it. */
   readonly tableTtlMs?: number;
 }
 
-/** Takes what nobody leads, keeps it, and gives it up at the end. */
+/** Takes the charges that nobody leads, keeps them, and gives them up at the end. */
 export interface Election {
   readonly charges: Charges;
   /** Stands for election until `signal` aborts. Throws when the connection is closed. */
@@ -60,7 +60,9 @@ function isSame(one: ReadonlySet<string>, other: ReadonlySet<string>): boolean {
   return one.size === other.size && [...one].every((charge) => other.has(charge));
 }
 
-/** Hears what is written about the lead. A hint only: a lapsed session is not told of, nor what is written while we reconnect. */
+/**
+ * Hears what is written about the lead. This is only a hint: nobody announces a session that lapses, or what is written during a reconnect.
+ */
 function listenToLead(
   broker: Broker,
   {
@@ -71,27 +73,32 @@ function listenToLead(
     onSession(key: string, isOver: boolean): void;
   },
 ): Disposable {
-  // Without the right to listen the table is read every few seconds.
+  // Without the right to listen, the look every few seconds is enough.
   return subscribeLasting(broker.nc, { subject: LEAD_SUBJECTS }, (message) => {
     if (message.subject === LEADERS_SUBJECT) onTable(message.string());
     else onSession(message.subject.replace("$KV.locks.", ""), message.headers?.has("KV-Operation") ?? false);
   });
 }
 
-/** What one process knows of the election. */
+/** What one process knows of the election. Only this file reads and writes it; others see `led` and `elsewhere` as {@linkcode Charges}. */
 interface Standing {
   readonly options: ElectionOptions;
   readonly bucket: Pick<LockBucket, "read">;
+  /** The lock that proves that this process lives. Set when there is something to lead; undefined once lost or given up. */
   session: Lease | undefined;
-  /** Sessions opened so far. */
+  /** Sessions opened so far; it numbers their keys. */
   sessions: number;
-  /** Other schedulers that lead something. */
+  /** Other schedulers that lead something, from the last look. Decides when to look again. */
   rivals: readonly LivingLeader[];
-  /** The table's revision, and when it was seen first, by `performance.now()`. */
+  /**
+   * The table's revision at the last look, and when that revision was seen first, by `performance.now()`. Tells when to write the table
+   * again.
+   */
   seen: { readonly revision: number; readonly atMs: number };
+  /** What this process leads, and what other living schedulers lead. Only `adopt` changes either, and then calls `onChange`. */
   led: ReadonlySet<string>;
   elsewhere: ReadonlySet<string>;
-  /** Tells of each change, and of a session that was lost. */
+  /** Wakes the loop and tells the listeners of `Charges`. */
   onChange(): void;
 }
 
@@ -118,7 +125,7 @@ async function openSession(standing: Standing): Promise<Lease> {
   return lease;
 }
 
-/** Lets everything go. A silent broker is not waited for: the session lapses. */
+/** Gives everything up. Does not wait for a silent broker: the session lapses. */
 async function resign(standing: Standing): Promise<void> {
   const { session } = standing;
   standing.session = undefined;
@@ -130,7 +137,7 @@ function isIn({ leaders }: LeaderTable, own: Leader): boolean {
   return leaders.some(({ holder, leads }) => holder === own.holder && isSame(new Set(leads), new Set(own.leads)));
 }
 
-/** Whether the table has stood for so long that it is to be written again. */
+/** Whether the table was written so long ago that it must be written again before its TTL ends. */
 function isWornOut(standing: Standing, { revision }: LeaderTable): boolean {
   const now = performance.now();
   if (standing.seen.revision !== revision) standing.seen = { revision, atMs: now };
@@ -152,7 +159,10 @@ function tellReplaced({ report, broker }: ElectionOptions, { foreign, older }: L
   broker.keepIncident("lead", LEADERS_KEY, text);
 }
 
-/** One look at the table, and a try for what nobody leads. False: another one wrote meanwhile. Throws when nobody answers. */
+/**
+ * Looks at the table once, and tries to take what nobody leads. Returns false where another scheduler wrote meanwhile. Throws when nobody
+ * answers.
+ */
 async function stand(standing: Standing): Promise<boolean> {
   const { broker, worker, wanted, tableTtlMs = TABLE_TTL_MS } = standing.options;
   const table = await readLeaders(broker);
@@ -160,7 +170,7 @@ async function stand(standing: Standing): Promise<boolean> {
   standing.rivals = await livingOf(standing.bucket, others);
   const taken = new Set(standing.rivals.flatMap(({ leads }) => leads));
   const free = wanted.filter((charge) => !taken.has(charge));
-  // What another one has is given up at once, what is new is taken once it is written.
+  // A charge that another scheduler leads is given up at once. A new charge counts only after the table is written.
   adopt(
     standing,
     [...standing.led].filter((charge) => !taken.has(charge)),
@@ -184,7 +194,7 @@ async function stand(standing: Standing): Promise<boolean> {
   return true;
 }
 
-/** Until a rival's session may have lapsed, ms; at most until the next look. */
+/** Time until a rival's session may have lapsed, ms; at most the time until the next look. */
 function lookInMs({ options, rivals }: Standing, heardAt: ReadonlyMap<string, number>): number {
   const now = performance.now();
   const lapses = rivals
@@ -193,7 +203,7 @@ function lookInMs({ options, rivals }: Standing, heardAt: ReadonlyMap<string, nu
   return Math.min(LOOK_MS, renewMs(options), Math.max(SILENT_LOOK_MS, Math.min(...lapses)));
 }
 
-/** Stands for election on a connection of its own locks. Opens nothing before `run`. */
+/** Creates an election. It opens nothing before `run`. */
 export function createElection(options: ElectionOptions): Election {
   const { broker, report } = options;
   const bell = createBell();

@@ -1,7 +1,7 @@
 /**
- * Calls `work` for each item, at most `limit` at a time, and answers in the items' order.
+ * Calls `work` for each item, at most `limit` at a time, and returns the results in the items' order.
  *
- * The first error is thrown once all that was under way has ended; nothing more is begun after it.
+ * After the first error no more work is begun. The error is thrown once all running work has ended.
  */
 export async function inParallel<Item, Answer>(
   items: readonly Item[],

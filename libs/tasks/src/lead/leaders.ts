@@ -9,8 +9,9 @@ import { isConflict } from "../streams/streams.ts";
 import { escapeToken } from "../format/token.ts";
 
 /*
- * Who leads what stands in one key, since keys of each task would cost a renewal each: a scheduler renews its session alone, and an entry
- * counts as long as its session's lock is held. Nobody's safety rests on it: each occurrence is published once by its marker.
+ * One key says who leads what. A key for each task would cost one renewal each; here a scheduler renews only its session.
+ *
+ * An entry counts as long as its session's lock is held. No safety rests on the table: each occurrence is published once, by its marker.
  */
 
 /** The key in the bucket `locks` that says who leads what. */
@@ -18,38 +19,38 @@ export const LEADERS_KEY = "scheduler.leader";
 /** Subjects of the table and of all sessions. */
 export const LEAD_SUBJECTS = "$KV.locks.scheduler.>";
 export const LEADERS_SUBJECT = `$KV.locks.${LEADERS_KEY}`;
-/** Characters shown of a value that is none of ours. */
+/** Longest part of a foreign value that is shown, characters. */
 const SHOWN = 100;
-/** Lifetime of a table that nobody writes again, ms. For a version that knows none: it waits until the key is empty. */
+/** Lifetime of a table that nobody writes again, ms. Schedulers older than the table need it: they lead once the key is empty. */
 export const TABLE_TTL_MS = 120_000;
 
-/** The lock that a scheduler holds while it leads something; `number` tells its sessions apart. */
+/** The key of the lock that a scheduler holds while it leads something. `number` tells its sessions apart. */
 export function sessionKey(worker: string, number: number): string {
   return `scheduler.session.${escapeToken(worker)}-${number}`;
 }
 
 const Leader = z.looseObject({
   worker: z.string(),
-  /** Key of its session's lock. */
+  /** Key of the lock of the leader's session. */
   session: z.string(),
-  /** Holder of that lock. */
+  /** Holder of that lock, as the lock's value states it. */
   holder: z.string(),
-  /** The tasks, chores and rest that it leads. */
+  /** The charges that it leads: tasks, chores and rests. */
   leads: z.array(z.string()),
 });
 const Table = z.looseObject({ leaders: z.array(Leader) });
-/** What a scheduler of a version without a table holds the key by, and leads everything. */
+/** The lease of a scheduler older than the table. It holds the key itself, and leads everything. */
 const OldLease = z.looseObject({ holder: z.string(), worker: z.string(), taskId: z.string().startsWith("scheduler/") });
 export type Leader = z.infer<typeof Leader>;
 
 /** What is stored under {@linkcode LEADERS_KEY}. */
 export interface LeaderTable {
-  /** What a write expects to find. */
+  /** Revision of the key that was read. A write expects it. */
   readonly revision: number;
   readonly leaders: readonly Leader[];
-  /** The scheduler of an older version that holds the key by a lease. */
+  /** Name of a scheduler of an older version that holds the key by a lease. */
   readonly older: string | undefined;
-  /** The beginning of a value that is neither. */
+  /** The beginning of a value that is neither a table nor a lease. */
   readonly foreign: string | undefined;
 }
 
@@ -76,7 +77,7 @@ export async function readLeaders({ jsm }: Pick<Broker, "jsm">): Promise<LeaderT
   return { ...(isMark(storedHeaders(stored)) ? NOTHING : parseTable(stored.string())), revision: stored.seq };
 }
 
-/** Replaces the table of `revision`. False: another one is stored. */
+/** Replaces the table of `revision`. Returns false where another revision is stored. */
 export async function writeLeaders(
   broker: Pick<Broker, "js">,
   { revision, leaders, ttlMs = TABLE_TTL_MS }: Pick<LeaderTable, "revision" | "leaders"> & { readonly ttlMs?: number },
@@ -93,11 +94,11 @@ export async function writeLeaders(
 
 /** A leader whose session's lock is held. */
 export interface LivingLeader extends Leader {
-  /** So long after its last renewal the session is over, ms. */
+  /** TTL of the session's lock, ms: the session is over this long after its last renewal. */
   readonly ttlMs: number | undefined;
 }
 
-/** Those of `leaders` that run. Throws when nobody answers. */
+/** Those of `leaders` whose session's lock is held. Throws when nobody answers. */
 export async function livingOf(
   bucket: Pick<LockBucket, "read">,
   leaders: readonly Leader[],
@@ -113,7 +114,7 @@ export async function livingOf(
 export interface FoundLeaders {
   /** The leading scheduler's name by task, chore (`chore <name>`) and rest (`_`). */
   readonly leaders: ReadonlyMap<string, string>;
-  /** The beginning of a value under the key that is none of ours. Any running scheduler replaces it. */
+  /** The beginning of a value under the key that Muster did not write. Any running scheduler replaces it. */
   readonly foreign: string | undefined;
 }
 

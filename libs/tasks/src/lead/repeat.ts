@@ -2,16 +2,16 @@ import { isSilence } from "../broker/publish_surely.ts";
 import { createBell } from "../connection/bell.ts";
 import type { Reporter } from "./reporter.ts";
 
-/** Work that one loop does again and again while this process leads. */
+/** Work that one loop repeats while this process leads. */
 export interface Chore {
   readonly name: string;
-  /** From one end to the next beginning, ms. */
+  /** Time from one end to the next beginning, ms. */
   readonly everyMs: number;
-  /** What it throws is reported, and the next time comes all the same. `signal` aborts when this process stops leading. */
+  /** What it throws is reported, and the chore is run again in its time. `signal` aborts when this process stops leading. */
   run(signal: AbortSignal): Promise<void>;
 }
 
-/** Sleeps `ms`, however long that is, or until `signal` aborts. */
+/** Sleeps `ms`, also where that is longer than a timer can be, or until `signal` aborts. */
 export async function sleepLong(ms: number, signal: AbortSignal): Promise<void> {
   const bell = createBell();
   const until = performance.now() + ms;

@@ -2,7 +2,7 @@ import type { Observer } from "../connection/observer.ts";
 import { describeDifference, type Difference } from "./settings_check.ts";
 import type { Deviation } from "./streams.ts";
 
-/** What an operator does about a setting that nobody can change any more. */
+/** What an operator does about a setting that cannot be changed any more. */
 export const HOW_TO_REPLACE =
   "the server lets nobody change it: let what waits end, stop all apps, delete the stream, and start them; they declare it anew";
 
@@ -11,7 +11,7 @@ function fateOf({ canBeSetBack }: Difference, refusal: string | undefined): stri
   return refusal === undefined ? "it was set back" : `it could not be set back: ${refusal}`;
 }
 
-/** Tells of settings that somebody changed, by an alarm and to `muster doctor`; what stays as it is only once. */
+/** Reports settings that somebody changed, by an alarm and to `muster doctor`. What cannot be set back is reported once. */
 export function createDeviationReport(
   observer: Observer,
   keep: (kind: string, about: string, text: string) => void,

@@ -4,18 +4,18 @@ import type { Difference } from "./settings_check.ts";
 import { maxPayloadOf, neededStreams } from "./stream_needs.ts";
 import { inspectSettings, isStreamGone } from "./streams.ts";
 
-/** A stream, or the one under a bucket, as an operator sees it. */
+/** A stream, or the stream of a bucket, as an operator sees it. */
 export interface StreamState {
   readonly name: string;
-  /** Younger than the others: it had gone and was declared again. Undefined: there is none. */
+  /** Later than the others': the stream was deleted and declared again. Undefined: there is none. */
   readonly createdAt: Date | undefined;
   readonly messages: number;
   readonly bytes: number;
-  /** Settings that are not as Muster needs them. */
+  /** Settings that Muster needs otherwise. */
   readonly differences: readonly Difference[];
 }
 
-/** Looks at all streams that there must be, and declares none. Throws when nobody answers. */
+/** Looks at all streams that Muster needs, and declares none. Throws when nobody answers. */
 export async function inspectStreams(nc: NatsConnection): Promise<readonly StreamState[]> {
   const jsm = await openJetStream(nc);
   return await Promise.all(

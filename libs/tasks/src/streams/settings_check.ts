@@ -3,23 +3,23 @@ import { DiscardPolicy, RetentionPolicy, type StreamConfig, type StreamSource } 
 import { isDeepStrictEqual } from "node:util";
 import { type Field, NEUTRAL, type StreamNeed } from "./stream_needs.ts";
 
-/** A setting that is not as Muster needs it. */
+/** A setting that Muster needs otherwise. */
 export interface Difference {
-  /** The stream, e.g. `TASKS` or `KV_locks`; or the consumer. */
+  /** The stream, e.g. `TASKS` or `KV_locks`, or the consumer. */
   readonly stream: string;
   readonly field: string;
-  /** As an operator writes them, e.g. `5s`. */
+  /** As an operator writes it, e.g. `5s`. */
   readonly found: string;
   readonly needed: string;
-  /** What comes of it, as the end of a sentence. */
+  /** The consequence, as the end of a sentence. */
   readonly effect: string;
-  /** `no`: the server refuses to change it. */
+  /** `no`: the server refuses the change. */
   readonly canBeSetBack: "yes" | "no";
 }
 
 type Config = Partial<StreamConfig>;
 
-/** A stream without a setting has this value of it. */
+/** The value of a setting that a stream does not state. */
 const ABSENT: Readonly<Record<string, unknown>> = {
   ...NEUTRAL,
   ...{ subjects: [], sources: [], allow_direct: false, allow_atomic: false },
@@ -44,11 +44,11 @@ function hasSource(found: readonly StreamSource[], { name, opt_start_seq, subjec
   );
 }
 
-/** A limit that makes the server refuse what is new loses nothing, so it is the operator's. */
+/** At such a limit the server refuses what is new and loses nothing, so the limit is the operator's. */
 const losesNothing = (found: unknown, _needed: unknown, { discard }: Config) =>
   !isLimited(found) || discard === DiscardPolicy.New;
 
-/** Where another value than the needed one serves as well. */
+/** Settings for which other values than the needed one are right as well. */
 const SERVES: Readonly<Record<string, (found: unknown, needed: unknown, config: Config) => boolean>> = {
   max_msgs: losesNothing,
   max_bytes: losesNothing,
@@ -59,7 +59,7 @@ const SERVES: Readonly<Record<string, (found: unknown, needed: unknown, config: 
   sources: (found, needed) => (needed as StreamSource[]).every((source) => hasSource(found as StreamSource[], source)),
 };
 
-/** What a value that does not serve leads to. */
+/** The consequence of a wrong value. */
 const EFFECTS: Readonly<Record<string, string>> = {
   max_age: "older messages are deleted without a trace",
   max_msgs: "the oldest messages are deleted without a trace",
@@ -87,7 +87,7 @@ const EFFECTS: Readonly<Record<string, string>> = {
 };
 
 const isTrue = (found: unknown) => found === true;
-/** Differences that the server does not let anybody mend. */
+/** Differences that the server does not let anybody correct. */
 const FIXED: Readonly<Record<string, (found: unknown, needed: unknown) => boolean>> = {
   storage: () => true,
   persist_mode: () => true,
@@ -107,20 +107,20 @@ const DURATIONS: ReadonlySet<string> = new Set([
   "ack_wait",
 ]);
 
-/** A value of a setting as an operator reads it. */
+/** The value of a setting as an operator reads it. */
 export function showSetting(field: string, value: unknown): string {
   if (DURATIONS.has(field)) return value === 0 ? "none" : `${Number(value) / 1e9}s`;
   if (value === -1) return "no limit";
   return typeof value === "string" ? value : (JSON.stringify(value) ?? "none");
 }
 
-/** All settings that Muster looks after in this stream. */
+/** All settings of this stream that Muster controls. */
 function lookedAfter({ settings, operators = [] }: StreamNeed): Config {
   const all = Object.entries({ ...NEUTRAL, ...settings });
   return Object.fromEntries(all.filter(([field]) => !operators.includes(field as Field)));
 }
 
-/** Compares a stream's configuration with what Muster needs of it. What is the operator's is no difference. */
+/** Compares a stream's configuration with what Muster needs. A setting that belongs to the operator is no difference. */
 export function findDifferences(need: StreamNeed, config: Config): readonly Difference[] {
   return Object.entries(lookedAfter(need)).flatMap(([field, needed]): Difference[] => {
     const found = settingOf(config, field);
@@ -139,7 +139,7 @@ export function findDifferences(need: StreamNeed, config: Config): readonly Diff
   });
 }
 
-/** Ours, and those of the operator that cannot overlap with ours. */
+/** Our subjects, and those of the operator that cannot overlap with ours. */
 function mergedSubjects(found: readonly string[], needed: readonly string[]): readonly string[] {
   const ours = new Set([...needed.map((subject) => subject.split(".", 1)[0]), "*", ">"]);
   return [...needed, ...found.filter((subject) => !ours.has(subject.split(".", 1)[0]))];
@@ -152,7 +152,7 @@ function mergedValue(field: string, found: unknown, needed: unknown): unknown {
   return [...(needed as StreamSource[]), ...(found as StreamSource[]).filter(({ name }) => !ours.has(name))];
 }
 
-/** The settings to change so that these differences are gone, as far as the server lets them be. */
+/** The settings that correct these differences, as far as the server permits. */
 export function setBack(need: StreamNeed, config: Config, differences: readonly Difference[]): Config {
   const needed = lookedAfter(need);
   const changes = differences
@@ -161,7 +161,7 @@ export function setBack(need: StreamNeed, config: Config, differences: readonly 
   return Object.fromEntries(changes);
 }
 
-/** One line on a difference. */
+/** One line on a difference, for people. */
 export function describeDifference({ stream, field, found, needed, effect }: Difference): string {
   return `${stream} has ${field} ${found} and Muster needs ${needed}: ${effect}`;
 }

@@ -7,44 +7,52 @@ import { type LimitReach, refusalOf, StorageLimitError, streamOf } from "./stora
 import { refusingLimits } from "./stream_limits.ts";
 import { STREAM_NAMES } from "./stream_needs.ts";
 
-/** A refusal that was not repeated counts for so long, ms. */
+/** Time for which a refusal counts that was not repeated, ms. */
 const REFUSAL_MS = 30_000;
 /** Room that a small message takes, bytes. A stream with less is full. */
 const SMALL_BYTES = 1_024;
 /** Longest silence of the broker or of JetStream that counts as normal, ms: a cluster is silent for 8 s when its leader changes. */
 export const LONGEST_SILENCE_MS = 15_000;
 const JETSTREAM = "JetStream";
-/** A subject of no stream. */
+/** A subject that no stream stores. */
 const NOTHING = "muster.storage.probe";
 
-/** Why a stream takes no messages. */
+/** Why a stream accepts no messages. */
 interface Problem {
   readonly kind: "write error" | "refused" | "full" | "silent";
+  /** The text that `problems` returns and the alarm says. */
   readonly text: string;
+  /** Until when it counts, by `performance.now()`. */
   readonly untilMs: number;
-  /** Default: the stream alone. */
+  /** How far the problem reaches. Default: this stream only. */
   readonly reach?: LimitReach;
 }
 
-/** What one process knows of whether the broker can store. */
+/**
+ * What one process knows about the broker's ability to store.
+ *
+ * Publishers report each success and failure here, and the watches in `broker/watch_storage.ts` call `look`. Workers and health checks read
+ * it.
+ */
 export interface Storage {
-  /** Why messages cannot be stored now, one line each; empty: they can, as far as is known. */
+  /** Why messages cannot be stored now, one line each; empty: they can, as far as we know. */
   problems(): readonly string[];
-  /** Streams that keep a write error, which only a restart of the server mends. */
+  /** Streams that keep a write error. Only a restart of the server clears it. */
   brokenStreams(): readonly string[];
-  /** Whether nothing is known by which this stream would take no messages: a problem of its own, or one that reaches all streams. */
+  /** Whether no known problem keeps this stream from accepting messages: neither its own nor one that reaches all streams. */
   takes(stream: string): boolean;
   /** Calls `listener` after each change, until the returned function is called. */
   onChange(listener: () => void): () => void;
   noteStored(subject: string): void;
   noteFailed(subject: string, error: unknown): void;
-  /** Looks for limits that are reached in what the streams say of themselves. */
+  /** Looks for reached limits in the streams' own infos. */
   noteStates(infos: readonly StreamInfo[]): void;
   /**
    * Asks these streams whether they keep a write error. Where one does, all are asked.
    *
-   * After "no space left on device" a stream's file store refuses each write until the server is restarted, however much is free
-   * by then. Publishers hear nothing. A purge of what is not there tells, and changes nothing (measured with nats-server 2.15.1).
+   * After "no space left on device" a stream's file store refuses each write until the server is restarted, however much space is free by
+   * then. Publishers hear nothing. A purge of a subject that is not there reveals it, and changes nothing (measured with nats-server
+   * 2.15.1).
    */
   look(streams: readonly string[]): Promise<void>;
 }
@@ -57,7 +65,7 @@ function reachedLimit(info: StreamInfo): string | undefined {
   return reached === undefined ? undefined : `its ${reached.setting} of ${reached.limit} is reached`;
 }
 
-/** The problems of all streams, one each. */
+/** The problems of all streams, at most one for each. */
 function createProblems(observer: Observer) {
   const found = new Map<string, Problem>();
   const listeners = new Set<() => void>();
@@ -80,7 +88,7 @@ function createProblems(observer: Observer) {
     },
     put(stream: string, problem: Problem): void {
       const before = found.get(stream);
-      // A refusal says less than a write error, and comes again and again.
+      // A refusal says less than a write error, and is repeated.
       if (before?.kind === "write error" && problem.kind !== "write error") return;
       found.set(stream, problem);
       if (before?.kind !== problem.kind) observer.alarm(problem.text, { stream });
@@ -95,12 +103,12 @@ function createProblems(observer: Observer) {
   };
 }
 
-/** Nothing is known yet. */
+/** Opens a storage that knows of no problem yet. */
 export function createStorage(nc: NatsConnection, observer: Observer, silentMs = LONGEST_SILENCE_MS): Storage {
   const { found, texts, onChange, put, clear } = createProblems(observer);
   let looking: Promise<void> | undefined;
   const wanted = new Set<string>();
-  /** Since when JetStream has not answered; undefined: it has. */
+  /** When JetStream fell silent, by `performance.now()`; undefined: it answered last time. */
   let silentSinceMs: number | undefined;
 
   function heard(): void {
@@ -127,7 +135,7 @@ export function createStorage(nc: NatsConnection, observer: Observer, silentMs =
       const untilMs = performance.now() + REFUSAL_MS;
       put(stream, { kind: "refused", text: error.message, untilMs, reach: error.reach });
     } else if (error instanceof TimeoutError) {
-      // A stream with a write error does not answer; the server may be away as well.
+      // A stream with a write error does not answer. The server may be away as well.
       void look(STREAM_NAMES).catch((cause: unknown) =>
         observer.note("Cannot look at the streams' stores yet", { cause }),
       );
@@ -153,11 +161,11 @@ export function createStorage(nc: NatsConnection, observer: Observer, silentMs =
       heard();
       clear(stream, "write error");
     } catch (error) {
-      // A right that is missing is told of by `watchPermissions`, and says nothing of the store.
+      // `watchPermissions` reports a missing right. It says nothing about the store.
       if (error instanceof ForbiddenError) return heard();
       if (!(error instanceof ApiRefusedError)) return notHeard(error);
       heard();
-      // A stream that has gone is told of by others.
+      // The watch for streams reports one that is gone.
       if (!error.isWriteError) return;
       const text = `${stream} cannot be written: ${error.reason}; see that there is room on the server's disk, then restart nats-server: it keeps this error until then`;
       put(stream, { kind: "write error", text, untilMs: Number.POSITIVE_INFINITY });
@@ -194,7 +202,7 @@ export function createStorage(nc: NatsConnection, observer: Observer, silentMs =
   };
 }
 
-/** Tells `storage` that a write has failed, and returns the error to throw: a `StorageLimitError` where there is no room. */
+/** Tells `storage` that a write failed, and returns the error to throw: a `StorageLimitError` where there is no room. */
 export function noteFailure(
   storage: Pick<Storage, "noteFailed"> | undefined,
   subject: string,

@@ -1,6 +1,6 @@
 import type { JetStreamApiError } from "@nats-io/jetstream";
 
-/** JetStream's answers where there is no room, and what the limit is called. */
+/** JetStream's codes for missing room, and the name of the limit. */
 const LIMITS: ReadonlyMap<number, string> = new Map([
   [10023, "the server's limit (max_file_store or max_memory_store)"],
   [10047, "the server's limit for files (max_file_store)"],
@@ -8,13 +8,13 @@ const LIMITS: ReadonlyMap<number, string> = new Map([
   [10002, "the account's limit"],
   [10077, "the stream's own limit"],
 ]);
-/** The one that says no more than that a stream did not take a message. */
+/** The code that says only that one stream did not accept a message. */
 const STREAM_LIMIT = 10077;
 
 /** How far a limit reaches. */
 export type LimitReach = "stream" | "all streams";
 
-/** JetStream had no room for a message, so it is not stored. Publishing it again is safe. */
+/** JetStream had no room for a message and did not store it. Publishing it again is safe. */
 export class StorageLimitError extends Error {
   override readonly name = "StorageLimitError";
   readonly stream: string;
@@ -32,7 +32,7 @@ export class StorageLimitError extends Error {
   }
 }
 
-/** What a publisher gets where JetStream refuses a message: a {@linkcode StorageLimitError} where there is no room for it. */
+/** The error for a publisher whose message JetStream refused: a {@linkcode StorageLimitError} where there is no room for it. */
 export function refusalOf(stream: string, error: JetStreamApiError): Error {
   const limit = LIMITS.get(error.code);
   return limit === undefined ? error : new StorageLimitError(stream, limit, error);

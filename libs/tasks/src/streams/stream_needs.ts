@@ -18,18 +18,18 @@ export type StreamName = typeof TASKS | typeof LATER | typeof DEAD | typeof EVEN
 export type BucketName = "locks" | "results" | "schedules" | "config" | "workers";
 export const BUCKET_NAMES: readonly BucketName[] = ["locks", "results", "schedules", "config", "workers"];
 
-/** All streams that there must be, those under the buckets too. */
+/** All streams that Muster needs, with those of the buckets. */
 export const STREAM_NAMES: readonly string[] = [
   ...[TASKS, LATER, DEAD, EVENTS],
   ...BUCKET_NAMES.map((name) => `KV_${name}`),
 ];
 
 const DAY_MS = 86_400_000;
-/** Room that TASKS leaves below the server's payload limit, so that a dead letter or retry with its headers always fits. */
+/** Room that TASKS leaves below the server's payload limit, bytes. With it a dead letter or a retry with its headers always fits. */
 const HEADROOM_BYTES = 64 * 1024;
-/** How long the trace of a lapsed key stays in a bucket with TTLs, ms: long enough for every watcher to see it. */
+/** Time for which the trace of a lapsed key stays in a bucket with TTLs, ms. Every watcher sees it in that time. */
 const MARKER_TTL_MS = 60_000;
-/** The server's default. */
+/** Time in which a stream refuses a repeated message id, ms: the server's default. */
 const DUPLICATE_WINDOW_MS = 120_000;
 
 /** A setting of a stream. */
@@ -38,22 +38,22 @@ export type Field = keyof StreamConfig;
 /** What Muster needs of one stream. */
 export interface StreamNeed {
   readonly name: string;
-  /** The bucket whose stream it is; undefined: it is under none. */
+  /** The bucket that the stream belongs to; undefined: none. */
   readonly bucket?: BucketName;
-  /** For whoever reads `nats stream ls`. Given once: another one is the operator's, and stays. */
+  /** For readers of `nats stream ls`. Set once; a description of the operator's stays. */
   readonly description: string;
-  /** Declared with the stream, and looked after from then on. What is left out here must be as in {@linkcode NEUTRAL}. */
+  /** Declared with the stream, and controlled from then on. A setting that is left out must be as in {@linkcode NEUTRAL}. */
   readonly settings: Partial<StreamConfig>;
-  /** Given once, when the stream is created; from then on the operator's. */
+  /** Set once, when the stream is created; from then on the operator's. */
   readonly atCreation?: Partial<StreamConfig>;
-  /** Settings of {@linkcode NEUTRAL} that are the operator's in this stream. */
+  /** Settings of {@linkcode NEUTRAL} that the operator may change in this stream. */
   readonly operators?: readonly Field[];
 }
 
 /**
- * What each setting must be where a stream's own line says nothing else.
+ * The needed value of each setting that a stream's own line does not state.
  *
- * Settings that are named nowhere are the operator's: replicas, placement, tags, compression, description, metadata of others.
+ * Settings that are named nowhere are the operator's: replicas, placement, tags, compression, description, and foreign metadata.
  */
 export const NEUTRAL: Readonly<Partial<Record<Field, unknown>>> = {
   retention: RetentionPolicy.Limits,
@@ -80,11 +80,11 @@ export const NEUTRAL: Readonly<Partial<Record<Field, unknown>>> = {
   mirror: undefined,
 };
 
-/** The source that feeds TASKS with what has fired in LATER. */
+/** The source that feeds TASKS with the messages that have fired in LATER. */
 export const SOURCE: StreamSource = {
   name: LATER,
-  // From the first that is left: where a source's place is forgotten, the server would begin at the newest task's time and
-  // leave what had fired before it where it lies.
+  // Begin with the first message that is left. The server may forget the place of a source. By default it would then begin at the time of
+  // the newest task, and miss what had fired before it.
   opt_start_seq: 1,
   subject_transforms: [{ src: "due.>", dest: "tasks.>" }],
 };
@@ -96,7 +96,7 @@ export interface TopologyOptions {
   readonly maxPayload: number;
 }
 
-/** The server's `max_payload`, bytes; its default where it has not said so yet. */
+/** The server's `max_payload`, bytes; the default where the server has not stated it yet. */
 export function maxPayloadOf({ info }: NatsConnection): number {
   return info?.max_payload ?? 1_048_576;
 }
@@ -106,7 +106,7 @@ interface Bucket {
   readonly description: string;
   /** Whether its keys may lapse. */
   readonly keys: "stay" | "may lapse";
-  /** Values that are kept of one key, default 1. */
+  /** Number of values that are kept of one key, default 1. */
   readonly history?: number;
 }
 
@@ -120,11 +120,11 @@ function bucketNeed({ name, description, keys, history = 1 }: Bucket): StreamNee
       max_msgs_per_subject: history,
       discard: DiscardPolicy.New,
       allow_rollup_hdrs: true,
-      // A read from a replica may be stale, and compare-and-set decisions rest on these.
+      // A read from a replica may be stale, and compare-and-set decisions rest on these reads.
       allow_direct: false,
       ...(keys === "may lapse" ? { allow_msg_ttl: true, subject_delete_marker_ttl: nanos(MARKER_TTL_MS) } : {}),
     },
-    // Nobody deletes there by sequence: `nats kv add` denies it.
+    // Nobody deletes by sequence there: `nats kv add` denies it.
     operators: keys === "may lapse" ? ["deny_delete"] : ["deny_delete", "allow_msg_ttl"],
   };
 }
@@ -146,7 +146,7 @@ const BUCKETS: readonly Bucket[] = [
 function streamNeeds(maxPayload: number, replicas: number): readonly StreamNeed[] {
   const maxMessage = Math.max(1024, maxPayload - HEADROOM_BYTES);
   return [
-    // LATER comes first: TASKS sources it, and what it holds outlives a deleted TASKS.
+    // LATER comes first: TASKS sources it. What LATER holds outlives a deleted TASKS.
     {
       name: LATER,
       description: "Muster: delayed tasks and retries until their time comes (later.>, then due.>)",
@@ -156,10 +156,10 @@ function streamNeeds(maxPayload: number, replicas: number): readonly StreamNeed[
         allow_msg_schedules: true,
         max_msg_size: maxMessage,
       },
-      // TASKS goes on sourcing where it was, so a LATER that was created anew must count on from above what the old one had, or
-      // what fires in it would be taken for known. The time in microseconds is above any count.
+      // TASKS goes on sourcing at its last sequence. So a LATER that is created anew must begin above every sequence of the old one, or
+      // TASKS would skip what fires in it. The time in microseconds is above any of them.
       atCreation: { first_seq: Date.now() * 1_000 },
-      // The server switches roll-ups on where there are schedules.
+      // The server switches roll-ups on in a stream with schedules.
       operators: ["allow_rollup_hdrs"],
     },
     {
@@ -172,7 +172,7 @@ function streamNeeds(maxPayload: number, replicas: number): readonly StreamNeed[
         allow_atomic: true,
         allow_direct: false,
         max_msg_size: maxMessage,
-        // The server gives a stream with sources none by itself.
+        // The server sets none for a stream with sources.
         duplicate_window: nanos(DUPLICATE_WINDOW_MS),
         sources: [SOURCE],
         republish: { src: "tasks.>", dest: "wake.>", headers_only: true },
@@ -191,8 +191,8 @@ function streamNeeds(maxPayload: number, replicas: number): readonly StreamNeed[
         max_age: nanos(DAY_MS),
         max_msgs: 1_000_000,
         discard: DiscardPolicy.Old,
-        // Written to its file a moment after the server has taken an event in, also with `sync_interval: always`: nothing is proven
-        // by an event, and two of them go with each task (decision 27). Copies of a stream on other servers exclude it.
+        // The server writes an event to its file a moment after it has accepted it, also with `sync_interval: always`. That is enough: no
+        // event proves anything, and each task has two of them (decision 27). The server does not permit it for a stream with replicas.
         ...(replicas === 1 ? { persist_mode: PersistMode.Async } : {}),
       },
       operators: [
@@ -203,7 +203,7 @@ function streamNeeds(maxPayload: number, replicas: number): readonly StreamNeed[
   ];
 }
 
-/** What Muster needs of all its streams, in the order in which they are declared. */
+/** What Muster needs of all its streams, in the order of their declaration. */
 export function neededStreams({ maxPayload, replicas = 1 }: TopologyOptions): readonly StreamNeed[] {
   return [...streamNeeds(maxPayload, replicas), ...BUCKETS.map(bucketNeed)];
 }

@@ -7,18 +7,27 @@ import { LATER, neededStreams, SOURCE, type StreamNeed, TASKS, type TopologyOpti
 
 export { DEAD, EVENTS, LATER, type StreamName, TASKS } from "./stream_needs.ts";
 
-/** Raised with every change in stream_needs.ts; a stream is only ever changed upwards, so that an old process cannot undo a new one's. */
+/**
+ * Version of Muster's settings; raised with every change in stream_needs.ts. A stream is only changed to a higher version, so an old
+ * process cannot undo a new one's settings.
+ */
 export const SETTINGS_VERSION = 3;
+/** Key of a stream's or consumer's metadata that holds {@linkcode SETTINGS_VERSION}. */
 export const VERSION_KEY = "muster-settings";
-/** How long the server waits for an ack or heartbeat before it hands a message to somebody else, ms: of each lane, and what the keeper reckons with. */
+/**
+ * Time that the server waits for an ack or heartbeat before it delivers a message again, ms. Each lane has it, and the keeper relies on it.
+ */
 export const ACK_WAIT_MS = 20_000;
-/** Stands in the metadata while a change of several steps is under way: whoever comes after a crash does the rest, without an alarm. */
+/** Key of the metadata while a change of several steps is under way. After a crash the next process does the rest, without an alarm. */
 const CHANGING_KEY = "muster-changing";
 
-/** JetStream's answer for a stream that does not exist, and for one that somebody else has created a moment ago. */
+/** JetStream's codes for a stream that does not exist, and for one that another process has just created. */
 export const STREAM_NOT_FOUND = 10059;
 const STREAM_NAME_TAKEN = 10058;
-/** JetStream's answers to a write whose expected last sequence is not the last: on a single server, and while another write is under way on a cluster. */
+/**
+ * JetStream's codes for a write whose expected last sequence is wrong: on a single server, and on a cluster while another write is under
+ * way.
+ */
 export const WRONG_LAST_SEQUENCE = 10071;
 export const WRITE_UNDER_WAY = 10164;
 
@@ -26,7 +35,7 @@ function codeOf(error: unknown): number | undefined {
   return error instanceof JetStreamApiError ? error.code : undefined;
 }
 
-/** Whether JetStream said that the stream does not exist, which no other failure means. */
+/** Whether JetStream said that the stream does not exist. No other failure means that. */
 export function isStreamGone(error: unknown): boolean {
   return codeOf(error) === STREAM_NOT_FOUND;
 }
@@ -37,42 +46,42 @@ export function isConflict(error: unknown): boolean {
   return code === WRONG_LAST_SEQUENCE || code === WRITE_UNDER_WAY;
 }
 
-/** A stream whose settings were not as Muster needs them. */
+/** A stream whose settings Muster needed otherwise. */
 export interface Deviation {
   readonly stream: string;
   readonly differences: readonly Difference[];
-  /** Where somebody changed them by hand, and not an older Muster. */
+  /** Whether somebody changed them by hand. Otherwise an older Muster wrote them. */
   readonly isByHand: boolean;
-  /** Why the server refused to have them set back; undefined: it did not. */
+  /** Why the server refused to set them back; undefined: it did not refuse. */
   readonly refusal: string | undefined;
 }
 
 type Update = Partial<StreamConfig>;
 
-/** The version of Muster's settings that a stream or a consumer bears; undefined: none. */
+/** The version of Muster's settings in the metadata of a stream or a consumer; undefined: it has none. */
 export function settingsVersionOf({ metadata }: Pick<Update, "metadata">): number | undefined {
   const text = metadata?.[VERSION_KEY];
   return text === undefined ? undefined : Number(text);
 }
 
-/** What a stream's settings lack, and whether they are this version's business. */
+/** Settings that Muster needs otherwise; none where a newer version wrote them. */
 export function inspectSettings(need: StreamNeed, config: Update): readonly Difference[] {
   return (settingsVersionOf(config) ?? 0) > SETTINGS_VERSION ? [] : findDifferences(need, config);
 }
 
-/** What to change. The client takes everything else from the stream as it is by then. */
+/** The settings to change. The client takes all others from the stream as it is then. */
 function changesFor(need: StreamNeed, config: Update, differences: readonly Difference[]): Update {
   const { [CHANGING_KEY]: _, ...metadata } = config.metadata ?? {};
   const isNewVersion = settingsVersionOf(config) !== SETTINGS_VERSION;
   return {
     ...setBack(need, config, differences),
-    // One that was taken away by hand stays away.
+    // A description that somebody removed by hand stays away.
     ...(isNewVersion && !config.description ? { description: need.description } : {}),
     metadata: { ...metadata, [VERSION_KEY]: String(SETTINGS_VERSION) },
   };
 }
 
-/** Whether nothing about a stream's settings is to be done or told. */
+/** Whether a stream's settings need neither a change nor a report. */
 export function isAsNeeded(need: StreamNeed, config: Update): boolean {
   const version = settingsVersionOf(config) ?? 0;
   if (version > SETTINGS_VERSION) return true;
@@ -80,9 +89,9 @@ export function isAsNeeded(need: StreamNeed, config: Update): boolean {
 }
 
 /**
- * Sets back what is not as Muster needs it, and leaves the rest as it is: that is the operator's. Returns what was not.
+ * Sets back the settings that Muster needs otherwise, and leaves the operator's settings alone. Returns what was wrong.
  *
- * A stream whose settings are a newer version's is left alone.
+ * Does nothing to a stream whose settings a newer version wrote.
  */
 export async function mendSettings(
   jsm: JetStreamManager,
@@ -92,7 +101,7 @@ export async function mendSettings(
   if (isAsNeeded(need, config)) return undefined;
   const version = settingsVersionOf(config);
   const differences = findDifferences(need, config);
-  // Where the version is missing as well, somebody has written the settings anew.
+  // Where the version is missing too, somebody has written the settings anew.
   const isByHand = config.metadata?.[CHANGING_KEY] === undefined && (version ?? SETTINGS_VERSION) === SETTINGS_VERSION;
   const deviation = { stream: need.name, differences, isByHand };
   const isChangeable = differences.some(({ canBeSetBack }) => canBeSetBack === "yes");
@@ -130,18 +139,18 @@ async function findStream(jsm: JetStreamManager, name: string): Promise<StreamIn
   }
 }
 
-/** What those of the streams that exist say of themselves, in order; all are asked at once. Throws when nobody answers. */
+/** The infos of those streams that exist, in order; all are asked at once. Throws when nobody answers. */
 export async function readStreams(jsm: JetStreamManager, names: readonly string[]): Promise<readonly StreamInfo[]> {
   const found = await Promise.all(names.map((name) => findStream(jsm, name)));
   return found.filter((info) => info !== undefined);
 }
 
 /**
- * Makes TASKS look for its source at once. By itself it does so ten seconds after the server was started, and later still where
- * LATER was created anew: for so long no delayed task and no retry would come.
+ * Makes TASKS look for its source at once. By itself the server does so ten seconds after its start, and later still where LATER was
+ * created anew. Until then no delayed task and no retry comes.
  *
- * The first step marks the settings as changing, so that whoever comes after a crash between the two does the second. Everything else
- * stays as it is.
+ * The first step marks the settings as changing. After a crash between the two steps, the next process does the second one. All other
+ * settings stay.
  */
 export async function renewSource(jsm: JetStreamManager): Promise<void> {
   const { config } = await jsm.streams.info(TASKS);
@@ -152,10 +161,10 @@ export async function renewSource(jsm: JetStreamManager): Promise<void> {
   await jsm.streams.update(TASKS, { ...config, sources: [ours, ...others], metadata });
 }
 
-/** A source that is well says something every second, ms. */
+/** Longest silence of a healthy source, ms: it says something every second. */
 const SOURCE_SILENT_MS = 1_500;
 
-/** Whether TASKS has lost its source, by the stream's own word. */
+/** Whether TASKS has lost its source, by the stream's own info. */
 export function isSourceLost({ sources = [] }: StreamInfo): boolean {
   return sources.some(({ name, active }) => name === LATER && active > nanos(SOURCE_SILENT_MS));
 }
@@ -163,16 +172,16 @@ export function isSourceLost({ sources = [] }: StreamInfo): boolean {
 export interface Declared {
   /** Streams that were missing. */
   readonly created: readonly StreamNeed[];
-  /** Streams whose settings were not as they must be. */
+  /** Streams whose settings Muster needed otherwise. */
   readonly deviations: readonly Deviation[];
 }
 
 export interface DeclareOptions extends TopologyOptions {
-  /** Runs when a stream was just created, before the next one is looked at. */
+  /** Runs after a stream was created, before the next one is looked at. */
   onCreated(need: StreamNeed): Promise<void>;
 }
 
-/** Declares the streams and the buckets' streams where they are missing, and sets their settings back where they are not as they must be. */
+/** Declares missing streams, also those of the buckets, and sets wrong settings of the others back. */
 export async function declareStreams(jsm: JetStreamManager, options: DeclareOptions): Promise<Declared> {
   const created: StreamNeed[] = [];
   const deviations: Deviation[] = [];
