@@ -1,6 +1,7 @@
 import { findWrongArrows, readPackageFolders } from "../rules/arrows.ts";
 import { findFolderCircles } from "../rules/folder_circles.ts";
 import { findUnfitPackages, readPackages } from "../rules/packages.ts";
+import { findImpurePolicy } from "../rules/pure.ts";
 import { readSources } from "../rules/source.ts";
 import { findUnprovenFiles } from "../rules/tested_by.ts";
 import { findRefusedWording } from "../rules/wording.ts";
@@ -13,6 +14,7 @@ export async function checkRules(root: string): Promise<void> {
     ...findFolderCircles(sources),
     ...findRefusedWording(sources),
     ...findUnprovenFiles(sources),
+    ...findImpurePolicy(sources),
     ...findUnfitPackages(await readPackages(root)),
   ];
   if (violations.length === 0) return;

@@ -2,6 +2,7 @@ import test from "ava";
 import { findWrongArrows } from "./arrows.ts";
 import { findFolderCircles } from "./folder_circles.ts";
 import { findUnfitPackages } from "./packages.ts";
+import { findImpurePolicy } from "./pure.ts";
 import { findImports, parseSource } from "./source.ts";
 import { findUnprovenFiles } from "./tested_by.ts";
 import { findRefusedWording } from "./wording.ts";
@@ -182,4 +183,18 @@ test("a long file has its test beside it or says where its test is, and no point
   t.deepEqual(messages(`// Tested by tests/src/worker/gone_test.ts\n${long}`), [
     "libs/tasks/src/pull/a.ts: it says that tests/src/worker/gone_test.ts tests it, and there is no such test",
   ]);
+});
+
+test("what decides who starts next knows no clock, timer, server or chance", (t) => {
+  const messages = (text: string) =>
+    findImpurePolicy([parseSource("libs/tasks/src/policy/a.ts", text)]).map(
+      ({ line, message }) => `${line}: ${message}`,
+    );
+  t.deepEqual(messages('import type { B } from "./b.ts";\nimport { C } from "../definition/c.ts";\n// Date\n'), []);
+  t.deepEqual(messages('import { D } from "../pull/d.ts";\nimport { E } from "e";\n\nD(performance.now());\n'), [
+    "1: the policy knows definitions and nothing else: hand it what it needs of ../pull/d.ts",
+    "2: the policy knows definitions and nothing else: hand it what it needs of e",
+    "4: the policy has no clock, timer or chance: hand it what performance.now gives",
+  ]);
+  t.deepEqual(findImpurePolicy([parseSource("libs/tasks/src/pull/a.ts", "setTimeout(go, 1);\n")]), []);
 });

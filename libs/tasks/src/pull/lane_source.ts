@@ -174,7 +174,8 @@ export class LaneSource implements TaskSource {
     const lane = this.#known.find(task, vo);
     if (lane === undefined) return;
     lane.wake(sequence);
-    this.#news();
+    // What comes to a standing pull comes by itself.
+    if (lane.state !== "standing") this.#news();
   }
 
   /** Wakes another worker for each lane that has work which we cannot take. */
