@@ -6,25 +6,25 @@ import type { Claim, OutcomeRow, Ledger, LedgerTransaction } from "../definition
 import { Children } from "./children.ts";
 import type { Listed } from "./roster.ts";
 
-/** How long a task may go on after its signal has aborted before it is given up as stuck, ms. */
+/** Longest time that a task may go on after its signal has aborted, ms. After that it is given up as stuck. */
 export const ABORT_GRACE_MS = 5_000;
 /** Largest result kept in the ledger, bytes of JSON. */
 export const MAX_RESULT_BYTES = 256 * 1024;
-/** A transaction that PostgreSQL ended for the sake of others runs again in place this often. */
+/** Largest number of transactions of one attempt, where PostgreSQL ends each of them in favour of others. */
 const MAX_CONFLICTS = 10;
 
-/** A lease as an attempt needs it. */
+/** The parts of a lease that an attempt needs. */
 export interface AttemptLease extends HeldLease {
   readonly holder: string;
   /** Aborts with the reason when the lease is lost. */
   readonly signal: AbortSignal;
-  /** Throws when the lease may have run out, also if the process was frozen until a moment ago. */
+  /** Throws when the lease may have run out. It also throws in a process that was frozen until a moment ago. */
   checkDeadline(): void;
 }
 
-/** What a task's dependencies may be built from. */
+/** The values from which a task's dependencies may be built. */
 export interface DepsInput<Transaction> {
-  /** The run's transaction, begun at the first call. */
+  /** Returns the run's transaction, which the first call begins. */
   transaction(): Promise<Transaction>;
   /** The task's name. */
   readonly task: string;
@@ -46,12 +46,12 @@ export class TaskTimeoutError extends Error {
   }
 }
 
-/** The worker is being stopped and the task was still running at the drain's deadline. Its message goes back. */
+/** The worker is being stopped, and the task was still running at the drain's deadline. Its message goes back. */
 export class DrainedError extends Error {
   override readonly name = "DrainedError";
 }
 
-/** The task's VO was removed while it ran: it has no effect any more. Its message goes back, to be put away. */
+/** The task's VO was removed while it ran. The run has no effect. Its message goes back, and the sweep puts it away. */
 export class VoRemovedError extends Error {
   override readonly name = "VoRemovedError";
   readonly vo: string;
@@ -61,11 +61,11 @@ export class VoRemovedError extends Error {
   }
 }
 
-/** What one attempt is made from. */
+/** The values from which one attempt is made. */
 export interface AttemptInput<Transaction> {
   readonly definition: AnyTask;
   readonly payload: unknown;
-  /** The payload as it was sent, for the ledger's hash of it. */
+  /** The payload as it was sent. The ledger keeps its hash. */
   readonly sent: JsonObject;
   readonly vo: string;
   readonly taskId: string;
@@ -81,24 +81,25 @@ export interface AttemptInput<Transaction> {
 }
 
 export type AttemptEnd =
-  /** Recorded by this attempt. */
+  /** This attempt has recorded the row. */
   | { readonly kind: "done"; readonly row: OutcomeRow }
   /** Another run's row stands for this id. */
   | { readonly kind: "earlier"; readonly row: OutcomeRow }
-  /** `isDoubtful`: a table or a right was missing, which may not be the task's fault. */
+  /** The task failed. `isDoubtful`: a table or a right was missing, which may not be the task's fault. */
   | { readonly kind: "failed"; readonly error: unknown; readonly isDoubtful: boolean }
-  /** No outcome: nothing is recorded, and no attempt is used up. */
+  /** The run has no outcome. Nothing is recorded, and no attempt is used up. */
   | { readonly kind: "abandoned"; readonly error: unknown };
 
-/** An attempt under way: `execute` under a timeout, an abort signal and a fenced transaction, and the commit of its outcome. */
+/** An attempt under way. It runs `execute` under a timeout, an abort signal and a fenced transaction, and commits the outcome. */
 export class RunningAttempt implements Listed {
   place: number | undefined = undefined;
   readonly startedAtMs = performance.now();
   readonly ended: Promise<AttemptEnd>;
   readonly #input: AttemptInput<unknown>;
   readonly #aborted = new AbortController();
+  /** Set while one transaction is under way. */
   #opened: LedgerTransaction<unknown> | undefined;
-  /** Runs from the abort on. */
+  /** Timer that starts at the abort. */
   #grace: NodeJS.Timeout | undefined;
   /** Ends the wait for an `execute` that ignores the abort. */
   #giveUp: (() => void) | undefined;
@@ -113,7 +114,7 @@ export class RunningAttempt implements Listed {
     return this.#input.vo;
   }
 
-  /** Aborts the task's signal. A {@linkcode TaskTimeoutError} makes it a failure, anything else abandons it. */
+  /** Aborts the task's signal. A {@linkcode TaskTimeoutError} makes the run a failure. Any other reason abandons it. */
   abort(reason: unknown): void {
     this.#aborted.abort(reason);
     this.#grace ??= setTimeout(() => this.#giveUp?.(), ABORT_GRACE_MS);
@@ -124,7 +125,7 @@ export class RunningAttempt implements Listed {
     await this.#opened?.keepAwake();
   }
 
-  /** Whether the task ignored its signal; then its code may still be running. Final once `ended` has settled. */
+  /** Whether the task ignored its signal, so that its code may still be running. Final once `ended` has settled. */
   isStuck(): boolean {
     return this.#stuck;
   }
@@ -154,7 +155,7 @@ export class RunningAttempt implements Listed {
     }
   }
 
-  /** One transaction from its opening to its end; `again` where the database ended it for the sake of others. */
+  /** Runs one transaction from its opening to its end. Returns `again` where the database ended it in favour of others. */
   async #once(): Promise<AttemptEnd | "again"> {
     const { ledger, leases } = this.#input;
     const opened = ledger.open(claimOf(this.#input));
@@ -204,7 +205,7 @@ export class RunningAttempt implements Listed {
     return this.#opened.transaction();
   }
 
-  /** `execute`, raced against a grace period after the abort. Returns `stuck` when it ignores its signal. */
+  /** Runs `execute`, and races it against a grace period after the abort. Returns `stuck` when it ignores its signal. */
   async #execute(children: Children): Promise<{ readonly result: unknown } | "stuck"> {
     const { definition, payload, vo, taskId, attempt, leases } = this.#input;
     const { signal } = this.#aborted;
@@ -223,8 +224,8 @@ export class RunningAttempt implements Listed {
     };
     const execution = withPublisher(children, async () => (definition as ExecutableTask).execute(run));
     return new Promise((resolve, reject) => {
-      // A function that is written to a property as it stands is made in V8's old space, and keeps all of the run alive until that
-      // is cleared: of a thousand tasks at a time it cost a third of their rate.
+      // V8 makes a function that is written straight to a property in its old space, where it keeps the whole run alive until that is
+      // cleared. With a thousand tasks at a time this cost a third of their rate. A constant in between avoids it.
       const giveUp = () => resolve("stuck");
       this.#giveUp = giveUp;
       execution.then((result) => resolve({ result }), reject);
@@ -238,7 +239,7 @@ function claimOf({ taskId, definition, vo, attempt, leases }: AttemptInput<unkno
   return { taskId, task: definition.name, vo, attempt, fences };
 }
 
-/** `AnyTask` hides the payload's and deps' types; whoever registered the task gave the deps that it wants. */
+/** A task without the types of its payload and deps, which `AnyTask` hides. `startWorker` has checked the type of its deps. */
 interface ExecutableTask {
   execute(run: Run<unknown, unknown>): unknown;
 }
@@ -265,7 +266,7 @@ function checkedResult(task: string, result: unknown): Json {
 
 function doneRow(input: AttemptInput<unknown>, result: unknown, spawned: OutcomeRow["spawned"]): OutcomeRow {
   const { taskId, definition, vo, sent, attempt, errors } = input;
-  // The row of a task that may run again is kept for its children's sake alone; without any, nobody asks for its hash.
+  // The row of a task that may run again is kept only for its children. Without children nobody reads its hash.
   const isKept = definition.effect === "once" || spawned.length > 0;
   const kept = checkedResult(definition.name, result);
   return {

@@ -9,7 +9,7 @@ import { boundId, checkTaskId } from "../format/delivery.ts";
 import { checkAddress } from "../format/subject.ts";
 import { createHash } from "node:crypto";
 
-/** Most children of one parent: their list is one row of the ledger. */
+/** Largest number of children of one parent. Their list is one row of the ledger. */
 export const MAX_CHILDREN = 20_000;
 
 function hash(text: string): string {
@@ -21,10 +21,10 @@ function toError(cause: unknown): Error {
 }
 
 /**
- * The children of one run, buffered until it has committed.
+ * The children of one run, buffered until the run has committed.
  *
- * A child's id follows from the parent's and from the child's own content, never from its position alone: a second run that sees
- * other CEs must not give one child's id to another.
+ * A child's id follows from the parent's id and from the child's own content, never from its position alone. A second run that sees
+ * other CEs must not give the id of one child to another.
  */
 export class Children implements AmbientPublisher {
   readonly #parentId: string;
@@ -41,7 +41,8 @@ export class Children implements AmbientPublisher {
   }
 
   /**
-   * Buffers a child, as its payload is now, and returns its id. What cannot be published is refused here: after the commit it would be too late.
+   * Buffers a child with a copy of its payload, and returns its id. A child that cannot be published is refused here, since a refusal
+   * after the commit would be too late.
    *
    * Throws `PayloadRefusedError`, `InvalidNameError`, and `RangeError` beyond {@linkcode MAX_CHILDREN}.
    */
@@ -53,7 +54,7 @@ export class Children implements AmbientPublisher {
     return this.#buffer(task, payload, options);
   }
 
-  /** As {@linkcode spawn}, and at once: also a child whose promise nobody awaits is one of this run. */
+  /** Does the same as {@linkcode spawn}. The child is buffered at once, so it belongs to this run even if nobody awaits the promise. */
   async schedule<Input extends JsonObject>(
     task: PublishableTask<Input>,
     options: ScheduleOptions<NoInfer<Input>>,
@@ -61,7 +62,7 @@ export class Children implements AmbientPublisher {
     return this.#buffer(task, options.payload ?? {}, options);
   }
 
-  /** All children, once asynchronous schemas have spoken. Throws `PayloadRefusedError`. */
+  /** Returns all children once asynchronous schemas have checked them. Throws `PayloadRefusedError`. */
   async seal(): Promise<readonly SpawnedTask[]> {
     for (const check of this.#checks) {
       const refusal = await check;
@@ -75,7 +76,7 @@ export class Children implements AmbientPublisher {
     const problem = sizeProblem(payload);
     if (problem !== undefined) throw new PayloadRefusedError(task.name, problem);
     const checked = checkPayload(task, payload);
-    // A refusal is kept, and thrown at the run's end: until then nobody would handle its promise.
+    // A refusal is kept and thrown at the run's end. Until then nobody would handle the rejected promise.
     if (checked instanceof Promise) this.#checks.push(checked.then(() => undefined, toError));
     const text = JSON.stringify(payload);
     const bytes = Buffer.byteLength(text);
@@ -88,9 +89,7 @@ export class Children implements AmbientPublisher {
 
   #add({ task, vo, payload, ...version }: Omit<SpawnedTask, "taskId">, { key, at }: SpawnOptions): string {
     if (this.#spawned.size >= MAX_CHILDREN) {
-      throw new RangeError(
-        `Cannot spawn ${task}: this run has ${MAX_CHILDREN} children already, the most there may be`,
-      );
+      throw new RangeError(`Cannot spawn ${task}: this run has ${MAX_CHILDREN} children already, which is the limit`);
     }
     checkAddress({ task, vo });
     const taskId = checkTaskId(this.#idOf(task, vo, key ?? this.#keyOf(task, vo, payload)));
@@ -113,7 +112,7 @@ export class Children implements AmbientPublisher {
 
   #idOf(task: string, vo: string, key: string): string {
     if (vo === this.#parentVo) return boundId(`${this.#parentId}/${key}`);
-    // The id of an occurrence names its VO, and a child in another VO must not seem to belong to its parent's.
+    // The id of an occurrence names its VO. A child in another VO must not seem to belong to the VO of its parent.
     return boundId(`${task}/${vo}/${hash(`${this.#parentId}/${key}`)}`);
   }
 }

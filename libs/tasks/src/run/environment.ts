@@ -7,13 +7,15 @@ import { isDispensable } from "../connection/permission_watch.ts";
 import type { Ledger } from "../definition/ledger.ts";
 import { StorageLimitError } from "../streams/storage_errors.ts";
 
-/** From one look to the next while something is amiss, ms: the first, and the longest. */
+/** First time between two looks while something is wrong, ms. It doubles up to the next constant. */
 const LOOK_MS = 500;
+/** Longest time between two looks while something is wrong, ms. */
 const LOOK_MAX_MS = 3_000;
-/** So many runs in a row that the database refused, though it looks well, make the worker rest. */
+/** Number of runs in a row that a database which looks sound refuses before the worker rests. */
 const MAX_REFUSED = 3;
-/** How long it rests then, ms: the first time, and the longest. */
+/** First such rest, ms. It doubles up to the next constant. */
 const REST_MS = 1_000;
+/** Longest such rest, ms. */
 const REST_MAX_MS = 10_000;
 /** Longest chain of causes that is followed. */
 const MAX_CAUSES = 10;
@@ -21,25 +23,25 @@ const MAX_CAUSES = 10;
 /** How a run failed. */
 export interface Failure {
   readonly error: unknown;
-  /** Whether the database told of a table or a right that is missing, also where `execute` has swallowed it. */
+  /** Whether the database reported a missing table or right, even if `execute` has swallowed that error. */
   readonly isDoubtful: boolean;
   /** When the run began, by `performance.now()`. */
   readonly startedAtMs: number;
 }
 
-/** What is amiss, and how to see that it is mended. */
+/** What is wrong, and how to see that it is repaired. */
 interface Fault {
   readonly text: string;
-  /** How loudly it is told: an alarm is for what an operator must mend. */
+  /** How it is reported. An alarm is for what an operator must repair. */
   readonly told: "alarm" | "note" | "untold";
-  /** Returns what is amiss now; undefined: nothing is. */
+  /** Returns what is wrong now; undefined: nothing. */
   look(): Promise<string | undefined>;
 }
 
 interface EnvironmentOptions {
   readonly broker: Pick<Broker, "observer" | "requests">;
   readonly ledger: Pick<Ledger<unknown>, "classify" | "check"> | undefined;
-  /** Something is amiss now, or nothing any more. */
+  /** Called when something goes wrong, and when nothing is wrong any more. */
   onChange(): void;
 }
 
@@ -59,7 +61,7 @@ function forbiddenIn(error: unknown): ForbiddenError | undefined {
   return undefined;
 }
 
-/** Whether NATS had no room, or did not answer: taking on further tasks makes room, and so goes on. */
+/** Whether NATS had no room or did not answer. The worker still takes tasks then, since running them makes room. */
 function isUnstored(error: unknown): boolean {
   for (const link of causesOf(error)) {
     if (link instanceof StorageLimitError || link instanceof PublishUnknownError) return true;
@@ -72,21 +74,27 @@ function describe(error: unknown): string {
 }
 
 /**
- * Tells whether a failure is a task's own or that of the servers that it needs (PROTOCOL 2.7).
+ * Tells whether a failure is a task's own fault or that of the servers that it needs (PROTOCOL 2.7).
  *
- * States: sound -> amiss, where a failure or an abandoned run made it look and the readiness check says why; amiss -> sound, as soon as a
- * look finds nothing. While something is amiss the worker begins nothing.
+ * States:
+ *   sound  Nothing is known to be wrong.
+ *   amiss  A server does not do what tasks need, and `problem` says why. The worker begins nothing.
+ *
+ * Transitions:
+ *   sound -> amiss  a failure or an abandoned run shows it, or makes this look at the database, whose check then fails
+ *   amiss -> sound  a look finds nothing wrong
  */
 export class Environment {
   readonly #options: EnvironmentOptions;
   readonly #ended = new AbortController();
   #problem: string | undefined;
-  /** Since when nothing is amiss, by `performance.now()`. What began before may have met what was. */
+  /** Since when nothing is wrong, by `performance.now()`. A run that began earlier may have failed by what was wrong. */
   #soundSinceMs = Number.NEGATIVE_INFINITY;
-  /** The look under way, and the one that begins after it. */
+  /** The look under way. */
   #looking: Promise<void> | undefined;
+  /** The look that begins after it. */
   #next: Promise<void> | undefined;
-  /** Runs in a row that the database refused, though it looks well. */
+  /** Number of runs in a row that the database refused although it looks sound. */
   #refused = 0;
   #restMs = REST_MS;
 
@@ -94,12 +102,12 @@ export class Environment {
     this.#options = options;
   }
 
-  /** What is amiss, so that nothing may begin; undefined: nothing. */
+  /** What is wrong, so that nothing may begin; undefined: nothing is. */
   get problem(): string | undefined {
     return this.#problem;
   }
 
-  /** Whether a failure is not the task's own: then no attempt is used up. Looks before it says so, where it cannot know. Never throws. */
+  /** Whether a failure is not the task's fault, so that no attempt is used up. Looks at the database where it cannot know. Never throws. */
   async isToBlame({ error, isDoubtful, startedAtMs }: Failure): Promise<boolean> {
     if (this.#problem !== undefined || isUnstored(error)) return true;
     const forbidden = forbiddenIn(error);
@@ -112,7 +120,7 @@ export class Environment {
     return this.#problem !== undefined || startedAtMs < this.#soundSinceMs;
   }
 
-  /** A run was abandoned: was it for want of something that others will want too? */
+  /** A run was abandoned. Looks whether it lacked something that other runs will lack too. */
   noteAbandoned(cause: unknown): void {
     if (this.#problem !== undefined) return;
     const forbidden = forbiddenIn(cause);
@@ -124,19 +132,19 @@ export class Environment {
     });
   }
 
-  /** An outcome was recorded: the database takes what it is given. */
+  /** An outcome was recorded, so the database does not refuse work. */
   noteRecorded(): void {
     if (this.#refused === 0) return;
     this.#refused = 0;
     this.#restMs = REST_MS;
   }
 
-  /** Looks no more. */
+  /** Stops looking. */
   close(): void {
     this.#ended.abort();
   }
 
-  /** Resolves after a look that has begun after this call: what was seen before says nothing of a failure that came after it. */
+  /** Resolves after a look that begins after this call. An earlier look says nothing about a failure that came later. */
   #look(): Promise<void> {
     if (this.#looking === undefined) {
       this.#looking = this.#lookOnce().finally(() => {
@@ -158,7 +166,7 @@ export class Environment {
     try {
       await ledger.check();
     } catch (error) {
-      // A server that is away comes back by itself.
+      // A lost connection to the server comes back without an operator.
       this.#fail({ text: describe(error), told: ledger.classify(error) === "gone" ? "note" : "alarm", look });
     }
   }
@@ -175,11 +183,11 @@ export class Environment {
   #miss(forbidden: ForbiddenError): void {
     const { broker } = this.#options;
     const look = async () => ((await isStillForbidden(broker, forbidden)) ? forbidden.message : undefined);
-    // The watch of permissions has told it.
+    // The watch of permissions has reported it.
     this.#fail({ text: forbidden.message, told: "untold", look });
   }
 
-  /** The database looks well and refuses work all the same, as where its disk is full. Each further time the rest is longer. */
+  /** The database looks sound and still refuses work, for example since its disk is full. Each further time the rest is longer. */
   #noteRefused(cause: unknown): void {
     this.#refused++;
     if (this.#refused % MAX_REFUSED !== 0) return;
@@ -204,7 +212,7 @@ export class Environment {
   async #followUntilMended({ told, look }: Fault): Promise<void> {
     const { signal } = this.#ended;
     for (let restMs = LOOK_MS; ; restMs = Math.min(2 * restMs, LOOK_MAX_MS)) {
-      // Only our own abort rejects the pause.
+      // Only our own abort makes the pause reject.
       await pause(restMs, undefined, { signal, ref: false }).catch(() => undefined);
       if (signal.aborted) return;
       const text = await look();

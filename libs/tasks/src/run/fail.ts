@@ -7,19 +7,19 @@ import { headerOf, oneLine } from "../format/headers.ts";
 import { checkIsOurs, describeError, type PreparedTask } from "./identify.ts";
 import { type SettleContext, settleByRow, tell } from "./settle.ts";
 
-/** No retry waits longer, ms: a year. */
+/** Longest delay of a retry, a year, ms. */
 const MAX_DELAY_MS = 366 * 86_400_000;
-/** Errors kept of a task's attempts. */
+/** Number of errors that are kept of a task's attempts. */
 export const MAX_ERRORS = 16;
 
 /** A failed attempt. */
 export interface Failure {
-  /** What `execute` or the commit threw, itself. */
+  /** The value that `execute` or the commit threw. */
   readonly error: unknown;
   readonly tookMs: number;
 }
 
-/** Asks the retry policy, records what it says, and makes that true. */
+/** Asks the retry policy, records its decision, and carries the decision out. */
 export async function failAttempt(
   context: SettleContext,
   task: PreparedTask,
@@ -27,7 +27,7 @@ export async function failAttempt(
 ): Promise<void> {
   const { definition } = task.received;
   if (!context.owns(task.received)) {
-    // The server may have given the message to somebody else: this run has no say any more.
+    // The server may have given the message to another worker, whose run decides now.
     tell(context, task, { step: "abandoned", reason: `no longer ours when it failed: ${describeError(error)}` });
     return;
   }
@@ -35,7 +35,7 @@ export async function failAttempt(
   await record(context, task, { ...decide(definition.retry, failure), tookMs });
 }
 
-/** What the policy says. One that says nothing sensible ends the task, which would come back for ever otherwise. */
+/** Returns the policy's decision. A policy without a usable decision ends the task, which otherwise would come back for ever. */
 function decide(policy: RetryPolicy, failure: { error: unknown; attempt: number }): Omit<FailedOutcome, "tookMs"> {
   const error = describeError(failure.error);
   try {
@@ -44,7 +44,7 @@ function decide(policy: RetryPolicy, failure: { error: unknown; attempt: number 
       return { outcome: decision.kind === "drop" ? "dropped" : "dead", dueAt: null, error };
     }
     if (!(decision.delayMs >= 0 && decision.delayMs <= MAX_DELAY_MS)) {
-      throw new RangeError(`it gave a delay of ${decision.delayMs} ms, which is none from 0 to ${MAX_DELAY_MS}`);
+      throw new RangeError(`it gave a delay of ${decision.delayMs} ms, which is not between 0 and ${MAX_DELAY_MS}`);
     }
     return { outcome: "retry", dueAt: new Date(Date.now() + decision.delayMs).toISOString(), error };
   } catch (cause) {
@@ -53,20 +53,20 @@ function decide(policy: RetryPolicy, failure: { error: unknown; attempt: number 
   }
 }
 
-/** Gives up a task that has begun too often without an end. */
+/** Gives up a task whose runs began and did not end too often. */
 export async function giveUpPoison(context: SettleContext, task: PreparedTask): Promise<void> {
   const error =
     "killed its worker: after other runs without an end its last two had the process to themselves from start to end, and did not end";
   await record(context, task, { outcome: "dead", dueAt: null, error, tookMs: 0 });
 }
 
-/** Drops the retry of an occurrence of which a newer one is out. */
+/** Drops the retry of an occurrence whose schedule has published a newer one. */
 export async function dropSuperseded(context: SettleContext, task: PreparedTask): Promise<void> {
   const error = "not tried again: a newer occurrence of its schedule has been published";
   await record(context, task, { outcome: "dropped", dueAt: null, error, tookMs: 0 });
 }
 
-/** What the next attempt's message can be made from again. The body is UTF-8: its JSON was read. */
+/** Returns what the message of the next attempt can be made from again. The body is UTF-8, since its JSON was read. */
 function retryMessageFrom({ headers, body }: PreparedTask["received"]): RetryMessage {
   const kept = KEPT_HEADERS.map((name) => [name, headerOf(headers, name)]).filter(([, value]) => value !== "");
   return { body: Buffer.from(body.buffer, body.byteOffset, body.length).toString(), headers: Object.fromEntries(kept) };
@@ -79,7 +79,7 @@ interface FailedOutcome {
   readonly tookMs: number;
 }
 
-/** Records an outcome without an effect, and makes true whatever row then stands. */
+/** Records an outcome without an effect, and settles the task by the row that then stands. */
 async function record(context: SettleContext, task: PreparedTask, end: FailedOutcome): Promise<void> {
   const { received, taskId, attempt, sent, errors } = task;
   const row: OutcomeRow = {

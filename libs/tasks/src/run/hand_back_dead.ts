@@ -12,19 +12,19 @@ import { isConflict, TASKS } from "../streams/streams.ts";
 import { aloneMsOf, COUNT_SUBJECTS, judge, writeCount } from "./poison.ts";
 
 /**
- * So much sooner than its consumer's ack wait after its worker's last sign of life a message is surely with nobody else, ms: the newest
- * heartbeat was sent up to 5 s before that.
+ * Margin before a consumer's ack wait has passed since a worker's last sign of life, ms. Until that margin begins, the message is
+ * certainly with no other worker. It covers the newest heartbeat, which was sent up to 5 s before that sign.
  */
 const SURELY_HELD_MARGIN_MS = 7_000;
-/** How much later those come that are less suspected than another, ms: whoever is suspected most begins first. */
+/** Delay of tasks that are less suspected than another, ms. The most suspected task must begin first. */
 const LATER_MS = 300;
-/** Counts that are read at the same time. */
+/** Number of counts that are read at the same time. */
 const AT_ONCE = 100;
 const PREFIX = "starts.";
-/** A key that this library makes. */
+/** The keys that this library makes. */
 const OUR_KEY = /^starts\.[A-Za-z0-9_=-]+$/;
 
-/** A message in the hand of a process that has ended. */
+/** A message that was in the hand of a process that has ended. */
 interface Left {
   readonly key: string;
   readonly revision: number;
@@ -39,7 +39,7 @@ function readCount(text: string): StartCount | undefined {
   try {
     return JSON.parse(text);
   } catch {
-    return undefined; // somebody else's
+    return undefined; // not written by Muster
   }
 }
 
@@ -74,7 +74,7 @@ async function lastShownAtMs(broker: Broker, workers: Iterable<string>): Promise
   return shown;
 }
 
-/** How long these messages' consumers wait for a heartbeat, ms, by the consumer's name. */
+/** The ack waits of these messages' consumers by the consumer's name, ms. */
 async function ackWaitsMs({ jsm }: Broker, left: readonly Left[]): Promise<ReadonlyMap<string, number>> {
   const waits = new Map<string, number>();
   for (const consumer of new Set(left.map(({ ack }) => readAckReply(ack).consumer))) {
@@ -84,7 +84,10 @@ async function ackWaitsMs({ jsm }: Broker, left: readonly Left[]): Promise<Reado
   return waits;
 }
 
-/** Takes the message out of the dead worker's hand, and returns it with its count after that death. Undefined: whoever changed the count meanwhile has it. */
+/**
+ * Takes the message over from the dead worker, and returns it with its count after that death. Returns undefined where another process
+ * has changed the count meanwhile: that one has the message.
+ */
 async function takeOver(broker: Broker, left: Left): Promise<Left | undefined> {
   const { key, revision } = left;
   const count = await judge(broker, unescapeToken(key.slice(PREFIX.length)), left.count);
@@ -97,7 +100,7 @@ async function takeOver(broker: Broker, left: Left): Promise<Left | undefined> {
   }
 }
 
-/** Tells workers where there is something for them. */
+/** Wakes workers for the lanes of these messages. */
 async function wake({ nc, jsm }: Broker, left: readonly Left[]): Promise<void> {
   const subjects = new Set<string>();
   for (const { ack } of left) {
@@ -112,13 +115,13 @@ function isOfTasks(ack: string): boolean {
   try {
     return readAckReply(ack).stream === TASKS;
   } catch {
-    return false; // somebody else's
+    return false; // not written by Muster
   }
 }
 
 /**
- * Hands back what ended processes of this machine had begun of redelivered tasks, so that nobody waits for the server to miss their
- * heartbeats (PROTOCOL 2.5). The most suspected of them come first. Returns how many there were.
+ * Hands back the redelivered tasks that ended processes of this machine had begun (PROTOCOL 2.5). So nobody waits until the server
+ * misses their heartbeats. The most suspected tasks come first. Returns how many there were.
  */
 export async function handBackOfEnded(broker: Broker): Promise<number> {
   const found = (await listLeft(broker)).filter(({ ack }) => isOfTasks(ack));
@@ -132,7 +135,7 @@ export async function handBackOfEnded(broker: Broker): Promise<number> {
   for (const each of found) {
     const aliveAtMs = Math.max(each.countedAtMs, shown.get(each.worker) ?? 0);
     const heldMs = (waits.get(readAckReply(each.ack).consumer) ?? 0) - SURELY_HELD_MARGIN_MS;
-    // After that it may be with another worker, whom a hand-back would take it from.
+    // Later than that it may be with another worker, and a hand-back would take it from that worker.
     if (heldMs <= 0 || (await broker.time.isPast(aliveAtMs + heldMs))) continue;
     const taken = await takeOver(broker, each);
     if (taken !== undefined) left.push(taken);
@@ -152,14 +155,16 @@ export async function handBackOfEnded(broker: Broker): Promise<number> {
   return left.length;
 }
 
-/** Does so once, and tells. What cannot be handed back comes back by itself. */
+/** Calls {@linkcode handBackOfEnded} once, and notes the result. A task that cannot be handed back is redelivered after its ack wait. */
 export async function handBackAndTell(broker: Broker): Promise<void> {
   try {
     const count = await handBackOfEnded(broker);
     if (count > 0)
-      broker.observer.note(`Handed back ${count} tasks that processes had begun which ended without a word`);
+      broker.observer.note(`Handed back ${count} tasks that were in the hands of processes which have ended`);
   } catch (cause) {
     if (broker.nc.isClosed() || isSilence(cause)) return;
-    broker.observer.note("Cannot hand back yet what ended processes had begun; it comes back by itself", { cause });
+    broker.observer.note("Cannot hand back the tasks of ended processes yet; they come back after their ack wait", {
+      cause,
+    });
   }
 }

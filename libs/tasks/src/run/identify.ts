@@ -8,12 +8,12 @@ import { attemptOf, checkTaskId, payloadVersionOf, taskIdOf } from "../format/de
 import { headerOf, oneLine, TASK_ATTEMPT, TASK_ERRORS } from "../format/headers.ts";
 import type { ReceivedTask } from "../pull/received_task.ts";
 
-/** An id of this shape is an occurrence's, or one of its children's. */
+/** The shape of an occurrence's id, and of the ids of its children. */
 const OCCURRENCE_ID = /^[A-Za-z][A-Za-z0-9_-]*\/[^/]+\/[A-Za-z0-9_-]+\/\d{4}-\d\d-\d\dT/;
 
 /**
- * The VO that an id claims: occurrences and children in other VOs bear it behind a task's name. It must be the message's own, so
- * that nobody uses up another VO's ids. Undefined for an id that somebody chose freely.
+ * The VO that an id names: occurrences and children in other VOs have it after a task's name. It must be the VO of the message, so that
+ * nobody uses up the ids of another VO. Undefined for an id that a publisher chose freely.
  */
 function voOfId(taskId: string, task: string): string | undefined {
   const [name, vo] = taskId.split("/", 2);
@@ -27,18 +27,18 @@ export interface IdentifiedTask {
   readonly attempt: number;
 }
 
-/** A task whose payload has been checked, and what is known of its past. */
+/** A task whose payload has been checked, with what is known of its earlier attempts. */
 export interface PreparedTask extends IdentifiedTask {
   /** As its schema returned it. */
   readonly payload: unknown;
-  /** The payload as it was sent, before its schema saw it: its hash tells a repeat from another task. */
+  /** The payload as it was sent, before its schema read it. Its hash tells a repeat from another task. */
   readonly sent: JsonObject;
   readonly ledger: Ledger<unknown>;
   /** Errors of the attempts before this one. */
   readonly errors: readonly string[];
 }
 
-/** What a message says of itself makes no sense. It becomes a dead letter. */
+/** The id, headers or payload of a message make no sense. The message becomes a dead letter. */
 export class TaskRefusedError extends Error {
   override readonly name = "TaskRefusedError";
   readonly taskId: string;
@@ -48,7 +48,7 @@ export class TaskRefusedError extends Error {
   }
 }
 
-/** The payload is of a form that this worker is too old for. Its message goes back, for a newer one. */
+/** This worker is too old for the payload's version. The message goes back for a newer worker. */
 export class NewerPayloadError extends Error {
   override readonly name = "NewerPayloadError";
   readonly task: string;
@@ -65,15 +65,15 @@ export function describeError(error: unknown): string {
   return oneLine(error instanceof Error ? `${error.name}: ${error.message}` : String(error));
 }
 
-/** The task by what its headers say of it, for what is told before they were checked. */
+/** Returns the task with the identity in its headers, which are not checked yet. */
 export function byId(received: ReceivedTask): IdentifiedTask {
   const { headers, delivery } = received;
-  const claimed = Number(headerOf(headers, TASK_ATTEMPT) || 1);
-  return { received, taskId: taskIdOf(headers, delivery), attempt: Number.isInteger(claimed) ? claimed : 1 };
+  const attempt = Number(headerOf(headers, TASK_ATTEMPT) || 1);
+  return { received, taskId: taskIdOf(headers, delivery), attempt: Number.isInteger(attempt) ? attempt : 1 };
 }
 
-/** Whose a message says it is. */
-export interface ClaimedIdentity {
+/** The identity that a message states, unchecked. */
+export interface StatedIdentity {
   readonly task: string;
   readonly vo: string;
   readonly taskId: string;
@@ -83,18 +83,18 @@ export interface ClaimedIdentity {
 }
 
 /**
- * Returns the attempt that a message asks for. Throws {@linkcode TaskRefusedError} or `InvalidNameError` where nobody may run it, or
- * write a row, under its id.
+ * Returns the attempt that a message asks for. Throws {@linkcode TaskRefusedError} or `InvalidNameError` where nobody may run it under
+ * its id or write a row for that id.
  */
-export function checkIdentity({ task, vo, taskId, headers, headersProblem }: ClaimedIdentity): number {
+export function checkIdentity({ task, vo, taskId, headers, headersProblem }: StatedIdentity): number {
   if (headersProblem !== undefined) {
     throw new TaskRefusedError(taskId, `its headers cannot be read: ${headersProblem}`);
   }
   checkTaskId(taskId);
   const attempt = attemptOf(headers);
-  const claimed = voOfId(taskId, task);
-  if (claimed === undefined || claimed === vo) return attempt;
-  throw new TaskRefusedError(taskId, `the id belongs to VO ${claimed}, the task to ${vo}; give it an id of its own`);
+  const named = voOfId(taskId, task);
+  if (named === undefined || named === vo) return attempt;
+  throw new TaskRefusedError(taskId, `the id belongs to VO ${named}, the task to ${vo}; give it an id of its own`);
 }
 
 /**
@@ -112,13 +112,13 @@ export async function prepare(received: ReceivedTask, ledger: Ledger<unknown>): 
   return { received, taskId, attempt, payload, sent: raw, ledger, errors: errorsOf(received) };
 }
 
-/** What the attempts before this one failed with, where no database remembers it. */
+/** The errors of the attempts before this one, where no database keeps them. */
 function errorsOf({ definition, headers }: ReceivedTask): readonly string[] {
   if (definition.effect === "once" || headerOf(headers, TASK_ERRORS) === "") return [];
   return headers?.values(TASK_ERRORS) ?? [];
 }
 
-/** Throws {@linkcode TaskRefusedError} where the ledger's row for this id is another task's. */
+/** Throws {@linkcode TaskRefusedError} where the ledger's row for this id belongs to another task. */
 export function checkIsOurs(row: OutcomeRow, { received, taskId, sent }: PreparedTask): void {
   const { definition, vo } = received;
   const isSameTask = row.task === definition.name && row.vo === vo;
@@ -127,7 +127,7 @@ export function checkIsOurs(row: OutcomeRow, { received, taskId, sent }: Prepare
   throw new TaskRefusedError(taskId, `id already used by ${by}; publish it under a new id`);
 }
 
-/** Whether the row says what became of this attempt, so that it must not run. */
+/** Whether the row already holds the outcome of this attempt, so that the attempt must not run. */
 export function covers(row: OutcomeRow, attempt: number): boolean {
   return row.attempt >= attempt || (row.outcome !== "retry" && row.outcome !== "dead");
 }

@@ -5,11 +5,11 @@ import { NewerPayloadError } from "./identify.ts";
 import type { ReceivedTask } from "../pull/received_task.ts";
 import { listWorkers, type NewerPayload, RENEW_MS, type WorkerRecord } from "../presence/registration.ts";
 
-/** A message that has not come back for so long has been run or put away, ms: it comes back every half minute. */
+/** Time without the message after which it is forgotten, ms. It comes back every half minute until it was run or put away. */
 const FORGOTTEN_MS = 90_000;
-/** Messages that one worker remembers. */
+/** Largest number of messages that one worker remembers. */
 const MAX_REMEMBERED = 1_000;
-/** Shortest time from one alarm to the next about the same version, ms. */
+/** Shortest time between two alarms about the same version, ms. */
 const TOLD_EVERY_MS = 600_000;
 
 interface Sighting {
@@ -20,11 +20,11 @@ interface Sighting {
   readonly seenAtMs: number;
 }
 
-/** Messages whose payloads are of a newer version than this worker knows, and which it has handed back lately. */
+/** Messages that this worker has handed back lately because their payload has a newer version than it knows. */
 export class NewerPayloads {
   readonly #seen = new Map<number, Sighting>();
 
-  /** Remembers the message, if that is why it could not be run. */
+  /** Remembers the message, if `cause` is a `NewerPayloadError`. */
   note({ vo, delivery }: ReceivedTask, cause: unknown): void {
     if (!(cause instanceof NewerPayloadError)) return;
     const { streamSequence, storedAtNs } = delivery;
@@ -34,7 +34,7 @@ export class NewerPayloads {
     this.#seen.set(streamSequence, { task, version, vo, storedAtMs, seenAtMs: performance.now() });
   }
 
-  /** What is remembered now, by task and version. */
+  /** Returns what is remembered now, by task and version. */
   list(): readonly NewerPayload[] {
     const since = performance.now() - FORGOTTEN_MS;
     for (const [sequence, { seenAtMs }] of this.#seen) if (seenAtMs < since) this.#seen.delete(sequence);
@@ -58,15 +58,15 @@ function merge(one: NewerPayload, other: NewerPayload): NewerPayload {
   return {
     ...one,
     vos: [...new Set([...one.vos, ...other.vos])].sort(),
-    // A message that was handed back goes from one worker to the next, so the sum would count it twice.
+    // A message that was handed back goes from one worker to the next. A sum would count it twice.
     count: Math.max(one.count, other.count),
     oldestAt: [one.oldestAt, other.oldestAt].sort()[0] ?? one.oldestAt,
   };
 }
 
 /**
- * Tasks that wait for a worker which knows their payload's version, as the running workers have met them: a version that one of them
- * knows is not among them. Counts are up to a thousand. Throws when nobody answers.
+ * Lists the tasks that wait for a worker which knows their payload's version, as the running workers have met them. A version that one
+ * of those workers knows is not listed. A count is at most a thousand. Throws when nobody answers.
  */
 export async function listNewerPayloads(broker: Broker): Promise<readonly NewerPayload[]> {
   const workers = await listWorkers(broker);
@@ -75,14 +75,14 @@ export async function listNewerPayloads(broker: Broker): Promise<readonly NewerP
   return [...groups.values()].map((group) => group.reduce(merge)).sort((a, b) => b.count - a.count);
 }
 
-/** Those of them that no running worker can read. */
+/** Returns those that no running worker can read. */
 function unread(met: readonly NewerPayload[], workers: readonly WorkerRecord[]): readonly NewerPayload[] {
   const isKnown = ({ task, version }: NewerPayload) =>
     workers.some(({ payloadVersions }) => (payloadVersions?.[task] ?? 0) >= version);
   return met.filter((each) => !isKnown(each));
 }
 
-/** Tells of what this worker has met and no running worker can read, every ten minutes, until disposed of. */
+/** Raises an alarm every ten minutes about payloads that this worker has met and no running worker can read, until disposed of. */
 export function reportNewerPayloads(broker: Broker, own: NewerPayloads): Disposable {
   const reminder = createReminder({ everyMs: TOLD_EVERY_MS, most: MAX_REMEMBERED });
 

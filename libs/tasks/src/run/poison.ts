@@ -7,20 +7,20 @@ import type { KnownCount, StartCount } from "../pull/received_task.ts";
 import { readTimed } from "../broker/timed_entry.ts";
 import { escapeToken } from "../format/token.ts";
 
-/** Time that a suspect has for itself after one and after two counted runs without an end, ms; after more it is alone to its end. */
+/** Time that a suspect has the process to itself after one and after two unended runs, ms. After more it is alone to its end. */
 const ALONE_MS = [3_000, 12_000] as const;
-/** Counted runs after which a task is alone to its end. */
+/** Number of unended runs after which a task is alone to its end. */
 const UNENDED_FOR_ALL = ALONE_MS.length + 1;
-/** Runs alone from start to end, each without an end, after which a task is poison. */
+/** Number of unended runs alone in the process, after which a task is poison. */
 export const MAX_LONE_STARTS = 2;
-/** Runs without an end that count for nothing, since the worker died in a suspect's own time. What comes later counts in any case. */
+/** Largest number of unended runs that are excused because the worker died in the own time of a suspect. Later ones count. */
 const MAX_EXCUSED = 2;
-/** Lifetime of a count that nobody removes. */
+/** Time to live of a count that nobody removes. */
 const COUNT_TTL = "24h";
-/** Lifetime of the note who has a worker to itself: longer than all that was in its hand takes to come back. */
+/** Time to live of the note which task has a worker to itself. Everything that was in the worker's hand comes back sooner. */
 const ALONE_TTL = "10m";
 
-/** Where the counts are, as subjects. */
+/** Prefix of the counts' subjects. */
 export const COUNT_SUBJECTS = "$KV.results.starts.";
 
 function keyOf(taskId: string): string {
@@ -31,12 +31,12 @@ function aloneKeyOf(worker: string): string {
   return `alone.${escapeToken(worker)}`;
 }
 
-/** How long a task with this count has its process to itself, ms. 0: it runs among others; Infinity: until its end. */
+/** How long a task with this count has its process to itself, ms; 0: it runs among others; Infinity: until its end. */
 export function aloneMsOf({ unended }: Pick<StartCount, "unended">): number {
   return unended === 0 ? 0 : (ALONE_MS[unended - 1] ?? Number.POSITIVE_INFINITY);
 }
 
-/** Whether the task has killed its worker without any doubt: nothing else was there to do it. */
+/** Whether the task has certainly killed its worker: no other task ran beside it. */
 export function isPoison({ alone }: StartCount): boolean {
   return alone >= MAX_LONE_STARTS;
 }
@@ -52,21 +52,24 @@ export interface BegunTask extends CountedTask {
   readonly ack: string;
 }
 
-/** The runs of redelivered tasks that began and did not end, counted in the bucket `results`: the server's own delivery count includes hand-backs. */
+/**
+ * The runs of redelivered tasks that began and did not end, counted in the bucket `results`. The server's own delivery count would
+ * include hand-backs.
+ */
 export interface StartCounts {
-  /** The count of this attempt, after the death of whoever ran it last; one of another attempt is none. */
+  /** Returns the count of this attempt, judged after the death of its last worker. A count of another attempt is taken as 0. */
   read(task: CountedTask): Promise<KnownCount>;
-  /** Adds the run that is about to begin, of a task whose count was `known`. */
+  /** Counts the run that is about to begin, of a task whose count was `known`. */
   begin(task: BegunTask, known: KnownCount): Promise<void>;
-  /** The suspect that had this worker to itself does not have it any more. Never throws. */
+  /** Notes that no suspect has this worker to itself any more. Never throws. */
   aloneNoMore(): Promise<void>;
-  /** Takes a run off again that began at `known`: it was handed back in good order. */
+  /** Takes back the count of a run that began at `known`, since it was handed back in good order. */
   handedBack(task: CountedTask, known: KnownCount): Promise<void>;
-  /** The task is settled. */
+  /** Removes the count of a settled task. */
   settled(taskId: string): Promise<void>;
 }
 
-/** Writes a count where the entry is still at `revision`. Throws what JetStream refuses. */
+/** Writes a count, if the entry is still at `revision`. Throws JetStream's refusal. */
 export async function writeCount(
   { js }: Pick<Broker, "js">,
   key: string,
@@ -79,11 +82,11 @@ export async function writeCount(
 }
 
 /**
- * What a count says of `taskId` now that whoever ran it last has died.
+ * Returns the count of `taskId` after the death of the worker that ran it last.
  *
- * A worker that died in a suspect's own time was killed by that one, as far as anybody can tell. So that one is alone to its end the next
- * time, and the runs beside it, which had had their own time before, count for nothing. Not for ever: one that kills after its own time
- * may hide behind others twice.
+ * A worker that died in the own time of a suspect was probably killed by that suspect. So the suspect is alone to its end the next time.
+ * The runs beside it had their own time before, and are excused. A task is excused only twice: otherwise one that kills after its own
+ * time could hide behind others for ever.
  */
 export async function judge(broker: Broker, taskId: string, { by, ...count }: StartCount): Promise<StartCount> {
   if (by === undefined) return count;
@@ -94,16 +97,16 @@ export async function judge(broker: Broker, taskId: string, { by, ...count }: St
   return { ...count, unended: Math.max(0, unended - 1), excused: excused + 1 };
 }
 
-/** What one run adds to the count: it was to be alone where the count before it said so. */
+/** What one run adds to `alone`: 1 where the count before it demands that it runs alone to its end. */
 function loneRunAfter(known: KnownCount): 0 | 1 {
   return Number.isFinite(aloneMsOf(known)) ? 0 : 1;
 }
 
-/** Counts over `broker`, for `worker`. Each call throws when nobody answers. */
+/** Makes the counts of `worker`, kept by `broker`. Each call throws when nobody answers. */
 export function startCounts(broker: Broker, worker: string): StartCounts {
   const { results } = broker.buckets;
   const process = ownProcess();
-  /** The last change of the note who has this worker to itself. */
+  /** The newest change of the note which task has this worker to itself. */
   let noting: Promise<unknown> = Promise.resolve();
   let isNoted = false;
 
@@ -139,7 +142,7 @@ export function startCounts(broker: Broker, worker: string): StartCounts {
     },
     async begin({ ack, ...task }, known) {
       const aloneMs = aloneMsOf(known);
-      // First, so that a death a moment later finds it.
+      // Before the count, so that the note is there if the worker dies a moment later.
       if (aloneMs > 0 && Number.isFinite(aloneMs)) await noteAlone(task.taskId);
       const by = { worker, ack, ...(process === undefined ? {} : { process }) };
       const lone = loneRunAfter(known);
@@ -149,9 +152,12 @@ export function startCounts(broker: Broker, worker: string): StartCounts {
       if (!isNoted) return;
       isNoted = false;
       noting = results.purge(aloneKeyOf(worker), { ttl: ALONE_TTL }).catch((cause: unknown) =>
-        broker.observer.note("Cannot note that a suspect's own time is over: should this worker die, it is blamed", {
-          cause,
-        }),
+        broker.observer.note(
+          "Cannot note that a suspect's own time is over; if this worker dies now, that suspect is blamed",
+          {
+            cause,
+          },
+        ),
       );
       await noting;
     },
@@ -164,7 +170,7 @@ export function startCounts(broker: Broker, worker: string): StartCounts {
       }));
     },
     async settled(taskId) {
-      // The mark stays as long as the count would have: over a kill the server (2.15.2) forgets a purge whose mark has expired.
+      // The purge's mark stays as long as the count would have. When it is killed, the server (2.15.2) forgets a purge whose mark has expired.
       await results.purge(keyOf(taskId), { ttl: COUNT_TTL });
     },
   };

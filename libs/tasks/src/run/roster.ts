@@ -1,15 +1,15 @@
-/** What can stand on a {@linkcode Roster}: on one at a time. */
+/** An item that can stand on a {@linkcode Roster}, on one at a time. */
 export interface Listed {
-  /** Its place there, for the roster alone; undefined: it is on none. */
+  /** Its place on the roster; undefined: it is on none. Only the roster reads and writes it. */
   place: number | undefined;
 }
 
 /**
- * Those who are here now, where many come and go.
+ * A set of items for places where many come and go.
  *
- * A Set makes a new table each time it has taken in some hundreds, and V8 leaves in the table before a reference to the new one, and
- * to all who were there. Once one of these tables has grown old, they keep each other, and all tasks since, until the next long
- * collection: a fifth of the rate. This array is the same for ever.
+ * A `Set` makes a new table each time it has taken in some hundreds of items. V8 leaves in the former table a reference to the new one
+ * and to all former items. Once one of these tables has grown old, they keep each other and all later tasks alive until the next long
+ * collection. That cost a fifth of the rate. This array stays the same.
  */
 export class Roster<T extends Listed> implements Iterable<T> {
   readonly #places: T[] = [];
@@ -28,7 +28,7 @@ export class Roster<T extends Listed> implements Iterable<T> {
     this.#places.push(item);
   }
 
-  /** Returns whether it was here. */
+  /** Returns whether the item was here. */
   delete(item: T): boolean {
     const { place } = item;
     if (place === undefined || !this.has(item)) return false;

@@ -27,28 +27,29 @@ import { aloneMsOf, isPoison } from "./poison.ts";
 import type { ReceivedTask } from "../pull/received_task.ts";
 import { handBack, refuse, type SettleContext, settleByRow, tell } from "./settle.ts";
 
-/** The ledger forgets after 30 days; what was stored longer ago than this and has no row is not run, ms. */
+/** Age from which a message without a row is not run, ms. The ledger forgets rows after 30 days. */
 const LEDGER_HORIZON_MS = 29 * 86_400_000;
-/** A task goes back for about this long when the database or the broker cannot answer, ms: the first time, and the longest. */
+/** First delay, spread by a quarter either way, of a task that goes back since the database or the broker cannot answer, ms. */
 const OUTAGE_DELAY_MS = 1_000;
+/** Longest such delay, ms. */
 const OUTAGE_DELAY_MAX_MS = 5_000;
-/** It goes back for so long when its payload is of a newer version than this worker knows, ms. */
+/** Delay of a task that goes back because its payload has a newer version than this worker knows, ms. */
 const NEWER_DELAY_MS = 30_000;
 
-/** What a task's run needs of its worker. */
+/** The parts of a worker that a task's run needs. */
 export interface RunContext extends SettleContext {
   readonly locks: Locks;
   readonly ledger: Ledger<unknown> | undefined;
   /** Largest payload of a child, bytes of JSON. */
   readonly maxPayloadBytes: number;
   deps(input: DepsInput<unknown>): unknown;
-  /** Whether the servers that tasks need are as they must be. */
+  /** Tells whether the servers that tasks need do their work. */
   readonly environment: Environment;
-  /** Remembers what this worker is too old for. */
+  /** Remembers the payloads for which this worker is too old. */
   readonly newerPayloads: NewerPayloads;
-  /** Raises the lock bucket if the database has seen tokens beyond it. Never throws. */
+  /** Raises the lock bucket if the database has seen higher tokens. Never throws. */
   raiseIfBehind(): Promise<void>;
-  /** Told when an attempt starts, so that it can be aborted and its transaction be kept awake. */
+  /** Called when an attempt starts, so that it can be aborted and its transaction be kept awake. */
   onStart(attempt: RunningAttempt): void;
   onEnd(attempt: RunningAttempt): void;
 }
@@ -67,13 +68,13 @@ export type TaskEnd =
   | { readonly kind: "over" }
   /** It was handed back for others to run at once. */
   | { readonly kind: "handedBack" }
-  /** Another task holds the lock `by`. Nothing has begun. */
-  | { readonly kind: "contended"; readonly by: string }
-  /** So many wait for the lock `by` in this process that there is no place left. Nothing was asked of anybody. */
+  /** Another task holds the lock `by`. Nothing has begun. The event of this end is called `contended`. */
+  | { readonly kind: "held"; readonly by: string }
+  /** So many wait for the lock `by` in this process that there is no place left. Neither broker nor ledger was asked. */
   | { readonly kind: "crowded"; readonly by: string }
   /** Earlier runs of it did not end: it must have the process to itself for `aloneMs`. Nothing has begun. */
   | { readonly kind: "suspect"; readonly aloneMs: number }
-  /** Over, but the task's code ignored its signal and may still be running. */
+  /** The run is over, but the task's code ignored its signal and may still be running. */
   | { readonly kind: "stuck" };
 
 const OVER: TaskEnd = { kind: "over" };
@@ -84,9 +85,9 @@ function isRefusal(error: unknown): error is Error {
 }
 
 /**
- * One message's life in this worker, from its first byte to its settling.
+ * Runs one message in this worker, from its first byte to its settling.
  *
- * Never throws: when the broker or the database cannot answer, the message goes back and nothing is recorded.
+ * Never throws. When the broker or the database cannot answer, the message goes back and nothing is recorded.
  */
 export async function runTask(context: RunContext, received: ReceivedTask, waiting: Waiting): Promise<TaskEnd> {
   try {
@@ -104,8 +105,8 @@ export async function runTask(context: RunContext, received: ReceivedTask, waiti
 }
 
 /**
- * Records the end of a retry that is refused, as by a newer schema than the one that took its first attempt: its row would say for ever
- * that it is to be tried again. A refusal needs no row otherwise.
+ * Records the end of a retry that is refused, for example by a newer schema than that of its first attempt. Otherwise its row would say
+ * for ever that it is going to be tried again. Other refusals need no row.
  */
 async function endRefusedRetry({ ledger }: RunContext, received: ReceivedTask, reason: string): Promise<void> {
   const { definition, vo, body } = received;
@@ -128,12 +129,12 @@ function hashOf(task: string, body: Uint8Array): string | undefined {
   }
 }
 
-/** Longer with each delivery: what nobody mends for long is not asked for all the time. */
+/** The delay grows with each delivery, so that a long outage is not met by constant questions. */
 function outageDelayMs({ received }: IdentifiedTask): number {
   return Math.min(OUTAGE_DELAY_MS * 2 ** Math.min(received.delivery.count - 1, 10), OUTAGE_DELAY_MAX_MS);
 }
 
-/** Leaves the task without an outcome: its message comes back, and its attempt is not used up. */
+/** Leaves the task without an outcome. Its message comes back, and its attempt is not used up. */
 function abandon(context: RunContext, task: IdentifiedTask, cause: unknown): TaskEnd {
   tell(context, task, { step: "abandoned", reason: describeError(cause) });
   context.newerPayloads.note(task.received, cause);
@@ -144,7 +145,7 @@ function abandon(context: RunContext, task: IdentifiedTask, cause: unknown): Tas
   return isDrained ? HANDED_BACK : OVER;
 }
 
-/** It was in hand for so long, or the broker away, that somebody else has it by now. */
+/** Leaves a task that is no longer ours: it was in hand too long, or the connection was lost, and another worker may have it. */
 function leave(context: RunContext, received: ReceivedTask): TaskEnd {
   tell(context, byId(received), { step: "abandoned", reason: "no longer ours before it began" });
   return OVER;
@@ -171,7 +172,7 @@ async function run(context: RunContext, received: ReceivedTask, waiting: Waiting
     );
   }
   if (row === undefined) {
-    // A message's own word for its attempt counts only where the ledger knows the one before it.
+    // The attempt that a message states counts only where the ledger knows the attempt before it.
     const attempt = definition.effect === "once" ? 1 : task.attempt;
     return await goOn(context, { ...task, attempt }, waiting);
   }
@@ -183,7 +184,10 @@ async function run(context: RunContext, received: ReceivedTask, waiting: Waiting
   return OVER;
 }
 
-/** The lock for which too many wait here already. Who cannot wait need not ask the ledger or the broker: of a crowd each one would. */
+/**
+ * Returns the lock for which too many tasks wait here already. Such a task goes back before it asks the ledger or the broker, since
+ * otherwise each task of a crowd would ask.
+ */
 function fullLine({ locks }: RunContext, { received, payload }: PreparedTask, { waiter }: Waiting): string | undefined {
   try {
     const wanted = received.definition.locks(payload as never, received.vo);
@@ -192,11 +196,11 @@ function fullLine({ locks }: RunContext, { received, payload }: PreparedTask, { 
       waiter,
     );
   } catch {
-    return undefined; // thrown again where it is the attempt's failure
+    return undefined; // `takeLocks` meets the same error and records it as the attempt's failure
   }
 }
 
-/** A retry of a schedule's occurrence makes way for a newer one, which does the same work on newer facts (PROTOCOL 6). */
+/** Drops a retry of a schedule's occurrence if there is a newer one, which does the same work on newer facts (PROTOCOL 6). */
 async function goOn(context: RunContext, task: PreparedTask, waiting: Waiting): Promise<TaskEnd> {
   if (task.attempt === 1 || !(await isSuperseded(context.broker, task.taskId))) {
     return await takeLocks(context, task, waiting);
@@ -205,10 +209,10 @@ async function goOn(context: RunContext, task: PreparedTask, waiting: Waiting): 
   return OVER;
 }
 
-/** What the earlier runs of a redelivered task say against it: undefined where it may begin as it is. */
+/** Returns the end of a redelivered task whose earlier runs make it a suspect or poison; undefined where it may begin. */
 async function suspicion(context: RunContext, task: PreparedTask, { aloneMs }: Waiting): Promise<TaskEnd | undefined> {
   const { received } = task;
-  // Read once for each delivery: nobody else can begin it before the next one.
+  // Read once for each delivery: no other worker can begin the task before the next delivery.
   received.starts ??= await context.starts.read(task);
   if (isPoison(received.starts)) {
     await giveUpPoison(context, task);
@@ -236,7 +240,7 @@ async function takeLocks(context: RunContext, task: PreparedTask, waiting: Waiti
   const untilMs = performance.now() + definition.timeoutMs + ABORT_GRACE_MS;
   const taken = await context.locks.tryAcquire(keys, { taskId: task.taskId, untilMs, waiter });
   if (taken.kind === "taken") return await underLeases(context, task, taken.leases);
-  if (waitedMs < definition.lockWaitMs) return { kind: "contended", by: taken.by };
+  if (waitedMs < definition.lockWaitMs) return { kind: "held", by: taken.by };
   const seconds = Math.round(waitedMs / 1000);
   const error = new Error(`Cannot take lock "${taken.by}" for ${definition.name}: others held it for ${seconds} s`);
   await failAttempt(context, task, { error, tookMs: 0 });
@@ -248,27 +252,27 @@ async function underLeases(context: RunContext, task: PreparedTask, turns: reado
   try {
     return await runOnce(context, task, turns);
   } finally {
-    // Whatever came in between; harmless where the turns are over. A release that fails expires.
+    // Releases the locks on every way out. This is harmless where the turns are over. A lock that cannot be released expires.
     await Promise.all(turns.map((turn) => turn.release()));
   }
 }
 
 async function runOnce(context: RunContext, task: PreparedTask, turns: readonly Turn[]): Promise<TaskEnd> {
-  // The broker may have been away while its locks were asked for.
+  // The connection may have been lost while its locks were asked for.
   if (!context.owns(task.received)) return leave(context, task.received);
   const { starts } = task.received;
   if (starts !== undefined)
     await context.starts.begin({ taskId: task.taskId, attempt: task.attempt, ack: task.received.ack }, starts);
   const running = start(context, task, turns);
   const end = await running.ended.finally(() => context.onEnd(running));
-  // The transaction has surely ended. The next in this process may have the locks as they stand, if nothing of the run is left.
+  // The transaction has certainly ended. If no code of the run is left, the next task in this process may get the locks as they are.
   const isClean = !running.isStuck() && (end.kind === "done" || end.kind === "failed");
   const released = Promise.all(turns.map((turn) => (isClean ? turn.handOn() : turn.release())));
   let concluded: TaskEnd;
   try {
     concluded = await conclude(context, task, { end, startedAtMs: running.startedAtMs });
   } catch (error) {
-    // The run has ended; that its end could not be recorded says nothing against the task.
+    // The run has ended. The failure to record its end is not the task's fault.
     if (starts !== undefined) await context.starts.handedBack(task, starts);
     throw error;
   }
@@ -291,7 +295,7 @@ function start(context: RunContext, task: PreparedTask, leases: readonly Lease[]
   return running;
 }
 
-/** Turns the end of an attempt into an outcome, or leaves none. */
+/** Turns the end of an attempt into an outcome, or leaves the task without one. */
 async function conclude(
   context: RunContext,
   task: PreparedTask,
@@ -320,10 +324,10 @@ async function conclude(
 
 async function concludeAbandoned(context: RunContext, task: PreparedTask, error: unknown): Promise<TaskEnd> {
   if (!(error instanceof LeaseLostError)) {
-    // In good order: it says nothing against the task. A lost lease counts, so that endless abandonment ends too.
+    // This end is in good order and is not the task's fault. A lost lease stays counted, so that a task cannot be abandoned for ever.
     const { starts } = task.received;
     if (starts !== undefined) await context.starts.handedBack(task, starts);
-    // A fence that refuses the newest lease has seen tokens of a bucket that is gone.
+    // A fence that refuses the newest lease has seen tokens of a bucket that was deleted.
     if (!(error instanceof DrainedError)) await context.raiseIfBehind();
   }
   return abandon(context, task, error);

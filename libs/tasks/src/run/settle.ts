@@ -14,28 +14,28 @@ import type { StartCounts } from "./poison.ts";
 import type { ReceivedTask } from "../pull/received_task.ts";
 import type { StreamLedger } from "./stream_ledger.ts";
 
-/** Errors that a message carries to its next attempt: a kilobyte each, within the room that TASKS leaves for headers. */
+/** Number of errors that a message carries to its next attempt. They have a kilobyte each and must fit into the headers that TASKS allows. */
 const MAX_TOLD_ERRORS = 8;
 
 const ACK = new TextEncoder().encode("+ACK");
 
-/** What settling needs of its worker. */
+/** The parts of a worker that settling needs. */
 export interface SettleContext {
   readonly broker: Broker;
   readonly worker: string;
   readonly starts: StartCounts;
   readonly streamLedger: StreamLedger;
-  /** Whether the server still counts `task` as ours: only then may it be handed back, given up or failed. */
+  /** Whether the server still counts `task` as ours. Only then may it be handed back, given up or failed. */
   owns(task: ReceivedTask): boolean;
 }
 
-/** Tells the server at once what becomes of the message; an ack has time. */
+/** Tells the server at once what becomes of the message. An ack, in contrast, may wait in the outbox. */
 function answerNow({ broker }: SettleContext, { received }: IdentifiedTask, answer: string): void {
   broker.outbox.send(received.ack, Buffer.from(answer));
   broker.outbox.flush();
 }
 
-/** Tells one step on `EVENTS`. */
+/** Publishes one step on `EVENTS`. */
 export function tell(
   { broker, worker }: SettleContext,
   { received, taskId, attempt }: IdentifiedTask,
@@ -45,14 +45,14 @@ export function tell(
 }
 
 /**
- * Removes the message. Nobody waits for the server's word on it: an ack that is lost with the connection brings the message back, and
- * waiting for it would not change that.
+ * Removes the message. Nobody waits for the server to confirm that. If the ack is lost with the connection, the message comes back,
+ * and waiting would not change that.
  */
 async function ack(context: SettleContext, task: PreparedTask, row: OutcomeRow): Promise<void> {
   if (task.received.definition.effect === "once" || row.spawned.length === 0) {
     context.broker.outbox.send(task.received.ack, ACK);
   } else {
-    // A message that came back would find its children forgotten and spawn others.
+    // This ack is awaited: a message that came back would find its children forgotten, and spawn others.
     await context.broker.requests.ask({ subject: task.received.ack, body: "+ACK" });
     await context.streamLedger.forget(row);
   }
@@ -63,15 +63,15 @@ async function forgetStarts({ starts }: SettleContext, { received, taskId }: Ide
   if (received.delivery.count > 1) await starts.settled(taskId);
 }
 
-/** Hands the message back, at once or after a delay; the server gives it to somebody else. Nothing happens when it is no longer ours. */
+/** Hands the message back, at once or after a delay. The server then gives it to some worker. Does nothing when it is no longer ours. */
 export function handBack(context: SettleContext, task: IdentifiedTask, delayMs = 0): void {
   if (!context.owns(task.received)) return;
   if (delayMs === 0) answerNow(context, task, "-NAK");
-  // Nobody waits for it. Of a crowd there are thousands.
+  // Not flushed: nobody waits for it, and a crowd sends thousands.
   else context.broker.outbox.send(task.received.ack, Buffer.from(`-NAK {"delay":${Math.round(delayMs * 1e6)}}`));
 }
 
-/** Gives up a task that never was one, with the reason. It needs no row: the verdict is the same each time. */
+/** Gives up a message that cannot be a task, with the reason. It needs no row, since the decision is the same each time. */
 export async function refuse(context: SettleContext, task: IdentifiedTask, reason: string): Promise<void> {
   const { definition, vo, subject, headers, body, delivery } = task.received;
   const { taskId, attempt } = task;
@@ -93,7 +93,7 @@ export async function refuse(context: SettleContext, task: IdentifiedTask, reaso
 
 async function storeRetry({ broker }: SettleContext, { received }: IdentifiedTask, row: OutcomeRow): Promise<void> {
   const dueAt = row.dueAt ?? new Date().toISOString();
-  // A database remembers the errors itself.
+  // Where the ledger is a database, its row keeps the errors.
   const errors = received.definition.effect === "once" ? [] : row.errors.slice(-MAX_TOLD_ERRORS);
   const retry = retryMessageOf({ ...row, attempt: row.attempt + 1, dueAt, errors, headers: received.headers });
   await publishSurely(broker, { ...retry, body: received.body });
@@ -106,22 +106,22 @@ async function storeDead({ broker }: SettleContext, { received }: IdentifiedTask
   await storeDeadLetter(broker, { task, vo, taskId, attempt, reason, errors, subject, headers, data: body });
 }
 
-/** How a row came to be settled: `tookMs` is the run's own time, undefined where another run's row is replayed. */
+/** The row by which a task is settled. `tookMs` is the time of the run; it is undefined where the row of another run is replayed. */
 export interface Standing {
   readonly row: OutcomeRow;
   readonly tookMs: number | undefined;
 }
 
 /**
- * Makes true what the ledger says of a task, and removes its message: children, retry or dead letter first, then the event, then
- * the ack. It may be cut off after any step and be done again from the row: every step has the same ids each time.
+ * Carries out what the ledger says of a task, and removes its message. Children, retry or dead letter come first, then the event, then
+ * the ack. It may be cut off after any step and be repeated from the row, since every step has the same ids each time.
  */
 export async function settleByRow(
   context: SettleContext,
   task: PreparedTask,
   { row, tookMs }: Standing,
 ): Promise<void> {
-  // An older attempt's copy may come late: its row was replaced, and the retry is on its way or has run.
+  // The copy of an older attempt may come late. Its row was replaced, and the retry is on its way or has run.
   const isNewest = row.attempt <= task.attempt;
   if (isNewest && row.outcome === "retry") await storeRetry(context, task, row);
   if (isNewest && row.outcome === "dead") await storeDead(context, task, row);

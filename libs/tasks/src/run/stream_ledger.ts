@@ -6,10 +6,10 @@ import { isSilence } from "../broker/publish_surely.ts";
 import { readTimed } from "../broker/timed_entry.ts";
 import { escapeToken } from "../format/token.ts";
 
-/** Children of one KV value; with ids and payloads of some 200 bytes a value stays below the server's payload limit. */
+/** Largest size of the children in one KV value, bytes of JSON. With the rest of the row a value stays below the server's payload limit. */
 const CHUNK_BYTES = 256 * 1024;
 
-/** A list that nobody forgets, since its worker died with the ack, goes by itself when its message would be too old. */
+/** Time to live of a list of children. It matters where a worker died with the ack: the list ends when its message would be too old. */
 const REMEMBERED_TTL = "720h";
 
 function keyOf(taskId: string, chunk: number): string {
@@ -32,30 +32,30 @@ function chunksOf(spawned: readonly SpawnedTask[]): SpawnedTask[][] {
 }
 
 /**
- * The ledger of tasks without a database: it remembers a run's children in the bucket `results` until they are published, and
- * nothing else. So such a task is at least once, while its children are one run's.
+ * The ledger of tasks without a database. It only keeps a run's children, in the bucket `results`, until they are published. So such a
+ * task runs at least once, while all its children come from one run.
  */
 export interface StreamLedger extends Ledger<undefined> {
   /**
-   * The same ledger for the runs of one message, `message` being its name: it knows what runs of this message have spawned.
+   * Returns the same ledger for the runs of one message, whose name is `message`. It knows what runs of this message have spawned.
    *
-   * A list outlives its message where a worker died with the ack, and may come back after a kill of the server. For another message under
-   * the same id, such as one that was published again on purpose, it does not count: that one runs.
+   * A list may outlive its message where a worker died with the ack, and may come back after a kill of the server. It does not count for
+   * another message under the same id, for example one that was published again on purpose. That message runs.
    */
   of(message: string): Ledger<undefined>;
   /** Forgets the children of a settled task. */
   forget(row: OutcomeRow): Promise<void>;
 }
 
-/** What is stored of one run's children, as JSON. */
+/** One stored part of a run's children, as JSON. */
 interface Chunk {
   readonly row: OutcomeRow;
   readonly chunks: number;
-  /** The message that was run; absent: none, or it was stored by an older version. */
+  /** The name of the message that was run; absent: there was none, or an older version has stored this. */
   readonly message?: string;
 }
 
-/** A ledger over `broker`'s bucket `results`. */
+/** Makes a ledger over the bucket `results` of `broker`. */
 export function streamLedger(broker: Broker): StreamLedger {
   const { results } = broker.buckets;
 
@@ -96,7 +96,7 @@ export function streamLedger(broker: Broker): StreamLedger {
         try {
           if (row.spawned.length > 0) await remember(row, message);
         } catch (cause) {
-          // A broker that is away is not the task's failure.
+          // A broker that does not answer is not the task's failure.
           if (isSilence(cause)) return { kind: "unknown", cause };
           throw cause;
         }

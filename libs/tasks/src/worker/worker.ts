@@ -201,7 +201,7 @@ export class Worker {
     if (end.kind === "suspect") await this.#solitude.shown(end.aloneMs);
     this.#permits.giveBack();
     this.#solitude.noteEnded(task);
-    if (end.kind === "contended") task.waitsSinceMs ??= nowMs;
+    if (end.kind === "held") task.waitsSinceMs ??= nowMs;
     this.#follow(task, end);
     if (this.#permits.taken === 0) this.#idle?.();
     this.#source.noteMove();
@@ -210,7 +210,7 @@ export class Worker {
 
   /** Does what the end of a task's start asks for. */
   #follow(task: InHand, end: TaskEnd): void {
-    if (end.kind === "contended") this.#hand.wait(task, end.by);
+    if (end.kind === "held") this.#hand.wait(task, end.by);
     else if (end.kind === "crowded") this.#hand.crowd(task, end.by);
     else if (end.kind === "suspect") this.#suspect(task, end.aloneMs);
     else this.#finish(task, end);
