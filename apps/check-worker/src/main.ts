@@ -1,4 +1,4 @@
 import { runWorkerApp } from "@muster/app";
-import { MyCheckPilotsTask, pilots } from "@muster/pilot-tasks";
+import { extension as pilots, MyCheckPilotsTask } from "@muster/pilot-tasks";
 
-await runWorkerApp("check-worker", [MyCheckPilotsTask], pilots);
+await runWorkerApp("check-worker", { extensions: [pilots], tasks: [MyCheckPilotsTask] });

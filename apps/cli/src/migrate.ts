@@ -1,9 +1,9 @@
 import { migrate } from "@muster/ledger";
 import { keepCes } from "@muster/logic";
-import { pilots } from "@muster/pilot-tasks";
 import { Command } from "commander";
 import { type OutputOptions, print } from "./print/output.ts";
 import { collect, KEEP_CE_HELP } from "./run/keep_ce.ts";
+import { ourExtensions } from "./run/extensions.ts";
 import { locateDatabase } from "./run/servers.ts";
 
 const EXAMPLE = `
@@ -18,7 +18,8 @@ export function migrateCommand(): Command {
     .option("--json", "print JSON")
     .addHelpText("after", EXAMPLE)
     .action(async ({ keepCe = [], ...options }: OutputOptions & { readonly keepCe?: readonly string[] }) => {
-      const applied = await migrate(await locateDatabase(), { tables: pilots.tables, settings: keepCes(keepCe) });
+      const { tables } = await ourExtensions();
+      const applied = await migrate(await locateDatabase(), { tables, settings: keepCes(keepCe) });
       print({ applied }, options, () =>
         applied.length === 0 ? "the schema is up to date" : `applied ${applied.join(", ")}`,
       );

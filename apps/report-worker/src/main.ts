@@ -1,4 +1,4 @@
 import { runWorkerApp } from "@muster/app";
-import { MyPilotReportTask, pilots } from "@muster/pilot-tasks";
+import { extension as pilots, MyPilotReportTask } from "@muster/pilot-tasks";
 
-await runWorkerApp("report-worker", [MyPilotReportTask], pilots);
+await runWorkerApp("report-worker", { extensions: [pilots], tasks: [MyPilotReportTask] });

@@ -1,4 +1,4 @@
 import { runWorkerApp } from "@muster/app";
-import { MyPilotTask, MySubmitPilotsTask, pilots } from "@muster/pilot-tasks";
+import { extension as pilots, MyPilotTask, MySubmitPilotsTask } from "@muster/pilot-tasks";
 
-await runWorkerApp("submit-worker", [MySubmitPilotsTask, MyPilotTask], pilots);
+await runWorkerApp("submit-worker", { extensions: [pilots], tasks: [MySubmitPilotsTask, MyPilotTask] });

@@ -1,9 +1,30 @@
 /**
- * The composition root: joins service, tasks and ledger into an app that runs. What is the same in every app stands here once.
+ * The composition root: joins service, tasks and ledger into an app that runs extensions. What is the same in every app stands here once.
  *
  * @module
  */
-export type { Extension, Offers } from "./extension.ts";
+export { createChores, type ChoreServers } from "./chores/chores.ts";
+export { chooseTasks } from "./extension/choose_tasks.ts";
+export { type Composition, composeExtensions } from "./extension/compose_extensions.ts";
+export {
+  type ChoreContext,
+  type ChoreLog,
+  defineExtension,
+  type Extension,
+  type ExtensionSpec,
+  isExtension,
+  type Offers,
+} from "./extension/extension.ts";
+export {
+  ExtensionFailedError,
+  ExtensionNotFoundError,
+  ExtensionsClashError,
+  isExtensionError,
+  NoExtensionError,
+  NoSuchTaskError,
+} from "./extension/extension_errors.ts";
+export { type ExtensionChoice, type ExtensionDefaults, loadExtensions } from "./extension/load_extensions.ts";
 export { openServers, type OpenServers, type OpenServersOptions } from "./open_servers.ts";
 export { probeProblems } from "./probe_problems.ts";
-export { runWorkerApp } from "./run_worker_app.ts";
+export { runSchedulerApp } from "./run_scheduler_app.ts";
+export { runGenericWorkerApp, runWorkerApp, type WorkerAppOptions } from "./run_worker_app.ts";

@@ -1,6 +1,10 @@
-import { type App, type Meters, runApp } from "@muster/service";
-import { type RunningWorker, startWorker, type TaskOver } from "@muster/tasks";
-import type { Extension } from "./extension.ts";
+// Tested by tests/src/apps/apps_test.ts
+import { type App, type Meters, type Preparation, runPreparedApp } from "@muster/service";
+import { type AnyTask, type RunningWorker, startWorker } from "@muster/tasks";
+import { chooseTasks } from "./extension/choose_tasks.ts";
+import { type Composition, composeExtensions } from "./extension/compose_extensions.ts";
+import type { Extension } from "./extension/extension.ts";
+import { type ExtensionDefaults, loadExtensions } from "./extension/load_extensions.ts";
 import { openServers } from "./open_servers.ts";
 import { probeProblems } from "./probe_problems.ts";
 
@@ -26,20 +30,27 @@ function showHands(metrics: Meters, worker: RunningWorker): void {
   });
 }
 
-interface Job<Deps> {
+/** What a worker app does, once its settings are read. */
+interface Work {
   readonly name: string;
-  /** Those of the extension's tasks that this app runs. */
-  readonly tasks: readonly TaskOver<Deps>[];
-  readonly extension: Extension<Deps>;
+  readonly composition: Composition;
+  /** Those of the extensions' tasks that this app runs. */
+  readonly tasks: readonly AnyTask[];
+  readonly longestTaskMs: number;
 }
 
-async function work<Deps>(app: App, { name, tasks, extension }: Job<Deps>): Promise<void> {
+function planOf(name: string, composition: Composition, tasks: readonly AnyTask[]): Preparation<Work> {
+  const longestTaskMs = Math.max(...tasks.map(({ timeoutMs }) => timeoutMs));
+  return { plan: { name, composition, tasks, longestTaskMs }, longestTaskMs };
+}
+
+async function work(app: App, { name, tasks, composition, longestTaskMs }: Work): Promise<void> {
   const { settings, log, signal, hastened, health, metrics } = app;
   await using servers = await openServers(app, {
     name,
-    tables: extension.tables,
+    tables: composition.tables,
     databaseConnections: settings.databaseConnections,
-    transactionTimeoutMs: longestOf(tasks),
+    transactionTimeoutMs: longestTaskMs,
   });
   const { broker, nats, database, highestFence } = servers;
   await using worker = await startWorker({
@@ -47,7 +58,7 @@ async function work<Deps>(app: App, { name, tasks, extension }: Job<Deps>): Prom
     app: name,
     tasks,
     ledger: database.ledger,
-    deps: extension.deps({ log: (message, fields) => log.info(fields, message) }),
+    deps: composition.deps({ log: (message, fields) => log.info(fields, message) }),
     permits: settings.permits,
     drainMs: settings.drainMs,
   });
@@ -59,26 +70,51 @@ async function work<Deps>(app: App, { name, tasks, extension }: Job<Deps>): Prom
   await worker.ended;
 }
 
-function longestOf(tasks: readonly { readonly timeoutMs: number }[]): number {
-  return Math.max(...tasks.map((task) => task.timeoutMs));
+/** What a worker app runs. */
+export interface WorkerAppOptions {
+  readonly extensions: readonly Extension[];
+  /** Those of the extensions' tasks that this app runs; default: all. */
+  readonly tasks?: readonly AnyTask[];
 }
 
 /**
- * Runs a worker app for `tasks` of an extension from settings to exit, as the whole of its `main.ts`.
+ * Runs a worker app from settings to exit, as the whole of its `main.ts`. The settings `MUSTER_EXTENSIONS` and `MUSTER_TASKS` do not
+ * matter to it; see {@linkcode runGenericWorkerApp}.
  *
  * Waits for its servers, drains at SIGTERM and exits with 0. Exits with 2 for settings that are wrong by themselves. Exits with 1 where
  * only a new process helps, and where an operator must: a server that is too old, a schema that is too new.
  *
  * ```ts
- * import { runWorkerApp } from "@muster/app";
- * import { MyPilotReportTask, pilots } from "@muster/pilot-tasks";
- * await runWorkerApp("report-worker", [MyPilotReportTask], pilots);
+ * import { defineExtension, runWorkerApp } from "@muster/app";
+ * import { atLeastOnceFactory } from "@muster/tasks";
+ * const HelloTask = atLeastOnceFactory()({ name: "HelloTask", execute: () => "hello" });
+ * await runWorkerApp("hello-worker", { extensions: [defineExtension({ name: "hello", tasks: [HelloTask] })] });
  * ```
  */
-export async function runWorkerApp<Deps>(
-  name: string,
-  tasks: readonly TaskOver<Deps>[],
-  extension: Extension<Deps>,
-): Promise<never> {
-  return await runApp(name, (app) => work(app, { name, tasks, extension }), { longestTaskMs: longestOf(tasks) });
+export async function runWorkerApp(name: string, { extensions, tasks }: WorkerAppOptions): Promise<never> {
+  const prepare = async () => {
+    const composition = composeExtensions(extensions);
+    return planOf(name, composition, tasks ?? composition.tasks);
+  };
+  return await runPreparedApp(name, prepare, work);
+}
+
+/**
+ * Like {@linkcode runWorkerApp}, for the extensions that `MUSTER_EXTENSIONS` names, or `defaults`, and of these for the tasks that
+ * `MUSTER_TASKS` means. Exits with 2 where an extension cannot be loaded, and where none has such a task.
+ *
+ * ```ts
+ * import { runGenericWorkerApp } from "@muster/app";
+ * await runGenericWorkerApp("worker", { byDefault: ["@example/tasks"], from: import.meta.url });
+ * ```
+ */
+export async function runGenericWorkerApp(name: string, defaults: ExtensionDefaults): Promise<never> {
+  return await runPreparedApp(
+    name,
+    async ({ extensions: named, tasks }) => {
+      const composition = await loadExtensions({ ...defaults, named });
+      return planOf(name, composition, chooseTasks(composition, tasks));
+    },
+    work,
+  );
 }

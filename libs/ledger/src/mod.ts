@@ -34,6 +34,7 @@ export {
   getOutcomeSummary,
   listRetries,
   listUnpublished,
+  listVosWithOutcomes,
   type OutcomeSummary,
   pruneLedger,
   type RecordedRetry,

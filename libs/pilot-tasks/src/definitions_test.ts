@@ -2,7 +2,14 @@ import { PilotSubmissionError, VoName } from "@muster/logic";
 import { checkVoName, defineLockType, InvalidNameError, LockTypeTakenError, lockTypeNames } from "@muster/tasks";
 import test from "ava";
 import * as face from "./mod.ts";
-import { MyCheckPilotsTask, MyPilotReportTask, MyPilotTask, MySubmitPilotsTask, myPilotLock, pilots } from "./mod.ts";
+import {
+  MyCheckPilotsTask,
+  MyPilotReportTask,
+  MyPilotTask,
+  MySubmitPilotsTask,
+  myPilotLock,
+  extension as pilots,
+} from "./mod.ts";
 
 /** What a payload becomes, or the issues that a schema has with it. */
 async function validate(payload: unknown) {

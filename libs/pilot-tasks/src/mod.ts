@@ -6,4 +6,4 @@ export { MyPilotTask } from "./my_pilot_task.ts";
 export { MySubmitPilotsTask } from "./my_submit_pilots_task.ts";
 export { type PilotDeps, type PilotDepsOptions, pilotDeps } from "./pilot_deps.ts";
 export { pilotTasks } from "./pilot_tasks.ts";
-export { type PilotExtension, pilots } from "./pilots.ts";
+export { extension } from "./extension.ts";

@@ -12,7 +12,7 @@ export { sparingly, type SparingLevel, type SparingLog } from "./logging/sparing
 export { type Counter, createMeters, type Gauge, type Histogram, type Meters, type Metric } from "./metrics/meters.ts";
 export type { Family } from "./metrics/family.ts";
 export { type ObservedStep, observeTasks, type TaskObserver } from "./metrics/task_observer.ts";
-export { type App, type AppOptions, runApp } from "./run_app.ts";
+export { type App, type AppOptions, type Preparation, runApp, runPreparedApp } from "./run_app.ts";
 export type { NatsSettings } from "./settings/nats_settings.ts";
 export { InvalidSettingsError, readSettings } from "./settings/read_settings.ts";
 export type { SettingProblem } from "./settings/setting_problem.ts";

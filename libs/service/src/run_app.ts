@@ -27,6 +27,12 @@ export interface AppOptions {
   readonly longestTaskMs?: number;
 }
 
+/** What an app has found out before it runs. */
+export interface Preparation<Plan> extends AppOptions {
+  /** Handed to the app. */
+  readonly plan: Plan;
+}
+
 /** Exit codes, as those of the `muster` command: no new start mends a wrong setting. */
 const FAILED = 1;
 const WRONG_SETTING = 2;
@@ -51,6 +57,16 @@ interface Prepared extends AppOptions {
   readonly name: string;
   readonly settings: Settings;
   readonly log: Log;
+}
+
+/** Tells why an app ends, and with which code: what was wrong before it ran is a setting's fault. */
+function exitFor(error: unknown, log: Log, isPrepared: boolean): never {
+  // What an operator set wrong needs no stack trace; what another's module threw does.
+  const isPlain = isPrepared
+    ? [InvalidSettingsError, ListenError, ServersUnknownError].some((known) => error instanceof known)
+    : !(error instanceof Error && error.cause instanceof Error);
+  log.fatal(isPlain ? {} : { err: error }, error instanceof Error ? error.message : String(error));
+  process.exit(!isPrepared || error instanceof InvalidSettingsError ? WRONG_SETTING : FAILED);
 }
 
 async function serve(
@@ -102,16 +118,40 @@ async function serve(
  * ```
  */
 export async function runApp(name: string, run: (app: App) => Promise<void>, options: AppOptions = {}): Promise<never> {
+  return await runPreparedApp(name, async () => ({ ...options, plan: undefined }), run);
+}
+
+/**
+ * Like {@linkcode runApp}, for an app that has to look at its settings before it runs, as to load what they name.
+ *
+ * `prepare` is called once, before anything is opened. What it throws is told like a wrong setting, and ends the process with 2. The
+ * `plan` that it returns is handed to `run`.
+ *
+ * @example
+ * ```ts
+ * import { runPreparedApp } from "@muster/service";
+ * await runPreparedApp(
+ *   "beacon",
+ *   async ({ permits }) => ({ plan: { lamps: permits } }),
+ *   async ({ log }, { lamps }) => log.info({ lamps }, "ready"),
+ * );
+ * ```
+ */
+export async function runPreparedApp<Plan>(
+  name: string,
+  prepare: (settings: Settings) => Promise<Preparation<Plan>>,
+  run: (app: App, plan: Plan) => Promise<void>,
+): Promise<never> {
   let log = createLog({ name, level: "info", descriptor: 1 });
+  let isPrepared = false;
   try {
     const settings = readSettings();
     log = createLog({ name, level: settings.logLevel, descriptor: 1 });
-    await serve({ name, settings, log, ...options }, run);
+    const { plan, ...options } = await prepare(settings);
+    isPrepared = true;
+    await serve({ name, settings, log, ...options }, (app) => run(app, plan));
   } catch (error) {
-    // What an operator set wrong needs no stack trace.
-    const plain = [InvalidSettingsError, ListenError, ServersUnknownError].some((known) => error instanceof known);
-    log.fatal(plain ? {} : { err: error }, error instanceof Error ? error.message : String(error));
-    process.exit(error instanceof InvalidSettingsError ? WRONG_SETTING : FAILED);
+    exitFor(error, log, isPrepared);
   }
   process.exit(0);
 }

@@ -1,6 +1,6 @@
 // A worker in a process of its own, for tests that kill or freeze it. Ends with the test, and drains at SIGTERM.
 import { getHighestFence, openDatabase, type Transaction } from "@muster/ledger";
-import { type PilotDeps, pilotDeps, pilots, pilotTasks } from "@muster/pilot-tasks";
+import { type PilotDeps, pilotDeps, extension as pilots, pilotTasks } from "@muster/pilot-tasks";
 import { connectNats, openBroker, startWorker } from "@muster/tasks";
 import { type SqlDeps, workerParts } from "../support/database.ts";
 import { SiteTask } from "./site_task.ts";

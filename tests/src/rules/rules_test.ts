@@ -43,8 +43,9 @@ test("imports are found over several lines, for types, for side effects and at r
   );
 });
 
-test("tasks and logic never meet but in pilot-tasks, and no arrow runs from a lib to an app", (t) => {
+test("tasks and logic never meet but in pilot-tasks, an extension of app, and no arrow runs from a lib to an app", (t) => {
   t.deepEqual(arrowsOf("libs/pilot-tasks/src/a.ts", "@muster/logic"), []);
+  t.deepEqual(arrowsOf("libs/pilot-tasks/src/a.ts", "@muster/app"), []);
   t.deepEqual(arrowsOf("libs/tasks/src/a.ts", "@muster/logic"), ["no arrow runs from libs/tasks to libs/logic"]);
   t.deepEqual(arrowsOf("libs/logic/src/a.ts", "@muster/tasks"), ["no arrow runs from libs/logic to libs/tasks"]);
   t.deepEqual(arrowsOf("libs/logic/src/a.ts", "@muster/cli"), ["no arrow runs from libs/logic to apps/cli"]);

@@ -6,7 +6,7 @@ import { Command } from "commander";
 import { examples } from "../print/examples.ts";
 import { count, type OutputOptions, print, tableText } from "../print/output.ts";
 import { UsageError } from "../run/failure.ts";
-import { withDatabase } from "../run/servers.ts";
+import { withPilots } from "../run/servers.ts";
 import { parseCapacity, parseCe, parseSuccessRate, parseVo, several } from "../run/values.ts";
 import { warnOfUnknownVos } from "./unknown_vos.ts";
 
@@ -51,7 +51,7 @@ async function change(
   options: OutputOptions,
   work: (transaction: Transaction) => Promise<void>,
 ): Promise<void> {
-  const ces = await withDatabase((database: Database) =>
+  const ces = await withPilots((database: Database) =>
     database.transaction(async (transaction) => {
       await work(transaction);
       return await listCes(transaction);
@@ -127,7 +127,7 @@ function removeCommand(): Command {
     .option("--json", "print JSON")
     .addHelpText("after", examples(switching("remove")))
     .action(async (name: string, options: OutputOptions) => {
-      const removed = await withDatabase((database) => database.transaction((from) => removeCe(from, name)));
+      const removed = await withPilots((database) => database.transaction((from) => removeCe(from, name)));
       print({ name, ...removed }, options, () => {
         const left = removed.activePilots === 0 ? "" : `; ${count(removed.activePilots, "pilot")} of it were active`;
         return `removed ${name}${left}`;
@@ -147,7 +147,7 @@ export function ceCommand(): Command {
         .option("--json", "print JSON")
         .addHelpText("after", examples(...LIST))
         .action(async (options: OutputOptions) => {
-          const ces = await withDatabase((database) => database.transaction(listCes));
+          const ces = await withPilots((database) => database.transaction(listCes));
           print(ces, options, () => showCes(ces));
         }),
     )

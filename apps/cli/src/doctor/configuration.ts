@@ -1,7 +1,9 @@
+import { listVosWithOutcomes } from "@muster/ledger";
 import { listHeardOfVos } from "@muster/logic";
 import { escapeControls } from "@muster/service";
 import { activeVos, type Broker, findConfiguration } from "@muster/tasks";
 import { count } from "../print/output.ts";
+import { hasPilots } from "../run/extensions.ts";
 import { locateDatabase, openOwnDatabase } from "../run/servers.ts";
 import { bad, type Finding, good, warning } from "./finding.ts";
 
@@ -21,7 +23,7 @@ async function examineWithoutVos(): Promise<Finding> {
     poolSize: 1,
     applicationName: "muster doctor",
   });
-  const heardOf = await database.transaction(listHeardOfVos);
+  const heardOf = await database.transaction((await hasPilots()) ? listHeardOfVos : listVosWithOutcomes);
   if (heardOf.length === 0) return warning(ABOUT, "no VO is configured yet; add one with `muster vo add`");
   const what = `no VO is configured, and the database has pilots or outcomes of ${named(heardOf)}`;
   return bad(ABOUT, `${what}: the configuration was lost; add them again with \`muster vo add\``);

@@ -1,6 +1,5 @@
 // Tested by tests/src/cli/doctor_streams_test.ts
 // Tested by tests/src/cli/doctor_locks_test.ts
-import { pilotTasks } from "@muster/pilot-tasks";
 import { escapeControls } from "@muster/service";
 import {
   type Broker,
@@ -16,6 +15,7 @@ import {
   type StreamState,
 } from "@muster/tasks";
 import { count } from "../print/output.ts";
+import { hasPilots, knownTasks } from "../run/extensions.ts";
 import { describeFailure } from "../run/failure.ts";
 import { locateDatabase, locateNats, openOwnDatabase } from "../run/servers.ts";
 import { withoutFollowUps, withoutTold } from "./follow_ups.ts";
@@ -81,9 +81,9 @@ async function examineClock(broker: Broker): Promise<readonly Finding[]> {
 async function examineWorkers(broker: Broker): Promise<readonly Finding[]> {
   await untilWorkersShown(broker);
   const workers = await listWorkers(broker);
-  const known = workers.flatMap((worker) => worker.tasks);
-  const findings = pilotTasks.map(({ name }) => {
-    const number = known.filter((task) => task === name).length;
+  const served = workers.flatMap((worker) => worker.tasks);
+  const findings = (await knownTasks()).map(({ name }) => {
+    const number = served.filter((task) => task === name).length;
     return number > 0
       ? good("workers", `${count(number, "worker")} for ${name}`)
       : bad("workers", `none for ${name}; start one`);
@@ -130,7 +130,7 @@ async function examineJetStream(nc: Connection): Promise<readonly Finding[]> {
     "dead letters": examineDead,
     settings: examineConsumers,
     incidents: async () => withoutTold(findings, await examineIncidents(broker)),
-    pilots: examineGoneVos,
+    ...((await hasPilots()) ? { pilots: examineGoneVos } : {}),
   })) {
     findings.push(...(await look(about, () => work(broker))));
   }

@@ -1,5 +1,5 @@
-import { pilotTasks } from "@muster/pilot-tasks";
 import { inspectRights, NO_VO } from "@muster/tasks";
+import { knownTasks } from "../run/extensions.ts";
 import { bad, type Finding, good, warning } from "./finding.ts";
 
 /** An open connection to NATS. */
@@ -9,7 +9,7 @@ export type Connection = Parameters<typeof inspectRights>[0];
 export async function examinePermissions(nc: Connection): Promise<readonly Finding[]> {
   const missing = await inspectRights(
     nc,
-    pilotTasks.map(({ name }) => name),
+    (await knownTasks()).map(({ name }) => name),
     NO_VO,
   );
   if (missing.length === 0) return [good("permissions", "this command's NATS user may do all that Muster needs")];

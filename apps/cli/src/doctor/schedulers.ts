@@ -1,7 +1,7 @@
-import { pilotTasks } from "@muster/pilot-tasks";
 import { escapeControls } from "@muster/service";
 import { type Broker, findLeaders, isTaskCharge, listUnserved } from "@muster/tasks";
 import { count } from "../print/output.ts";
+import { knownTasks } from "../run/extensions.ts";
 import { bad, type Finding, good, warning } from "./finding.ts";
 
 const ABOUT = "scheduler";
@@ -21,7 +21,8 @@ export async function examineSchedulers(broker: Broker): Promise<readonly Findin
     const led = tasks.length === 0 ? "what belongs to no task" : tasks.join(", ");
     findings.push(good(ABOUT, escapeControls(`${worker} leads ${led}`)));
   }
-  const ours = new Set(pilotTasks.filter(({ recurrence }) => recurrence !== undefined).map(({ name }) => name));
+  const known = await knownTasks();
+  const ours = new Set(known.filter(({ recurrence }) => recurrence !== undefined).map(({ name }) => name));
   // Where none leads anything that is said already.
   for (const name of leaders.size === 0 ? [] : ours) {
     if (leaders.has(name)) continue;

@@ -1,7 +1,7 @@
 import { getPilotShares, type PilotShare } from "@muster/logic";
 import { Command } from "commander";
 import { type OutputOptions, print, tableText } from "../print/output.ts";
-import { withDatabase } from "../run/servers.ts";
+import { withPilots } from "../run/servers.ts";
 import { parseCe, parseVo } from "../run/values.ts";
 import { writeOffCommand } from "./write_off.ts";
 
@@ -46,7 +46,7 @@ export function pilotCommand(): Command {
         .option("--json", "print JSON")
         .addHelpText("after", EXAMPLES)
         .action(async (options: SummaryOptions) => {
-          const all = await withDatabase((database) => database.transaction(getPilotShares));
+          const all = await withPilots((database) => database.transaction(getPilotShares));
           const shares = all.filter(({ vo, ceName }) => vo === (options.vo ?? vo) && ceName === (options.ce ?? ceName));
           print({ pilots: totalOf(shares), shares }, options, () => show(shares, options));
         }),

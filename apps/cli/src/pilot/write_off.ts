@@ -1,6 +1,7 @@
 import { listActivePilots, writeOffPilots } from "@muster/logic";
 import { Command } from "commander";
 import { count, type OutputOptions, print } from "../print/output.ts";
+import { requirePilots } from "../run/extensions.ts";
 import { checkGone } from "../run/names.ts";
 import { readConfigurationAloud, withBoth } from "../run/servers.ts";
 import { parseVo } from "../run/values.ts";
@@ -16,6 +17,7 @@ interface WriteOffOptions extends OutputOptions {
 }
 
 async function writeOff({ vo, dryRun, ...options }: WriteOffOptions): Promise<void> {
+  await requirePilots();
   const pilots = await withBoth(async ({ broker, database }) => {
     checkGone(await readConfigurationAloud(broker), vo);
     return await database.transaction(async (transaction) => {

@@ -1,3 +1,4 @@
+import { isExtensionError } from "@muster/app";
 import { escapeControlsInLines, InvalidSettingsError, redactUrls } from "@muster/service";
 import { NatsAccessError } from "@muster/tasks";
 import { CommanderError } from "commander";
@@ -27,9 +28,9 @@ export function complain(text: string): void {
   console.error(escapeControlsInLines(text));
 }
 
-/** Whether an error says that a setting is wrong by itself, or a file that it names. */
+/** Whether an error says that a setting is wrong by itself, or a file or an extension that it names. */
 export function isWrongSetting(error: unknown): boolean {
-  return error instanceof InvalidSettingsError || error instanceof NatsAccessError;
+  return error instanceof InvalidSettingsError || error instanceof NatsAccessError || isExtensionError(error);
 }
 
 /**

@@ -1,21 +1,20 @@
-import { pilotTasks } from "@muster/pilot-tasks";
-import { type Configuration, NO_VO, type PublishableTask } from "@muster/tasks";
+import { type AnyTask, type Configuration, NO_VO, type PublishableTask } from "@muster/tasks";
+import { knownTasks } from "./extensions.ts";
 import { UsageError } from "./failure.ts";
 
-/** A task that this program knows. */
-export type KnownTask = (typeof pilotTasks)[number];
-
 /** The known task of this name, or undefined. */
-export function findTask(name: string): KnownTask | undefined {
-  return pilotTasks.find((task) => task.name === name);
+export async function findTask(name: string): Promise<AnyTask | undefined> {
+  return (await knownTasks()).find((task) => task.name === name);
 }
 
-/** The known task of this name. Throws {@linkcode UsageError} with the names that there are. */
-export function taskNamed(name: string): KnownTask {
-  const task = findTask(name);
+/** The task of this name that an extension of ours brings. Throws {@linkcode UsageError} with the names that there are. */
+export async function taskNamed(name: string): Promise<AnyTask> {
+  const task = await findTask(name);
   if (task !== undefined) return task;
-  const names = pilotTasks.map((each) => each.name).join(", ");
-  throw new UsageError(`There is no task ${JSON.stringify(name)}; there are ${names}`);
+  const names = (await knownTasks()).map((each) => each.name).join(", ");
+  throw new UsageError(
+    `There is no task ${JSON.stringify(name)}; there are ${names}. If an extension brings it, name that in MUSTER_EXTENSIONS`,
+  );
 }
 
 /** Throws {@linkcode UsageError} unless `vo` is given where the task is per VO, and only there. */

@@ -1,5 +1,4 @@
 import { type Database, type DatabaseOptions, getHighestFence, openDatabase } from "@muster/ledger";
-import { pilots } from "@muster/pilot-tasks";
 import { locateNats as locate, locateServer, readSettings } from "@muster/service";
 import {
   type Broker,
@@ -11,6 +10,7 @@ import {
   type Observer,
   openBroker,
 } from "@muster/tasks";
+import { ourExtensions, requirePilots } from "./extensions.ts";
 import { complain, isWrongSetting } from "./failure.ts";
 
 const NAME = "muster";
@@ -32,8 +32,9 @@ export async function locateNats(): Promise<NatsAccess> {
   return await locate(readSettings());
 }
 
-/** Throws where a setting is wrong by itself, also one of NATS's files. Asks no server. */
+/** Throws where a setting is wrong by itself, also one of NATS's files or an extension. Asks no server. */
 export async function checkSettings(): Promise<void> {
+  await ourExtensions();
   try {
     checkNatsAccess(await locateNats());
   } catch (error) {
@@ -42,9 +43,9 @@ export async function checkSettings(): Promise<void> {
   }
 }
 
-/** Opens a database that has the tables of the pilots. */
+/** Opens a database that has the tables of all extensions. */
 export async function openOwnDatabase(options: Omit<DatabaseOptions, "tables">): Promise<Database> {
-  return await openDatabase({ ...options, tables: pilots.tables });
+  return await openDatabase({ ...options, tables: (await ourExtensions()).tables });
 }
 
 /** Runs `work` on the database, whose schema must be the one of this program. */
@@ -52,6 +53,12 @@ export async function withDatabase<Answer>(work: (database: Database) => Promise
   await using database = await openOwnDatabase({ url: await locateDatabase(), poolSize: 2, applicationName: NAME });
   await database.requireMigrated();
   return await work(database);
+}
+
+/** Like {@linkcode withDatabase}, for commands about CEs and pilots. Throws `UsageError` where no extension brings their tables. */
+export async function withPilots<Answer>(work: (database: Database) => Promise<Answer>): Promise<Answer> {
+  await requirePilots();
+  return await withDatabase(work);
 }
 
 /** Runs `work` on NATS, whose streams are declared where they are missing. */

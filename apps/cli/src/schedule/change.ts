@@ -25,15 +25,15 @@ interface TargetOptions extends OutputOptions {
 }
 
 /** Throws unless the task is periodic and has such a VO. */
-export function checkTarget(name: string, vo: string | undefined): void {
-  const task = taskNamed(name);
+export async function checkTarget(name: string, vo: string | undefined): Promise<void> {
+  const task = await taskNamed(name);
   if (task.recurrence === undefined) throw new UsageError(`${name} is not periodic; it has no schedule`);
   if (vo !== undefined && task.per === "all") throw new UsageError(`${name} is not per VO; leave --vo out`);
 }
 
 async function change(task: string, options: TargetOptions, to: (now: Configuration) => Configuration): Promise<void> {
   const { vo } = options;
-  checkTarget(task, vo);
+  await checkTarget(task, vo);
   const configuration = await withBroker((broker) =>
     changeConfiguration(broker, (now) => {
       checkActive(now, vo);
@@ -43,7 +43,7 @@ async function change(task: string, options: TargetOptions, to: (now: Configurat
   const { tasks } = configuration;
   const settings = vo === undefined ? tasks[task] : tasks[task]?.vos?.[vo];
   const { enabled = true, schedule = null } = settings ?? {};
-  const inForce = schedulesInForce(taskNamed(task), configuration).filter((each) => each.vo === (vo ?? each.vo));
+  const inForce = schedulesInForce(await taskNamed(task), configuration).filter((each) => each.vo === (vo ?? each.vo));
   print({ task, vo: vo ?? null, enabled, schedule, inForce }, options, () =>
     inForce.length === 0
       ? `${task}: it is per VO and there is none yet, so nothing comes; see \`muster vo add\``
@@ -107,7 +107,7 @@ export function changeScheduleCommands(): readonly Command[] {
     .option("--json", "print JSON")
     .addHelpText("after", examples(...SET))
     .action(async (task: string, words: readonly string[], options: TargetOptions) => {
-      checkTarget(task, options.vo);
+      await checkTarget(task, options.vo);
       const text = scheduleText(words);
       await change(task, options, (now) => withSchedule(now, { task, vo: options.vo }, text));
     });

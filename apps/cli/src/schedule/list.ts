@@ -1,8 +1,8 @@
-import { pilotTasks } from "@muster/pilot-tasks";
 import { measureClock, type PauseNote, type ScheduleRow, scheduleTable } from "@muster/tasks";
 import { Command, InvalidArgumentError } from "commander";
 import { examples } from "../print/examples.ts";
 import { type OutputOptions, print, tableText } from "../print/output.ts";
+import { knownTasks } from "../run/extensions.ts";
 import { taskNamed } from "../run/names.ts";
 import { readConfigurationAloud, withBroker } from "../run/servers.ts";
 import { parseVoOrNone } from "../run/values.ts";
@@ -61,11 +61,11 @@ export function listSchedulesCommand(): Command {
     .option("--json", "print JSON")
     .addHelpText("after", examples(...EXAMPLES))
     .action(async (options: ListOptions) => {
-      if (options.task !== undefined) taskNamed(options.task);
+      if (options.task !== undefined) await taskNamed(options.task);
       const rows = await withBroker(async (broker) => {
         const configuration = await readConfigurationAloud(broker);
         const now = Date.now() - (await measureClock(broker));
-        return await scheduleTable(broker, { tasks: pilotTasks, configuration, times: options.times, now });
+        return await scheduleTable(broker, { tasks: await knownTasks(), configuration, times: options.times, now });
       });
       const wanted = rows.filter(({ task, vo }) => task === (options.task ?? task) && vo === (options.vo ?? vo));
       print(wanted, options, () => show(wanted));

@@ -1,8 +1,8 @@
-import { pilotTasks } from "@muster/pilot-tasks";
 import { type Broker, pauseSchedule, type PauseTarget, resumeSchedule, scheduleTable } from "@muster/tasks";
 import { Command, InvalidArgumentError } from "commander";
 import { examples } from "../print/examples.ts";
 import { type OutputOptions, print } from "../print/output.ts";
+import { knownTasks } from "../run/extensions.ts";
 import { UsageError } from "../run/failure.ts";
 import { checkActive } from "../run/names.ts";
 import { readConfigurationAloud, withBroker } from "../run/servers.ts";
@@ -24,8 +24,8 @@ interface PauseOptions extends OutputOptions {
   readonly reason?: string;
 }
 
-function targetOf(task: string, { vo, instance }: PauseOptions): PauseTarget {
-  checkTarget(task, vo);
+async function targetOf(task: string, { vo, instance }: PauseOptions): Promise<PauseTarget> {
+  await checkTarget(task, vo);
   if (instance !== undefined && vo === undefined) throw new UsageError("--instance needs --vo");
   return { task, vo, instance };
 }
@@ -35,7 +35,7 @@ async function checkSchedule(broker: Broker, { task, vo, instance = "default" }:
   if (vo === undefined) return;
   const configuration = await readConfigurationAloud(broker);
   checkActive(configuration, vo);
-  const rows = await scheduleTable(broker, { tasks: pilotTasks, configuration });
+  const rows = await scheduleTable(broker, { tasks: await knownTasks(), configuration });
   const instances = rows.filter((row) => row.task === task && row.vo === vo).map((row) => row.instance);
   if (instances.includes(instance)) return;
   const known = instances.length === 0 ? "there is none" : `there are ${instances.join(", ")}`;
@@ -72,7 +72,7 @@ export function pauseCommands(): readonly Command[] {
   const pause = pauseCommand("pause", "publish nothing until resumed; the newest missed time comes right after")
     .option("--reason <text>", "shown by `muster schedule list` while it lasts", parseReason)
     .action(async (task: string, options: PauseOptions) => {
-      const target = targetOf(task, options);
+      const target = await targetOf(task, options);
       await withBroker(async (broker) => {
         await checkSchedule(broker, target);
         await pauseSchedule(broker, target, {
@@ -84,7 +84,7 @@ export function pauseCommands(): readonly Command[] {
     });
   const resume = pauseCommand("resume", "take exactly this pause back").action(
     async (task: string, options: PauseOptions) => {
-      const target = targetOf(task, options);
+      const target = await targetOf(task, options);
       const wasPaused = await withBroker((broker) => resumeSchedule(broker, target));
       print({ ...target, paused: false, wasPaused }, options, () =>
         wasPaused ? `resumed ${nameOf(target)}` : `${nameOf(target)} had no pause of its own; nothing was changed`,

@@ -1,8 +1,8 @@
-import { pilotDeps, type PilotDeps } from "@muster/pilot-tasks";
-import { callTask, type TaskOver } from "@muster/tasks";
+import { callTask } from "@muster/tasks";
 import { Command } from "commander";
 import { count, type OutputOptions, print } from "../print/output.ts";
 import { complain } from "../run/failure.ts";
+import { ourExtensions } from "../run/extensions.ts";
 import { checkActive, taskNamed } from "../run/names.ts";
 import { readConfigurationAloud, withBoth } from "../run/servers.ts";
 import { parseVoOrNone } from "../run/values.ts";
@@ -18,7 +18,8 @@ interface CallTaskOptions extends OutputOptions {
 }
 
 async function call(name: string, argument: string | undefined, options: CallTaskOptions): Promise<void> {
-  const task: TaskOver<PilotDeps> = taskNamed(name);
+  const task = await taskNamed(name);
+  const { deps } = await ourExtensions();
   const payload = await readPayload(argument);
   await checkCommand(task, { vo: options.vo, payload });
   const interrupted = new AbortController();
@@ -29,7 +30,7 @@ async function call(name: string, argument: string | undefined, options: CallTas
     return await callTask({
       ...{ broker, nats, highestFence, task, payload, vo: options.vo },
       ledger: database.ledger,
-      deps: pilotDeps({ log: (message, fields) => complain(`${message} ${JSON.stringify(fields)}`) }),
+      deps: deps({ log: (message, fields) => complain(`${message} ${JSON.stringify(fields)}`) }),
       signal: interrupted.signal,
     });
   });

@@ -1,9 +1,9 @@
 // Tested by tests/src/cli/cli_test.ts
 // Tested by tests/src/cli/many_unknown_test.ts
-import { pilotTasks } from "@muster/pilot-tasks";
 import { escapeControls } from "@muster/service";
 import {
   activeVos,
+  type AnyTask,
   type Broker,
   type Configuration,
   listNewerPayloads,
@@ -21,7 +21,7 @@ import {
 import { Command } from "commander";
 import { count, type OutputOptions, print, tableText } from "../print/output.ts";
 import { SHOWN, sumOf } from "../print/sum_up.ts";
-import { findTask, type KnownTask } from "../run/names.ts";
+import { knownTasks } from "../run/extensions.ts";
 import { withBroker } from "../run/servers.ts";
 import { describeNewer, describeUnknown } from "./unknown.ts";
 
@@ -31,7 +31,7 @@ Examples:
   muster task list --json | jq '.waiting[] | select(.ready > 1000)'`;
 
 /** One task, as its definition says, and what there is of it now. */
-interface TaskRow extends Pick<KnownTask, "name" | "per" | "effect" | "priority" | "size" | "timeoutMs"> {
+interface TaskRow extends Pick<AnyTask, "name" | "per" | "effect" | "priority" | "size" | "timeoutMs"> {
   readonly retry: string;
   /** The definition's own; null: on demand. */
   readonly schedule: string | null;
@@ -51,10 +51,15 @@ interface TaskList {
   readonly newerPayloads: readonly NewerPayload[];
 }
 
+interface Usable {
+  readonly configuration: Configuration;
+  readonly known: readonly AnyTask[];
+}
+
 /** The tasks that somebody can run first, and of these and of the others the fullest first: what is cut off matters least. */
-function byWeight(waiting: readonly Waiting[], configuration: Configuration): readonly Waiting[] {
+function byWeight(waiting: readonly Waiting[], { configuration, known }: Usable): readonly Waiting[] {
   const vos = new Set([...activeVos(configuration), NO_VO]);
-  const isUsable = ({ task, vo }: Waiting) => vos.has(vo) && findTask(task) !== undefined;
+  const isUsable = ({ task, vo }: Waiting) => vos.has(vo) && known.some(({ name }) => name === task);
   const weight = (each: Waiting) => (isUsable(each) ? Number.MAX_SAFE_INTEGER / 2 : 0) + each.ready + each.delayed;
   return [...waiting].sort((a, b) => weight(b) - weight(a));
 }
@@ -63,8 +68,9 @@ async function readList(broker: Broker): Promise<TaskList> {
   await untilWorkersShown(broker);
   const configuration = await readConfiguration(broker);
   const [all, workers] = await Promise.all([listWaiting(broker), listWorkers(broker)]);
-  const waiting = byWeight(all, configuration);
-  const tasks = pilotTasks.map(({ name, per, effect, priority, size, timeoutMs, retry, recurrence }): TaskRow => {
+  const known = await knownTasks();
+  const waiting = byWeight(all, { configuration, known });
+  const tasks = known.map(({ name, per, effect, priority, size, timeoutMs, retry, recurrence }): TaskRow => {
     const own = waiting.filter(({ task }) => task === name);
     const sum = (kind: "ready" | "delayed") => sumOf(own, (each) => each[kind]);
     return {

@@ -105,7 +105,9 @@ function tell({ published, earlier }: Answer, what: string): string {
 async function publish(name: string, argument: string | undefined, options: PublishTaskOptions): Promise<void> {
   const { vo, id } = options;
   const task: PublishableTask =
-    options.unchecked === true && findTask(name) === undefined ? uncheckedTask(name, vo) : taskNamed(name);
+    options.unchecked === true && (await findTask(name)) === undefined
+      ? uncheckedTask(name, vo)
+      : await taskNamed(name);
   const payload: JsonObject = await readPayload(argument);
   await checkCommand(task, { vo, payload });
   const at = whenOf(options);

@@ -2,7 +2,6 @@
 import { lockFolder } from "@muster/local";
 import { getHighestFence, migrate, type Database } from "@muster/ledger";
 import { keepCes } from "@muster/logic";
-import { pilots } from "@muster/pilot-tasks";
 import { announceRunning, createLog, DATA_DIR, type Nats, withdrawRunning } from "@muster/service";
 import { type Broker, connectNats, openBroker } from "@muster/tasks";
 import { join, resolve } from "node:path";
@@ -17,6 +16,7 @@ import { openLogLines } from "./display/log_lines.ts";
 import type { UpOptions } from "./options/up_options.ts";
 import { openNats, openPostgres, type ServerContext, type UsableNats, type UsableServer } from "./processes/servers.ts";
 import { listenForStopDemand, type StopDemand } from "./stop_demand.ts";
+import { hasPilots, ourExtensions } from "../run/extensions.ts";
 import { openOwnDatabase } from "../run/servers.ts";
 import { readSummary } from "./figures/summary.ts";
 import { watchSystem } from "./watch_system.ts";
@@ -71,13 +71,13 @@ async function prepare(
   { display, keepCe = [] }: Preparation,
 ): Promise<Connected & AsyncDisposable> {
   await using opened = new AsyncDisposableStack();
-  const applied = await migrate(databaseUrl, { tables: pilots.tables, settings: keepCes(keepCe) });
+  const applied = await migrate(databaseUrl, { tables: (await ourExtensions()).tables, settings: keepCes(keepCe) });
   if (applied.length > 0) display.progress(`the database was migrated: ${applied.join(", ")}`);
   const database = opened.use(await openOwnDatabase({ url: databaseUrl, poolSize: 2, applicationName: "muster up" }));
   const nc = await connectNats({ ...nats, name: "muster up" });
   opened.defer(() => nc.close());
   const broker = await openBroker(nc, { highestFence: () => database.transaction(getHighestFence) });
-  const added = await applyDemo(broker, database);
+  const added = (await hasPilots()) ? await applyDemo(broker, database) : undefined;
   if (added !== undefined) display.progress(`the system was empty; added ${added} and demo intervals`);
   const connected = opened.move();
   return { broker, database, [Symbol.asyncDispose]: () => connected.disposeAsync() };

@@ -6,6 +6,7 @@ import { Command, InvalidArgumentError } from "commander";
 import { examples } from "../print/examples.ts";
 import { count, type OutputOptions, print, tableText } from "../print/output.ts";
 import { complain, describeFailure } from "../run/failure.ts";
+import { hasPilots } from "../run/extensions.ts";
 import { checkRemovable } from "../run/names.ts";
 import { readConfigurationAloud, withBroker, withDatabase } from "../run/servers.ts";
 import { parseVo } from "../run/values.ts";
@@ -49,6 +50,7 @@ function printVos(configuration: Configuration, options: OutputOptions): void {
 
 /** How many pilots of `vo` hold slots; null where the database does not say. The removal needs NATS alone. */
 async function countActive(vo: string): Promise<number | null> {
+  if (!(await hasPilots())) return 0;
   try {
     const all = await withDatabase((database) => database.transaction(listActivePilots));
     return all.find((each) => each.vo === vo)?.active ?? 0;

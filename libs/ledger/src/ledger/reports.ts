@@ -18,6 +18,23 @@ export async function getOutcomeSummary(transaction: Transaction): Promise<Outco
   return Object.fromEntries(rows.map(({ outcome, count }) => [outcome, count]));
 }
 
+/** Names of VOs at most. */
+const LISTED_VOS = 1_000;
+
+/** The VOs that tasks with an outcome were for, in order, at most 1,000. */
+export async function listVosWithOutcomes(transaction: Transaction): Promise<readonly string[]> {
+  const rows = await transaction
+    .getKysely<LedgerDb>()
+    .selectFrom("task_outcome")
+    .select("vo")
+    .distinct()
+    .where("vo", "<>", "_")
+    .orderBy("vo")
+    .limit(LISTED_VOS)
+    .execute();
+  return rows.map(({ vo }) => vo);
+}
+
 /** How long a row's children may go unmarked before somebody else publishes them, as an SQL interval. */
 const UNPUBLISHED_AFTER = "5 minutes";
 

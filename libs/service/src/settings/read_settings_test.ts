@@ -9,6 +9,8 @@ test("an empty environment gives the defaults that the settings' comments promis
     dataDir: undefined,
     logLevel: "info",
     httpPort: 0,
+    extensions: undefined,
+    tasks: ["all"],
     httpHost: "127.0.0.1",
     permits: 10,
     drainMs: 20_000,
@@ -28,6 +30,8 @@ test("each setting is read from its variable", (t) => {
       MUSTER_PERMITS: "1000",
       MUSTER_DRAIN_SECONDS: "0",
       MUSTER_DATABASE_CONNECTIONS: "1",
+      MUSTER_EXTENSIONS: "@muster/pilot-tasks, ./site/mod.ts,@muster/pilot-tasks",
+      MUSTER_TASKS: "size:small,MyPilotTask",
     }),
     {
       natsUrl: "nats://one:4222,two:4222",
@@ -38,6 +42,8 @@ test("each setting is read from its variable", (t) => {
       permits: 1000,
       drainMs: 0,
       databaseConnections: 1,
+      extensions: ["@muster/pilot-tasks", "./site/mod.ts"],
+      tasks: ["size:small", "MyPilotTask"],
     },
   );
 });
@@ -67,6 +73,12 @@ for (const port of ["-1", "65536", "1e3", "8080.5", "0x50", " 80"]) {
     t.throws(() => readSettings({ HTTP_PORT: port }), { instanceOf: InvalidSettingsError, message: /HTTP_PORT/ });
   });
 }
+
+test("a list of extensions or tasks with an empty word, or with one that cannot be, is refused", (t) => {
+  for (const [name, value] of Object.entries({ MUSTER_EXTENSIONS: "a,,b", MUSTER_TASKS: "size:huge" })) {
+    t.throws(() => readSettings({ [name]: value }), { instanceOf: InvalidSettingsError, message: new RegExp(name) });
+  }
+});
 
 test("a refused URL is named without its password", (t) => {
   const error = t.throws(() =>

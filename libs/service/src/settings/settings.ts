@@ -16,6 +16,14 @@ function wholeNumber(from: number, to: number, unit: string) {
     .transform(Number);
 }
 
+/** Words with commas between, each once. */
+function list(isWord: (word: string) => boolean, allowed: string) {
+  return z
+    .string()
+    .transform((text) => [...new Set(text.split(",").map((word) => word.trim()))])
+    .refine((words) => words.every(isWord), allowed);
+}
+
 /** Environment variables to {@linkcode Settings}, but for what a context says. An issue's message says what is allowed. */
 export const Environment = z
   .object({
@@ -33,6 +41,14 @@ export const Environment = z
       .default("127.0.0.1"),
     MUSTER_PERMITS: wholeNumber(1, 1_000, " permits").default(10),
     MUSTER_DRAIN_SECONDS: wholeNumber(0, 3_600, " seconds").default(20),
+    MUSTER_EXTENSIONS: list(
+      (word) => word !== "" && !/\s/.test(word),
+      "names of packages or paths that begin with ./, with commas between",
+    ).optional(),
+    MUSTER_TASKS: list(
+      (word) => /^(?:[A-Za-z0-9_-]+|size:(?:small|medium|large))$/.test(word),
+      "all, or names of tasks, size:small, size:medium and size:large, with commas between",
+    ).default(["all"]),
     MUSTER_DATABASE_CONNECTIONS: wholeNumber(1, 200, " connections").default(10),
   })
   .transform((env) => ({
@@ -56,6 +72,13 @@ export const Environment = z
        * Default 20 s, from 0 to an hour. Should be some seconds less than what the supervisor waits before it kills. `MUSTER_DRAIN_SECONDS`
        */
       drainMs: env.MUSTER_DRAIN_SECONDS * 1_000,
+      /**
+       * Modules of the extensions whose tasks to run, schedule and know: names of packages, or paths that begin with `./`. Found from the
+       * folder in which the app was started. Undefined: the app has its default. `MUSTER_EXTENSIONS`
+       */
+      extensions: env.MUSTER_EXTENSIONS,
+      /** Which tasks of the extensions the generic worker runs: `all`, names, `size:small` and the like. Default `all`. `MUSTER_TASKS` */
+      tasks: env.MUSTER_TASKS,
       /** Most connections to PostgreSQL this process opens; a task that writes holds one. Default 10, from 1 to 200. `MUSTER_DATABASE_CONNECTIONS` */
       databaseConnections: env.MUSTER_DATABASE_CONNECTIONS,
     },

@@ -1,6 +1,7 @@
 import type { Database } from "@muster/ledger";
 import { type CeOverview, getPilotShares, listCes, type PilotShare } from "@muster/logic";
 import { type Broker, countDeadLetters } from "@muster/tasks";
+import { hasPilots } from "../../run/extensions.ts";
 import { readSummary, type UpSummary } from "./summary.ts";
 
 /** What the database holds at one moment. */
@@ -24,6 +25,7 @@ async function readDeadLetters(broker: Broker): Promise<number | undefined> {
 /** Reads what the display shows. Throws where the database does not answer. */
 export async function readSnapshot({ broker, database }: { broker: Broker; database: Database }): Promise<Snapshot> {
   const [deadLetters, summary] = await Promise.all([readDeadLetters(broker), readSummary(database)]);
+  if (!(await hasPilots())) return { summary, deadLetters, ces: [], shares: [] };
   return await database.transaction(async (transaction) => {
     const ces = await listCes(transaction);
     return { summary, deadLetters, ces, shares: await getPilotShares(transaction) };

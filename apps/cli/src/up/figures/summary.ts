@@ -1,5 +1,6 @@
 import { type Database, getOutcomeSummary, type OutcomeSummary } from "@muster/ledger";
 import { getMaxActiveOverCapacity, getPilotSummary, type PilotStatus, type PilotSummary } from "@muster/logic";
+import { hasPilots } from "../../run/extensions.ts";
 
 /** What `muster up --for` prints as its last line. */
 export interface UpSummary {
@@ -23,7 +24,9 @@ export function summarize(pilots: PilotSummary, tasks: OutcomeSummary, maxActive
 
 /** The summary of what the database holds now. */
 export async function readSummary(database: Database): Promise<UpSummary> {
+  const isWithPilots = await hasPilots();
   return await database.transaction(async (transaction) => {
+    if (!isWithPilots) return summarize({}, await getOutcomeSummary(transaction), 0);
     const pilots = await getPilotSummary(transaction);
     const tasks = await getOutcomeSummary(transaction);
     return summarize(pilots, tasks, await getMaxActiveOverCapacity(transaction));

@@ -3,7 +3,8 @@ import type { Display } from "../display/display.ts";
 import { openAppLog } from "./app_log.ts";
 import type { UpOptions } from "../options/up_options.ts";
 import { startAppProcess } from "./app_process.ts";
-import { APP_NAMES, type AppName, argumentsOf, choosePorts } from "./apps.ts";
+import { knownTasks } from "../../run/extensions.ts";
+import { argumentsOf, choosePorts, type PlannedApp, planApps } from "./apps.ts";
 import { keepRunning, type KeptRunning } from "./keep_running.ts";
 import { NotReadyError, untilReady } from "./readiness.ts";
 
@@ -26,7 +27,7 @@ export interface AppsContext {
   readonly impatience: AbortSignal;
 }
 
-function environmentOf({ environment, databaseUrl }: AppsContext, port: number): NodeJS.ProcessEnv {
+function environmentOf(app: PlannedApp, port: number, { environment, databaseUrl }: AppsContext): NodeJS.ProcessEnv {
   return {
     LOG_LEVEL: "info",
     MUSTER_DRAIN_SECONDS: String(DRAIN_SECONDS),
@@ -35,24 +36,26 @@ function environmentOf({ environment, databaseUrl }: AppsContext, port: number):
     DATABASE_URL: databaseUrl,
     HTTP_PORT: String(port),
     HTTP_HOST: "127.0.0.1",
+    ...app.environment,
   };
 }
 
 /** Starts one app and keeps it running; its log goes to the display and to a file. */
-async function keepApp(app: AppName, port: number, context: AppsContext): Promise<KeptRunning> {
+async function keepApp(app: PlannedApp, port: number, context: AppsContext): Promise<KeptRunning> {
   const { options, display, impatience } = context;
-  const log = await openAppLog(options.dataDir, app);
+  const { name } = app;
+  const log = await openAppLog(options.dataDir, name);
   const kept = await keepRunning({
-    name: app,
+    name,
     tell: display.progress,
     start: () =>
       startAppProcess({
-        args: argumentsOf(app),
-        env: environmentOf(context, port),
+        args: argumentsOf(name),
+        env: environmentOf(app, port, context),
         impatience,
         onLine(line) {
           log.write(line);
-          display.appLine(app, line);
+          display.appLine(name, line);
         },
       }),
   });
@@ -69,11 +72,11 @@ async function keepApp(app: AppName, port: number, context: AppsContext): Promis
  * Waits until the app is ready. One that does not get ready is told, and no more: the servers must stay up, so that what keeps it from
  * its work can be mended. Throws {@linkcode NotReadyError} where all runs for a set time only, and the signal's reason.
  */
-async function waitFor(app: AppName, port: number, context: AppsContext): Promise<void> {
+async function waitFor({ name }: PlannedApp, port: number, context: AppsContext): Promise<void> {
   const { options, display, signal, readyWithinMs = READY_WITHIN_MS } = context;
   try {
-    await untilReady(app, port, { withinMs: readyWithinMs, signal });
-    display.progress(`${app} is ready, its health is at http://127.0.0.1:${port}/readyz`);
+    await untilReady(name, port, { withinMs: readyWithinMs, signal });
+    display.progress(`${name} is ready, its health is at http://127.0.0.1:${port}/readyz`);
   } catch (error) {
     if (!(error instanceof NotReadyError) || options.for !== undefined) throw error;
     display.progress(`${error.message}; all else goes on`);
@@ -87,7 +90,8 @@ async function waitFor(app: AppName, port: number, context: AppsContext): Promis
  */
 export async function startApps(context: AppsContext): Promise<AsyncDisposable> {
   const { options, display } = context;
-  const ports = await choosePorts(options.httpPort);
+  const apps = planApps(await knownTasks());
+  const ports = await choosePorts(options.httpPort, apps);
   for (const port of ports.values()) await assertPortFree(port, "--http-port");
   await using started = new AsyncDisposableStack();
   // All are told to stop at once, since each may take its time.
@@ -96,7 +100,7 @@ export async function startApps(context: AppsContext): Promise<AsyncDisposable> 
     await Promise.all(kept.map((app) => app.stop()));
   });
   for (const [app, port] of ports) kept.push(await keepApp(app, port, context));
-  display.progress(`waiting for ${APP_NAMES.join(", ")}`);
+  display.progress(`waiting for ${apps.map(({ name }) => name).join(", ")}`);
   await Promise.all([...ports].map(([app, port]) => waitFor(app, port, context)));
   return started.move();
 }

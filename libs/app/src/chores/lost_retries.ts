@@ -1,6 +1,6 @@
 import { listRetries, type RecordedRetry, rereadRetries, type StandingRetry } from "@muster/ledger";
 import { findLostRetries, publishRetry } from "@muster/tasks";
-import type { ChoreContext } from "./chores.ts";
+import type { ChoreServers } from "./chores.ts";
 
 /** Rows that are read at once: for each page all of LATER may be listed. Retries that are published again side by side. */
 const PAGE = 10_000;
@@ -33,7 +33,7 @@ function newsOf(retries: readonly StandingRetry[], told: Set<string>): readonly 
 }
 
 /** Publishes again what can be, and tells of it. */
-async function mend({ broker }: ChoreContext, lost: readonly StandingRetry[], told: Set<string>): Promise<void> {
+async function mend({ broker }: ChoreServers, lost: readonly StandingRetry[], told: Set<string>): Promise<void> {
   const whole = lost.flatMap(({ message, ...retry }) => (message === null ? [] : [{ ...retry, ...message }]));
   for (let at = 0; at < whole.length; at += IN_FLIGHT) {
     await Promise.all(whole.slice(at, at + IN_FLIGHT).map((retry) => publishRetry(broker, retry)));
@@ -59,18 +59,18 @@ async function mend({ broker }: ChoreContext, lost: readonly StandingRetry[], to
  * roll-up or a purge that emptied LATER (PROTOCOL 4). `told` remembers from one look to the next which of an older version's were told of.
  */
 export async function republishRetries(
-  context: ChoreContext,
+  servers: ChoreServers,
   signal: AbortSignal,
   told = new Set<string>(),
 ): Promise<void> {
-  const { broker, database } = context;
+  const { broker, database } = servers;
   for (let after = ""; !signal.aborted; ) {
     const page = await database.transaction((transaction) => listRetries(transaction, { after, limit: PAGE }));
     const missing = await findLostRetries(broker, page);
     if (missing.length > 0) {
       // Whoever has gone on meanwhile has another row.
       const lost = await database.transaction((transaction) => rereadRetries(transaction, missing));
-      if (lost.length > 0) await mend(context, lost, told);
+      if (lost.length > 0) await mend(servers, lost, told);
     }
     const last = page.at(-1);
     if (last === undefined || page.length < PAGE) return;

@@ -1,9 +1,10 @@
+import { composeExtensions, createChores, type ChoreServers } from "@muster/app";
 import { startNatsServer } from "@muster/local";
 import { type Database, listUnpublished } from "@muster/ledger";
 import { addCe, requestPilots } from "@muster/logic";
 import { outcome, runSql } from "@muster/ledger/testing";
 import { startTestServer } from "@muster/logic/testing";
-import { MyPilotTask } from "@muster/pilot-tasks";
+import { extension, MyPilotTask } from "@muster/pilot-tasks";
 import {
   type Broker,
   connectNats,
@@ -18,8 +19,6 @@ import { setTimeout as pause } from "node:timers/promises";
 import { mkdtempDisposable } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type ChoreContext, forgetLostRequests, pruneOldOutcomes, republishChildren } from "./chores.ts";
-import { republishRetries } from "./lost_retries.ts";
 
 const opened = new AsyncDisposableStack();
 const folder = opened.use(await mkdtempDisposable(join(tmpdir(), "muster-chores-")));
@@ -38,10 +37,24 @@ const payload = { ceName: "ce01" };
 const never = new AbortController().signal;
 const quiet = { info() {}, warn() {} };
 
-async function open(): Promise<{ database: Database; context: ChoreContext }> {
+/** Runs a chore of the leading scheduler by its name. */
+type RunChore = (name: string) => Promise<void>;
+
+/** What a scheduler does beside scheduling, with the pilots as its extension. */
+function choresOf(servers: ChoreServers): RunChore {
+  const chores = createChores(servers, composeExtensions([extension]));
+  return async (wanted) => {
+    const chore = chores.find(({ name }) => name === wanted);
+    if (chore === undefined) throw new Error(`there is no chore ${wanted}`);
+    await chore.run(never);
+  };
+}
+
+async function open(): Promise<{ database: Database; servers: ChoreServers; run: RunChore }> {
   const database = await postgres.open();
   await database.transaction((transaction) => addCe(transaction, { name: "ce01", capacity: 10, successRate: 1 }));
-  return { database, context: { broker, database, log: quiet } };
+  const servers = { broker, database, log: quiet };
+  return { database, servers, run: choresOf(servers) };
 }
 
 async function countWaiting(vo: string): Promise<number> {
@@ -50,21 +63,21 @@ async function countWaiting(vo: string): Promise<number> {
 }
 
 test("children that nobody marked as published are published by the scheduler, once", async (t) => {
-  const { database, context } = await open();
+  const { database, run } = await open();
   await using _closed = database;
   const children = ["a", "b"].map((id) => ({ taskId: `p/${id}`, task: MyPilotTask.name, vo: "republished", payload }));
   await database.ledger.record(outcome("p", { vo: "republished", spawned: children }));
-  await republishChildren(context);
+  await run("publishing forgotten children");
   t.is(await countWaiting("republished"), 0, "its worker may still be at it");
   await runSql(database, "update task_outcome set settled_at = now() - interval '6 minutes'");
-  await republishChildren(context);
-  await republishChildren(context);
+  await run("publishing forgotten children");
+  await run("publishing forgotten children");
   t.is(await countWaiting("republished"), 2);
   t.deepEqual(await database.transaction((transaction) => listUnpublished(transaction)), []);
 });
 
 test("a pilot that was asked for and whose message is lost gives its slot back after ten minutes, whatever else waits for its VO", async (t) => {
-  const { database, context } = await open();
+  const { database, run } = await open();
   await using _closed = database;
   const publisher = createPublisher(broker);
   await publisher.publish(MyPilotTask, { vo: "busy", payload });
@@ -78,22 +91,22 @@ test("a pilot that was asked for and whose message is lost gives its slot back a
   await database.transaction((transaction) => requestPilots(transaction, requests));
   const left = async () =>
     (await runSql<{ id: string }>(database, "select task_id as id from pilot_request order by id")).map(({ id }) => id);
-  await forgetLostRequests(context, never);
+  await run("forgetting lost requests");
   t.is((await left()).length, 4, "all may be on their way");
   await runSql(database, "update pilot_request set requested_at = now() - interval '11 minutes'");
-  await forgetLostRequests(context, never);
+  await run("forgetting lost requests");
   t.deepEqual(await left(), ["is delayed", "waits"]);
 });
 
 test("a child that was never published keeps its slot, and is published", async (t) => {
-  const { database, context } = await open();
+  const { database, run } = await open();
   await using _closed = database;
   const child = { taskId: "late child", task: MyPilotTask.name, vo: "late", payload };
   await database.ledger.record(outcome("late parent", { vo: "late", spawned: [child] }));
   await database.transaction((to) => requestPilots(to, [{ taskId: child.taskId, ceName: "ce01", vo: "late" }]));
   await runSql(database, "update pilot_request set requested_at = now() - interval '11 minutes'");
   await runSql(database, "update task_outcome set settled_at = now() - interval '11 minutes'");
-  await forgetLostRequests(context, never);
+  await run("forgetting lost requests");
   t.is(await countWaiting("late"), 1);
   t.is((await runSql(database, "select from pilot_request")).length, 1);
 });
@@ -120,7 +133,7 @@ async function laterOf(taskId: string) {
 }
 
 test("a retry of the ledger that no stream holds any more is published again as it was, and told once", async (t) => {
-  const { database, context } = await open();
+  const { database, servers } = await open();
   await using _closed = database;
   const alarms: string[] = [];
   const incidents: string[] = [];
@@ -129,8 +142,8 @@ test("a retry of the ledger that no stream holds any more is published again as 
     observer: { ...silentObserver, alarm: (message) => void alarms.push(message) },
     keepIncident: (_kind, _about, text) => void incidents.push(text),
   };
-  const told = new Set<string>();
-  const look = () => republishRetries({ ...context, broker: watched }, never, told);
+  const run = choresOf({ ...servers, broker: watched });
+  const look = () => run("publishing lost retries");
   const hour = Date.now() + 3_600_000;
   await recordRetry(database, { taskId: "held", dueAt: hour });
   await recordRetry(database, { taskId: "lost", dueAt: hour });
@@ -166,7 +179,7 @@ test("a retry of the ledger that no stream holds any more is published again as 
 });
 
 test("outcomes of more than thirty days ago are dropped, however many", async (t) => {
-  const { database, context } = await open();
+  const { database, run } = await open();
   await using _closed = database;
   await database.ledger.record(outcome("young"));
   await runSql(
@@ -174,6 +187,6 @@ test("outcomes of more than thirty days ago are dropped, however many", async (t
     `insert into task_outcome (task_id, task, vo, payload_hash, attempt, outcome, result, spawned, errors, settled_at, published_at)
      select 'old ' || n, 'MyPilotTask', 'lhcb', '', 1, 'done', 'null', '[]', '[]', now() - interval '31 days', now() from generate_series(1, 10001) n`,
   );
-  await pruneOldOutcomes(context, never);
+  await run("pruning the ledger");
   t.deepEqual(await runSql(database, "select task_id from task_outcome"), [{ task_id: "young" }]);
 });

@@ -1,0 +1,37 @@
+import { type Composition, loadExtensions } from "@muster/app";
+import { pilotTables } from "@muster/logic";
+import { readSettings } from "@muster/service";
+import type { AnyTask } from "@muster/tasks";
+import { UsageError } from "./failure.ts";
+
+/** What was loaded in this process, by what the setting named. */
+const loaded = new Map<string, Promise<Composition>>();
+
+/** The extensions that `MUSTER_EXTENSIONS` names, by default the pilots; loaded once. Throws what loading them throws. */
+export async function ourExtensions(): Promise<Composition> {
+  const named = readSettings().extensions;
+  const key = JSON.stringify(named ?? null);
+  const loading =
+    loaded.get(key) ?? loadExtensions({ named, byDefault: ["@muster/pilot-tasks"], from: import.meta.url });
+  loaded.set(key, loading);
+  return await loading;
+}
+
+/** Every task that this program knows. */
+export async function knownTasks(): Promise<readonly AnyTask[]> {
+  return (await ourExtensions()).tasks;
+}
+
+/** Whether CEs and pilots are among what the extensions bring. */
+export async function hasPilots(): Promise<boolean> {
+  return (await ourExtensions()).tables.some(({ name }) => name === pilotTables.name);
+}
+
+/** Throws where a command is about CEs or pilots and no extension brings their tables. */
+export async function requirePilots(): Promise<void> {
+  if (await hasPilots()) return;
+  const { names } = await ourExtensions();
+  throw new UsageError(
+    `There are no CEs and pilots: MUSTER_EXTENSIONS has ${names.join(", ")} alone; name @muster/pilot-tasks there too`,
+  );
+}

@@ -1,0 +1,62 @@
+import { type Database, listUnpublished, pruneLedger } from "@muster/ledger";
+import { type Broker, type Chore, publishSpawned } from "@muster/tasks";
+import type { Composition } from "../extension/compose_extensions.ts";
+import type { ChoreLog } from "../extension/extension.ts";
+import { republishRetries } from "./lost_retries.ts";
+
+const MINUTE_MS = 60_000;
+/** A lost retry is noticed within a minute, also where it was due a moment ago. */
+const RETRIES_MS = 20_000;
+/** Rows that one statement deletes: small enough that no task waits for its locks. */
+const PRUNED_AT_ONCE = 10_000;
+/** Rows whose children are published in one go. */
+const REPUBLISHED_AT_ONCE = 100;
+
+/** What a scheduler's chores work with. */
+export interface ChoreServers {
+  readonly broker: Broker;
+  readonly database: Database;
+  readonly log: ChoreLog;
+}
+
+/**
+ * Publishes children that the ledger lists and nobody has marked as published for five minutes, as when a worker died after its
+ * commit and its message was lost with a stream. The same ids go out again, so those that did arrive have no second effect.
+ */
+export async function republishChildren({ broker, database, log }: ChoreServers): Promise<void> {
+  for (;;) {
+    const rows = await database.transaction((transaction) => listUnpublished(transaction, REPUBLISHED_AT_ONCE));
+    for (const { taskId, task, vo, spawned } of rows) {
+      await publishSpawned(broker, taskId, spawned);
+      await database.ledger.markPublished(taskId);
+      log.warn({ task, vo, taskId, spawned: spawned.length }, "published the children of a task that had not been");
+    }
+    if (rows.length < REPUBLISHED_AT_ONCE) return;
+  }
+}
+
+/** Drops the ledger's rows of tasks that were settled thirty days ago. */
+export async function pruneOldOutcomes({ database, log }: ChoreServers, signal: AbortSignal): Promise<void> {
+  for (let total = 0; !signal.aborted; ) {
+    const dropped = await database.transaction((transaction) => pruneLedger(transaction, PRUNED_AT_ONCE));
+    total += dropped;
+    if (dropped === PRUNED_AT_ONCE) continue;
+    if (total > 0) log.info({ dropped: total }, "dropped old rows of the ledger");
+    return;
+  }
+}
+
+/** What the leading scheduler looks after: the ledger, and what the extensions bring. */
+export function createChores(servers: ChoreServers, { chores }: Pick<Composition, "chores">): readonly Chore[] {
+  const toldRetries = new Set<string>();
+  return [
+    { name: "publishing forgotten children", everyMs: MINUTE_MS, run: () => republishChildren(servers) },
+    {
+      name: "publishing lost retries",
+      everyMs: RETRIES_MS,
+      run: (signal) => republishRetries(servers, signal, toldRetries),
+    },
+    { name: "pruning the ledger", everyMs: 60 * MINUTE_MS, run: (signal) => pruneOldOutcomes(servers, signal) },
+    ...chores({ ...servers, publishForgottenChildren: () => republishChildren(servers) }),
+  ];
+}

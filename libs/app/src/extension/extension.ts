@@ -1,0 +1,118 @@
+import type { Database, TableSet, Transaction } from "@muster/ledger";
+import type { AnyTask, Broker, Chore, DepsInput, LockType, Run } from "@muster/tasks";
+
+/** What an app gives an extension to build its dependencies from. */
+export interface Offers {
+  /** Writes a line of the app's log. */
+  log(message: string, fields: object): void;
+}
+
+/** What an extension's chores may work with. */
+export interface ChoreContext {
+  readonly broker: Broker;
+  /** Knows the tables of the extension, beside the ledger's. */
+  readonly database: Database;
+  readonly log: ChoreLog;
+  /** Publishes children that the ledger lists and whose worker died before it published them. Run it before you take a child for lost. */
+  publishForgottenChildren(): Promise<void>;
+}
+
+/** Where a chore writes: fields first, as pino has it. */
+export interface ChoreLog {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+}
+
+/** What one package brings to Muster's apps, as one value. An app knows nothing else of it. Made by {@linkcode defineExtension}. */
+export interface Extension {
+  /** Unique among the extensions of an app. Shown in errors. */
+  readonly name: string;
+  /** Every task that it defines. */
+  readonly tasks: readonly AnyTask[];
+  /** The types of the locks that its tasks take, as far as it has made them itself. */
+  readonly lockTypes: readonly LockType[];
+  /** Called once in each process. What it returns is called once in each run, and makes what the run's task may call. */
+  deps(offers: Offers): (input: DepsInput<Transaction>) => unknown;
+  /** Its tables, with their entities and migrations; empty where it has none. Their order is that of migration. */
+  readonly tables: readonly TableSet[];
+  /** What the leading scheduler looks after for it. Called once in each scheduler. */
+  chores(context: ChoreContext): readonly Chore[];
+}
+
+/** What one task's `execute` takes as `deps`; `unknown` where it takes none. */
+type DepsOfTask<Task> = Task extends { execute(run: Run<never, infer Deps>): unknown }
+  ? [Deps] extends [never]
+    ? unknown
+    : undefined extends Deps
+      ? unknown
+      : Deps
+  : unknown;
+
+/** What all of `Tasks` take together. */
+type DepsOf<Tasks extends readonly AnyTask[]> = {
+  [At in keyof Tasks]: (deps: DepsOfTask<Tasks[At]>) => void;
+}[number] extends (deps: infer Deps) => void
+  ? Deps
+  : never;
+
+/** What {@linkcode defineExtension} is given. What is left out is empty; `deps` may be left out where no task takes any. */
+export type ExtensionSpec<Tasks extends readonly AnyTask[]> = Partial<
+  Pick<Extension, "lockTypes" | "tables" | "chores">
+> & {
+  /** Letters, digits, `-` and `_`. */
+  readonly name: string;
+  readonly tasks: Tasks;
+} & (unknown extends DepsOf<Tasks>
+    ? { deps?(offers: Offers): (input: DepsInput<Transaction>) => unknown }
+    : { deps(offers: Offers): (input: DepsInput<Transaction>) => DepsOf<Tasks> });
+
+/** How a copy of this library tells an extension from any other value, also from one that another copy has made. */
+const EXTENSION = Symbol.for("muster.extension");
+
+/** Whether {@linkcode defineExtension} has made `value`. */
+export function isExtension(value: unknown): value is Extension {
+  return typeof value === "object" && value !== null && Reflect.get(value, EXTENSION) === true;
+}
+
+/**
+ * Makes the one value that a package brings to Muster's apps. The package's module exports it as `extension`; then the setting
+ * `MUSTER_EXTENSIONS` may name the module.
+ *
+ * The type checker holds each task's `deps` against what `deps` makes. Throws `TypeError` for a name that is none.
+ *
+ * ```ts
+ * import { defineExtension } from "@muster/app";
+ * import { atLeastOnceFactory, every } from "@muster/tasks";
+ *
+ * interface Clock {
+ *   now(): string;
+ * }
+ * const TickTask = atLeastOnceFactory<Clock>()({
+ *   name: "TickTask",
+ *   schedule: every({ seconds: 5 }),
+ *   execute: ({ deps }) => ({ at: deps.now() }),
+ * });
+ * export const extension = defineExtension({
+ *   name: "clock",
+ *   tasks: [TickTask],
+ *   deps: () => () => ({ now: () => new Date().toISOString() }),
+ * });
+ * ```
+ */
+export function defineExtension<const Tasks extends readonly AnyTask[]>(spec: ExtensionSpec<Tasks>): Extension {
+  const { name, tasks, lockTypes = [], tables = [] } = spec;
+  if (!/^[A-Za-z0-9_-]{1,64}$/.test(name)) {
+    throw new TypeError(
+      `Cannot define extension ${JSON.stringify(name)}: a name is letters, digits, - and _, at most 64`,
+    );
+  }
+  const extension: Extension = {
+    name,
+    tasks,
+    lockTypes,
+    tables,
+    deps: (offers) => spec.deps?.(offers) ?? (() => undefined),
+    chores: (context) => spec.chores?.(context) ?? [],
+  };
+  return Object.defineProperty(extension, EXTENSION, { value: true });
+}

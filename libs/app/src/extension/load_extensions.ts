@@ -1,0 +1,89 @@
+import { access } from "node:fs/promises";
+import { registerHooks } from "node:module";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { type Composition, composeExtensions } from "./compose_extensions.ts";
+import { type Extension, isExtension } from "./extension.ts";
+import { ExtensionFailedError, ExtensionNotFoundError, NoExtensionError } from "./extension_errors.ts";
+
+/** Which extensions an app takes where the setting `MUSTER_EXTENSIONS` names none. */
+export interface ExtensionDefaults {
+  /** Names of packages, or paths of modules that begin with `./`, `../` or `/`. */
+  readonly byDefault: readonly string[];
+  /** The module of the app (`import.meta.url`): what is not found from the folder in which it was started is looked for from there. */
+  readonly from: string;
+}
+
+/** Which extensions an app takes. */
+export interface ExtensionChoice extends ExtensionDefaults {
+  /** Modules that the setting names; undefined: it names none. */
+  readonly named: readonly string[] | undefined;
+  /** Where the app was started; default: the folder in which the process is. */
+  readonly folder?: string;
+}
+
+/** The URL of a module as seen from `parent`, as `import` in that file would find it. Throws where it is not there. */
+function resolveFrom(specifier: string, parent: string): string {
+  // `import.meta.resolve` takes no parent of its own, and `require.resolve` does not see what is exported to `import` alone.
+  const hooks = registerHooks({
+    resolve: (asked, context, next) =>
+      asked === specifier && context.parentURL === import.meta.url
+        ? next(asked, { ...context, parentURL: parent })
+        : next(asked, context),
+  });
+  try {
+    return import.meta.resolve(specifier);
+  } finally {
+    hooks.deregister();
+  }
+}
+
+async function isThere(url: string): Promise<boolean> {
+  if (!url.startsWith("file:")) return true;
+  return await access(fileURLToPath(url)).then(
+    () => true,
+    () => false, // also where it may not be read, which is told with its name
+  );
+}
+
+/** Finds the module from the folder in which the app was started, or else from the app. */
+async function find(specifier: string, folder: string, from: string): Promise<string> {
+  let cause: unknown;
+  for (const parent of [pathToFileURL(join(folder, "started-here.js")).href, from]) {
+    try {
+      const url = resolveFrom(specifier, parent);
+      if (await isThere(url)) return url;
+    } catch (error) {
+      cause ??= error;
+    }
+    // A path means the same file whoever asks.
+    if (specifier.startsWith(".")) break;
+  }
+  throw new ExtensionNotFoundError(specifier, folder, cause);
+}
+
+async function load(specifier: string, folder: string, from: string): Promise<Extension> {
+  const url = await find(specifier, folder, from);
+  let found: Readonly<Record<string, unknown>>;
+  try {
+    found = await import(url);
+  } catch (error) {
+    throw new ExtensionFailedError(specifier, error);
+  }
+  const { extension } = found;
+  if (isExtension(extension)) return extension;
+  throw new NoExtensionError(specifier, Object.keys(found));
+}
+
+/**
+ * Loads the extensions that the setting names, or those that the app takes by default, and joins them.
+ *
+ * Throws {@linkcode ExtensionNotFoundError}, {@linkcode ExtensionFailedError}, {@linkcode NoExtensionError} and `ExtensionsClashError`.
+ */
+export async function loadExtensions(choice: ExtensionChoice): Promise<Composition> {
+  const { named, byDefault, from, folder = process.cwd() } = choice;
+  const extensions: Extension[] = [];
+  // One after the other, so that a lock type that two define is told of the second one named.
+  for (const specifier of named ?? byDefault) extensions.push(await load(specifier, folder, from));
+  return composeExtensions(extensions);
+}

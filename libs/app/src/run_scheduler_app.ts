@@ -1,0 +1,61 @@
+import { type App, runPreparedApp } from "@muster/service";
+import { startScheduler } from "@muster/tasks";
+import { createChores } from "./chores/chores.ts";
+import type { Composition } from "./extension/compose_extensions.ts";
+import { type ExtensionDefaults, loadExtensions } from "./extension/load_extensions.ts";
+import { openServers } from "./open_servers.ts";
+import { probeProblems } from "./probe_problems.ts";
+
+/** The scheduler asks the database only for its chores. */
+const DATABASE_CONNECTIONS = 2;
+
+async function schedule(name: string, app: App, composition: Composition): Promise<void> {
+  const { log, signal, health, metrics } = app;
+  const { tasks, tables } = composition;
+  await using servers = await openServers(app, { name, tables, databaseConnections: DATABASE_CONNECTIONS });
+  const { broker, database, nats, highestFence } = servers;
+  const leads = metrics
+    .gauge({ name: "muster_scheduler_leads", help: "1 while this scheduler leads something, 0 while it stands by." })
+    .of();
+  const leadsTask = metrics.gauge({
+    name: "muster_scheduler_leads_task",
+    help: "1 while this scheduler leads the task, 0 while another one does or none.",
+    labels: ["task"],
+  });
+  await using scheduler = await startScheduler({
+    ...{ broker, nats, highestFence, signal, tasks },
+    app: name,
+    ledger: database.ledger,
+    chores: createChores({ broker, database, log }, composition),
+    onRole(role) {
+      leads.value = role === "leading" ? 1 : 0;
+      log.info(role === "leading" ? "leads" : "stands by");
+    },
+    onLead(led) {
+      for (const { name: task } of tasks) leadsTask.of(task).value = led.includes(task) ? 1 : 0;
+      health.tell("leads", led);
+      log.info({ tasks: led }, "leads these tasks");
+    },
+  });
+  probeProblems(health, "scheduler", () => scheduler.problems());
+  health.started();
+  log.info({ scheduler: scheduler.name, tasks: tasks.map((task) => task.name) }, "ready to schedule");
+  await scheduler.ended;
+}
+
+/**
+ * Runs a scheduler from settings to exit, as the whole of its `main.ts`: for the tasks and chores of the extensions that
+ * `MUSTER_EXTENSIONS` names, or of `defaults`. Exits as {@linkcode runGenericWorkerApp} does.
+ *
+ * ```ts
+ * import { runSchedulerApp } from "@muster/app";
+ * await runSchedulerApp("scheduler", { byDefault: ["@example/tasks"], from: import.meta.url });
+ * ```
+ */
+export async function runSchedulerApp(name: string, defaults: ExtensionDefaults): Promise<never> {
+  return await runPreparedApp(
+    name,
+    async ({ extensions: named }) => ({ plan: await loadExtensions({ ...defaults, named }) }),
+    (app, composition) => schedule(name, app, composition),
+  );
+}
