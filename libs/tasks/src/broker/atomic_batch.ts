@@ -4,15 +4,17 @@ import { onForbidden } from "../connection/forbidden.ts";
 import type { OutgoingMessage } from "./publish_surely.ts";
 import { noteFailure } from "../streams/storage.ts";
 
-/** The server takes no more messages in one batch. */
+/** Greatest number of messages in one batch: the server's limit. */
 export const BATCH_LIMIT = 1_000;
 
 /**
- * Stores all of `messages` one behind the other, or none, and returns the first one's sequence. Expectations in their headers
- * hold together, and one repeat of an id refuses all. One round trip. All must be of one stream; their headers are added to.
+ * Stores all of `messages` next to each other, or none. Returns the sequence of the first one. Takes one round trip.
  *
- * The client's own batch publisher drops expectations and the server's error code. Throws what JetStream refuses, and what
- * `isSilence` knows where all or none may be stored.
+ * All messages must go to one stream; their headers are added to. All expectations in the headers must hold, and one repeated id refuses
+ * the whole batch.
+ *
+ * The client's own batch publisher drops expectations and the server's error code. Throws what JetStream refuses. Throws an error that
+ * `isSilence` knows where either all or none are stored.
  *
  * @see NATS ADR-50
  */
@@ -31,7 +33,7 @@ export async function publishAtomically(
   }
   last.headers.set("Nats-Batch-Commit", "1");
   const subjects = new Set(messages.map(({ subject }) => subject));
-  // Of the first ones nobody is answered, and the last one's answer would not say which was refused.
+  // The server answers the last message only, and that answer does not say which message was refused.
   const refused = Promise.withResolvers<never>();
   const stop = onForbidden(nc, (error) => {
     if (error.operation === "publish" && subjects.has(error.subject)) refused.reject(error);

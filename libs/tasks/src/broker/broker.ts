@@ -31,9 +31,9 @@ import {
 
 export type { BucketName } from "../streams/stream_needs.ts";
 
-/** TASKS is made to look for its source at most this often, ms: it takes a moment until it is heard of. */
+/** Shortest time from one renewal of the source of TASKS to the next, ms. The source needs a moment to be heard. */
 const RENEW_SOURCE_MS = 5_000;
-/** How long a stored message's acknowledgement is waited for, ms. */
+/** Longest wait for the acknowledgement of a stored message, ms. */
 const ANSWER_MS = 5_000;
 
 export interface BareBrokerOptions {
@@ -41,44 +41,47 @@ export interface BareBrokerOptions {
   /** Copies of each stream and bucket, default 1. */
   readonly replicas?: number;
   /**
-   * Runs when the `locks` bucket was just created, before anyone takes a lock in it: its revisions begin at 1 again and must be
+   * Runs after the `locks` bucket was created, before anyone takes a lock in it. The bucket's revisions begin at 1 again. They must be
    * raised above every fencing token given out so far (PROTOCOL 3).
    */
   raiseLocks?(broker: Broker): Promise<void>;
 }
 
-/** One connection with the streams and buckets of Muster behind it. */
+/** One connection, with the streams and buckets of Muster behind it. */
 export interface Broker {
   readonly nc: NatsConnection;
   readonly js: JetStreamClient;
-  /** For what is asked often; each waits 5 s. */
+  /** For frequent requests; each waits 5 s for its answer. */
   readonly requests: Requests;
-  /** For what nobody waits for. */
+  /** For messages whose answer nobody waits for. */
   readonly outbox: Outbox;
   readonly jsm: JetStreamManager;
-  /** Like `jsm`, but gives up after 2 s: for what is asked again anyway. What was on its way when a server died is never answered. */
+  /**
+   * Like `jsm`, but gives up after 2 s: for requests that are repeated anyway. A request that was on its way when a server died is never
+   * answered.
+   */
   readonly briefJsm: JetStreamManager;
   readonly buckets: Readonly<Record<BucketName, KV>>;
-  /** Tells what has lapsed in the buckets whose entries have a TTL. */
+  /** Tells which entries have lapsed in the buckets whose entries have a TTL. */
   readonly time: BrokerTime;
   readonly observer: Observer;
-  /** Whether this process itself was the cause of a silence. */
+  /** Tells whether this process itself was the cause of a silence. */
   readonly loop: LoopWatch;
-  /** Whether messages can be stored, by what became of ours and by the streams' own word. */
+  /** Whether messages can be stored, by the answers to our own writes and by the streams' infos. */
   readonly storage: Storage;
-  /** Names of the streams that there must be, those under the buckets too. */
+  /** Names of the streams that Muster needs, with those of the buckets. */
   readonly streams: readonly string[];
   /**
-   * Declares whatever stream or bucket is missing, with an alarm: what it held is lost. One run at a time. Returns what was missing.
+   * Declares missing streams and buckets, with an alarm: what they held is lost. Returns their names. One run at a time.
    *
    * Call it when a stream's info says 10059, and for no other failure: "no responders" also means a change of leader.
    */
   declareMissing(): Promise<readonly string[]>;
-  /** Compares these streams' settings with what Muster needs, sets back what can be set back, and tells by an alarm. */
+  /** Compares these streams' settings with what Muster needs. Sets wrong ones back and raises an alarm. */
   mendSettings(found: readonly StreamInfo[]): Promise<void>;
-  /** Keeps for `muster doctor` that something has happened: of one kind about one thing, the newest. Returns at once. */
+  /** Keeps an incident for `muster doctor`: the newest of each kind about each thing. Returns at once. */
   keepIncident(kind: string, about: string, text: string): void;
-  /** Makes TASKS look for its source at once; call it when that has fallen silent. At most once in five seconds. */
+  /** Makes TASKS look for its source at once, at most every five seconds. Call it when the source has fallen silent. */
   renewSource(): Promise<void>;
 }
 
@@ -95,7 +98,7 @@ function tellCreated({ created, observer, keep }: Creation): void {
 }
 
 /**
- * Declares the streams and buckets where they are missing, so that nobody publishes before they exist.
+ * Declares missing streams and buckets first, so that nobody publishes before they exist.
  *
  * The connection stays the caller's. Throws `JetStreamOffError`, and what JetStream reports.
  */
@@ -107,14 +110,17 @@ export async function openBareBroker(nc: NatsConnection, options: BareBrokerOpti
   const briefJsm = await jetstreamManager(nc, { checkAPI: false, timeout: 2_000 });
   const js = jetstream(nc, { timeout: ANSWER_MS });
 
-  /** Asks briefly first: what is asked for while the server is away is lost, and would be waited for long after its return. */
+  /**
+   * Looks with a short wait first. A request that is sent while the server is away is lost, and a long wait would outlast the server's
+   * return.
+   */
   async function lookAndDeclare(): Promise<readonly string[]> {
     await briefJsm.getAccountInfo();
     const created: string[] = [];
     try {
       await declare((what) => void created.push(what));
     } finally {
-      // Also where a later step fails: whoever looks next finds all there, and has nothing to tell.
+      // Report it also where a later step fails: the next look finds everything there, and has nothing to report.
       tellCreated({ created, observer, keep });
     }
     return created;
@@ -138,7 +144,7 @@ export async function openBareBroker(nc: NatsConnection, options: BareBrokerOpti
     for (const info of found) {
       const need = needs.get(info.config.name);
       if (need === undefined || isAsNeeded(need, info.config)) continue;
-      // Another process may have set it back since: only one is to tell.
+      // Another process may have set it back in the meantime. Only one of them reports it.
       const deviation = await mendSettings(briefJsm, need, await briefJsm.streams.info(need.name));
       if (deviation !== undefined) reportDeviation(deviation);
     }
@@ -196,7 +202,7 @@ export async function openBareBroker(nc: NatsConnection, options: BareBrokerOpti
   return broker;
 }
 
-/** Whether `stream` exists by JetStream's own word; throws when nobody answers. */
+/** Whether JetStream says that `stream` exists. Throws when nobody answers. */
 export async function streamExists(jsm: JetStreamManager, stream: StreamName | `KV_${BucketName}`): Promise<boolean> {
   try {
     await jsm.streams.info(stream);

@@ -17,20 +17,20 @@ import { publishSurely } from "./publish_surely.ts";
 export interface DeadLetter extends TaskAddress {
   readonly taskId: string;
   readonly attempt: number;
-  /** Why the task was given up: cut to one line of 1 KiB. */
+  /** Why the task was given up. It is cut to one line of 1 KiB. */
   readonly reason: string;
-  /** The errors of its attempts, oldest first; the newest eight are kept. */
+  /** The errors of its attempts, oldest first. The newest eight are kept. */
   readonly errors?: readonly string[];
-  /** The subject on which the task lay. */
+  /** The subject on which the task was stored. */
   readonly subject: string;
-  /** The task's headers and body, kept as they were. */
+  /** The task's headers and body, unchanged. */
   readonly headers?: MsgHdrs | undefined;
   readonly data: Uint8Array;
-  /** Where the message lay, if it has no row in the ledger: another one under the same id may be bad in another way. */
+  /** Where the message was stored, if the ledger has no row for it. Another message under the same id may be bad in another way. */
   readonly stored?: { readonly stream: string; readonly sequence: number } | undefined;
 }
 
-/** Headers of the server's own that would be refused or acted upon in DEAD. */
+/** Whether a header is the server's own. DEAD would refuse it, or act on it. */
 function isServersOwn(key: string): boolean {
   return key.startsWith("Nats-") || key === MESSAGE_TTL;
 }
@@ -39,7 +39,10 @@ function letterIdOf({ taskId, attempt, stored }: DeadLetter): string {
   return stored === undefined ? `${oneLine(taskId)}!${attempt}` : `${stored.stream}-${stored.sequence}!`;
 }
 
-/** Stores a dead letter and returns its sequence. Storing it twice is harmless: lists go by task id. Throws when nobody answers in time. */
+/**
+ * Stores a dead letter and returns its sequence. Storing it twice is harmless: lists show each task id once. Throws when nobody answers in
+ * time.
+ */
 export async function storeDeadLetter(broker: Broker, letter: DeadLetter): Promise<number> {
   const headers = newHeaders();
   for (const [key, values] of letter.headers ?? []) {

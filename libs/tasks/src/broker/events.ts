@@ -5,7 +5,7 @@ import { eventSubject } from "../format/subject.ts";
 let lastMs = 0;
 let lastText = "";
 
-/** Now, by ISO 8601. Made anew once a millisecond: it costs as much as the rest of an event. */
+/** The time as ISO 8601. It is printed once for each millisecond: printing costs as much as the rest of an event. */
 function nowText(): string {
   const nowMs = Date.now();
   if (nowMs !== lastMs) {
@@ -16,21 +16,21 @@ function nowText(): string {
 }
 
 /**
- * Tells a step of a task's life on `events.<TaskName>.<vo>.<step>`, and to the observer, with what is sent next.
+ * Reports one step of a task's life to the observer, and on `events.<TaskName>.<vo>.<step>` with the next write to the connection.
  *
- * At most once and without an answer: events are for people, and nothing is proven by one.
+ * An event is sent at most once and without an answer: events are for people, and no event proves anything.
  */
 export function sendEvent({ observer, outbox }: Pick<Broker, "observer" | "outbox">, worker: string, step: Step): void {
   observer.step(step);
   const { task, vo, taskId, attempt, reason } = step;
-  // To the microsecond: a number of sixteen digits takes longer to write than it is worth.
+  // Microseconds are enough: a number of sixteen digits takes long to print.
   const tookMs = step.tookMs === undefined ? undefined : Math.round(step.tookMs * 1_000) / 1_000;
   const event = { step: step.step, tookMs, reason, task, vo, taskId, attempt, at: nowText(), worker };
-  // The buffer comes from a pool; the client would allocate one for each text.
+  // The buffer comes from a pool. The client would allocate one for each text.
   outbox.send(eventSubject(step, step.step), Buffer.from(JSON.stringify(event)));
 }
 
-/** As {@linkcode sendEvent}, and at once: for whoever may close the connection next. */
+/** Like {@linkcode sendEvent}, but sends at once: for callers that may close the connection next. */
 export function publishEvent(broker: Pick<Broker, "observer" | "outbox">, worker: string, step: Step): void {
   sendEvent(broker, worker, step);
   broker.outbox.flush();

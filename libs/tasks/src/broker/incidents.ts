@@ -4,13 +4,13 @@ import type { Requests } from "./requests.ts";
 import { MESSAGE_TTL } from "../format/headers.ts";
 import { escapeToken } from "../format/token.ts";
 
-/** How long an incident is kept, hours: over a long weekend, and some days. */
+/** Lifetime of an incident, hours: over a long weekend, and some days. */
 const KEPT_HOURS = 168;
 const PREFIX = "incident.";
 /** `incident.<kind>.<about, escaped>`. */
 const OUR_KEY = /^incident\.[A-Za-z0-9_-]+\.[A-Za-z0-9_=-]+$/;
 
-/** Something that has happened to what Muster rests on, kept for `muster doctor`. */
+/** Something that happened to a stream, bucket or consumer, kept for `muster doctor`. */
 export interface Incident {
   /** E.g. `settings`, `gone`, `purged`. */
   readonly kind: string;
@@ -19,7 +19,7 @@ export interface Incident {
   readonly text: string;
   /** When it happened last, RFC 3339. */
   readonly at: string;
-  /** When it happened first, of those that are still remembered. */
+  /** When it happened first, among those that are still remembered. */
   readonly firstAt: string;
   /** How often since then. */
   readonly times: number;
@@ -37,7 +37,7 @@ function isIncident(value: unknown): value is Incident {
 }
 
 function isKept({ at }: Incident): boolean {
-  // The broker may bring back what had lapsed.
+  // The broker may bring back an incident that had lapsed.
   return Date.parse(at) > Date.now() - KEPT_HOURS * 3_600_000;
 }
 
@@ -48,14 +48,17 @@ async function readIncident({ buckets }: IncidentStore, key: string): Promise<In
     const value: unknown = entry.json();
     return isIncident(value) && isKept(value) ? value : undefined;
   } catch {
-    return undefined; // none of ours
+    return undefined; // not written by Muster
   }
 }
 
-/** Of a state that every process meets, each tells as well: that is still one time. */
+/** Kinds that describe a state. Every process that meets the state reports it, and all these reports count once. */
 const TOLD_BY_ALL: ReadonlySet<string> = new Set(["configuration"]);
 
-/** Keeps an incident for seven days, in the bucket `results`. One of the same kind about the same thing takes its place and counts on. */
+/**
+ * Keeps an incident for seven days, in the bucket `results`. It replaces an earlier one of the same kind about the same thing, and counts
+ * on.
+ */
 export async function keepIncident(
   broker: IncidentStore & { readonly requests: Pick<Requests, "store"> },
   { kind, about, text }: Pick<Incident, "kind" | "about" | "text">,
@@ -73,7 +76,7 @@ export async function keepIncident(
   await broker.requests.store({ subject: `$KV.results.${key}`, body: JSON.stringify(incident), headers });
 }
 
-/** What has happened in the last seven days, the newest first. */
+/** The incidents of the last seven days, the newest first. */
 export async function listIncidents(broker: IncidentStore): Promise<readonly Incident[]> {
   const incidents: Incident[] = [];
   for await (const key of await broker.buckets.results.keys(`${PREFIX}>`)) {

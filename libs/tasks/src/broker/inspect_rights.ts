@@ -9,19 +9,19 @@ import { openRequests } from "./requests.ts";
 import { BUCKET_NAMES } from "../streams/stream_needs.ts";
 import { TASKS } from "../streams/streams.ts";
 
-/** How long each try waits for an answer, ms. A refusal comes at once. */
+/** Longest wait for the answer to one trial, ms. A refusal comes at once. */
 const ANSWER_MS = 2_000;
-/** Stands where a name is needed that nobody has. */
+/** A name that no worker, task or key has. */
 const NOBODY = "muster-doctor";
-/** No stream of this name is there, so nothing is stored that expects it. */
+/** A stream that does not exist. A message that expects it is not stored. */
 const NO_STREAM = "MUSTER_DOCTOR";
-/** No stream has so many messages. */
+/** A sequence that no stream reaches. */
 const NO_SEQUENCE = Number.MAX_SAFE_INTEGER;
 
-/** A right that Muster uses, and what shows whether it is there. */
+/** A right that Muster uses, and a request that shows whether it is granted. */
 interface Trial {
   readonly operation: "publish" | "subscription";
-  /** As an operator writes it. */
+  /** The subject as an operator writes it. */
   readonly right: string;
   readonly subject: string;
   readonly body?: object;
@@ -30,9 +30,9 @@ interface Trial {
 /** A right that is missing. */
 export interface MissingRight {
   readonly operation: "publish" | "subscription";
-  /** As an operator writes it, e.g. `tasks.MyPilotTask.>`. */
+  /** The subject as an operator writes it, e.g. `tasks.MyPilotTask.>`. */
   readonly right: string;
-  /** Whether all works without it, only later or unseen. */
+  /** Whether everything works without it, only later or unseen. */
   readonly isDispensable: boolean;
 }
 
@@ -43,7 +43,7 @@ const publish = (right: string, subject: string, body: object = {}): Trial => ({
   body,
 });
 
-/** Requests to JetStream's API that change nothing: each asks for what is not there, or contradicts itself. */
+/** Requests to JetStream's API that change nothing: each asks for what does not exist, or contradicts itself. */
 const API: readonly Trial[] = [
   publish("$JS.API.INFO", "$JS.API.INFO"),
   publish("$JS.API.STREAM.INFO.>", `$JS.API.STREAM.INFO.${TASKS}`),
@@ -83,7 +83,7 @@ function trialsFor(tasks: readonly string[], vo: string): readonly Trial[] {
   ];
 }
 
-/** Refused by JetStream before it is stored, and by whoever looks out for what is done by hand taken for Muster's own. */
+/** JetStream refuses a message with these headers before it stores it. The watches for changes by hand take it for Muster's own. */
 function trialHeaders(): MsgHdrs {
   const headers = newHeaders();
   headers.set(EXPECTED_STREAM, NO_STREAM);
@@ -91,7 +91,7 @@ function trialHeaders(): MsgHdrs {
   return headers;
 }
 
-/** Subscribes, and waits until the server has had its say. */
+/** Subscribes, and waits until the server has refused or accepted. */
 async function trySubscriptions(nc: NatsConnection, trials: readonly Trial[]): Promise<void> {
   const subscriptions: Subscription[] = trials.map(({ subject }) => nc.subscribe(subject, { callback() {} }));
   await nc.flush();
@@ -101,7 +101,7 @@ async function trySubscriptions(nc: NatsConnection, trials: readonly Trial[]): P
 /**
  * Tries each right that Muster's apps use, as the user of this connection, for `tasks` and one `vo`. Stores and changes nothing.
  *
- * Throws `ForbiddenError` where not even an answer may be received, and what the connection throws.
+ * Throws `ForbiddenError` where the user may not even receive answers, and what the connection throws.
  */
 export async function inspectRights(
   nc: NatsConnection,
@@ -120,7 +120,7 @@ export async function inspectRights(
           await requests.ask({ subject, body: JSON.stringify(body ?? {}), headers: trialHeaders() });
         } catch (error) {
           if (error instanceof ForbiddenError && error.operation === "subscription") throw error;
-          // Whatever else it came to, it was not refused: nobody listens there, or JetStream says what is wrong with it.
+          // Any other error means that the right is granted: nobody listens there, or JetStream says what is wrong with the request.
         }
       }),
     );
@@ -128,7 +128,7 @@ export async function inspectRights(
       nc,
       trials.filter(({ operation }) => operation === "subscription"),
     );
-    // Each refusal was sent before the answer to this.
+    // The server sends each refusal before its answer to this.
     await nc.flush();
   } finally {
     stop();
@@ -138,10 +138,10 @@ export async function inspectRights(
     .map(({ operation, right, subject }) => ({ operation, right, isDispensable: isDispensable(operation, subject) }));
 }
 
-/** First tokens of subjects that a stream stores: what is published there with an expectation that fails stores nothing. */
+/** First tokens of subjects that a stream stores. A message there whose expectation fails is not stored. */
 const STORED = /^(?:tasks|later|dead|markers|events|\$KV)\./;
 
-/** Whether the server still refuses what it refused, as far as that can be tried without a trace; of what cannot be tried: no. */
+/** Whether the server still refuses what it refused, as far as a trial leaves no trace. Returns false for what cannot be tried. */
 export async function isStillForbidden(
   { requests }: Pick<Broker, "requests">,
   { operation, subject }: Pick<ForbiddenError, "operation" | "subject">,
@@ -151,7 +151,7 @@ export async function isStillForbidden(
     await requests.ask({ subject, body: "", headers: trialHeaders() });
     return false;
   } catch (error) {
-    // Of anything else, as silence, the next task that needs it hears.
+    // The next task that needs the right meets any other failure, such as silence.
     return error instanceof ForbiddenError;
   }
 }

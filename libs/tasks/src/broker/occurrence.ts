@@ -3,19 +3,19 @@ import { readMarker } from "./marker.ts";
 import { InvalidNameError } from "../format/names.ts";
 import { markerSubject, type TaskAddress } from "../format/subject.ts";
 
-/** One due time of one schedule, as its task's id names it. */
+/** One due time of one schedule, as the id of its task names it. */
 export interface Occurrence extends TaskAddress {
   readonly instance: string;
   /** ms since the epoch. */
   readonly dueAt: number;
 }
 
-/** `<Task>/<vo>/<instance>/<dueAt>`: the same whoever publishes the occurrence, and never that of another one. */
+/** `<Task>/<vo>/<instance>/<dueAt>`: the same whoever publishes the occurrence. No other occurrence has this id. */
 export function occurrenceId({ task, vo, instance, dueAt }: Occurrence): string {
   return `${task}/${vo}/${instance}/${new Date(dueAt).toISOString()}`;
 }
 
-/** The occurrence that a task id names, or undefined for any other id. */
+/** The occurrence that a task id names; undefined for any other id. */
 export function parseOccurrenceId(taskId: string): Occurrence | undefined {
   const [task = "", vo = "", instance = "", time = "", ...more] = taskId.split("/");
   const dueAt = Date.parse(time);
@@ -25,9 +25,9 @@ export function parseOccurrenceId(taskId: string): Occurrence | undefined {
 }
 
 /**
- * Whether a newer occurrence of the same schedule has been published: a retry of this one is not wanted any more (PROTOCOL 6).
+ * Whether a newer occurrence of the same schedule was published. A retry of this one is then no longer wanted (PROTOCOL 6).
  *
- * False for ids that name no occurrence. One request. Throws when nobody answers.
+ * Returns false for ids that name no occurrence. Takes one request. Throws when nobody answers.
  */
 export async function isSuperseded(broker: Pick<Broker, "jsm">, taskId: string): Promise<boolean> {
   const occurrence = parseOccurrenceId(taskId);
@@ -36,10 +36,10 @@ export async function isSuperseded(broker: Pick<Broker, "jsm">, taskId: string):
   try {
     subject = markerSubject(occurrence, occurrence.instance);
   } catch (error) {
-    if (error instanceof InvalidNameError) return false; // an id of somebody's own that only looks like ours
+    if (error instanceof InvalidNameError) return false; // somebody else's id that only looks like ours
     throw error;
   }
   const marker = await readMarker(broker, subject);
-  // A marker that was written alone tells of no newer occurrence: its time is that of a change.
+  // A marker that was written alone says nothing about a newer occurrence: its time is that of a change.
   return marker?.dueAt !== undefined && marker.dueAt > occurrence.dueAt && marker.message === marker.sequence + 1;
 }

@@ -3,7 +3,7 @@ import { type MsgHdrs, NoRespondersError, RequestError, TimeoutError } from "@na
 import { setTimeout as pause } from "node:timers/promises";
 import type { Broker } from "./broker.ts";
 
-/** How long one message is tried under one id before its fate is called unknown, ms. */
+/** Longest time in which one message is tried under one id, ms. After that its fate is unknown. */
 export const PUBLISH_BUDGET_MS = 20_000;
 const PAUSE_MS = 250;
 
@@ -14,7 +14,7 @@ export interface OutgoingMessage {
   readonly headers: MsgHdrs;
 }
 
-/** Nobody answered: the message may be stored or not. Publishing it again under the same id is safe, for ever. */
+/** Nobody answered: the message may be stored or not. Publishing it again under the same id is safe at any time. */
 export class PublishUnknownError extends Error {
   override readonly name = "PublishUnknownError";
   readonly subject: string;
@@ -32,22 +32,22 @@ export class PublishUnknownError extends Error {
   }
 }
 
-/** Whether nobody answered, in which case the message may be stored or not. */
+/** Whether nobody answered. The message may then be stored or not. */
 export function isSilence(error: unknown): boolean {
   return (
     error instanceof TimeoutError ||
     error instanceof NoRespondersError ||
     error instanceof RequestError ||
-    // The client's name for "no responders"; it does not export the class.
+    // Name of the client's error for "no responders". The client does not export its class.
     (error instanceof Error && error.name === "JetStreamNotEnabled")
   );
 }
 
 /**
- * Publishes until JetStream has answered, the same bytes and headers each time, within a budget of 20 s.
+ * Publishes until JetStream has answered, with the same bytes and headers each time, for at most 20 s.
  *
- * The headers must carry an id or an expectation that makes a repeat harmless. Declares streams that are gone.
- * Throws what JetStream refuses, and {@linkcode PublishUnknownError} when it stays silent.
+ * The headers must carry an id or an expectation that makes a repeat harmless. Declares streams that are gone. Throws what JetStream
+ * refuses, and {@linkcode PublishUnknownError} when it stays silent.
  */
 export async function publishSurely(broker: Broker, { subject, body, headers }: OutgoingMessage): Promise<PubAck> {
   const until = performance.now() + PUBLISH_BUDGET_MS;
@@ -61,7 +61,7 @@ export async function publishSurely(broker: Broker, { subject, body, headers }: 
         throw new PublishUnknownError({ subject, id: headers.get("Nats-Msg-Id"), problems }, error);
       }
       await pause(PAUSE_MS);
-      // "No responders" also means a change of leader; only the stream's own info tells that it is gone.
+      // "No responders" also means a change of leader. Only the stream's own info says that it is gone.
       await broker
         .declareMissing()
         .catch((cause: unknown) => broker.observer.note("Cannot look for missing streams yet", { cause }));

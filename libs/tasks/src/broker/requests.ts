@@ -13,7 +13,7 @@ import type { Outbox } from "../connection/outbox.ts";
 import { NumberedItems } from "../connection/numbered_items.ts";
 import { noteFailure, type Storage } from "../streams/storage.ts";
 
-/** A message to send, and to be answered. */
+/** A message that expects an answer. */
 export interface Question {
   readonly subject: string;
   readonly body: Uint8Array | string;
@@ -21,20 +21,25 @@ export interface Question {
 }
 
 /**
- * Requests over one connection, as `nc.request` has them and for half the CPU: that makes two errors with their stack traces for each
- * request, whether it fails or not (decision 21).
+ * Requests over one connection, like `nc.request` at half the CPU. `nc.request` makes two errors with stack traces for each request, also
+ * where none fails (decision 21).
  */
 export interface Requests {
   /**
-   * Sends a message and answers with the first reply.
+   * Sends a message and returns the first reply.
    *
-   * Throws `ForbiddenError` as soon as the server refuses it, `NoRespondersError`, `TimeoutError`, `RequestError` when the connection is closed meanwhile, and what publishing throws.
+   * Throws `ForbiddenError` as soon as the server refuses it. Throws `NoRespondersError`, `TimeoutError`, `RequestError` when the
+   * connection is closed before the reply, and what publishing throws.
    */
   ask(question: Question): Promise<Msg>;
-  /** Stores a message in its stream. Throws as `ask` does, `StorageLimitError` where there is no room, and `JetStreamApiError` where JetStream refuses it. */
+  /**
+   * Stores a message in its stream. Throws what `ask` throws, `StorageLimitError` where there is no room, and `JetStreamApiError` where
+   * JetStream refuses it.
+   */
   store(question: Question): Promise<PubAck>;
 }
 
+/** A question that waits for its answer. `ask` writes it; the subscription and the timer settle it. */
 interface Asked {
   readonly subject: string;
   readonly deadlineMs: number;
@@ -43,8 +48,9 @@ interface Asked {
 }
 
 const NO_RESPONDERS = 503;
-/** A timer that fires so late tells that this process stood still, ms; then it has so long to read what has come. */
+/** Smallest delay of a timer that shows a standstill of this process, ms. */
 const LATE_MS = 100;
+/** Time that this process then has to read the answers that have arrived, ms. */
 const READ_MS = 250;
 const decoder = new TextDecoder();
 
@@ -55,15 +61,15 @@ function readAck(answer: Msg): PubAck {
 }
 
 interface RequestsOptions {
-  /** How long each waits for its answer. */
+  /** Longest wait for an answer, ms. */
   readonly timeoutMs: number;
-  /** What waits there goes along with each request. */
+  /** What waits there is sent with each request. */
   readonly outbox?: Outbox | undefined;
-  /** Told what becomes of each message that is to be stored. */
+  /** Hears the result of each message that is to be stored. */
   readonly storage?: Storage | undefined;
 }
 
-/** Opens requests. They end with the connection. */
+/** Opens requests over `nc`. They end with the connection. */
 export function openRequests(nc: NatsConnection, { timeoutMs, outbox, storage }: RequestsOptions): Requests {
   const prefix = newInbox(nc);
   const pending = new NumberedItems<Asked>();
@@ -72,7 +78,7 @@ export function openRequests(nc: NatsConnection, { timeoutMs, outbox, storage }:
   function look(inMs: number): void {
     const dueAtMs = performance.now() + inMs;
     timer = setTimeout(() => {
-      // Where this process stood still the answers are there, and have not been read.
+      // After a standstill of this process the answers have arrived, and are not read yet.
       if (performance.now() - dueAtMs > LATE_MS) look(READ_MS);
       else endLate();
     }, inMs).unref();
@@ -92,7 +98,7 @@ export function openRequests(nc: NatsConnection, { timeoutMs, outbox, storage }:
   const inboxes = `${prefix}.*`;
   let isListening = false;
 
-  /** The client forgets a subscription that the server has refused, so it is tried again with the next question. */
+  /** Subscribes for answers. The client forgets a subscription that the server has refused, so the next question tries again. */
   function listen(): void {
     if (isListening) return;
     isListening = true;
@@ -100,7 +106,7 @@ export function openRequests(nc: NatsConnection, { timeoutMs, outbox, storage }:
   }
 
   function hear(error: Error | null, answer: Msg): void {
-    // A refusal is heard of below.
+    // A refusal is heard below.
     if (error !== null) return;
     const asked = pending.take(Number(answer.subject.slice(prefix.length + 1)));
     const isNobody = answer.data.length === 0 && answer.headers?.code === NO_RESPONDERS;
@@ -141,7 +147,7 @@ export function openRequests(nc: NatsConnection, { timeoutMs, outbox, storage }:
   }
 
   return {
-    // Nothing is thrown before there is a promise to reject.
+    // The function is asynchronous so that an error always rejects the promise, and is never thrown before there is one.
     ask: async (question) => ask(question),
     async store(question) {
       try {

@@ -4,18 +4,18 @@ import type { Broker } from "./broker.ts";
 import { readStored } from "./timed_entry.ts";
 import { walkStream } from "./walk_stream.ts";
 
-/** Entries that are read at the same time, and in all. */
+/** Number of entries that are read at the same time, and in all. */
 const AT_ONCE = 100;
 const LOOKED_AT = 5_000;
 const MAX_BYTES = 32 * 1024 * 1024;
-/** Characters shown of a value. */
+/** Longest part of a value that is shown, characters. */
 const SHOWN = 100;
 
-/** An entry without a time to live in a bucket where all of Muster's have one. Nothing removes it but a person. */
+/** An entry without a time to live, in a bucket where all of Muster's entries have one. Only a person removes it. */
 export interface StoredByHand {
   /**
-   * `key`: it has a key as ours have. `pattern`: it lies on a subject with a wildcard or the like, such as a literal `$KV.locks.*`. Muster
-   * has no such keys, so it means nothing to it. It can be deleted by its sequence alone.
+   * `key`: its key looks like one of Muster's. `pattern`: its subject holds a wildcard or the like, such as a literal `$KV.locks.*`. Muster
+   * has no such keys, so it ignores the entry. It can only be deleted by its sequence.
    */
   readonly kind: "key" | "pattern";
   readonly key: string;
@@ -46,7 +46,7 @@ async function readKeys(
   return found;
 }
 
-/** To ask for such an entry by its subject would mean everybody's entries, so all sequences are looked at. */
+/** Finds entries on patterns. Asking for such an entry by its subject would mean everybody's entries, so all sequences are looked at. */
 async function findPatterns({ jsm }: Reading, bucket: BucketName): Promise<readonly StoredByHand[]> {
   const { state } = await jsm.streams.info(`KV_${bucket}`);
   const range = { first: state.first_seq, last: state.last_seq, maxMessages: LOOKED_AT, maxBytes: MAX_BYTES };
@@ -69,7 +69,7 @@ async function findPatterns({ jsm }: Reading, bucket: BucketName): Promise<reado
   return found.sort((a, b) => a.sequence - b.sequence);
 }
 
-/** What nobody will remove from a bucket whose entries have a time to live, of the first 5,000 entries. Throws when nobody answers. */
+/** Entries that nothing removes from a bucket whose entries have a time to live, among the first 5,000. Throws when nobody answers. */
 export async function listStoredByHand(broker: Reading, bucket: BucketName): Promise<readonly StoredByHand[]> {
   const prefix = `$KV.${bucket}.`;
   const { state } = await broker.jsm.streams.info(`KV_${bucket}`, { subjects_filter: `${prefix}>` });

@@ -5,12 +5,12 @@ import { storedHeaders } from "../format/headers.ts";
 import { askAsMuster } from "../connection/own_requests.ts";
 import { checkLiteralSubject } from "../format/subject.ts";
 
-/** JetStream's answer to a delete of what is not there. */
+/** JetStream's code for the deletion of a message that does not exist. */
 const NO_SUCH_MESSAGE = 10057;
 
-/** A message as the stream has it. */
+/** A message as the stream stores it. */
 export interface Stored extends Pick<StoredMsg, "subject" | "seq" | "time" | "timestamp" | "data"> {
-  /** Undefined where they cannot be read, too: whoever writes to a socket himself may send any bytes. */
+  /** Undefined also where they cannot be read: a publisher that writes to the socket itself may send any bytes. */
   readonly header: MsgHdrs | undefined;
 }
 
@@ -20,22 +20,22 @@ function readStored(stored: StoredMsg): Stored {
 }
 
 /**
- * The first message of `stream` from sequence `from` on that matches `filter`, by the word of the stream's leader; null: there is none.
+ * The first message of `stream` from sequence `from` on that matches `filter`, as the stream's leader has it; null: none.
  *
- * For filters of our own making. A subject that was read from a stream goes to {@linkcode nextStored}.
+ * For filters that we make ourselves. A subject that was read from a stream goes to {@linkcode nextStored}.
  */
 export async function nextMatching(
   jsm: JetStreamManager,
   stream: string,
   { from, filter }: { readonly from: number; readonly filter: string },
 ): Promise<Stored | null> {
-  // The client's type knows this query for direct reads only, which a replica may answer.
+  // The client's type knows this query only for direct reads, which a replica may answer.
   const query = { seq: from, next_by_subj: filter };
   const stored = await jsm.streams.getMessage(stream, query);
   return stored === null ? null : readStored(stored);
 }
 
-/** The first message on exactly `subject`, as {@linkcode nextMatching} finds it. Throws `RangeError` for a subject that is no literal one. */
+/** The first message on exactly `subject`, found like {@linkcode nextMatching} does. Throws `RangeError` where `subject` is not literal. */
 export async function nextStored(
   jsm: JetStreamManager,
   stream: string,
@@ -44,7 +44,7 @@ export async function nextStored(
   return await nextMatching(jsm, stream, { from, filter: checkLiteralSubject(subject) });
 }
 
-/** Removes the messages on exactly `subject` but the `keep` newest ones. Throws `RangeError` for a subject that is no literal one. */
+/** Removes the messages on exactly `subject`, except the `keep` newest ones. Throws `RangeError` where `subject` is not literal. */
 export async function purgeStored(
   { nc }: Broker,
   stream: string,
@@ -55,8 +55,10 @@ export async function purgeStored(
 }
 
 /**
- * Removes what lies on exactly `subject` at `sequence` or before it; what is stored there later stays. So it is a compare-and-set where a
- * subject has one message. Throws `RangeError` for a subject that is no literal one.
+ * Removes the messages on exactly `subject` up to `sequence`, and keeps later ones. So it is a compare-and-set where a subject has one
+ * message.
+ *
+ * Throws `RangeError` where `subject` is not literal.
  */
 export async function purgeStoredUpTo(
   { nc }: Pick<Broker, "nc">,
@@ -67,7 +69,7 @@ export async function purgeStoredUpTo(
   await askAsMuster(nc, `$JS.API.STREAM.PURGE.${stream}`, { filter, seq: sequence + 1 });
 }
 
-/** Removes one message, without overwriting its bytes. One that is not there any more is as good. */
+/** Removes one message, without overwriting its bytes. Accepts that it is already gone. */
 export async function deleteStored({ jsm }: Broker, stream: string, sequence: number): Promise<void> {
   try {
     await jsm.streams.deleteMessage(stream, sequence, false);

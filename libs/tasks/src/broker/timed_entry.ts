@@ -3,12 +3,15 @@ import type { BrokerTime } from "../connection/broker_time.ts";
 import { headerOf, isMark, MESSAGE_TTL, storedHeaders } from "../format/headers.ts";
 
 /*
- * After a hard kill the server rebuilds a stream from its files. A key that was overwritten, and whose last trace has gone since, is there
- * again with an older value, and the server does not take up that value's time to live (nats-server 2.15.2, measured). So nobody may
- * trust the server alone to remove an entry: who reads one asks here whether it still counts.
+ * After a hard kill the server rebuilds a stream from its files. A key that was overwritten, and whose last trace is gone since, then has
+ * an older value again. The server does not restore that value's time to live (nats-server 2.15.2, measured).
+ *
+ * So nobody may rely on the server alone to remove an entry. Readers ask here whether it still counts.
  */
 
-/** An entry counts for so much longer than its own TTL, ms: the broker removes it a moment late, and the clocks of a cluster's servers differ. */
+/**
+ * Time for which an entry counts after its own TTL, ms. The broker removes it a moment late, and the clocks of a cluster's servers differ.
+ */
 export const LAPSE_MARGIN_MS = 1_000;
 
 const UNITS_MS = new Map([
@@ -18,7 +21,9 @@ const UNITS_MS = new Map([
   ["h", 3_600_000],
 ]);
 
-/** The milliseconds of a `Nats-TTL` header: whole seconds, or a duration such as `15000ms` or `1h30m`. Undefined where it names no time. */
+/**
+ * The milliseconds of a `Nats-TTL` header: whole seconds, or a duration such as `15000ms` or `1h30m`. Undefined where it states no time.
+ */
 export function parseTtl(text: string): number | undefined {
   if (/^\d+$/.test(text)) return Number(text) * 1_000;
   if (!/^(?:\d+(?:\.\d+)?(?:ms|s|m|h))+$/.test(text)) return undefined;
@@ -34,14 +39,16 @@ export interface StoredEntry {
   readonly revision: number;
   /** By the broker's clock, ms since the epoch. */
   readonly storedAtMs: number;
-  /** The TTL that its writer gave it, ms; undefined: none. */
+  /** The TTL that its writer set, ms; undefined: none. */
   readonly ttlMs: number | undefined;
-  /** A mark tells that the value before it was deleted or has lapsed. */
+  /** A mark says that the value before it was deleted or has lapsed. */
   readonly kind: "value" | "mark";
   readonly text: string;
 }
 
-/** Whether an entry is older than its own TTL and a margin, and so counts no more. Throws when the broker has to be asked and is silent. */
+/**
+ * Whether an entry is older than its own TTL and a margin, and no longer counts. Throws when the broker must be asked and does not answer.
+ */
 export async function hasLapsed(
   time: BrokerTime,
   { storedAtMs, ttlMs }: Pick<StoredEntry, "storedAtMs" | "ttlMs">,
@@ -62,21 +69,21 @@ function parseStored(stored: StoredMsg): StoredEntry {
 }
 
 /**
- * Reads what is stored under `key` of `bucket` from the stream's leader, whether it still counts or not; undefined: nothing.
- * Throws when nobody answers.
+ * Reads what is stored under `key` of `bucket` from the stream's leader, also where it no longer counts; undefined: nothing. Throws when
+ * nobody answers.
  */
 export async function readStored(jsm: JetStreamManager, bucket: string, key: string): Promise<StoredEntry | undefined> {
   const subject = `$KV.${bucket}.${key}`;
   const stored = await jsm.streams.getMessage(`KV_${bucket}`, { last_by_subj: subject });
-  // A key of somebody's own making may hold a wildcard, which then matches others.
+  // Somebody else's key may hold a wildcard, which then matches others.
   return stored === null || stored.subject !== subject ? undefined : parseStored(stored);
 }
 
 /** What a key holds now. */
 export interface KeyState {
-  /** What a compare-and-set must expect, 0: nothing is stored. */
+  /** The revision that a compare-and-set must expect; 0: nothing is stored. */
   readonly revision: number;
-  /** The value; undefined where there is none, or none that counts any more. */
+  /** The value; undefined where there is none, or it no longer counts. */
   readonly text: string | undefined;
 }
 

@@ -1,28 +1,28 @@
 import type { JetStreamManager } from "@nats-io/jetstream";
 import { nextMatching, type Stored } from "./stored_messages.ts";
 
-/** Sequences that one lane looks through before it takes the next ones. */
+/** Number of sequences that one lane looks through before it takes the next ones. */
 const STRETCH = 200;
 const LANES = 16;
 
 /** Which messages are looked at. */
 export interface Walk {
   readonly stream: string;
-  /** Of our own making. */
+  /** A filter that we make ourselves. */
   readonly filter: string;
-  /** The first and the last sequence. */
+  /** First and last sequence of the walk. */
   readonly first: number;
   readonly last: number;
-  /** The walk ends soon after so many messages, or bytes of them. */
+  /** The walk ends soon after this many messages, or bytes of them. */
   readonly maxMessages: number;
   readonly maxBytes: number;
 }
 
 /**
- * Looks at a stream's messages by sequence, several at a time and so in no order. Returns the sequence up to which all were seen:
- * `last` or more, or where the next walk goes on.
+ * Looks at a stream's messages by sequence, several at a time and so in no order. Returns the sequence up to which all were seen: `last` or
+ * more, or the place where the next walk begins.
  *
- * For what no listing and no look-up by subject can tell. Throws what `visit` throws, and where the broker is silent.
+ * For questions that no listing and no look-up by subject can answer. Throws what `visit` throws, and when the broker is silent.
  */
 export async function walkStream(
   jsm: JetStreamManager,
@@ -40,7 +40,7 @@ export async function walkStream(
       while (from <= until) {
         const stored = await nextMatching(jsm, stream, { from, filter });
         const found = stored?.seq ?? last + 1;
-        // What was skipped holds none, also where it reaches into the stretches behind.
+        // The skipped sequences hold no match, also in the stretches that follow.
         if (found > until) next = Math.max(next, found);
         if (stored === null || found > until) break;
         messages++;

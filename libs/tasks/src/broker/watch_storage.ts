@@ -9,19 +9,26 @@ import { STREAM_NAMES, TASKS } from "../streams/stream_needs.ts";
 import type { Broker } from "./broker.ts";
 import { isSilence } from "./publish_surely.ts";
 
-/** From one look of anybody at TASKS to the next, ms, and what chance adds to that: mostly one asks, and the others hear it. */
+/**
+ * Time from one look of any process at TASKS to the next, ms, and the most that chance adds. Mostly one process asks, and the others hear
+ * it.
+ */
 const LOOK_MS = 7_000;
 const SPREAD_MS = 3_000;
-/** Between two looks while something is amiss, ms, so that all is well again soon after it was mended. */
+/** Time between two looks while there is a problem, ms, so that its end is noticed soon. */
 const AMISS_MS = 2_000;
-/** Longest time without a look of one's own, ms, whatever others tell. */
+/** Longest time without a look of our own, ms, whatever others report. */
 const OWN_MS = 60_000;
-/** Between two looks at one of the other streams, ms. */
+/** Time between two looks at one of the other streams, ms. */
 const OTHERS_MS = 10_000;
-/** Where whoever has asked TASKS tells the others: `{"by": ..., "is": "well" | "broken"}`. No task is called so. */
+/**
+ * Subject on which a process that has asked TASKS tells the others: `{"by": ..., "is": "well"
+ *
+ * "broken"}`. No task has this name.
+ */
 const TOLD = "wake._storage";
 
-/** What another process has found; undefined: it is our own word, or nobody's that is known. */
+/** What another process has found; undefined: the message is our own, or cannot be read. */
 function foundByAnother(text: string, own: string): "well" | "broken" | undefined {
   try {
     const { by, is } = JSON.parse(text) as { readonly by?: unknown; readonly is?: unknown };
@@ -32,7 +39,7 @@ function foundByAnother(text: string, own: string): "well" | "broken" | undefine
 }
 
 export interface WatchStorageOptions {
-  /** From one look of anybody at TASKS to the next, ms, default 7,000. */
+  /** Time from one look of any process at TASKS to the next, ms, default 7,000. */
   readonly lookMs?: number;
   /** Most that chance adds to that, ms, default 3,000. */
   readonly spreadMs?: number;
@@ -41,8 +48,8 @@ export interface WatchStorageOptions {
 /**
  * Looks whether TASKS keeps a write error, about every 8 s, until disposed of.
  *
- * On a cluster each look goes through the stream's log. So one process of all looks, and tells the others: that nothing is amiss, which
- * saves them their own look, or that something is, and then they look at once.
+ * On a cluster each look goes through the stream's log. So one process looks for all, and tells the others. "Well" saves them their own
+ * look; "broken" makes them look at once.
  */
 export function watchStorage(
   { storage, nc, observer }: Broker,
@@ -64,7 +71,7 @@ export function watchStorage(
   function tell(): void {
     if (isOver || nc.isClosed() || nc.isDraining()) return;
     const isBroken = storage.brokenStreams().length > 0;
-    // Of a silence nobody would hear.
+    // JetStream is silent, and nobody would hear about that.
     if (!isBroken && storage.problems().length > 0) return;
     nc.publish(TOLD, JSON.stringify({ by: own, is: isBroken ? "broken" : "well" }));
   }
@@ -93,7 +100,7 @@ export function watchStorage(
     else if (performance.now() - lookedAtMs < OWN_MS) rest();
   });
   lookNow();
-  // What is asked just now is not waited for: a broker that is away does not answer, and nobody wants to know any more.
+  // A request that is under way is not awaited: an absent broker does not answer, and nobody needs the answer any more.
   return {
     [Symbol.dispose]() {
       isOver = true;
@@ -104,8 +111,9 @@ export function watchStorage(
 }
 
 /**
- * Looks every 10 s at one of the streams besides TASKS, until disposed of: for one process of all. Who writes there and hears nothing
- * has all of them looked at.
+ * Looks every 10 s at one of the streams besides TASKS, until disposed of. One process does it for all.
+ *
+ * A publisher without an answer has all streams looked at.
  */
 export function watchOtherStores({ storage, nc, observer }: Broker): Disposable {
   const others = STREAM_NAMES.filter((name) => name !== TASKS);
@@ -120,7 +128,10 @@ export function watchOtherStores({ storage, nc, observer }: Broker): Disposable 
   return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 
-/** Stores something small for a second, and asks all streams. What comes of it shows in `broker.storage`. Throws what is none of the storage's. */
+/**
+ * Stores a small message for a second, and asks all streams. The result shows in `broker.storage`. Throws errors that are not about
+ * storage.
+ */
 export async function tryToStore({ requests, storage }: Pick<Broker, "requests" | "storage">): Promise<void> {
   const headers = newHeaders();
   headers.set(MESSAGE_TTL, "1s");

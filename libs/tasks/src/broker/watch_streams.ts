@@ -5,15 +5,18 @@ import { STREAM_NAMES, TASKS } from "../streams/stream_needs.ts";
 import type { Broker } from "./broker.ts";
 import { isSilence } from "./publish_surely.ts";
 
-/** Between two looks, ms: what was deleted is there again well within ten seconds, also where nobody tells us of it. */
+/** Time between two looks, ms. A deleted stream is declared again within ten seconds, also where no process reports it. */
 const LOOK_MS = 8_000;
-/** Longest wait after the server told of a change, ms, by chance: of many processes one sets it back and tells, and the others find it so. */
+/**
+ * Longest delay after the server reported a change, ms, drawn by chance. One of many processes corrects and reports it; the others then
+ * find it right.
+ */
 const SPREAD_MS = 800;
-/** What the server tells when somebody deletes or changes a stream. */
+/** The server's messages about a stream that somebody deletes or changes. */
 const ADVISORIES = ["$JS.EVENT.ADVISORY.STREAM.DELETED.*", "$JS.EVENT.ADVISORY.STREAM.UPDATED.*"];
 const OTHERS = STREAM_NAMES.filter((name) => name !== TASKS);
 
-/** Chooses what each regular look is at. */
+/** Chooses the streams for each regular look. */
 function createTurns(isHearing: () => boolean): () => readonly string[] {
   let turn = 0;
   let wasHearing = true;
@@ -22,19 +25,21 @@ function createTurns(isHearing: () => boolean): () => readonly string[] {
     wasHearing = isHearing();
     if (!isAllHeard) return STREAM_NAMES;
     const other = OTHERS[turn++ % OTHERS.length];
-    // At TASKS each time: nobody tells of a limit that is reached.
+    // TASKS is looked at each time: no message reports a limit that is reached.
     return other === undefined ? [TASKS] : [TASKS, other];
   };
 }
 
 /**
- * Looks whether a stream or bucket was deleted or its settings were changed by hand, declares it again or sets them back, with an alarm:
- * within a second where the server tells of it. After a reconnect it looks at all of them, and every 8 s at TASKS and one other. Where
- * the server does not let us hear it looks at all each time.
+ * Looks whether a stream or bucket was deleted, or its settings were changed by hand. Declares it again or sets them back, with an alarm:
+ * within a second where the server reports it.
  *
- * A list of all streams would be one request, and on a cluster it waits for seconds for a server that is away.
+ * After a reconnect it looks at all streams, and every 8 s at TASKS and one other. Where the server does not let us hear its reports, it
+ * looks at all each time.
  *
- * Who publishes to TASKS or takes a lock finds out for himself; an event, a retry or a look at what is remembered would only fail.
+ * A list of all streams would be one request. On a cluster it waits for seconds for a server that is away.
+ *
+ * Publishers to TASKS and lock holders notice a missing stream themselves. An event, a retry or a look-up would only fail.
  */
 export function watchStreams(broker: Broker, { everyMs = LOOK_MS }: { readonly everyMs?: number } = {}): Disposable {
   const asked = new Set<string>();
@@ -54,7 +59,7 @@ export function watchStreams(broker: Broker, { everyMs = LOOK_MS }: { readonly e
     asked.clear();
     looking = look(now)
       .catch((cause: unknown) => {
-        // A broker that is away is told of by others.
+        // Others report a broker that is away.
         if (!isSilence(cause)) broker.observer.note("Cannot look for missing streams yet", { cause });
       })
       .finally(() => {

@@ -2,27 +2,27 @@ import { createDueQueue } from "./due_queue.ts";
 import type { Marker } from "../broker/marker.ts";
 import type { Plan, PlannedSchedule } from "./planned_schedule.ts";
 
-/** One schedule of the plan, and what is known of it. */
+/** One schedule of the plan, and what is known of it. Only `schedule/round.ts` and `schedule/keep_schedules.ts` change the fields. */
 export interface Entry {
   readonly planned: PlannedSchedule;
-  /** The stored marker, undefined where there is none; `unread` at first, and after an answer that told nothing. */
+  /** The stored marker; undefined where there is none. `unread` at first, and after an answer that left the marker unknown. */
   stored: Marker | undefined | "unread";
-  /** Writes that failed since the last one that did not. */
+  /** Number of writes that failed since the last success. */
   failures: number;
-  /** Its last write was refused, on its own account or another's: the next one goes without others. */
+  /** Whether its last write was refused, for its own sake or another's. The next one then goes alone. */
   isAlone: boolean;
 }
 
-/** All schedules of the plan, each with the time at which it is to be looked at. Times are the broker's, ms since the epoch. */
+/** All schedules of the plan, each with the time of its next look. Times are the broker's, ms since the epoch. */
 export interface Agenda {
   /** The earliest time, or Infinity. */
   readonly nextAt: number;
   readonly entries: Iterable<Entry>;
-  /** Makes `plan` the one in force. What is new in it or has changed is looked at at once, what has gone is looked at no more. */
+  /** Puts `plan` in force. Entries that are new or changed are looked at at once; entries that are gone are dropped. */
   adopt(plan: Plan): void;
-  /** Takes out what is to be looked at by `now`; each must come back by `put`. */
+  /** Takes out the entries that are to be looked at by `now`. Each must come back by `put`. */
   take(now: number): Entry[];
-  /** Infinity: not before the plan changes. */
+  /** Puts an entry back for `at`. Infinity: not before the plan changes. */
   put(entry: Entry, at: number): void;
   /** Whether the entry was taken and not put back. */
   isOut(entry: Entry): boolean;
@@ -33,7 +33,7 @@ export interface Agenda {
 export function createAgenda(): Agenda {
   const entries = new Map<string, Entry>();
   const queue = createDueQueue<{ readonly entry: Entry; readonly at: number }>();
-  /** When each entry is to be looked at: what else lies in the queue for it is out of date. */
+  /** The time of each entry's next look. Other items for it in the queue are out of date. */
   const wakeAt = new Map<Entry, number>();
 
   const isCurrent = (entry: Entry) => entries.get(entry.planned.key) === entry;

@@ -7,20 +7,21 @@ import type { CronSchedule } from "../definition/schedule.ts";
 import { type ZonePeriod, zonePeriodAt } from "./zone_period.ts";
 
 /*
- * When clocks change, two kinds of rule want different things, and which kind a rule is follows from its hours.
+ * When clocks change, two kinds of rules need different treatment. Its hours decide which kind a rule is.
  *
- * A RHYTHM allows every hour, such as `*\/15 * * * *`. It goes by real time: each moment whose wall clock matches is due, in both
- * passes of an hour that comes twice.
- * TIMES OF THE DAY, such as `30 2 * * *`, come once each: in the first pass of an hour that comes twice, and where the clock skips
- * them at the moment at which it has skipped. So each reading of the wall clock stands for one moment, and later readings never
- * stand for earlier moments; searching readings is searching moments.
+ * A RHYTHM allows every hour, such as `*\/15 * * * *`. It follows real time: each moment whose wall clock matches is due, in both passes of
+ * an hour that comes twice.
+ *
+ * TIMES OF THE DAY, such as `30 2 * * *`, come once each. In an hour that comes twice they come in the first pass. Where the clock skips
+ * one, it comes at the moment of the skip. So each reading of the wall clock stands for one moment, and later readings never stand for
+ * earlier moments. Searching readings is searching moments.
  */
 
 const HOURS_A_DAY = 24;
 const HOUR_MS = 3_600_000;
-/** No zone is further ahead of UTC. */
+/** Greatest lead of a zone's clock over UTC, ms. */
 const MOST_AHEAD_MS = 15 * HOUR_MS;
-/** No two readings of the wall clock stand for moments further apart than they are themselves, plus this. */
+/** Greatest difference between the distance of two readings and that of their moments, ms. */
 const SLACK_MS = 48 * HOUR_MS;
 
 const rules = new WeakMap<CronSchedule, CronRule>();
@@ -37,14 +38,14 @@ function isRhythm(rule: CronRule): boolean {
   return rule.hours.length === HOURS_A_DAY;
 }
 
-/** The moment for which a reading stands: the first at which the clock shows it, or has skipped it. */
+/** The moment that a reading stands for: the first at which the clock shows it, or has skipped it. */
 function momentOf(timeZone: string, wall: WallMs): number {
   let period = zonePeriodAt(timeZone, wall - MOST_AHEAD_MS);
   while (wall - period.offsetMs >= period.endAt) period = zonePeriodAt(timeZone, period.endAt);
   return Math.max(wall - period.offsetMs, period.startAt);
 }
 
-/** The latest reading that the clock has shown or skipped up to `at`: in the second pass of an hour, that hour's end. */
+/** The latest reading that the clock has shown or skipped up to `at`. In the second pass of an hour, that is the hour's end. */
 function latestShown(timeZone: string, at: number): WallMs {
   const { startAt, offsetMs } = zonePeriodAt(timeZone, at);
   if (startAt === Number.NEGATIVE_INFINITY) return at + offsetMs;
@@ -67,7 +68,7 @@ function nextOfRhythm(schedule: CronSchedule, rule: CronRule, after: number): nu
   }
 }
 
-/** The first moment after `after` at which the schedule is due, ms since the epoch. Throws `InvalidScheduleError` if there is none. */
+/** The first due moment after `after`, ms since the epoch. Throws `InvalidScheduleError` if there is none. */
 export function nextCronDue(schedule: CronSchedule, after: number): number {
   const rule = ruleOf(schedule);
   if (isRhythm(rule)) return nextOfRhythm(schedule, rule, after);
@@ -76,7 +77,7 @@ export function nextCronDue(schedule: CronSchedule, after: number): number {
   return momentOf(schedule.timeZone, wall);
 }
 
-/** The last reading in the part of `period` after `after` and up to `now` that the rule allows, as a moment. */
+/** The last reading that the rule allows, in the part of `period` after `after` and up to `now`, as a moment. */
 function newestInPeriod(
   rule: CronRule,
   period: ZonePeriod,
@@ -101,7 +102,7 @@ function newestOfRhythm(
   return undefined;
 }
 
-/** The last moment after `after` and up to `now` at which the schedule is due, or undefined. */
+/** The last due moment after `after` and up to `now`; undefined: none. */
 export function newestCronDue(
   schedule: CronSchedule,
   range: { readonly after: number; readonly now: number },

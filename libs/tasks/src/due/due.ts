@@ -2,12 +2,14 @@ import { createHash } from "node:crypto";
 import type { Schedule } from "../definition/schedule.ts";
 import { newestCronDue, nextCronDue } from "./cron_due.ts";
 
-/** Offsets of an interval longer than this lie within it, ms: `every 1d` comes within the first hour of a day (UTC). */
+/** Greatest offset of an interval, ms. So `every 1d` comes within the first hour of a day (UTC). */
 const WIDEST_OFFSET_MS = 3_600_000;
 
 /**
- * How far after the grid's own points an interval is due, ms: the same for the same key everywhere and always, and spread
- * evenly over the interval or its first hour, so that VOs do not all fire in the same second. A cron has none: it says when.
+ * Time by which an interval is due after the grid's own points, ms. It is always the same for the same key.
+ *
+ * Offsets are spread evenly over the interval or its first hour, so that VOs do not all fire in the same second. A cron has none: it states
+ * its times.
  */
 export function steadyOffsetMs(schedule: Schedule, key: string): number {
   if (schedule.kind === "cron") return 0;
@@ -21,14 +23,14 @@ export interface Grid {
   readonly offsetMs: number;
 }
 
-/** The first time after `after` that is due, both in ms since the epoch. Throws `InvalidScheduleError` for a cron that never is. */
+/** The first due time after `after`; both in ms since the epoch. Throws `InvalidScheduleError` for a cron that is never due. */
 export function nextDue({ schedule, offsetMs }: Grid, after: number): number {
   if (schedule.kind === "cron") return nextCronDue(schedule, after);
   const { intervalMs } = schedule;
   return (Math.floor((after - offsetMs) / intervalMs) + 1) * intervalMs + offsetMs;
 }
 
-/** The last time after `after` and up to `now` that was due, or undefined: whatever lay between has coalesced into it. */
+/** The last due time after `after` and up to `now`; undefined: none. It stands for all due times in between. */
 export function newestDue(
   { schedule, offsetMs }: Grid,
   range: { readonly after: number; readonly now: number },

@@ -3,12 +3,12 @@ interface Waiting<Item> {
   readonly item: Item;
 }
 
-/** Items by the time at which each is to be looked at; a binary heap. */
+/** Items in the order of the times at which each is to be looked at; a binary heap. */
 export interface DueQueue<Item> {
   /** The earliest time, or Infinity. */
   readonly nextAt: number;
   readonly size: number;
-  /** Infinity is never. */
+  /** Adds an item for `at`. Infinity: never. */
   add(at: number, item: Item): void;
   /** Takes out all items whose time is not after `now`, earliest first. */
   take(now: number): Item[];

@@ -9,7 +9,7 @@ export type RestartReason = "new" | "changed" | "switched off" | "ahead of the c
 export type NextStep =
   /** Nothing before `untilAt`; Infinity: nothing until the plan changes. */
   | { readonly kind: "rest"; readonly untilAt: number }
-  /** A marker alone: only times after `dueAt` count from now on. */
+  /** A marker alone: from now on only times after `dueAt` count. */
   | { readonly kind: "restart"; readonly dueAt: number; readonly message: number; readonly reason: RestartReason }
   /** The occurrence of `dueAt`: the newest one, whatever was missed before it. */
   | { readonly kind: "publish"; readonly dueAt: number };
@@ -17,8 +17,8 @@ export type NextStep =
 /**
  * What the schedule needs, by its stored marker (undefined: there is none) and the broker's time.
  *
- * A schedule seen for the first time fires at its next grid time, not at once: an hourly report comes on the hour, and a
- * scheduler that is started again and again still meets every time, since the marker stays.
+ * A schedule that is seen for the first time fires at its next grid time, not at once: an hourly report comes on the hour. A scheduler that
+ * is restarted often still meets every time, since the marker stays.
  */
 export function nextStep(planned: PlannedSchedule, marker: Marker | undefined, now: number): NextStep {
   const { schedule, text, offsetMs } = planned;
@@ -37,7 +37,7 @@ export function nextStep(planned: PlannedSchedule, marker: Marker | undefined, n
   if (marker === undefined) return restart("new");
   if (marker.dueAt === undefined) return restart("unreadable");
   const grid = { schedule, offsetMs };
-  // Further ahead than the next time: stored while the broker's clock was ahead. Until then nothing would fire.
+  // Further ahead than the next time: it was stored while the broker's clock was ahead. Nothing would fire until then.
   if (marker.dueAt > nextDue(grid, now)) return restart("ahead of the clock");
   if (marker.schedule !== undefined && marker.schedule !== text) return restart("changed", Math.max(now, marker.dueAt));
   const dueAt = newestDue(grid, { after: marker.dueAt, now });

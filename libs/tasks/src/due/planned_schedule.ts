@@ -6,14 +6,14 @@ import { checkVoName, NO_VO } from "../format/names.ts";
 import { markerSubject, taskSubject } from "../format/subject.ts";
 import { steadyOffsetMs } from "./due.ts";
 
-/** The one instance that each periodic task has. Several named ones, each with a schedule and arguments, would be planned beside it. */
+/** The one instance that each periodic task has. Several named instances, each with a schedule and arguments, would be planned here too. */
 export const DEFAULT_INSTANCE = "default";
-/** What the marker of a schedule that is switched off says in place of its schedule. */
+/** Text in the marker of a schedule that is switched off, in place of the schedule. */
 export const SWITCHED_OFF = "off";
 
-/** One schedule in force: of one task, for one VO or for all, and one named instance. */
+/** One schedule in force: of one task, for one VO or for all, under one instance name. */
 export interface PlannedSchedule {
-  /** `<Task>/<vo>/<instance>`; an occurrence's task id goes on with `/<dueAt>`. */
+  /** `<Task>/<vo>/<instance>`. An occurrence's task id adds `/<dueAt>`. */
   readonly key: string;
   readonly task: string;
   /** The VO's name, or `_`. */
@@ -21,21 +21,21 @@ export interface PlannedSchedule {
   readonly instance: string;
   /** Undefined where it is switched off. */
   readonly schedule: Schedule | undefined;
-  /** As its marker names it: the schedule's text, or `off`. */
+  /** The text in its marker: the schedule's, or `off`. */
   readonly text: string;
-  /** {@linkcode steadyOffsetMs}. */
+  /** See {@linkcode steadyOffsetMs}. */
   readonly offsetMs: number;
   readonly taskSubject: string;
   readonly markerSubject: string;
 }
 
-/** By key. */
+/** The planned schedules by key. */
 export type Plan = ReadonlyMap<string, PlannedSchedule>;
 
-/** Told of each override that cannot be used, and of each VO whose name cannot. */
+/** Called for each override that cannot be used, and for each VO name that cannot. */
 export type ReportProblem = (about: string, cause: unknown) => void;
 
-/** Reads a text once for all VOs that have it. */
+/** Parses each text once for all VOs that have it. */
 function createReader(): (text: string) => Schedule {
   const read = new Map<string, Schedule>();
   return (text) => {
@@ -51,7 +51,7 @@ interface Place {
   readonly configuration: Configuration;
 }
 
-/** The schedule that the configuration asks for, `off`, or undefined where the task has none. Throws `InvalidScheduleError`. */
+/** The schedule that the configuration asks for, or `off`; undefined where the task has none. Throws `InvalidScheduleError`. */
 function scheduleOf(
   { task, vo, configuration }: Place,
   read: (text: string) => Schedule,
@@ -76,12 +76,12 @@ function planned({ task: { name: task }, vo }: Place, schedule: Schedule | typeo
     markerSubject: markerSubject({ task, vo }, instance),
   };
   if (schedule === SWITCHED_OFF) return { ...where, schedule: undefined, text: SWITCHED_OFF, offsetMs: 0 };
-  // One task that is not per VO has nobody to keep clear of, and people expect it on the grid's own points.
+  // A task that is not per VO shares its times with no VO, and people expect it on the grid's own points.
   const offsetMs = vo === NO_VO ? 0 : steadyOffsetMs(schedule, key);
   return { ...where, schedule, text: printSchedule(schedule), offsetMs };
 }
 
-/** A name that was written by hand into the configuration may be none. */
+/** Whether `vo` is a valid name. Somebody may have written another text into the configuration by hand. */
 function isUsable(vo: string, report: ReportProblem): boolean {
   try {
     checkVoName(vo);
@@ -93,10 +93,10 @@ function isUsable(vo: string, report: ReportProblem): boolean {
 }
 
 /**
- * All schedules in force by the definitions and the configuration: per-VO tasks for each active VO, others once.
+ * All schedules in force by the definitions and the configuration: for each active VO where a task is per VO, otherwise once.
  *
- * An override that cannot be used is reported and changes nothing: what was in force `before` stays, else the definition's own.
- * Objects of `before` are kept where nothing changed.
+ * An override that cannot be used is reported and changes nothing. What was in force `before` stays, or else the definition's own. Objects
+ * of `before` are reused where nothing changed.
  */
 export function planSchedules(
   { tasks, configuration, before }: { tasks: readonly AnyTask[]; configuration: Configuration; before: Plan },

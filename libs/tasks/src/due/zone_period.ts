@@ -10,7 +10,7 @@ export interface ZonePeriod {
   readonly offsetMs: number;
 }
 
-/** Periods a zone that are kept: more than any one schedule's search needs. */
+/** Number of periods that are kept of each zone: more than the search of any one schedule needs. */
 const KEPT = 64;
 const known = new Map<string, ZonePeriod[]>();
 

@@ -16,10 +16,9 @@ import { type ConfigurationWatch, watchConfiguration } from "../configuration/co
 import { connectNats } from "../connection/connection.ts";
 import { TASK_ID } from "../format/headers.ts";
 import { TASKS } from "../streams/streams.ts";
-import { impatient } from "../lead/impatient_broker.ts";
 import { createReporter } from "../lead/reporter.ts";
 import type { Chore } from "../lead/repeat.ts";
-import { lead } from "./run_scheduler.ts";
+import { impatient, lead } from "./run_scheduler.ts";
 
 /** How long a test waits for what comes when all is well, ms: the machine may be busy. */
 const PATIENCE_MS = 60_000;

@@ -1,7 +1,7 @@
 import { parseSchedule, printSchedule } from "../definition/schedule_text.ts";
 import type { Configuration, TaskSettings } from "../configuration/configuration.ts";
 
-/** The schedules of a task: for one VO, or for all that have none of their own. */
+/** The schedules of a task: for one VO, or for all VOs that have none of their own. */
 export interface ScheduleTarget {
   readonly task: string;
   readonly vo?: string | undefined;
@@ -19,8 +19,8 @@ function withOverride(now: Configuration, { task, vo }: ScheduleTarget, change: 
 }
 
 /**
- * The configuration with another schedule for a task, or with the definition's own again where `text` is undefined. For
- * `changeConfiguration`. Throws `InvalidScheduleError`.
+ * The configuration with another schedule for a task; with the definition's own again where `text` is undefined. For `changeConfiguration`.
+ * Throws `InvalidScheduleError`.
  */
 export function withSchedule(now: Configuration, target: ScheduleTarget, text: string | undefined): Configuration {
   return withOverride(now, target, { schedule: text === undefined ? undefined : printSchedule(parseSchedule(text)) });

@@ -3,17 +3,17 @@ import type { Agenda, Entry } from "../due/agenda.ts";
 import { nextDue } from "../due/due.ts";
 import type { Pauses } from "./pauses.ts";
 
-/** Schedules of one task that are shown; a value in the bucket is bounded. */
+/** Greatest number of schedules shown for one task. A value in the bucket is bounded. */
 const SHOWN = 2_000;
 
-/** One schedule in `next.<Task>` of the bucket `schedules`: for people and pages, nothing rests on it. Times are RFC 3339, UTC. */
+/** One schedule in `next.<Task>` of the bucket `schedules`. It is for people and pages; nothing relies on it. Times are RFC 3339, UTC. */
 export interface ShownSchedule {
   readonly vo: string;
   readonly instance: string;
   /** Its text, or `off`. */
   readonly schedule: string;
   readonly paused: boolean;
-  /** The time from which it counts: its newest occurrence, or when it was seen first, changed or switched off. */
+  /** The time from which it counts: that of its newest occurrence, or when it was first seen, changed or switched off. */
   readonly since: string | null;
   readonly next: string | null;
 }
@@ -29,7 +29,7 @@ function shown({ planned, stored }: Entry, pauses: Pauses): ShownSchedule {
   return { vo, instance, schedule: text, paused: pauses.isPaused(planned), since: time(since), next: time(next) };
 }
 
-/** Writes down, one key a task, what the leader has on its agenda. Costs nothing where nothing has changed. */
+/** Writes what the leader has on its agenda, one key for each task. Costs nothing where nothing has changed. */
 export function createDisplay({
   broker,
   agenda,
@@ -42,7 +42,7 @@ export function createDisplay({
   const written = new Map<string, string>();
   return async () => {
     const byTask = Map.groupBy(agenda.entries, ({ planned }) => planned.task);
-    // Whoever leads a task meanwhile may have written something else.
+    // A later leader of the task may have written something else.
     for (const task of written.keys()) if (!byTask.has(task)) written.delete(task);
     for (const [task, entries] of byTask) {
       const schedules = entries.slice(0, SHOWN).map((entry) => shown(entry, pauses));

@@ -9,9 +9,9 @@ export interface ScheduleInForce extends Pick<PlannedSchedule, "vo" | "instance"
 }
 
 /**
- * The schedules of one task that a configuration brings into force; none where the task is per VO and there is no VO.
+ * The schedules of one task under a configuration; none where the task is per VO and there is no VO.
  *
- * An override that cannot be used counts as the definition's own schedule.
+ * Where an override cannot be used, the definition's own schedule counts.
  */
 export function schedulesInForce(task: AnyTask, configuration: Configuration): readonly ScheduleInForce[] {
   const plan = planSchedules({ tasks: [task], configuration, before: new Map() }, () => {});

@@ -13,7 +13,7 @@ import type { SweepLedger } from "../sweep/unwanted.ts";
 import type { Reporter } from "../lead/reporter.ts";
 import { backoffMs, type RoundContext, runRound } from "./round.ts";
 
-/** Rounds begin no closer together, ms: with thousands of schedules, those that are due within it share their round trips. */
+/** Shortest time from one round to the next, ms. With thousands of schedules, those that are due within it share their round trips. */
 const ROUND_MS = 50;
 
 export interface KeepOptions {
@@ -22,17 +22,17 @@ export interface KeepOptions {
   readonly tasks: readonly AnyTask[];
   readonly configuration: ConfigurationWatch;
   readonly clock: BrokerClock;
-  /** Rung by whoever changes the clock. */
+  /** Rung by the loop that changes the clock. */
   readonly bell: Bell;
   readonly pauses: Pauses;
   readonly report: Reporter;
-  /** The workers' ledger. */
+  /** The ledger that the workers have. */
   readonly ledger?: SweepLedger | undefined;
-  /** Schedules of tasks that are led here are kept, no others. */
+  /** Only schedules of tasks that are led here are kept. */
   readonly charges: Charges;
 }
 
-/** Keeps the agenda in step with the configuration and with what is led here, until disposed of. */
+/** Keeps the agenda in step with the configuration and with the charges, until disposed of. */
 function followPlan({ tasks, configuration, bell, report, charges }: KeepOptions, agenda: Agenda): Disposable {
   let plan: Plan = new Map();
   function replan(): void {
@@ -56,7 +56,7 @@ function followPlan({ tasks, configuration, bell, report, charges }: KeepOptions
   };
 }
 
-/** Nobody knows what became of these entries: their markers are read again, after a rest. */
+/** The result for these entries is unknown. Has their markers read again, after a rest. */
 function putBack({ agenda, clock }: RoundContext, entries: readonly Entry[]): void {
   for (const entry of entries) {
     if (!agenda.isOut(entry)) continue;
@@ -66,7 +66,7 @@ function putBack({ agenda, clock }: RoundContext, entries: readonly Entry[]): vo
   }
 }
 
-/** Silence also means a change of leader; only the stream's own info tells that it is gone. */
+/** Declares TASKS where it is gone. Silence also means a change of leader, so the stream's own info decides. */
 async function declareIfGone(broker: Broker, cause: unknown): Promise<void> {
   if (!isStreamGone(cause) && (await streamExists(broker.jsm, TASKS))) return;
   await broker.declareMissing();
@@ -87,8 +87,8 @@ async function attemptRound(context: RoundContext, entries: readonly Entry[]): P
 }
 
 /**
- * Publishes each occurrence when it is due, until `signal` aborts. Several at once, in one process or many, publish each
- * occurrence once: the markers decide. `agenda` is for whoever shows what comes next.
+ * Publishes each occurrence when it is due, until `signal` aborts. Several processes may do the same: the markers make each occurrence
+ * appear once. `agenda` is for readers that show what comes next.
  *
  * Throws only when the connection is closed.
  */

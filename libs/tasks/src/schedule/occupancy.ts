@@ -5,10 +5,10 @@ import { TASKS } from "../streams/streams.ts";
 import { inParallel } from "../lead/in_parallel.ts";
 import type { PlannedSchedule } from "../due/planned_schedule.ts";
 
-/** So many are read one by one; for more, one listing of subjects comes first. */
+/** Greatest number of messages that are read one by one. For more, one listing of subjects comes first. */
 const FEW = 16;
 const READS_AT_ONCE = 256;
-/** For so long a message that was seen is taken to be there while as many messages as then lie on its subject, ms. */
+/** Time for which a seen message is assumed to be there while the number of messages on its subject stays the same, ms. */
 const TRUSTED_MS = 10_000;
 
 /** The last occurrence of a schedule: where its message was stored. */
@@ -18,7 +18,7 @@ export interface LastOccurrence {
   readonly message: number;
 }
 
-/** Whether `stored` is an occurrence of that schedule, and not a message that took its number in a stream declared anew. */
+/** Whether `stored` is an occurrence of that schedule. A stream that was declared anew may hold another message under its sequence. */
 export function isOccurrenceOf(
   { key, taskSubject }: PlannedSchedule,
   stored: Pick<StoredMsg, "subject"> & { readonly header: StoredMsg["header"] | undefined },
@@ -32,9 +32,9 @@ interface Sighting {
   readonly at: number;
 }
 
-/** Tells whose last occurrence still waits or runs: its message is in TASKS until it has ended. */
+/** Tells which schedules' last occurrence still waits or runs. Its message stays in TASKS until it has ended. */
 export interface Occupancy {
-  /** The keys of those schedules, by the word of the stream's leader. */
+  /** The keys of those schedules, as the stream's leader has them. */
   look(occurrences: readonly LastOccurrence[]): Promise<ReadonlySet<string>>;
 }
 
@@ -48,7 +48,7 @@ export function createOccupancy({ jsm }: Broker): Occupancy {
     return (await jsm.streams.info(TASKS, { subjects_filter: filter })).state.subjects ?? {};
   }
 
-  /** A subject with as many messages as at the last sighting: most likely the same ones, as while no worker runs. */
+  /** Whether a subject has as many messages as at the last look. They are most likely the same, as while no worker runs. */
   function isTrusted({ planned, message }: LastOccurrence, count: number | undefined): boolean {
     const seen = sightings.get(planned.key);
     if (seen === undefined || count === undefined) return false;

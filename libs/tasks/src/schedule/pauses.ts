@@ -11,16 +11,16 @@ const STREAM = "KV_schedules";
 const KEYS = "pause.";
 const SUBJECTS = `$KV.schedules.${KEYS}`;
 
-/** What is paused: one schedule, or all of a task where `vo` is left out. */
+/** What is paused: one schedule, or all schedules of a task where `vo` is left out. */
 export interface PauseTarget {
   readonly task: string;
   /** The VO's name, or `_` for a task that is not per VO. */
   readonly vo?: string | undefined;
-  /** Default `default`; counts only beside a VO. */
+  /** Default `default`; counts only with a VO. */
   readonly instance?: string | undefined;
 }
 
-/** What is kept beside a pause, for people. */
+/** What is stored with a pause, for people. */
 export interface PauseNote {
   /** RFC 3339. */
   readonly pausedAt?: string | undefined;
@@ -35,7 +35,7 @@ const PauseNote = z.object({
   by: z.string().optional().catch(undefined),
 });
 
-/** Reads what stands beside a pause. Anybody may have written it: what cannot be read is left out, and the pause counts. */
+/** Reads the note of a pause. Anybody may have written it. What cannot be read is left out, and the pause still counts. */
 function readNote(data: Uint8Array): PauseNote {
   try {
     return PauseNote.catch({}).parse(JSON.parse(new TextDecoder().decode(data)));
@@ -44,7 +44,7 @@ function readNote(data: Uint8Array): PauseNote {
   }
 }
 
-/** The target's key behind `pause.` in the bucket `schedules`: `<Task>`, or `<Task>.<vo>.<instance>`. Throws `InvalidNameError`. */
+/** The target's key after `pause.` in the bucket `schedules`: `<Task>`, or `<Task>.<vo>.<instance>`. Throws `InvalidNameError`. */
 function keyOf({ task, vo, instance = DEFAULT_INSTANCE }: PauseTarget): string {
   checkTaskName(task);
   if (vo === undefined) return task;
@@ -52,9 +52,9 @@ function keyOf({ task, vo, instance = DEFAULT_INSTANCE }: PauseTarget): string {
 }
 
 /**
- * Pauses a schedule, or all of a task: no occurrence is published until it is resumed. What is published already runs.
+ * Pauses a schedule, or all schedules of a task: no occurrence is published until it is resumed. Published ones still run.
  *
- * Unlike switching off, it does not change the schedule: the newest time that was missed comes right after resuming.
+ * Unlike switching off, a pause does not change the schedule. The newest missed time comes right after resuming.
  */
 export async function pauseSchedule(
   broker: Broker,
@@ -66,7 +66,7 @@ export async function pauseSchedule(
 }
 
 /**
- * Takes back the pause of exactly this target; a schedule whose task is paused as a whole stays paused.
+ * Removes the pause of exactly this target. A schedule stays paused where its whole task is paused.
  *
  * Returns whether there was such a pause.
  */
@@ -80,18 +80,18 @@ export async function resumeSchedule({ buckets: { schedules } }: Broker, target:
 
 /** What is paused, as the bucket's leader had it at the last `refresh`. */
 export interface Pauses {
-  /** Reads what is new since the last time: one round trip where that is nothing. */
+  /** Reads what is new since the last time. Takes one round trip where nothing is new. */
   refresh(): Promise<void>;
-  /** Reads everything anew, since a bucket that was re-created counts from 1 again. */
+  /** Reads everything again: a bucket that was created anew counts from 1 again. */
   reread(): Promise<void>;
   isPaused(target: PauseTarget): boolean;
-  /** What stands beside the pause that holds the target: its own, or else that of the whole task; undefined: it is not paused. */
+  /** The note of the pause that holds the target: its own, or else that of the whole task; undefined: it is not paused. */
   find(target: PauseTarget): PauseNote | undefined;
 }
 
 interface Book {
   readonly paused: Map<string, PauseNote>;
-  /** Sequence of the newest message that was read. */
+  /** Sequence of the newest message that was read. `readOn` writes it, and reads on after it. */
   seen: number;
 }
 
@@ -112,7 +112,7 @@ export function createPauses({ jsm }: Broker): Pauses {
   async function refresh(): Promise<void> {
     const present = book;
     await readOn(present);
-    // It was read anew meanwhile, and that may have ended before what we have just read was there.
+    // A reread has replaced the book. It may have ended before it could see what we have just read.
     if (book !== present) await refresh();
   }
 

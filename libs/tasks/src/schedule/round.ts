@@ -19,16 +19,17 @@ import { putAway } from "../sweep/put_away.ts";
 import type { SweepLedger } from "../sweep/unwanted.ts";
 import { nextStored } from "../broker/stored_messages.ts";
 
-/** A schedule whose last occurrence still waits or runs, or that is paused, is looked at again after so long, ms. */
+/** Delay of the next look at a schedule whose last occurrence still waits or runs, and at one that is paused, ms. */
 const BLOCKED_MS = 500;
 const PAUSED_MS = 1_000;
-/** After a failed write, ms: this, twice, four times as long, up to the longest. */
+/** Delay after a failed write, ms. It doubles with each further failure, up to the longest. */
 const FIRST_BACKOFF_MS = 100;
 const LONGEST_BACKOFF_MS = 3_000;
-/** Batches under way. The server keeps 50 a stream, for all who publish. */
+/** Greatest number of batches under way. The server accepts 50 for a stream, from all publishers together. */
 const BATCHES_AT_ONCE = 4;
+/** Greatest number of occurrences that are deleted at the same time. */
 const DROPS_AT_ONCE = 32;
-/** Longest wait of a round for the ledger, before an occurrence goes that a worker may have in hand, ms. */
+/** Longest wait of a round for the ledger, ms: before an occurrence is deleted that a worker may have in hand. */
 const LEDGER_MS = 1_000;
 
 export interface RoundContext {
@@ -39,11 +40,14 @@ export interface RoundContext {
   readonly pauses: Pauses;
   readonly occupancy: Occupancy;
   readonly report: Reporter;
-  /** The ledger that must hear first where a task's occurrence is put away; `none` need, or there is none that could. */
+  /**
+   * The ledger that must hear first where an occurrence of `task` is put away. `none need`: no worker can have it. `left alone`: there is
+   * no ledger that could hear.
+   */
   custodyOf(task: string): SweepLedger | "none need" | "left alone";
 }
 
-/** How long a schedule rests after `failures` failures in a row. */
+/** Delay of a schedule after `failures` failures in a row, ms. */
 export function backoffMs(failures: number): number {
   return Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** Math.min(failures - 1, 10)) * (0.5 + Math.random() / 2);
 }
@@ -57,7 +61,7 @@ async function readUnread({ broker }: RoundContext, entries: readonly Entry[]): 
   for (const [index, entry] of unread.entries()) entry.stored = markers[index];
 }
 
-/** What is to be written now; the others are put back on the agenda. */
+/** What must be written now. The other entries are put back on the agenda. */
 function writesFor({ agenda, clock, report }: RoundContext, entries: readonly Entry[]): ScheduleWrite[] {
   const now = clock.now();
   return entries.flatMap((entry) => {
@@ -78,7 +82,7 @@ function writesFor({ agenda, clock, report }: RoundContext, entries: readonly En
   });
 }
 
-/** Leaves out occurrences of schedules whose last one is not over; the newest one due is tried again when it is. */
+/** Leaves out schedules whose last occurrence is not over. The newest due one is tried again when it is. */
 async function withoutBlocked(
   { agenda, clock, occupancy }: RoundContext,
   writes: readonly ScheduleWrite[],
@@ -96,7 +100,7 @@ async function withoutBlocked(
   });
 }
 
-/** Groups that fit into one batch each. What has been refused before goes alone, so that one schedule cannot hold up others. */
+/** Groups that fit into one batch each. An entry that was refused before goes alone, so that one schedule cannot hold up others. */
 function groupsOf(writes: readonly ScheduleWrite[]): ScheduleWrite[][] {
   const alone = writes.filter(({ entry }) => entry.isAlone);
   const together = writes.filter(({ entry }) => !entry.isAlone);
@@ -106,10 +110,11 @@ function groupsOf(writes: readonly ScheduleWrite[]): ScheduleWrite[][] {
 }
 
 /**
- * A schedule was switched off: its occurrence that waits is not wanted any more. It goes first, since the marker then says that all is done.
+ * A schedule was switched off, so its waiting occurrence is no longer wanted. It is deleted first, since the new marker then says that all
+ * is done.
  *
- * A worker may have it in hand, so the ledger hears before it goes. A ledger that is silent holds up no schedules: the occurrence goes
- * once it answers, or else runs.
+ * A worker may have it in hand, so the ledger hears before it goes. A silent ledger holds up no schedules: the occurrence stays until the
+ * ledger answers, or runs.
  */
 async function dropWaiting(context: RoundContext, { entry: { planned }, step }: ScheduleWrite): Promise<void> {
   if (step.kind !== "restart" || step.reason !== "switched off" || step.message === 0) return;
@@ -143,13 +148,13 @@ function noteStored({ agenda }: RoundContext, group: readonly ScheduleWrite[], f
   }
 }
 
-/** Nothing was stored, or nobody knows: the markers are read again, and tell. */
+/** Nothing was stored, or nobody knows. Has the markers read again: they decide. */
 function refused({ agenda, clock, report }: RoundContext, group: readonly ScheduleWrite[], cause: unknown): void {
   for (const { entry } of group) {
     entry.stored = "unread";
     entry.failures++;
     entry.isAlone = !isSilence(cause);
-    // A first conflict means that another leader was faster, or one schedule of many: what its marker says counts at once.
+    // A first conflict means that another leader was faster, or one schedule of the batch was. What its marker says counts at once.
     const waitMs = isConflict(cause) && entry.failures === 1 ? 0 : backoffMs(entry.failures);
     agenda.put(entry, clock.now() + waitMs);
   }
@@ -185,8 +190,8 @@ async function publishGroup(context: RoundContext, group: readonly ScheduleWrite
 /**
  * Publishes what is due of `entries`, and puts each back on the agenda.
  *
- * Some four round trips, and one more for each 500 occurrences, however many schedules there are. Throws what the broker reports or
- * its silence; entries that are still out of the agenda then must be put back unread.
+ * Takes some four round trips, and one more for each 500 occurrences, however many schedules there are. Throws what the broker reports, and
+ * its silence. Entries that are then still off the agenda must be put back unread.
  */
 export async function runRound(context: RoundContext, entries: readonly Entry[]): Promise<void> {
   await readUnread(context, entries);

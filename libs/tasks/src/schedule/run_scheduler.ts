@@ -1,3 +1,4 @@
+import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import type { AnyTask } from "../definition/task.ts";
 import type { Locks } from "../locks/locks.ts";
 import type { Broker } from "../broker/broker.ts";
@@ -8,7 +9,6 @@ import { openBrokerClock } from "../lead/broker_clock.ts";
 import { type Charges, chargesOf, choreCharge, fixedCharges, REST, whileLed } from "../lead/charges.ts";
 import { createDisplay } from "./display.ts";
 import { createElection } from "../lead/election.ts";
-import { impatient } from "../lead/impatient_broker.ts";
 import { keepSchedules } from "./keep_schedules.ts";
 import { watchLater } from "../later/later_watch.ts";
 import { createPauses } from "./pauses.ts";
@@ -18,31 +18,33 @@ import type { SweepLedger } from "../sweep/unwanted.ts";
 import { createReporter, type Reporter } from "../lead/reporter.ts";
 import { createSweeper, SWEEP_MS } from "../sweep/sweeper.ts";
 import { lookOut } from "./watch_by_hand.ts";
-import { whenAborted } from "../lead/when_aborted.ts";
 
-/** How often the leader asks for the broker's time, ms: as often as a lease of 15 s is renewed. */
+/** Time from one question for the broker's time to the next, ms: the same as a renewal of a lease of 15 s. */
 const CLOCK_MS = 3_000;
-/** The clock moved by so much, ms: what is due is looked at anew. */
+/** Smallest change of the clock after which everything due is looked at again, ms. */
 const CLOCK_STEP_MS = 50;
 const DISPLAY_MS = 10_000;
-/** Pauses are read from the beginning so often, ms, should their bucket have been re-created. */
+/** Time from one full reading of the pauses to the next, ms. Their bucket may have been created anew. */
 const PAUSES_MS = 10_000;
-/** From one look for entries that a broker has brought back to the next, ms: they do no harm, so nobody waits for it. */
+/** Time from one look for entries that a broker has brought back to the next, ms. They do no harm, so nobody waits for it. */
 const LAPSED_MS = 300_000;
-/** After a lead or a try for it that ended by an error, ms. */
+/** Longest wait of a scheduler for one answer, ms. */
+const ANSWER_MS = 2_000;
+/** Delay after a lead, or an attempt to lead, that ended by an error, ms. */
 const REST_MS = 1_000;
 
-/** `standby` from the start, and again when it leads nothing any more. */
+/** `standby` from the start, and again whenever it leads nothing. */
 export type SchedulerRole = "leading" | "standby";
 
 export interface SchedulerOptions {
   readonly broker: Broker;
   /**
-   * The lock of the leader's session comes from here. Its TTL is how long a standby waits after the leader's death: 5 s do on a single
-   * server, a cluster needs the default 15 s, since it may be silent for 8 s when its leader changes.
+   * Where the lock of the leader's session is taken. Its TTL is the time that a standby waits after the leader's death.
+   *
+   * 5 s are enough on a single server. A cluster needs the default of 15 s: it may be silent for 8 s when its leader changes.
    */
   readonly locks: Locks;
-  /** All tasks that this scheduler knows, periodic or not: what is not among them is reported as unknown. */
+  /** All tasks that this scheduler knows, periodic or not. Other tasks are reported as unknown. */
   readonly tasks: readonly AnyTask[];
   readonly configuration: ConfigurationWatch;
   /** The ledger that the tasks' workers have. Without it a task whose effect is once is never put away. */
@@ -51,17 +53,17 @@ export interface SchedulerOptions {
   readonly worker: string;
   /** Ends the scheduler in order. */
   readonly signal: AbortSignal;
-  /** What one scheduler alone does besides, such as looking after the ledger; of each name one runs at a time. */
+  /** Further work of one scheduler, such as looking after the ledger. Of each name one runs at a time. */
   readonly chores?: readonly Chore[];
   onRole?(role: SchedulerRole): void;
-  /** Told of the names of the tasks that it leads: none at first, then at each change. */
+  /** Called with the names of the tasks that it leads: with none at first, then at each change. */
   onLead?(tasks: readonly string[]): void;
 }
 
 /** What the work of a leader needs. Without `charges` it leads everything. */
 export type LeadOptions = Omit<SchedulerOptions, "locks" | "onRole" | "onLead"> & { readonly charges?: Charges };
 
-/** Runs `parts` until all have ended; the first one that fails, or `signal`, ends the others. */
+/** Runs `parts` until all have ended. The first failure, or `signal`, ends the others. */
 async function together(
   signal: AbortSignal,
   parts: readonly ((signal: AbortSignal) => Promise<void>)[],
@@ -80,6 +82,14 @@ async function together(
   if (first !== undefined) throw first.reason;
 }
 
+/** Resolves when `signal` aborts, or at once where it has: an aborted signal calls no new listener. */
+export function whenAborted(signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  if (signal.aborted) resolve();
+  else signal.addEventListener("abort", () => resolve(), { once: true });
+  return promise;
+}
+
 async function throwWhenClosed({ nc }: Broker, signal: AbortSignal): Promise<void> {
   const cause = await Promise.race([nc.closed(), whenAborted(signal)]);
   if (!signal.aborted)
@@ -87,9 +97,9 @@ async function throwWhenClosed({ nc }: Broker, signal: AbortSignal): Promise<voi
 }
 
 /**
- * Does what a leading scheduler does until `signal` aborts, whether others lead the same or not: occurrences, sweeping, display, chores.
+ * Does the work of a leader until `signal` aborts: occurrences, sweeps, display and chores. Others may lead the same.
  *
- * Throws when the broker does not tell the time at the start, and when the connection is closed.
+ * Throws when the broker does not state the time at the start, and when the connection is closed.
  */
 export async function lead(options: LeadOptions, report: Reporter): Promise<void> {
   const { broker, worker, tasks, configuration, chores = [], signal } = options;
@@ -97,7 +107,7 @@ export async function lead(options: LeadOptions, report: Reporter): Promise<void
   const [agenda, bell, pauses] = [createAgenda(), createBell(), createPauses(broker)];
   const clock = await openBrokerClock(broker);
   const { ledger } = options;
-  // What belongs to no task is looked after by whoever leads the rest.
+  // The leader of the rest looks after what belongs to no task.
   const leadsRest = () => charges.led.has(REST);
   using later = watchLater({ broker, clock, report, isLed: leadsRest });
   const sweeper = createSweeper({ broker, worker, tasks, configuration, clock, report, ledger, charges, later });
@@ -136,7 +146,19 @@ export async function lead(options: LeadOptions, report: Reporter): Promise<void
   ]);
 }
 
-/** Tells the role and the tasks that are led, now and at each change. */
+/**
+ * The same broker with a short wait for each answer.
+ *
+ * The client loses what is sent while it reconnects, and still waits for the answer. A longer wait would delay all schedules by that much
+ * once NATS is back. A missing answer costs nothing here: markers are read again.
+ */
+export async function impatient(broker: Broker): Promise<Broker> {
+  const { nc } = broker;
+  const jsm = await jetstreamManager(nc, { timeout: ANSWER_MS, checkAPI: false });
+  return { ...broker, js: jetstream(nc, { timeout: ANSWER_MS }), jsm };
+}
+
+/** Reports the role and the led tasks, now and at each change. */
 function tellLead(charges: Charges, { tasks, onRole = () => {}, onLead = () => {} }: SchedulerOptions): Disposable {
   let told: string | undefined;
   let role: SchedulerRole | undefined;

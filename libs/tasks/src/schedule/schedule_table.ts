@@ -10,7 +10,7 @@ import { createOccupancy } from "./occupancy.ts";
 import { createPauses, type PauseNote } from "./pauses.ts";
 import { type PlannedSchedule, planSchedules } from "../due/planned_schedule.ts";
 
-/** One schedule as it stands. */
+/** One schedule and its present state. */
 export interface ScheduleRow {
   readonly task: string;
   /** The VO's name, or `_`. */
@@ -19,22 +19,22 @@ export interface ScheduleRow {
   /** Its text, such as `every 5s` or `cron 0 * * * * Europe/Zurich`; `off` where it is switched off. */
   readonly schedule: string;
   readonly state: "on" | "off" | "paused";
-  /** What stands beside its pause; null where it is not paused. */
+  /** The note of its pause; null where it is not paused. */
   readonly pause: PauseNote | null;
-  /** The newest occurrence, or the time from which the schedule counts; undefined where no scheduler has seen it yet. */
+  /** Time of the newest occurrence, or the time from which the schedule counts; undefined where no scheduler has seen it yet. */
   readonly since: Date | undefined;
-  /** The last occurrence still waits or runs: the next one comes when it is over. */
+  /** Whether the last occurrence still waits or runs. The next one comes when it is over. */
   readonly isOccupied: boolean;
-  /** The times that come next while a scheduler leads it; empty where it is off or paused. A first one in the past is about to come. */
+  /** The next times, provided that a scheduler leads it; empty where it is off or paused. A first time in the past is about to come. */
   readonly next: readonly Date[];
-  /** The running scheduler that leads it, null: nobody does, and nothing fires. */
+  /** Name of the running scheduler that leads it; null: nobody leads it, and nothing fires. */
   readonly leader: string | null;
 }
 
 export interface TableOptions {
   readonly tasks: readonly AnyTask[];
   readonly configuration: Configuration;
-  /** Coming times a schedule, default 1. */
+  /** Number of coming times for each schedule, default 1. */
   readonly times?: number;
   /** ms since the epoch, default this machine's time. */
   readonly now?: number;
@@ -55,9 +55,9 @@ function timesOf(
 }
 
 /**
- * All schedules in force, with the times at which they will fire: the very arithmetic and markers that the scheduler uses.
+ * All schedules in force, with the times at which they will fire, by the arithmetic and the markers that the scheduler uses.
  *
- * An override that cannot be used counts as the definition's own schedule. Throws when nobody answers.
+ * Where an override cannot be used, the definition's own schedule counts. Throws when nobody answers.
  */
 export async function scheduleTable(broker: Broker, options: TableOptions): Promise<readonly ScheduleRow[]> {
   const { tasks, configuration, times = 1, now = Date.now() } = options;

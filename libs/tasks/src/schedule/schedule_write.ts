@@ -5,15 +5,16 @@ import { occurrenceId } from "../broker/occurrence.ts";
 import type { OutgoingMessage } from "../broker/publish_surely.ts";
 import type { NextStep } from "../due/next_step.ts";
 
-/** What is to be stored for one schedule, in one piece. */
+/** What must be stored for one schedule, all or nothing. */
 export interface ScheduleWrite {
   readonly entry: Entry;
   readonly step: Exclude<NextStep, { kind: "rest" }>;
 }
 
 /**
- * The marker, expected to replace the one that was read; behind it the occurrence's task. The task has no `Nats-Msg-Id`: a
- * repeat inside the broker's window would refuse the batch, where the marker already tells.
+ * The marker, which expects to replace the one that was read, and after it the occurrence's task.
+ *
+ * The task has no `Nats-Msg-Id`: a repeat inside the broker's window would refuse the batch. The marker already excludes a second one.
  */
 export function messagesOf({ entry: { planned, stored }, step }: ScheduleWrite): readonly OutgoingMessage[] {
   const expected = stored === undefined || stored === "unread" ? 0 : stored.sequence;

@@ -13,10 +13,9 @@ import { watchPermissions } from "../connection/permission_watch.ts";
 import { watchStorage } from "../broker/watch_storage.ts";
 import type { SweepLedger } from "../sweep/unwanted.ts";
 import type { Chore } from "../lead/repeat.ts";
-import { runScheduler, type SchedulerRole } from "./run_scheduler.ts";
-import { whenAborted } from "../lead/when_aborted.ts";
+import { runScheduler, type SchedulerRole, whenAborted } from "./run_scheduler.ts";
 
-/** How long a standby waits for a leader that vanished, ms: one server is never silent for long, a cluster is when its leader changes. */
+/** Time that a standby waits for a leader that vanished, ms. One server is never silent for long; a cluster is when its leader changes. */
 const TTL_ON_ONE_SERVER_MS = 5_000;
 const TTL_ON_A_CLUSTER_MS = 15_000;
 
@@ -24,49 +23,51 @@ export interface StartSchedulerOptions {
   readonly broker: Broker;
   /** Where the thread that renews the leader's session connects: the broker's own server. */
   readonly nats: NatsAccess;
-  /** What kind of process this is, e.g. `scheduler`; host, process and a random part are added. */
+  /** The kind of this process, e.g. `scheduler`. Host, process and a random part are added. */
   readonly app: string;
-  /** All tasks that this scheduler knows, periodic or not: what is not among them, nor run by any worker, is reported as unknown. */
+  /** All tasks that this scheduler knows, periodic or not. A task that neither it nor a running worker knows is reported as unknown. */
   readonly tasks: readonly AnyTask[];
   /**
-   * The ledger that the tasks' workers have. Give it wherever a database is at hand: what is put away is written there first, so that a
+   * The ledger that the tasks' workers have. Give it where you have a database. A task that is put away is written there first, so that a
    * worker that has it in hand has no effect. Without it a task whose effect is once is never put away.
    */
   readonly ledger?: SweepLedger;
-  /** The highest fencing token in the database. Give it wherever a database is at hand: a new lock bucket begins above it. */
+  /** The highest fencing token in the database. Give it where you have a database: a new lock bucket begins above it. */
   readonly highestFence?: () => Promise<number>;
-  /** After so long without a sign of the leader a standby takes over, ms; default 5,000, on a cluster 15,000 and no less. */
+  /** Time without a sign of the leader after which a standby takes over, ms; default 5,000, on a cluster 15,000 and no less. */
   readonly leaderTtlMs?: number;
-  /** What one scheduler alone does besides, such as publishing again what the ledger says was never published. */
+  /** Further work of one scheduler, such as publishing again what the ledger says was never published. */
   readonly chores?: readonly Chore[];
   /** Stops the scheduler. */
   readonly signal?: AbortSignal;
-  /** Told at the start, and at each change. */
+  /** Called at the start, and at each change. */
   onRole?(role: SchedulerRole): void;
-  /** Told of the names of the tasks that it leads, at the start and at each change. */
+  /** Called with the names of the tasks that it leads, at the start and at each change. */
   onLead?(tasks: readonly string[]): void;
 }
 
-/** A scheduler under way. `await using` stops it. */
+/** A running scheduler. `await using` stops it. */
 export interface RunningScheduler extends AsyncDisposable {
   readonly name: string;
   readonly role: SchedulerRole;
   /** The names of the tasks that it leads. */
   readonly leads: readonly string[];
-  /** Why it cannot do its work, in one line each; empty when all is well. */
+  /** Why it cannot do its work, one line each; empty when it can. */
   problems(): readonly string[];
-  /** Settles when stopped; rejects when the connection was closed or the renewing thread has crashed: the process must be restarted. */
+  /**
+   * Resolves when stopped. Rejects when the connection was closed or the renewing thread has crashed: the process must then be restarted.
+   */
   readonly ended: Promise<void>;
   /** Gives up the lead, so that a standby has it at once. */
   stop(): Promise<void>;
 }
 
-/** A broker that says nothing for so long after a scheduler was told to stop is not waited for, ms. */
+/** Longest wait for an answer of the broker after a scheduler was told to stop, ms. */
 const NO_ANSWER_MS = 1_000;
-/** While it stops and the broker answers, it is asked again after so long, ms. */
+/** Time between two such questions while the broker answers, ms. */
 const ASK_AGAIN_MS = 500;
 
-/** Settles once `signal` has aborted and the broker does not answer: what is under way then never ends, or comes to nothing. */
+/** Settles once `signal` has aborted and the broker does not answer. Requests under way then never end, or have no effect. */
 async function untilStoppedInSilence({ nc }: Broker, signal: AbortSignal, over: AbortSignal): Promise<void> {
   await Promise.race([whenAborted(signal), whenAborted(over)]);
   while (!over.aborted) {
@@ -133,7 +134,7 @@ export async function startScheduler(options: StartSchedulerOptions): Promise<Ru
       await kept.disposeAsync();
     }
   })();
-  // Whoever stops it hears of the failure from `ended`, and nobody else need.
+  // The caller hears of the failure from `ended`; `stop` does not repeat it.
   const settled = ended.catch(() => undefined);
 
   async function stop(): Promise<void> {
@@ -150,7 +151,7 @@ export async function startScheduler(options: StartSchedulerOptions): Promise<Ru
     },
     problems() {
       const { problem, revision } = configuration.found;
-      // By an older revision it does all of its work.
+      // With an older revision in force, it does all of its work.
       const unconfigured = problem !== undefined && revision === 0 ? [problem.text] : [];
       return [...unconfigured, ...permissions.problems()];
     },

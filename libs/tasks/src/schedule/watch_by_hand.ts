@@ -15,12 +15,12 @@ import { watchStreams } from "../broker/watch_streams.ts";
 import { repeat } from "../lead/repeat.ts";
 import type { Reporter } from "../lead/reporter.ts";
 
-/** All consumers are looked at so often, ms, for what was changed while nobody listened. */
+/** Time from one look at all consumers to the next, ms. It finds changes made while nobody listened. */
 const LANES_MS = 60_000;
-/** The server has done what was asked for after so long, ms. */
+/** Time in which the server does what was asked for, ms. */
 const DONE_MS = 200;
 
-/** The requests of an operator that are listened for; the server hands each to whoever subscribes. */
+/** An operator's requests that we listen for. The server passes each to its subscribers. */
 const CONSUMER_CHANGES = [
   `$JS.API.CONSUMER.CREATE.${TASKS}.>`,
   `$JS.API.CONSUMER.DURABLE.CREATE.${TASKS}.*`,
@@ -29,7 +29,7 @@ const CONSUMER_CHANGES = [
 const CONSUMER_DELETED = `$JS.API.CONSUMER.DELETE.${TASKS}.*`;
 const STREAM_PURGED = "$JS.API.STREAM.PURGE.*";
 
-/** What a purge may ask for besides the stream. */
+/** What a purge may state besides the stream. */
 interface PurgeRequest {
   readonly filter: unknown;
   readonly seq: unknown;
@@ -38,14 +38,14 @@ interface PurgeRequest {
 /** The markers of one task, all or some. */
 const MARKERS_OF_A_TASK = /^markers\.[^.*>]+\./;
 
-/** Whether no task is lost: a how-to tells operators to ask for it, or Muster does so itself. */
+/** Whether the request loses no task: a how-to tells operators to send it, or Muster does so itself. */
 function isNoLoss(stream: string, request: Partial<PurgeRequest>): boolean {
   const filter = typeof request.filter === "string" ? request.filter : "";
-  // One delayed task is taken back.
+  // One delayed task is cancelled.
   if (stream === LATER) return isLiteralSubject(filter);
-  // What a task that is no more has left is cleared.
+  // The leftovers of a removed task are cleared.
   if (stream === TASKS) return MARKERS_OF_A_TASK.test(filter);
-  // The bucket is raised, which is told by whoever does it.
+  // The bucket is raised. The process that raises it reports that.
   return stream === "KV_locks" && request.seq !== undefined;
 }
 
@@ -56,12 +56,12 @@ async function mendOne(broker: Broker, info: ConsumerInfo): Promise<void> {
   if (lane !== undefined) await mendAndTell(broker, lane, info);
 }
 
-/** Sets all lanes' consumers back that were changed by hand, with an alarm for each. */
+/** Sets back all lanes' consumers that were changed by hand, with an alarm for each. */
 async function mendConsumers(broker: Broker): Promise<void> {
   try {
     for await (const info of broker.briefJsm.consumers.list(TASKS)) await mendOne(broker, info);
   } catch (error) {
-    // Whoever watches the streams declares it again.
+    // The watch for streams declares it again.
     if (!isStreamGone(error)) throw error;
   }
 }
@@ -76,8 +76,9 @@ function readBody<Body extends object>(message: Msg): Partial<Body> {
 }
 
 /**
- * Listens for what is done by hand to the streams and to the lanes' consumers, until disposed of: a changed or paused consumer is set
- * back; purges and deleted consumers are told by an alarm, and kept for `muster doctor`.
+ * Listens for what is done by hand to the streams and to the lanes' consumers, until disposed of.
+ *
+ * A changed or paused consumer is set back. Purges and deleted consumers raise an alarm, and are kept for `muster doctor`.
  */
 function watchByHand(broker: Broker): Disposable {
   const { nc, observer } = broker;
@@ -95,7 +96,7 @@ function watchByHand(broker: Broker): Disposable {
         .info(TASKS, consumer)
         .then((info) => mendOne(broker, info))
         .catch((cause: unknown) => {
-          // One that is gone again needs no look, and all are looked at again later.
+          // A consumer that is gone again needs no look. All are looked at again later.
           if (!isSilence(cause)) observer.note(`Cannot look at consumer ${consumer} yet`, { cause });
         });
     }, DONE_MS);
@@ -107,12 +108,12 @@ function watchByHand(broker: Broker): Disposable {
     const isDurable = message.subject.includes(".DURABLE.");
     const consumer = token(message.subject, isDurable ? 6 : 5);
     const { action, config } = readBody<{ action: string; config: ConsumerInfo["config"] }>(message);
-    // A worker that makes its consumer asks for what it must be.
+    // A worker that creates its consumer asks for the right settings.
     const isCreated = action === "create" && config?.metadata !== undefined;
     if (!isCreated) soon(consumer);
   }
 
-  /** Once it is done: what is kept of it must not go with a purge of the bucket that keeps it. */
+  /** Reports after the request is done: otherwise a purge of the bucket `results` would take the kept incident with it. */
   function tell(kind: string, about: string, text: string): void {
     observer.alarm(text, { about });
     const timer = setTimeout(() => {
@@ -159,7 +160,7 @@ function watchByHand(broker: Broker): Disposable {
   };
 }
 
-/** Looks after streams and consumers until `signal` aborts: what is done to them by hand is told, and set back where that can be. */
+/** Looks after streams and consumers until `signal` aborts. Reports what is done to them by hand, and sets back what can be set back. */
 export async function lookOut(broker: Broker, report: Reporter, signal: AbortSignal): Promise<void> {
   using _streams = watchStreams(broker);
   using _byHand = watchByHand(broker);
