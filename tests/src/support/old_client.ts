@@ -1,4 +1,5 @@
 import { connect, headers as newHeaders, type JetStreamClient, type NatsConnection } from "nats";
+import { PATIENCE_MS } from "./until.ts";
 
 export interface RawMessage {
   readonly headers?: Readonly<Record<string, string>>;
@@ -15,8 +16,8 @@ export interface OldClient extends AsyncDisposable {
 
 /** Connects with the `nats` package of version 2. */
 export async function openOldClient(url: string): Promise<OldClient> {
-  const nc = await connect({ servers: url });
-  const js = nc.jetstream();
+  const nc = await connect({ servers: url, timeout: PATIENCE_MS });
+  const js = nc.jetstream({ timeout: PATIENCE_MS });
   return {
     nc,
     js,
