@@ -50,7 +50,7 @@ export async function mutex(bench: Bench): Promise<RowReport[]> {
         },
       ],
       notes: [
-        "raw: KV create with a TTL, then purge at that revision, each awaited; a task of Muster's is over when its mutex is given " +
+        "raw: KV create with a TTL, then purge at that revision, each awaited. A task of Muster's is over when its mutex is given " +
           "back, and the purge follows a millisecond later",
       ],
     },

@@ -1,3 +1,5 @@
+import { readPages } from "../docs/markdown.ts";
+import { findHardProse } from "../docs/prose.ts";
 import { findWrongArrows, readPackageFolders } from "../rules/arrows.ts";
 import { findFolderCircles } from "../rules/folder_circles.ts";
 import { findUnfitPackages, readPackages } from "../rules/packages.ts";
@@ -16,6 +18,7 @@ export async function checkRules(root: string): Promise<void> {
     ...findUnprovenFiles(sources),
     ...findImpurePolicy(sources),
     ...findUnfitPackages(await readPackages(root)),
+    ...findHardProse(await readPages()),
   ];
   if (violations.length === 0) return;
   const lines = violations.map(
