@@ -86,7 +86,7 @@ export { listWorkers, type NewerPayload, type WorkerRecord } from "./presence/re
 export { untilWorkersShown } from "./presence/workers_shown.ts";
 export { type RunningWorker, startWorker, type TaskOver, type WorkerOptions } from "./worker/start_worker.ts";
 export type { WorkerHealth } from "./worker/worker_parts.ts";
-export { WorkerSpentError } from "./worker/worker_spent.ts";
+export { WorkerSpentError } from "./worker/worker.ts";
 export type { Broker } from "./broker/broker.ts";
 export {
   activeVos,

@@ -1,19 +1,19 @@
 import { readFileSync, readlinkSync } from "node:fs";
 
-/** A process, told so that a later one of the same machine can see whether it still runs. */
+/** Names a process so that a later process of the same machine can see whether it still runs. */
 export interface NamedProcess {
-  /** The machine since its last start, and the space in which its process ids count. */
+  /** The machine since its last start, and the namespace of its process ids. */
   readonly place: string;
   readonly pid: number;
-  /** When it started, in ticks since the machine's start: a later process may have the same id. */
+  /** When it started, in ticks since the machine's start. It tells the process from a later one with the same id. */
   readonly startedTicks: string;
 }
 
-/** State and start of the process `pid`; undefined where nothing can be read of it. */
+/** Returns state and start of the process `pid`; undefined where they cannot be read. */
 function statOf(pid: number): { readonly state: string; readonly startedTicks: string } | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // The name before it may hold anything, also spaces and brackets.
+    // The process name before these fields may contain spaces and brackets.
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     return { state: fields[0] ?? "", startedTicks: fields[19] ?? "" };
   } catch {
@@ -30,7 +30,7 @@ function placeOf(): string | undefined {
   }
 }
 
-/** This process; undefined where nothing tells one machine from another without a doubt, as on macOS. */
+/** Returns this process; undefined where nothing certain tells one machine from another, as on macOS. */
 export function ownProcess(): NamedProcess | undefined {
   const place = placeOf();
   const stat = statOf(process.pid);
@@ -39,17 +39,17 @@ export function ownProcess(): NamedProcess | undefined {
     : { place, pid: process.pid, startedTicks: stat.startedTicks };
 }
 
-/** Whether `other` was a process of this machine and has surely ended. False also where nobody can tell. */
+/** Whether `other` was a process of this machine and has certainly ended. Returns false where nobody can tell. */
 export function hasEnded(other: NamedProcess): boolean {
   if (other.place !== placeOf()) return false;
   try {
-    process.kill(other.pid, 0); // asks only
+    process.kill(other.pid, 0); // signal 0 only asks whether it is there
   } catch (error) {
-    // Any other refusal: it is there, and somebody else's.
+    // Any other error means that the process is there and belongs to another user.
     if (error instanceof Error && "code" in error && error.code === "ESRCH") return true;
   }
   const stat = statOf(other.pid);
   if (stat === undefined) return false;
-  // A process that nobody has waited for yet keeps its id, and runs no more.
+  // A zombie keeps its id until its parent has waited for it, but it does not run any more.
   return stat.state === "Z" || stat.state === "X" || stat.startedTicks !== other.startedTicks;
 }

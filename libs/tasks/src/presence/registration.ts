@@ -7,21 +7,22 @@ import { isSilence } from "../broker/publish_surely.ts";
 import { hasLapsed, readStored } from "../broker/timed_entry.ts";
 import { escapeToken } from "../format/token.ts";
 
-/** From one showing of a worker to the next, ms. */
+/** Time between two writes of a worker's record, ms. */
 export const RENEW_MS = 10_000;
+/** Time to live of a worker's record. */
 const TTL = "30s";
 
 const NewerShape = z.object({
   task: z.string(),
   version: z.number(),
-  /** The VOs that they are for, or `_`. */
+  /** The VOs of the tasks, or `_`. */
   vos: z.array(z.string()),
   count: z.number(),
-  /** When the oldest was stored, RFC 3339. */
+  /** When the oldest task was stored, RFC 3339. */
   oldestAt: z.string(),
 });
 
-/** Tasks whose payload's version is newer than a worker knows: they wait for one that does. */
+/** Tasks whose payload has a newer version than a worker knows. They wait for a worker that knows it. */
 export type NewerPayload = Readonly<z.infer<typeof NewerShape>>;
 
 const Shape = z.object({
@@ -29,25 +30,25 @@ const Shape = z.object({
   host: z.string(),
   pid: z.number(),
   startedAt: z.string(),
-  /** Names of the tasks that it runs. */
+  /** Names of the tasks that the worker runs. */
   tasks: z.array(z.string()),
   permits: z.number(),
-  /** The newest version of each task's payload that it knows; older workers do not say. */
+  /** The newest version of each task's payload that it knows. Absent in the records of older workers. */
   payloadVersions: z.record(z.string(), z.number()).optional(),
-  /** What it met lately and could not read. */
+  /** Payloads that it met lately and could not read. */
   newerPayloads: z.array(NewerShape).optional(),
 });
 
-/** A worker as it shows itself in the bucket `workers`. */
+/** A worker's record in the bucket `workers`. The worker writes it; operators, the scheduler and other workers read it. */
 export type WorkerRecord = Readonly<z.infer<typeof Shape>>;
 
-/** What a worker says of itself. */
+/** The facts of a worker from which its record is made. */
 export interface ShownWorker extends Pick<WorkerRecord, "name" | "tasks" | "permits" | "payloadVersions"> {
-  /** What it has met by now and could not read. */
+  /** Returns the payloads that it has met lately and could not read. */
   newerPayloads?(): readonly NewerPayload[];
 }
 
-/** Shows a worker to operators until disposed of, or for 30 s after its death. Nothing rests on it. */
+/** Shows a worker to operators until disposed of, or for 30 s after its death. No promise rests on it. */
 export function registerWorker(broker: Broker, { newerPayloads, ...worker }: ShownWorker): AsyncDisposable {
   const record: WorkerRecord = { ...worker, host: hostname(), pid: process.pid, startedAt: new Date().toISOString() };
   const subject = `$KV.workers.${escapeToken(worker.name)}`;
@@ -56,7 +57,7 @@ export function registerWorker(broker: Broker, { newerPayloads, ...worker }: Sho
   function show(): void {
     if (broker.nc.isClosed()) return;
     const body = JSON.stringify({ ...record, newerPayloads: newerPayloads?.() });
-    // Its answer tells whether the broker can store, as nothing else of an idle worker does.
+    // The answer shows whether the broker can store. An idle worker stores nothing else.
     broker.requests.store({ subject, body, headers }).catch((cause: unknown) => {
       if (!isSilence(cause)) broker.observer.note("Cannot show this worker in the bucket `workers` yet", { cause });
     });
@@ -67,7 +68,7 @@ export function registerWorker(broker: Broker, { newerPayloads, ...worker }: Sho
     async [Symbol.asyncDispose]() {
       clearInterval(timer);
       if (broker.nc.isClosed()) return;
-      // Nobody waits for the answer: a broker that is away would keep the worker from ending. The mark goes like the record.
+      // The answer is not awaited: a lost connection would keep the worker from ending. The mark has the same time to live as the record.
       const gone = newHeaders();
       gone.set("KV-Operation", "DEL");
       gone.set(MESSAGE_TTL, TTL);
@@ -76,20 +77,20 @@ export function registerWorker(broker: Broker, { newerPayloads, ...worker }: Sho
   };
 }
 
-/** What {@linkcode escapeToken} makes. */
+/** The keys that {@linkcode escapeToken} makes. */
 const OUR_KEY = /^[A-Za-z0-9_=-]+$/;
 
 function readRecord(text: string): WorkerRecord | undefined {
   try {
     return Shape.safeParse(JSON.parse(text)).data;
   } catch {
-    return undefined; // it is no JSON
+    return undefined; // not JSON
   }
 }
 
 const BUCKET = "workers";
 const SUBJECTS = `$KV.${BUCKET}.`;
-/** Records that are read at the same time. */
+/** Number of records that are read at the same time. */
 const AT_ONCE = 100;
 
 /** The text of a record that counts: a worker gives each a TTL, and what has none was stored by somebody else and tells of nobody. */
@@ -99,10 +100,10 @@ async function readText({ jsm, time }: Pick<Broker, "jsm" | "time">, key: string
   return stored.text;
 }
 
-/** The workers that show themselves now. One whose record is past its TTL is none of them, though the broker may have it still. */
+/** Lists the workers that show themselves now. A record past its TTL is left out, even if the broker still has it. */
 export async function listWorkers(broker: Broker): Promise<readonly WorkerRecord[]> {
   const { state } = await broker.jsm.streams.info(`KV_${BUCKET}`, { subjects_filter: `${SUBJECTS}>` });
-  // Somebody else may have written a key that is a pattern.
+  // A key that somebody wrote by hand may be a pattern.
   const keys = Object.keys(state.subjects ?? {})
     .map((subject) => subject.slice(SUBJECTS.length))
     .filter((key) => OUR_KEY.test(key));

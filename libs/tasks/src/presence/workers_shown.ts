@@ -4,7 +4,7 @@ import { wasCreatedAnew } from "../streams/created_anew.ts";
 import { TASKS } from "../streams/streams.ts";
 import { RENEW_MS } from "./registration.ts";
 
-/** How much later than its time a worker's record may arrive, ms. */
+/** Longest delay with which a worker's record may arrive, ms. */
 const LATE_MS = 1_000;
 
 /**
@@ -14,13 +14,13 @@ const LATE_MS = 1_000;
 export async function untilWorkersShownMs({ jsm }: Pick<Broker, "jsm">): Promise<number> {
   const [bucket, tasks] = await Promise.all([jsm.streams.info("KV_workers"), jsm.streams.info(TASKS)]);
   if (!wasCreatedAnew(bucket, tasks)) return 0;
-  // The server's own time, which it tells with each info.
+  // The server's own time, which it sends with each info.
   const nowMs = bucket.ts === undefined ? Date.now() : Date.parse(bucket.ts);
   const ageMs = nowMs - Date.parse(bucket.created);
   return Math.max(0, RENEW_MS + LATE_MS - ageMs);
 }
 
-/** Resolves once each worker that runs has shown itself: at once, or within eleven seconds. */
+/** Resolves once each running worker has shown itself, at once or within eleven seconds. */
 export async function untilWorkersShown(broker: Pick<Broker, "jsm">): Promise<void> {
   const ms = await untilWorkersShownMs(broker);
   if (ms > 0) await pause(ms);

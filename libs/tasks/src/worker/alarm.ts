@@ -1,4 +1,4 @@
-/** Calls back at the earliest of the times that it was set to. */
+/** A timer that calls back at the earliest of the times to which it was set. */
 export class Alarm {
   readonly #ring: () => void;
   #timer: NodeJS.Timeout | undefined;
@@ -8,7 +8,7 @@ export class Alarm {
     this.#ring = ring;
   }
 
-  /** `atMs` is by `performance.now()`; Infinity: never. An earlier time that was set before stays. */
+  /** Sets it to `atMs` by `performance.now()`; Infinity: never. An earlier time that is set already stays. */
   setTo(atMs: number): void {
     if (atMs >= this.#atMs) return;
     clearTimeout(this.#timer);

@@ -27,22 +27,23 @@ export interface CallOptions<Transaction, Deps> {
   deps?(input: DepsInput<Transaction>): Deps;
   readonly highestFence?: () => Promise<number>;
   readonly lockTtlMs?: number;
-  /** Gives up waiting for locks, and aborts the task. */
+  /** Its abort ends the wait for locks, and aborts the task. */
   readonly signal?: AbortSignal;
 }
 
 export interface Called {
   readonly taskId: string;
   readonly result: Json;
-  /** Ids of the children, which are published. */
+  /** Ids of the children, which have been published. */
   readonly spawned: readonly string[];
 }
 
 /**
- * Runs one task in this process, with its real locks, transaction and ledger row, and returns its result. One attempt, no retry.
+ * Runs one task in this process, with its real locks, transaction and ledger row, and returns its result. It makes one attempt and no
+ * retry.
  *
- * Throws the task's own error, `PayloadRefusedError`, `InvalidNameError`, what made the run end without an outcome, and `TypeError`
- * where the ledger does not fit the task.
+ * Throws the task's own error, `PayloadRefusedError` or `InvalidNameError`. Throws the cause where the run ends without an outcome, and
+ * `TypeError` where the ledger does not fit the task.
  */
 export async function callTask<Transaction = undefined, Deps = undefined>(
   options: CallOptions<Transaction, Deps>,
@@ -84,7 +85,7 @@ interface Here {
   readonly broker: Broker;
   readonly task: TaskOver<never>;
   readonly vo: string;
-  /** As the task's schema returned it. */
+  /** The payload as the task's schema returned it. */
   readonly payload: unknown;
   readonly sent: JsonObject;
   readonly taskId: string;

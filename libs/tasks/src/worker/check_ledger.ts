@@ -2,8 +2,9 @@ import type { AnyTask } from "../definition/task.ts";
 import type { Ledger } from "../definition/ledger.ts";
 
 /**
- * Throws `TypeError` for a task whose effect is `once` where there is no ledger, or where the database would end its transaction
- * before its own timeout: that is no failure of the task, so it would be run and cut off for ever.
+ * Throws `TypeError` for a task whose effect is `once` and that cannot work with the ledger. That is so where there is no ledger, or
+ * where the database ends transactions before the task's own timeout. Such an end is no failure of the task, so the task would be run
+ * and cut off for ever.
  */
 export function checkLedger(
   tasks: readonly Pick<AnyTask, "name" | "effect" | "timeoutMs">[],

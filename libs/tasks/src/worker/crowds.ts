@@ -1,23 +1,23 @@
-/** Rate at which those that found no place in the waiting room come back to a worker, in all, per ms; or twice what it ends, if that is more. */
+/** Lowest rate at which tasks that found no place in the waiting room come back to a worker, per ms. It is twice the worker's rate if that is more. */
 const BACK_PER_MS = 0.25;
-/** They come back at whole multiples of this, ms: the server looks through all that it keeps back each time that one is due. */
+/** Step of the times at which they come back, ms. The server looks through everything that it keeps back each time that one is due. */
 const TICK_MS = 1_000;
-/** Shortest delay, ms. */
+/** Shortest delay of such a task, ms. */
 const SHORTEST_MS = 500;
 
 /**
- * When tasks that wait for a crowded lock come back from the broker: one after the other, at a pace.
+ * Decides when tasks that wait for a crowded lock come back from the broker: one after the other, at a pace.
  *
- * Those that come back stand before everything else of their VO. At this pace a worker turns them away at the cost of some per cent of
- * its time, so that a task for a free lock passes them, however many they are. It is faster than the locks' own pace, so that
- * no lock is idle for want of them. The keys that are crowded have equal parts of it.
+ * Tasks that come back stand before everything else of their VO. At this pace a worker needs some per cent of its time to send them
+ * away again, so that a task for a free lock passes them, however many they are. The pace is faster than that of the locks, so that no
+ * lock is idle while tasks want it. The crowded keys have equal parts of the pace.
  */
 export class Crowds {
-  /** For each key when the last of its tasks comes back, by `performance.now()`. */
+  /** When the last task of each key comes back, by `performance.now()`. */
   readonly #lastAtMs = new Map<string, number>();
   #lookedAtMs = Number.NEGATIVE_INFINITY;
 
-  /** The delay of one more task that waits for `key`, ms. `endsPerMs` is what the worker ends now. */
+  /** Returns the delay of one more task that waits for `key`, ms. `endsPerMs` is the number of tasks that the worker ends per ms. */
   delayMs(key: string, endsPerMs: number): number {
     const nowMs = performance.now();
     this.#forgetEnded(nowMs);

@@ -14,16 +14,16 @@ import { Crowds } from "./crowds.ts";
 import { LockWaits } from "./lock_waits.ts";
 import type { WorkerParts } from "./worker_parts.ts";
 
-/** Heartbeats of a buffered task go on this long beyond its timeout, ms. */
+/** Time beyond its timeout for which a task gets heartbeats, ms, since it may be buffered before it runs. */
 const BUFFERED_MS = 30_000;
 
 /** A task in hand and its place in line for its locks. */
 export interface InHand extends Listed, Buffered {
   readonly received: ReceivedTask;
   readonly waiter: Waiter;
-  /** When it first had to wait for a lock, by `performance.now()`. */
+  /** When it first had to wait for a lock, by `performance.now()`. Written and read by the worker, and read by `LockWaits`. */
   waitsSinceMs: number | undefined;
-  /** Ends its wait for a lock, wherever it stands in line. */
+  /** Timer that ends its wait for a lock, wherever it stands in line. Only `LockWaits` writes and reads it. */
   waitLimit: NodeJS.Timeout | undefined;
 }
 
@@ -31,15 +31,15 @@ export interface HandOptions {
   readonly parts: Pick<WorkerParts, "broker" | "keeper" | "locks">;
   readonly context: SettleContext;
   readonly policy: Policy<InHand>;
-  /** Whom hand-backs are announced by. */
+  /** Announces hand-backs to other workers. */
   source(): Pick<TaskSource, "announceHandBack">;
-  /** Whether what has not begun is for others. */
+  /** Whether this worker begins nothing, so that tasks which have not begun go to other workers. */
   isClosed(): boolean;
-  /** Something may be started. */
+  /** Called when something may be started. */
   onReady(): void;
 }
 
-/** The tasks in hand that have no permit: those that have just come, those in the policy's buffer, and those that wait for a lock. */
+/** The tasks in hand that have no permit: those that have just arrived, those in the policy's buffer, and those that wait for a lock. */
 export class Hand {
   readonly #options: HandOptions;
   readonly #handBacks: HandBacks;
@@ -53,12 +53,12 @@ export class Hand {
     this.#waits = new LockWaits(options.parts.locks, (task) => this.#resume(task));
   }
 
-  /** Tasks that have come and are not in the buffer yet. */
+  /** Number of tasks that have arrived and are not in the buffer yet. */
   get arrived(): number {
     return this.#arrived.length;
   }
 
-  /** Tasks that wait for a lock. */
+  /** Number of tasks that wait for a lock. */
   get waiting(): number {
     return this.#waits.size;
   }
@@ -69,7 +69,7 @@ export class Hand {
     this.#options.onReady();
   }
 
-  /** Puts what has come into the buffer. Messages of one network read are held under heartbeat together, before the first of them runs. */
+  /** Moves arrived tasks into the buffer. Heartbeats for all messages of one network read begin before the first of them runs. */
   admit(): void {
     if (this.#arrived.length === 0) return;
     const arrived = this.#arrived;
@@ -85,14 +85,14 @@ export class Hand {
     if (isClosed) this.announce();
   }
 
-  /** Hands back at once what has come: nothing comes of it here, and others need not wait for the survey to hear of it. */
+  /** Hands back at once a task that has arrived and does not run here, and wakes others so that they need not wait for their survey. */
   refuse(received: ReceivedTask): void {
     this.hold(received, 0);
     this.giveBack(this.#inHand(received));
     this.announce();
   }
 
-  /** Keeps a task under heartbeat for so long: it may be buffered besides, and may use its grace after an abort. */
+  /** Sends heartbeats for a task for `ms`, and beyond that for its time in the buffer and its grace after an abort. */
   hold(received: ReceivedTask, ms: number): void {
     this.#holdFor(received, ms);
     this.#options.parts.keeper.hold([received]);
@@ -113,7 +113,7 @@ export class Hand {
     }
   }
 
-  /** There is no place to wait for the lock `by`: the task comes back when it may have one. */
+  /** Sends back a task for which there is no place to wait for the lock `by`. It comes back when a place may be free. */
   crowd(task: InHand, by: string): void {
     const { isClosed, policy } = this.#options;
     this.giveBack(task, isClosed() ? 0 : this.#crowds.delayMs(by, policy.rate.perMs(performance.now())));
@@ -129,24 +129,24 @@ export class Hand {
     if (delayMs === 0) this.#handBacks.add(received);
   }
 
-  /** Hands back whatever has not begun, but for what has just come. */
+  /** Hands back all tasks that have not begun. Those that have just arrived follow in `admit`. */
   giveAllBack(): void {
     const take = () => this.#options.policy.withdraw();
     for (let task = take(); task !== undefined; task = take()) this.giveBack(task);
     for (const task of [...this.#waits]) this.giveBack(task);
   }
 
-  /** Adds what its own run has handed back to what is announced next. */
+  /** Adds a task that its own run has handed back to the next announcement. */
   noteHandedBack(received: ReceivedTask): void {
     this.#handBacks.add(received);
   }
 
-  /** Tells others of what was handed back. */
+  /** Tells other workers which tasks were handed back. */
   announce(): void {
     void this.announced();
   }
 
-  /** Settles when others have been told of what was handed back. */
+  /** Does the same, and settles when they have been told. */
   async announced(): Promise<void> {
     await this.#handBacks.announce(this.#options.source());
   }

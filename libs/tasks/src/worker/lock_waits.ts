@@ -2,13 +2,13 @@ import type { Locks } from "../locks/locks.ts";
 import { Roster } from "../run/roster.ts";
 import type { InHand } from "./hand.ts";
 
-/** The tasks in hand that wait for a lock, each for no longer than its definition allows. */
+/** The tasks in hand that wait for a lock, each for at most as long as its definition allows. */
 export class LockWaits implements Iterable<InHand> {
   readonly #locks: Locks;
   readonly #onEnd: (task: InHand) => void;
   readonly #tasks = new Roster<InHand>();
 
-  /** `onEnd` is called when a task has waited for as long as it may. */
+  /** `onEnd` is called when a task has waited as long as its definition allows. */
   constructor(locks: Locks, onEnd: (task: InHand) => void) {
     this.#locks = locks;
     this.#onEnd = onEnd;
@@ -22,7 +22,7 @@ export class LockWaits implements Iterable<InHand> {
     return this.#tasks[Symbol.iterator]();
   }
 
-  /** Lets the task wait until its turn comes. It may have come already. */
+  /** Lets the task wait until its turn comes. Its turn may come before this returns. */
   begin(task: InHand): "waits" | "no place" {
     this.#tasks.add(task);
     if (!this.#locks.wait(task.waiter)) {

@@ -4,7 +4,7 @@ import type { RunContext } from "../run/run_task.ts";
 import { streamLedger } from "../run/stream_ledger.ts";
 import type { WorkerParts } from "./worker_parts.ts";
 
-/** What the runs of a worker's tasks need of its parts, and whom they tell. */
+/** Joins the parts of a worker that its tasks' runs need with `told`, to which the runs report. */
 export function runContext(
   parts: WorkerParts,
   told: Pick<RunContext, "onStart" | "onEnd" | "environment">,

@@ -4,17 +4,18 @@ import type { ConfigurationWatch } from "../configuration/configuration_watch.ts
 import { DrainedError, type RunningAttempt, VoRemovedError } from "../run/attempt.ts";
 import { Roster } from "../run/roster.ts";
 
-/** Distance at which open idle transactions are kept awake, ms; the database's idle timeout is the lease's TTL of 15 s. */
+/** Time between two signs of life on an open idle transaction, ms. The database's idle timeout is the lease's TTL of 15 s. */
 const KEEP_AWAKE_MS = 3_000;
 /**
- * After the drain's deadline, once the tasks' code has ended, what their runs still have to tell the broker is waited for so long, ms:
- * of a broker that is away the rest comes back by itself, and locks lapse.
+ * Longest wait after the drain's deadline and the end of the tasks' code for what their runs still tell the broker, ms. If the broker
+ * does not answer, the messages come back after their ack wait, and the locks lapse.
  */
 const LAST_WORDS_MS = 2_000;
 
 /**
- * The attempts that run in a worker. Their transactions are kept awake, and all are aborted at the drain's deadline. Those of a VO that is
- * removed are aborted as soon as the worker hears of it: the sweep, which makes it final, may come later, or no scheduler run.
+ * The attempts that run in a worker. Their transactions are kept awake, and all are aborted at the drain's deadline. The attempts of a
+ * removed VO are aborted as soon as the worker hears of the removal. They do not wait for the sweep, which makes it final: it may come
+ * later, or no scheduler may run.
  */
 export class Running implements Iterable<RunningAttempt> {
   readonly #attempts = new Roster<RunningAttempt>();
@@ -49,13 +50,13 @@ export class Running implements Iterable<RunningAttempt> {
     this.#attempts.delete(attempt);
   }
 
-  /** Aborts what still runs, and what begins yet because it was waiting for an answer. */
+  /** Aborts all attempts that run, and those that still begin because they were waiting for an answer. */
   hasten(): void {
     this.#deadline.abort(new DrainedError("the worker is being stopped"));
     for (const attempt of this.#attempts) attempt.abort(this.#deadline.signal.reason);
   }
 
-  /** Resolves a moment after all were aborted and have ended. */
+  /** Resolves 2 s after all attempts were aborted and have ended. */
   async untilLastWords(): Promise<void> {
     const { signal } = this.#deadline;
     if (!signal.aborted) await once(signal, "abort");
@@ -63,7 +64,7 @@ export class Running implements Iterable<RunningAttempt> {
     await pause(LAST_WORDS_MS, undefined, { ref: false });
   }
 
-  /** Keeps nothing awake any more, and follows no configuration. */
+  /** Stops keeping transactions awake and following the configuration. */
   close(): void {
     clearInterval(this.#awake);
     this.#unfollow();

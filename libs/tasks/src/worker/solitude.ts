@@ -3,23 +3,24 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { RunningAttempt } from "../run/attempt.ts";
 import type { InHand } from "./hand.ts";
 
-/** Time in which it shows whether there is other work, or a task that is more suspected, ms. */
+/** Time after which other work, or a task that is more suspected, would have come, ms. */
 const SHOWS_MS = 100;
-/** Delays of a suspect that cannot run now, ms: another worker may take it. */
+/** Shortest delay of a suspect that cannot run now, ms. Another worker may take it. */
 const REFUSED_MS = 250;
+/** Longest such delay, ms. */
 const REFUSED_MAX_MS = 1_000;
 
-/** A suspect that had to wait until it had the process to itself, or has it now. */
+/** A suspect that waits for the process or has it to itself. */
 interface Suspect {
   readonly task: InHand;
   readonly aloneMs: number;
-  readonly claimedAtMs: number;
+  readonly askedAtMs: number;
 }
 
 type State =
-  /** All may begin. */
+  /** Any task may begin. */
   | { readonly kind: "open" }
-  /** Nothing begins, until what runs has run for so long that the suspect may. */
+  /** Nothing begins. The suspect waits until all running tasks have run long enough, or have ended. */
   | { readonly kind: "waiting"; readonly suspect: Suspect }
   /** The suspect has begun, and nothing else begins. */
   | { readonly kind: "alone"; readonly suspect: Suspect };
@@ -27,34 +28,40 @@ type State =
 export interface SolitudeOptions {
   /** Attempts that run in this process. */
   running(): Iterable<RunningAttempt>;
-  /** Tasks that have a permit: those that run, and those that are being prepared or settled. */
-  busy(): number;
-  permits(): number;
-  /** Whether something that may begin waits in hand. */
+  /** Permits of tasks that are being prepared, run or settled. */
+  permitsTaken(): number;
+  /** Permits that are not lost. */
+  permitsUsable(): number;
+  /** Whether another task waits in hand to begin. */
   hasOthers(): boolean;
-  /** Nothing begins from now on: whatever has not begun is for others. */
+  /** Nothing else begins from now on. Tasks that have not begun go to other workers. */
   onClosed(suspect: InHand, aloneMs: number): void;
-  /** The suspect may begin. */
+  /** Begins the suspect. */
   begin(task: InHand, aloneMs: number): void;
-  /** All may begin again. */
+  /** Any task may begin again. */
   onOpened(): void;
 }
 
 /**
- * Gives one suspect at a time the process to itself, so that a death of the process tells who was its cause (PROTOCOL 2.5).
+ * Gives one suspect at a time the process to itself, so that a death of the process shows which task caused it (PROTOCOL 2.5).
  *
- * open -> waiting: a suspect claims it. waiting -> alone: all that runs began longer than the suspect's `aloneMs` ago; of `Infinity`:
- * nothing runs. alone -> open: the suspect has run for `aloneMs`, or has ended. After that other work goes first for as long as the
- * claim took, if there is any: so suspects have half of a worker's time at most, and wait for no more than the other half.
+ * Transitions:
+ *   open -> waiting   a suspect asks for the process (`ask`)
+ *   waiting -> alone  all running tasks began longer ago than the suspect's `aloneMs`; where that is `Infinity`, nothing runs (`look`)
+ *   waiting -> open   the suspect is given up before it has begun (`withdraw`)
+ *   alone -> open     the suspect has run for `aloneMs`, or has ended
+ *
+ * Afterwards other work, if there is any, is first for as long as the suspect had the process closed. So suspects have at most half of
+ * a worker's time, and wait for at most the other half.
  */
 export class Solitude {
   readonly #options: SolitudeOptions;
   #state: State = { kind: "open" };
   #timer: NodeJS.Timeout | undefined;
   #openedAtMs = Number.NEGATIVE_INFINITY;
-  /** Other work goes first until then. */
+  /** Other work is first until then, by `performance.now()`. */
   #restsUntilMs = Number.NEGATIVE_INFINITY;
-  /** The times that those need who have been seen as suspects and have not claimed the process yet, ms. */
+  /** `aloneMs` of each known suspect that has not asked for the process yet. */
   readonly #coming: number[] = [];
   /** Whether anything has begun since the last suspect. */
   #hasOthersBegun = false;
@@ -67,7 +74,7 @@ export class Solitude {
     return this.#state.kind === "open";
   }
 
-  /** Resolves once it has shown whether there is other work. Wait for it before a claim: others may be on their way. */
+  /** Resolves once it is clear whether there is other work. Await it before `ask`, since other tasks may be on their way. */
   async shown(aloneMs: number): Promise<void> {
     this.#coming.push(aloneMs);
     await pause(Math.max(SHOWS_MS, this.#openedAtMs + SHOWS_MS - performance.now()));
@@ -75,22 +82,22 @@ export class Solitude {
   }
 
   /**
-   * Claims the process for a suspect, which begins once the process is quiet. Where it is not its time, it may be asked again in
-   * `againMs`. Of several that come together the most suspected is first: if it kills, nothing has begun beside it.
+   * Asks for the process for a suspect, which begins once the process is quiet. Returns `againMs` where it must wait for its time and
+   * ask again. Of several suspects that come together the most suspected is first: if it kills, nothing has begun beside it.
    */
-  claim(task: InHand, aloneMs: number): "claimed" | { readonly againMs: number } {
+  ask(task: InHand, aloneMs: number): "accepted" | { readonly againMs: number } {
     if (!this.isOpen || this.#coming.some((other) => other > aloneMs)) return { againMs: REFUSED_MS };
-    const claimedAtMs = performance.now();
-    const restMs = this.#restsUntilMs - claimedAtMs;
+    const askedAtMs = performance.now();
+    const restMs = this.#restsUntilMs - askedAtMs;
     const hasOthers = this.#hasOthersBegun || this.#options.hasOthers();
     if (restMs > 0 && hasOthers) return { againMs: Math.min(Math.max(restMs, REFUSED_MS), REFUSED_MAX_MS) };
-    this.#state = { kind: "waiting", suspect: { task, aloneMs, claimedAtMs } };
+    this.#state = { kind: "waiting", suspect: { task, aloneMs, askedAtMs } };
     this.#options.onClosed(task, aloneMs);
     this.look();
-    return "claimed";
+    return "accepted";
   }
 
-  /** Gives up a claim whose suspect has not begun, and returns it. */
+  /** Gives up a suspect that has not begun, and returns it. */
   withdraw(): InHand | undefined {
     if (this.#state.kind !== "waiting") return undefined;
     const { task } = this.#state.suspect;
@@ -99,7 +106,7 @@ export class Solitude {
     return task;
   }
 
-  /** Tasks may have begun or ended. */
+  /** Begins the waiting suspect if the process is quiet. Called when tasks may have begun or ended. */
   look(): void {
     if (this.#state.kind !== "waiting") return;
     clearTimeout(this.#timer);
@@ -113,7 +120,7 @@ export class Solitude {
     }
   }
 
-  /** An attempt has begun: the suspect's own, if there is one. */
+  /** An attempt has begun. While a suspect is alone, it is that suspect's attempt. */
   noteBegun(): void {
     if (this.#state.kind !== "alone") {
       this.#hasOthersBegun = true;
@@ -135,19 +142,19 @@ export class Solitude {
     clearTimeout(this.#timer);
   }
 
-  /** How long it is until nothing that runs began within the suspect's time, ms; Infinity: whoever begins or ends says more. */
+  /** Time until all running tasks began longer than `aloneMs` ago, ms; Infinity: it depends on the next task that begins or ends. */
   #untilQuietMs({ aloneMs }: Suspect): number {
-    const { running, busy, permits } = this.#options;
-    const busyNow = busy();
-    if (busyNow === 0) return 0;
-    if (busyNow >= permits() || !Number.isFinite(aloneMs)) return Number.POSITIVE_INFINITY;
+    const { running, permitsTaken, permitsUsable } = this.#options;
+    const taken = permitsTaken();
+    if (taken === 0) return 0;
+    if (taken >= permitsUsable() || !Number.isFinite(aloneMs)) return Number.POSITIVE_INFINITY;
     let youngestAtMs = Number.NEGATIVE_INFINITY;
     let count = 0;
     for (const { startedAtMs } of running()) {
       youngestAtMs = Math.max(youngestAtMs, startedAtMs);
       count++;
     }
-    return count < busyNow ? Number.POSITIVE_INFINITY : youngestAtMs + aloneMs - performance.now();
+    return count < taken ? Number.POSITIVE_INFINITY : youngestAtMs + aloneMs - performance.now();
   }
 
   #open(): void {
@@ -155,7 +162,7 @@ export class Solitude {
     const nowMs = performance.now();
     clearTimeout(this.#timer);
     this.#openedAtMs = nowMs;
-    this.#restsUntilMs = nowMs + (nowMs - this.#state.suspect.claimedAtMs);
+    this.#restsUntilMs = nowMs + (nowMs - this.#state.suspect.askedAtMs);
     this.#hasOthersBegun = false;
     this.#state = { kind: "open" };
     this.#options.onOpened();

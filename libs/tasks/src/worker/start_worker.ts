@@ -19,16 +19,16 @@ import { registerWorker } from "../presence/registration.ts";
 import { Worker } from "./worker.ts";
 import type { WorkerHealth } from "./worker_parts.ts";
 
-/** A task whose `deps` are `Deps`, or which takes none. */
+/** A task whose `deps` are `Deps`, or that takes none. */
 export interface TaskOver<Deps> extends AnyTask {
   execute(run: Run<never, Deps>): unknown;
 }
 
 export interface WorkerOptions<Transaction, Deps> {
   readonly broker: Broker;
-  /** Where the thread of heartbeats and renewals connects: the broker's own server. */
+  /** Access for the thread of heartbeats and renewals. It must lead to the broker's own server. */
   readonly nats: NatsAccess;
-  /** What kind of worker this is, e.g. `submit-worker`; host, process and a random part are added. */
+  /** The kind of worker, e.g. `submit-worker`. Host, process id and a random part are added to make its name. */
   readonly app: string;
   readonly tasks: readonly TaskOver<Deps>[];
   /** Required by tasks whose effect is `once`. */
@@ -37,11 +37,11 @@ export interface WorkerOptions<Transaction, Deps> {
   deps?(input: DepsInput<Transaction>): Deps;
   /** The highest fencing token in the database; required with a ledger whose transactions are fenced. */
   readonly highestFence?: () => Promise<number>;
-  /** Tasks that run at the same time, default 20. */
+  /** Largest number of tasks that run at the same time, default 20. */
   readonly permits?: number;
-  /** How long running tasks may go on once `signal` has aborted, ms; default 20,000. */
+  /** Longest time that running tasks may go on once `signal` has aborted, ms; default 20,000. */
   readonly drainMs?: number;
-  /** A holder that vanished loses its locks after so long, ms; default 15,000, and no less on a cluster. */
+  /** Time after which a holder that vanished loses its locks, ms; default 15,000. On a cluster it must not be less than that. */
   readonly lockTtlMs?: number;
   /** Drains the worker. */
   readonly signal?: AbortSignal;
@@ -50,21 +50,21 @@ export interface WorkerOptions<Transaction, Deps> {
 /** A worker under way. `await using` drains it. */
 export interface RunningWorker extends AsyncDisposable {
   readonly name: string;
-  /** Settles when drained; rejects with `WorkerSpentError`, or when the heartbeats' thread has crashed: the process must be restarted. */
+  /** Settles when drained. Rejects with `WorkerSpentError`, or when the heartbeats' thread has crashed: the process must be restarted. */
   readonly ended: Promise<void>;
   health(): WorkerHealth;
-  /** Stops taking tasks, hands back what has not begun, and settles when the rest has ended. */
+  /** Stops taking tasks, hands back those that have not begun, and settles when the others have ended. */
   drain(): Promise<void>;
-  /** Aborts what still runs, once draining has begun. */
+  /** Aborts the tasks that still run, once draining has begun. */
   hasten(): void;
 }
 
-/** Bounds of the room for tasks that wait for locks: beyond them they go back to the broker for a while. */
+/** Largest numbers of tasks that wait for locks. Beyond them tasks go back to the broker for a while. */
 const WAITING_ROOM = { perProcess: 10_000, perKey: 1_000 };
 
 /**
- * Starts a worker on an open broker. Throws what connecting throws, and `TypeError` where a task with effect `once` has no ledger or a
- * longer timeout than the ledger's transactions.
+ * Starts a worker on an open broker. Throws the errors of connecting. Throws `TypeError` where a task with effect `once` has no ledger,
+ * or a longer timeout than the ledger's transactions.
  *
  * ```ts
  * await using worker = await startWorker({ broker, nats: { url }, app: "tutorial", tasks: [GreetTask] });
@@ -111,7 +111,7 @@ export async function startWorker<Transaction = undefined, Deps = undefined>(
     name,
     tasks,
     newerPayloads,
-    // The worker hands each run's transaction from the ledger to the deps, and never looks at it.
+    // The worker passes each run's transaction from the ledger to the deps, and never reads it.
     ledger: ledger as Ledger<unknown> | undefined,
     deps: (input) => options.deps?.(input as DepsInput<Transaction>),
     permits,

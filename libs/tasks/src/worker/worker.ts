@@ -15,7 +15,21 @@ import { Running } from "./running.ts";
 import { Solitude } from "./solitude.ts";
 import { runContext } from "./run_context.ts";
 import type { WorkerHealth, WorkerParts } from "./worker_parts.ts";
-import { MAX_LOST_PERMITS, WorkerSpentError } from "./worker_spent.ts";
+
+/** Number of permits lost to tasks that ignore their signal after which the process must be restarted. */
+const MAX_LOST_PERMITS = 3;
+
+/** Too many tasks ignored their abort signals. Their code may still be running: the process must be restarted. */
+export class WorkerSpentError extends Error {
+  override readonly name = "WorkerSpentError";
+  readonly tasks: readonly string[];
+  constructor(tasks: readonly string[]) {
+    super(
+      `Cannot go on: ${tasks.length} tasks ignored their abort signal (${tasks.join(", ")}); restart the process, and make them stop at their signal`,
+    );
+    this.tasks = tasks;
+  }
+}
 
 function aloneNote({ received }: InHand, aloneMs: number): string {
   const howLong = Number.isFinite(aloneMs) ? `for its first ${aloneMs / 1_000} s` : "to its end";
@@ -23,13 +37,20 @@ function aloneNote({ received }: InHand, aloneMs: number): string {
 }
 
 /**
- * Pulls tasks and runs them, never more in hand than permits, a small prefetch and the bounded waiting room. What is pulled and started
- * next is decided by the policy; this joins it with the source, the locks and the runs.
+ * Pulls tasks and runs them. It has in hand at most its permits, a small prefetch and the bounded waiting room. The policy decides what
+ * is pulled and started next. This class joins the policy with the source, the locks and the runs.
  *
- * States: running -> draining (no pulls; buffer and waiting room handed back; running tasks until the deadline) -> ended.
+ * States:
+ *   running   It pulls and starts tasks.
+ *   draining  It pulls nothing. Buffer and waiting room are handed back, and running tasks have until the deadline.
+ *   ended     `ended` has settled.
+ *
+ * Transitions:
+ *   running -> draining  `drain` is called, or too many permits are lost
+ *   draining -> ended    no task runs any more, or all were aborted and their time for last words is over
  */
 export class Worker {
-  /** Settles when drained; rejects with {@linkcode WorkerSpentError} when the process must be restarted. */
+  /** Settles when drained. Rejects with {@linkcode WorkerSpentError} when the process must be restarted. */
   readonly ended: Promise<void>;
   readonly #parts: WorkerParts;
   readonly #context: RunContext;
@@ -42,7 +63,7 @@ export class Worker {
   readonly #stuck: string[] = [];
   readonly #solitude: Solitude;
   readonly #environment: Environment;
-  /** When so many permits are lost, the process must be restarted: three, or all there are. */
+  /** Number of lost permits at which the process must be restarted: three, or all permits if there are fewer. */
   readonly #mayLose: number;
   readonly #alarm = new Alarm(() => this.#goOn());
   #draining: Promise<void> | undefined;
@@ -108,12 +129,12 @@ export class Worker {
     };
   }
 
-  /** The connection was lost and is back: whatever was asked of the old one is asked again. */
+  /** The connection was lost and is back. Everything that was asked of the old one is asked again. */
   reconnected(): void {
     this.#source.reconnected();
   }
 
-  /** Hands back what has not begun, gives running tasks their deadline, and ends. `hasten` makes the deadline now. */
+  /** Hands back tasks that have not begun, gives running tasks their deadline, and ends. `hasten` makes the deadline now. */
   drain(): Promise<void> {
     this.#draining ??= this.#drain().then(
       () => this.#end.resolve(),
@@ -122,7 +143,7 @@ export class Worker {
     return this.#draining;
   }
 
-  /** Aborts what still runs, and what begins yet because it was waiting for an answer. */
+  /** Aborts all tasks that run, and those that still begin because they were waiting for an answer. */
   hasten(): void {
     this.#running.hasten();
   }
@@ -131,8 +152,8 @@ export class Worker {
     const { broker } = this.#parts;
     return new Solitude({
       running: () => this.#running,
-      busy: () => this.#permits.taken,
-      permits: () => this.#permits.usable,
+      permitsTaken: () => this.#permits.taken,
+      permitsUsable: () => this.#permits.usable,
       hasOthers: () => this.#policy.buffer.size + this.#hand.arrived > 0,
       onClosed: (task, aloneMs) => {
         broker.observer.note(aloneNote(task, aloneMs));
@@ -146,13 +167,13 @@ export class Worker {
     });
   }
 
-  /** What has not begun is for others while something is amiss: it may be so here alone. */
+  /** Hands tasks that have not begun to other workers while something is wrong, since it may be wrong only here. */
   #environmentChanged(): void {
     if (this.#environment.problem === undefined) this.#goOnSoon();
     else this.#giveToOthers();
   }
 
-  /** Nothing begins here from now on. */
+  /** Hands all tasks that have not begun to other workers. Nothing begins here from now on. */
   #giveToOthers(): void {
     this.#hand.giveAllBack();
     this.#source.pump(performance.now()); // there is no room any more
@@ -164,12 +185,12 @@ export class Worker {
     this.#solitude.noteBegun();
   }
 
-  /** Whether what has not begun is for others. */
+  /** Whether this worker begins nothing, so that tasks which have not begun go to other workers. */
   get #isClosed(): boolean {
     return this.#draining !== undefined || !this.#solitude.isOpen || this.#environment.problem !== undefined;
   }
 
-  /** One look however much has come, ended or come free together. */
+  /** Calls `#goOn` once for all tasks that have arrived, ended or come free together. */
   #goOnSoon(): void {
     if (this.#goingOn) return;
     this.#goingOn = true;
@@ -208,7 +229,7 @@ export class Worker {
     this.#goOnSoon();
   }
 
-  /** Does what the end of a task's start asks for. */
+  /** Does what the end of a run asks for. */
   #follow(task: InHand, end: TaskEnd): void {
     if (end.kind === "held") this.#hand.wait(task, end.by);
     else if (end.kind === "crowded") this.#hand.crowd(task, end.by);
@@ -218,22 +239,22 @@ export class Worker {
 
   #finish({ received, waiter }: InHand, { kind }: TaskEnd): void {
     this.#policy.rate.count();
-    // Its ack may wait for company, and the next task may not let it go for long.
+    // Its ack may wait in the outbox, so its heartbeats go on until the ack was sent.
     this.#parts.broker.outbox.whenSent(() => this.#parts.keeper.letGo(received));
     this.#parts.locks.forget(waiter);
     if (kind === "stuck") this.#losePermit(received.definition.name);
     if (kind === "handedBack") this.#hand.noteHandedBack(received);
   }
 
-  /** It is to run alone: here, once the process is quiet, or in another worker. */
+  /** Lets a suspect run alone: here, once the process is quiet, or in another worker. */
   #suspect(task: InHand, aloneMs: number): void {
     const { received, waiter } = task;
-    // Those behind it in a line do not wait for it.
+    // Tasks behind it in a line must not wait for it.
     this.#parts.locks.forget(waiter);
     const longestMs = Math.max(...this.#parts.tasks.map(({ timeoutMs }) => timeoutMs));
     this.#hand.hold(received, longestMs + received.definition.timeoutMs);
-    const answer = this.#draining === undefined ? this.#solitude.claim(task, aloneMs) : { againMs: 0 };
-    if (answer !== "claimed") this.#hand.giveBack(task, answer.againMs);
+    const answer = this.#draining === undefined ? this.#solitude.ask(task, aloneMs) : { againMs: 0 };
+    if (answer !== "accepted") this.#hand.giveBack(task, answer.againMs);
   }
 
   #losePermit(task: string): void {

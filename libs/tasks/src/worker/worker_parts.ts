@@ -7,7 +7,7 @@ import type { Locks } from "../locks/locks.ts";
 import type { DepsInput } from "../run/attempt.ts";
 import type { NewerPayloads } from "../run/newer_payloads.ts";
 
-/** What a worker is made from. */
+/** The parts of which a worker is made. */
 export interface WorkerParts {
   readonly broker: Broker;
   readonly keeper: Keeper;
@@ -20,13 +20,13 @@ export interface WorkerParts {
   readonly ledger: Ledger<unknown> | undefined;
   readonly newerPayloads: NewerPayloads;
   deps(input: DepsInput<unknown>): unknown;
-  /** Tasks that run at the same time. */
+  /** Largest number of tasks that run at the same time. */
   readonly permits: number;
-  /** How long running tasks may go on once the worker is told to stop, ms. */
+  /** Longest time that running tasks may go on once the worker is told to stop, ms. */
   readonly drainMs: number;
 }
 
-/** What a worker has in hand, and why it takes no more. */
+/** The numbers of tasks that a worker has in hand, and why it takes no more. */
 export interface WorkerHealth {
   /** Why no task can be taken now, one line each; empty: ready. */
   readonly problems: readonly string[];
