@@ -1,3 +1,4 @@
+import { sqlStateOf } from "../database/failures.ts";
 import { compareMigrations, type Query } from "./applied.ts";
 import { SchemaBehindError } from "./require_migrated.ts";
 import { FORMER_LIST, listOf, rightsOf, type TableSet } from "./table_set.ts";
@@ -50,16 +51,28 @@ function wantedBy(sets: readonly TableSet[]): readonly { readonly table: string;
   ]);
 }
 
+/** PostgreSQL's state for a table that is not there. */
+const UNDEFINED_TABLE = "42P01";
+
+type SchemaProblem = DatabaseReadOnlyError | SchemaBehindError | SchemaDamagedError;
+
 /**
  * Looks whether the tables of all sets are there and may be used, as a probe may every few seconds: three small questions.
  * Returns what is wrong.
  *
  * A schema that a newer version has migrated is well: during an upgrade older processes go on.
  */
-export async function inspectSchema(
-  query: Query,
-  sets: readonly TableSet[],
-): Promise<DatabaseReadOnlyError | SchemaBehindError | SchemaDamagedError | undefined> {
+export async function inspectSchema(query: Query, sets: readonly TableSet[]): Promise<SchemaProblem | undefined> {
+  try {
+    return await inspectOnce(query, sets);
+  } catch (error) {
+    if (sqlStateOf(error) !== UNDEFINED_TABLE) throw error;
+    // A list was dropped between two of the questions. The second look finds it missing.
+    return await inspectOnce(query, sets);
+  }
+}
+
+async function inspectOnce(query: Query, sets: readonly TableSet[]): Promise<SchemaProblem | undefined> {
   const [settings] = await query("select current_setting('transaction_read_only') as \"readOnly\"", []);
   if (settings?.["readOnly"] === "on") return new DatabaseReadOnlyError();
   const lacks = await query(LACKS, [JSON.stringify(wantedBy(sets))]);

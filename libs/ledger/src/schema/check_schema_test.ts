@@ -4,7 +4,9 @@ import { openDatabase } from "../open_database.ts";
 import { runSql } from "../testing/tasks.ts";
 import { shelfTables } from "../testing/shelf_tables.ts";
 import { startTestServer } from "../testing/test_server.ts";
-import { DatabaseReadOnlyError, SchemaDamagedError } from "./check_schema.ts";
+import { onOneConnection } from "../database/ask_once.ts";
+import { withLedger } from "./ledger_tables.ts";
+import { DatabaseReadOnlyError, inspectSchema, SchemaDamagedError } from "./check_schema.ts";
 import { migrate } from "./migrate.ts";
 import { SchemaBehindError } from "./require_migrated.ts";
 
@@ -22,6 +24,19 @@ test("a schema that is gone is told with the migrations that it lacks, and is we
   t.regex(error.message, /lacks ledger\/0001_tables.*shelf\/0002_labels; run `muster migrate`/);
   await migrate(url, { tables });
   await database.checkSchema();
+});
+
+test("a schema that goes between two questions of one look is told as gone, and not as a server that cannot be reached", async (t) => {
+  const url = await server.createUrl();
+  let asked = 0;
+  const problem = await onOneConnection({ connectionString: url, application_name: "test", options: "" }, (client) =>
+    inspectSchema(async (text, values) => {
+      if (++asked === 3) await client.query("drop schema public cascade; create schema public");
+      const { rows } = await client.query<Record<string, unknown>>(text, [...values]);
+      return rows;
+    }, withLedger(tables)),
+  );
+  t.true(problem instanceof SchemaBehindError);
 });
 
 test("a table that somebody dropped is told by its name, and that a migration does not bring it back", async (t) => {
