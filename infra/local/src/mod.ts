@@ -1,4 +1,5 @@
 export { type NatsServer, type NatsServerOptions, startNatsServer } from "./nats/nats_server.ts";
+export { startTestNatsServer } from "./nats/test_nats_server.ts";
 export type { SyncInterval } from "./nats/server_config.ts";
 export { ClusterNotMadeError } from "./postgres/cluster.ts";
 export { createDatabase, ensureDatabase } from "./postgres/create_database.ts";

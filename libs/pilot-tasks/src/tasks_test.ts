@@ -1,7 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { startNatsServer } from "@muster/local";
+import { startTestNatsServer } from "@muster/local";
 import { type Database, getHighestFence, openDatabase, type Transaction } from "@muster/ledger";
 import {
   addCe,
@@ -15,6 +12,7 @@ import {
 import { runSql, startProxy, untilWaiting } from "@muster/ledger/testing";
 import { startTestServer } from "@muster/logic/testing";
 import { callTask, connectNats, type JsonObject, openBroker } from "@muster/tasks";
+import { assertDone, assertSpawned, runTask } from "@muster/tasks/testing";
 import test from "ava";
 import {
   MyCheckPilotsTask,
@@ -26,15 +24,13 @@ import {
   pilotDeps,
 } from "./mod.ts";
 
-const dataDir = await mkdtemp(join(tmpdir(), "muster-pilot-tasks-"));
-const [postgres, nats] = await Promise.all([startTestServer(), startNatsServer({ dataDir, syncInterval: "lazy" })]);
+const [postgres, nats] = await Promise.all([startTestServer(), startTestNatsServer()]);
 const nc = await connectNats({ url: nats.url, name: "pilot-tasks test" });
 const broker = await openBroker(nc);
 test.after.always(async () => {
   await nc.close();
-  await nats.stop();
+  await nats[Symbol.asyncDispose]();
   await postgres[Symbol.asyncDispose]();
-  await rm(dataDir, { recursive: true, force: true });
 });
 
 interface Call extends PilotDepsOptions {
@@ -159,25 +155,13 @@ test("the submit task spawns exactly one child per free slot, each noted and eac
 
 test("I16: over 100 rounds with no pilot worker the submit task asks for each slot once", async (t) => {
   await using database = await openWithCes({ ce10: { capacity: 2 }, ce11: { capacity: 3 } });
-  const round = { task: MySubmitPilotsTask, vo: "patient" };
-  t.deepEqual((await call(database, round)).result, { requested: 5 });
-  // Without locks and heartbeats a round takes milliseconds.
-  const { signal } = new AbortController();
-  for (let number = 2; number < 100; number++) {
-    await database.transaction(async (transaction) => {
-      const taskId = `round-${number}`;
-      const identity = { task: "MySubmitPilotsTask", taskId, vo: "patient", attempt: 1 };
-      const deps = pilotDeps()({ transaction: async () => transaction, ...identity, signal });
-      const spawn = () => {
-        t.fail("a slot was asked for again");
-        return "";
-      };
-      const run = { deps, payload: {}, vo: "patient", taskId, attempt: 1, leases: [], signal, spawn };
-      t.deepEqual(await MySubmitPilotsTask.execute(run), { requested: 0 });
-    });
+  const run = { vo: "patient", ledger: database.ledger, deps: pilotDeps() };
+  assertSpawned(await runTask(MySubmitPilotsTask, run), MyPilotTask, { times: 5 });
+  for (let number = 2; number <= 100; number++) {
+    const outcome = await runTask(MySubmitPilotsTask, run);
+    t.deepEqual(assertDone(outcome), { requested: 0 });
+    assertSpawned(outcome, MyPilotTask, { times: 0 });
   }
-  t.deepEqual((await call(database, round)).result, { requested: 0 });
-  t.is(await countWaiting("patient"), 5);
 });
 
 test("a child's outcome gives its slot back to the next round, unless its pilot took it", async (t) => {

@@ -5,7 +5,7 @@ import { isDeepStrictEqual } from "node:util";
 import { startMuster } from "../support/muster.ts";
 import { startTestNats } from "../support/nats.ts";
 import { until } from "../support/until.ts";
-import { newWatcher } from "../support/watcher.ts";
+import { newWatcher } from "@muster/tasks/testing";
 
 const TickTask = atLeastOnceFactory()({
   name: "TickTask",

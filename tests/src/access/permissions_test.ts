@@ -13,7 +13,7 @@ import test from "ava";
 import { runMuster } from "../cli/run_muster.ts";
 import { startMuster } from "../support/muster.ts";
 import { startTestNats, type TestNats } from "../support/nats.ts";
-import { newWatcher } from "../support/watcher.ts";
+import { newWatcher } from "@muster/tasks/testing";
 import { until, within } from "../support/until.ts";
 
 const GreetTask = atLeastOnceFactory()({ name: "GreetTask", per: "vo", execute() {} });

@@ -20,7 +20,7 @@ import { runMuster } from "../cli/run_muster.ts";
 import { startMuster } from "../support/muster.ts";
 import { startTestNats } from "../support/nats.ts";
 import { until } from "../support/until.ts";
-import { newWatcher } from "../support/watcher.ts";
+import { newWatcher } from "@muster/tasks/testing";
 
 const server = await startTestServer();
 test.after.always(() => server[Symbol.asyncDispose]());

@@ -2,7 +2,7 @@ import { atLeastOnceFactory, type StepName } from "@muster/tasks";
 import test, { type ExecutionContext } from "ava";
 import { setTimeout as pause } from "node:timers/promises";
 import { startProcess } from "../support/child_process.ts";
-import type { ToldStep } from "../support/event_log.ts";
+import type { ToldStep } from "@muster/tasks/testing";
 import { type Muster, startMuster } from "../support/muster.ts";
 import { until } from "../support/until.ts";
 import { KillerTask, TameTask } from "./killer_task.ts";

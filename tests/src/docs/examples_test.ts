@@ -36,7 +36,9 @@ function exportsOf(face: string): string[] {
 }
 
 const sources = await readSources(ROOT);
-const faces = sources.filter(({ path }) => /^libs\/[\w-]+\/src\/mod\.ts$/.test(path));
+const faces = sources.filter(
+  ({ path, purpose }) => purpose === "product" && /^libs\/[\w-]+\/src\/(testing\/)?mod\.ts$/.test(path),
+);
 
 /** Imports of all that the libraries export, but for what `text` imports or declares itself. */
 function preludeFor(text: string): string {
@@ -51,9 +53,10 @@ function preludeFor(text: string): string {
     taken.add(bare);
     return true;
   };
-  const imports = faces.map(({ unit, text: face }) => {
-    const names = exportsOf(face).filter(isFree).join(", ");
-    return `import { ${names} } from "@muster/${unit.replace("libs/", "")}";`;
+  const imports = faces.map(({ unit, folder, text: source }) => {
+    const names = exportsOf(source).filter(isFree).join(", ");
+    const face = [unit.replace("libs/", "@muster/"), ...(folder === "" ? [] : [folder])].join("/");
+    return `import { ${names} } from "${face}";`;
   });
   const declarations = Object.entries(AT_HAND)
     .filter(([name]) => isFree(name))

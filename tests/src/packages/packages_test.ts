@@ -1,3 +1,4 @@
+import { provisionNatsServer } from "@muster/local";
 import { startTestServer } from "@muster/logic/testing";
 import test from "ava";
 import { glob, readFile } from "node:fs/promises";
@@ -6,7 +7,7 @@ import { pathToFileURL } from "node:url";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
 import { openCleanMachine } from "../docs/clean_machine.ts";
-import { parsePage } from "../docs/markdown.ts";
+import { parsePage, ROOT } from "../docs/markdown.ts";
 import { startTestNats } from "../support/nats.ts";
 import { within } from "../support/until.ts";
 import { copyWorkspace } from "../support/workspace_copy.ts";
@@ -48,6 +49,15 @@ async function readInstalled(folder: string): Promise<Installed> {
   return { name: manifest.name, folder, manifest, example: textOf("ts"), says };
 }
 
+/** What the page about tests shows that a stranger can run: the test file at its top, and a whole system. */
+async function readKitExamples(): Promise<{ readonly testFile: string; readonly system: string }> {
+  const page = join("docs", "how-to", "test-a-task.md");
+  const { blocks } = parsePage(page, await readFile(join(ROOT, page), "utf8"));
+  const textWith = (word: string) =>
+    blocks.find(({ language, text }) => language === "ts" && text.includes(word))?.text;
+  return { testFile: textWith("node:test") ?? "", system: textWith("startTestSystem") ?? "" };
+}
+
 /** Makes the tarballs as a clean checkout does, and answers where they lie. */
 async function makeTarballs(root: string): Promise<string[]> {
   const { noteInstalled } = await import(pathToFileURL(join(root, "infra", "boot", "install.mjs")).href);
@@ -74,6 +84,9 @@ test.before(async () => {
     folders.push(join(stranger.root, path));
   installed = await Promise.all(folders.sort().map(readInstalled));
   for (const { folder, example } of installed) await stranger.write(`${basename(folder)}.ts`, example);
+  const { testFile, system } = await readKitExamples();
+  await stranger.write("kit_test.ts", testFile);
+  await stranger.write("kit_system.ts", system);
   const faces = installed.flatMap(({ name, manifest }) =>
     Object.keys(manifest["exports"] as object)
       .filter((path) => !path.endsWith(".json"))
@@ -131,6 +144,17 @@ test("the packages and their READMEs' examples pass a type checker that is as st
 test("every package loads on our Node.js", async (t) => {
   const { code, said } = await stranger.run(process.execPath, "faces.ts").ended;
   t.is(code, 0, said);
+});
+
+test("a stranger tests a task with the kit, alone and in a whole system on the nats-server that NATS_SERVER names", async (t) => {
+  const node = await findOldestNode();
+  const alone = await stranger.run(node, "kit_test.ts").ended;
+  t.is(alone.code, 0, alone.said);
+  t.regex(alone.said, /pass 2\n/);
+  const system = await stranger.run(node, "kit_system.ts", { NATS_SERVER: await provisionNatsServer(() => {}) }).ended;
+  t.is(system.code, 0, system.said);
+  // The oldest Node.js says first that it strips types.
+  t.deepEqual(system.said.trim().split("\n").slice(-2), ["Hello, lhcb", "done"]);
 });
 
 test("each package's example runs as its README says, on the oldest Node.js that it names", async (t) => {

@@ -83,6 +83,11 @@ test("only tests of a lib start servers through infra/local", (t) => {
   t.is(arrowsOf("libs/logic/src/a.ts", "@muster/local").length, 1);
 });
 
+test("a kit for the tests of others is part of its package, and starts no server through infra/local", (t) => {
+  t.is(arrowsOf("libs/tasks/src/testing/a.ts", "@muster/local").length, 1);
+  t.deepEqual(arrowsOf("libs/tasks/src/testing/a_test.ts", "@muster/local"), []);
+});
+
 test("tasks knows no SQL, and logic no NATS", (t) => {
   t.is(arrowsOf("libs/tasks/src/a.ts", "pg").length, 1);
   t.is(arrowsOf("libs/logic/src/a.ts", "@nats-io/kv").length, 1);

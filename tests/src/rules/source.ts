@@ -43,11 +43,15 @@ export function findImports(text: string): Import[] {
   }));
 }
 
+/** Kits for the tests of others: what their packages have, and so no less of the product than the rest. */
+const KITS: readonly string[] = ["libs/tasks/src/testing/"];
+
 /** A source from its path and text. */
 export function parseSource(path: string, text: string): Source {
   const [unit = ""] = path.split(/\/(?:src|bench)\//);
   const folder = relative(join(unit, "src"), dirname(path));
-  const isTest = unit === "tests" || path.endsWith("_test.ts") || folder.split("/").includes("testing");
+  const isOfTests = folder.split("/").includes("testing") && !KITS.some((kit) => path.startsWith(kit));
+  const isTest = unit === "tests" || path.endsWith("_test.ts") || isOfTests;
   return { path, unit, folder, text, imports: findImports(text), purpose: isTest ? "test" : "product" };
 }
 

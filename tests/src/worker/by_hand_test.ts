@@ -11,7 +11,7 @@ import { connect, nanos } from "@nats-io/transport-node";
 import test from "ava";
 import { type Muster, startMuster } from "../support/muster.ts";
 import { until } from "../support/until.ts";
-import { newWatcher } from "../support/watcher.ts";
+import { newWatcher } from "@muster/tasks/testing";
 
 const QuickTask = atLeastOnceFactory()({ name: "QuickTask", per: "vo", execute() {} });
 const LANE = "QuickTask__vo=2Ecta=2Ein2p3=2Efr";

@@ -5,7 +5,7 @@ import test from "ava";
 import { type Muster, startMuster } from "../support/muster.ts";
 import { findNatsCli } from "../support/nats_cli.ts";
 import { until } from "../support/until.ts";
-import { newWatcher } from "../support/watcher.ts";
+import { newWatcher } from "@muster/tasks/testing";
 
 const QuickTask = atLeastOnceFactory()({ name: "QuickTask", per: "vo", execute() {} });
 

@@ -3,7 +3,7 @@ import type { JsMsg } from "@nats-io/jetstream";
 import test from "ava";
 import { setTimeout as pause } from "node:timers/promises";
 import * as z from "zod";
-import type { ToldStep } from "../support/event_log.ts";
+import type { ToldStep } from "@muster/tasks/testing";
 import { type Muster, startMuster } from "../support/muster.ts";
 import { until } from "../support/until.ts";
 

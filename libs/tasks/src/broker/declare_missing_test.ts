@@ -1,21 +1,17 @@
-import { startNatsServer } from "@muster/local";
+import { startTestNatsServer } from "@muster/local";
 import test from "ava";
-import { mkdtempDisposable } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { connectNats } from "../connection/connection.ts";
 import { silentObserver } from "../connection/observer.ts";
 import { LATER } from "../streams/streams.ts";
 import { openBareBroker } from "./broker.ts";
 
 test("a stream that was declared again is told of also where a step after that fails", async (t) => {
-  await using folder = await mkdtempDisposable(join(tmpdir(), "muster-declare-"));
   // A new LATER is followed by a change of TASKS, its reader.
   const moreConfig = `authorization { users: [
     { user: "ops", password: "x" }
     { user: "u", password: "x", permissions: { publish: { deny: "$JS.API.STREAM.UPDATE.TASKS" } } }
   ] }\n`;
-  await using server = await startNatsServer({ dataDir: folder.path, syncInterval: "lazy", moreConfig });
+  await using server = await startTestNatsServer({ moreConfig });
   const login = { url: server.url, password: "x", name: "declare test" };
   const ops = await connectNats({ ...login, user: "ops" });
   const { jsm } = await openBareBroker(ops);

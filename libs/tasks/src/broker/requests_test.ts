@@ -1,18 +1,13 @@
-import { startNatsServer } from "@muster/local";
+import { startTestNatsServer } from "@muster/local";
 import { JetStreamApiError, jetstreamManager } from "@nats-io/jetstream";
 import { headers, NoRespondersError, RequestError, TimeoutError } from "@nats-io/nats-core";
 import test from "ava";
-import { mkdtempDisposable } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { connectNats } from "../connection/connection.ts";
 import { openRequests } from "./requests.ts";
 
 const opened = new AsyncDisposableStack();
-const folder = opened.use(await mkdtempDisposable(join(tmpdir(), "muster-requests-")));
-const server = await startNatsServer({ dataDir: folder.path, syncInterval: "lazy" });
-opened.defer(() => server.stop());
+const server = opened.use(await startTestNatsServer());
 test.after.always(() => opened.disposeAsync());
 
 const connect = () => connectNats({ url: server.url, name: "requests test" });

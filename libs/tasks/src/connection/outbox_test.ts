@@ -1,16 +1,11 @@
-import { startNatsServer } from "@muster/local";
-import { mkdtempDisposable } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { startTestNatsServer } from "@muster/local";
 import test from "ava";
 import { connectNats } from "./connection.ts";
 import { openOutbox } from "./outbox.ts";
 import { openRequests } from "../broker/requests.ts";
 
 const opened = new AsyncDisposableStack();
-const folder = opened.use(await mkdtempDisposable(join(tmpdir(), "muster-outbox-")));
-const server = await startNatsServer({ dataDir: folder.path, syncInterval: "lazy" });
-opened.defer(() => server.stop());
+const server = opened.use(await startTestNatsServer());
 test.after.always(() => opened.disposeAsync());
 
 const connect = () => connectNats({ url: server.url, name: "outbox test" });

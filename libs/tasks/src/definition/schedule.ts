@@ -1,3 +1,5 @@
+// Tested by libs/tasks/src/definition/schedule_text_test.ts
+// Tested by libs/tasks/src/due/due_test.ts
 import { nextWall } from "./cron_calendar.ts";
 import { readCronRule } from "./cron_rule.ts";
 import { InvalidScheduleError } from "./invalid_schedule.ts";
@@ -32,6 +34,11 @@ export interface Interval {
 const SHORTEST_MS = 1_000;
 const LONGEST_MS = 366 * 86_400_000;
 
+/** An interval's length, ms, rounded; `NaN` where a part is none. */
+export function msOf({ days = 0, hours = 0, minutes = 0, seconds = 0 }: Interval): number {
+  return Math.round((((days * 24 + hours) * 60 + minutes) * 60 + seconds) * 1_000);
+}
+
 /**
  * A fixed interval from 1 second to 366 days, in whole milliseconds.
  *
@@ -46,7 +53,7 @@ const LONGEST_MS = 366 * 86_400_000;
  */
 export function every(interval: Interval): IntervalSchedule {
   const { days = 0, hours = 0, minutes = 0, seconds = 0 } = interval;
-  const intervalMs = Math.round((((days * 24 + hours) * 60 + minutes) * 60 + seconds) * 1_000);
+  const intervalMs = msOf(interval);
   const given = `every ${JSON.stringify(interval)}`;
   if (![days, hours, minutes, seconds].every((part) => Number.isFinite(part) && part >= 0)) {
     throw new InvalidScheduleError(given, "each part must be a number from 0");

@@ -33,6 +33,8 @@ export interface Run<Payload, Deps> {
   readonly leases: readonly HeldLease[];
   /** Aborts at the timeout, when a lease is lost, on cancelling, and at the drain's deadline. */
   readonly signal: AbortSignal;
+  /** The time, by this machine's clock; a test may move it. Ask it where the task's work depends on the time. */
+  now(): Date;
   /** Publishes a child once this run has committed, and returns its id at once. A run that fails spawns none. */
   spawn<Input extends JsonObject>(
     task: PublishableTask<Input>,

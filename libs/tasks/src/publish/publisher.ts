@@ -107,10 +107,18 @@ export async function checkPublishable<Input extends JsonObject>(
   await checkedPayload(task, payload, Number.POSITIVE_INFINITY);
 }
 
+/** What a server takes in one message unless it says otherwise, bytes. */
+const USUAL_MESSAGE_BYTES = 1_048_576;
+
+/** The largest payload in a message of `messageBytes` at most, bytes of JSON. Default: what a server takes unless it says otherwise. */
+export function payloadBytesIn(messageBytes = USUAL_MESSAGE_BYTES): number {
+  // Headers count too, and an id may have 200 bytes in each of three of them.
+  return messageBytes - HEADROOM_BYTES - 4096;
+}
+
 /** The largest payload that `broker` takes, bytes of JSON. */
 export function maxPayloadBytes(broker: Broker): number {
-  // Headers count too, and an id may have 200 bytes in each of three of them.
-  return (broker.nc.info?.max_payload ?? 1_048_576) - HEADROOM_BYTES - 4096;
+  return payloadBytesIn(broker.nc.info?.max_payload);
 }
 
 /** A publisher over `broker`, whose connection stays the caller's. */

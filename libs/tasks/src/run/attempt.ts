@@ -78,6 +78,8 @@ export interface AttemptInput<Transaction> {
   deps(input: DepsInput<Transaction>): unknown;
   /** Largest payload of a child, bytes of JSON. */
   readonly maxPayloadBytes: number;
+  /** What the run is told of the time; default: this machine's clock. */
+  now?(): Date;
 }
 
 export type AttemptEnd =
@@ -220,6 +222,7 @@ export class RunningAttempt implements Listed {
       attempt,
       leases,
       signal,
+      now: () => this.#input.now?.() ?? new Date(),
       spawn: (task, childPayload, options) => children.spawn(task, childPayload, options),
     };
     const execution = withPublisher(children, async () => (definition as ExecutableTask).execute(run));

@@ -12,6 +12,18 @@ const MAX_DELAY_MS = 366 * 86_400_000;
 /** Number of errors that are kept of a task's attempts. */
 export const MAX_ERRORS = 16;
 
+/** What is to be recorded of a failed attempt. */
+export interface FailedOutcome {
+  readonly outcome: "retry" | "dead" | "dropped";
+  readonly dueAt: string | null;
+  readonly error: string;
+}
+
+/** What of a task stands in the row of its failure. */
+export interface FailedTask extends Pick<PreparedTask, "taskId" | "attempt" | "sent" | "errors"> {
+  readonly received: Pick<PreparedTask["received"], "definition" | "vo" | "headers" | "body">;
+}
+
 /** A failed attempt. */
 export interface Failure {
   /** The value that `execute` or the commit threw. */
@@ -35,8 +47,15 @@ export async function failAttempt(
   await record(context, task, { ...decide(definition.retry, failure), tookMs });
 }
 
-/** Returns the policy's decision. A policy without a usable decision ends the task, which otherwise would come back for ever. */
-function decide(policy: RetryPolicy, failure: { error: unknown; attempt: number }): Omit<FailedOutcome, "tookMs"> {
+/**
+ * Returns the policy's decision on a failure at `nowMs`, default: this machine's time. A policy without a usable decision ends the task, which
+ * otherwise would come back for ever.
+ */
+export function decide(
+  policy: RetryPolicy,
+  failure: { readonly error: unknown; readonly attempt: number },
+  nowMs = Date.now(),
+): FailedOutcome {
   const error = describeError(failure.error);
   try {
     const decision = policy.decide(failure);
@@ -46,7 +65,7 @@ function decide(policy: RetryPolicy, failure: { error: unknown; attempt: number 
     if (!(decision.delayMs >= 0 && decision.delayMs <= MAX_DELAY_MS)) {
       throw new RangeError(`it gave a delay of ${decision.delayMs} ms, which is not between 0 and ${MAX_DELAY_MS}`);
     }
-    return { outcome: "retry", dueAt: new Date(Date.now() + decision.delayMs).toISOString(), error };
+    return { outcome: "retry", dueAt: new Date(nowMs + decision.delayMs).toISOString(), error };
   } catch (cause) {
     const problem = `retry policy ${policy.name} cannot be followed: ${describeError(cause)}`;
     return { outcome: "dead", dueAt: null, error: oneLine(`${problem}; the task failed with ${error}`) };
@@ -67,22 +86,15 @@ export async function dropSuperseded(context: SettleContext, task: PreparedTask)
 }
 
 /** Returns what the message of the next attempt can be made from again. The body is UTF-8, since its JSON was read. */
-function retryMessageFrom({ headers, body }: PreparedTask["received"]): RetryMessage {
+function retryMessageFrom({ headers, body }: FailedTask["received"]): RetryMessage {
   const kept = KEPT_HEADERS.map((name) => [name, headerOf(headers, name)]).filter(([, value]) => value !== "");
   return { body: Buffer.from(body.buffer, body.byteOffset, body.length).toString(), headers: Object.fromEntries(kept) };
 }
 
-interface FailedOutcome {
-  readonly outcome: "retry" | "dead" | "dropped";
-  readonly dueAt: string | null;
-  readonly error: string;
-  readonly tookMs: number;
-}
-
-/** Records an outcome without an effect, and settles the task by the row that then stands. */
-async function record(context: SettleContext, task: PreparedTask, end: FailedOutcome): Promise<void> {
+/** Returns the row of an attempt that failed. */
+export function failedRow(task: FailedTask, end: FailedOutcome): OutcomeRow {
   const { received, taskId, attempt, sent, errors } = task;
-  const row: OutcomeRow = {
+  return {
     taskId,
     task: received.definition.name,
     vo: received.vo,
@@ -95,6 +107,15 @@ async function record(context: SettleContext, task: PreparedTask, end: FailedOut
     errors: [...errors, end.error].slice(-MAX_ERRORS),
     ...(end.outcome === "retry" ? { message: retryMessageFrom(received) } : {}),
   };
+}
+
+/** Records an outcome without an effect, and settles the task by the row that then stands. */
+async function record(
+  context: SettleContext,
+  task: PreparedTask,
+  end: FailedOutcome & { readonly tookMs: number },
+): Promise<void> {
+  const row = failedRow(task, end);
   const stands = await task.ledger.record(row);
   checkIsOurs(stands, task);
   const isOurs = stands.attempt === row.attempt && stands.outcome === row.outcome;

@@ -118,8 +118,13 @@ function errorsOf({ definition, headers }: ReceivedTask): readonly string[] {
   return headers?.values(TASK_ERRORS) ?? [];
 }
 
+/** What a row is compared with. */
+export interface RowOwner extends Pick<PreparedTask, "taskId" | "sent"> {
+  readonly received: Pick<ReceivedTask, "definition" | "vo">;
+}
+
 /** Throws {@linkcode TaskRefusedError} where the ledger's row for this id belongs to another task. */
-export function checkIsOurs(row: OutcomeRow, { received, taskId, sent }: PreparedTask): void {
+export function checkIsOurs(row: OutcomeRow, { received, taskId, sent }: RowOwner): void {
   const { definition, vo } = received;
   const isSameTask = row.task === definition.name && row.vo === vo;
   if (isSameTask && row.payloadHash === payloadHash(sent)) return;

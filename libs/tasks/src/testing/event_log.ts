@@ -1,6 +1,6 @@
 import type { NatsConnection } from "@nats-io/transport-node";
-import type { Step, StepName } from "@muster/tasks";
-import { within } from "./until.ts";
+import type { Step, StepName } from "../connection/observer.ts";
+import { within } from "./patience.ts";
 
 /** A step of a task's life, as `EVENTS` told it. */
 export interface ToldStep extends Step {

@@ -1,4 +1,4 @@
-import type { Observer, Step } from "@muster/tasks";
+import type { Observer, Step } from "../connection/observer.ts";
 
 /** What the framework told its observer. */
 export interface Watcher extends Observer {

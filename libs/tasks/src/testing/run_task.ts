@@ -1,0 +1,207 @@
+import { randomUUID } from "node:crypto";
+import type { JsonObject } from "../definition/json.ts";
+import type { Ledger, OutcomeRow } from "../definition/ledger.ts";
+import { checkPayload, PayloadRefusedError, readPayload } from "../definition/payload.ts";
+import type { AnyTask, TaskDefinition } from "../definition/task.ts";
+import { checkTaskId } from "../format/delivery.ts";
+import { payloadBytesIn, voFor } from "../publish/publisher.ts";
+import { type AttemptEnd, type DepsInput, RunningAttempt } from "../run/attempt.ts";
+import { decide, failedRow } from "../run/fail.ts";
+import { checkIsOurs, covers } from "../run/identify.ts";
+import { checkLedger } from "../worker/check_ledger.ts";
+import type { TestClock } from "./clock.ts";
+import { givenDeps, type MissingDepError } from "./given_deps.ts";
+import { memoryLedger } from "./memory_ledger.ts";
+import type { LoggedLine, OutcomeKind, TaskOutcome } from "./outcome.ts";
+import { playLease } from "./played_lease.ts";
+
+/** What a test builds a task's `deps` from: what a worker gives, and a log that the test reads. */
+export interface TestDepsInput<Transaction> extends DepsInput<Transaction> {
+  /** Adds a line to the outcome's `logged`. */
+  log(message: string, fields?: object): void;
+}
+
+export interface RunTaskOptions<Input extends JsonObject, Deps, Transaction> {
+  /** Required by a task that is per VO, and by no other. */
+  readonly vo?: string;
+  /** Default: the empty object. */
+  readonly payload?: Input;
+  /** The payload as any NATS client may send it, in place of `payload`: also what is no JSON. */
+  readonly body?: string;
+  /** Default: a random one. */
+  readonly taskId?: string;
+  /** 1 first. Default: the one after what the ledger knows of this id, and 1 where it knows nothing. */
+  readonly attempt?: number;
+  /** Where a task whose effect is `once` writes; a task that is at least once has none. Default: a {@linkcode memoryLedger} of its own. */
+  readonly ledger?: Ledger<Transaction>;
+  /** Builds the task's `deps`, as a worker's does; what the task does not use may be left out. Default: none. */
+  deps?(input: TestDepsInput<Transaction>): Partial<Deps>;
+  /** What the run's `now()` and the due time of its retry come from. Default: this machine's clock. */
+  readonly clock?: TestClock;
+  /** Aborts the run, which is abandoned with the signal's reason as when a worker drains. */
+  readonly signal?: AbortSignal;
+}
+
+/** A run with all that it needs. */
+interface Prepared {
+  readonly task: AnyTask;
+  readonly vo: string;
+  readonly taskId: string;
+  readonly attempt: number;
+  readonly errors: readonly string[];
+  readonly ledger: Ledger<unknown>;
+  readonly body: Uint8Array;
+  readonly options: RunTaskOptions<JsonObject, unknown, unknown>;
+  readonly now: () => Date;
+}
+
+interface Ended {
+  readonly kind: OutcomeKind;
+  readonly row?: OutcomeRow | undefined;
+  readonly error?: unknown;
+  readonly logged?: readonly LoggedLine[];
+  readonly locks?: readonly string[];
+}
+
+function outcomeOf({ task, vo, taskId, attempt }: Prepared, ended: Ended): TaskOutcome {
+  const { kind, row, error, logged = [], locks = [] } = ended;
+  const spawned = kind === "done" ? (row?.spawned ?? []) : [];
+  return {
+    ...{ kind, task: task.name, vo, taskId, attempt, error, spawned, logged, locks, row },
+    result: kind === "done" ? row?.result : undefined,
+    dueAt: kind === "retry" && row?.dueAt != null ? new Date(row.dueAt) : undefined,
+    scheduled: spawned.filter(({ startAt }) => startAt !== undefined),
+  };
+}
+
+/** What a retry policy makes of a failure, recorded. */
+async function fail(prepared: Prepared, sent: JsonObject, error: unknown): Promise<Ended> {
+  const { task, attempt, ledger, now, body, vo, taskId, errors } = prepared;
+  const received = { definition: task, vo, headers: undefined, body };
+  const decided = decide(task.retry, { error, attempt }, now().getTime());
+  const row = await ledger.record(failedRow({ received, taskId, attempt, sent, errors }, decided));
+  checkIsOurs(row, { received, taskId, sent });
+  const isOurs = row.attempt === attempt && row.outcome === decided.outcome;
+  return { kind: isOurs ? decided.outcome : "duplicate", row, error };
+}
+
+/** As a worker does: what looks like a missing table is the database's fault where its check says so. */
+async function isDatabaseToBlame({ ledger }: Prepared, end: AttemptEnd): Promise<boolean> {
+  if (end.kind !== "failed" || !end.isDoubtful) return false;
+  return await Promise.resolve(ledger.check?.()).then(
+    () => false,
+    () => true,
+  );
+}
+
+async function conclude(prepared: Prepared, sent: JsonObject, end: AttemptEnd): Promise<Ended> {
+  switch (end.kind) {
+    case "done":
+      return { kind: "done", row: end.row };
+    case "earlier":
+      checkIsOurs(end.row, { received: { definition: prepared.task, vo: prepared.vo }, taskId: prepared.taskId, sent });
+      return { kind: "duplicate", row: end.row };
+    case "failed":
+      if (await isDatabaseToBlame(prepared, end)) return { kind: "abandoned", error: end.error };
+      return await fail(prepared, sent, end.error);
+    case "abandoned":
+      return { kind: "abandoned", error: end.error };
+  }
+}
+
+/** The attempt itself, by the code that a worker runs. Throws a {@linkcode MissingDepError}, also where the task has swallowed it. */
+async function execute(prepared: Prepared, sent: JsonObject, payload: unknown): Promise<Ended> {
+  const { task, vo, taskId, attempt, errors, ledger, options, now } = prepared;
+  const logged: LoggedLine[] = [];
+  const log = (message: string, fields: object = {}) => void logged.push({ message, fields: { ...fields } });
+  let locks: readonly string[];
+  try {
+    locks = task.locks(payload as never, vo).map(({ key }) => key);
+  } catch (error) {
+    return await fail(prepared, sent, error);
+  }
+  let missing: MissingDepError | undefined;
+  const running = new RunningAttempt({
+    ...{ definition: task, payload, sent, vo, taskId, attempt, errors, ledger, now },
+    leases: locks.map(playLease),
+    deps: (input) =>
+      givenDeps(task.name, options.deps === undefined ? {} : options.deps({ ...input, log }), (error) => {
+        missing ??= error;
+      }),
+    maxPayloadBytes: payloadBytesIn(),
+  });
+  const { signal } = options;
+  const abort = () => running.abort(signal?.reason);
+  signal?.addEventListener("abort", abort, { once: true });
+  if (signal?.aborted) abort();
+  try {
+    const end = await running.ended;
+    if (missing !== undefined) throw missing;
+    return { ...(await conclude(prepared, sent, end)), logged, locks };
+  } finally {
+    signal?.removeEventListener("abort", abort);
+  }
+}
+
+/** What a run in memory knows of the runs before it, where no ledger does. */
+export interface History {
+  readonly attempt?: number | undefined;
+  readonly errors?: readonly string[];
+}
+
+/** {@linkcode runTask} after earlier attempts. */
+export async function runAttempt(
+  task: AnyTask,
+  options: RunTaskOptions<JsonObject, unknown, unknown>,
+  { attempt = options.attempt, errors = [] }: History = {},
+): Promise<TaskOutcome> {
+  const vo = voFor(task, options.vo);
+  const taskId = checkTaskId(options.taskId ?? `test-${randomUUID()}`);
+  const isOnce = task.effect === "once";
+  const ledger = isOnce && options.ledger !== undefined ? options.ledger : memoryLedger<unknown>();
+  checkLedger([task], ledger);
+  const body = Buffer.from(options.body ?? JSON.stringify(options.payload ?? {}));
+  const now = () => options.clock?.now() ?? new Date();
+  const first: Prepared = { task, vo, taskId, attempt: attempt ?? 1, errors, ledger, body, options, now };
+  let sent: JsonObject;
+  let payload: unknown;
+  try {
+    sent = readPayload(task.name, body);
+    payload = await checkPayload(task, sent);
+  } catch (error) {
+    if (error instanceof PayloadRefusedError) return outcomeOf(first, { kind: "refused", error });
+    throw error;
+  }
+  const row = isOnce ? await ledger.recall(taskId) : undefined;
+  if (row === undefined) return outcomeOf(first, await execute(first, sent, payload));
+  checkIsOurs(row, { received: { definition: task, vo }, taskId, sent });
+  const asked = { ...first, attempt: attempt ?? row.attempt + 1 };
+  if (covers(row, asked.attempt)) return outcomeOf(asked, { kind: "duplicate", row });
+  const next = { ...asked, attempt: row.attempt + 1, errors: row.errors };
+  return outcomeOf(next, await execute(next, sent, payload));
+}
+
+/**
+ * Runs one attempt of one task in this process, by the code that a worker runs it with, and returns how it ended.
+ *
+ * The payload is checked by its schema, the keys of the locks are computed, `execute` has its transaction, children are checked and collected,
+ * and the retry policy is asked. No NATS is needed: nobody else wants the locks, and children are not published. With a `ledger` the run has a
+ * real transaction and leaves its row. A task's timeout is real time.
+ *
+ * The run's fencing tokens are above those of a real lock bucket. So do not let a worker, or `callTask`, take the same locks on the same database
+ * afterwards: the database refuses its tokens, as it must.
+ *
+ * Throws what is a mistake of the test: {@linkcode MissingDepError} where the task uses what `deps` lacks, `InvalidNameError`, `TypeError` where
+ * the ledger does not fit the task, and what a ledger throws that cannot answer. What the task throws is in the outcome.
+ *
+ * ```ts
+ * const outcome = await runTask(GreetTask, { payload: { name: "world" } });
+ * assertDone(outcome);
+ * ```
+ */
+export async function runTask<Input extends JsonObject, Payload, Deps, Result, Transaction = undefined>(
+  task: TaskDefinition<Input, Payload, Deps, Result>,
+  options: RunTaskOptions<NoInfer<Input>, NoInfer<Deps>, Transaction> = {},
+): Promise<TaskOutcome> {
+  return await runAttempt(task, options as RunTaskOptions<JsonObject, unknown, unknown>);
+}
