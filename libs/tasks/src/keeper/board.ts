@@ -1,50 +1,51 @@
 import { Buffer } from "node:buffer";
 
-/** Messages on one board. */
+/** Largest number of messages on one board. */
 const ROWS = 1_024;
-/** Bytes of a row: three 32-bit numbers, and the subject for the message's acks. */
+/** Size of a row, bytes: three 32-bit numbers and the subject for the message's acks. */
 const ROW_BYTES = 512;
 
-// Cells of a row. The first is 0 while the row is free, and otherwise a number that it had never before.
+// Cells of a row. TURN is 0 while the row is free, and otherwise a number that the row never had before.
 const TURN = 0;
 const UNTIL = 1;
 const LENGTH = 2;
 const TEXT = 3;
 const CELL_BYTES = Int32Array.BYTES_PER_ELEMENT;
 const CELLS = ROW_BYTES / CELL_BYTES;
-/** A stream's and a consumer's name, five numbers and a domain of 100 bytes fit in. */
+/** Longest subject for acks, bytes. The names of stream and consumer, five numbers and a domain of 100 bytes fit in. */
 const MAX_ACK_BYTES = ROW_BYTES - TEXT * CELL_BYTES;
 
-/** The unit of the times on a board, ms: from the board's first moment on it counts for six years. */
+/** Unit of the times on a board, ms. A cell counts six years from the board's first moment. */
 const TICK_MS = 100;
 
-/** A message that gets heartbeats: the subject for its acks, and until when, on the shared monotonic clock, ms. */
+/** A message that gets heartbeats: the subject for its acks, and when they end, by the shared monotonic clock, ms. */
 export interface HeldMessage {
   readonly ack: string;
   readonly untilMs: number;
 }
 
-/** What two threads need to see one board. */
+/** The parts of a board that two threads share. */
 export interface SharedBoard {
   readonly memory: SharedArrayBuffer;
-  /** On the shared monotonic clock, ms. */
+  /** The board's first moment, by the shared monotonic clock, ms. */
   readonly epochMs: number;
 }
 
 /**
- * Messages in hand, in memory that the worker's thread writes and the heartbeats' thread reads: to tell it of each would cost both a tenth of what a small
- * task takes, and here it sees at once what is held, whatever the worker's thread does next.
+ * Messages in hand, in memory that the worker's thread writes and the heartbeats' thread reads. A message between the threads for each
+ * task would cost both of them a tenth of what a small task takes. Here the heartbeats' thread sees at once what is held, whatever the
+ * worker's thread does next.
  *
- * Each cell is written and read by `Atomics` alone. Plain reads may be made after the second look at a row's turn on a processor that
- * orders memory loosely, and a text of two messages would get the heartbeat.
+ * Each cell is written and read only by `Atomics`. On a processor that orders memory loosely, plain reads may be made after the second
+ * look at a row's turn. Then the heartbeat would go to a subject mixed from two messages.
  */
 export class Board {
   readonly shared: SharedBoard;
   readonly #cells: Int32Array;
-  /** A text on its way between the cells and a string. */
+  /** Buffer for a text on its way between the cells and a string. */
   readonly #text = Buffer.alloc(MAX_ACK_BYTES);
   readonly #textCells = new Int32Array(this.#text.buffer, this.#text.byteOffset, MAX_ACK_BYTES / CELL_BYTES);
-  /** Free rows, of which the last one let go of is next, so that few pages of the memory are ever touched. */
+  /** Free rows. The one that was freed last is used next, so that few pages of the memory are ever touched. */
   readonly #free: number[];
   #turn = 0;
 
@@ -54,7 +55,7 @@ export class Board {
     this.#free = Array.from({ length: ROWS }, (_, index) => ROWS - 1 - index);
   }
 
-  /** An empty board. */
+  /** Makes an empty board. */
   static create(epochMs: number): Board {
     return new Board({ memory: new SharedArrayBuffer(ROWS * ROW_BYTES), epochMs });
   }
@@ -64,7 +65,7 @@ export class Board {
     return ack.length <= MAX_ACK_BYTES;
   }
 
-  /** Writes a message down and returns its row; undefined: the board is full. */
+  /** Writes a message to the board and returns its row; undefined: the board is full. */
   put({ ack, untilMs }: HeldMessage): number | undefined {
     const row = this.#free.pop();
     if (row === undefined) return undefined;
@@ -76,25 +77,25 @@ export class Board {
     }
     this.prolong(row, untilMs);
     this.#turn = (this.#turn % 0x7fff_ffff) + 1;
-    // From here on it is seen, with all that was written before.
+    // From here on the reader sees the row, with everything that was written before.
     Atomics.store(this.#cells, cell + TURN, this.#turn);
     return row;
   }
 
   /** Sets until when the message gets heartbeats. */
   prolong(row: number, untilMs: number): void {
-    // Rounded up, for the worker's thread counts on each heartbeat before that moment.
+    // Rounded up, since the worker's thread relies on each heartbeat before that moment.
     const ticks = Math.min(0x7fff_ffff, Math.ceil((untilMs - this.shared.epochMs) / TICK_MS));
     Atomics.store(this.#cells, row * CELLS + UNTIL, ticks);
   }
 
-  /** Takes the message off. */
+  /** Removes the message. */
   remove(row: number): void {
     Atomics.store(this.#cells, row * CELLS + TURN, 0);
     this.#free.push(row);
   }
 
-  /** The messages that are on the board from before this call until it is their turn here, each whole. */
+  /** Yields the messages that are on the board from before this call until they are reached. None is mixed from two messages. */
   *messages(): Generator<HeldMessage> {
     for (let row = 0; row < ROWS; row++) {
       const cell = row * CELLS;

@@ -3,11 +3,11 @@ import { sharedNowMs } from "../locks/clocks.ts";
 import type { Board } from "./board.ts";
 import type { Ownership } from "./ownership.ts";
 
-/** JetStream's "work in progress": the ack wait of the message begins anew. */
+/** JetStream's answer "work in progress". It begins the ack wait of the message anew. */
 const WORK_IN_PROGRESS = new TextEncoder().encode("+WPI");
 
 export interface Heartbeats extends AsyncDisposable {
-  /** Keeps what is on this board, too. */
+  /** Sends heartbeats for the messages of this board, too. */
   watch(board: Board): void;
 }
 
@@ -15,17 +15,16 @@ interface HeartbeatOptions {
   readonly nc: NatsConnection;
   readonly ownership: Ownership;
   readonly heartbeatMs: number;
-  /** Something worth a line in the log. */
+  /** Notes something that is worth a line in the log. */
   note(message: string, details: Readonly<Record<string, unknown>>): void;
 }
 
 /**
- * Sends a heartbeat for each message in hand, all in one round every `heartbeatMs`, and notes each round that surely reached
- * the server.
+ * Sends a heartbeat for each message in hand, all in one round every `heartbeatMs`. Notes each round that certainly reached the server.
  *
- * When the server it finds after a lost connection is another one, or was restarted, all that was pulled before is ours no more:
- * consumers keep what is in flight in memory. Heartbeats go on all the same, for on a cluster the consumer may have lived on, and
- * the task is not run twice then.
+ * After a lost connection the server may be another one or may have been restarted. Then no message that was pulled before counts as
+ * ours, since consumers keep what is in flight in memory. Heartbeats still go on: on a cluster the consumer may have lived on, and then
+ * the task is not run twice.
  */
 export function openHeartbeats({ nc, ownership, heartbeatMs, note }: HeartbeatOptions): Heartbeats {
   const boards: Board[] = [];
@@ -45,7 +44,7 @@ export function openHeartbeats({ nc, ownership, heartbeatMs, note }: HeartbeatOp
   }
 
   function beatSoon(): void {
-    // What is published while disconnected would go out at the reconnect, to a server that may know nothing of it.
+    // A heartbeat that is published while disconnected would go out at the reconnect, to a server that may not know the message.
     if (round !== undefined || disconnectedAtMs !== undefined || nc.isClosed()) return;
     round = beat()
       .catch((cause: unknown) =>

@@ -4,7 +4,7 @@ import type { Observer } from "../connection/observer.ts";
 import { Board, type SharedBoard } from "./board.ts";
 import type { MessageInHand, Ownership } from "./ownership.ts";
 
-/** What is known of a message under heartbeat. Times are the shared monotonic clock's, ms. */
+/** A message that gets heartbeats. Only this file writes it; `Ownership` reads it. Times are by the shared monotonic clock, ms. */
 export interface HeldMessage extends MessageInHand {
   heldAtMs: number;
   untilMs: number;
@@ -12,27 +12,30 @@ export interface HeldMessage extends MessageInHand {
   readonly row: number;
 }
 
-/** A message that was pulled. Times are `performance.now()`, ms. */
+/** A message that was pulled. Times are by `performance.now()`, ms. */
 export interface PulledMessage {
-  /** The subject to which its ack goes. */
+  /** The subject of its ack. */
   readonly ack: string;
-  /** When the pull that brought it was sent, or any moment before. The moment it was read is too late: a busy thread reads late. */
+  /** When the pull that brought it was sent, or any moment before. A busy thread reads late, so the time of reading would be too late. */
   readonly pulledAtMs: number;
   /** No heartbeat is sent after this moment. */
   readonly untilMs: number;
-  /** Written by `hold` and `letGo`; undefined at first. It stands here and in no table: those of a Map outlive what was in them. */
+  /**
+   * Written by `hold` and `letGo`, read by them and `owns`; undefined at first. It is kept here, since the former tables of a `Map` keep
+   * what was in them alive.
+   */
   held: HeldMessage | undefined;
 }
 
-/** The messages of which the heartbeats' thread reads from boards, as the worker's thread knows them. */
+/** The messages in hand as the worker's thread sees them. The heartbeats' thread reads them from boards. */
 export interface MessagesInHand {
-  /** Begins heartbeats. One call for each batch, before any of it runs. A later call for the same message only changes its end. */
+  /** Begins heartbeats. Call it once for each batch, before any of it runs. A later call for the same message only changes its end. */
   hold(messages: readonly PulledMessage[]): void;
   /** Ends heartbeats. */
   letGo(message: PulledMessage): void;
   /**
-   * Whether the held message is surely not with another worker. Once false, the holder may only ack what is recorded: no nak, no
-   * term, no failure. False for a message that is not held.
+   * Whether the held message is certainly not with another worker. Once it returns false, the holder may only ack a recorded outcome. It
+   * must not nak, term or fail the message. Returns false for a message that is not held.
    */
   owns(message: PulledMessage): boolean;
 }
@@ -40,11 +43,11 @@ export interface MessagesInHand {
 interface InHandOptions {
   readonly ownership: Ownership;
   readonly observer: Observer;
-  /** Tells the heartbeats' thread of one more board. */
+  /** Sends one more board to the heartbeats' thread. */
   addBoard(board: SharedBoard): void;
 }
 
-/** None yet. */
+/** Begins with no messages. */
 export function openInHand({ ownership, observer, addBoard }: InHandOptions): MessagesInHand {
   const boards: Board[] = [];
 
@@ -62,7 +65,7 @@ export function openInHand({ ownership, observer, addBoard }: InHandOptions): Me
   function begin(message: PulledMessage, untilMs: number): HeldMessage | undefined {
     const { ack, pulledAtMs } = message;
     if (!Board.fits(ack)) {
-      observer.note("A message gets no heartbeats, for its subject for acks is too long", { ack });
+      observer.note("A message gets no heartbeats: the subject for its acks is too long", { ack });
       return undefined;
     }
     const held = {
@@ -89,7 +92,7 @@ export function openInHand({ ownership, observer, addBoard }: InHandOptions): Me
           known.board.prolong(known.row, untilMs);
         }
       }
-      // Taken last: a round of heartbeats that began before it may have missed some of them.
+      // The time is taken last, since a round of heartbeats that began before may have missed some of them.
       const heldAtMs = sharedNowMs();
       for (const held of begun) held.heldAtMs = heldAtMs;
     },

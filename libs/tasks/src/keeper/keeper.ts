@@ -11,9 +11,9 @@ import { ACK_WAIT_MS } from "../streams/streams.ts";
 import { Ownership } from "./ownership.ts";
 import type { FromThread, ThreadSettings, ToThread } from "./thread_messages.ts";
 
-/** How much sooner than the server's ack wait ownership ends, ms. */
+/** Time by which ownership ends before the server's ack wait, ms. */
 const OWNERSHIP_MARGIN_MS = 5_000;
-/** How long the thread may take to close its connection before it is ended, ms. */
+/** Longest time that the thread may take to close its connection before it is ended, ms. */
 const CLOSE_GRACE_MS = 2_000;
 
 export interface KeeperOptions {
@@ -21,20 +21,20 @@ export interface KeeperOptions {
   /** Shown in the server's list of connections. */
   readonly name: string;
   readonly observer: Observer;
-  /** Between two heartbeats of a message, default 5,000. */
+  /** Time between two heartbeats of a message, ms; default 5,000. */
   readonly heartbeatMs?: number;
-  /** The consumers' ack wait, default 20,000. */
+  /** The consumers' ack wait, ms; default 20,000. */
   readonly ackWaitMs?: number;
 }
 
 /**
- * A thread with its own connection that keeps what a worker has in hand, so that a task that hogs the CPU loses neither its own
- * lease and message nor its neighbours'.
+ * A thread with its own connection that keeps the messages and leases of a worker. So a task that uses the CPU for long loses neither
+ * its own lease and message nor those of other tasks.
  *
- * It stops at each message's and lease's `untilMs`, the task's timeout: a task that never ends must not hold them for ever.
+ * It stops at the `untilMs` of each message and lease, which is the task's timeout. A task that never ends must not hold them for ever.
  */
 export interface Keeper extends LeaseKeeper, MessagesInHand, AsyncDisposable {
-  /** Aborts when the thread has crashed: nothing is owned or renewed any more, and the process should end. */
+  /** Aborts when the thread has crashed. Then nothing is owned or renewed any more, and the process should end. */
   readonly signal: AbortSignal;
 }
 
@@ -57,19 +57,19 @@ export async function openKeeper(options: KeeperOptions): Promise<Keeper> {
   };
   // thread.ts when run from source, thread.js when built.
   const file = new URL(`./thread${extname(import.meta.url)}`, import.meta.url);
-  // The process's own flags are not for its threads: some (--eval, --input-type) would not even let them start.
+  // The flags of the process are not for its threads. With some of them (--eval, --input-type) a thread could not even start.
   const thread = new Worker(file, { name: "muster keeper", workerData: settings, execArgv: [] });
   try {
-    await once(thread, "message"); // It says that it is ready, or the thread's error is thrown here.
+    await once(thread, "message"); // the thread's "ready"; its error is thrown here
   } catch (cause) {
-    // What comes from another thread has lost its class.
+    // An error from another thread has lost its class.
     const reason = cause instanceof Object && "message" in cause ? cause.message : cause;
     throw new Error(`Cannot open the keeper: ${reason}`, { cause });
   }
   return keepThrough(thread, ownership, observer);
 }
 
-/** The keeper whose thread is `thread`, which has said that it is ready. */
+/** Makes the keeper of `thread`, which has said that it is ready. */
 export function keepThrough(thread: Worker, ownership: Ownership, observer: Observer): Keeper {
   const leases = new NumberedItems<{ readonly state: LeaseState; onLost(reason: string): void }>();
   const crashed = new AbortController();
@@ -100,7 +100,7 @@ export function keepThrough(thread: Worker, ownership: Ownership, observer: Obse
   });
   thread.on("error", crash);
   thread.on("exit", (code) => crash(new Error(`Cannot go on: the thread exited with code ${code}`)));
-  // An open connection keeps a process alive, not its keeper.
+  // The keeper alone must not keep a process alive. An open connection of the process does.
   thread.unref();
 
   const inHand = openInHand({ ownership, observer, addBoard: (board) => tell({ kind: "board", board }) });

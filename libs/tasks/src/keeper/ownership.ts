@@ -1,28 +1,29 @@
 import { sharedNowMs } from "../locks/clocks.ts";
 
-// Cells of the shared memory, 64 bits each; times are microseconds of the shared monotonic clock.
+// Cells of the shared memory, 64 bits each. Times are microseconds of the shared monotonic clock. The heartbeats' thread writes the first
+// two and the worker's thread writes ENDED. The worker's thread reads all of them.
 const BEAT_AT_US = 0;
 const SINCE_US = 1;
 const ENDED = 2;
 const CELLS = 3;
 
-/** What is known of a message in hand. Times are of the shared monotonic clock, ms. */
+/** The times of a message in hand, by the shared monotonic clock, ms. */
 export interface MessageInHand {
-  /** When the pull that brought it was sent: the server's ack wait began no sooner. */
+  /** When the pull that brought it was sent. The server's ack wait did not begin before. */
   readonly pulledAtMs: number;
-  /** When its heartbeats were asked for. */
+  /** When its heartbeats were requested. */
   readonly heldAtMs: number;
   /** No heartbeat is sent for it after this moment. */
   readonly untilMs: number;
 }
 
 /**
- * Until when this process may count a message as its own (PROTOCOL 2.3), as numbers that the heartbeats' thread writes and the
- * worker's thread reads at once, even if it was busy in between.
+ * Tells until when this process may count a message as its own (PROTOCOL 2.3). The heartbeats' thread writes both times. The worker's
+ * thread reads them at once, even if it was busy in between.
  */
 export class Ownership {
   readonly shared: SharedArrayBuffer;
-  /** How long one heartbeat, or the delivery, keeps a message ours: the ack wait less 5 s, ms. */
+  /** Time for which one heartbeat, or the delivery, keeps a message ours, ms: the ack wait less 5 s. */
   readonly #windowMs: number;
   readonly #cells: BigInt64Array;
 
@@ -42,18 +43,18 @@ export class Ownership {
 
   /** Notes a round of heartbeats that has reached the server; `startedAtMs` is before its first was sent. */
   noteBeat(startedAtMs: number): void {
-    // After a longer silence the server has given the messages to others, and no later heartbeat brings them back. What was pulled
-    // lately is none of them: another connection may have found the server before ours did.
+    // After a longer silence the server has given the messages to other workers, and no later heartbeat brings them back. Messages that
+    // were pulled lately are not among them, since another connection may have found the server before ours did.
     if (startedAtMs - this.#read(BEAT_AT_US) > this.#windowMs) this.lapse(startedAtMs - this.#windowMs);
     this.#write(BEAT_AT_US, startedAtMs);
   }
 
-  /** Whatever was pulled before this moment is ours no more. */
+  /** No message that was pulled before this moment is ours any more. */
   lapse(atMs: number): void {
     this.#write(SINCE_US, Math.max(atMs, this.#read(SINCE_US)));
   }
 
-  /** Nothing is ours any more, nor will be. */
+  /** No message is ours any more, now or later. */
   end(): void {
     Atomics.store(this.#cells, ENDED, 1n);
   }
@@ -62,10 +63,10 @@ export class Ownership {
     return Atomics.load(this.#cells, ENDED) === 1n;
   }
 
-  /** Whether the message is surely still ours: no other worker has it. */
+  /** Whether the message is certainly still ours, so that no other worker has it. */
   owns({ pulledAtMs, heldAtMs, untilMs }: MessageInHand): boolean {
     if (this.hasEnded || pulledAtMs < this.#read(SINCE_US)) return false;
-    // Read too late, by a thread that was busy: its heartbeats may go to another's delivery.
+    // A busy thread has read it too late. Its heartbeats may reach the delivery of another worker.
     if (heldAtMs - pulledAtMs > this.#windowMs) return false;
     const beatAtMs = this.#read(BEAT_AT_US);
     const lastMs = beatAtMs > heldAtMs ? Math.min(beatAtMs, untilMs) : pulledAtMs;

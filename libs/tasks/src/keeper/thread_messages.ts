@@ -2,13 +2,13 @@ import type { NatsAccess } from "../access/nats_access.ts";
 import type { KeptLease } from "../locks/renewals.ts";
 import type { SharedBoard } from "./board.ts";
 
-/** What the keeper's thread is started with. */
+/** The values with which the keeper's thread is started. */
 export interface ThreadSettings {
   readonly access: NatsAccess;
   readonly name: string;
   readonly heartbeatMs: number;
   readonly windowMs: number;
-  /** Of the {@linkcode Ownership}. */
+  /** The memory of the {@linkcode Ownership}. */
   readonly ownership: SharedArrayBuffer;
 }
 

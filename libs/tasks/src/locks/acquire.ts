@@ -9,19 +9,19 @@ import type { Waiter, WaitingRoom } from "./waiting_room.ts";
 
 export interface LockRequest {
   readonly taskId: string;
-  /** Renewing stops at this moment of `performance.now()`, ms: the task's timeout. Infinity: renewed as long as it is held. */
+  /** When renewing stops, by `performance.now()`, ms: the task's timeout. Infinity: it is renewed until it is released. */
   readonly untilMs: number;
-  /** Who waits where a lock is held. Without it nobody lines up, and the call only says that it is held. */
+  /** The waiter that lines up where a lock is held. Without one the call only says that the lock is held. */
   readonly waiter?: Waiter;
 }
 
 export type LockAnswer =
-  /** All are ours now; in the order asked for. */
+  /** All locks are ours now, in the order of the keys. */
   | { readonly kind: "taken"; readonly leases: readonly Turn[] }
-  /** None is ours; somebody else holds the lock `by`. The waiter keeps its place in that line: call `wait` or `forget` now. */
+  /** No lock is ours, since another task holds the lock `by`. The waiter keeps its place in that line: call `wait` or `forget` now. */
   | { readonly kind: "held"; readonly by: string };
 
-/** What one process takes its locks with. */
+/** The parts with which one process takes its locks. */
 export interface Acquirer extends Taker {
   readonly keeper: LeaseKeeper;
   readonly worker: string;
@@ -29,11 +29,11 @@ export interface Acquirer extends Taker {
   readonly room: WaitingRoom;
   readonly turns: Turns;
   readonly marks: Marks;
-  /** The holder of each lock that this process has. */
+  /** The holder of each lock that this process has, by key. Only this file writes and reads it. */
   readonly ours: Map<string, string>;
 }
 
-/** A lease has ended: whoever is first in line for its lock may try. */
+/** A lease has ended. The first waiter in line for its lock may try. */
 function onEnded(
   { ours, room, marks }: Acquirer,
   key: string,
@@ -48,7 +48,7 @@ function onEnded(
   }
 }
 
-/** Takes one lock for a waiter that is first in its line. Undefined: it is held, and the waiter keeps its place. */
+/** Takes one lock, if the waiter is first in its line. Returns undefined where the lock is held; the waiter keeps its place. */
 async function acquireOne(acquirer: Acquirer, key: string, request: Required<LockRequest>): Promise<Turn | undefined> {
   const { room, turns, marks, ours, worker, ttlMs } = acquirer;
   const { waiter, taskId, untilMs } = request;
@@ -86,8 +86,8 @@ function releaseAll(turns: Iterable<Turn>): Promise<unknown> {
 }
 
 /**
- * Takes all of `keys` in the time of one, or none: then somebody else has one of them. For a task that meets nobody of its own
- * process there; it stands in no line afterwards.
+ * Takes all of `keys` in the time of one, or none where another task holds one of them. It is meant for a task that meets no other task
+ * of its own process there. That task stands in no line afterwards.
  */
 async function acquireTogether(
   acquirer: Acquirer,
@@ -112,10 +112,11 @@ async function acquireTogether(
 }
 
 /**
- * Takes all of `keys`, one after the other, or returns which one is held by others; the waiter keeps its place in that line.
+ * Takes all of `keys`, one after the other, or returns the one that others hold. The waiter keeps its place in that line.
  *
- * In one order for all: whoever holds the first of two contested locks is never kept from the second by someone who waits for the
- * first. Sent at once each time, two tasks could each get one lock and keep the other from its second for ever.
+ * All tasks use the same order. So the holder of the first of two contested locks never waits for the second because of a task that
+ * waits for the first. If the requests were sent together, two tasks could each get one lock and keep the other from its second for
+ * ever.
  */
 async function acquireInOrder(
   acquirer: Acquirer,
@@ -140,7 +141,7 @@ async function acquireInOrder(
   return taken;
 }
 
-/** Takes all of `keys` or none. Throws `LockUnknownError` when nobody answers; the waiter has left its lines then. */
+/** Takes all of `keys` or none. Throws `LockUnknownError` when nobody answers. The waiter has left its lines then. */
 export async function acquire(acquirer: Acquirer, keys: readonly string[], request: LockRequest): Promise<LockAnswer> {
   const { room, ours } = acquirer;
   const sorted = [...new Set(keys)].sort();

@@ -1,14 +1,14 @@
-/** Now on the monotonic clock that all threads of this process share, ms. */
+/** Returns the time of the monotonic clock that all threads of this process share, ms. */
 export function sharedNowMs(): number {
   return Number(process.hrtime.bigint()) / 1e6;
 }
 
-/** So often the two clocks are compared. */
+/** Number of comparisons of the two clocks. */
 const COMPARISONS = 10;
 
 /**
- * How far the shared clock is ahead of this thread's `performance.now()`, ms. They cannot be read at once, and a thread may have to
- * wait for the CPU between two readings: the comparison with the least time in between counts.
+ * Measures how far the shared clock is ahead of this thread's `performance.now()`, ms. The two cannot be read at once, and a thread may
+ * have to wait for the CPU between two readings. So the comparison with the least time in between counts.
  */
 function measureLeadMs(): number {
   let leadMs = 0;
@@ -24,19 +24,19 @@ function measureLeadMs(): number {
   return leadMs;
 }
 
-/** `performance.now()` counts from the start of its own thread, so that a moment noted by one thread means nothing to another. */
+/** Lead of the shared clock, ms. `performance.now()` counts from the start of its own thread and means nothing to another thread. */
 const LEAD_MS = measureLeadMs();
 
-/** `performance.now()` of this thread as a moment that every thread of this process understands, ms. Infinity stays. */
+/** Converts a time of this thread's `performance.now()` to the shared clock, ms. Infinity stays Infinity. */
 export function asSharedMs(performanceNowMs: number): number {
   return performanceNowMs + LEAD_MS;
 }
 
-/** One moment on both clocks of this machine. */
+/** One moment, by both clocks of this machine. */
 export interface Moment {
-  /** Shared monotonic clock, ms. It never jumps, but may stand still while a virtual machine is paused. */
+  /** Time of the shared monotonic clock, ms. It never jumps, but may stand still while a virtual machine is paused. */
   readonly monotonicMs: number;
-  /** ms since the epoch. It goes on through a pause, but may jump. */
+  /** Time of the wall clock, ms since the epoch. It goes on through a pause, but may jump. */
   readonly wallMs: number;
 }
 
@@ -44,7 +44,7 @@ export function momentNow(): Moment {
   return { monotonicMs: sharedNowMs(), wallMs: Date.now() };
 }
 
-/** Time since `moment` on whichever clock moved more, ms: neither a pause nor a clock set back makes it shorter. */
+/** Time since `moment` by the clock that moved more, ms. Neither a pause nor a clock that was set back makes it shorter. */
 export function elapsedMs(moment: Moment): number {
   return Math.max(sharedNowMs() - moment.monotonicMs, Date.now() - moment.wallMs);
 }

@@ -7,39 +7,40 @@ import { onReconnect } from "../connection/reconnects.ts";
 import { isStreamGone } from "../streams/streams.ts";
 import { LOCKS_STREAM } from "./lock_bucket.ts";
 
-/** How often it is looked whether the bucket is still the one that is watched, ms. */
+/** Time between two checks whether the bucket is still the one that is watched, ms. */
 const CHECK_MS = 5_000;
-/** After a failure it is looked again, ms. */
+/** Time from a failed check to the next, ms. */
 const RETRY_MS = 500;
-/** A watcher that nobody needed for so long is closed: it hears of every lock of the grid. */
+/** Time without need after which a watcher is closed, ms. An open one hears of every lock of the grid. */
 const IDLE_MS = 30_000;
 
 interface FreedWatchOptions {
   readonly broker: Broker;
-  /** Whether someone waits. */
+  /** Whether a task waits for a lock. */
   isNeeded(): boolean;
-  /** A lock was released or has lapsed, by the write of `revision`. */
+  /** Called when a lock was released or has lapsed. `revision` is that of the write that freed it. */
   onFreed(key: string, revision: number): void;
-  /** News may have been missed until now. */
+  /** Called when the watcher was opened. News may have been missed until now. */
   onOpened(): void;
 }
 
-/** Hears of every lock that comes free, wherever its holder was. */
+/** Hears of every lock that comes free, in whatever process its holder was. */
 export interface FreedWatch extends AsyncDisposable {
-  /** Someone waits: opens the watcher if there is none, and keeps it open for half a minute at least. Returns at once. */
+  /** A task waits. Opens the watcher if there is none, and keeps it open for at least half a minute. Returns at once. */
   need(): void;
 }
 
 /**
- * One watcher a process. It is opened anew when its bucket was created anew, since it stays mute then for ever, and after each
- * reconnect, since a restarted server has forgotten it and the client takes some ten seconds to notice.
+ * Opens the one watcher of a process. The watcher is opened anew when its bucket was created anew, since otherwise it would stay silent
+ * for ever. It is also opened anew after each reconnect: a restarted server has forgotten it, and the client takes some ten seconds to
+ * notice that.
  */
 export function openFreedWatch({ broker, isNeeded, onFreed, onOpened }: FreedWatchOptions): FreedWatch {
   let watcher: Awaited<ReturnType<typeof watch>> | undefined;
   let watchedBucket: string | undefined;
   let neededAtMs = Number.NEGATIVE_INFINITY;
   let working: Promise<void> | undefined;
-  // Raised by each reconnect. What was asked of the old server may wait for its answer until a timeout, and is not waited for.
+  // Raised by each reconnect. A request to the old server may wait for its answer until a timeout, so its result is ignored.
   let connection = 0;
   let closed = false;
 
@@ -79,7 +80,7 @@ export function openFreedWatch({ broker, isNeeded, onFreed, onOpened }: FreedWat
     if (working !== undefined || closed) return;
     const looking = look()
       .catch((cause: unknown) => {
-        // Waiters go on by the holders' TTL meanwhile; the bucket is declared again by whoever takes a lock.
+        // Meanwhile waiters try again after the holders' TTL. The next task that takes a lock declares the bucket again.
         const isExpected = isSilence(cause) || isStreamGone(cause) || broker.nc.isClosed();
         if (!isExpected) broker.observer.note("Cannot watch the bucket locks yet", { cause });
         if (!closed) setTimeout(lookSoon, RETRY_MS).unref();

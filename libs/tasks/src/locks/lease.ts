@@ -6,7 +6,7 @@ import type { LeaseState, LeaseWrite } from "./lease_state.ts";
 import type { LockBucket, LockRecord } from "./lock_bucket.ts";
 import type { KeptLease } from "./renewals.ts";
 
-/** Why a lease's `signal` aborted: its lock has lapsed or changed hands, so the run is abandoned and its task comes back. */
+/** Aborts a lease's `signal`: its lock has lapsed or has another holder. The run is abandoned, and its task comes back. */
 export class LeaseLostError extends Error {
   override readonly name = "LeaseLostError";
   readonly key: string;
@@ -20,39 +20,42 @@ export class LeaseLostError extends Error {
   }
 }
 
-/** Renews leases whatever the holder's own thread is busy with. */
+/** Renews leases, even while the holder's own thread is busy. */
 export interface LeaseKeeper {
-  /** Renews `lease` until the end that its state names, or until the returned function is called. `onLost` hears once if it is lost, and why. */
+  /**
+   * Renews `lease` until the end that its state names, or until the returned function is called. `onLost` is called once, with the
+   * reason, if the lease is lost.
+   */
   keep(lease: KeptLease, onLost: (reason: string) => void): () => void;
 }
 
-/** A lock that is held, until released. `await using` releases it. */
+/** A lock that is held until it is released. `await using` releases it. */
 export interface Lease extends AsyncDisposable {
   readonly key: string;
   /** The random name of this hold. */
   readonly holder: string;
-  /** The revision that began the lease; the database refuses whoever comes with a smaller one than it has seen. */
+  /** The revision that began the lease. The database refuses a run whose token is smaller than one that it has seen. */
   readonly fencingToken: number;
   /** Aborts with {@linkcode LeaseLostError} when the lease is lost or its deadline has passed. */
   readonly signal: AbortSignal;
-  /** The create or the last renewal; the broker's stored time of that revision tells how far its clock is from ours. */
+  /** The create or the last renewal. The broker's stored time of that revision shows how far its clock is from ours. */
   readonly lastWrite: LeaseWrite;
   /**
    * Throws {@linkcode LeaseLostError} once the lease is lost or past its deadline, and aborts `signal` then.
    *
-   * To be called at the last moment before the fence is sent, and again before COMMIT: a process that was frozen looks here first
-   * on waking. Sees renewals that were made while this thread was busy.
+   * Call it at the last moment before the fence is sent, and again before COMMIT, so that a process that was frozen comes here first
+   * when it wakes. It sees renewals that were made while this thread was busy.
    */
   checkDeadline(): void;
   /**
-   * Frees the lock for everyone; call it once the transaction has surely ended. Never throws, and may be called again.
+   * Frees the lock for everyone. Call it once the transaction has certainly ended. Never throws, and may be called again.
    *
-   * Settles after one round trip, or within the TTL where the broker is silent: the lock has then lapsed by itself.
+   * Settles after one round trip. Where the broker is silent, it settles within the TTL: the lock has then lapsed.
    */
   release(): Promise<void>;
 }
 
-/** What a lease is made of, once its lock was taken. */
+/** A lock that was taken and becomes a lease. */
 export interface TakenLock {
   readonly key: string;
   readonly record: LockRecord;
@@ -61,21 +64,22 @@ export interface TakenLock {
 }
 
 /**
- * Hears when the lease was lost, and when it was released: of a lost lease twice. `mark` is the revision of the mark that freed
- * the lock; undefined where it was lost or lapses by itself.
+ * Called when the lease was lost, and when it was released; for a lost lease twice. `mark` is the revision of the mark that freed the
+ * lock. It is undefined where the lease was lost, and where the lock lapses.
  */
 export type LeaseEnded = (mark: number | undefined) => void;
 
-/** What leases need of the process they live in. */
+/** The parts of their process that leases need. */
 export interface LeaseParts {
   readonly broker: Pick<Broker, "observer">;
   readonly bucket: LockBucket;
   readonly keeper: LeaseKeeper;
 }
 
+/** Pause before an unanswered release is tried again, ms. */
 const PAUSE_MS = 250;
 
-/** Frees the lock by compare-and-set, whatever renewal came between. Returns the mark's revision, or undefined if it was ours no more. */
+/** Frees the lock by compare-and-set, even if a renewal came between. Returns the mark's revision, or undefined if it was no longer ours. */
 async function free(
   bucket: LockBucket,
   { key, record: { holder }, state: { ttlMs } }: TakenLock,
@@ -84,14 +88,14 @@ async function free(
   for (let expected = revision; ; ) {
     const mark = await bucket.free(key, { expected, ttlMs });
     if (mark !== undefined) return mark;
-    // A renewal on its way has moved the revision, or our first purge was stored and its answer lost.
+    // Either a renewal on its way has moved the revision, or our first purge was stored and its answer was lost.
     const found = await bucket.read(key);
     if (found?.kind !== "taken" || found.holder !== holder) return undefined;
     expected = found.revision;
   }
 }
 
-/** Makes a lease of a lock that was just taken, and has it renewed. */
+/** Makes a lease from a lock that was just taken, and has it renewed. */
 export function openLease({ broker, bucket, keeper }: LeaseParts, taken: TakenLock, onEnded: LeaseEnded): Lease {
   const { key, record, fencingToken, state } = taken;
   const lost = new AbortController();
@@ -113,7 +117,7 @@ export function openLease({ broker, bucket, keeper }: LeaseParts, taken: TakenLo
     state.end("letGo");
     stopKeeping();
     let mark: number | undefined;
-    // Beyond its TTL the lock has lapsed by itself.
+    // After its TTL the lock has lapsed.
     while (elapsedMs(state.sent) < state.ttlMs) {
       try {
         mark = await free(bucket, taken, state.revision);

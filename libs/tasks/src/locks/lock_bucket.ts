@@ -15,42 +15,42 @@ export const LOCKS_STREAM = "KV_locks";
 const SUBJECT_PREFIX = "$KV.locks.";
 
 /**
- * The mark of a released lock outlives the lock's own TTL by so much, ms. nats-server (2.15.2, measured) forgets over a kill that
- * a message was purged once its mark has expired: the lock of days gone by would be taken again, for the rest of its TTL.
+ * Time by which the mark of a released lock outlives the lock's own TTL, ms. When it is killed, nats-server (2.15.2, measured) forgets a
+ * purge whose mark has expired. The old lock would then count as taken again, for the rest of its TTL.
  */
 const MARK_BEYOND_MS = 1_000;
 
-/** How long the mark stays that a release of a lock with this TTL leaves, ms. */
+/** Time to live of the mark that the release of a lock with this TTL leaves, ms. */
 export function markTtlMs(ttlMs: number): number {
   return ttlMs + MARK_BEYOND_MS;
 }
-/** No single request waits longer, ms; whoever asks decides whether to ask again. */
+/** Longest wait of one request, ms. The caller decides whether to ask again. */
 const REQUEST_TIMEOUT_MS = 2_000;
 
-/** What a lock's key holds while it is taken, as JSON. */
+/** The value of a lock's key while it is taken, as JSON. The holder writes it; waiters, operators and the holder itself read it. */
 export interface LockRecord {
-  /** A random name of this one hold, which tells its own writes from others'. */
+  /** A random name of this one hold. It tells the holder's own writes from those of others. */
   readonly holder: string;
   readonly worker: string;
   readonly taskId: string;
-  /** RFC 3339, UTC. */
+  /** When the lock was taken, RFC 3339, UTC. */
   readonly since: string;
 }
 
-/** What the stream's leader has under a lock's key. */
+/** The entry under a lock's key, as the stream's leader has it. */
 export type StoredLock =
-  /** Taken. `holder` is empty where the value is none of ours. */
+  /** Taken. `holder` is empty where Muster did not write the value. */
   | {
       readonly kind: "taken";
       readonly revision: number;
       readonly holder: string;
       readonly worker: string;
-      /** Undefined where it was stored without one: the broker never removes it. */
+      /** Undefined where it was stored without a TTL, so that the broker never removes it. */
       readonly ttlMs: number | undefined;
     }
-  /** Nobody's: its TTL has passed, and the broker has not removed it, as after a kill. Whoever wants the lock replaces it. */
+  /** Free: its TTL has passed, but the broker has not removed it, as after a kill. The next task that wants the lock replaces it. */
   | { readonly kind: "lapsed"; readonly revision: number; readonly worker: string }
-  /** Free; a mark tells that it was released or has lapsed. */
+  /** Free: a mark says that it was released or has lapsed. */
   | { readonly kind: "mark"; readonly revision: number };
 
 export interface LockWrite {
@@ -68,17 +68,17 @@ export interface LockFree {
 }
 
 /**
- * The KV bucket `locks`, one write or read a call.
+ * The KV bucket `locks`. Each call makes one write or one read.
  *
- * It does not use the KV client for writes: that loses the TTL at an update, needs three requests for a create after a
- * release, and does not tell the revision of a purge.
+ * It does not use the KV client for writes. That client loses the TTL at an update, needs three requests for a create after a release,
+ * and does not return the revision of a purge.
  */
 export interface LockBucket {
   /** Takes or renews the lock. Returns the revision, or undefined where another one than `expected` is stored. */
   write(key: string, write: LockWrite): Promise<number | undefined>;
-  /** Frees the lock for everyone, and wakes who watches. Returns the mark's revision, or undefined where another one than `expected` is stored. */
+  /** Frees the lock for everyone, and wakes watchers. Returns the mark's revision, or undefined where another one than `expected` is stored. */
   free(key: string, free: LockFree): Promise<number | undefined>;
-  /** Reads from the stream's leader. One request more where what is stored may have lapsed. */
+  /** Reads from the stream's leader. Needs one request more where the stored lock may have lapsed. */
   read(key: string): Promise<StoredLock | undefined>;
 }
 
@@ -87,11 +87,11 @@ function parseRecord(text: string): Partial<LockRecord> {
     const value: unknown = JSON.parse(text);
     return typeof value === "object" && value !== null ? value : {};
   } catch {
-    return {}; // Written by hand: taken, by nobody we know.
+    return {}; // written by hand, so the lock is taken by an unknown holder
   }
 }
 
-/** Opens the bucket for reading alone; nothing stays open. */
+/** Opens the bucket only for reading. Nothing stays open. */
 export function openLockReader(jsm: JetStreamManager): Pick<LockBucket, "read"> {
   const time = openBrokerTime(jsm, LOCKS_STREAM);
   return {
@@ -107,7 +107,10 @@ export function openLockReader(jsm: JetStreamManager): Pick<LockBucket, "read"> 
   };
 }
 
-/** Opens the bucket on `nc`; what waits in `outbox` goes along with each write. Each call below throws what JetStream reports but a refused expectation, and a timeout after 2 s. */
+/**
+ * Opens the bucket on `nc`. Messages that wait in `outbox` are sent with each write. Each call of the bucket throws JetStream's errors,
+ * except a refused expectation, and throws a timeout after 2 s.
+ */
 export async function openLockBucket(nc: NatsConnection, outbox?: Outbox, storage?: Storage): Promise<LockBucket> {
   const requests = openRequests(nc, { timeoutMs: REQUEST_TIMEOUT_MS, outbox, storage });
   const jsm = await jetstreamManager(nc, { timeout: REQUEST_TIMEOUT_MS, checkAPI: false });

@@ -13,55 +13,56 @@ import { type RoomLimits, type Waiter, WaitingRoom } from "./waiting_room.ts";
 export interface LocksOptions {
   readonly broker: Broker;
   readonly keeper: LeaseKeeper;
-  /** This process's name, shown in the lock's record. */
+  /** The name of this process, shown in the lock's record. */
   readonly worker: string;
-  /** A holder that vanished loses its locks after so long, ms; default 15,000, and no less on a cluster. At least 2,000. */
+  /** Time after which a holder that vanished loses its locks, ms; default 15,000, at least 2,000. Use no less than 15,000 on a cluster. */
   readonly ttlMs?: number;
-  /** Bounds of the waiting room; default 1,000 waiters, 64 a key. */
+  /** Bounds of the waiting room; default 1,000 waiters, 64 for each key. */
   readonly room?: RoomLimits;
-  /** How its own tasks and other processes share a lock. */
+  /** How this process shares a lock among its own tasks and with other processes. */
   readonly turns?: Partial<TurnTimes>;
-  /** The highest fencing token in the database; the bucket is raised above it when it has lost its revisions. */
+  /** Returns the highest fencing token in the database. The bucket is raised above it when it has lost its revisions. */
   readonly highestFence?: () => Promise<number>;
 }
 
 /**
  * The locks of the grid, as one process takes them.
  *
- * All are mutexes so far. A key's line, its record and its lease say nothing of the kind of lock, so that read-write locks and
- * limiters need another way to take and to free, beside `take.ts`, and no other line.
+ * All are mutexes so far. A key's line, its record and its lease do not depend on the kind of lock. So read-write locks and limiters
+ * need another way to take and to free, beside `take.ts`, but no other line.
  */
 export interface Locks extends AsyncDisposable {
   /**
-   * Takes all of `keys`, or none. One round trip a key where they are free; a key that others of this process wait for, or hold, is
-   * held without one. That others hold one is an outcome, and no error. Throws `LockUnknownError` after 10 s without an answer: none is
-   * held then for all we know, and the waiter has left its lines.
+   * Takes all of `keys`, or none. It needs one round trip for each free key. It needs none for a key that other tasks of this process
+   * hold or wait for: that one is held. A held lock is an outcome and no error. Throws `LockUnknownError` after 10 s without an answer.
+   * As far as is known no lock is taken then, and the waiter has left its lines.
    */
   tryAcquire(keys: readonly string[], request: LockRequest): Promise<LockAnswer>;
   /**
-   * Puts a waiter that found its lock held to sleep until it is its turn to try again: milliseconds after the release, in order of arrival, and
-   * a second after the holder's TTL at the latest. False where the room is full: the task goes back to the broker.
+   * Puts a waiter that found its lock held to sleep until it is its turn to try again. That is milliseconds after the release, in order
+   * of arrival, and at the latest a second after the holder's TTL. Returns false where the room is full: the task goes back to the
+   * broker.
    */
   wait(waiter: Waiter): boolean;
   /**
-   * The waiter does not want its locks any more. A waiter that was resumed and does not try must be forgotten, or those behind
-   * it wait for ever. Harmless for one that is not waiting.
+   * Takes the waiter out of all lines. A waiter that was resumed and does not try must be forgotten, since those behind it would wait for
+   * ever. Harmless for one that is not waiting.
    */
   forget(waiter: Waiter): void;
-  /** Whether some line may be full, at no cost: then `fullAt` tells. */
+  /** Whether some line may be full. It costs nothing; `fullAt` gives the exact answer. */
   readonly mayBeFull: boolean;
-  /** A key of these whose line has no place for the waiter, so that it need not try; undefined where there is none. */
+  /** Returns one of `keys` whose line has no place for the waiter, so that it need not try; undefined: there is none. */
   fullAt(keys: readonly string[], waiter: Waiter): string | undefined;
-  /** Waiters in line for `key`. */
+  /** Number of waiters in line for `key`. */
   waiting(key: string): number;
-  /** For a run that the fence refused: raises the bucket if the database has seen tokens beyond it, and returns whether it had. */
+  /** For a run that the fence refused: raises the bucket if the database has seen higher tokens, and returns whether it had. */
   raiseIfBehind(): Promise<boolean>;
 }
 
 /**
  * Opens the locks on the broker's connection.
  *
- * Disposed of, it resumes nobody any more; leases live on until they are released. Throws `RangeError` for a TTL below 2 s.
+ * After it was disposed of, it resumes no waiter. Leases live on until they are released. Throws `RangeError` for a TTL below 2 s.
  */
 export async function openLocks(options: LocksOptions): Promise<Locks> {
   const { broker, keeper, worker, ttlMs = 15_000, room: limits = { perProcess: 1_000, perKey: 64 } } = options;

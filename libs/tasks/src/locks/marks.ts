@@ -1,12 +1,12 @@
 import { sharedNowMs } from "./clocks.ts";
 import { markTtlMs } from "./lock_bucket.ts";
 
-/** A mark is counted upon so much shorter than the server keeps it, ms; a wrong guess costs one more round trip. */
+/** Time by which a mark is trusted shorter than the server keeps it, ms. A wrong guess costs one more round trip. */
 const MARGIN_MS = 100;
 
 /**
- * The marks that recent releases left behind. Whoever takes a lock must name its mark's revision, and knowing it saves two
- * round trips just where a lock is in demand. Holds what was released within the locks' TTL.
+ * The marks that recent releases left behind, within the locks' TTL. A task that takes a lock must name the revision of its mark. Where
+ * a lock is in demand, knowing that revision saves two round trips.
  */
 export class Marks {
   readonly #marks = new Map<string, { readonly revision: number; readonly untilMs: number }>();
@@ -17,7 +17,7 @@ export class Marks {
     this.#trustedMs = markTtlMs(ttlMs) - MARGIN_MS;
   }
 
-  /** Old news of a key are ignored. */
+  /** Notes the mark of a key. An older one than the known mark is ignored. */
   note(key: string, revision: number): void {
     if ((this.#marks.get(key)?.revision ?? 0) > revision) return;
     const nowMs = sharedNowMs();

@@ -5,16 +5,16 @@ import { raiseLocks } from "./raise.ts";
 
 export interface BrokerOptions {
   readonly observer?: Observer;
-  /** Copies of each stream and bucket, default 1. */
+  /** Number of copies of each stream and bucket, default 1. */
   readonly replicas?: number;
-  /** The highest fencing token in the database. Give it wherever a database is at hand: a new lock bucket begins above it. */
+  /** Returns the highest fencing token in the database. Give it wherever there is a database: a new lock bucket begins above it. */
   readonly highestFence?: () => Promise<number>;
 }
 
 /**
  * Declares the streams and buckets where they are missing, and raises the lock bucket's revisions when it is new.
  *
- * The connection stays the caller's. Throws `JetStreamOffError`, and what JetStream reports.
+ * The caller still closes the connection. Throws `JetStreamOffError`, and JetStream's errors.
  */
 export function openBroker(
   nc: NatsConnection,

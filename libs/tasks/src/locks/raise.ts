@@ -4,11 +4,11 @@ import type { Observer } from "../connection/observer.ts";
 import { LOCKS_STREAM } from "./lock_bucket.ts";
 
 /**
- * No fencing token is smaller. A raised bucket counts on from the time in microseconds, some 1.8e15, so a smaller revision
- * comes from a bucket that was created anew and not yet raised.
+ * Smallest fencing token. A raised bucket counts on from the time in microseconds, some 1.8e15. A smaller revision comes from a bucket
+ * that was created anew and not yet raised.
  */
 export const LOWEST_TOKEN = 1e15;
-/** How far beyond the highest fencing token in the database a raise goes, for those given out and not yet stored there. */
+/** Distance by which a raise goes beyond the highest fencing token in the database. It covers tokens that are not stored there yet. */
 const HEADROOM = 1e9;
 
 export interface RaiseOptions {
@@ -21,8 +21,8 @@ export interface RaiseOptions {
 /**
  * Lifts the next revision of the bucket `locks` above every fencing token given out so far, and frees every lock in it.
  *
- * A bucket that was deleted or restored counts from a lower revision again: its tokens would be refused by the database, or be
- * given out twice. Watchers live on, and holders find at their next renewal that they have lost. Raising twice is harmless.
+ * A bucket that was deleted or restored counts from a lower revision again. The database would refuse its tokens, or they would be
+ * given out twice. Watchers live on, and holders find at their next renewal that they have lost their locks. Raising twice is harmless.
  * Returns the next revision.
  */
 export async function raiseLocks({ jsm, observer, highestFence }: RaiseOptions): Promise<number> {
@@ -30,7 +30,7 @@ export async function raiseLocks({ jsm, observer, highestFence }: RaiseOptions):
   try {
     highest = (await highestFence?.()) ?? 0;
   } catch (cause) {
-    // The clock alone is above all tokens but those given out while a clock was ahead; these the database refuses later on.
+    // The clock alone is above all tokens, except those that were given out while a clock was ahead. The database refuses runs then.
     observer.alarm("Cannot read the highest fencing token; the locks are raised by the clock alone", { cause });
   }
   // The lowest token is for a machine whose clock has not been set.
@@ -40,11 +40,11 @@ export async function raiseLocks({ jsm, observer, highestFence }: RaiseOptions):
   return seq;
 }
 
-/** A key that nobody locks, for a write that only asks for the next revision. Its entry goes by itself. */
+/** A key that nobody locks, for a write that only asks for the next revision. Its entry expires. */
 const PROBE_KEY = "revision.probe";
 const PROBE_TTL = "1s";
 
-/** The revision of a write made now. Unlike the stream's info it is never the word of a former leader that does not know yet. */
+/** Returns the revision of a write made now. The stream's info, in contrast, may come from a former leader that is behind. */
 async function writeProbe(js: JetStreamClient): Promise<number> {
   const headers = headersFrom({ [MESSAGE_TTL]: PROBE_TTL });
   const { seq } = await js.publish(`$KV.locks.${PROBE_KEY}`, "{}", { headers });
@@ -54,13 +54,14 @@ async function writeProbe(js: JetStreamClient): Promise<number> {
 /**
  * Raises the bucket if the database has stored a fencing token above the bucket's last revision, and returns whether it had.
  *
- * For whoever was refused by the fence although nobody else holds the lock: the bucket has lost its newest revisions.
+ * For a run that the fence refused although nobody else holds the lock: the bucket has lost its newest revisions.
  *
- * The order of the two readings is what makes it sure. Each token in the database is a revision that the bucket had given out before.
- * So a bucket that has not fallen, and is read after the database, is at or above all that was read there: no false alarm, whatever is
- * taken and committed meanwhile. Read before it, any lock that is taken and committed in between looks like a fall. A bucket that has
- * fallen below the token is seen, since its revision rises by one a write. Should it have passed the token by the time it is read, new
- * tokens are above all stored ones again, and nothing is left to raise. (Searched in docs/models/raise.pml.)
+ * The database must be read before the bucket. Each token in the database is a revision that the bucket had given out before. So a
+ * bucket that has not fallen, and is read second, is at or above every token that was read. There is no false alarm, whatever is taken
+ * and committed meanwhile. If the bucket were read first, each lock that is taken and committed in between would look like a fall.
+ *
+ * A bucket that has fallen below the token is seen, since its revision rises by one with each write. If it has passed the token by the
+ * time it is read, new tokens are above all stored ones again, and there is nothing to raise. (Searched in docs/models/raise.pml.)
  */
 export async function raiseIfBehind(
   options: RaiseOptions & { readonly js: JetStreamClient; readonly highestFence: () => Promise<number> },

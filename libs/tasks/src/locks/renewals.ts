@@ -3,41 +3,41 @@ import { NumberedItems } from "../connection/numbered_items.ts";
 import { LeaseState } from "./lease_state.ts";
 import type { LockBucket, LockRecord } from "./lock_bucket.ts";
 
-/** A lease that is to be renewed; it can be sent to another thread. */
+/** A lease to renew. It can be sent to another thread. */
 export interface KeptLease {
   readonly key: string;
   readonly record: LockRecord;
   readonly ttlMs: number;
-  /** Of its {@linkcode LeaseState}. */
+  /** The memory of its {@linkcode LeaseState}. */
   readonly shared: SharedArrayBuffer;
 }
 
-/** Renewals are sent after this part of a lease's TTL, so that four may go astray: each 3 s at the default TTL of 15 s. */
+/** Part of a lease's TTL after which it is renewed, so that four renewals may be lost. It is 3 s at the default TTL of 15 s. */
 const RENEW_PART = 1 / 5;
-/** How often leases are looked at, ms. */
+/** Time between two looks at the leases, ms. */
 const TICK_MS = 100;
-/** After a renewal that failed, the next one waits this long, ms: during a change of leader "no responders" comes at once. */
+/** Pause after a renewal that failed, ms. During a change of leader the failure "no responders" comes at once. */
 const PAUSE_MS = 300;
 
 interface Renewal {
-  /** As its keeper calls it. */
+  /** The number by which its keeper knows it. */
   readonly id: number;
   readonly lease: KeptLease;
   readonly state: LeaseState;
-  /** When the first renewal since the last answer was sent. It may be stored for all we know. */
+  /** When the first renewal since the last answer was sent. Nobody knows whether it was stored. */
   unanswered: Moment | undefined;
-  /** Why the last one failed. */
+  /** Why the last renewal failed. */
   failure: string | undefined;
   /** No renewal is sent before this moment of the shared monotonic clock, ms; Infinity while one is under way. */
   notBeforeMs: number;
 }
 
-/** Renews leases until they are let go of, lost, or at the end that their states name. */
+/** Renews leases until they are let go of or lost, or until the end that their states name. */
 export interface Renewals extends Disposable {
   keep(id: number, lease: KeptLease): void;
 }
 
-/** Begins with no leases. `onLost` hears once of each lease that was lost, with a line on why. */
+/** Begins with no leases. `onLost` is called once for each lease that was lost, with the reason as one line. */
 export function openRenewals(bucket: LockBucket, onLost: (id: number, reason: string) => void): Renewals {
   const renewals = new NumberedItems<Renewal>();
 
@@ -52,7 +52,7 @@ export function openRenewals(bucket: LockBucket, onLost: (id: number, reason: st
     renewal.failure = undefined;
   }
 
-  /** The answer to a refused renewal: an earlier one whose answer was lost has moved the revision, or the lock is no longer ours. */
+  /** Looks up why a renewal was refused. An earlier one whose answer was lost has moved the revision, or the lock is no longer ours. */
   async function lookUp(place: number, renewal: Renewal): Promise<void> {
     const { lease, state } = renewal;
     const found = await bucket.read(lease.key);
@@ -81,7 +81,7 @@ export function openRenewals(bucket: LockBucket, onLost: (id: number, reason: st
       else note(renewal, revision, sent);
       renewal.notBeforeMs = 0;
     } catch (error) {
-      // Silence and refusals (no room, say) alike may pass: tried again until the deadline, which then tells the reason.
+      // Both silence and a refusal, such as a lack of room, may pass. So it is tried until the deadline, which then gives the reason.
       renewal.unanswered ??= sent;
       renewal.failure = String(error);
       renewal.notBeforeMs = sharedNowMs() + PAUSE_MS;
@@ -95,7 +95,7 @@ export function openRenewals(bucket: LockBucket, onLost: (id: number, reason: st
     } else if (state.isSurelyPastDeadline) {
       lose(place, renewal, `its deadline has passed without a renewal (${renewal.failure ?? "no answer"})`);
     } else if (nowMs < state.renewedUntilMs) {
-      // A wall clock that jumped ahead makes every renewal due; the lease is lost only if the server says so.
+      // A wall clock that jumped ahead makes every renewal due. The lease is lost only if the server says so.
       if (nowMs >= renewal.notBeforeMs && elapsedMs(state.sent) >= lease.ttlMs * RENEW_PART) void renew(place, renewal);
     } else if (state.isPastDeadline) {
       lose(place, renewal, "it is not renewed beyond its task's timeout");

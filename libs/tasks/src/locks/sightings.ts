@@ -1,20 +1,20 @@
 import { createReminder, type Reminder } from "../connection/reminder.ts";
 import { sharedNowMs } from "./clocks.ts";
 
-/** Keys that are remembered; beyond that the one seen first is forgotten, and its time begins anew. */
+/** Largest number of keys that are remembered. Beyond it the key that was seen first is forgotten, and its time begins anew. */
 const REMEMBERED = 10_000;
 
 interface Sighting {
   readonly revision: number;
-  /** When this revision was seen first, on the shared monotonic clock, ms. */
+  /** When this revision was first seen, by the shared monotonic clock, ms. */
   readonly sinceMs: number;
 }
 
 /**
- * Which revision each held lock had, and since when: by this process's monotonic clock alone.
+ * Remembers which revision each held lock had, and since when. It uses only the monotonic clock of this process.
  *
- * A holder renews its lock, which changes the revision. So one that stays the same for longer than its TTL has no holder, whatever the
- * broker's clock does: it may have been set back by hours.
+ * A holder renews its lock, which changes the revision. So a lock whose revision stays the same for longer than its TTL has no holder.
+ * That holds whatever the broker's clock does, which may have been set back by hours.
  */
 export class Sightings {
   readonly #seen = new Map<string, Sighting>();
@@ -28,12 +28,12 @@ export class Sightings {
     this.#reminder = createReminder({ most: REMEMBERED, nowMs });
   }
 
-  /** A look at the broker found `revision` under a held lock. Returns for how long that has been so, ms. */
+  /** Notes that the broker has `revision` under a held lock. Returns for how long that has been so, ms. */
   note(key: string, revision: number): number {
     const nowMs = this.#nowMs();
     const seen = this.#seen.get(key);
     if (seen?.revision === revision) return nowMs - seen.sinceMs;
-    this.forget(key); // set again it would keep its place, and the oldest must come first
+    this.forget(key); // a key that is set again would keep its old place, and the oldest must come first
     this.#seen.set(key, { revision, sinceMs: nowMs });
     for (const oldest of this.#seen.keys()) {
       if (this.#seen.size <= REMEMBERED) break;

@@ -9,13 +9,14 @@ import { type LockBucket, LOCKS_STREAM, type LockRecord, type StoredLock } from 
 import { LOWEST_TOKEN } from "./raise.ts";
 import type { Sightings } from "./sightings.ts";
 
-/** How long a lock is asked for before nobody knows whether it was taken, ms: longer than a change of the bucket's leader. */
+/** Longest time without an answer for which a lock is asked for, ms. It is longer than a change of the bucket's leader. */
 const BUDGET_MS = 10_000;
+/** Pause before an unanswered request is sent again, ms. */
 const PAUSE_MS = 250;
-/** How often a lock may seem free and be taken by others before us; then it counts as held. */
+/** Number of times that a lock may seem free and be taken by others before us. Then it counts as held. */
 const MAX_RACES = 4;
 
-/** Nobody answered whether the lock is ours. If it is, it lapses within its TTL. */
+/** The broker did not answer whether the lock is ours. If it is, it lapses within its TTL. */
 export class LockUnknownError extends Error {
   override readonly name = "LockUnknownError";
   readonly key: string;
@@ -30,7 +31,7 @@ export class LockUnknownError extends Error {
 
 export type TakeAnswer =
   | { readonly kind: "taken"; readonly fencingToken: number; readonly sent: Moment }
-  /** `ttlMs`: after so long without a renewal it is free, if the holder's record tells. */
+  /** `ttlMs`: time without a renewal after which it is free; undefined where the holder's record has none. */
   | { readonly kind: "held"; readonly ttlMs: number | undefined };
 
 export interface TakeRequest {
@@ -45,20 +46,20 @@ export interface Taker {
   readonly broker: Broker;
   readonly bucket: LockBucket;
   readonly sightings: Sightings;
-  /** Raises the bucket's revisions; nobody holds a lock afterwards. */
+  /** Raises the bucket's revisions. Nobody holds a lock afterwards. */
   raise(): Promise<unknown>;
 }
 
 interface Asked {
   /** The revision that must be stored for the next request to be accepted. */
   expected: number;
-  /** When the first request was sent that may be stored without our knowing. */
+  /** When the first request was sent that may be stored although its answer was lost. */
   firstSent: Moment | undefined;
 }
 
 type Taken = Extract<StoredLock, { readonly kind: "taken" }>;
 
-/** Nobody renews what was stored without a TTL, and the broker never removes it: somebody must, and whoever waits for it says so. */
+/** Raises an alarm for a lock that was stored without a TTL. Nobody renews it and the broker never removes it, so an operator must. */
 function tellOfForeign({ broker, sightings }: Taker, key: string): void {
   if (!sightings.isTimeToTell(key)) return;
   broker.observer.alarm(
@@ -74,7 +75,7 @@ function tellOfRevived({ broker }: Taker, key: string, worker: string): void {
   });
 }
 
-/** Whether a lock that seems taken by another is nobody's: its revision has stood still for longer than its TTL. */
+/** Whether a lock that another seems to hold is free, since its revision has stayed the same for longer than its TTL. */
 function standsStill(taker: Taker, key: string, { revision, ttlMs }: Taken): boolean {
   const unchangedMs = taker.sightings.note(key, revision);
   if (ttlMs !== undefined) return unchangedMs > ttlMs + LAPSE_MARGIN_MS;
@@ -82,7 +83,7 @@ function standsStill(taker: Taker, key: string, { revision, ttlMs }: Taken): boo
   return false;
 }
 
-/** One request in the usual case. Undefined: it seemed free and was not, so ask again with what now stands in `asked`. */
+/** Makes one request in the usual case. Returns undefined where the lock seemed free and was not: call it again with the changed `asked`. */
 async function tryOnce(
   taker: Taker,
   { key, record, ttlMs }: TakeRequest,
@@ -103,7 +104,7 @@ async function tryOnce(
     return undefined;
   }
   if (found.revision < LOWEST_TOKEN) {
-    // Whoever holds it: no lock in a bucket that was not raised counts as taken.
+    // No lock in a bucket that was not raised counts as taken, whoever holds it.
     await raise();
     asked.expected = 0;
     return undefined;
@@ -114,7 +115,7 @@ async function tryOnce(
     asked.expected = found.revision;
     return undefined;
   }
-  // If an earlier request was stored whose answer was lost, the server's clock started then.
+  // If an earlier request was stored and its answer was lost, the TTL at the server began then.
   const since = revision === undefined ? firstSent : sent;
   if (elapsedMs(since) < ttlMs - SAFETY_MS) return { kind: "taken", fencingToken: found.revision, sent: since };
   asked.firstSent = undefined;
@@ -123,11 +124,11 @@ async function tryOnce(
 }
 
 /**
- * Takes the lock, or returns that it is held. One round trip where it is free, two where it is not. A lock whose TTL has passed is free,
- * whether the broker has removed it or not.
+ * Takes the lock, or returns that it is held. It needs one round trip where the lock is free, and two where it is not. A lock whose TTL
+ * has passed is free, whether the broker has removed it or not.
  *
- * A request without an answer is sent again with the same holder: if the first one was stored, its record says that it is ours.
- * Declares a bucket that is gone. Throws {@linkcode LockUnknownError} after 10 s of silence.
+ * A request without an answer is sent again with the same holder. If the first one was stored, its record says that it is ours.
+ * Declares a bucket that was deleted. Throws {@linkcode LockUnknownError} after 10 s of silence.
  */
 export async function takeLock(taker: Taker, request: TakeRequest): Promise<TakeAnswer> {
   const untilMs = sharedNowMs() + BUDGET_MS;
@@ -148,7 +149,7 @@ export async function takeLock(taker: Taker, request: TakeRequest): Promise<Take
   return { kind: "held", ttlMs: request.ttlMs };
 }
 
-/** "No responders" also means a change of leader; only the stream's own info tells that it is gone. */
+/** Declares the bucket if it was deleted. "No responders" may also mean a change of leader, so the stream's own info decides. */
 async function declareIfGone({ briefJsm, declareMissing, observer }: Broker): Promise<void> {
   try {
     await briefJsm.streams.info(LOCKS_STREAM);

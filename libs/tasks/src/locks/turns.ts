@@ -3,21 +3,21 @@ import type { Lease } from "./lease.ts";
 import type { LeaseState } from "./lease_state.ts";
 import type { WaitingRoom } from "./waiting_room.ts";
 
-/** How a process shares its locks among its own tasks and with others, ms. */
+/** How a process shares its locks among its own tasks and with other processes, ms. */
 export interface TurnTimes {
-  /** Longest time for which a process keeps a lock by handing it on among its own tasks: others wait for it too. Default 100. */
+  /** Longest time for which a process keeps a lock by handing it on among its own tasks. Other processes wait for it too. Default 100. */
   readonly tenureMs: number;
-  /** Time for which its own tasks then let others go first: these hear of the release a round trip later. Default 3. */
+  /** Time for which its own tasks then let other processes go first, which hear of the release a round trip later. Default 3. */
   readonly restMs: number;
-  /** Time after which a lock that was handed on and that nobody comes for is released. Default 50. */
+  /** Time after which a lock that was handed on is released if no task takes it up. Default 50. */
   readonly offerMs: number;
-  /** The same where none of its tasks waits yet: the next that wants the lock is often in hand already, and about to begin. Default 1. */
+  /** The same time where none of its tasks waits yet. The next one that wants the lock is often in hand and about to begin. Default 1. */
   readonly lingerMs: number;
 }
 
 const DEFAULT_TIMES: TurnTimes = { tenureMs: 100, restMs: 3, offerMs: 50, lingerMs: 1 };
 
-/** A lock that this process has, whichever of its tasks' turn it is. */
+/** A lock that this process has, through the turns of its tasks. */
 export interface Hold {
   readonly lease: Lease;
   readonly state: LeaseState;
@@ -25,25 +25,25 @@ export interface Hold {
   readonly takenAtMs: number;
 }
 
-/** One task's time under a lock. It is the lease in everything but its end. */
+/** One task's time under a lock. It is the lease, except for its end. */
 export interface Turn extends Lease {
   /**
-   * Ends the turn in good order, in place of `release`: where tasks of this process wait for the lock, or ask for it within
-   * `lingerMs`, the first of them has it next without a word to the broker. Call it only once the transaction has surely ended,
-   * and never where code may still run. Resolves before a lock that nobody comes for is free.
+   * Ends the turn in good order, in place of `release`. Where tasks of this process wait for the lock, or ask for it within `lingerMs`,
+   * the first of them has it next without a message to the broker. Call it only once the transaction has certainly ended, and never
+   * where code may still run. A lock that no task takes up is freed only after this has resolved.
    *
-   * The next turn has the same fencing token: fences accept the same holder again, and turns of one process follow one another.
+   * The next turn has the same fencing token. Fences accept the same holder again, and turns of one process follow one another.
    */
   handOn(): Promise<void>;
 }
 
-/** A lock that waits for the one it was handed on to. It is emptied when it has gone: the replaced tables of a Map outlive what was in them. */
+/** A lock that waits for the task to which it was handed on. It is emptied afterwards, since the former tables of a `Map` keep it alive. */
 interface Offer {
   hold: Hold | undefined;
   timer: NodeJS.Timeout | undefined;
 }
 
-/** Locks that were handed on and are not taken up yet. */
+/** The locks of a process that were handed on and are not taken up yet. */
 export class Turns {
   readonly #room: WaitingRoom;
   readonly #times: TurnTimes;
@@ -54,7 +54,7 @@ export class Turns {
     this.#times = { ...DEFAULT_TIMES, ...times };
   }
 
-  /** The turn of a task whose timeout is at `untilMs` of `performance.now()`. */
+  /** Begins the turn of a task whose timeout is at `untilMs` of `performance.now()`. */
   begin(hold: Hold, untilMs: number): Turn {
     const { lease, state } = hold;
     state.renewUntil(asSharedMs(untilMs));
@@ -81,16 +81,16 @@ export class Turns {
     };
   }
 
-  /** The turn of a task that is first in line, if the lock was handed on to it. */
+  /** Begins the turn of a task that is first in line, if the lock was handed on to it. */
   takeUp(key: string, untilMs: number): Turn | undefined {
     const hold = this.#withdraw(key);
     if (hold === undefined) return undefined;
     const { lease, state } = hold;
-    // Where it was lost meanwhile the broker is asked, as if nothing had been handed on.
+    // If it was lost meanwhile, the broker is asked as if no lock had been handed on.
     return lease.signal.aborted || !state.isHeld || state.isPastDeadline ? undefined : this.begin(hold, untilMs);
   }
 
-  /** Releases what was handed on and not taken up: those who were to have it do not come any more. */
+  /** Releases the locks that were handed on and not taken up, since no task takes them up any more. */
   async close(): Promise<void> {
     const holds = [...this.#offers.keys()].map((key) => this.#withdraw(key));
     await Promise.all(holds.map((hold) => hold?.lease.release()));

@@ -5,14 +5,14 @@ import type { Locks } from "./locks.ts";
 export interface LocksWanted {
   readonly keys: readonly string[];
   readonly taskId: string;
-  /** Renewing stops so long after the locks were asked for, ms: the longest run, and the grace after it. */
+  /** Time after the request for which the locks are renewed, ms: the longest run, and the grace after it. */
   readonly holdMs: number;
-  /** Gives up waiting. */
+  /** Its abort ends the wait. */
   readonly signal: AbortSignal | undefined;
 }
 
 /**
- * Waits until all of `keys` are held. For whoever has nothing else to do meanwhile; a worker's tasks wait in its own loop.
+ * Waits until all of `keys` are ours. It is for callers that have nothing else to do meanwhile. A worker's tasks wait in its own loop.
  *
  * Throws the reason of `signal`, `LockUnknownError` when nobody answers, and an `Error` where the waiting room is full. The waiter has
  * left its lines then.
@@ -21,7 +21,7 @@ export async function waitForLocks(
   locks: Pick<Locks, "tryAcquire" | "wait" | "forget">,
   { keys, taskId, holdMs, signal = new AbortController().signal }: LocksWanted,
 ): Promise<readonly Lease[]> {
-  // A bell that is rung before the sleep ends it, and so does a signal that was aborted before: neither is missed between the two.
+  // A bell that rang before the sleep ends it at once, and so does a signal that aborted before. Neither is missed in between.
   const bell = createBell();
   const waiter = { resume: () => bell.ring() };
   try {

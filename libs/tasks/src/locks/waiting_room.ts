@@ -1,49 +1,57 @@
 import { SAFETY_MS } from "./lease_state.ts";
 
-/** Someone who wants locks. One object stands for one task, from its first try until it has its locks or is forgotten. */
+/** A task that wants locks. One object stands for it from its first try until it has its locks or is forgotten. */
 export interface Waiter {
-  /** It is this waiter's turn: it must try now, or be forgotten, since those behind it wait. */
+  /** Called when it is this waiter's turn. It must try now or be forgotten, since those behind it wait. */
   resume(): void;
-  /** The keys in whose lines it stands; for the room alone. They stand here and in no table: those of a Map outlive what was in them. */
+  /**
+   * The keys in whose lines it stands. Only the room writes and reads them. They are kept here, since the former tables of a `Map` keep
+   * what was in them alive.
+   */
   keys?: Set<string> | undefined;
 }
 
 export interface RoomLimits {
-  /** Waiters asleep in this process, default 1,000. */
+  /** Largest number of waiters asleep in this process, default 1,000. */
   readonly perProcess: number;
-  /** Waiters in one key's line, default 64: one CE that all want must not fill the room. */
+  /** Largest number of waiters in one key's line, default 64. One CE that all tasks want must not fill the room. */
   readonly perKey: number;
 }
 
 /**
  * A waiter's place in one line.
  *
- * `trying`: at the broker, or about to be. `asleep`: waits to be resumed. Only the first of a line tries; the others sleep, also
- * those who never tried.
+ * States:
+ *   trying  It asks the broker, or is about to. Only the first of a line does so.
+ *   asleep  It waits to be resumed. It may never have tried.
+ *
+ * Transitions:
+ *   trying -> asleep  its lock is held (`sleep`)
+ *   asleep -> trying  the lock may be free (`wake`), or its task tries by itself (`lineUp`)
  */
 interface Place {
   readonly waiter: Waiter;
   state: "trying" | "asleep";
-  /** The lock may have come free since this try began, so that it was found held proves nothing. */
+  /** Whether the lock may have come free since this try began. Then finding it held proves nothing. */
   isStale: boolean;
 }
 
 interface Line {
   readonly places: Place[];
-  /** The highest revision of the key that was acted upon; older news are of no interest. */
+  /** The highest revision of the key that was acted upon. Older news is ignored. */
   newest: number;
-  /** After so long without news the holder's lease has lapsed, ms. */
+  /** Time without news after which the holder's lease has lapsed, ms. */
   holderTtlMs: number;
-  /** Nobody of this line is woken before, by `performance.now()`. */
+  /** No waiter of this line is woken before, by `performance.now()`. */
   restsUntilMs: number;
   timer: NodeJS.Timeout | undefined;
 }
 
 /**
- * The lines of those who wait for locks, in order of arrival, one line a key.
+ * The lines of waiters for locks, in order of arrival, one line for each key.
  *
- * A waiter lines up before it tries, so that no release can fall between its try and its sleep. Should nobody tell of a
- * release, the first of a line is resumed all the same once the holder's TTL and a second have passed.
+ * A waiter lines up before it tries, so that no release can fall between its try and its sleep. If the news of a release is lost, the
+ * first of a line is still resumed once the holder's TTL and a second have passed.
  */
 export class WaitingRoom {
   readonly #lines = new Map<string, Line>();
@@ -56,23 +64,23 @@ export class WaitingRoom {
     this.#limits = limits;
   }
 
-  /** Waiters that are asleep, in all lines. */
+  /** Number of waiters that are asleep, in all lines. */
   get asleep(): number {
     return this.#asleep;
   }
 
-  /** Waiters in the line of `key`, trying or asleep. */
+  /** Number of waiters in the line of `key`, trying or asleep. */
   waiting(key: string): number {
     return this.#lines.get(key)?.places.length ?? 0;
   }
 
-  /** Whether some line may be full: a hint that costs nothing. */
+  /** Whether some line may be full. This hint costs nothing. */
   get mayBeFull(): boolean {
     const { perKey, perProcess } = this.#limits;
     return this.#asleep + 1 >= Math.min(perKey, perProcess);
   }
 
-  /** The first of these keys in whose line there is no place for this waiter; undefined: it has one in each, or need not wait there. */
+  /** Returns the first of `keys` whose line has no place for this waiter; undefined: it has a place in each, or need not wait there. */
   fullAt(keys: readonly string[], waiter: Waiter): string | undefined {
     return keys.find((key) => {
       const length = this.waiting(key);
@@ -81,12 +89,12 @@ export class WaitingRoom {
     });
   }
 
-  /** Whether the first in the line of `key` is asleep: it comes as soon as it is woken. */
+  /** Whether the first in the line of `key` is asleep, so that it comes as soon as it is woken. */
   isWaitedFor(key: string): boolean {
     return this.#lines.get(key)?.places[0]?.state === "asleep";
   }
 
-  /** Lines `waiter` up for `key`, at the end unless it stands there already. Returns whether it is first, and may try. */
+  /** Puts `waiter` at the end of the line of `key`, unless it stands there already. Returns whether it is first and may try. */
   lineUp(key: string, waiter: Waiter): boolean {
     const line = this.#lines.get(key) ?? {
       places: [],
@@ -108,7 +116,7 @@ export class WaitingRoom {
     return line.places[0] === place;
   }
 
-  /** The waiter has the lock of `key` and leaves the line; the next one sleeps on until the lock is free again. */
+  /** The waiter has the lock of `key` and leaves the line. The next one sleeps until the lock is free again. */
   took(key: string, waiter: Waiter, fencingToken: number): void {
     const line = this.#lines.get(key);
     if (line === undefined) return;
@@ -118,7 +126,7 @@ export class WaitingRoom {
     this.#leave(key, line, waiter);
   }
 
-  /** The waiter found the lock of `key` held: it keeps its place there, and leaves every other line to those behind it. */
+  /** The waiter found the lock of `key` held. It keeps its place there, and leaves every other line to those behind it. */
   foundHeld(key: string, waiter: Waiter, holderTtlMs?: number): void {
     const line = this.#lines.get(key);
     if (line !== undefined && holderTtlMs !== undefined) line.holderTtlMs = holderTtlMs;
@@ -127,7 +135,7 @@ export class WaitingRoom {
     }
   }
 
-  /** Puts a waiter that found its lock held to sleep in its line. False where the room or the line is full: it has left then. */
+  /** Puts a waiter that found its lock held to sleep in its line. Returns false where room or line is full: the waiter has left then. */
   sleep(waiter: Waiter): boolean {
     const [key] = waiter.keys ?? [];
     const line = key === undefined ? undefined : this.#lines.get(key);
@@ -144,18 +152,18 @@ export class WaitingRoom {
     return true;
   }
 
-  /** The waiter leaves all lines; where it was first, the next one's turn has come. */
+  /** The waiter leaves all lines. Where it was first, it is the next one's turn. */
   forget(waiter: Waiter): void {
     for (const key of [...(waiter.keys ?? [])]) this.#giveUp(key, waiter);
   }
 
-  /** The watcher tells that the write of `revision` freed the lock. It is ignored where that is old news. */
+  /** The watcher says that the write of `revision` freed the lock. Old news is ignored. */
   heardFreed(key: string, revision: number): void {
     const line = this.#lines.get(key);
     if (line !== undefined && revision > line.newest) this.freed(key, revision);
   }
 
-  /** This process has freed the lock by the write of `revision`. Nobody could try before, even where the watcher was faster. */
+  /** This process has freed the lock by the write of `revision`. No waiter could try before, even if the watcher was faster. */
   freed(key: string, revision: number): void {
     const line = this.#lines.get(key);
     if (line === undefined) return;
@@ -163,13 +171,13 @@ export class WaitingRoom {
     this.wake(key);
   }
 
-  /** Leaves the lock to other processes for a moment: nobody here is woken for it. */
+  /** Leaves the lock to other processes for `ms`: no waiter here is woken for it. */
   rest(key: string, ms: number): void {
     const line = this.#lines.get(key);
     if (line !== undefined) line.restsUntilMs = performance.now() + ms;
   }
 
-  /** The lock may be free: the first in its line tries. */
+  /** The lock may be free. The first in its line tries. */
   wake(key: string): void {
     const line = this.#lines.get(key);
     const first = line?.places[0];
@@ -183,19 +191,19 @@ export class WaitingRoom {
     else this.#resume(key, first);
   }
 
-  /** Any lock may be free, for news may have been missed. */
+  /** Any lock may be free, since news may have been missed. */
   wakeAll(): void {
     for (const key of [...this.#lines.keys()]) this.wake(key);
   }
 
-  /** Ends all timers; nobody is resumed any more. */
+  /** Ends all timers. No waiter is resumed any more. */
   close(): void {
     for (const line of this.#lines.values()) clearTimeout(line.timer);
     this.#lines.clear();
     this.#asleep = 0;
   }
 
-  /** Looks after the first of a line, who sleeps. */
+  /** Makes sure that the first of a line, which sleeps, is resumed. */
   #watchOver(key: string, line: Line): void {
     const first = line.places[0];
     clearTimeout(line.timer);
