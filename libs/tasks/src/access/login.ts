@@ -13,7 +13,7 @@ import type { UrlLogin } from "./servers.ts";
 /** How we log in. */
 export interface Login {
   readonly authenticators: Authenticator[];
-  /** Who we are, as an operator knows it and without secrets: `user "ops" (NATS_USER)`; undefined: nobody said. */
+  /** The user as an operator knows it, without secrets: `user "ops" (NATS_USER)`; undefined: no setting names one. */
   readonly who: string | undefined;
 }
 
@@ -21,12 +21,12 @@ export interface Login {
 interface Way {
   readonly field: AccessField;
   readonly who: string;
-  /** Throws where what it reads is not what it should be. */
+  /** Reads what it needs. Throws where that is not what it should be. */
   make(): Authenticator;
 }
 
 const NKEY_SEED = /^\s*(SU[A-Z2-7]{56})\s*$/m;
-/** Whatever the server asks us to sign; here to try out a key. */
+/** A text to sign, for trying out a key. */
 const SOME_NONCE = "some nonce";
 
 function byNkey(access: NatsAccess, field: AccessField, text: string): Authenticator {
@@ -40,25 +40,26 @@ function byCreds(access: NatsAccess, field: AccessField, text: Uint8Array): Auth
   return tried(access, field, credsAuthenticator(text));
 }
 
-/** An authenticator that has worked once: nothing wrong is found out in the middle of a reconnect. */
+/** An authenticator that has worked once, so that no error in its files shows first during a reconnect. */
 function tried(access: NatsAccess, field: AccessField, authenticator: Authenticator): Authenticator {
   try {
     authenticator(SOME_NONCE);
     return authenticator;
   } catch {
     // The error may quote what it could not read.
-    throw new NatsAccessError(access, field, "credentials with a user's JWT and nkey seed: no such are there");
+    throw new NatsAccessError(access, field, "credentials with a user's JWT and nkey seed: it holds none");
   }
 }
 
-/** Reads anew at each reconnect, as credentials are renewed; where that does not work, what was good before is used. */
+/** Reads its files again at each reconnect, since credentials are renewed. Where that fails, the last good ones are used. */
 function fresh(make: () => Authenticator): Authenticator {
   let last = make();
   return (nonce) => {
     try {
       last = make();
     } catch {
-      // It is being written at this moment, or has gone. The server judges the old one; a throw here would end the connection for good.
+      // The file is being written at this moment, or is gone. The server judges the old one. An error here would close the connection for
+      // good.
     }
     return last(nonce);
   };
@@ -106,7 +107,7 @@ function waysOf(access: NatsAccess, login: UrlLogin): readonly Way[] {
   return ways;
 }
 
-/** What the URL says and what stands beside it. Throws where they differ. */
+/** The login in the URL and in the settings beside it. Throws where they differ. */
 function combined(access: NatsAccess, url: UrlLogin | undefined): UrlLogin {
   const { user, password, token } = access;
   for (const field of ["user", "password", "token"] as const) {
@@ -126,7 +127,7 @@ function combined(access: NatsAccess, url: UrlLogin | undefined): UrlLogin {
   return login;
 }
 
-/** How to log in with `access`, whose URL says `url` of it. Reads the files once; throws {@linkcode NatsAccessError}. */
+/** How to log in with `access`; `url` is the login in its URL. Reads the files once; throws {@linkcode NatsAccessError}. */
 export function readLogin(access: NatsAccess, url: UrlLogin | undefined): Login {
   const login = combined(access, url);
   const ways = waysOf(access, login);

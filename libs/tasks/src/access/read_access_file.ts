@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { type AccessField, type NatsAccess, NatsAccessError } from "./nats_access.ts";
 
-/** What is in the file that `field` names. Throws {@linkcode NatsAccessError} with its path and what is wrong. */
+/** The content of the file that `field` names. Throws {@linkcode NatsAccessError} with its path and the reason. */
 export function readAccessFile(access: NatsAccess, field: AccessField, path: string): Buffer {
   try {
     return readFileSync(path);

@@ -2,7 +2,7 @@
 // Tested by tests/src/access/websocket_test.ts
 import { type NatsAccess, NatsAccessError } from "./nats_access.ts";
 
-/** What a URL, or the settings beside it, say of who we are. A password without a user cannot be. */
+/** The login in a URL, or in the settings beside it. A password without a user is not possible. */
 export interface UrlLogin {
   readonly user?: string;
   readonly password?: string;
@@ -14,9 +14,9 @@ export interface NatsServers {
   /** Without credentials: `host:port` over TCP, a URL over a WebSocket. */
   readonly servers: readonly string[];
   readonly transport: "tcp" | "websocket";
-  /** Whether any of them asks for TLS. It counts for all of them. */
+  /** Whether any of them asks for TLS. Then all must use it. */
   readonly isTls: boolean;
-  /** Undefined where the URL holds none. */
+  /** Undefined where the URL holds no login. */
   readonly login: UrlLogin | undefined;
 }
 
@@ -52,12 +52,12 @@ function loginOf(access: NatsAccess, text: string, { username, password }: URL):
   const credentials = /^[a-z]+:\/\/([^/?#]*)@/i.exec(text)?.[1];
   if (credentials === undefined) return undefined;
   const user = decode(access, username);
-  // As for every NATS client: what stands alone is a token.
+  // A text alone is a token, as for every NATS client.
   return credentials.includes(":") ? { user, password: decode(access, password) } : { token: user };
 }
 
 function readServer(access: NatsAccess, given: string): Server {
-  // A bare host with a port is what the nats command takes too.
+  // A bare host with a port is accepted by the nats command too.
   const text = given.includes("://") ? given : `nats://${given}`;
   const url = URL.parse(text);
   if (url === null || url.hostname === "" || TRANSPORTS[url.protocol] === undefined) {

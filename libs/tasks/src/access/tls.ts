@@ -5,24 +5,24 @@ import { type NatsAccess, NatsAccessError, nameOf } from "./nats_access.ts";
 import { readAccessFile } from "./read_access_file.ts";
 import type { NatsServers } from "./servers.ts";
 
-/** Of what Node.js calls the check with as `this`. */
+/** What Node.js passes to the check as `this`. */
 interface IdentityOptions {
   readonly servername?: string;
   readonly socket?: Socket;
 }
 
-/** What the client hands on to Node.js besides what it declares. */
+/** What the client passes on to Node.js beyond its declared options. */
 interface CheckedTls extends TlsOptions {
   checkServerIdentity(this: IdentityOptions, name: string, certificate: PeerCertificate): Error | undefined;
 }
 
-/** The WebSocket of Node.js takes none of them. */
+/** What a WebSocket of Node.js permits: it accepts no TLS options. */
 const BESIDE_WEBSOCKET =
   "nothing beside ws:// and wss://, whose certificates are those that Node.js trusts: use tls://, or name the CA in NODE_EXTRA_CA_CERTS";
 
 const TLS_FIELDS = ["caFile", "certFile", "keyFile", "tlsFirst"] as const;
 
-/** What asks for TLS, as an operator calls it; undefined: nothing does. */
+/** The operator's name of the setting that asks for TLS; undefined: none does. */
 export function reasonForTls(access: NatsAccess, { isTls }: NatsServers): string | undefined {
   const field = TLS_FIELDS.find((each) => access[each]);
   if (field !== undefined) return nameOf(access, field);
@@ -34,7 +34,7 @@ function read(access: NatsAccess, field: "caFile" | "certFile" | "keyFile"): Buf
   return path === undefined ? undefined : readAccessFile(access, field, path);
 }
 
-/** Throws where the files hold no certificates, or a key that is not the certificate's. */
+/** Throws where the files hold no certificates, or the key does not fit the certificate. */
 function checkFiles(access: NatsAccess): void {
   const [ca, cert, key] = [read(access, "caFile"), read(access, "certFile"), read(access, "keyFile")];
   if (ca !== undefined && !ca.includes("-----BEGIN CERTIFICATE-----")) {
@@ -68,8 +68,8 @@ function checkFiles(access: NatsAccess): void {
 }
 
 /**
- * The client's options for TLS; undefined: it is not asked for, and used where the server wants it. With options the client sends nothing
- * to a server that offers none.
+ * The client's options for TLS; undefined: no setting asks for it, and it is used where the server wants it. With options the client sends
+ * nothing to a server that offers no TLS.
  *
  * Throws {@linkcode NatsAccessError}.
  */
@@ -87,7 +87,7 @@ export function readTls(access: NatsAccess, servers: NatsServers): TlsOptions | 
     ...(certFile === undefined || keyFile === undefined ? {} : { certFile, keyFile }),
     ...(tlsFirst ? { handshakeFirst: true } : {}),
     checkServerIdentity(name, certificate) {
-      // Where a server is known by its address the client names no host, and Node.js would look for "localhost".
+      // Where a server is named by its address, the client states no host, and Node.js would check against "localhost".
       return checkServerIdentity(this.servername || this.socket?.remoteAddress || name, certificate);
     },
   };

@@ -14,9 +14,9 @@ import {
   storeConfiguration,
 } from "./stored_configuration.ts";
 
-/** Whoever runs writes a configuration back that has gone, within its reread of 5 s; so long it is waited for, ms. */
+/** Longest wait for a running app to write back a configuration that is gone, ms. Apps do so with their reread every 5 s. */
 const RESTORED_WITHIN_MS = 8_000;
-/** Changes that came first, before it is given up. */
+/** Greatest number of attempts, each after another change came first. */
 const TRIES = 50;
 
 /** A change of the configuration cannot be written. */
@@ -25,15 +25,15 @@ export class ConfigurationError extends Error {
 }
 
 export interface ChangeOptions {
-  /** What the change goes on from. Default: the last good one. `nothing`, where none is left: an empty one. */
+  /** The base of the change. Default: the last good configuration. `nothing`: an empty one, where none is left. */
   readonly from?: "last good" | "nothing";
-  /** How long a running app may take to write one back that has gone, ms; default 8,000. */
+  /** Time that a running app may take to write back a configuration that is gone, ms; default 8,000. */
   readonly restoredWithinMs?: number;
 }
 
 /**
- * Whether the last good one may be known to running apps alone: the bucket was purged, is younger than TASKS, or holds nothing but one that
- * no command wrote.
+ * Whether only running apps may know the last good configuration: the bucket was purged, is younger than TASKS, or holds only one that no
+ * command wrote.
  */
 async function mayBeLost({ jsm }: Broker, { newest, revision, configuration }: FoundConfiguration): Promise<boolean> {
   if (newest !== 0) return Object.keys(configuration.vos).length === 0 && configuration.createdAt === undefined;
@@ -42,7 +42,7 @@ async function mayBeLost({ jsm }: Broker, { newest, revision, configuration }: F
   return bucket.state.last_seq > 0 || wasCreatedAnew(bucket, tasks);
 }
 
-/** Why a change would begin from nothing, though there was something; undefined: it would not. */
+/** Why a change would begin from nothing, though there was a configuration; undefined: it would not. */
 async function whyNothingIsLeft({ jsm }: Broker, found: FoundConfiguration): Promise<string | undefined> {
   if (found.revision !== 0 || namesVos(found.configuration)) return undefined;
   if (found.problem !== undefined) return found.problem.text;
@@ -51,7 +51,7 @@ async function whyNothingIsLeft({ jsm }: Broker, found: FoundConfiguration): Pro
   return `bucket config is empty and has held revisions up to ${state.last_seq}: somebody purged it, and no running app knows them; ${BEGIN_ANEW}`;
 }
 
-/** As it is now; where it has gone, after a running app has written it or its copy back, or nobody has. */
+/** The present configuration. Where it is gone, waits until a running app has written it or its copy back, or nobody has in time. */
 async function untilRestored(broker: Broker, withinMs: number): Promise<FoundConfiguration> {
   const untilMs = performance.now() + withinMs;
   for (;;) {
@@ -66,7 +66,7 @@ async function timeOf({ jsm }: Broker): Promise<string> {
   return (await jsm.streams.info("KV_config")).ts ?? new Date().toISOString();
 }
 
-/** Throws where it could not be read again. */
+/** Returns `next`. Throws where it could not be read again. */
 function checked(next: Configuration): Configuration {
   const result = checkConfiguration(JSON.stringify(next));
   if (result.kind === "good") return result.configuration;
@@ -75,11 +75,12 @@ function checked(next: Configuration): Configuration {
 }
 
 /**
- * Changes the configuration by compare-and-set; `change` may run several times. Returns what was written.
+ * Changes the configuration by compare-and-set. `change` may run several times. Returns what was written.
  *
- * Goes on from the last good one: what is broken is replaced, with an alarm that says what it was. Throws
- * {@linkcode ConfigurationError} where a newer program has written it, where the change makes it unreadable, and where none is left that
- * was ever good: a change would take all VOs but its own away. `nothing` begins all the same.
+ * The change starts from the last good configuration. A broken one is replaced, with an alarm that says what it was.
+ *
+ * Throws {@linkcode ConfigurationError} where a newer program has written it, and where the change makes it unreadable. It also throws
+ * where no good one is left: such a change would remove all VOs but its own. `nothing` begins all the same.
  */
 export async function changeConfiguration(
   broker: Broker,
@@ -92,7 +93,7 @@ export async function changeConfiguration(
   for (let tries = 0; ; tries++) {
     const { problem, configuration, newest } = found;
     if (problem?.kind === "newer") throw new ConfigurationError(problem.text);
-    // What waits from before it may be for VOs that only a lost one named.
+    // What waits from before it may be for VOs that only a lost configuration named.
     const isFirst = configuration.createdAt === undefined;
     const base = isFirst ? { ...configuration, createdAt: await timeOf(broker) } : configuration;
     const next = checked(change(base));

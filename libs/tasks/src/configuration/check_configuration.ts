@@ -4,21 +4,21 @@ import { parseSchedule } from "../definition/schedule_text.ts";
 import { checkTaskName, checkVoName, InvalidNameError, NO_VO } from "../format/names.ts";
 import type { Configuration } from "./configuration.ts";
 
-/** Of the configuration's form. One of a higher version is a newer program's, and cannot be read. */
+/** Version of the configuration's form. A newer program writes a higher one, which this program cannot read. */
 const VERSION = 1;
-/** Characters of a value, and issues, that are shown. */
+/** Greatest number of a value's characters, and of issues, that are shown. */
 const SHOWN = 200;
 const ISSUES = 3;
 
-/** What a text comes to as a configuration. */
+/** The result of reading a text as a configuration. */
 export type CheckedConfiguration =
   | {
       readonly kind: "good";
       readonly configuration: Configuration;
-      /** Fields that this version does not know, as paths: misspelt, or a newer version's. They have no effect. */
+      /** Fields that this version does not know, as paths: misspelt, or of a newer version. They have no effect. */
       readonly unknown: readonly string[];
     }
-  /** `field` is a path such as `tasks.MyPilotTask.schedule`; empty: the whole. */
+  /** `field` is a path such as `tasks.MyPilotTask.schedule`; empty: the whole text. */
   | { readonly kind: "broken" | "newer"; readonly field: string; readonly reason: string };
 
 function problemOf(check: () => unknown): string | undefined {
@@ -31,7 +31,7 @@ function problemOf(check: () => unknown): string | undefined {
   }
 }
 
-/** A text that `check` takes. */
+/** The schema of a text that `check` accepts. */
 function textFor(check: (text: string) => unknown) {
   return z.string().superRefine((text, context) => {
     const message = problemOf(() => check(text));
@@ -76,7 +76,7 @@ function unknownFields(configuration: Configuration): readonly string[] {
 
 type Problem = Exclude<CheckedConfiguration, { kind: "good" }>;
 
-/** A name that cannot be used, wherever one stands as a field. */
+/** The first name among the fields that cannot be used; undefined: none. */
 function findBadName({ vos, tasks }: Configuration): Problem | undefined {
   const voNames = Object.keys(vos).map((vo): [string, string] => [`vos.${vo}`, vo]);
   for (const [task, { vos: ofVos = {} }] of Object.entries(tasks)) {
@@ -95,7 +95,7 @@ function readJson(text: string): { readonly value: unknown } | undefined {
   try {
     return { value: JSON.parse(text) };
   } catch {
-    return undefined; // told by the caller, with the text
+    return undefined; // the caller reports it, with the text
   }
 }
 

@@ -1,18 +1,18 @@
 import { checkVoName } from "../format/names.ts";
 
-/** How long the name of a removed VO is remembered, so that its waiting tasks are dropped and not taken for mistakes. */
+/** Time for which the name of a removed VO is remembered, ms. Its waiting tasks are then dropped, and not taken for mistakes. */
 export const TOMBSTONE_MS = 30 * 86_400_000;
 
-/** What differs from a task's definition. */
+/** Differences from a task's definition. */
 export interface ScheduleSettings {
-  /** Switched off: no occurrence is published. Default true. */
+  /** False: switched off, no occurrence is published. Default true. */
   readonly enabled?: boolean | undefined;
   /** In place of the definition's schedule: `every 5s`, or `cron 0 * * * * Europe/Zurich`. */
   readonly schedule?: string | undefined;
 }
 
 export interface TaskSettings extends ScheduleSettings {
-  /** What differs for some VOs. */
+  /** Differences for some VOs. */
   readonly vos?: Readonly<Record<string, ScheduleSettings>> | undefined;
 }
 
@@ -28,11 +28,13 @@ export interface VoSettings {
 export interface Configuration {
   readonly vos: Readonly<Record<string, VoSettings>>;
   readonly tasks: Readonly<Record<string, TaskSettings>>;
-  /** When the first one was written, by the broker's clock, RFC 3339. What waits from before it was published for a configuration that is lost. */
+  /**
+   * When the first configuration was written, by the broker's clock, RFC 3339. Older waiting tasks were published under one that is lost.
+   */
   readonly createdAt?: string | undefined;
 }
 
-/** Whether it names any VO, active or removed. Once there was one, there is always one left, since a removed one is remembered. */
+/** Whether it names any VO, active or removed. Once there was one, one always stays, since removed ones are remembered. */
 export function namesVos({ vos }: Configuration): boolean {
   return Object.keys(vos).length > 0;
 }
@@ -48,7 +50,7 @@ export function withVo(now: Configuration, vo: string, weight?: number): Configu
   return { ...now, vos: { ...now.vos, [vo]: settings } };
 }
 
-/** The configuration with `vo` as a tombstone; older tombstones than 30 days go. */
+/** The configuration with `vo` as a tombstone, and without tombstones older than 30 days. */
 export function withoutVo(now: Configuration, vo: string): Configuration {
   const kept = Object.entries(now.vos).filter(
     ([, { state, changedAt }]) => state === "active" || Date.parse(changedAt) > Date.now() - TOMBSTONE_MS,

@@ -5,23 +5,26 @@ import { isConflict } from "../streams/streams.ts";
 import { type Configuration, namesVos } from "./configuration.ts";
 import { findConfiguration, type FoundConfiguration, keepCopy, storeConfiguration } from "./stored_configuration.ts";
 
-/** How often the configuration is read even though the watcher said nothing: a watcher stays mute once its bucket was re-created. */
+/**
+ * Time from one reading of the configuration to the next, ms, also without word from the watcher. A watcher hears nothing once its bucket
+ * was created anew.
+ */
 const REREAD_MS = 5_000;
-/** A broker that is away for so long is told as an alarm, ms; one that restarts is not. */
+/** Absence of the broker after which it is an alarm, ms. A restart takes less. */
 const AWAY_MS = 30_000;
 
-/** The configuration as it is now, kept up to date until disposed of. */
+/** The present configuration, kept up to date until disposed of. */
 export interface ConfigurationWatch extends AsyncDisposable {
   readonly current: Configuration;
-  /** The same, with its revision and what is wrong with a newer one. */
+  /** The same, with its revision and the problem of a newer one. */
   readonly found: FoundConfiguration;
   /** Calls `listener` after each change, until the returned function is called. */
   onChange(listener: (now: Configuration) => void): () => void;
-  /** Reads it anew from the stream's leader. */
+  /** Reads it again from the stream's leader. */
   refresh(): Promise<Configuration>;
 }
 
-/** Writes the last one back where the key has gone or was deleted, or every VO would be unknown to whoever starts now. */
+/** Writes the last one back where the key was deleted or is gone. Otherwise processes that start now would know no VO. */
 async function restore(broker: Broker, { configuration, newest }: FoundConfiguration): Promise<void> {
   try {
     await storeConfiguration(broker, configuration, newest);
@@ -29,13 +32,13 @@ async function restore(broker: Broker, { configuration, newest }: FoundConfigura
     if (isConflict(error)) return; // another process was faster
     throw error;
   }
-  const text = "The configuration had gone; the one that was last in force was written again";
+  const text = "The configuration was deleted. Restored the last one in force";
   broker.observer.alarm(text);
   broker.keepIncident("configuration", "restored", text);
 }
 
 async function findOrRestore(broker: Broker, last: FoundConfiguration | undefined): Promise<FoundConfiguration> {
-  // What was on its way when a server died is never answered, so it is not waited for long.
+  // A request that was on its way when a server died is never answered, so the wait is short.
   const brief = { jsm: broker.briefJsm };
   const found = await findConfiguration(brief, last);
   if (found.problem?.kind !== "deleted" || !namesVos(found.configuration)) return found;
@@ -43,7 +46,7 @@ async function findOrRestore(broker: Broker, last: FoundConfiguration | undefine
   return await findConfiguration(brief, last);
 }
 
-/** Tells once of each revision that is not in force, and when all is well again. */
+/** Reports each revision that is not in force once, and the return to a good one. */
 function createProblemReport({ observer, keepIncident }: Broker): (found: FoundConfiguration) => void {
   let told = "";
   return ({ problem, revision, unknown }) => {
@@ -52,7 +55,7 @@ function createProblemReport({ observer, keepIncident }: Broker): (found: FoundC
     if (problem !== undefined) {
       const { kind, revision: broken, field } = problem;
       observer.alarm(problem.text, { kind, revision: broken, field });
-      // Told by `muster doctor` from what is stored as long as it lasts, and by this afterwards.
+      // `muster doctor` reports the stored problem as long as it lasts, and this incident afterwards.
       keepIncident("configuration", `revision ${broken}`, problem.text);
     } else if (unknown.length > 0) {
       const which = `fields that this version does not know: ${unknown.slice(0, 10).join(", ")}`;
@@ -64,7 +67,7 @@ function createProblemReport({ observer, keepIncident }: Broker): (found: FoundC
   };
 }
 
-/** Tells of a broker that does not answer: at first as a note, as an alarm once it lasts. */
+/** Reports a broker that does not answer: first as a note, and as an alarm once it lasts. */
 function createSilenceReport({ observer }: Broker, awayMs: number) {
   let since: number | undefined;
   let isAlarmed = false;
@@ -87,8 +90,10 @@ function createSilenceReport({ observer }: Broker, awayMs: number) {
 }
 
 /**
- * Keeps a copy of each revision that comes in force, and anew where a write that replaced it may have taken the copy along: a roll-up leaves
- * nothing else in the bucket. Where that fails, as on a full disk, it is in force all the same.
+ * Keeps a copy of each revision that comes into force. Keeps it again after a write that may have taken the copy along: a roll-up leaves
+ * nothing else in the bucket.
+ *
+ * Where keeping fails, as on a full disk, the revision is in force all the same.
  */
 function createCopies(broker: Broker): (found: FoundConfiguration) => Promise<void> {
   let kept = "";
@@ -108,7 +113,7 @@ function createCopies(broker: Broker): (found: FoundConfiguration) => Promise<vo
 }
 
 interface KeyWatcher extends Disposable {
-  /** Throws where the broker does not let it be opened. */
+  /** Opens the watcher, unless it is open. Throws where the broker refuses. */
   openIfEnded(): Promise<void>;
 }
 
@@ -143,9 +148,9 @@ function createKeyWatcher({ buckets, observer }: Broker, onEntry: () => Promise<
 }
 
 /**
- * Follows the configuration by a watcher, and by a read every 5 s besides.
+ * Follows the configuration by a watcher, and also by a reading every 5 s.
  *
- * One that cannot be used is reported, and the last good one stays in force; one that was deleted is written back.
+ * A revision that cannot be used is reported, and the last good one stays in force. A deleted one is written back.
  */
 export async function watchConfiguration(
   broker: Broker,
@@ -176,10 +181,10 @@ export async function watchConfiguration(
   }
 
   let reading: Promise<unknown> = Promise.resolve();
-  /** One after the other, so that what was read first is not in force last. */
+  /** Reads one after the other. Otherwise an earlier reading could come into force last. */
   function refresh(): Promise<Configuration> {
     const next = reading.then(readAnew);
-    reading = next.catch(() => undefined); // whoever asked hears of it
+    reading = next.catch(() => undefined); // the caller of this refresh hears of the failure
     return next;
   }
 
@@ -212,7 +217,7 @@ export async function watchConfiguration(
     },
     refresh,
     async [Symbol.asyncDispose]() {
-      // What is asked just now is not waited for: a broker that is away does not answer, and nobody wants to know any more.
+      // A request that is under way is not awaited: an absent broker does not answer, and nobody needs the answer any more.
       ended.abort();
       watcher[Symbol.dispose]();
     },

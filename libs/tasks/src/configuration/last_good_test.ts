@@ -154,7 +154,7 @@ for (const how of ["delete", "purge"] as const) {
     {
       await using starting = await startApp(grid);
       t.is(vosOf(starting.configuration.current), "cms,lhcb");
-      t.regex(starting.alarms.join(), /had gone; the one that was last in force was written again/);
+      t.regex(starting.alarms.join(), /was deleted\. Restored the last one in force/);
       t.is((await findConfiguration(operator.broker)).problem, undefined);
 
       await grid.broker.buckets.config[how]("current");

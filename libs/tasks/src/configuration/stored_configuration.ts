@@ -8,13 +8,13 @@ import { type Configuration, namesVos } from "./configuration.ts";
 
 const STREAM = "KV_config";
 const PREFIX = "$KV.config.";
-/** The one key that holds it all: many keys would be seen half-applied. */
+/** The one key that holds the whole configuration. With several keys, readers would see changes half-applied. */
 const CURRENT = `${PREFIX}current`;
-/** A copy of the last good one, since a purge takes the key's history along. */
+/** The key of a copy of the last good configuration, since a purge takes the history of its key along. */
 const GOOD = `${PREFIX}good`;
-/** Header of the copy: the revision that it was. */
+/** Header of the copy: the revision that it is a copy of. */
 const REVISION = "Configuration-Revision";
-/** Revisions that are looked through for a good one. */
+/** Greatest number of revisions among which a good one is sought. */
 const LOOKED_THROUGH = 64;
 
 /** Why the newest revision is not in force. */
@@ -22,9 +22,9 @@ export interface ConfigurationProblem {
   readonly kind: "broken" | "newer" | "deleted" | "empty";
   /** The revision that is not in force. */
   readonly revision: number;
-  /** A path such as `tasks.MyPilotTask.schedule`; empty: the whole. */
+  /** A path such as `tasks.MyPilotTask.schedule`; empty: the whole text. */
   readonly field: string;
-  /** One sentence: key, field, both revisions, the way out. */
+  /** One sentence: key, field, both revisions, and the way out. */
   readonly text: string;
 }
 
@@ -35,15 +35,15 @@ export interface KnownConfiguration {
   readonly revision: number;
 }
 
-/** The configuration that counts, and what is wrong with the newest one. */
+/** The configuration that counts, and the problem of the newest one. */
 export interface FoundConfiguration extends KnownConfiguration {
   /** Undefined: the newest revision is in force. */
   readonly problem: ConfigurationProblem | undefined;
   /** Fields that this version does not know, as paths. */
   readonly unknown: readonly string[];
-  /** What a write expects to find: the key's newest revision, 0: none. */
+  /** The revision that a write must expect: the key's newest; 0: none. */
   readonly newest: number;
-  /** When the key was written last, deleted or purged, by the broker's clock. */
+  /** When the key was last written, deleted or purged, by the broker's clock. */
   readonly changedAt: Date | undefined;
 }
 
@@ -53,12 +53,12 @@ async function lastOn({ jsm }: Pick<Broker, "jsm">, subject: string): Promise<St
   return (await jsm.streams.getMessage(STREAM, { last_by_subj: subject })) ?? undefined;
 }
 
-/** The good revisions that the key's history still has, the newest last. */
+/** The good revisions in the key's history, the newest last. */
 async function readHistory({ jsm }: Pick<Broker, "jsm">): Promise<readonly KnownConfiguration[]> {
   const good: KnownConfiguration[] = [];
   let from = 1;
   for (let looked = 0; looked < LOOKED_THROUGH; looked++) {
-    // The client's type knows this query for direct reads only, which a replica may answer.
+    // The client's type knows this query only for direct reads, which a replica may answer.
     const query = { seq: from, next_by_subj: CURRENT };
     const stored = await jsm.streams.getMessage(STREAM, query);
     if (stored === null) break;
@@ -78,21 +78,21 @@ async function readCopy(broker: Pick<Broker, "jsm">): Promise<KnownConfiguration
   return { configuration: checked.configuration, revision: Number(headerOf(storedHeaders(stored), REVISION)) || 0 };
 }
 
-/** Of what was good once the newest that names VOs, else the newest. */
+/** The newest good configuration that names VOs; where there is none, the newest good one. */
 async function findEarlier(
   broker: Pick<Broker, "jsm">,
   memory: KnownConfiguration | undefined,
   newest: number,
 ): Promise<KnownConfiguration | undefined> {
-  // One that was written a moment ago is for the next reading.
+  // A revision that was written a moment ago belongs to the next reading.
   const history = (await readHistory(broker)).filter(({ revision }) => revision < newest);
-  // Whoever was frozen or cut off remembers an older one than the copy.
+  // A process that was frozen or cut off may remember an older one than the copy.
   const kept = [await readCopy(broker), memory].filter((one) => one !== undefined);
   const known = [...kept.sort((one, other) => one.revision - other.revision), ...history];
   return known.findLast(({ configuration }) => namesVos(configuration)) ?? history.at(-1);
 }
 
-/** The ways out where no good one is left. */
+/** What an operator can do where no good one is left. */
 export const BEGIN_ANEW =
   "put the one that you have kept there with `nats kv put config current`, or begin with one VO alone: `muster vo add <vo> --begin-anew`";
 const HOW_TO_MEND = "any `muster vo` or `muster schedule` command that changes something writes a valid one over it";
@@ -134,8 +134,10 @@ function inForceNow(
 }
 
 /**
- * Reads the configuration by the word of the stream's leader: the newest revision where it is good, else the last good one, of the key's
- * history, its copy, or `memory`. One that names no VO counts only where none before it does. Throws when nobody answers.
+ * Reads the configuration from the stream's leader: the newest revision where it is good, otherwise the last good one. That comes from the
+ * key's history, its copy, or `memory`.
+ *
+ * One that names no VO counts only where none before it names any. Throws when nobody answers.
  */
 export async function findConfiguration(
   broker: Pick<Broker, "jsm">,
@@ -154,7 +156,7 @@ export async function findConfiguration(
   }
   const { configuration, revision } = earlier ?? { configuration: NOTHING, revision: 0 };
   const inForce = { configuration, revision, newest: newest?.seq ?? 0, changedAt: newest?.time, unknown: [] };
-  // No key, and nothing that ever was: a new system.
+  // No key, and none that was ever good: a new system.
   if (newest === undefined && earlier === undefined) return { ...inForce, problem: undefined };
   const why =
     newest === undefined ? ({ kind: "deleted", field: "", reason: "it has gone" } as const) : whyNotInForce(checked);
@@ -166,7 +168,10 @@ export async function readConfiguration(broker: Pick<Broker, "jsm">): Promise<Co
   return (await findConfiguration(broker)).configuration;
 }
 
-/** Writes the configuration where revision `expected` is still the newest. Returns its revision. Throws what JetStream reports, a conflict too. */
+/**
+ * Writes the configuration where revision `expected` is still the newest. Returns its revision. Throws what JetStream reports, also a
+ * conflict.
+ */
 export async function storeConfiguration(
   { js }: Pick<Broker, "js">,
   configuration: Configuration,
@@ -178,7 +183,7 @@ export async function storeConfiguration(
   return seq;
 }
 
-/** Keeps a copy of a configuration that names VOs, where it is not the one that is kept. Harmless when several processes do. */
+/** Keeps a copy of a configuration that names VOs, unless the present copy is the same. Several processes may do so. */
 export async function keepCopy(
   broker: Pick<Broker, "js" | "jsm">,
   { configuration, revision }: KnownConfiguration,

@@ -37,7 +37,7 @@ function explainLogin({ login: { who } }: Reached, text: string): string {
   if (who === undefined) {
     return `it wants to know who we are (${text}); set NATS_CREDS, NATS_NKEY, NATS_USER with NATS_PASSWORD, NATS_TOKEN or NATS_CONTEXT`;
   }
-  return `it does not let in ${who} (${text}); correct that, or have the server know it`;
+  return `it does not let in ${who} (${text}); correct the setting, or add it to the server`;
 }
 
 /** A WebSocket reports no reason. */

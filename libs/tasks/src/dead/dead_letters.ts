@@ -15,27 +15,27 @@ import {
 import { DEAD } from "../streams/streams.ts";
 import { escapeToken, unescapeToken } from "../format/token.ts";
 
-/** Which dead letters are meant; what is left out is not asked for. */
+/** Selects dead letters. A field that is left out selects all. */
 export interface DeadFilter {
   readonly task?: string | undefined;
   readonly vo?: string | undefined;
   readonly taskId?: string | undefined;
 }
 
-/** A dead letter as it lies in the stream DEAD. Texts are as they came: escape them before they reach a terminal or page. */
+/** A dead letter in the stream DEAD. Its texts are unchanged: escape them before they reach a terminal or a page. */
 export interface StoredDeadLetter {
-  /** In DEAD. */
+  /** Its sequence in DEAD. */
   readonly sequence: number;
   readonly task: string;
   readonly vo: string;
   readonly taskId: string;
   readonly attempt: number;
   readonly reason: string;
-  /** Of its attempts, oldest first; the newest eight. */
+  /** The errors of its attempts, oldest first; the newest eight. */
   readonly errors: readonly string[];
   /** RFC 3339. */
   readonly deadAt: string;
-  /** Where the task lay. */
+  /** The subject on which the task was stored. */
   readonly subject: string;
   readonly headers: MsgHdrs | undefined;
   readonly body: Uint8Array;
@@ -54,7 +54,7 @@ function namesOf(subject: string): { readonly task: string; readonly vo: string 
   return { task: nameOf(task), vo: vo.map(nameOf).join(".") };
 }
 
-/** What stands in a token; as it is where somebody else has written it. */
+/** The text of a token; unchanged where somebody else wrote it. */
 function nameOf(token: string): string {
   try {
     return unescapeToken(token);
@@ -81,15 +81,15 @@ function read(message: Pick<JsMsg, "subject" | "headers" | "seq" | "data">): Sto
   };
 }
 
-/** How many dead letters lie on the subjects that match; a filter by task id is not looked at. */
+/** Number of dead letters on the matching subjects. Ignores a filter by task id. */
 export async function countDeadLetters(broker: Broker, filter: DeadFilter = {}): Promise<number> {
-  // Nothing else lies in that stream, and a list of its subjects may be long.
+  // The stream holds nothing else, and a list of its subjects may be long.
   if (filter.task === undefined && filter.vo === undefined) return (await broker.jsm.streams.info(DEAD)).state.messages;
   const { state } = await broker.jsm.streams.info(DEAD, { subjects_filter: filterSubject(filter) });
   return Object.values(state.subjects ?? {}).reduce((sum, count) => sum + count, 0);
 }
 
-/** A task's newest letter takes the place of those before it, at its own place in the order. */
+/** Adds a letter to the page. It replaces older letters of the same task, and has its own place in the order. */
 function keep(page: Map<string, StoredDeadLetter>, letter: StoredDeadLetter): void {
   const { task, vo, taskId, sequence } = letter;
   const key = taskId === "" ? `#${sequence}` : `${task} ${vo} ${taskId}`;
@@ -98,10 +98,10 @@ function keep(page: Map<string, StoredDeadLetter>, letter: StoredDeadLetter): vo
 }
 
 /**
- * The dead letters that match, oldest first, each task once: its newest attempt where the same task lies there twice in a page. An id that
- * several tasks or VOs have used stands there once for each of them.
+ * The matching dead letters, oldest first, each task once in a page: by its newest letter. An id that several tasks or VOs have used
+ * appears once for each of them.
  *
- * `after` is the sequence of the last one seen. `headersOnly` leaves the bodies empty.
+ * `after` is the sequence of the last letter seen. `headersOnly` leaves the bodies empty.
  */
 export async function* deadLetters(
   broker: Broker,
@@ -133,7 +133,7 @@ export async function* deadLetters(
   }
 }
 
-/** No dead letter lies there under this sequence. */
+/** There is no dead letter under this sequence. */
 export class UnknownDeadLetterError extends Error {
   override readonly name = "UnknownDeadLetterError";
   readonly sequence: number;

@@ -9,18 +9,18 @@ import { type DeadFilter, deadLetters, type StoredDeadLetter } from "./dead_lett
 export interface Requeued {
   /** Task ids that wait again. */
   readonly requeued: readonly string[];
-  /** Those that cannot: their subject never was a task's. They stay. */
+  /** Tasks that cannot wait again: their subject is not a task's. Their letters stay. */
   readonly refused: readonly { readonly taskId: string; readonly reason: string }[];
 }
 
-/** Dead letters requeued side by side. */
+/** Greatest number of dead letters that are requeued at the same time. */
 const IN_FLIGHT = 100;
 
 /**
- * Puts one dead letter back under its own id as the next attempt, and then deletes it.
+ * Puts one dead letter back under its own id as the next attempt, and then deletes the letter.
  *
- * It may be cut off between the two and be done again: the broker or the ledger knows the attempt. Throws `InvalidNameError`
- * where the letter's subject is no task's, and what publishing throws.
+ * A crash between the two steps is harmless, and so is a repeat: the broker or the ledger knows the attempt. Throws `InvalidNameError`
+ * where the letter's subject is not a task's, and what publishing throws.
  */
 export async function requeueDeadLetter(broker: Broker, letter: StoredDeadLetter): Promise<void> {
   const address = parseTaskSubject(letter.subject);
@@ -37,7 +37,7 @@ export async function requeueDeadLetter(broker: Broker, letter: StoredDeadLetter
   await broker.jsm.streams.deleteMessage(DEAD, letter.sequence, false);
 }
 
-/** Requeues the dead letters that match. `limit` bounds how many; default all that lie there when it begins. */
+/** Requeues the matching dead letters, at most `limit`. Default: all that exist when it begins. */
 export async function requeueDeadLetters(
   broker: Broker,
   filter: DeadFilter,

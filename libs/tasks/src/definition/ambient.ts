@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import type { JsonObject } from "./json.ts";
 import type { PublishableTask, ScheduleOptions } from "./publishable.ts";
 
-/** Where `task.schedule()` publishes: a connected publisher, or the run that is under way. */
+/** Where `task.schedule()` publishes: a connected publisher, or the present run. */
 export interface AmbientPublisher {
   schedule<Input extends JsonObject>(
     task: PublishableTask<Input>,
@@ -25,7 +25,7 @@ export class NoPublisherError extends Error {
   }
 }
 
-/** Runs `work` with `publisher` behind every `task.schedule()` in it, however deep and however late. */
+/** Runs `work` with `publisher` behind every `task.schedule()` in it, also in what it calls or starts. */
 export function withPublisher<T>(publisher: AmbientPublisher, work: () => T): T {
   return ambient.run(publisher, work);
 }

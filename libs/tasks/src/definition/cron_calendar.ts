@@ -1,17 +1,17 @@
 import type { CronRule } from "./cron_rule.ts";
 
 /**
- * A wall clock's reading, without a zone, as the epoch milliseconds at which a clock set to UTC shows it.
+ * A reading of a wall clock, without a zone: the epoch milliseconds at which a clock set to UTC shows it.
  *
- * Arithmetic on it knows calendars and no zones, so it comes out the same whatever TZ the process has; `Cron.getNextDate` of
- * cron-schedule goes by the process's own zone instead, and only looks five years ahead.
+ * Arithmetic on it knows calendars and no zones, so its result does not depend on the process's TZ. `Cron.getNextDate` of cron-schedule
+ * uses the process's own zone, and only looks five years ahead.
  */
 export type WallMs = number;
 
 const SECOND_MS = 1_000;
 const DAY_MS = 86_400_000;
 const DAY_SECONDS = 86_400;
-/** A leap day on a given weekday comes within 40 years, over a century without leap day too. */
+/** Greatest distance of the next match, ms. A leap day on a given weekday comes within 40 years, also over a century without a leap day. */
 const HORIZON_MS = 41 * 366 * DAY_MS;
 
 function matchesDay(rule: CronRule, day: WallMs): boolean {
@@ -21,7 +21,7 @@ function matchesDay(rule: CronRule, day: WallMs): boolean {
   return rule.dayMatch === "both" ? byDay && byWeekday : byDay || byWeekday;
 }
 
-/** The first allowed second of a day that is not before `from`; seconds since midnight. */
+/** The first allowed second of a day that is not before `from`; both as seconds since midnight. */
 function firstTime(rule: CronRule, from: number): number | undefined {
   for (const hour of rule.hours) {
     if ((hour + 1) * 3_600 <= from) continue;
@@ -34,7 +34,7 @@ function firstTime(rule: CronRule, from: number): number | undefined {
   return undefined;
 }
 
-/** The last allowed second of a day that is not after `to`; seconds since midnight. */
+/** The last allowed second of a day that is not after `to`; both as seconds since midnight. */
 function lastTime(rule: CronRule, to: number): number | undefined {
   for (const hour of rule.hours.toReversed()) {
     if (hour * 3_600 > to) continue;
@@ -47,7 +47,7 @@ function lastTime(rule: CronRule, to: number): number | undefined {
   return undefined;
 }
 
-/** The first reading after `after` that the rule allows, or undefined where no date ever matches. */
+/** The first reading after `after` that the rule allows; undefined where no date ever matches. */
 export function nextWall(rule: CronRule, after: WallMs): WallMs | undefined {
   const from = Math.floor(after / SECOND_MS) * SECOND_MS + SECOND_MS;
   let day = Math.floor(from / DAY_MS) * DAY_MS;
@@ -66,7 +66,7 @@ export function nextWall(rule: CronRule, after: WallMs): WallMs | undefined {
   return undefined;
 }
 
-/** The last reading from `notBefore` up to `upTo`, both included, that the rule allows. */
+/** The last reading that the rule allows from `notBefore` to `upTo`, both included. */
 export function previousWall(rule: CronRule, upTo: WallMs, notBefore: WallMs): WallMs | undefined {
   let day = Math.floor(upTo / DAY_MS) * DAY_MS;
   let second = Math.floor((upTo - day) / SECOND_MS);

@@ -3,7 +3,7 @@
 import { type Cron, parseCronExpression } from "cron-schedule";
 import { InvalidScheduleError } from "./invalid_schedule.ts";
 
-/** What a cron expression allows; each list ascends. */
+/** What a cron expression allows. Each list ascends. */
 export interface CronRule {
   readonly seconds: readonly number[];
   readonly minutes: readonly number[];
@@ -15,8 +15,8 @@ export interface CronRule {
   /** 0 is Sunday. */
   readonly weekdays: ReadonlySet<number>;
   /**
-   * Which of `days` and `weekdays` a date must be in. As in Vixie cron: `both` if either field begins with `*` (`*` itself holds
-   * every day, `*\/2` every other), else `either`.
+   * Which of `days` and `weekdays` a date must be in, as in Vixie cron. `both` where either field begins with `*`, otherwise `either`. `*`
+   * itself holds every day, `*\/2` every other.
    */
   readonly dayMatch: "both" | "either";
 }
@@ -39,7 +39,7 @@ const FIELDS: readonly Field[] = [
   { name: "day of week", least: 0, most: 7, names: WEEKDAYS },
 ];
 
-/** What is wrong with one value of a field, or undefined. */
+/** What is wrong with one value of a field; undefined: nothing. */
 function problemOfValue(value: string, { least, most, names }: Field): string | undefined {
   if (names.includes(value.toLowerCase())) return undefined;
   const words = names.length > 0 ? `, or ${names.join(" ")}` : "";
@@ -49,7 +49,7 @@ function problemOfValue(value: string, { least, most, names }: Field): string | 
     : undefined;
 }
 
-/** What is wrong with one element of a field's list: `*`, `5`, `1-5`, each of the first and last with a step. */
+/** What is wrong with one element of a field's list: `*`, `5` or `1-5`, where `*` and `1-5` may have a step. */
 function problemOfElement(element: string, field: Field): string | undefined {
   const [range = "", step, ...more] = element.split("/");
   const ends = range.split("-");
@@ -65,7 +65,7 @@ function problemOfElement(element: string, field: Field): string | undefined {
   return ends.map((end) => problemOfValue(end, field)).find((problem) => problem !== undefined);
 }
 
-/** The library reads `5x` as 5 and `5/2` as 5, so what it is given is checked letter by letter first. */
+/** Checks each text letter by letter before the library reads it: the library would read both `5x` and `5/2` as 5. */
 function checkSpelling(expression: string, texts: readonly string[], fields: readonly Field[]): void {
   for (const [index, field] of fields.entries()) {
     for (const element of (texts[index] ?? "").split(",")) {
@@ -78,7 +78,7 @@ function checkSpelling(expression: string, texts: readonly string[], fields: rea
 /**
  * Reads five fields (minute, hour, day of month, month, day of week), or six with seconds first.
  *
- * Throws {@linkcode InvalidScheduleError} that names the field and what is wrong there.
+ * Throws an {@linkcode InvalidScheduleError} that names the field and what is wrong there.
  */
 export function readCronRule(expression: string): CronRule {
   const texts = expression.trim().split(/\s+/);

@@ -1,4 +1,4 @@
-/** A schedule that cannot be: misspelt, out of range, or one that no day ever matches. */
+/** A schedule that cannot be used: misspelt, out of range, or one that no day ever matches. */
 export class InvalidScheduleError extends Error {
   override readonly name = "InvalidScheduleError";
   /** The schedule as it was given. */

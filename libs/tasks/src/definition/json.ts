@@ -1,13 +1,13 @@
 /** Any JSON value. */
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
 
-/** A JSON object, the shape of every payload. A field that is `undefined` is one that is left out. */
+/** A JSON object, the shape of every payload. A field whose value is `undefined` is left out. */
 export type JsonObject = { readonly [key: string]: Json | undefined };
 
 /**
- * JSON with sorted keys and no white space, so that equal values have equal text.
+ * JSON with sorted keys and without white space, so that equal values have equal text.
  *
- * What JSON cannot hold (`undefined`, functions) is left out, as `JSON.stringify` does.
+ * Leaves out what JSON cannot hold (`undefined`, functions), as `JSON.stringify` does.
  */
 export function canonicalJson(value: Json): string {
   return JSON.stringify(sorted(value));

@@ -5,23 +5,23 @@ import type { Json, JsonObject } from "./json.ts";
 /** How a task ended, as the ledger records it. `retry` and `dead` may be replaced by a higher attempt; the others are final. */
 export type LedgerOutcome = "done" | "dropped" | "cancelled" | "retry" | "dead";
 
-/** A child that a parent's run spawned: everything needed to publish it, once or again. */
+/** A child that a parent's run spawned, with everything needed to publish it, once or again. */
 export interface SpawnedTask {
   readonly taskId: string;
   readonly task: string;
   readonly vo: string;
   readonly payload: JsonObject;
-  /** Of the payload's form; absent: 1. */
+  /** Version of the payload's form; absent: 1. */
   readonly payloadVersion?: number;
   /** Earliest start, RFC 3339 in UTC; absent: at once. */
   readonly startAt?: string;
 }
 
-/** What the message of a task's next attempt is made from, should LATER lose it. */
+/** The content of the message of a task's next attempt, should LATER lose it. */
 export interface RetryMessage {
   /** The body as it was sent. */
   readonly body: string;
-  /** Those that stay the same over a task's attempts. */
+  /** The headers that stay the same over a task's attempts. */
   readonly headers: Readonly<Record<string, string>>;
 }
 
@@ -31,9 +31,9 @@ export interface OutcomeRow {
   readonly task: string;
   /** The VO's name, or `_` for a task that is not per VO. */
   readonly vo: string;
-  /** SHA-256 of the canonical payload, hexadecimal: tells a repeat from another task under the same id. */
+  /** SHA-256 of the canonical payload, hexadecimal. It tells a repeat from another task under the same id. */
   readonly payloadHash: string;
-  /** The attempt that ended so, 1 first. */
+  /** The attempt that had this outcome, 1 first. */
   readonly attempt: number;
   readonly outcome: LedgerOutcome;
   /** What `execute` returned; null unless done. */
@@ -43,88 +43,98 @@ export interface OutcomeRow {
   readonly dueAt: string | null;
   /** One line for each failed attempt so far, oldest first, at most 1 KiB each. */
   readonly errors: readonly string[];
-  /** Given with `retry` alone, and not read back with the row. */
+  /** Given with `retry` only, and not read back with the row. */
   readonly message?: RetryMessage;
 }
 
-/** A lease that must still be the newest when the transaction writes. */
+/** A lease that must still be the newest one when the transaction writes. */
 export interface Fence {
   /** The lock's key, `<lock type>.<key>`. */
   readonly key: string;
   /** The revision that began the lease. */
   readonly fencingToken: number;
-  /** The random name under which this lease was taken. */
+  /** The random name under which the lease was taken. */
   readonly holder: string;
 }
 
-/** What one run of a task lays claim to before it may write. */
+/** What one run of a task claims before it may write. */
 export interface Claim {
   readonly taskId: string;
   readonly task: string;
   readonly vo: string;
   readonly attempt: number;
-  /** In key order; the transaction's first statements raise each. Empty: nothing to fence. */
+  /** In the order of the keys. The transaction's first statements raise each. Empty: nothing to fence. */
   readonly fences: readonly Fence[];
 }
 
-/** The answer to a COMMIT that was sent. An error that the database reports at commit is thrown instead: it fails the task. */
+/** The result of a COMMIT that was sent. An error that the database reports at commit is thrown instead: it fails the task. */
 export type CommitAnswer =
   /** The outcome is durable and ours. */
   | { readonly kind: "committed"; readonly row: OutcomeRow }
-  /** Another run's row stands for this task id; ours was rolled back. Replay that row. */
+  /** Another run's row stands for this task id, and ours was rolled back. Replay that row. */
   | { readonly kind: "earlier"; readonly row: OutcomeRow }
-  /** No answer, or a newer lease has written: neither done nor failed. The message comes back and the ledger decides. */
+  /** There was no answer, or a newer lease has written: neither done nor failed. The message comes back and the ledger decides. */
   | { readonly kind: "unknown"; readonly cause: unknown };
 
 /**
  * The transaction of one run. Nothing is sent to the database before the first `transaction()` or `commit()`.
  *
- * One connection at most; it goes back to its pool when `commit`, `rollback` or `destroy` has settled.
+ * It uses at most one connection, which goes back to its pool when `commit`, `rollback` or `destroy` has settled.
  */
 export interface LedgerTransaction<Transaction> {
-  /** Begins at the first call, fences first; later calls return the same one. Throws when a newer lease has written (see `gone`). */
+  /**
+   * Begins the transaction at the first call, with the fences first; later calls return the same one. Throws when a newer lease has written
+   * (see `gone`).
+   */
   transaction(): Promise<Transaction>;
   /** Inserts the ledger row and commits. Throws what the database reports, after rolling back. */
   commit(row: OutcomeRow): Promise<CommitAnswer>;
-  /** Never throws; harmless when nothing was begun or all has ended. */
+  /** Rolls back. Never throws; harmless when nothing was begun or all has ended. */
   rollback(): Promise<void>;
-  /** `select 1` on an open idle transaction, so that only a frozen or dead holder meets the idle timeout. Never throws. */
+  /** Sends `select 1` on an open idle transaction, so that only a frozen or dead holder meets the idle timeout. Never throws. */
   keepAwake(): Promise<void>;
-  /** Ends the server's backend and closes the connection, whatever runs on it; settles when the transaction has surely ended or cannot commit any more. */
+  /**
+   * Ends the server's backend and closes the connection, whatever runs on it. Settles when the transaction has surely ended or can no
+   * longer commit.
+   */
   destroy(): Promise<void>;
   /**
-   * Why this run can have no outcome of its own: a newer lease's fence, or the connection is gone. Undefined while all is well.
-   * It is kept here because `execute` may have swallowed the error.
+   * Why this run can have no outcome of its own: a newer lease's fence, or a lost connection; undefined: it can. It is kept here because
+   * `execute` may have swallowed the error.
    */
   gone(): Error | undefined;
-  /** Whether one of its statements failed for want of a table or a right, also where `execute` has swallowed the error. Absent: never. */
+  /**
+   * Whether one of its statements failed because a table or a right is missing, also where `execute` has swallowed the error. Absent:
+   * never.
+   */
   isDoubtful?(): boolean;
 }
 
-/** Opens the transactions in which effects and outcomes become durable together. Implemented by whoever owns the database. */
+/** Opens the transactions in which effects and outcomes become durable together. The owner of the database implements it. */
 export interface Ledger<Transaction> {
-  /** The database ends every transaction after so long, ms; absent: never. No task's timeout may be longer. */
+  /** Time after which the database ends every transaction, ms; absent: it never does. No task's timeout may be longer. */
   readonly transactionTimeoutMs?: number;
   open(claim: Claim): LedgerTransaction<Transaction>;
   /**
-   * Records an outcome that has no effect beside it (`retry`, `dead`, `dropped`, `cancelled`, or `done` without a write).
-   * Returns the row that stands: ours, or an earlier one by the ledger rule. Waits for an open transaction on the same id.
-   * Throws when the database cannot answer.
+   * Records an outcome without an effect (`retry`, `dead`, `dropped`, `cancelled`, or `done` without a write). Returns the row that stands:
+   * ours, or an earlier one by the ledger rule.
+   *
+   * Waits for an open transaction on the same id. Throws when the database cannot answer.
    */
   record(row: OutcomeRow): Promise<OutcomeRow>;
   /** The row of `taskId`, or undefined. Throws when the database cannot answer. */
   recall(taskId: string): Promise<OutcomeRow | undefined>;
-  /** Notes that all of a row's `spawned` were published. */
+  /** Records that all of a row's `spawned` were published. */
   markPublished(taskId: string): Promise<void>;
   /**
-   * What an error from `execute` or `commit` means: `again` (serialisation failure or deadlock: run again in place, no attempt used),
-   * `gone` (connection or database lost: abandon), `doubtful` (a table or a right is missing: the task's own failure where `check` finds
-   * nothing), `failed` (anything else: the task's own failure).
+   * What an error from `execute` or `commit` means. `again` (serialisation failure or deadlock): run again in place, without using an
+   * attempt. `gone` (connection or database lost): abandon the run. `doubtful` (a table or a right is missing): the task's own failure
+   * where `check` finds nothing. `failed` (anything else): the task's own failure.
    */
   classify(error: unknown): "again" | "gone" | "doubtful" | "failed";
   /**
-   * Throws why no task can be recorded now, as readiness tells it: the server is away, tables or rights of Muster's own are missing.
-   * Absent: nobody can tell.
+   * Throws the reason why no task can be recorded now, as readiness reports it: the server is away, or Muster's own tables or rights are
+   * missing. Absent: nobody can tell.
    */
   check?(): Promise<void>;
 }

@@ -3,14 +3,14 @@ import { escapeKey } from "../format/token.ts";
 /** A lock that a task must hold while it runs. */
 export interface Lock {
   readonly kind: "mutex";
-  /** `<lock type>.<key>`, escaped as KV wants it, e.g. `my_pilot.ce01.example.org`. */
+  /** `<lock type>.<key>`, escaped as KV needs it, e.g. `my_pilot.ce01.example.org`. */
   readonly key: string;
 }
 
-/** A kind of lock, registered once by its name so that two parts of a grid never share keys by accident. */
+/** A kind of lock, registered once by its name, so that two parts of a grid never share keys by accident. */
 export interface LockType {
   readonly name: string;
-  /** One holder at a time for `key`, any text but the empty one. Throws `TypeError`. */
+  /** A lock with one holder at a time for `key`, which is any text but the empty one. Throws `TypeError`. */
   mutex(key: string): Lock;
 }
 
@@ -18,7 +18,7 @@ export interface LockType {
 export class LockTypeTakenError extends Error {
   override readonly name = "LockTypeTakenError";
   readonly lockType: string;
-  /** Where the first registration was made. */
+  /** The line of code that registered it first. */
   readonly firstAt: string;
   constructor(lockType: string, firstAt: string) {
     super(

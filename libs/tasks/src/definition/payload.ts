@@ -3,11 +3,11 @@ import { hash } from "node:crypto";
 import { canonicalJson, type Json, type JsonObject } from "./json.ts";
 import type { PublishableTask } from "./publishable.ts";
 
-/** Deepest nesting and most values of a payload or result: beyond them schema checks and readers run out of stack or time. */
+/** Deepest nesting and greatest number of values of a payload or result. Beyond them schema checks and readers run out of stack or time. */
 export const MAX_DEPTH = 64;
 export const MAX_VALUES = 20_000;
 
-/** A payload is not what its task takes. */
+/** A payload is not what its task accepts. */
 export class PayloadRefusedError extends Error {
   override readonly name = "PayloadRefusedError";
   readonly task: string;
@@ -20,7 +20,7 @@ export class PayloadRefusedError extends Error {
   }
 }
 
-/** What makes `value` too large to work on, or undefined. Walks without recursion, since the depth is the very thing in doubt. */
+/** Why `value` is too large to work on; undefined: it is not. Walks without recursion, since the value may be too deep for it. */
 export function sizeProblem(value: unknown): string | undefined {
   let level: unknown[] = [value];
   let values = 0;
@@ -41,7 +41,10 @@ export function sizeProblem(value: unknown): string | undefined {
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
-/** Reads a message's body as a JSON object; an empty body is `{}`, and of a field written twice the last counts. Throws {@linkcode PayloadRefusedError}. */
+/**
+ * Reads a message's body as a JSON object. An empty body is `{}`, and of a field written twice the last value counts. Throws {@linkcode
+ * PayloadRefusedError}.
+ */
 export function readPayload(task: string, body: Uint8Array): JsonObject {
   if (body.length === 0) return {};
   let value: unknown;
@@ -73,7 +76,10 @@ function accept(task: string, result: StandardSchemaV1.Result<unknown>): unknown
   throw new PayloadRefusedError(task, problems.join("; "));
 }
 
-/** What the task's schema makes of a payload, or a promise of it where the schema is asynchronous. Throws {@linkcode PayloadRefusedError}. */
+/**
+ * The output of the task's schema for a payload, or a promise of it where the schema is asynchronous. Throws {@linkcode
+ * PayloadRefusedError}.
+ */
 export function checkPayload(task: PublishableTask, payload: unknown): unknown {
   const broken = (cause: unknown) =>
     new PayloadRefusedError(task.name, `its schema broke: ${cause instanceof Error ? cause.message : cause}`, cause);

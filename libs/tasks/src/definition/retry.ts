@@ -1,4 +1,4 @@
-/** What becomes of a task whose last attempt has failed: kept with its reason, or forgotten but for its outcome. */
+/** What happens to a task whose last attempt has failed: it is kept with its reason, or only its outcome is. */
 export type GiveUp = "dead" | "drop";
 
 /** What a failed attempt leads to. */
@@ -7,11 +7,11 @@ export type RetryDecision = { readonly kind: "retry"; readonly delayMs: number }
 /** Decides after each failed attempt. */
 export interface RetryPolicy {
   readonly name: string;
-  /** `error` is what `execute` threw, itself; `attempt` is the one that failed, 1 first. */
+  /** `error` is the value that `execute` threw; `attempt` is the one that failed, 1 first. */
   decide(failure: { readonly error: unknown; readonly attempt: number }): RetryDecision;
 }
 
-/** Thrown by a task to ask for another attempt whatever its policy says of the error, within the policy's `maxRetries`. */
+/** A task throws it to ask for another attempt, within the policy's `maxRetries`, whatever the policy says about the error. */
 export class RetryTask extends Error {
   override readonly name = "RetryTask";
   readonly delayMs: number | undefined;
@@ -21,7 +21,7 @@ export class RetryTask extends Error {
   }
 }
 
-/** Thrown by a task to be given up at once, as its policy gives up. */
+/** A task throws it to be given up at once, in the way of its policy. */
 export class NeverRetry extends Error {
   override readonly name = "NeverRetry";
   constructor(reason: string, options: { readonly cause?: unknown } = {}) {
@@ -29,29 +29,29 @@ export class NeverRetry extends Error {
   }
 }
 
-/** One attempt and no more. `then` says what becomes of the task, default `"dead"`. */
+/** One attempt and no retry. `then` says what happens to the task, default `"dead"`. */
 export function noRetry({ then = "dead" as GiveUp }: { readonly then?: GiveUp } = {}): RetryPolicy {
   return { name: "NoRetry", decide: () => ({ kind: then }) };
 }
 
 export interface BackoffOptions {
-  /** Retries after the first attempt: 3 allows four attempts. Default 5. */
+  /** Number of retries after the first attempt: 3 allows four attempts. Default 5. */
   readonly maxRetries?: number;
   /** Delay before the first retry, ms; default 1,000. */
   readonly firstDelayMs?: number;
   /** Each delay is this many times the one before; default 2. */
   readonly factor?: number;
-  /** No delay is longer, ms; default 300,000. */
+  /** Longest delay, ms; default 300,000. */
   readonly maxDelayMs?: number;
-  /** After the last attempt, default `"dead"`. */
+  /** What happens after the last attempt, default `"dead"`. */
   readonly then?: GiveUp;
-  /** From 0 up to 1; tests play it. Default `Math.random`. */
+  /** A number from 0 up to 1; tests replace it. Default `Math.random`. */
   readonly random?: () => number;
 }
 
 /**
- * Retries after growing delays. Each is drawn evenly from half the computed delay to all of it, so that tasks which failed
- * together do not come back together.
+ * Retries after growing delays. Each is drawn evenly from half the computed delay to all of it, so that tasks which failed together do not
+ * return together.
  */
 export function exponentialBackoff(options: BackoffOptions = {}): RetryPolicy {
   const {

@@ -23,7 +23,7 @@ export interface CronSchedule {
   readonly timeZone: string;
 }
 
-/** How long an interval is; what is given adds up. */
+/** Length of an interval; its parts add up. */
 export interface Interval {
   readonly days?: number;
   readonly hours?: number;
@@ -64,7 +64,7 @@ export function every(interval: Interval): IntervalSchedule {
   return { kind: "interval", intervalMs };
 }
 
-/** The zone's name as IANA spells it. `+02:00` is none: it knows no summer time, and who writes it would be surprised. */
+/** The zone's name as IANA spells it. `+02:00` is refused: it knows no summer time, which would surprise its author. */
 function checkTimeZone(given: string, timeZone: string): string {
   try {
     if (!/^[A-Za-z]/.test(timeZone) || /[^A-Za-z0-9_+/-]/.test(timeZone)) throw new RangeError("no IANA name");
@@ -82,12 +82,13 @@ function checkTimeZone(given: string, timeZone: string): string {
  * Due whenever the wall clock of `timeZone` (IANA name, default `UTC`) matches `expression`: minute, hour, day of month, month
  * and day of week, or a second before these. Lists, ranges, steps and English names (`mon`, `jan`) work; 0 and 7 are Sunday.
  *
- * A day must match both day fields if one of them begins with `*`, else either is enough, as in Vixie cron.
- * When clocks change: an expression that allows every hour goes by real time, so `*\/15 * * * *` neither pauses nor comes double;
- * any other names times of the day, each of which comes once. One that the clock skips comes when the clock has skipped, one
- * that it shows twice comes the first time.
+ * A day must match both day fields if one of them begins with `*`, otherwise either is enough, as in Vixie cron.
  *
- * Throws {@linkcode InvalidScheduleError} for what is misspelt or never comes, such as `0 0 31 2 *`.
+ * When clocks change, an expression that allows every hour follows real time: `*\/15 * * * *` neither pauses nor comes twice. Any other
+ * expression names times of the day, and each comes once. A time that the clock skips comes at the skip. A time that it shows twice comes
+ * the first time.
+ *
+ * Throws {@linkcode InvalidScheduleError} for an expression that is misspelt or never due, such as `0 0 31 2 *`.
  *
  * ```ts
  * const schedule = cron("30 2 * * mon-fri", { timeZone: "Europe/Zurich" });

@@ -35,7 +35,7 @@ function isZone(word: string): boolean {
 
 function parseCron(words: readonly string[]): Schedule {
   const last = words.at(-1) ?? "";
-  // Five words are never four fields and a zone, so that a misspelt weekday is called that.
+  // Five words are never four fields and a zone, so that the error names a misspelt weekday.
   if (words.length > 5 && isZone(last)) return cron(words.slice(0, -1).join(" "), { timeZone: last });
   return cron(words.join(" "));
 }
@@ -55,7 +55,7 @@ export function parseSchedule(text: string): Schedule {
   );
 }
 
-/** The text that {@linkcode parseSchedule} reads as `schedule`; equal schedules have equal texts. */
+/** The text that {@linkcode parseSchedule} reads as `schedule`. Equal schedules have equal texts. */
 export function printSchedule(schedule: Schedule): string {
   if (schedule.kind === "cron") return `cron ${schedule.expression} ${schedule.timeZone}`;
   const [unit, unitMs] = UNITS.find(([, ms]) => schedule.intervalMs % ms === 0) ?? ["ms", 1];

@@ -22,12 +22,12 @@ export interface HeldLease {
 /** What one run of a task is given. */
 export interface Run<Payload, Deps> {
   readonly deps: Deps;
-  /** As the task's schema returned it. */
+  /** The payload as the task's schema returned it. */
   readonly payload: Payload;
   /** The VO's name, or `_` for a task that is not per VO. */
   readonly vo: string;
   readonly taskId: string;
-  /** 1 first. */
+  /** The number of this attempt, 1 first. */
   readonly attempt: number;
   /** One for each of the definition's locks, in the order of `locks`. */
   readonly leases: readonly HeldLease[];
@@ -35,7 +35,7 @@ export interface Run<Payload, Deps> {
   readonly signal: AbortSignal;
   /** The time, by this machine's clock; a test may move it. Ask it where the task's work depends on the time. */
   now(): Date;
-  /** Publishes a child once this run has committed, and returns its id at once. A run that fails spawns none. */
+  /** Publishes a child once this run has committed, and returns its id at once. A failed run spawns none. */
   spawn<Input extends JsonObject>(
     task: PublishableTask<Input>,
     payload: NoInfer<Input>,
@@ -44,22 +44,22 @@ export interface Run<Payload, Deps> {
 }
 
 /**
- * `once`: the outcome is a row in the transaction of the effect, so a task that runs twice has one effect.
- * `at-least-once`: no database is behind it, and a crash between effect and ack repeats the effect.
+ * `once`: the outcome is a row in the transaction of the effect, so a task that runs twice has one effect. `at-least-once`: there is no
+ * database, and a crash between effect and ack repeats the effect.
  */
 export type EffectKind = "once" | "at-least-once";
 
-/** Any definition, where payload and deps are not of interest. Method bivariance lets every definition be one. */
+/** Any definition, where payload and deps do not matter. Method bivariance makes every definition assignable to it. */
 export interface AnyTask extends PublishableTask, TaskTraits {
   readonly effect: EffectKind;
-  /** The rule by which the scheduler publishes it; undefined: only on demand. */
+  /** The rule by which the scheduler publishes it; undefined: it is only published on demand. */
   readonly recurrence: Schedule | undefined;
   locks(payload: never, vo: string): readonly Lock[];
   execute(run: Run<never, never>): unknown;
 }
 
 /**
- * What `defineTask` returns; its constant bears the task's name.
+ * What `defineTask` returns. Its constant has the task's name.
  *
  * `Input` is the payload as it is published and stored. `Payload` is what its schema makes of that, once, where the task runs.
  */
@@ -75,26 +75,26 @@ export interface TaskDefinition<
   locks(payload: Payload, vo: string): readonly Lock[];
   execute(run: Run<Payload, Deps>): Promise<Result> | Result;
   /**
-   * Publishes this task and returns its id; inside another task's `execute`, spawns it as a child.
-   * Throws `NoPublisherError` where neither is at hand.
+   * Publishes this task and returns its id. Inside another task's `execute` it spawns a child. Throws `NoPublisherError` where neither is
+   * possible.
    */
   schedule(options?: ScheduleOptions<Input>): Promise<string>;
 }
 
-/** What a task is made from. */
+/** What a task is made of. */
 export interface TaskSpec<Input extends JsonObject, Payload, Deps, Result> extends Partial<TaskTraits> {
-  /** Letters, digits, `-` and `_`; stands in subjects, so it never changes. */
+  /** Letters, digits, `-` and `_`. It is part of subjects, so it must never change. */
   readonly name: string;
   /**
    * Checks and types the payload; any Standard Schema. Default: the empty object.
    *
-   * Its input is what is published and stored, so it is JSON: a schema that takes `unknown` says what it takes, as
-   * `z.coerce.number<string>()` does. Its output is what `locks` and `execute` are given, and may be anything.
+   * Its input is what is published and stored, so it is JSON. A schema that takes `unknown` states its input type, as
+   * `z.coerce.number<string>()` does. Its output goes to `locks` and `execute`, and may be anything.
    */
   readonly payload?: StandardSchemaV1<Input, Payload>;
   /** Makes the task periodic. */
   readonly schedule?: Schedule;
-  /** The locks a run must hold; default none. */
+  /** The locks that a run must hold; default none. */
   locks?(payload: Payload, vo: string): readonly Lock[];
   execute(run: Run<Payload, Deps>): Promise<Result> | Result;
 }
@@ -136,7 +136,8 @@ function define<Input extends JsonObject, Payload, Deps, Result, Effect extends 
 /**
  * Defines tasks over one kind of `deps`.
  *
- * `Result` falls back to `unknown`, which every `execute` fits: else a mistake anywhere in a spec would be told a second time, of `execute`.
+ * `Result` falls back to `unknown`, which every `execute` fits. Otherwise a mistake anywhere in a spec would be reported a second time, at
+ * `execute`.
  */
 export type TaskFactory<Deps, Effect extends EffectKind> = <
   Input extends JsonObject = EmptyPayload,

@@ -1,22 +1,22 @@
 import type { RetryPolicy } from "./retry.ts";
 
-/** Realtime before normal before background, strictly. */
+/** Strict order: realtime before normal before background. */
 export type Priority = "realtime" | "normal" | "background";
 export const PRIORITIES: readonly Priority[] = ["realtime", "normal", "background"];
 
-/** How much a run takes out of a worker: a small one is short and light, a large one may fill a process for minutes. */
+/** What a run costs a worker. A small one is short and light; a large one may fill a process for minutes. */
 export type Size = "small" | "medium" | "large";
 
 /** Longest run by size, ms, unless the definition says otherwise. */
 export const TIMEOUT_MS: Readonly<Record<Size, number>> = { small: 60_000, medium: 600_000, large: 3_600_000 };
 
-/** What is settled about a task beside its name, payload, schedule and code. Each has a default. */
+/** Further properties of a task. Each has a default. */
 export interface TaskTraits {
   /** `"vo"`: one task belongs to one VO. Default `"all"`: its subject ends in `_`. */
   readonly per: "vo" | "all";
   /**
-   * Raise it with a change of the payload that older workers cannot read, default 1: such a task waits for a worker of its version,
-   * where an older one would refuse it.
+   * Default 1. Raise it with a change of the payload that older workers cannot read. A task of a higher version waits for a worker that
+   * knows it; otherwise an older worker would refuse it.
    */
   readonly payloadVersion: number;
   /** Default `normal`. */

@@ -2,26 +2,26 @@
 import { dueAtOf, type LaterCopy, sizeOf } from "./restore_later.ts";
 import type { Stored } from "../broker/stored_messages.ts";
 
-/** Delayed messages that are remembered at most: what empties LATER takes those too. */
+/** Greatest number of delayed messages that are remembered. */
 const TRACKED = 100_000;
-/** Copies of messages that are kept, to store them again, bytes. */
+/** Greatest size of all kept copies of messages, bytes. Messages are stored again from them. */
 const COPIED_BYTES = 64 * 1024 * 1024;
-/** Messages that were heard and not yet read from LATER: so many are remembered, for so long, ms. */
+/** Greatest number of messages that were heard and not yet read from LATER, and the time for which they are remembered, ms. */
 const HEARD = 10_000;
 const HEARD_MS = 30_000;
 
 /*
  * What is known of a delayed message:
- *  - HEARD: a client has published it a moment ago; the stream may have refused it. Forgotten when it is read, or after 30 s.
- *  - TRACKED: the sweep of LATER has read it there. Forgotten when it is due soon, when somebody publishes to its subject again (then
- *    that one is heard), and when LATER was declared anew.
+ *  - HEARD: a client has just published it, and the stream may have refused it. Forgotten when it is read, or after 30 s.
+ *  - TRACKED: the sweep of LATER has read it there. Forgotten when it is due soon, when LATER was declared anew, and when somebody
+ *    publishes to its subject again. The new message is then heard.
  */
 
 /** A delayed message. */
 export interface Known {
   /** ms since the epoch. */
   readonly dueAt: number;
-  /** Undefined where there was no room for it. */
+  /** Undefined where there was no room for a copy. */
   readonly copy: LaterCopy | undefined;
 }
 
@@ -34,31 +34,31 @@ interface Heard extends Known {
   readonly heardAt: number;
 }
 
-/** Which of the known messages are no one's loss. All by the broker's clock, ms since the epoch. */
+/** Says which of the known messages may be forgotten without loss. All times by the broker's clock, ms since the epoch. */
 export interface Forgettable {
-  /** What was due by then may have fired. */
+  /** A message due before this time may have fired. */
   readonly dueBefore: number;
-  /** What was stored before lay in a stream that has been declared anew since. */
+  /** A message stored before this time was in a stream that has since been declared anew. */
   readonly storedBefore: number;
   readonly now: number;
 }
 
-/** What lies in LATER, by subject, as far as one process remembers it. */
+/** What one process remembers of the messages in LATER, by subject. The sweep of LATER calls `saw`; the watch calls the rest. */
 export interface LaterMemory {
-  /** How many are tracked. */
+  /** Number of tracked messages. */
   readonly tracked: number;
   readonly isEmpty: boolean;
-  /** A good message that lies there. */
+  /** The sweep has read a good message in LATER. */
   saw(stored: Stored): void;
-  /** A message that a client has published `at` a time: what was known of its subject counts no more. */
+  /** A client has published a message at the time `at`. What was known of its subject no longer counts. */
   heard(subject: string, message: LaterCopy, at: number): void;
   forget(subject: string): void;
-  /** Forgets what is no one's loss. */
+  /** Forgets what may be forgotten without loss. */
   prune(what: Forgettable): void;
   knows(subject: string): boolean;
-  /** Whether counts of the stream leave open that all that is tracked is there. */
+  /** Whether all tracked messages may be there, by the stream's counts. */
   mayBeWhole(firstSequence: number, messages: number): boolean;
-  /** What is due after `dueAfter` and not among `subjects`, of those that are tracked, or of all. */
+  /** The messages due after `dueAfter` whose subjects are not among `subjects`: of the tracked ones, or of all. */
   missing(
     subjects: Readonly<Record<string, number>>,
     among: { readonly dueAfter: number; readonly of: "tracked" | "all" },
@@ -104,7 +104,7 @@ export function createLaterMemory(): LaterMemory {
       forget(subject);
       const dueAt = dueAtOf(headers);
       if (dueAt === undefined || heard.size >= HEARD) return;
-      // What was heard is a part of what came with it over the network, and would keep all of that.
+      // The heard data is a part of a larger buffer from the network, and would keep all of that in memory.
       heard.set(subject, { dueAt, copy: keep({ data: data.slice(), headers }), heardAt });
     },
     prune({ dueBefore, storedBefore, now }) {

@@ -11,25 +11,30 @@ import type { Reporter } from "../lead/reporter.ts";
 import { restoreLater } from "./restore_later.ts";
 import type { Stored } from "../broker/stored_messages.ts";
 
-/** A message that is due so soon may fire at any moment, ms. */
+/** Time before a message is due in which it may fire at any moment, ms. */
 const SOON_MS = 2_000;
-/** Of up to so many the subjects are listed at each look; of more only where the counts say that some are gone, and once in a while. */
+/**
+ * Greatest number of messages whose subjects are listed at each look. Of more they are listed once in a while, and when the counts show a
+ * loss.
+ */
 const FEW = 5_000;
 const LISTED_MS = 45_000;
 const AT_ONCE = 64;
-/** Subjects that an alarm names. */
+/** Greatest number of subjects that an alarm names. */
 const NAMED = 5;
 
 /**
  * Notices when delayed tasks and retries vanish from LATER before their time, and stores again what a roll-up took.
  *
- * Nothing in Muster removes them before, so what a listing does not show has vanished. Where a message was heard that empties LATER,
- * what vanished is stored again: its identity makes a repeat harmless. Where none was, somebody may have meant it.
+ * Nothing in Muster removes them earlier, so what a listing does not show has vanished.
+ *
+ * Where a message was heard that empties LATER, the vanished ones are stored again: their identity makes a repeat harmless. Where none was
+ * heard, somebody may have meant it.
  */
 export interface LaterWatch extends Disposable {
-  /** A good message that lies there. */
+  /** The sweep has read a good message in LATER. */
   saw(stored: Stored): void;
-  /** Looks whether all are there still, and tells of those that are not. Throws where the broker is silent. */
+  /** Looks whether all messages are still there, and reports those that are not. Throws where the broker is silent. */
   look(): Promise<void>;
 }
 
@@ -37,36 +42,36 @@ export interface LaterWatchOptions {
   readonly broker: Broker;
   readonly clock: BrokerClock;
   readonly report: Reporter;
-  /** Whether this process is the one that looks after LATER now: others hear the same. */
+  /** Whether this process looks after LATER now. Others hear the same. */
   isLed(): boolean;
 }
 
-/** Whether the server takes others' messages away for this one: by what it has in 2.15, a schedule on a pattern does so too. */
+/** Whether the server removes other messages for this one. A schedule on a pattern does so too (nats-server 2.15). */
 function empties(subject: string, headers: MsgHdrs | undefined): boolean {
   const rollup = headerOf(headers, ROLLUP);
-  // A schedule replaces what lies on its subject, by a roll-up that the server adds; any other one beside it is refused.
+  // A schedule replaces what is on its subject, by a roll-up that the server adds. The server refuses it with any other roll-up header.
   if (headerOf(headers, SCHEDULE) !== "") return rollup !== "all" && !isLiteralSubject(subject);
   if (rollup === "all") return true;
   return rollup === "sub" && (subject.startsWith("due.") || !isLiteralSubject(subject));
 }
 
-/** Hears what clients publish on `later.>` and `due.>`; what the server itself fires is not heard. */
+/** Hears what clients publish on `later.>` and `due.>`. What the server itself fires is not heard. */
 function listen({ nc }: Broker, hear: (message: Msg) => void): Disposable {
   const listening = new DisposableStack();
   for (const subject of ["later.>", "due.>"]) listening.use(subscribeLasting(nc, { subject }, hear));
   return listening;
 }
 
-/** What is known and lies in LATER no more, though it was due after `dueAfter` only. */
+/** Known messages that are no longer in LATER, though they are due only after `dueAfter`. */
 async function findVanished(
   { jsm }: Broker,
   memory: LaterMemory,
   { dueAfter, of }: { dueAfter(): number; readonly of: "tracked" | "all" },
 ): Promise<Map<string, Known>> {
   const { state } = await jsm.streams.info(LATER, { subjects_filter: "later.>" });
-  // The time is asked for after the listing: what was due by then may have fired.
+  // The time is asked for after the listing: a message that was due by then may have fired.
   const missing = memory.missing(state.subjects ?? {}, { dueAfter: dueAfter(), of });
-  // A listing in several pages misses some where others go meanwhile, and what was just heard may be stored by now.
+  // A listing of several pages misses messages while others go. A message that was just heard may be stored by now.
   const subjects = [...missing.keys()];
   const found = await inParallel(subjects, AT_ONCE, (subject) =>
     jsm.streams.getMessage(LATER, { last_by_subj: checkLiteralSubject(subject) }),
@@ -77,7 +82,7 @@ async function findVanished(
   return missing;
 }
 
-/** Stores again what there is a copy of. Returns the subjects of what was stored. */
+/** Stores again every message of which there is a copy. Returns the subjects of those stored. */
 async function restore(broker: Broker, vanished: ReadonlyMap<string, Known>): Promise<ReadonlySet<string>> {
   const restored = new Set<string>();
   await inParallel([...vanished], AT_ONCE, async ([subject, { copy }]) => {
@@ -100,7 +105,10 @@ function describe(subjects: readonly string[], restored: number): string {
 export function watchLater({ broker, clock, report, isLed }: LaterWatchOptions): LaterWatch {
   const memory = createLaterMemory();
   let listedAtMs = performance.now();
-  /** When a message was heard that empties LATER, by the broker's clock; undefined: none since the last look. */
+  /**
+   * When a message was heard that empties LATER, by the broker's clock; undefined: none since the last look. The listener writes it, the
+   * next look reads and clears it.
+   */
   let emptiedAt: number | undefined;
 
   function tell(kind: string, text: string, details: Readonly<Record<string, unknown>>): void {
@@ -117,7 +125,7 @@ export function watchLater({ broker, clock, report, isLed }: LaterWatchOptions):
       return;
     }
     const rollup = headerOf(headers, ROLLUP);
-    // A roll-up of one subject of due.> takes what has fired there and nothing that waits: what is due in these seconds fires as it must.
+    // A roll-up of one subject of due.> removes what has fired there, and nothing that waits. What is due in these seconds fires as usual.
     const isOfWaiting = rollup === "all" || subject.startsWith("later.");
     if (isOfWaiting) emptiedAt ??= clock.now();
     const how = rollup === "" ? "whose subject is a pattern" : `with the header ${ROLLUP}: ${rollup}`;
@@ -126,10 +134,10 @@ export function watchLater({ broker, clock, report, isLed }: LaterWatchOptions):
     tell("rollup", text, { subject, rollup });
   });
 
-  /** `since`: when LATER was emptied; undefined: it was not, as far as was heard. */
+  /** `since`: when LATER was emptied; undefined: it was not, as far as we heard. */
   async function lookSince(since: number | undefined): Promise<void> {
     const { created, state } = await broker.jsm.streams.info(LATER);
-    // What was taken away before its time cannot have fired.
+    // What was removed before its time cannot have fired.
     const dueAfter = () => since ?? clock.now() + SOON_MS;
     memory.prune({ dueBefore: dueAfter(), storedBefore: Date.parse(created), now: clock.now() });
     const isDue = since !== undefined || memory.tracked <= FEW || performance.now() - listedAtMs > LISTED_MS;
@@ -138,14 +146,14 @@ export function watchLater({ broker, clock, report, isLed }: LaterWatchOptions):
     const vanished = await findVanished(broker, memory, { dueAfter, of: since === undefined ? "tracked" : "all" });
     const restored = since === undefined ? new Set<string>() : await restore(broker, vanished);
     const subjects = [...vanished.keys()];
-    // What was stored again is heard as a message of its own.
+    // A message that was stored again is heard as a new one.
     for (const subject of subjects) if (!restored.has(subject)) memory.forget(subject);
     if (subjects.length === 0) return;
     tell("vanished", describe(subjects, restored.size), { count: subjects.length, restored: restored.size });
   }
 
   async function look(): Promise<void> {
-    // One that is heard from now on is for the next look.
+    // A message heard from now on belongs to the next look.
     const since = emptiedAt;
     emptiedAt = undefined;
     if (!isLed() || memory.isEmpty) return;

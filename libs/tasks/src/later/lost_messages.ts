@@ -7,18 +7,18 @@ import { checkLiteralSubject, dueSubject, laterSubject, type TaskAddress } from 
 import { inParallel } from "../lead/in_parallel.ts";
 import { listWaitingIds } from "./waiting_ids.ts";
 
-/** So many are looked up one by one; for more, the subjects of LATER are listed. */
+/** Greatest number of messages that are looked up one by one. For more, the subjects of LATER are listed. */
 const FEW = 500;
 const AT_ONCE = 64;
 
-/** A task that is to be tried again, as a ledger has it. */
+/** A task that will be tried again, as a ledger has it. */
 export interface RecordedRetry extends TaskAddress {
   readonly taskId: string;
   /** The attempt that failed. */
   readonly attempt: number;
 }
 
-/** The same with all that its message is made from. */
+/** The same, with everything that its message is made of. */
 export interface WholeRetry extends RecordedRetry {
   /** RFC 3339, UTC. */
   readonly dueAt: string;
@@ -29,7 +29,7 @@ export interface WholeRetry extends RecordedRetry {
 /** A message that is looked for. */
 interface Sought<Of extends TaskAddress> {
   readonly of: Of;
-  /** Where it lies while it waits for its time. */
+  /** Its subject while it waits for its time. */
   readonly subject: string;
 }
 
@@ -49,8 +49,10 @@ async function absentFromLater<Of extends TaskAddress>(
 }
 
 /**
- * Those of whose task and VO nothing has fired and not come to TASKS yet. A message has lost its id's subject there; it stays so while TASKS
- * has lost its source or takes nothing, and stored again each time it would be there ever more often.
+ * Leaves out tasks of a task name and VO of which a message has fired and not come to TASKS yet.
+ *
+ * A fired message no longer has its id in the subject, so it cannot be told whose it is. It stays there while TASKS has lost its source or
+ * accepts nothing. Storing the task again each time would add one message after another.
  */
 async function withoutFired<Of extends TaskAddress>(
   { jsm }: Pick<Broker, "jsm">,
@@ -71,15 +73,17 @@ async function absentFromTasks<Of extends TaskAddress & { readonly taskId: strin
     const [first] = group;
     if (first === undefined) continue;
     const { ids, complete } = await listWaitingIds(broker, first.of);
-    // Where more waits than can be looked at, it may be among that.
+    // Where more messages wait than can be looked at, it may be one of them.
     if (complete) absent.push(...group.filter(({ of }) => !ids.has(of.taskId)));
   }
   return absent;
 }
 
 /**
- * A message goes one way: of a retry the attempt's own in TASKS, then the next one's in LATER, then that one in TASKS. Each store is
- * looked at twice, in turns, so a message on its way is met at one of them.
+ * Finds those whose message is nowhere. A message goes one way: the attempt's own in TASKS, then the next one's in LATER, then that one in
+ * TASKS.
+ *
+ * Each store is looked at twice, in turns, so that a moving message is met in one of them.
  */
 async function findLost<Of extends TaskAddress & { readonly taskId: string }>(
   broker: Pick<Broker, "jsm">,
@@ -95,8 +99,8 @@ async function findLost<Of extends TaskAddress & { readonly taskId: string }>(
 /**
  * Those of `retries` whose message neither LATER nor TASKS holds.
  *
- * Give what the ledger has had for some seconds, and read the ledger again afterwards: a task that has gone on has another row. Throws
- * where the broker is silent.
+ * Give rows that are some seconds old, and read the ledger again afterwards: a task that has gone on has another row. Throws where the
+ * broker is silent.
  */
 export function findLostRetries<Retry extends RecordedRetry>(
   broker: Pick<Broker, "jsm">,
@@ -112,8 +116,8 @@ export interface PublishedTask extends TaskAddress {
 }
 
 /**
- * Those of `tasks` whose message neither LATER nor TASKS holds: they have ended, were lost, or wait for a retry. Throws where the broker
- * is silent.
+ * Those of `tasks` whose message neither LATER nor TASKS holds: they have ended, were lost, or wait for a retry. Throws where the broker is
+ * silent.
  */
 export function findLostTasks<Task extends PublishedTask>(
   broker: Pick<Broker, "jsm">,
@@ -125,7 +129,7 @@ export function findLostTasks<Task extends PublishedTask>(
   );
 }
 
-/** Stores a retry's message again. One that is there after all is replaced; one that has fired meanwhile has no second effect. */
+/** Stores a retry's message again. A message that is still there is replaced. One that has fired meanwhile has no second effect. */
 export async function publishRetry(broker: Broker, retry: WholeRetry): Promise<void> {
   const { task, vo, taskId, dueAt, body } = retry;
   const headers = headersFrom(retry.headers);

@@ -11,21 +11,21 @@ import {
 import { publishSurely } from "../broker/publish_surely.ts";
 import { isConflict } from "../streams/streams.ts";
 
-/** Headers that a schedule needs; the server's other ones were added by it, or would have it refused. */
+/** Headers that a schedule needs. The server added the other ones of its own, or would refuse the message for them. */
 const NEEDED = [SCHEDULE, SCHEDULE_TARGET];
 
-/** A delayed message as it was. */
+/** A delayed message, unchanged. */
 export interface LaterCopy {
   readonly data: Uint8Array;
   readonly headers: MsgHdrs | undefined;
 }
 
-/** What a copy takes, bytes; headers are not counted one by one. */
+/** Size of a copy, bytes. Headers are not counted one by one. */
 export function sizeOf({ data }: LaterCopy): number {
   return data.length + 1024;
 }
 
-/** When the message of these headers is due, ms since the epoch; undefined where they name no single time. */
+/** When a message with these headers is due, ms since the epoch; undefined where they state no single time. */
 export function dueAtOf(headers: MsgHdrs | undefined): number | undefined {
   const schedule = headerOf(headers, SCHEDULE);
   const dueAt = schedule.startsWith("@at ") ? Date.parse(schedule.slice("@at ".length)) : Number.NaN;
@@ -33,9 +33,9 @@ export function dueAtOf(headers: MsgHdrs | undefined): number | undefined {
 }
 
 /**
- * Stores a delayed message again where nothing lies on its subject, under the same identity. Returns whether it was stored.
+ * Stores a delayed message again where its subject is empty, under the same identity. Returns whether it was stored.
  *
- * The broker still knows the id of the one that is gone and would take this one for a repeat, so the id goes into `Task-Id`.
+ * The broker still knows the id of the vanished message and would refuse a repeat of it. So the id goes into `Task-Id`.
  */
 export async function restoreLater(broker: Broker, subject: string, copy: LaterCopy): Promise<boolean> {
   const headers = newHeaders();

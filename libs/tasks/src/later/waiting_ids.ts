@@ -5,18 +5,20 @@ import { TASKS } from "../streams/streams.ts";
 import { type TaskAddress, taskSubject } from "../format/subject.ts";
 import { walkStream } from "../broker/walk_stream.ts";
 
-/** Messages, and bytes of them, that are looked at; some seconds' work. */
+/** Greatest number of messages that are looked at, and of their bytes; some seconds' work. */
 const MAX_MESSAGES = 50_000;
 const MAX_BYTES = 128 * 1024 * 1024;
 
 /** The ids of the tasks that wait or run on one subject. */
 export interface WaitingIds {
   readonly ids: ReadonlySet<string>;
-  /** Whether those are all: of the first 50,000 messages only is anything known. */
+  /** Whether those are all. Only the first 50,000 messages are read. */
   readonly complete: boolean;
 }
 
-/** Reads the ids of one task and VO from TASKS, message by message. Throws `InvalidNameError`, and where the broker is silent. */
+/**
+ * Reads the ids of the tasks of one name and VO from TASKS, message by message. Throws `InvalidNameError`, and where the broker is silent.
+ */
 export async function listWaitingIds({ jsm }: Pick<Broker, "jsm">, of: TaskAddress): Promise<WaitingIds> {
   const { state } = await jsm.streams.info(TASKS);
   const walk = {

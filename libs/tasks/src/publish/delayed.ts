@@ -3,7 +3,7 @@ import { headerOf, readHeaders, SCHEDULE, TASK_ATTEMPT, TASK_ID } from "../forma
 import { LATER } from "../streams/streams.ts";
 import { isLiteralSubject, parseLongSubject } from "../format/subject.ts";
 
-/** Messages that are asked for at the same time. */
+/** Greatest number of messages that are asked for at the same time. */
 const AT_ONCE = 100;
 
 /** A task, or a retry, that waits for its time. */
@@ -13,7 +13,7 @@ export interface DelayedTask {
   readonly taskId: string;
   /** 1, or more for a retry. */
   readonly attempt: number;
-  /** RFC 3339, UTC; null: its message names no time that can be read, and will be put away. */
+  /** RFC 3339, UTC; null: its message states no time that can be read, and will be put away. */
   readonly dueAt: string | null;
 }
 
@@ -49,18 +49,18 @@ async function read({ jsm }: Pick<Broker, "jsm">, subject: string): Promise<Dela
       dueAt: dueAtOf(headerOf(headers, SCHEDULE)),
     };
   } catch {
-    return undefined; // a subject of somebody's own making is the sweeper's to tell of
+    return undefined; // the sweeper reports a subject that Muster did not make
   }
 }
 
 /**
- * The tasks that wait for their time, also those whose retry does. Reads at most `limit` of them, and sorts these by their time.
+ * The tasks that wait for their time, and those that wait for a retry. Reads at most `limit` of them, and sorts these by their time.
  *
  * Throws when nobody answers.
  */
 export async function listDelayed(broker: Pick<Broker, "jsm">, limit = 1_000): Promise<DelayedTasks> {
   const { state } = await broker.jsm.streams.info(LATER, { subjects_filter: "later.>" });
-  // A subject that is a pattern would be looked up as one; it is the sweeper's to tell of.
+  // A subject that is a pattern would be looked up as one. The sweeper reports it.
   const subjects = Object.keys(state.subjects ?? {}).filter(isLiteralSubject);
   const tasks: DelayedTask[] = [];
   for (let at = 0; at < Math.min(limit, subjects.length); at += AT_ONCE) {

@@ -13,13 +13,15 @@ import { publishSurely } from "../broker/publish_surely.ts";
 import { type Prepared, type Published, storeMany, storeOne } from "./store.ts";
 import { messageOf, startAtOf } from "./task_message.ts";
 
-/** Children are published so many at a time. */
+/** Greatest number of children that are published at the same time. */
 const IN_FLIGHT = 500;
-/** Below the server's payload limit, as the streams are declared. */
+/** Room below the server's payload limit, bytes, as the streams are declared. */
 const HEADROOM_BYTES = 64 * 1024;
 
 export interface PublishOptions<Input> extends ScheduleOptions<Input> {
-  /** Identity of the task; publishing it again has no second effect. Default: a random one. Over 200 bytes, its SHA-256 is used. */
+  /**
+   * Identity of the task; publishing it again has no second effect. Default: a random one. Of an id over 200 bytes, the SHA-256 is used.
+   */
   readonly taskId?: string;
 }
 
@@ -35,7 +37,7 @@ export interface Publisher extends AmbientPublisher {
     options?: PublishOptions<NoInfer<Input>>,
   ): Promise<Published>;
   /**
-   * Stores many, and returns their receipts in order. What can be stored is stored, and then the first refusal is thrown.
+   * Stores many tasks, and returns their receipts in order. Stores everything that can be stored, and then throws the first refusal.
    *
    * Where the server writes each message to the disk, all after the first 500 go in batches (decision 24).
    */
@@ -47,7 +49,7 @@ export interface Publisher extends AmbientPublisher {
   run<T>(work: () => T): T;
 }
 
-/** The VO a task goes to. Throws `InvalidNameError` where the task is per VO and none was given, or the reverse. */
+/** The VO that a task goes to. Throws `InvalidNameError` where the task is per VO and none was given, or the reverse. */
 export function voFor(task: PublishableTask, vo: string | undefined): string {
   if (task.per === "all") {
     if (vo === undefined || vo === NO_VO) return NO_VO;
@@ -68,13 +70,13 @@ export function statedVersion({ payloadVersion }: PublishableTask): Pick<Spawned
   return payloadVersion === 1 ? {} : { payloadVersion };
 }
 
-/** A payload that its task takes. */
+/** A payload that its task accepts. */
 export interface CheckedPayload {
-  /** As it was given: this is what is sent, and what tells a repeat from another task. */
+  /** The payload as it was given. It is sent, and tells a repeat from another task. */
   readonly payload: JsonObject;
-  /** As the task's schema returned it: this is what runs. */
+  /** The payload as the task's schema returned it. It is given to the run. */
   readonly parsed: unknown;
-  /** Of `payload`, bytes of JSON. */
+  /** Size of `payload`, bytes of JSON. */
   readonly size: number;
 }
 
@@ -95,7 +97,7 @@ export async function checkedPayload<Input extends JsonObject>(
 }
 
 /**
- * Checks what can be known of a task before it is published and before any server is asked.
+ * Checks what can be known of a task before any server is asked.
  *
  * Throws `InvalidNameError` and `PayloadRefusedError`.
  */
@@ -107,16 +109,16 @@ export async function checkPublishable<Input extends JsonObject>(
   await checkedPayload(task, payload, Number.POSITIVE_INFINITY);
 }
 
-/** What a server takes in one message unless it says otherwise, bytes. */
+/** Size of the largest message that a server accepts by default, bytes. */
 const USUAL_MESSAGE_BYTES = 1_048_576;
 
-/** The largest payload in a message of `messageBytes` at most, bytes of JSON. Default: what a server takes unless it says otherwise. */
+/** Size of the largest payload in a message of at most `messageBytes`, bytes of JSON. Default: the server's default. */
 export function payloadBytesIn(messageBytes = USUAL_MESSAGE_BYTES): number {
-  // Headers count too, and an id may have 200 bytes in each of three of them.
+  // Headers count too. An id may have 200 bytes, and stands in three of them.
   return messageBytes - HEADROOM_BYTES - 4096;
 }
 
-/** The largest payload that `broker` takes, bytes of JSON. */
+/** Size of the largest payload that `broker` accepts, bytes of JSON. */
 export function maxPayloadBytes(broker: Broker): number {
   return payloadBytesIn(broker.nc.info?.max_payload);
 }
@@ -157,7 +159,7 @@ export function createPublisher(broker: Broker): Publisher {
   return publisher;
 }
 
-/** Publishes the children of a run that has committed; repeats are harmless, since their ids stay. */
+/** Publishes the children of a run that has committed. Their ids stay the same, so a repeat is harmless. */
 export async function publishSpawned(broker: Broker, parentId: string, spawned: readonly SpawnedTask[]): Promise<void> {
   for (let at = 0; at < spawned.length; at += IN_FLIGHT) {
     const turn = spawned.slice(at, at + IN_FLIGHT);

@@ -5,14 +5,16 @@ import { publishSurely } from "../broker/publish_surely.ts";
 import { TASKS } from "../streams/streams.ts";
 import { messageOf } from "./task_message.ts";
 
-/** Tasks of one group, and bytes of their payloads: the server holds all of a batch until the last one is here. */
+/**
+ * Greatest number of tasks in one group, and of bytes of their payloads. The server holds all of a batch until the last message arrives.
+ */
 const GROUP_TASKS = 500;
 const GROUP_BYTES = 1024 * 1024;
-/** Groups under way. The server allows 50 batches for a stream. */
+/** Greatest number of groups under way. The server allows 50 batches for a stream. */
 const LANES = 3;
 /**
- * A server that takes longer for a message, ms, writes each to the disk before it answers, and a batch only once: there batches are eight
- * times as fast. Elsewhere messages by themselves are faster, by a third.
+ * Smallest time for a message, ms, that shows a server which writes each message to the disk before it answers. It writes a batch only
+ * once: there batches are eight times as fast. Elsewhere single messages are faster, by a third.
  */
 const SLOW_MS = 0.06;
 
@@ -20,7 +22,7 @@ const SLOW_MS = 0.06;
 export interface Published {
   readonly taskId: string;
   readonly stream: string;
-  /** Of the stored message, or of the first one where this was a repeat. */
+  /** Sequence of the stored message, or of the first one where this was a repeat. */
   readonly sequence: number;
   /** The broker had this id already, within its window, and stored nothing. */
   readonly duplicate: boolean;
@@ -32,14 +34,14 @@ export async function storeOne(broker: Broker, task: SpawnedTask): Promise<Publi
   return { taskId: task.taskId, stream: ack.stream, sequence: ack.seq, duplicate: ack.duplicate };
 }
 
-/** A task that is as it must be. */
+/** A checked task. */
 export interface Prepared {
   readonly task: SpawnedTask;
-  /** Of its payload, bytes of JSON. */
+  /** Size of its payload, bytes of JSON. */
   readonly size: number;
 }
 
-/** A task on its way, and its place in the answer. */
+/** A task to store, and its place in the result. */
 interface Numbered {
   readonly at: number;
   readonly task: SpawnedTask;
@@ -47,7 +49,7 @@ interface Numbered {
 
 interface Outcome {
   readonly published: Published[];
-  /** The first refusal by place. */
+  /** The refusal with the lowest place. */
   refused: { readonly at: number; readonly error: unknown } | undefined;
 }
 
@@ -55,7 +57,7 @@ function noteRefusal(outcome: Outcome, at: number, error: unknown): void {
   if (outcome.refused === undefined || at < outcome.refused.at) outcome.refused = { at, error };
 }
 
-/** The messages of one batch are of one stream, and those with a time of their own lie on another. */
+/** Whether a task goes to TASKS. A batch holds messages of one stream, and tasks with a time of their own go to another. */
 function isOfTasks({ task: { startAt } }: Numbered): boolean {
   return startAt === undefined;
 }
@@ -80,7 +82,8 @@ const storeBatch: StoreGroup = async (broker, group, outcome) => {
     const messages = group.map(({ task }) => messageOf(task));
     first = await publishAtomically(broker, messages);
   } catch {
-    // It does not tell which one was refused, nor without an answer whether all are stored: each is asked for by itself.
+    // The answer does not say which message was refused. Without an answer nobody knows whether all are stored. So each is stored by
+    // itself.
     return storeEach(broker, group, outcome);
   }
   for (const [index, { at, task }] of group.entries()) {
@@ -89,9 +92,10 @@ const storeBatch: StoreGroup = async (broker, group, outcome) => {
 };
 
 /**
- * Stores all that `items` make, and returns their receipts in order: the first group task by task, the others in batches where that is faster. Takes from `items` only what is soon on its way.
+ * Stores all tasks that `prepare` makes of `items`, and returns their receipts in order. The first group is stored task by task, the others
+ * in batches where that is faster. Takes only as many `items` as it soon sends.
  *
- * What can be stored is stored; then the first refusal is thrown, of `prepare` or of the broker.
+ * Stores everything that can be stored, and then throws the first refusal, of `prepare` or of the broker.
  */
 export async function storeMany<Item>(
   broker: Broker,

@@ -15,10 +15,13 @@ import {
 import type { OutgoingMessage } from "../broker/publish_surely.ts";
 import { dueSubject, laterSubject, taskSubject } from "../format/subject.ts";
 
-/** The server counts in nanoseconds of 64 bits and takes what lies beyond for the past: 2262-04-11T23:47:16Z. */
+/**
+ * Latest start of a delayed task, ms since the epoch: 2262-04-11T23:47:16Z. The server counts in nanoseconds of 64 bits, and takes a later
+ * time for a past one.
+ */
 const LATEST_START_MS = 9_223_372_036_000;
 
-/** The start of a delayed task, RFC 3339 in UTC. Throws `RangeError` for what is no time, and for one after 2262-04-11. */
+/** The start of a delayed task, RFC 3339 in UTC. Throws `RangeError` for an invalid date, and for one after 2262-04-11. */
 export function startAtOf(at: Date): string {
   if (at.getTime() <= LATEST_START_MS) return at.toISOString();
   const found = Number.isNaN(at.getTime()) ? "no time" : at.toISOString();
@@ -27,12 +30,12 @@ export function startAtOf(at: Date): string {
   );
 }
 
-/** RFC 3339 in UTC with nanoseconds' place left out: what the server's `@at` takes. */
+/** The text of the server's `Nats-Schedule` for one time. */
 function atTime(at: Date): string {
   return `@at ${at.toISOString()}`;
 }
 
-/** The message that starts a task at once, or at `startAt` where it has one that lies ahead. */
+/** The message that starts a task at once, or at `startAt` where that lies ahead. */
 export function messageOf(task: SpawnedTask, parent?: string): OutgoingMessage {
   const headers = newHeaders();
   headers.set(TASK_ID, task.taskId);
@@ -52,17 +55,17 @@ export interface NextAttempt {
   readonly task: string;
   readonly vo: string;
   readonly taskId: string;
-  /** Its number. */
+  /** The number of the next attempt. */
   readonly attempt: number;
   /** RFC 3339, UTC. */
   readonly dueAt: string;
-  /** What the attempts before it failed with, where no ledger remembers that. */
+  /** The errors of the attempts before it, where no ledger remembers them. */
   readonly errors: readonly string[];
-  /** Of the attempt before it. */
+  /** The headers of the attempt before it. */
   readonly headers: MsgHdrs | undefined;
 }
 
-/** Who asked for a task, and in what form, stays the same over its attempts. */
+/** Headers that stay the same over a task's attempts: who asked for it, and in what form. */
 export const KEPT_HEADERS: readonly string[] = [TASK_PAYLOAD_VERSION, TASK_PARENT, TASK_GROUP, TRACEPARENT];
 
 /** The message that starts a task's next attempt at its time. A repeat replaces the schedule that still waits. */

@@ -7,23 +7,23 @@ import { listWaiting } from "./waiting.ts";
 
 /** How much of a limit is used. */
 export interface Usage {
-  /** What the limit is one of, e.g. `the account's storage`. */
+  /** What is limited, e.g. `the account's storage`. */
   readonly what: string;
   readonly used: number;
   readonly limit: number;
   readonly unit: "bytes" | "messages" | "consumers";
 }
 
-/** What a VO's waiting tasks take, as far as it can be told: by their share of the messages. */
+/** What a VO's waiting tasks take, estimated from their share of the messages. */
 export interface VoShare {
   readonly vo: string;
   readonly tasks: number;
   readonly bytes: number;
 }
 
-/** How much is stored, and of what there may be. */
+/** How much is stored, and of which limits. */
 export interface StorageUsage {
-  /** Of the account and of single streams, those that have a limit. */
+  /** The limits that the account and single streams have. */
   readonly limits: readonly Usage[];
   /** Bytes of all of Muster's streams. */
   readonly bytes: number;
@@ -63,7 +63,7 @@ async function firstVoOf(broker: Broker, infos: ReadonlyMap<string, StreamInfo>)
   return [...shares.values()].sort((a, b) => b.bytes - a.bytes)[0];
 }
 
-/** Measures what the account and Muster's streams hold, against their limits. Some twelve requests. Throws when nobody answers. */
+/** Measures what the account and Muster's streams hold, against their limits. Takes some twelve requests. Throws when nobody answers. */
 export async function measureUsage(broker: Broker): Promise<StorageUsage> {
   const { jsm } = broker;
   const found = await readStreams(jsm, STREAM_NAMES);

@@ -3,15 +3,15 @@ import { checkTaskName, InvalidNameError } from "../format/names.ts";
 import { parseLongSubject, parseTaskSubject, type TaskAddress } from "../format/subject.ts";
 import { LATER, TASKS } from "../streams/streams.ts";
 
-/** What the streams hold of one task and VO. */
+/** Number of messages that the streams hold of one task and VO. */
 export interface Waiting extends TaskAddress {
-  /** In TASKS: waiting for a worker, or running. */
+  /** In TASKS: they wait for a worker, or run. */
   readonly ready: number;
-  /** In LATER: until their time, or until their retry. */
+  /** In LATER: they wait for their time, or for their retry. */
   readonly delayed: number;
 }
 
-/** The address in `subject`; undefined where it names none: what is wrong with it is the sweeper's to say. */
+/** The address in `subject`; undefined where it holds none: the sweeper says what is wrong with it. */
 function addressIn(subject: string): TaskAddress | undefined {
   try {
     return subject.startsWith("later.") ? parseLongSubject(subject) : parseTaskSubject(subject);
@@ -22,9 +22,9 @@ function addressIn(subject: string): TaskAddress | undefined {
 }
 
 /**
- * Counts what waits or runs, by task and VO and in their order; of one task where `task` names it. Empty ones are left out.
+ * Counts what waits or runs, by task and VO and in their order; only of one task where `task` is given. Leaves out addresses with nothing.
  *
- * Three requests, and one more for each 100,000 subjects. Throws when nobody answers, and `InvalidNameError`.
+ * Takes three requests, and one more for each 100,000 subjects. Throws when nobody answers, and `InvalidNameError`.
  */
 export async function listWaiting({ jsm }: Pick<Broker, "jsm">, task?: string): Promise<readonly Waiting[]> {
   const of = task === undefined ? "*" : checkTaskName(task);
@@ -41,14 +41,14 @@ export async function listWaiting({ jsm }: Pick<Broker, "jsm">, task?: string): 
     known[as] += messages;
     counts.set(key, known);
   }
-  // LATER first: what fires between the two is then counted twice, not never.
+  // LATER first: a message that fires between the two is then counted twice, and not missed.
   for (const [subject, messages] of await subjectsOf(LATER, "later")) count(subject, messages, "delayed");
   for (const [subject, messages] of await subjectsOf(LATER, "due")) count(subject, messages, "delayed");
   for (const [subject, messages] of await subjectsOf(TASKS, "tasks")) count(subject, messages, "ready");
   return [...counts.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, waiting]) => waiting);
 }
 
-/** What lies at `sequence` of `stream`; undefined where it has gone, or is no task. Throws when nobody answers. */
+/** The message at `sequence` of `stream`; undefined where it is gone, or is no task. Throws when nobody answers. */
 export async function findStored(
   { jsm }: Pick<Broker, "jsm">,
   { stream, sequence }: { readonly stream: string; readonly sequence: number },

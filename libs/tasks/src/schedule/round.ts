@@ -124,7 +124,7 @@ async function dropWaiting(context: RoundContext, { entry: { planned }, step }: 
   if (stored?.seq !== step.message || !isOccurrenceOf(planned, stored)) return;
   const custody = context.custodyOf(task);
   const stays = (cause?: unknown) => {
-    const text = `The last occurrence of ${key}, which was switched off, runs yet: no ledger has heard that it is not wanted`;
+    const text = `The last occurrence of ${key}, which was switched off, still runs: the ledger has not heard that it is not wanted`;
     report.note(`off ${key}`, text, { cause });
   };
   if (custody === "left alone") return stays();

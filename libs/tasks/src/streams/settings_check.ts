@@ -75,7 +75,7 @@ const EFFECTS: Readonly<Record<string, string>> = {
   republish: "workers do not hear of new tasks at once",
   retention: "messages are kept or deleted at another time than Muster needs",
   storage: "what is stored is lost when the server restarts",
-  persist_mode: "acknowledged messages are lost with the power",
+  persist_mode: "acknowledged messages are lost when the power fails",
   sealed: "nothing can be stored",
   deny_delete: "nothing can be deleted",
   deny_purge: "nothing can be purged",

@@ -9,12 +9,12 @@ import type { Reporter } from "../lead/reporter.ts";
 
 /** The buckets whose entries have a time to live. */
 const BUCKETS = ["locks", "results", "workers"] as const;
-/** Entries of a bucket that one pass looks at; the next pass goes on behind them. */
+/** Greatest number of entries of a bucket in one pass. The next pass goes on after them. */
 const LOOKED_AT = 1_000;
 
 /**
- * Deletes entries that are older than their own time to live. After a hard kill the broker has such ones again and never removes them; they
- * count for nothing, but stay in every list.
+ * Deletes entries that are older than their own time to live. After a hard kill the broker has such entries again and never removes them.
+ * They count for nothing, but stay in every list.
  */
 export interface LapsedSweep {
   /** Looks at each bucket once. Returns how many entries were deleted. Throws when nobody answers. */
@@ -24,18 +24,18 @@ export interface LapsedSweep {
 interface Look {
   readonly stream: string;
   readonly filter: string;
-  /** The sequence to begin at. */
+  /** The sequence of the first entry to look at. */
   readonly from: number;
 }
 
-/** The broker's clock at the moment of one answer; never ahead of it. */
+/** The broker's clock at the moment of one answer. It stands still, so it is never ahead of the real one. */
 async function openStoppedTime(jsm: JetStreamManager, stream: string): Promise<BrokerTime> {
   const { ts } = await jsm.streams.info(stream);
   const nowMs = ts === undefined ? Number.NEGATIVE_INFINITY : Date.parse(ts);
   return { isPast: async (atMs) => nowMs > atMs };
 }
 
-/** Whether an entry counts for nothing, and can be named by its subject. */
+/** Whether an entry no longer counts, and its subject names it alone. */
 async function isToGo(time: BrokerTime, { subject, header, timestamp }: Stored): Promise<boolean> {
   if (isMark(header) || !isLiteralSubject(subject)) return false;
   const ttlMs = parseTtl(headerOf(header, MESSAGE_TTL));
@@ -52,12 +52,12 @@ async function lookThrough(
   let deleted = 0;
   for (let looked = 0; looked < LOOKED_AT; looked++) {
     const stored = await nextMatching(jsm, stream, { from: next, filter });
-    // Sequences go up with time: what follows is younger still, and no entry lapses within the margin.
+    // Times grow with sequences, so all later entries are younger still. No entry lapses within the margin.
     const isYoung = stored === null || !(await time.isPast(Date.parse(stored.timestamp) + LAPSE_MARGIN_MS));
     if (isYoung) return { next: 1, deleted };
     next = stored.seq + 1;
     if (!(await isToGo(time, stored))) continue;
-    // Whoever took the lock meanwhile has a later sequence, which stays.
+    // A lock that was taken meanwhile has a later sequence, which stays.
     await purgeStoredUpTo({ nc }, stream, { subject: stored.subject, sequence: stored.seq });
     deleted++;
   }

@@ -7,37 +7,37 @@ import type { SweepContext } from "./sweep_context.ts";
 import { problemOfSubject } from "./sweep_verdict.ts";
 import { walkStream } from "../broker/walk_stream.ts";
 
-/** Messages, and bytes of them, that one pass looks at; about a second's work. */
+/** Greatest number of messages in one pass, and of their bytes; about a second's work. */
 const LIMITS = { maxMessages: 20_000, maxBytes: 32 * 1024 * 1024 };
-/** The next pass comes so soon where this one has not seen all, ms. */
+/** Delay of the next pass where this one has not seen everything, ms. */
 const MORE_MS = 250;
 
 /** What the listing of TASKS said. */
 export interface Listing {
   readonly firstSequence: number;
   readonly lastSequence: number;
-  /** Whether a subject was among those listed that is a pattern. */
+  /** Whether a listed subject is a pattern. */
   readonly some: boolean;
 }
 
 /**
- * Puts away what lies in TASKS on a subject that is a pattern, such as a literal `tasks.>`.
+ * Puts away messages in TASKS whose subject is a pattern, such as a literal `tasks.>`.
  *
- * To ask for such a message by its subject means to ask for everybody's. So the stream is walked by sequence, and each message's
- * subject is looked at. The walk begins where the listing last had no such subject, so in the usual case it is short.
+ * Asking for such a message by its subject would mean everybody's messages. So the stream is walked by sequence, and each subject is looked
+ * at. The walk begins where the listing last had no such subject, so it is usually short.
  */
 export interface PatternSweep {
-  /** Returns when the next pass is wanted, ms. Throws where the broker is silent. */
+  /** Returns the delay of the next pass, ms. Throws where the broker is silent. */
   pass(listing: Listing): Promise<number>;
 }
 
 export function createPatternSweep({ broker, worker, report }: SweepContext): PatternSweep {
-  /** At this sequence and below lies none, as far as is known. */
+  /** No message up to this sequence has a pattern as its subject, as far as we know. */
   let cleanTo = 0;
 
   async function end(stored: Stored): Promise<void> {
     const { subject } = stored;
-    // A marker is nobody's work.
+    // A marker is no task.
     if (subject.startsWith("markers.")) return await deleteStored(broker, TASKS, stored.seq);
     const reason =
       problemOfSubject(subject) ?? `Cannot run a task on subject ${JSON.stringify(subject)}: it is a pattern`;
@@ -51,7 +51,7 @@ export function createPatternSweep({ broker, worker, report }: SweepContext): Pa
         cleanTo = lastSequence;
         return Number.POSITIVE_INFINITY;
       }
-      // The stream was declared anew, or a listing in several pages has missed one.
+      // The stream was declared anew, or a listing of several pages has missed a message.
       if (cleanTo >= lastSequence) cleanTo = 0;
       const first = Math.max(cleanTo + 1, firstSequence);
       const walk = { stream: TASKS, filter: ">", first, last: lastSequence, ...LIMITS };

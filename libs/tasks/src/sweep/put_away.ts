@@ -13,13 +13,14 @@ async function storeLetter(
   const { stream, stored, task, vo } = unwanted;
   const { subject, header: headers, data } = stored;
   const { hasRow, ...rest } = letter;
-  // With a row, the same letter as a worker's that finds the row when it commits.
+  // With a row, it is the same letter that a worker writes which finds the row at its commit.
   const place = hasRow ? undefined : { stream, sequence: stored.seq };
   await storeDeadLetter(broker, { ...rest, task, vo, subject, headers, data, stored: place });
 }
 
 /**
- * Ends a message for good: row in the ledger where one is given, dead letter stored, event told, message deleted, in this order.
+ * Ends a message for good, in this order: writes the ledger's row where a ledger is given, stores the dead letter, sends the event, deletes
+ * the message.
  *
  * Throws where the broker is silent, and `LedgerSilentError`.
  */
@@ -32,7 +33,7 @@ export async function putAway(broker: Broker, worker: string, unwanted: Unwanted
   if (outcome === "dead") {
     await storeLetter(broker, unwanted, { taskId, attempt, reason, hasRow: stands !== undefined });
   }
-  // Where a worker was first, nobody is told that its task was put away.
+  // Where a worker was first, its outcome counts, and no event says that the task was put away.
   const told =
     outcome === unwanted.end
       ? { step: outcome, attempt, reason }

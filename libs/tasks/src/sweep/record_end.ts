@@ -5,12 +5,12 @@ import { checkIdentity, TaskRefusedError } from "../run/identify.ts";
 import { oneLine } from "../format/headers.ts";
 import type { Identified, SweepLedger, Unwanted } from "./unwanted.ts";
 
-/** Longest wait for the ledger's answer about one message, ms; an open transaction that is about to commit is waited for. */
+/** Longest wait for the ledger's answer about one message, ms. The ledger waits for an open transaction that is about to commit. */
 const ANSWER_MS = 15_000;
-/** A retry that stands may be followed by the next one meanwhile; rows that are written in its place at most. */
+/** Greatest number of rows written in place of a retry. Its next retry may follow meanwhile. */
 const TRIES = 3;
 
-/** The ledger did not say what stands, so the message stays where it is. */
+/** The ledger did not say which row stands, so the message stays where it is. */
 export class LedgerSilentError extends Error {
   override readonly name = "LedgerSilentError";
   constructor(taskId: string, cause: unknown) {
@@ -30,7 +30,9 @@ async function ask<Answer>(taskId: string, asked: Promise<Answer>): Promise<Answ
   }
 }
 
-/** The hash of the payload as it was sent; undefined where a worker would refuse the message before it ran, so that none can hold it. */
+/**
+ * The hash of the payload as it was sent. Undefined where a worker would refuse the message before it ran it: then no worker can hold it.
+ */
 function hashOf({ stored, task, vo }: Unwanted, { taskId }: Identified): string | undefined {
   try {
     checkIdentity({ task, vo, taskId, headers: stored.header });
@@ -43,7 +45,7 @@ function hashOf({ stored, task, vo }: Unwanted, { taskId }: Identified): string 
   }
 }
 
-/** How the ledger says that the task of a message has ended; undefined: it has no say, since no worker would have run the message. */
+/** The end of a message's task in the ledger's words; undefined: the ledger has no say, since no worker would have run the message. */
 export interface End {
   readonly outcome: LedgerOutcome;
   readonly attempt: number;
@@ -51,8 +53,8 @@ export interface End {
 }
 
 /**
- * Writes into the ledger that a task is put away, before its message is: the first row wins, so a worker that has it in hand finds
- * this one when it commits, rolls back, and has had no effect (PROTOCOL 0.3). Where a worker was first, that row is what counts.
+ * Writes into the ledger that a task is put away, before its message goes. The first row wins. A worker that has the task in hand finds
+ * this row when it commits, rolls back, and has no effect (PROTOCOL 0.3). Where a worker was first, its row counts.
  *
  * A row `retry` gives way, since that task has not ended. Throws {@linkcode LedgerSilentError}.
  */
@@ -68,7 +70,7 @@ export async function recordEnd(ledger: SweepLedger, unwanted: Unwanted, id: Ide
       ...{ result: null, spawned: [], dueAt: null },
     };
     const stands = await ask(id.taskId, ledger.record(row));
-    // The id is another task's, so a worker would have refused the message.
+    // The id belongs to another task, so a worker would have refused the message.
     if (stands.task !== task || stands.vo !== vo || stands.payloadHash !== hash) return undefined;
     if (stands.outcome !== "retry")
       return { outcome: stands.outcome, attempt: stands.attempt, reason: stands.errors.at(-1) ?? "given up" };

@@ -15,9 +15,9 @@ export interface SweepContext {
   readonly configuration: ConfigurationWatch;
   readonly clock: BrokerClock;
   readonly report: Reporter;
-  /** The workers' ledger. Without it a task whose effect is once is left alone: a worker may have it in hand. */
+  /** The workers' ledger. Without it a task whose effect is once is left alone, since a worker may have it in hand. */
   readonly ledger?: SweepLedger | undefined;
-  /** What this process leads: it looks after those tasks' messages and markers. */
+  /** What this process leads. It looks after those tasks' messages and markers. */
   readonly charges: Charges;
   /** Hears of each good message in LATER. */
   readonly later?: Pick<LaterWatch, "saw">;

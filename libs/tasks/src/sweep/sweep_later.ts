@@ -8,12 +8,12 @@ import { rawAddress } from "./unwanted.ts";
 import { nextMatching, type Stored } from "../broker/stored_messages.ts";
 import type { SweepContext } from "./sweep_context.ts";
 
-/** Messages looked at in one pass. */
+/** Greatest number of messages in one pass. */
 const LOOKED_AT = 2_000;
-/** The next pass comes so soon where this one has not seen all, ms. */
+/** Delay of the next pass where this one has not seen everything, ms. */
 const MORE_MS = 500;
 
-/** Why a message on `later.<TaskName>.<vo>.<id>` will never be that task at one time; undefined: it will. */
+/** Why a message on `later.<TaskName>.<vo>.<id>` will never become that task at one time; undefined: it will. */
 function problemOf({ subject, header }: Stored): string | undefined {
   if (!isLiteralSubject(subject)) {
     return `its subject ${JSON.stringify(subject)} is a pattern, which would mean other tasks too; name one task, one VO and one id`;
@@ -31,7 +31,7 @@ function problemOf({ subject, header }: Stored): string | undefined {
   return `its ${SCHEDULE_TARGET} header names ${JSON.stringify(target)}, and its subject ${wanted}; make them agree`;
 }
 
-/** The id that a fired message would have had: of its headers, or the last token of its subject. */
+/** The id that the fired message would have had: from its headers, or the last token of its subject. */
 function laterTaskId(stored: Stored): string {
   const given = stored.header?.get(TASK_ID) || stored.header?.get(MSG_ID);
   if (given) return boundId(given);
@@ -39,13 +39,13 @@ function laterTaskId(stored: Stored): string {
   try {
     return boundId(unescapeToken(last));
   } catch {
-    return boundId(last); // an escape that is none is part of the name
+    return boundId(last); // not one of our escapes, so it is part of the name
   }
 }
 
-/** Looks through what is new in LATER for messages that no time will ever call. */
+/** Looks at new messages in LATER, for those that will never become a task. */
 export interface LaterSweep {
-  /** Returns when the next pass is wanted, ms. */
+  /** Returns the delay of the next pass, ms. */
   pass(): Promise<number>;
 }
 

@@ -21,18 +21,21 @@ import {
 import { listUnknownTasks } from "./unknown_tasks.ts";
 import { untilWorkersShownMs } from "../presence/workers_shown.ts";
 
-/** Messages put away in one pass, of one subject and of all. */
+/** Greatest number of messages put away in one pass, of one subject and of all. */
 const OF_ONE_SUBJECT = 500;
 const OF_ALL = 2_000;
 const AT_ONCE = 32;
-/** Of those that the ledger must hear of first; the scheduler has few connections to the database. */
+/**
+ * Greatest number of messages put away at the same time that the ledger must hear of first. The scheduler has few connections to the
+ * database.
+ */
 const RECORDED_AT_ONCE = 4;
-/** The next pass comes so soon where this one has not put all away, ms; the schedules go on meanwhile. */
+/** Delay of the next pass where this one has not put everything away, ms. The schedules go on meanwhile. */
 const MORE_MS = 250;
-/** Markers cleared of their forerunners in one pass. */
+/** Greatest number of markers in one pass whose predecessors are deleted. */
 const CLEARED = 2_000;
 const CLEARED_AT_ONCE = 16;
-/** Most names that no worker knows, and most VOs of each, that are told by themselves. */
+/** Greatest number of unknown names that are reported one by one, and of VOs that are named for each. */
 const TOLD_BY_NAME = 20;
 
 type Ending = Extract<SweepVerdict, { readonly reason: string }>;
@@ -42,7 +45,7 @@ interface Sweepable {
   readonly verdict: Ending;
 }
 
-/** The subject's oldest messages, up to `limit`; of an unknown VO only those beyond the grace, with the time until the next one is. */
+/** The subject's oldest messages, up to `limit`. Of an unknown VO only those that are old enough, and the time until the next one is. */
 async function gather(
   { broker, clock, configuration, report }: SweepContext,
   subject: string,
@@ -56,7 +59,7 @@ async function gather(
       const youngForMs = graceLeftMs(configuration.found, stored.time, clock.now());
       if (youngForMs > 0) return { found, againMs: youngForMs };
       if (isOlderThan(configuration.found, stored.time)) {
-        // The younger ones of the subject wait too: their VO was there before.
+        // The subject's younger messages wait too: their VO was there before.
         reportOlder(report, subject, stored.time);
         return { found, againMs: Number.POSITIVE_INFINITY };
       }
@@ -68,7 +71,7 @@ async function gather(
 }
 
 /**
- * The ledger that must hear first of what lies on `subject`, since a worker may have it in hand; undefined: none need.
+ * The ledger that must hear first of the messages on `subject`, since a worker may have them in hand; undefined: no ledger need hear.
  *
  * A task that this scheduler does not know may be one whose effect is once.
  */
@@ -82,16 +85,16 @@ function custodyOf({ tasks, ledger }: SweepContext, subject: string): SweepLedge
 /** What the subjects of one pass share. */
 interface Pass {
   readonly rules: SweepRules;
-  /** Messages of one subject. */
+  /** Greatest number of messages of one subject. */
   readonly limit: number;
-  /** Why the ledger did not answer. Nobody asks it again in this pass: each message would wait for it as long. */
+  /** Why the ledger did not answer. Set by the first subject that meets it. The others then do not ask: each message would wait as long. */
   ledgerSilence?: LedgerSilentError;
 }
 
-/** Puts away up to `limit` messages of one subject. Returns when the next pass is wanted, ms. */
+/** Puts away up to `limit` messages of one subject. Returns the delay of the next pass, ms. */
 async function sweepSubject(context: SweepContext, { subject, verdict }: Sweepable, pass: Pass): Promise<number> {
   const { broker, worker, report } = context;
-  // The subjects before this one may have taken long, and its VO may have been added again meanwhile.
+  // Earlier subjects may have taken long, and the VO may have been added again meanwhile.
   const { current: configuration } = context.configuration;
   if (judgeTaskSubject(subject, { ...pass.rules, configuration }).kind !== verdict.kind) return MORE_MS;
   const custody = custodyOf(context, subject);
@@ -131,7 +134,7 @@ async function sweepSubject(context: SweepContext, { subject, verdict }: Sweepab
   return Number.POSITIVE_INFINITY;
 }
 
-/** Tells of tasks that neither we nor any running worker knows, of the first names by themselves and of the others together. */
+/** Reports tasks that neither this scheduler nor a running worker knows: the first names one by one, the others together. */
 async function reportUnknown({ broker, tasks, report, charges }: SweepContext): Promise<void> {
   // Workers that have not shown themselves yet may know them.
   if ((await untilWorkersShownMs(broker)) > 0) return;
@@ -153,7 +156,7 @@ async function reportUnknown({ broker, tasks, report, charges }: SweepContext): 
   });
 }
 
-/** Markers of nobody go, and of the others the newest stays. */
+/** Deletes markers of schedules that nobody has, and of the others all but the newest. */
 async function clearMarkers(
   context: SweepContext,
   counts: readonly (readonly [string, number])[],
@@ -174,10 +177,10 @@ async function clearMarkers(
 }
 
 /**
- * One look over all of TASKS, with a bounded number of messages put away. Returns when the next one is wanted, ms.
+ * Looks at all of TASKS once, and puts away a bounded number of messages. Returns the delay of the next look, ms.
  *
- * The subjects are listed first and the configuration is read after them, so that what was published for a VO just added is
- * judged by a configuration that has it.
+ * The subjects are listed before the configuration is read. So a task for a VO that was just added is judged by a configuration that has
+ * it.
  */
 export async function sweepTasks(context: SweepContext, patterns: PatternSweep): Promise<number> {
   const { broker, configuration, report } = context;
@@ -203,7 +206,7 @@ export async function sweepTasks(context: SweepContext, patterns: PatternSweep):
     );
   const unsure = mayJudge ? 0 : judged.filter(({ verdict }) => verdict.kind === "unknown vo").length;
   if (unsure > 0) {
-    // More likely than tasks for VOs that never were is a configuration that was lost, and all work would be thrown out.
+    // A lost configuration is more likely than tasks for VOs that never existed. Judging by it would throw away all work.
     const why =
       configuration.found.problem?.text ?? "The configuration knows no VO; add those there are with `muster vo add`";
     report.alarm("unsure vos", `${why}. Tasks of VOs that are not known are left alone until then`, {
@@ -213,12 +216,12 @@ export async function sweepTasks(context: SweepContext, patterns: PatternSweep):
   const sweepable = judged.filter(
     (one): one is Sweepable => "reason" in one.verdict && (mayJudge || one.verdict.kind !== "unknown vo"),
   );
-  // Each has its share, so that 100,000 messages on one subject do not keep the others waiting.
+  // Each subject has its share, so that 100,000 messages on one do not delay the others.
   const limit = Math.max(1, Math.min(OF_ONE_SUBJECT, Math.floor(OF_ALL / sweepable.length)));
   let againMs = Number.POSITIVE_INFINITY;
   const pass: Pass = { rules, limit };
   for (const one of sweepable) againMs = Math.min(againMs, await sweepSubject(context, one, pass));
-  // One subject that is a pattern may mean several tasks.
+  // A subject that is a pattern may mean several tasks.
   if (!context.charges.led.has(REST)) return againMs;
   // Last, since the walk may take long.
   const { first_seq: firstSequence, last_seq: lastSequence } = state;

@@ -3,16 +3,16 @@ import type { Configuration } from "../configuration/configuration.ts";
 import { checkInstanceName, InvalidNameError, NO_VO } from "../format/names.ts";
 import { parseLongSubject, parseTaskSubject, type TaskAddress } from "../format/subject.ts";
 
-/** What is to become of the messages on one subject of TASKS. */
+/** What happens to the messages on one subject of TASKS. */
 export type SweepVerdict =
   | { readonly kind: "keep" }
-  /** The VO may be newer than our configuration: a dead letter once the message is old enough. */
+  /** The VO may be newer than our configuration. A dead letter once the message is old enough. */
   | { readonly kind: "unknown vo"; readonly reason: string }
   /** A dead letter at once: no change of the configuration would make it right. */
   | { readonly kind: "dead"; readonly reason: string }
   /** Its VO was removed, so nobody wants it any more. */
   | { readonly kind: "drop"; readonly reason: string }
-  /** A newer worker may know it. */
+  /** A newer worker may know the task. */
   | { readonly kind: "unknown task"; readonly task: string };
 
 export interface SweepRules {
@@ -21,15 +21,15 @@ export interface SweepRules {
   readonly tasks: ReadonlyMap<string, AnyTask>;
 }
 
-/** The message of a name that cannot be used; any other error is thrown on. */
+/** The text of an error about a name that cannot be used. Throws any other error again. */
 function problemOf(error: unknown): string {
   if (error instanceof InvalidNameError || error instanceof SyntaxError) return error.message;
   throw error;
 }
 
-/** Why no worker will ever see a message on `subject`; undefined: one may, should it know that task. */
+/** Why no worker will ever see a message on `subject`; undefined: a worker that knows the task may see it. */
 export function problemOfSubject(subject: string): string | undefined {
-  // A delayed task whose subject is a pattern comes from LATER as it was there.
+  // A delayed task whose subject is a pattern arrives from LATER with that subject.
   if (!subject.startsWith("tasks."))
     return `Cannot run a task on subject ${JSON.stringify(subject)}: no worker looks there; publish to tasks.<TaskName>.<vo>`;
   try {
@@ -40,7 +40,7 @@ export function problemOfSubject(subject: string): string | undefined {
   }
 }
 
-/** Judges a subject of TASKS that is no marker's. */
+/** Judges a subject of TASKS that is not a marker's. */
 export function judgeTaskSubject(subject: string, { configuration, tasks }: SweepRules): SweepVerdict {
   const problem = problemOfSubject(subject);
   if (problem !== undefined) return { kind: "dead", reason: problem };
@@ -63,7 +63,7 @@ export function judgeTaskSubject(subject: string, { configuration, tasks }: Swee
   return per === undefined ? { kind: "unknown task", task } : { kind: "keep" };
 }
 
-/** Whether the marker on `markers.<Task>.<vo>.<instance>` may still be of use. */
+/** Whether the marker on `markers.<Task>.<vo>.<instance>` may still be needed. */
 export function isMarkerWanted(subject: string, { configuration, tasks }: SweepRules): boolean {
   try {
     const { task, vo, last } = parseLongSubject(subject);

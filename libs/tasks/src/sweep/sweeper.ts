@@ -6,15 +6,15 @@ import type { SweepContext } from "./sweep_context.ts";
 import { sweepTasks } from "./sweep_tasks.ts";
 import { createUnservedWatch } from "./unserved.ts";
 
-/** From one sweep to the next, ms. */
+/** Time from one sweep to the next, ms. */
 export const SWEEP_MS = 10_000;
 
-/** Takes out of TASKS and LATER what no worker will ever run, with its reason (PROTOCOL 2.6). */
+/** Removes from TASKS and LATER what no worker will ever run, and keeps it with its reason (PROTOCOL 2.6). */
 export interface Sweeper {
   /**
-   * One sweep: as many passes as it takes. Each puts away a bounded number of messages, and rests before the next one.
+   * One sweep, with as many passes as it needs. Each pass puts away a bounded number of messages, and rests before the next one.
    *
-   * Throws where the broker is silent; the next sweep goes on where this one stopped.
+   * Throws where the broker is silent. The next sweep goes on where this one stopped.
    */
   sweep(signal: AbortSignal): Promise<void>;
 }

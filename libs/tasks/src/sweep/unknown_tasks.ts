@@ -5,27 +5,27 @@ import { listWorkers } from "../presence/registration.ts";
 import { inParallel } from "../lead/in_parallel.ts";
 import { nextMatching } from "../broker/stored_messages.ts";
 
-/** Messages of a task that no running worker knows: they wait for one that does. */
+/** Messages of a task that no running worker knows. They wait for a worker that does. */
 export interface UnknownTask {
   readonly task: string;
-  /** Messages of all VOs. */
+  /** Number of messages of all VOs. */
   readonly count: number;
   /** The VOs that they are for, or `_`. */
   readonly vos: readonly string[];
-  /** When the oldest was stored; null: it was not looked up, as for all but the first fifty, or has gone meanwhile. */
+  /** When the oldest was stored. Null: it was not looked up, as for all but the first fifty names, or is gone. */
   readonly oldestAt: Date | null;
 }
 
-/** The address that a subject names, or undefined where it names none. */
+/** The address in a subject; undefined where it holds none. */
 export function addressOf(subject: string): TaskAddress | undefined {
   try {
     return parseTaskSubject(subject);
   } catch {
-    return undefined; // What is wrong with it is the sweeper's to say.
+    return undefined; // the sweeper says what is wrong with it
   }
 }
 
-/** How many names are asked for their oldest message. */
+/** Greatest number of names whose oldest message is looked up. */
 const ASKED = 50;
 const ASKED_AT_ONCE = 16;
 
@@ -38,8 +38,8 @@ interface Sum {
 /**
  * What waits in TASKS under names that no running worker runs and that are not in `besides`: all names, those with most messages first.
  *
- * The workers are read after what waits: one that has started in between is among them, together with what was published for it.
- * Throws when nobody answers.
+ * The workers are read last. A worker that has started in between is then among them, with what was published for it. Throws when nobody
+ * answers.
  */
 export async function listUnknownTasks(
   broker: Broker,

@@ -6,17 +6,17 @@ import type { Charges } from "../lead/charges.ts";
 import { SWITCHED_OFF } from "../due/planned_schedule.ts";
 import type { Reporter } from "../lead/reporter.ts";
 
-/** A task that fired while a scheduler led it, and that no running scheduler leads now. */
+/** A task that fired under a scheduler, and that no running scheduler leads now. */
 export interface UnservedTask {
   readonly task: string;
-  /** Its schedules that are not switched off, one a VO. */
+  /** Number of its schedules that are not switched off, one for each VO. */
   readonly schedules: number;
 }
 
-/** Markers that are read of one task, and tasks that are looked at. */
+/** Greatest number of markers that are read of one task, and of tasks that are looked at. */
 const READ = 20;
 const LOOKED_AT = 50;
-/** So long a scheduler may take to come back before it is told, ms: a restart is no news. */
+/** Time that a scheduler may take to come back before its absence is reported, ms. A restart is not reported. */
 const GRACE_MS = 20_000;
 
 function isTaskName(name: string): boolean {
@@ -24,12 +24,12 @@ function isTaskName(name: string): boolean {
     checkTaskName(name);
     return true;
   } catch (error) {
-    if (error instanceof InvalidNameError) return false; // somebody's own message, which the sweep puts away
+    if (error instanceof InvalidNameError) return false; // somebody else's message, which the sweep puts away
     throw error;
   }
 }
 
-/** Of up to 20 markers those that are not switched off; of more, all. */
+/** Number of schedules that are not switched off: read from up to 20 markers, of more all count. */
 async function countOn(broker: Pick<Broker, "jsm">, subjects: readonly string[]): Promise<number> {
   if (subjects.length > READ) return subjects.length;
   const markers = await Promise.all(subjects.map((subject) => readMarker(broker, subject)));
@@ -51,7 +51,7 @@ export async function listUnserved(
   return unserved;
 }
 
-/** Tells of tasks whose schedules fire no more, since nobody leads them. */
+/** Reports tasks whose schedules no longer fire, since nobody leads them. */
 export interface UnservedWatch {
   look(): Promise<void>;
 }
@@ -60,7 +60,7 @@ export function createUnservedWatch(
   { broker, charges, report }: { broker: Broker; charges: Charges; report: Reporter },
   graceMs = GRACE_MS,
 ): UnservedWatch {
-  /** Since when each has been without a leader, ms of the monotonic clock. */
+  /** Since when each task has had no leader, by the monotonic clock, ms. */
   const since = new Map<string, number>();
   return {
     async look() {

@@ -7,19 +7,19 @@ import type { Stored } from "../broker/stored_messages.ts";
 /** What the scheduler needs of the database: the same ledger that the workers have. */
 export type SweepLedger = Pick<Ledger<never>, "record">;
 
-/** A message that no worker is to run. */
+/** A message that no worker may run. */
 export interface Unwanted {
   readonly stream: string;
   readonly stored: Stored;
   readonly end: "dead" | "dropped";
   readonly reason: string;
-  /** As the message's subject has them, right or wrong. */
+  /** Task and VO as the message's subject has them, right or wrong. */
   readonly task: string;
   /** `_` where the subject has none. */
   readonly vo: string;
-  /** Where it is not one of the usual headers. */
+  /** The task's id, where it is not in one of the usual headers. */
   readonly taskId?: string;
-  /** Given where a worker may have the message in hand: what stands in it then counts. */
+  /** Given where a worker may have the message in hand. What the ledger holds then counts. */
   readonly ledger?: SweepLedger | undefined;
 }
 
@@ -27,18 +27,18 @@ function attemptFrom(stored: Stored): number {
   try {
     return attemptOf(stored.header);
   } catch (error) {
-    if (error instanceof InvalidNameError) return 1; // a senseless header is the lesser of its faults
+    if (error instanceof InvalidNameError) return 1; // the wrong header is the lesser of its faults
     throw error;
   }
 }
 
-/** The task name and VO as the subject `<prefix>.<TaskName>.<vo>` has them, unchecked; `_` for what it lacks. */
+/** The task name and VO in the subject `<prefix>.<TaskName>.<vo>`, unchecked; `_` for a missing one. */
 export function rawAddress(subject: string): { readonly task: string; readonly vo: string } {
   const [, task = "", ...vo] = subject.split(".");
   return { task: task || NO_VO, vo: vo.join(".") || NO_VO };
 }
 
-/** The task of a message, by what its headers and its place say. */
+/** The task of a message, by its headers and its place. */
 export interface Identified {
   readonly taskId: string;
   readonly attempt: number;
