@@ -74,6 +74,15 @@ export async function breakStream(
   await limitFiles(nats);
 }
 
+/** Lets a login take a minute. The server's default is 2 s, which a machine under load may exceed. */
+function withPatience(config: string | undefined): string | undefined {
+  if (config === undefined) return undefined;
+  const block = "authorization {";
+  return config.includes(block)
+    ? config.replaceAll(block, `${block} timeout: 60, `)
+    : `${config}authorization { timeout: 60 }\n`;
+}
+
 /** Starts a nats-server for one test, about 40 ms. */
 export async function startTestNats({
   sync = false,
@@ -83,7 +92,7 @@ export async function startTestNats({
   const dataDir = await mkdtemp(join(tmpdir(), "muster-nats-"));
   // The last block counts.
   const limited = `jetstream { store_dir: ${JSON.stringify(dataDir)}, max_file_store: ${maxFileStore} }\n`;
-  let config = maxFileStore === undefined ? options.config : limited + (options.config ?? "");
+  let config = withPatience(maxFileStore === undefined ? options.config : limited + (options.config ?? ""));
   const syncInterval = sync ? "always" : "lazy";
   let server: NatsServer = await startNatsServer({ dataDir, syncInterval, moreConfig: config });
   const { url, port } = server;
@@ -102,7 +111,8 @@ export async function startTestNats({
     },
     pause: () => server.kill("SIGSTOP"),
     resume: () => server.kill("SIGCONT"),
-    async reload(next) {
+    async reload(changed) {
+      const next = withPatience(changed) ?? "";
       const file = join(dataDir, "nats-server.conf");
       const before = await readFile(file, "utf8");
       await writeFile(file, before.slice(0, before.length - (config ?? "").length) + next);

@@ -7,7 +7,7 @@ import { openBareBroker } from "./broker.ts";
 
 test("a stream that was declared again is told of also where a step after that fails", async (t) => {
   // A new LATER is followed by a change of TASKS, its reader.
-  const moreConfig = `authorization { users: [
+  const moreConfig = `authorization { timeout: 60, users: [
     { user: "ops", password: "x" }
     { user: "u", password: "x", permissions: { publish: { deny: "$JS.API.STREAM.UPDATE.TASKS" } } }
   ] }\n`;

@@ -14,7 +14,7 @@ const EVERY_MS = 100;
 async function startWatched(permissions: string) {
   const opened = new AsyncDisposableStack();
   const folder = opened.use(await mkdtempDisposable(join(tmpdir(), "muster-streams-")));
-  const moreConfig = `authorization { users: [
+  const moreConfig = `authorization { timeout: 60, users: [
     { user: "ops", password: "x" }
     { user: "u", password: "x", permissions: { ${permissions} } }
   ] }\n`;

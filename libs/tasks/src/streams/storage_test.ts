@@ -25,7 +25,7 @@ test("a server whose JetStream is off answers pings, and still nothing can be st
 
 test("a user who may not ask a stream for its write error hears of no silence", async (t) => {
   await using folder = await mkdtempDisposable(join(tmpdir(), "muster-storage-"));
-  const moreConfig = `authorization { users: [
+  const moreConfig = `authorization { timeout: 60, users: [
     { user: "ops", password: "x" }
     { user: "u", password: "x", permissions: { publish: { deny: ["$JS.API.STREAM.PURGE.>"] } } }
   ] }
