@@ -73,9 +73,9 @@ export class NoSuchTaskError extends Error {
   override readonly name = "NoSuchTaskError";
   readonly wanted: string;
   constructor(wanted: string, known: readonly string[], extensions: readonly string[]) {
-    const there = known.length === 0 ? "they have none" : `they have ${known.join(", ")}`;
+    const there = known.length === 0 ? "none at all" : `only ${known.join(", ")}`;
     super(
-      `Cannot run ${JSON.stringify(wanted)}: no task of the extensions ${extensions.join(", ")} is meant by it; ${there} (MUSTER_TASKS, ${SETTING})`,
+      `Cannot run ${JSON.stringify(wanted)}: extension ${extensions.join(", ")} has no such task, ${there}; mend MUSTER_TASKS, or name its extension in ${SETTING}`,
     );
     this.wanted = wanted;
   }
