@@ -2,9 +2,9 @@ import { provisionNatsCli } from "@muster/local";
 import { connectNats } from "@muster/tasks";
 import { jetstreamManager } from "@nats-io/jetstream";
 import test from "ava";
-import { appendFile, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { copyWorkspace } from "../support/workspace_copy.ts";
 import { until } from "../support/until.ts";
@@ -100,6 +100,7 @@ async function doTutorial(): Promise<void> {
   for (const { info, text } of blocks) {
     const [, verb, file] = /^(file|append)=(\S+)$/.exec(info) ?? [];
     if (file === undefined) continue;
+    await mkdir(dirname(join(copy.root, file)), { recursive: true });
     if (verb === "append") await appendFile(join(copy.root, file), text);
     else await writeFile(join(copy.root, file), text);
   }

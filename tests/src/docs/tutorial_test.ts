@@ -1,9 +1,11 @@
 import { spawn } from "node:child_process";
-import { appendFile, readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { appendFile, mkdir, readFile, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
+import { startTestServer } from "@muster/ledger/testing";
 import test from "ava";
 import { type CodeBlock, parsePage, ROOT } from "./markdown.ts";
+import { startTestNats } from "../support/nats.ts";
 import { copyWorkspace } from "../support/workspace_copy.ts";
 
 const path = "docs/tutorial/README.md";
@@ -17,6 +19,12 @@ function blocksFor(verb: "file" | "append"): { readonly file: string; readonly b
   });
 }
 
+/** The setting that the tutorial has its reader start everything with. */
+function extensionsOf(of: readonly CodeBlock[]): string {
+  const [setting = ""] = of.flatMap(({ text: block }) => /^MUSTER_EXTENSIONS=\S+/m.exec(block) ?? []);
+  return setting;
+}
+
 /** Runs a command in a folder. Returns its exit code and all that it printed. */
 async function run(folder: string, command: string, ...args: string[]): Promise<{ code: number | null; said: string }> {
   const child = spawn(command, args, { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
@@ -28,18 +36,19 @@ async function run(folder: string, command: string, ...args: string[]): Promise<
   return { code, said: stdout + stderr };
 }
 
-test("the tutorial's code compiles at each of its steps, and its test passes", async (t) => {
+test("the tutorial's code compiles at each of its steps, its test passes, and its extension is migrated, scheduled and run", async (t) => {
   await using copy = await copyWorkspace();
   for (const { file, block } of blocksFor("append")) await appendFile(join(copy.root, file), block.text);
   const steps = blocksFor("file");
   t.true(steps.length >= 5);
   for (const [index, { file, block }] of steps.entries()) {
+    await mkdir(dirname(join(copy.root, file)), { recursive: true });
     await writeFile(join(copy.root, file), block.text);
     // What a later step writes over is kept beside it, so that one run of the type checker sees all steps.
     await writeFile(join(copy.root, file.replace(".ts", `__step_${index}.ts`)), block.text);
   }
   const types = await run(copy.root, "tsc", "-p", "tsconfig.json", "--pretty", "false");
-  const ofTutorial = types.said.split("\n").filter((line) => /^(libs\/pilot-tasks|apps)\//.test(line));
+  const ofTutorial = types.said.split("\n").filter((line) => /^(libs\/pilot-tasks|apps|extensions)\//.test(line));
   t.deepEqual(ofTutorial, []);
 
   const [tested = ""] = steps.map(({ file }) => file).filter((file) => file.endsWith("_test.ts"));
@@ -48,4 +57,16 @@ test("the tutorial's code compiles at each of its steps, and its test passes", a
   const ava = await run(copy.root, "ava", tested);
   t.is(ava.code, 0, ava.said);
   t.true(ava.said.includes("1 test passed"));
+
+  await using nats = await startTestNats();
+  await using postgres = await startTestServer();
+  const env = [`NATS_URL=${nats.url}`, `DATABASE_URL=${await postgres.createEmptyUrl()}`, extensionsOf(blocks)];
+  const muster = async (...args: string[]) =>
+    await run(copy.root, "env", ...env, process.execPath, "apps/cli/src/main.ts", ...args);
+  const migrated = await muster("migrate");
+  t.true(migrated.said.includes("disk/0001_disk_reading"), migrated.said);
+  const listed = await muster("schedule", "list", "--task", "DiskTask");
+  t.regex(listed.said, /DiskTask +_ +default +every 10s/);
+  const called = await muster("task", "call", "DiskTask");
+  t.regex(called.said, /^\{\n {2}"freeGb": \d+\n\}\nfree space /);
 });

@@ -59,7 +59,7 @@ test("a stranger's extension is migrated, scheduled and run beside the pilots, w
   await more("tide_reading", 1);
   await more("pilot", 0);
   await scheduler.line(/"msg":"readings of the tide"/);
-  t.regex(worker.lines.join("\n"), /"name":"worker".*"worker":"worker-.*MySubmitPilotsTask.*ReadTideTask.*ready for/);
+  await worker.line(/"name":"worker".*"worker":"worker-.*MySubmitPilotsTask.*ReadTideTask.*ready for tasks/);
 
   const schedules = await muster.run("schedule", "list");
   t.regex(schedules.output, /^ReadTideTask +_ +default +every 1s/m);
@@ -105,7 +105,11 @@ test("an extension that cannot be loaded, and a task that none has, end apps and
       apps: ["scheduler", "worker"],
       says: /Cannot find extension.*none\.ts/,
     },
-    { more: { MUSTER_EXTENSIONS: TIDE, MUSTER_TASKS: "NopeTask" }, apps: ["worker"], says: /NopeTask.*extension tide has no such task, only ReadTideTask/ },
+    {
+      more: { MUSTER_EXTENSIONS: TIDE, MUSTER_TASKS: "NopeTask" },
+      apps: ["worker"],
+      says: /NopeTask.*extension tide has no such task, only ReadTideTask/,
+    },
   ];
   for (const { more, apps, says } of cases) {
     for (const name of apps) {

@@ -76,13 +76,20 @@ test.serial(
   },
 );
 
-test.serial("when muster up is killed, its servers and apps end by themselves", async (t) => {
-  const up = startUp(folder.path);
-  await up.line("all is ready");
-  up.child.kill("SIGKILL");
-  await up.ended;
-  t.deepEqual(await untilNoneLeft(folder.path, 60_000), []);
-});
+const TIDE = join(import.meta.dirname, "..", "extension", "tide", "mod.ts");
+
+test.serial(
+  "tasks of another extension get a worker beside ours, and all end by themselves when muster up is killed",
+  async (t) => {
+    const up = startUp(folder.path, [], { MUSTER_EXTENSIONS: `@muster/pilot-tasks,${TIDE}` });
+    await up.line("waiting for scheduler, submit-worker, check-worker, report-worker, worker");
+    await up.line("all is ready");
+    await up.until(() => up.lines.some((line) => /"name":"worker".*"read the tide"/.test(line)));
+    up.child.kill("SIGKILL");
+    await up.ended;
+    t.deepEqual(await untilNoneLeft(folder.path, 60_000), []);
+  },
+);
 
 test.serial(
   "of two that start at once on a new folder one runs, and the other says who holds it since when",

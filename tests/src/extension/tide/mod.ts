@@ -1,5 +1,5 @@
 /** An extension as a stranger writes one: it knows Muster's tasks, ledger and app, and no pilot. */
-import { type ChoreContext, defineExtension } from "@muster/app";
+import { type ChoreContext, defineExtension, type Offers } from "@muster/app";
 import type { Transaction } from "@muster/ledger";
 import { type DepsInput, defineLockType, every, taskFactory } from "@muster/tasks";
 import { type TideDb, tideTables } from "./tide_tables.ts";
@@ -20,7 +20,7 @@ const ReadTideTask = taskFactory<TideDeps>()({
   execute: async ({ deps }) => ({ readings: await deps.keepReading(412) }),
 });
 
-function tideDeps() {
+function tideDeps({ log }: Offers) {
   return ({ transaction, taskId }: DepsInput<Transaction>): TideDeps => ({
     async keepReading(centimetres) {
       const db = (await transaction()).getKysely<TideDb>();
@@ -29,6 +29,7 @@ function tideDeps() {
         .selectFrom("tide_reading")
         .select(({ fn }) => fn.countAll<string>().as("readings"))
         .executeTakeFirstOrThrow();
+      log("read the tide", { taskId, centimetres });
       return Number(readings);
     },
   });
