@@ -35,8 +35,9 @@ const byPlan = itemsOf(plan).flatMap(({ name, text }) =>
 );
 
 test("the plan names each folder of libs/tasks once, and a folder imports only what stands above it", (t) => {
-  const product = sources.filter(({ path, purpose }) => path.startsWith(`${WINGS}/`) && purpose === "product");
-  const folders = new Set(product.map(({ folder }) => folder).filter((folder) => folder !== ""));
+  const all = sources.filter(({ path }) => path.startsWith(`${WINGS}/`));
+  const product = all.filter(({ purpose }) => purpose === "product");
+  const folders = new Set(all.map(({ folder }) => folder).filter((folder) => folder !== ""));
   const names = wings.map(({ name }) => name);
   t.deepEqual([...names].sort(), [...folders].sort());
   for (const { path, folder, imports } of product) {
