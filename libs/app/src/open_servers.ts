@@ -3,13 +3,13 @@ import { type Database, getHighestFence, openDatabase, SchemaAheadError, type Ta
 import { type App, insist, InvalidSettingsError, locateNats, locateServers, observeTasks } from "@muster/service";
 import {
   type Broker,
-  checkNatsAccess,
   connectNats,
   type NatsAccess,
   NatsAccessError,
   openBroker,
   ServerTooOldError,
 } from "@muster/tasks";
+import { checkNatsAccess } from "@muster/tasks/operate";
 
 export interface OpenServersOptions {
   /** Shown in the servers' lists of connections. */

@@ -1,5 +1,6 @@
 import { PilotSubmissionError, VoName } from "@muster/logic";
-import { checkVoName, defineLockType, InvalidNameError, LockTypeTakenError, lockTypeNames } from "@muster/tasks";
+import { defineLockType, InvalidNameError, LockTypeTakenError, lockTypeNames } from "@muster/tasks";
+import { checkVoName } from "@muster/tasks/operate";
 import test from "ava";
 import * as face from "./mod.ts";
 import {

@@ -1,6 +1,6 @@
 import type { ChoreContext } from "@muster/app";
 import { dropRequests, listOldRequests } from "@muster/logic";
-import { findLostTasks } from "@muster/tasks";
+import { findLostTasks } from "@muster/tasks/operate";
 import { MyPilotTask } from "./my_pilot_task.ts";
 
 /** Requests that are looked at in one go: for each page all that waits for its VOs may be read. */

@@ -1,4 +1,5 @@
-import { changeConfiguration, createPublisher, type PublishableTask, withVo } from "@muster/tasks";
+import { createPublisher, type PublishableTask } from "@muster/tasks";
+import { changeConfiguration, withVo } from "@muster/tasks/operate";
 import { setTimeout as pause } from "node:timers/promises";
 import { nowUs } from "./clock.ts";
 import { connectMuster } from "./muster_broker.ts";

@@ -1,7 +1,8 @@
 import { openDatabase } from "@muster/ledger";
 import { addCe, submitPilot, pilotTables } from "@muster/logic";
 import { MyPilotTask } from "@muster/pilot-tasks";
-import { changeConfiguration, createPublisher, withVo } from "@muster/tasks";
+import { createPublisher } from "@muster/tasks";
+import { changeConfiguration, withVo } from "@muster/tasks/operate";
 import { randomUUID } from "node:crypto";
 import { nowUs } from "./clock.ts";
 import { connectMuster } from "./muster_broker.ts";

@@ -1,4 +1,5 @@
-import { atLeastOnceFactory, changeConfiguration, cron, every, startScheduler, withVo } from "@muster/tasks";
+import { atLeastOnceFactory, cron, every, startScheduler } from "@muster/tasks";
+import { changeConfiguration, withVo } from "@muster/tasks/operate";
 import { connectMuster } from "./muster_broker.ts";
 import { serve, type Verbs } from "./serve.ts";
 

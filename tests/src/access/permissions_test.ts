@@ -6,9 +6,9 @@ import {
   ForbiddenError,
   type NatsAccess,
   openBroker,
-  pauseSchedule,
   startScheduler,
 } from "@muster/tasks";
+import { pauseSchedule } from "@muster/tasks/operate";
 import test from "ava";
 import { runMuster } from "../cli/run_muster.ts";
 import { startMuster } from "../support/muster.ts";

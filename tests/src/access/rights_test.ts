@@ -6,11 +6,11 @@ import {
   defineLockType,
   every,
   exponentialBackoff,
-  inspectRights,
   type NatsAccess,
   openBroker,
   startScheduler,
 } from "@muster/tasks";
+import { inspectRights } from "@muster/tasks/operate";
 import { jetstreamManager } from "@nats-io/jetstream";
 import test from "ava";
 import { readFile } from "node:fs/promises";

@@ -5,15 +5,8 @@ import { addCe, requestPilots } from "@muster/logic";
 import { outcome, runSql } from "@muster/ledger/testing";
 import { startTestServer } from "@muster/logic/testing";
 import { extension, MyPilotTask } from "@muster/pilot-tasks";
-import {
-  type Broker,
-  connectNats,
-  createPublisher,
-  listWaiting,
-  openBroker,
-  publishRetry,
-  silentObserver,
-} from "@muster/tasks";
+import { type Broker, connectNats, createPublisher, openBroker, silentObserver } from "@muster/tasks";
+import { listWaiting, publishRetry } from "@muster/tasks/operate";
 import test from "ava";
 import { setTimeout as pause } from "node:timers/promises";
 import { mkdtempDisposable } from "node:fs/promises";

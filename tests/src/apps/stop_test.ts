@@ -1,5 +1,6 @@
 import { startTestServer } from "@muster/logic/testing";
-import { changeConfiguration, connectNats, openBroker, withVo } from "@muster/tasks";
+import { connectNats, openBroker } from "@muster/tasks";
+import { changeConfiguration, withVo } from "@muster/tasks/operate";
 import test from "ava";
 import { startTestNats } from "../support/nats.ts";
 import { until } from "../support/until.ts";

@@ -1,5 +1,6 @@
 import { startTestServer } from "@muster/logic/testing";
-import { atLeastOnceFactory, type UnknownTask, type Waiting } from "@muster/tasks";
+import { atLeastOnceFactory } from "@muster/tasks";
+import type { UnknownTask, Waiting } from "@muster/tasks/operate";
 import test from "ava";
 import { setTimeout as pause } from "node:timers/promises";
 import { startMuster } from "../support/muster.ts";

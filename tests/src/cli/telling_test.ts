@@ -7,7 +7,7 @@ import {
   scheduleTable,
   withSchedule,
   withScheduleSwitched,
-} from "@muster/tasks";
+} from "@muster/tasks/operate";
 import test from "ava";
 import { startMuster } from "../support/muster.ts";
 import { commandsOn } from "./run_muster.ts";

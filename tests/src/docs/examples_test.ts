@@ -37,7 +37,7 @@ function exportsOf(face: string): string[] {
 
 const sources = await readSources(ROOT);
 const faces = sources.filter(
-  ({ path, purpose }) => purpose === "product" && /^libs\/[\w-]+\/src\/(testing\/)?mod\.ts$/.test(path),
+  ({ path, purpose }) => purpose === "product" && /^libs\/[\w-]+\/src\/(\w+\/)?mod\.ts$/.test(path),
 );
 
 /** Imports of all that the libraries export, but for what `text` imports or declares itself. */

@@ -1,13 +1,5 @@
-import {
-  type Broker,
-  changeConfiguration,
-  deadLetters,
-  type NatsAccess,
-  type StepName,
-  type StoredDeadLetter,
-  withoutVo,
-  withVo,
-} from "@muster/tasks";
+import type { Broker, NatsAccess, StepName } from "@muster/tasks";
+import { changeConfiguration, deadLetters, type StoredDeadLetter, withoutVo, withVo } from "@muster/tasks/operate";
 import {
   countWaiting,
   startTestSystem,

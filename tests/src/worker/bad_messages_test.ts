@@ -1,4 +1,5 @@
-import { atLeastOnceFactory, findConfiguration, findLeaders, startScheduler } from "@muster/tasks";
+import { atLeastOnceFactory, startScheduler } from "@muster/tasks";
+import { findConfiguration, findLeaders } from "@muster/tasks/operate";
 import test from "ava";
 import * as z from "zod";
 import { startMuster, type Muster } from "../support/muster.ts";

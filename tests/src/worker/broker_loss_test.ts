@@ -1,4 +1,5 @@
-import { atLeastOnceFactory, defineLockType, exponentialBackoff, listIncidents, noRetry } from "@muster/tasks";
+import { atLeastOnceFactory, defineLockType, exponentialBackoff, noRetry } from "@muster/tasks";
+import { listIncidents } from "@muster/tasks/operate";
 import test from "ava";
 import { setTimeout as pause } from "node:timers/promises";
 import * as z from "zod";

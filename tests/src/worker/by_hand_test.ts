@@ -1,11 +1,5 @@
-import {
-  atLeastOnceFactory,
-  type Incident,
-  inspectRights,
-  listIncidents,
-  openBroker,
-  startScheduler,
-} from "@muster/tasks";
+import { atLeastOnceFactory, openBroker, startScheduler } from "@muster/tasks";
+import { type Incident, inspectRights, listIncidents } from "@muster/tasks/operate";
 import { type ConsumerConfig, jetstreamManager } from "@nats-io/jetstream";
 import { connect, nanos } from "@nats-io/transport-node";
 import test from "ava";

@@ -1,13 +1,5 @@
-import {
-  activeVos,
-  atLeastOnceFactory,
-  changeConfiguration,
-  connectNats,
-  openBroker,
-  readConfiguration,
-  withoutVo,
-  withVo,
-} from "@muster/tasks";
+import { atLeastOnceFactory, connectNats, openBroker } from "@muster/tasks";
+import { activeVos, changeConfiguration, readConfiguration, withoutVo, withVo } from "@muster/tasks/operate";
 import test from "ava";
 import { startMuster } from "../support/muster.ts";
 import { until } from "../support/until.ts";

@@ -1,6 +1,7 @@
 import { listRetries, rereadRetries } from "@muster/ledger";
 import { startTestServer } from "@muster/ledger/testing";
-import { findLostRetries, publishRetry, type RetryPolicy } from "@muster/tasks";
+import type { RetryPolicy } from "@muster/tasks";
+import { findLostRetries, publishRetry } from "@muster/tasks/operate";
 import test from "ava";
 import * as z from "zod";
 import { createTestDatabase, defineSqlTask, effectOf } from "../support/database.ts";

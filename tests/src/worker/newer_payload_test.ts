@@ -1,4 +1,5 @@
-import { atLeastOnceFactory, listNewerPayloads } from "@muster/tasks";
+import { atLeastOnceFactory } from "@muster/tasks";
+import { listNewerPayloads } from "@muster/tasks/operate";
 import test from "ava";
 import * as z from "zod";
 import { startMuster } from "../support/muster.ts";

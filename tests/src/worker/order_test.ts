@@ -1,6 +1,7 @@
 import { AckPolicy } from "@nats-io/jetstream";
 import { nanos } from "@nats-io/transport-node";
-import { atLeastOnceFactory, changeConfiguration, type Priority, withVo } from "@muster/tasks";
+import { atLeastOnceFactory, type Priority } from "@muster/tasks";
+import { changeConfiguration, withVo } from "@muster/tasks/operate";
 import test from "ava";
 import { setTimeout as pause } from "node:timers/promises";
 import { startMuster } from "../support/muster.ts";

@@ -1,14 +1,7 @@
 import type { Database, OutcomeRow } from "@muster/ledger";
 import { outcome, startTestServer } from "@muster/ledger/testing";
-import {
-  type AnyTask,
-  atLeastOnceFactory,
-  changeConfiguration,
-  every,
-  type StartSchedulerOptions,
-  startScheduler,
-  withScheduleSwitched,
-} from "@muster/tasks";
+import { type AnyTask, atLeastOnceFactory, every, type StartSchedulerOptions, startScheduler } from "@muster/tasks";
+import { changeConfiguration, withScheduleSwitched } from "@muster/tasks/operate";
 import test from "ava";
 import { createTestDatabase, defineSqlTask, effectOf } from "../support/database.ts";
 import { type Muster, startMuster } from "../support/muster.ts";

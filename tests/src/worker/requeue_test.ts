@@ -1,5 +1,6 @@
 import { startTestServer } from "@muster/ledger/testing";
-import { atLeastOnceFactory, findDeadLetter, noRetry, requeueDeadLetter, requeueDeadLetters } from "@muster/tasks";
+import { atLeastOnceFactory, noRetry } from "@muster/tasks";
+import { findDeadLetter, requeueDeadLetter, requeueDeadLetters } from "@muster/tasks/operate";
 import test from "ava";
 import { createTestDatabase, defineSqlTask, effectOf } from "../support/database.ts";
 import { type Muster, startMuster } from "../support/muster.ts";

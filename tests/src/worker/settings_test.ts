@@ -1,4 +1,5 @@
-import { atLeastOnceFactory, connectNats, inspectStreams, listIncidents, openBroker } from "@muster/tasks";
+import { atLeastOnceFactory, connectNats, openBroker } from "@muster/tasks";
+import { inspectStreams, listIncidents } from "@muster/tasks/operate";
 import { type StreamConfig, StoreCompression, type StreamInfo } from "@nats-io/jetstream";
 import { nanos } from "@nats-io/transport-node";
 import test from "ava";

@@ -1,11 +1,5 @@
-import {
-  atLeastOnceFactory,
-  connectNats,
-  openBroker,
-  PublishUnknownError,
-  StorageLimitError,
-  watchStorage,
-} from "@muster/tasks";
+import { atLeastOnceFactory, connectNats, openBroker, PublishUnknownError, StorageLimitError } from "@muster/tasks";
+import { watchStorage } from "@muster/tasks/operate";
 import test from "ava";
 import { type Muster, startMuster } from "../support/muster.ts";
 import { breakStream, limitFiles, startTestNats } from "../support/nats.ts";

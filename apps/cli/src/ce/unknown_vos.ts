@@ -1,4 +1,4 @@
-import { activeVos, readConfiguration } from "@muster/tasks";
+import { activeVos, readConfiguration } from "@muster/tasks/operate";
 import { complain, describeFailure } from "../run/failure.ts";
 import { withBroker } from "../run/servers.ts";
 

@@ -1,4 +1,4 @@
-import type { StoredDeadLetter } from "@muster/tasks";
+import type { StoredDeadLetter } from "@muster/tasks/operate";
 import { InvalidArgumentError } from "commander";
 
 /** A dead letter as JSON shows it. */

@@ -1,4 +1,5 @@
-import { type Broker, countDeadLetters, type DeadFilter, deadLetters, type StoredDeadLetter } from "@muster/tasks";
+import type { Broker } from "@muster/tasks";
+import { countDeadLetters, type DeadFilter, deadLetters, type StoredDeadLetter } from "@muster/tasks/operate";
 import { Command, InvalidArgumentError } from "commander";
 import { count, type OutputOptions, print, tableText } from "../print/output.ts";
 import { withBroker } from "../run/servers.ts";

@@ -1,16 +1,15 @@
 // Tested by tests/src/cli/dead_test.ts
 import { escapeControls } from "@muster/service";
+import { type Broker, InvalidNameError } from "@muster/tasks";
 import {
-  type Broker,
   countDeadLetters,
   type DeadFilter,
   findDeadLetter,
-  InvalidNameError,
   requeueDeadLetter,
   type Requeued,
   requeueDeadLetters,
   UnknownDeadLetterError,
-} from "@muster/tasks";
+} from "@muster/tasks/operate";
 import { Command } from "commander";
 import { count, type OutputOptions, print } from "../print/output.ts";
 import { complain, FailedError, UsageError } from "../run/failure.ts";

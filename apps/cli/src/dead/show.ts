@@ -1,5 +1,5 @@
 import { escapeControls, escapeControlsInLines } from "@muster/service";
-import { type StoredDeadLetter, findDeadLetter } from "@muster/tasks";
+import { type StoredDeadLetter, findDeadLetter } from "@muster/tasks/operate";
 import { Command } from "commander";
 import { type OutputOptions, print } from "../print/output.ts";
 import { withBroker } from "../run/servers.ts";

@@ -1,7 +1,8 @@
 import { listVosWithOutcomes } from "@muster/ledger";
 import { listHeardOfVos } from "@muster/logic";
 import { escapeControls } from "@muster/service";
-import { activeVos, type Broker, findConfiguration } from "@muster/tasks";
+import type { Broker } from "@muster/tasks";
+import { activeVos, findConfiguration } from "@muster/tasks/operate";
 import { count } from "../print/output.ts";
 import { hasPilots } from "../run/extensions.ts";
 import { locateDatabase, openOwnDatabase } from "../run/servers.ts";

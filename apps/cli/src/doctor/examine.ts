@@ -1,19 +1,17 @@
 // Tested by tests/src/cli/doctor_streams_test.ts
 // Tested by tests/src/cli/doctor_locks_test.ts
 import { escapeControls } from "@muster/service";
+import { type Broker, connectNats, openBroker } from "@muster/tasks";
 import {
-  type Broker,
-  connectNats,
   countDeadLetters,
   inspectStreams,
   listNewerPayloads,
   listUnknownTasks,
   listWorkers,
   measureClock,
-  openBroker,
   untilWorkersShown,
   type StreamState,
-} from "@muster/tasks";
+} from "@muster/tasks/operate";
 import { count } from "../print/output.ts";
 import { hasPilots, knownTasks } from "../run/extensions.ts";
 import { describeFailure } from "../run/failure.ts";

@@ -1,6 +1,7 @@
 import { listActivePilots } from "@muster/logic";
 import { escapeControls } from "@muster/service";
-import { activeVos, type Broker, readConfiguration } from "@muster/tasks";
+import type { Broker } from "@muster/tasks";
+import { activeVos, readConfiguration } from "@muster/tasks/operate";
 import { count } from "../print/output.ts";
 import { locateDatabase, openOwnDatabase } from "../run/servers.ts";
 import { type Finding, warning } from "./finding.ts";

@@ -1,5 +1,6 @@
 import { escapeControls } from "@muster/service";
-import { type Broker, listLocksByHand, listStoredByHand, type StoredByHand } from "@muster/tasks";
+import type { Broker } from "@muster/tasks";
+import { listLocksByHand, listStoredByHand, type StoredByHand } from "@muster/tasks/operate";
 import { count } from "../print/output.ts";
 import { type Finding, good, warning } from "./finding.ts";
 

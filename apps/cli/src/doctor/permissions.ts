@@ -1,4 +1,5 @@
-import { inspectRights, NO_VO } from "@muster/tasks";
+import { NO_VO } from "@muster/tasks";
+import { inspectRights } from "@muster/tasks/operate";
 import { knownTasks } from "../run/extensions.ts";
 import { bad, type Finding, good, warning } from "./finding.ts";
 

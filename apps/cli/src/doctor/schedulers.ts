@@ -1,5 +1,6 @@
 import { escapeControls } from "@muster/service";
-import { type Broker, findLeaders, isTaskCharge, listUnserved } from "@muster/tasks";
+import type { Broker } from "@muster/tasks";
+import { findLeaders, isTaskCharge, listUnserved } from "@muster/tasks/operate";
 import { count } from "../print/output.ts";
 import { knownTasks } from "../run/extensions.ts";
 import { bad, type Finding, good, warning } from "./finding.ts";

@@ -1,5 +1,6 @@
 import { escapeControls } from "@muster/service";
-import { type Broker, describeDifference, inspectConsumers, listIncidents, type StreamState } from "@muster/tasks";
+import type { Broker } from "@muster/tasks";
+import { describeDifference, inspectConsumers, listIncidents, type StreamState } from "@muster/tasks/operate";
 import { bad, type Finding, good, warning } from "./finding.ts";
 
 /** Incidents that are shown, the newest first; the rest is counted. */

@@ -1,5 +1,6 @@
 import { escapeControls, locateDataFolder, readSettings } from "@muster/service";
-import { type Broker, measureUsage, type StorageUsage, tryToStore, type Usage } from "@muster/tasks";
+import type { Broker } from "@muster/tasks";
+import { measureUsage, type StorageUsage, tryToStore, type Usage } from "@muster/tasks/operate";
 import type { StatsFs } from "node:fs";
 import { statfs } from "node:fs/promises";
 import { count } from "../print/output.ts";

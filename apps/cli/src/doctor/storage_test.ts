@@ -1,4 +1,4 @@
-import type { StorageUsage } from "@muster/tasks";
+import type { StorageUsage } from "@muster/tasks/operate";
 import test from "ava";
 import type { StatsFs } from "node:fs";
 import { statfs } from "node:fs/promises";

@@ -1,4 +1,5 @@
-import { type AnyTask, type Configuration, NO_VO, type PublishableTask } from "@muster/tasks";
+import { type AnyTask, NO_VO, type PublishableTask } from "@muster/tasks";
+import type { Configuration } from "@muster/tasks/operate";
 import { knownTasks } from "./extensions.ts";
 import { UsageError } from "./failure.ts";
 

@@ -1,15 +1,7 @@
 import { type Database, type DatabaseOptions, getHighestFence, openDatabase } from "@muster/ledger";
 import { locateNats as locate, locateServer, readSettings } from "@muster/service";
-import {
-  type Broker,
-  checkNatsAccess,
-  type Configuration,
-  connectNats,
-  findConfiguration,
-  type NatsAccess,
-  type Observer,
-  openBroker,
-} from "@muster/tasks";
+import { type Broker, connectNats, type NatsAccess, type Observer, openBroker } from "@muster/tasks";
+import { checkNatsAccess, type Configuration, findConfiguration } from "@muster/tasks/operate";
 import { ourExtensions, requirePilots } from "./extensions.ts";
 import { complain, isWrongSetting } from "./failure.ts";
 

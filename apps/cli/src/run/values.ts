@@ -1,5 +1,6 @@
 import { CeName, ceSettings } from "@muster/logic";
-import { checkInstanceName, checkTaskId, checkTaskName, checkVoName, InvalidNameError, NO_VO } from "@muster/tasks";
+import { InvalidNameError, NO_VO } from "@muster/tasks";
+import { checkInstanceName, checkTaskId, checkTaskName, checkVoName } from "@muster/tasks/operate";
 import { InvalidArgumentError } from "commander";
 import type { ZodType } from "zod";
 

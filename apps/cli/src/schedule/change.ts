@@ -1,17 +1,14 @@
 // Tested by tests/src/cli/cli_test.ts
 // Tested by tests/src/cli/telling_test.ts
+import { InvalidScheduleError, NO_VO, parseSchedule, printSchedule } from "@muster/tasks";
 import {
   changeConfiguration,
   type Configuration,
-  InvalidScheduleError,
-  NO_VO,
-  parseSchedule,
-  printSchedule,
   type ScheduleInForce,
   schedulesInForce,
   withSchedule,
   withScheduleSwitched,
-} from "@muster/tasks";
+} from "@muster/tasks/operate";
 import { Command } from "commander";
 import { examples } from "../print/examples.ts";
 import { type OutputOptions, print } from "../print/output.ts";

@@ -1,4 +1,4 @@
-import { measureClock, type PauseNote, type ScheduleRow, scheduleTable } from "@muster/tasks";
+import { measureClock, type PauseNote, type ScheduleRow, scheduleTable } from "@muster/tasks/operate";
 import { Command, InvalidArgumentError } from "commander";
 import { examples } from "../print/examples.ts";
 import { type OutputOptions, print, tableText } from "../print/output.ts";

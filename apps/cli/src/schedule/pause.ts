@@ -1,4 +1,5 @@
-import { type Broker, pauseSchedule, type PauseTarget, resumeSchedule, scheduleTable } from "@muster/tasks";
+import type { Broker } from "@muster/tasks";
+import { pauseSchedule, type PauseTarget, resumeSchedule, scheduleTable } from "@muster/tasks/operate";
 import { Command, InvalidArgumentError } from "commander";
 import { examples } from "../print/examples.ts";
 import { type OutputOptions, print } from "../print/output.ts";

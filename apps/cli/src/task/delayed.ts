@@ -1,4 +1,4 @@
-import { type DelayedTasks, listDelayed } from "@muster/tasks";
+import { type DelayedTasks, listDelayed } from "@muster/tasks/operate";
 import { Command } from "commander";
 import { count, type OutputOptions, print, tableText } from "../print/output.ts";
 import { shortly } from "../print/time.ts";

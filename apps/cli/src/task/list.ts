@@ -1,23 +1,20 @@
 // Tested by tests/src/cli/cli_test.ts
 // Tested by tests/src/cli/many_unknown_test.ts
 import { escapeControls } from "@muster/service";
+import { type AnyTask, type Broker, NO_VO, printSchedule } from "@muster/tasks";
 import {
   activeVos,
-  type AnyTask,
-  type Broker,
   type Configuration,
   listNewerPayloads,
   listUnknownTasks,
   listWaiting,
   listWorkers,
   type NewerPayload,
-  NO_VO,
-  printSchedule,
   readConfiguration,
   type UnknownTask,
   untilWorkersShown,
   type Waiting,
-} from "@muster/tasks";
+} from "@muster/tasks/operate";
 import { Command } from "commander";
 import { count, type OutputOptions, print, tableText } from "../print/output.ts";
 import { SHOWN, sumOf } from "../print/sum_up.ts";

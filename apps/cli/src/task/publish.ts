@@ -4,7 +4,6 @@ import { ServersUnknownError } from "@muster/service";
 import {
   type Broker,
   createPublisher,
-  findStored,
   type Json,
   type JsonObject,
   NO_VO,
@@ -12,6 +11,7 @@ import {
   type PublishableTask,
   type Published,
 } from "@muster/tasks";
+import { findStored } from "@muster/tasks/operate";
 import { Command, InvalidArgumentError } from "commander";
 import * as z from "zod";
 import { type OutputOptions, print } from "../print/output.ts";

@@ -1,4 +1,4 @@
-import type { NewerPayload, UnknownTask } from "@muster/tasks";
+import type { NewerPayload, UnknownTask } from "@muster/tasks/operate";
 import { count } from "../print/output.ts";
 import { linesOf, sumOf } from "../print/sum_up.ts";
 import { shortly } from "../print/time.ts";

@@ -1,13 +1,7 @@
 import type { Database } from "@muster/ledger";
 import { addCe, listCes, type NewCe } from "@muster/logic";
-import {
-  activeVos,
-  type Broker,
-  changeConfiguration,
-  type Configuration,
-  findConfiguration,
-  withVo,
-} from "@muster/tasks";
+import type { Broker } from "@muster/tasks";
+import { activeVos, changeConfiguration, type Configuration, findConfiguration, withVo } from "@muster/tasks/operate";
 
 const VOS = ["lhcb", "belle2", "vo.cta.in2p3.fr"] as const;
 

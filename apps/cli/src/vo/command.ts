@@ -1,7 +1,7 @@
 // Tested by tests/src/cli/configuration_test.ts
 // Tested by tests/src/cli/telling_test.ts
 import { listActivePilots } from "@muster/logic";
-import { activeVos, changeConfiguration, type Configuration, withoutVo, withVo } from "@muster/tasks";
+import { activeVos, changeConfiguration, type Configuration, withoutVo, withVo } from "@muster/tasks/operate";
 import { Command, InvalidArgumentError } from "commander";
 import { examples } from "../print/examples.ts";
 import { count, type OutputOptions, print, tableText } from "../print/output.ts";

@@ -1,5 +1,6 @@
 import { type Database, listUnpublished, pruneLedger } from "@muster/ledger";
-import { type Broker, type Chore, publishSpawned } from "@muster/tasks";
+import type { Broker, Chore } from "@muster/tasks";
+import { publishSpawned } from "@muster/tasks/operate";
 import type { Composition } from "../extension/compose_extensions.ts";
 import type { ChoreLog } from "../extension/extension.ts";
 import { republishRetries } from "./lost_retries.ts";

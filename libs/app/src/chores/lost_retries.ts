@@ -1,5 +1,5 @@
 import { listRetries, type RecordedRetry, rereadRetries, type StandingRetry } from "@muster/ledger";
-import { findLostRetries, publishRetry } from "@muster/tasks";
+import { findLostRetries, publishRetry } from "@muster/tasks/operate";
 import type { ChoreServers } from "./chores.ts";
 
 /** Rows that are read at once: for each page all of LATER may be listed. Retries that are published again side by side. */

@@ -1,6 +1,7 @@
 import type { Database } from "@muster/ledger";
 import { type CeOverview, getPilotShares, listCes, type PilotShare } from "@muster/logic";
-import { type Broker, countDeadLetters } from "@muster/tasks";
+import type { Broker } from "@muster/tasks";
+import { countDeadLetters } from "@muster/tasks/operate";
 import { hasPilots } from "../../run/extensions.ts";
 import { readSummary, type UpSummary } from "./summary.ts";
 

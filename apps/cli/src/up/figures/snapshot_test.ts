@@ -1,7 +1,8 @@
 import { startNatsServer } from "@muster/local";
 import { outcome } from "@muster/ledger/testing";
 import { startTestServer } from "@muster/logic/testing";
-import { connectNats, countDeadLetters, openBroker } from "@muster/tasks";
+import { connectNats, openBroker } from "@muster/tasks";
+import { countDeadLetters } from "@muster/tasks/operate";
 import test from "ava";
 import { mkdtempDisposable } from "node:fs/promises";
 import { tmpdir } from "node:os";

@@ -1,4 +1,5 @@
-import { type Broker, watchOtherStores, watchStorage } from "@muster/tasks";
+import type { Broker } from "@muster/tasks";
+import { watchOtherStores, watchStorage } from "@muster/tasks/operate";
 import { statfs } from "node:fs/promises";
 
 /** Free space that a restart is worth, bytes: with less the error would be back at once. */

@@ -2,7 +2,7 @@
 // Tested by tests/src/up/up_test.ts
 import { ensureDatabase, provisionNatsServer, startNatsServer, startPostgres } from "@muster/local";
 import { type NatsSettings, readSettings } from "@muster/service";
-import { checkNatsAccess } from "@muster/tasks";
+import { checkNatsAccess } from "@muster/tasks/operate";
 import { join } from "node:path";
 import type { UpOptions } from "../options/up_options.ts";
 import { keepRunning, type KeptRunning, type Running } from "./keep_running.ts";

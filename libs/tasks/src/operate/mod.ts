@@ -1,0 +1,84 @@
+/**
+ * For programs that operate a system, as the `muster` command and its doctor do: configure it, see what waits and runs, diagnose and mend it.
+ * Whoever defines, publishes or runs tasks needs none of it.
+ *
+ * ```ts
+ * await changeConfiguration(broker, (now) => withVo(now, "lhcb"));
+ * for (const incident of await listIncidents(broker)) console.log(incident);
+ * ```
+ *
+ * @module
+ */
+
+// Configure: VOs, schedules and pauses.
+export {
+  activeVos,
+  type Configuration,
+  type TaskSettings,
+  type VoSettings,
+  withVo,
+  withoutVo,
+} from "../configuration/configuration.ts";
+export { changeConfiguration, type ChangeOptions, ConfigurationError } from "../configuration/change_configuration.ts";
+export {
+  type ConfigurationProblem,
+  findConfiguration,
+  type FoundConfiguration,
+  readConfiguration,
+} from "../configuration/stored_configuration.ts";
+export { type ScheduleTarget, withSchedule, withScheduleSwitched } from "../schedule/change_schedule.ts";
+export { type PauseNote, pauseSchedule, type PauseTarget, resumeSchedule } from "../schedule/pauses.ts";
+
+// Look at dead letters, and requeue them.
+export {
+  countDeadLetters,
+  type DeadFilter,
+  deadLetters,
+  findDeadLetter,
+  type StoredDeadLetter,
+  UnknownDeadLetterError,
+} from "../dead/dead_letters.ts";
+export { requeueDeadLetter, type Requeued, requeueDeadLetters } from "../dead/requeue.ts";
+
+// See what waits, runs and comes.
+export { type DelayedTask, type DelayedTasks, listDelayed } from "../publish/delayed.ts";
+export { findStored, listWaiting, type Waiting } from "../publish/waiting.ts";
+export { listWorkers, type NewerPayload, type WorkerRecord } from "../presence/registration.ts";
+export { untilWorkersShown } from "../presence/workers_shown.ts";
+export { listNewerPayloads } from "../run/newer_payloads.ts";
+export { scheduleTable, type ScheduleRow, type TableOptions } from "../schedule/schedule_table.ts";
+export { type ScheduleInForce, schedulesInForce } from "../schedule/in_force.ts";
+export { findLeaders, type FoundLeaders } from "../lead/leaders.ts";
+export { listUnserved, type UnservedTask } from "../sweep/unserved.ts";
+export { listUnknownTasks, type UnknownTask } from "../sweep/unknown_tasks.ts";
+export { measureUsage, type StorageUsage, type Usage, type VoShare } from "../publish/usage.ts";
+
+// Diagnose: what is not as it must be.
+export { type Incident, listIncidents } from "../broker/incidents.ts";
+export { inspectRights, type MissingRight } from "../broker/inspect_rights.ts";
+export { inspectStreams, type StreamState } from "../streams/inspect_streams.ts";
+export { inspectConsumers } from "../pull/lane_consumer.ts";
+export { describeDifference, type Difference } from "../streams/settings_check.ts";
+export { listLocksByHand } from "../locks/locks_by_hand.ts";
+export { listStoredByHand, type StoredByHand } from "../broker/stored_by_hand.ts";
+export { measureClock } from "../lead/broker_clock.ts";
+export { checkNatsAccess } from "../connection/connection.ts";
+export { withoutSecrets } from "../access/nats_access.ts";
+export { tryToStore, watchOtherStores, watchStorage } from "../broker/watch_storage.ts";
+export type { Storage } from "../streams/storage.ts";
+export { isTaskCharge } from "../lead/charges.ts";
+
+// Mend: what a ledger says was never published.
+export {
+  findLostRetries,
+  findLostTasks,
+  type PublishedTask,
+  publishRetry,
+  type WholeRetry,
+} from "../later/lost_messages.ts";
+export { publishSpawned } from "../publish/publisher.ts";
+
+// For an app that is put together from parts.
+export { checkTaskId } from "../format/delivery.ts";
+export { checkInstanceName, checkTaskName, checkVoName } from "../format/names.ts";
+export { canonicalJson } from "../definition/json.ts";
