@@ -1,3 +1,4 @@
+import { findHardComments } from "../docs/comments.ts";
 import { readPages } from "../docs/markdown.ts";
 import { findHardProse } from "../docs/prose.ts";
 import { findWrongArrows, readPackageFolders } from "../rules/arrows.ts";
@@ -18,6 +19,7 @@ export async function checkRules(root: string): Promise<void> {
     ...findUnprovenFiles(sources),
     ...findImpurePolicy(sources),
     ...findUnfitPackages(await readPackages(root)),
+    ...findHardComments(sources),
     ...findHardProse(await readPages()),
   ];
   if (violations.length === 0) return;

@@ -104,7 +104,7 @@ async function tryOnce(
     return undefined;
   }
   if (found.revision < LOWEST_TOKEN) {
-    // No lock in a bucket that was not raised counts as taken, whoever holds it.
+    // No lock in a bucket that was not raised counts as taken, even if it has a holder.
     await raise();
     asked.expected = 0;
     return undefined;

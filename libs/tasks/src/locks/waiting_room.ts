@@ -38,7 +38,7 @@ interface Place {
 
 interface Line {
   readonly places: Place[];
-  /** The highest revision of the key that was acted upon. Older news is ignored. */
+  /** The highest revision of the key for which a waiter was woken or took the lock. Older news is ignored. */
   newest: number;
   /** Time without news after which the holder's lease has lapsed, ms. */
   holderTtlMs: number;

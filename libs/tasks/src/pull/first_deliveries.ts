@@ -21,9 +21,9 @@ function keyOf(serverId: string): string {
  *
  * A lane's consumer counts deliveries in memory. The count begins at one again when the server was restarted, or when the consumer was
  * deleted or has lapsed. That also holds for messages that were run and committed, and only not acked. So the count is believed only
- * for messages that were stored after two times, both by the server's clock: when the consumer was made, and when a worker first found
- * this start of the server. The bucket `results` remembers the second one. In a cluster, consumers with a single copy on other nodes
- * may have been restarted unseen.
+ * for messages that were stored after two times, both by the server's clock. One is when the consumer was made. The other is when a
+ * worker first found this start of the server, which the bucket `results` remembers. In a cluster, consumers with a single copy on
+ * other nodes may have been restarted unseen.
  */
 export class FirstDeliveries {
   readonly #broker: Broker;

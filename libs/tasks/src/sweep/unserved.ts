@@ -24,7 +24,7 @@ function isTaskName(name: string): boolean {
     checkTaskName(name);
     return true;
   } catch (error) {
-    if (error instanceof InvalidNameError) return false; // somebody else's message, which the sweep puts away
+    if (error instanceof InvalidNameError) return false; // not a task of Muster; the sweep puts the message away
     throw error;
   }
 }

@@ -9,7 +9,7 @@ const SHORTEST_MS = 500;
  * Decides when tasks that wait for a crowded lock come back from the broker: one after the other, at a pace.
  *
  * Tasks that come back stand before everything else of their VO. At this pace a worker needs some per cent of its time to send them
- * away again, so that a task for a free lock passes them, however many they are. The pace is faster than that of the locks, so that no
+ * away again. So a task for a free lock passes them, however many they are. The pace is faster than that of the locks, so that no
  * lock is idle while tasks want it. The crowded keys have equal parts of the pace.
  */
 export class Crowds {
