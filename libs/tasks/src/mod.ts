@@ -1,7 +1,7 @@
 /**
  * Tasks on NATS JetStream: define, publish, run and schedule them.
  *
- * The names below stand by who wants them. Whoever operates a system finds the rest in `@muster/tasks/operate`, and whoever tests a task in
+ * The names below stand by who wants them. Programs of operators find the rest in `@muster/tasks/operate`, and tests of a task in
  * `@muster/tasks/testing`.
  *
  * ```ts
@@ -50,7 +50,7 @@ export { defineLockType, type Lock, type LockType, LockTypeTakenError, lockTypeN
 export { PayloadRefusedError } from "./definition/payload.ts";
 export { InvalidNameError, NO_VO } from "./format/names.ts";
 
-// Publish: whoever asks for tasks.
+// Publish: for programs that ask for tasks.
 export { createPublisher, type Publisher, type PublishOptions, checkPublishable } from "./publish/publisher.ts";
 export type { Published } from "./publish/store.ts";
 export { PublishUnknownError } from "./broker/publish_surely.ts";
@@ -58,7 +58,7 @@ export type { PublishableTask, ScheduleOptions, SpawnOptions } from "./definitio
 export { NoPublisherError } from "./definition/ambient.ts";
 export { StorageLimitError } from "./streams/storage_errors.ts";
 
-// Run: a process that works, and whoever brings a ledger of its own.
+// Run: a process that works, and a package that brings a ledger of its own.
 export { type NatsAccess, NatsAccessError, type AccessField } from "./access/nats_access.ts";
 export { connectNats, type ConnectOptions, ServerTooOldError } from "./connection/connection.ts";
 export { ForbiddenError } from "./connection/forbidden.ts";

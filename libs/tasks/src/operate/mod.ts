@@ -1,6 +1,6 @@
 /**
  * For programs that operate a system, as the `muster` command and its doctor do: configure it, see what waits and runs, diagnose and mend it.
- * Whoever defines, publishes or runs tasks needs none of it.
+ * Authors of tasks, publishers and workers need none of it.
  *
  * ```ts
  * await changeConfiguration(broker, (now) => withVo(now, "lhcb"));
