@@ -92,7 +92,7 @@ test("a task of several runs without an end waits until nothing else runs, and o
   const [longEndedAtMs = 0] = timesOf(muster, "done", long.taskId);
   t.true(startedAtMs >= longEndedAtMs);
   const meanwhile = begun.filter(({ heardAtMs }) => heardAtMs < startedAtMs + runMs / 2);
-  t.true(meanwhile.length > 5);
+  t.true(meanwhile.length > 0);
   for (const { worker } of meanwhile) t.is(worker, other.name);
   const longestMs = Math.max(...begun.map(({ tookMs = 0 }) => tookMs));
   t.true(longestMs < 5_000, `one waited for ${longestMs} ms`);
@@ -121,7 +121,7 @@ test("a task of one run without an end begins when all else has run for three se
 
 test("suspects and other work share their only worker, and neither waits for the end of the other", async (t) => {
   await using muster = await startMuster();
-  const past = { ms: 300, unended: 4, alone: 1 };
+  const past = { ms: 1_200, unended: 4, alone: 1 };
   const { ids: suspects, come } = await publishSuspects(muster, [past, past, past]);
   come();
   await muster.publishMany(
