@@ -133,7 +133,7 @@ test("a retry of the ledger that no stream holds any more is published again as 
   const watched: Broker = {
     ...broker,
     observer: { ...silentObserver, alarm: (message) => void alarms.push(message) },
-    keepIncident: (_kind, _about, text) => void incidents.push(text),
+    keepIncident: ({ text }) => void incidents.push(text),
   };
   const run = choresOf({ ...servers, broker: watched });
   const look = () => run("publishing lost retries");

@@ -51,7 +51,8 @@ async function mend({ broker }: ChoreServers, lost: readonly StandingRetry[], to
       : []),
   ];
   for (const text of texts) broker.observer.alarm(text, { count: whole.length + unknown.length });
-  if (texts.length > 0) broker.keepIncident("lost", "retries", texts.join("; "));
+  if (texts.length === 0) return;
+  broker.keepIncident({ kind: "lost", about: "retries", text: texts.join("; "), isLoss: unknown.length > 0 });
 }
 
 /**

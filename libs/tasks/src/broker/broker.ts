@@ -17,7 +17,7 @@ import { type Observer, silentObserver } from "../connection/observer.ts";
 import { openOutbox, type Outbox } from "../connection/outbox.ts";
 import { openRequests, type Requests } from "./requests.ts";
 import { createDeviationReport } from "../streams/deviations.ts";
-import { keepIncident } from "./incidents.ts";
+import { type Happened, keepIncident } from "./incidents.ts";
 import { createStorage, type Storage } from "../streams/storage.ts";
 import { BUCKET_NAMES, type BucketName, maxPayloadOf, neededStreams, STREAM_NAMES } from "../streams/stream_needs.ts";
 import {
@@ -79,8 +79,8 @@ export interface Broker {
   declareMissing(): Promise<readonly string[]>;
   /** Compares these streams' settings with what Muster needs. Sets wrong ones back and raises an alarm. */
   mendSettings(found: readonly StreamInfo[]): Promise<void>;
-  /** Keeps an incident for `muster doctor`: the newest of each kind about each thing. Returns at once. */
-  keepIncident(kind: string, about: string, text: string): void;
+  /** Keeps an incident for `muster doctor`. Returns at once. */
+  keepIncident(happened: Happened): void;
   /** Makes TASKS look for its source at once, at most every five seconds. Call it when the source has fallen silent. */
   renewSource(): Promise<void>;
 }
@@ -88,13 +88,20 @@ export interface Broker {
 interface Creation {
   readonly created: readonly string[];
   readonly observer: Observer;
-  keep(kind: string, about: string, text: string): void;
+  keep(happened: Happened): void;
 }
 
 function tellCreated({ created, observer, keep }: Creation): void {
   if (created.length === 0) return;
   observer.alarm(`${created.join(", ")} had gone and was declared again; what it held is lost`, { created });
-  for (const what of created) keep("gone", what, `${what} had gone and was declared again; what it held is lost`);
+  for (const what of created) {
+    keep({
+      kind: "gone",
+      about: what,
+      text: `${what} had gone and was declared again; what it held is lost`,
+      isLoss: true,
+    });
+  }
 }
 
 /**
@@ -168,9 +175,9 @@ export async function openBareBroker(nc: NatsConnection, options: BareBrokerOpti
     );
   }
 
-  function keep(kind: string, about: string, text: string): void {
-    void keepIncident(broker, { kind, about, text }).catch((cause: unknown) =>
-      observer.note("Cannot keep for `muster doctor` what has happened", { cause, text }),
+  function keep(happened: Happened): void {
+    void keepIncident(broker, happened).catch((cause: unknown) =>
+      observer.note("Cannot keep for `muster doctor` what has happened", { cause, text: happened.text }),
     );
   }
 

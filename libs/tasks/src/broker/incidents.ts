@@ -1,14 +1,20 @@
+import type { JetStreamManager } from "@nats-io/jetstream";
 import type { KV } from "@nats-io/kv";
 import { headers as newHeaders } from "@nats-io/nats-core";
+import { createHash } from "node:crypto";
 import type { Requests } from "./requests.ts";
 import { MESSAGE_TTL } from "../format/headers.ts";
 import { escapeToken } from "../format/token.ts";
 
 /** Lifetime of an incident, hours: over a long weekend, and some days. */
 const KEPT_HOURS = 168;
+/** Greatest number of incidents that are kept. */
+const KEPT = 60;
 const PREFIX = "incident.";
-/** `incident.<kind>.<about, escaped>`. */
-const OUR_KEY = /^incident\.[A-Za-z0-9_-]+\.[A-Za-z0-9_=-]+$/;
+/** `incident.<kind>.<about, escaped>.<digest of the text>`. Early versions wrote no digest. */
+const OUR_KEY = /^incident\.[A-Za-z0-9_-]+\.[A-Za-z0-9_=-]+(?:\.[0-9a-f]{16})?$/;
+/** Lifetime of the trace of a removed incident. */
+const TRACE_TTL = "1s";
 
 /** Something that happened to a stream, bucket or consumer, kept for `muster doctor`. */
 export interface Incident {
@@ -17,6 +23,8 @@ export interface Incident {
   /** A stream, a bucket or a consumer. */
   readonly about: string;
   readonly text: string;
+  /** Whether work was lost, or may have been, that nothing stores again by itself. */
+  readonly isLoss: boolean;
   /** When it happened last, RFC 3339. */
   readonly at: string;
   /** When it happened first, among those that are still remembered. */
@@ -25,28 +33,50 @@ export interface Incident {
   readonly times: number;
 }
 
+/** What has happened. */
+export interface Happened extends Pick<Incident, "kind" | "about" | "text"> {
+  /** As in {@linkcode Incident}. Default false. */
+  readonly isLoss?: boolean;
+}
+
 /** Where incidents are kept. */
 interface IncidentStore {
   readonly buckets: { readonly results: KV };
 }
 
-function isIncident(value: unknown): value is Incident {
+/** Where they are kept, and removed again. */
+interface IncidentKeeper extends IncidentStore {
+  readonly jsm: JetStreamManager;
+  readonly requests: Pick<Requests, "store">;
+}
+
+/** As an early version may have stored it. */
+type StoredIncident = Omit<Incident, "isLoss"> & Partial<Pick<Incident, "isLoss">>;
+
+function isIncident(value: unknown): value is StoredIncident {
   if (typeof value !== "object" || value === null) return false;
   const { kind, about, text, at, firstAt, times } = value as Partial<Record<keyof Incident, unknown>>;
   return [kind, about, text, at, firstAt].every((each) => typeof each === "string") && typeof times === "number";
 }
 
-function isKept({ at }: Incident): boolean {
+function isKept({ at }: StoredIncident): boolean {
   // The broker may bring back an incident that had lapsed.
   return Date.parse(at) > Date.now() - KEPT_HOURS * 3_600_000;
 }
 
-async function readIncident({ buckets }: IncidentStore, key: string): Promise<Incident | undefined> {
+interface Kept {
+  readonly key: string;
+  readonly revision: number;
+  readonly incident: Incident;
+}
+
+async function readIncident({ buckets }: IncidentStore, key: string): Promise<Kept | undefined> {
   const entry = await buckets.results.get(key);
   if (entry === null || entry.operation !== "PUT") return undefined;
   try {
     const value: unknown = entry.json();
-    return isIncident(value) && isKept(value) ? value : undefined;
+    if (!isIncident(value) || !isKept(value)) return undefined;
+    return { key, revision: entry.revision, incident: { ...value, isLoss: value.isLoss === true } };
   } catch {
     return undefined; // not written by Muster
   }
@@ -55,35 +85,60 @@ async function readIncident({ buckets }: IncidentStore, key: string): Promise<In
 /** Kinds that describe a state. Every process that meets the state reports it, and all these reports count once. */
 const TOLD_BY_ALL: ReadonlySet<string> = new Set(["configuration"]);
 
+const keyOf = ({ kind, about, text }: Happened) =>
+  `${PREFIX}${kind}.${escapeToken(about)}.${createHash("sha256").update(text).digest("hex").slice(0, 16)}`;
+
+/** What lost work comes first, and then the newest. */
+function byWeight(a: Kept, b: Kept): number {
+  return Number(b.incident.isLoss) - Number(a.incident.isLoss) || b.revision - a.revision;
+}
+
+async function readAll(broker: IncidentStore): Promise<readonly Kept[]> {
+  const kept: Kept[] = [];
+  for await (const key of await broker.buckets.results.keys(`${PREFIX}>`)) {
+    // Somebody else may have written a key that is a pattern.
+    if (!OUR_KEY.test(key)) continue;
+    const found = await readIncident(broker, key);
+    if (found !== undefined) kept.push(found);
+  }
+  return kept.sort(byWeight);
+}
+
+/** Removes what is too many: the oldest without a loss, and only where there are none the oldest with one. */
+async function removeSurplus(broker: IncidentKeeper, most: number): Promise<void> {
+  const { state } = await broker.jsm.streams.info("KV_results", { subjects_filter: `$KV.results.${PREFIX}>` });
+  // One small request tells for nearly all incidents that there is nothing to read.
+  if (Object.keys(state.subjects ?? {}).length <= most) return;
+  for (const { key } of (await readAll(broker)).slice(most)) {
+    await broker.buckets.results.purge(key, { ttl: TRACE_TTL });
+  }
+}
+
 /**
- * Keeps an incident for seven days, in the bucket `results`. It replaces an earlier one of the same kind about the same thing, and counts
- * on.
+ * Keeps an incident for seven days, in the bucket `results`. One with another text replaces none: the damage may be another, and a later
+ * one must not hide it. One with the same text counts on.
  */
 export async function keepIncident(
-  broker: IncidentStore & { readonly requests: Pick<Requests, "store"> },
-  { kind, about, text }: Pick<Incident, "kind" | "about" | "text">,
+  broker: IncidentKeeper,
+  happened: Happened,
+  { most = KEPT }: { readonly most?: number } = {},
 ): Promise<void> {
-  const key = `${PREFIX}${kind}.${escapeToken(about)}`;
-  const before = await readIncident(broker, key);
+  const { kind, about, text, isLoss = false } = happened;
+  const key = keyOf(happened);
+  const before = (await readIncident(broker, key))?.incident;
   const at = new Date().toISOString();
   const incident: Incident = {
-    ...{ kind, about, text, at },
+    ...{ kind, about, text, isLoss, at },
     firstAt: before?.firstAt ?? at,
     times: before === undefined ? 1 : before.times + (TOLD_BY_ALL.has(kind) ? 0 : 1),
   };
   const headers = newHeaders();
   headers.set(MESSAGE_TTL, `${KEPT_HOURS}h`);
   await broker.requests.store({ subject: `$KV.results.${key}`, body: JSON.stringify(incident), headers });
+  await removeSurplus(broker, most);
 }
 
-/** The incidents of the last seven days, the newest first. */
+/** The incidents of the last seven days: those that lost work first, and then the newest first. */
 export async function listIncidents(broker: IncidentStore): Promise<readonly Incident[]> {
-  const incidents: Incident[] = [];
-  for await (const key of await broker.buckets.results.keys(`${PREFIX}>`)) {
-    // Somebody else may have written a key that is a pattern.
-    if (!OUR_KEY.test(key)) continue;
-    const incident = await readIncident(broker, key);
-    if (incident !== undefined) incidents.push(incident);
-  }
-  return incidents.sort((a, b) => b.at.localeCompare(a.at));
+  return (await readAll(broker)).map(({ incident }) => incident);
 }

@@ -34,7 +34,7 @@ async function restore(broker: Broker, { configuration, newest }: FoundConfigura
   }
   const text = "The configuration was deleted. Restored the last one in force";
   broker.observer.alarm(text);
-  broker.keepIncident("configuration", "restored", text);
+  broker.keepIncident({ kind: "configuration", about: "restored", text });
 }
 
 async function findOrRestore(broker: Broker, last: FoundConfiguration | undefined): Promise<FoundConfiguration> {
@@ -56,7 +56,7 @@ function createProblemReport({ observer, keepIncident }: Broker): (found: FoundC
       const { kind, revision: broken, field } = problem;
       observer.alarm(problem.text, { kind, revision: broken, field });
       // `muster doctor` reports the stored problem as long as it lasts, and this incident afterwards.
-      keepIncident("configuration", `revision ${broken}`, problem.text);
+      keepIncident({ kind: "configuration", about: `revision ${broken}`, text: problem.text });
     } else if (unknown.length > 0) {
       const which = `fields that this version does not know: ${unknown.slice(0, 10).join(", ")}`;
       observer.note(`Key current of bucket config, revision ${revision}, has ${which}; they have no effect`, {

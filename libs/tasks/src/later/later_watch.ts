@@ -113,7 +113,7 @@ export function watchLater({ broker, clock, report, isLed }: LaterWatchOptions):
 
   function tell(kind: string, text: string, details: Readonly<Record<string, unknown>>): void {
     report.alarm(`later ${kind}`, text, details);
-    broker.keepIncident(kind, LATER, text);
+    broker.keepIncident({ kind, about: LATER, text, isLoss: details["count"] !== details["restored"] });
   }
 
   const listening = listen(broker, (message) => {

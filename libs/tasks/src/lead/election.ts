@@ -156,7 +156,7 @@ function tellReplaced({ report, broker }: ElectionOptions, { foreign, older }: L
   const found = `Key ${LEADERS_KEY} of bucket locks held ${JSON.stringify(foreign)}, which names no leaders`;
   const text = `${found}; it was replaced. Do not write to this key: pause schedules with \`muster schedule pause\``;
   report.alarm("leaders", text, { key: LEADERS_KEY, value: foreign });
-  broker.keepIncident("lead", LEADERS_KEY, text);
+  broker.keepIncident({ kind: "lead", about: LEADERS_KEY, text });
 }
 
 /**

@@ -119,7 +119,7 @@ export async function createLaneConsumer(broker: Broker, lane: Lane): Promise<vo
   if (hadGone) {
     const text = `Consumer ${lane.consumer} had gone and was created again`;
     broker.observer.alarm(text);
-    broker.keepIncident("gone", `consumer ${lane.consumer}`, text);
+    broker.keepIncident({ kind: "gone", about: `consumer ${lane.consumer}`, text });
   }
   lane.noteConsumer(Date.parse(created) + 1, performance.now());
 }

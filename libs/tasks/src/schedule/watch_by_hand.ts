@@ -6,6 +6,7 @@ import { laneOf } from "../pull/lane_needs.ts";
 import type { Broker } from "../broker/broker.ts";
 import { subscribeLasting } from "../connection/lasting_subscription.ts";
 import { isOwnRequest } from "../connection/own_requests.ts";
+import type { Happened } from "../broker/incidents.ts";
 import { isSilence } from "../broker/publish_surely.ts";
 import { STREAM_NAMES } from "../streams/stream_needs.ts";
 import { isStreamGone, LATER, TASKS } from "../streams/streams.ts";
@@ -114,11 +115,11 @@ function watchByHand(broker: Broker): Disposable {
   }
 
   /** Reports after the request is done: otherwise a purge of the bucket `results` would take the kept incident with it. */
-  function tell(kind: string, about: string, text: string): void {
-    observer.alarm(text, { about });
+  function tell(happened: Happened): void {
+    observer.alarm(happened.text, { about: happened.about });
     const timer = setTimeout(() => {
       timers.delete(timer);
-      broker.keepIncident(kind, about, text);
+      broker.keepIncident(happened);
     }, DONE_MS);
     timers.add(timer.unref());
   }
@@ -126,11 +127,8 @@ function watchByHand(broker: Broker): Disposable {
   function onConsumerDeleted(message: Msg): void {
     if (isOwnRequest(message)) return;
     const consumer = token(message.subject, 5);
-    tell(
-      "deleted",
-      `consumer ${consumer}`,
-      `Somebody deleted consumer ${consumer} of ${TASKS}: what it had delivered is delivered again`,
-    );
+    const text = `Somebody deleted consumer ${consumer} of ${TASKS}: what it had delivered is delivered again`;
+    tell({ kind: "deleted", about: `consumer ${consumer}`, text });
   }
 
   function onPurged(message: Msg): void {
@@ -138,11 +136,8 @@ function watchByHand(broker: Broker): Disposable {
     const request = readBody<PurgeRequest>(message);
     if (!STREAM_NAMES.includes(stream) || isOwnRequest(message) || isNoLoss(stream, request)) return;
     const part = message.data.length === 0 ? "" : ` (${JSON.stringify(request).slice(0, 200)})`;
-    tell(
-      "purged",
-      stream,
-      `Somebody purged ${stream}${part}: what it held is lost; publish it again where it is needed`,
-    );
+    const text = `Somebody purged ${stream}${part}: what it held is lost; publish it again where it is needed`;
+    tell({ kind: "purged", about: stream, text, isLoss: true });
   }
 
   const listeners: readonly (readonly [string, (message: Msg) => void])[] = [

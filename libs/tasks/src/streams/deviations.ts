@@ -1,5 +1,5 @@
 import type { Observer } from "../connection/observer.ts";
-import { describeDifference, type Difference } from "./settings_check.ts";
+import { canLose, describeDifference, type Difference } from "./settings_check.ts";
 import type { Deviation } from "./streams.ts";
 
 /** What an operator does about a setting that cannot be changed any more. */
@@ -14,7 +14,7 @@ function fateOf({ canBeSetBack }: Difference, refusal: string | undefined): stri
 /** Reports settings that somebody changed, by an alarm and to `muster doctor`. What cannot be set back is reported once. */
 export function createDeviationReport(
   observer: Observer,
-  keep: (kind: string, about: string, text: string) => void,
+  keep: (happened: { kind: string; about: string; text: string; isLoss: boolean }) => void,
 ): (deviation: Deviation) => void {
   const told = new Set<string>();
 
@@ -32,8 +32,10 @@ export function createDeviationReport(
       return;
     }
     const news = differences.filter((difference) => isNews(difference, refusal));
-    const texts = news.map((difference) => `${describeDifference(difference)}; ${fateOf(difference, refusal)}`);
-    for (const [index, text] of texts.entries()) observer.alarm(text, { ...news[index] });
-    if (texts.length > 0) keep("settings", stream, texts.join(". "));
+    for (const difference of news) {
+      const text = `${describeDifference(difference)}; ${fateOf(difference, refusal)}`;
+      observer.alarm(text, { ...difference });
+      keep({ kind: "settings", about: stream, text, isLoss: canLose(difference) });
+    }
   };
 }

@@ -86,6 +86,12 @@ const EFFECTS: Readonly<Record<string, string>> = {
   max_consumers: "workers cannot create their consumers",
 };
 
+/** Settings whose wrong value takes what was stored, or keeps it from being stored. */
+const LOSING: ReadonlySet<string> = new Set([
+  ...["max_age", "max_msgs", "max_bytes", "max_msgs_per_subject", "discard"],
+  ...["subjects", "retention", "storage", "persist_mode"],
+]);
+
 const isTrue = (found: unknown) => found === true;
 /** Differences that the server does not let anybody correct. */
 const FIXED: Readonly<Record<string, (found: unknown, needed: unknown) => boolean>> = {
@@ -159,6 +165,11 @@ export function setBack(need: StreamNeed, config: Config, differences: readonly 
     .filter(({ canBeSetBack }) => canBeSetBack === "yes")
     .map(({ field }) => [field, mergedValue(field, settingOf(config, field), Reflect.get(needed, field))]);
   return Object.fromEntries(changes);
+}
+
+/** Whether messages may have been lost by it. */
+export function canLose({ field }: Difference): boolean {
+  return LOSING.has(field);
 }
 
 /** One line on a difference, for people. */
