@@ -6,22 +6,22 @@ import type { Stored } from "../broker/stored_messages.ts";
 const TRACKED = 100_000;
 /** Greatest size of all kept copies of messages, bytes. Messages are stored again from them. */
 const COPIED_BYTES = 64 * 1024 * 1024;
-/** Greatest number of messages that were heard and not yet read from LATER, and the time for which they are remembered, ms. */
+/** Greatest number of subjects that are to be read, besides those of tracked messages. */
 const HEARD = 10_000;
-const HEARD_MS = 30_000;
 
 /*
  * What is known of a delayed message:
- *  - HEARD: a client has just published it, and the stream may have refused it. Forgotten when it is read, or after 30 s.
- *  - TRACKED: the sweep of LATER has read it there. Forgotten when it is due soon, when LATER was declared anew, and when somebody
- *    publishes to its subject again. The new message is then heard.
+ *  - TRACKED: it was read from LATER, with its sequence. Forgotten when it is due soon, when LATER was declared anew, and when another one
+ *    was read on its subject. Nothing that was only heard replaces it.
+ *  - HEARD: a client has just published on its subject. The server may have refused that, or called it a duplicate, so the subject is read.
+ *  - UNPROVEN: LATER was emptied before the subject was read. Whether the message was ever stored is unknown.
  */
 
-/** A delayed message. */
+/** A message that was read from LATER. */
 export interface Known {
   /** ms since the epoch. */
   readonly dueAt: number;
-  /** Undefined where there was no room for a copy. */
+  /** Undefined where there was no room for a copy, or where somebody has taken the message away. */
   readonly copy: LaterCopy | undefined;
 }
 
@@ -30,8 +30,14 @@ interface Tracked extends Known {
   readonly storedAt: number;
 }
 
-interface Heard extends Known {
+/** A subject on which a client has published. */
+export interface Heard {
+  /** Time of the last publish, by `performance.now()`. */
   readonly heardAt: number;
+  /** Earliest time at which one of its messages is due, ms since the epoch. */
+  readonly dueAt: number;
+  /** Whether the subject was read since. */
+  readonly isRead: boolean;
 }
 
 /** Says which of the known messages may be forgotten without loss. All times by the broker's clock, ms since the epoch. */
@@ -40,42 +46,54 @@ export interface Forgettable {
   readonly dueBefore: number;
   /** A message stored before this time was in a stream that has since been declared anew. */
   readonly storedBefore: number;
-  readonly now: number;
 }
 
-/** What one process remembers of the messages in LATER, by subject. The sweep of LATER calls `saw`; the watch calls the rest. */
+/** What one process remembers of the messages in LATER, by subject. */
 export interface LaterMemory {
   /** Number of tracked messages. */
   readonly tracked: number;
   readonly isEmpty: boolean;
-  /** The sweep has read a good message in LATER. */
+  /** The subjects to be read. */
+  readonly heardSubjects: ReadonlyMap<string, Heard>;
+  /** A good message was read in LATER. */
   saw(stored: Stored): void;
-  /** A client has published a message at the time `at`. What was known of its subject no longer counts. */
-  heard(subject: string, message: LaterCopy, at: number): void;
+  /** A client has published a message on this subject. */
+  heard(subject: string, message: LaterCopy): void;
+  /** The subject was read, and has no news. It is read once more, unless it is `settled`. */
+  readWithoutNews(subject: string, settled: boolean): void;
+  /** LATER was emptied: nobody can read any more what was heard before. */
+  emptied(): void;
+  /** The subjects that are unproven. Those that `isThere` names are none. */
+  takeUnproven(isThere: (subject: string) => boolean): readonly string[];
+  /** Somebody takes away the messages that match: they are told if they vanish, and never stored again. */
+  taken(matches: (subject: string, seq: number) => boolean): void;
+  /** The subjects of these messages. */
+  readonly takenSubjects: ReadonlySet<string>;
+  /** What was to be taken away is still there, and counts again. */
+  keepAgain(subject: string): void;
+  /** Forgets a tracked message. */
   forget(subject: string): void;
   /** Forgets what may be forgotten without loss. */
   prune(what: Forgettable): void;
   knows(subject: string): boolean;
   /** Whether all tracked messages may be there, by the stream's counts. */
   mayBeWhole(firstSequence: number, messages: number): boolean;
-  /** The messages due after `dueAfter` whose subjects are not among `subjects`: of the tracked ones, or of all. */
-  missing(
-    subjects: Readonly<Record<string, number>>,
-    among: { readonly dueAfter: number; readonly of: "tracked" | "all" },
-  ): Map<string, Known>;
+  /** The tracked messages due after `dueAfter` whose subjects are not among `subjects`. */
+  missing(subjects: Readonly<Record<string, number>>, dueAfter: number): Map<string, Known>;
 }
 
 export function createLaterMemory(): LaterMemory {
   const tracked = new Map<string, Tracked>();
   const heard = new Map<string, Heard>();
+  const unproven = new Set<string>();
+  const taken = new Set<string>();
   let copiedBytes = 0;
 
   function forget(subject: string): void {
-    for (const known of [tracked, heard]) {
-      const copy = known.get(subject)?.copy;
-      if (copy !== undefined) copiedBytes -= sizeOf(copy);
-      known.delete(subject);
-    }
+    const copy = tracked.get(subject)?.copy;
+    if (copy !== undefined) copiedBytes -= sizeOf(copy);
+    tracked.delete(subject);
+    taken.delete(subject);
   }
 
   /** The message itself, where there is room for it. */
@@ -90,41 +108,69 @@ export function createLaterMemory(): LaterMemory {
       return tracked.size;
     },
     get isEmpty() {
-      return tracked.size + heard.size === 0;
+      return tracked.size + heard.size + unproven.size === 0;
     },
-    forget,
+    heardSubjects: heard,
     saw({ subject, header: headers, seq, time, data }) {
+      const known = tracked.get(subject);
+      const storedAt = time.getTime();
       const dueAt = dueAtOf(headers);
+      // A message that was read earlier may come here later.
+      if (known !== undefined && (known.seq === seq || (seq < known.seq && storedAt <= known.storedAt))) return;
+      if (dueAt === undefined) return;
       // The oldest stays first.
       forget(subject);
-      if (dueAt === undefined || tracked.size >= TRACKED) return;
-      tracked.set(subject, { dueAt, seq, storedAt: time.getTime(), copy: keep({ data, headers }) });
+      heard.delete(subject);
+      unproven.delete(subject);
+      if (tracked.size >= TRACKED) return;
+      tracked.set(subject, { dueAt, seq, storedAt, copy: keep({ data, headers }) });
     },
-    heard(subject, { data, headers }, heardAt) {
-      forget(subject);
-      const dueAt = dueAtOf(headers);
-      if (dueAt === undefined || heard.size >= HEARD) return;
-      // The heard data is a part of a larger buffer from the network, and would keep all of that in memory.
-      heard.set(subject, { dueAt, copy: keep({ data: data.slice(), headers }), heardAt });
+    heard(subject, { headers }) {
+      if (heard.size >= HEARD && !tracked.has(subject)) return;
+      const dueAt = Math.min(
+        heard.get(subject)?.dueAt ?? Number.POSITIVE_INFINITY,
+        dueAtOf(headers) ?? Number.POSITIVE_INFINITY,
+      );
+      heard.set(subject, { heardAt: performance.now(), dueAt, isRead: false });
     },
-    prune({ dueBefore, storedBefore, now }) {
+    readWithoutNews(subject, settled) {
+      const known = heard.get(subject);
+      if (known === undefined) return;
+      if (settled) heard.delete(subject);
+      else heard.set(subject, { ...known, isRead: true });
+    },
+    emptied() {
+      for (const subject of heard.keys()) unproven.add(subject);
+      heard.clear();
+    },
+    takeUnproven(isThere) {
+      const left = [...unproven].filter((subject) => !isThere(subject));
+      unproven.clear();
+      return left;
+    },
+    taken(matches) {
+      for (const [subject, { seq }] of tracked) if (matches(subject, seq)) taken.add(subject);
+    },
+    takenSubjects: taken,
+    keepAgain: (subject) => void taken.delete(subject),
+    forget,
+    prune({ dueBefore, storedBefore }) {
       for (const [subject, { dueAt, storedAt }] of tracked) {
         if (dueAt <= dueBefore || storedAt < storedBefore) forget(subject);
       }
-      for (const [subject, { heardAt }] of heard) if (heardAt < now - HEARD_MS) forget(subject);
     },
-    knows: (subject) => tracked.has(subject) || heard.has(subject),
+    knows: (subject) => tracked.has(subject),
     mayBeWhole(firstSequence, messages) {
       if (messages < tracked.size) return false;
       for (const { seq } of tracked.values()) return seq >= firstSequence;
       return true;
     },
-    missing(subjects, { dueAfter, of }) {
+    missing(subjects, dueAfter) {
       const missing = new Map<string, Known>();
-      const isMissing = (subject: string, { dueAt }: Known) => dueAt > dueAfter && !Object.hasOwn(subjects, subject);
-      for (const [subject, known] of tracked) if (isMissing(subject, known)) missing.set(subject, known);
-      if (of === "tracked") return missing;
-      for (const [subject, known] of heard) if (isMissing(subject, known)) missing.set(subject, known);
+      for (const [subject, known] of tracked) {
+        if (known.dueAt <= dueAfter || Object.hasOwn(subjects, subject)) continue;
+        missing.set(subject, taken.has(subject) ? { ...known, copy: undefined } : known);
+      }
       return missing;
     },
   };

@@ -9,7 +9,8 @@ import { inParallel } from "../lead/in_parallel.ts";
 import { createLaterMemory, type Known, type LaterMemory } from "./later_memory.ts";
 import type { Reporter } from "../lead/reporter.ts";
 import { restoreLater } from "./restore_later.ts";
-import type { Stored } from "../broker/stored_messages.ts";
+import { nextStored, type Stored } from "../broker/stored_messages.ts";
+import { hearTaken } from "./taken_by_hand.ts";
 
 /** Time before a message is due in which it may fire at any moment, ms. */
 const SOON_MS = 2_000;
@@ -20,6 +21,8 @@ const SOON_MS = 2_000;
 const FEW = 5_000;
 const LISTED_MS = 45_000;
 const AT_ONCE = 64;
+/** Time after a publish in which the server has stored or refused it, ms. */
+const SETTLED_MS = 2_000;
 /** Greatest number of subjects that an alarm names. */
 const NAMED = 5;
 
@@ -30,10 +33,14 @@ const NAMED = 5;
  *
  * Where a message was heard that empties LATER, the vanished ones are stored again: their identity makes a repeat harmless. Where none was
  * heard, somebody may have meant it.
+ *
+ * Only what was read in LATER is stored again. What was published just before may have been refused, so it is named and not stored.
  */
 export interface LaterWatch extends Disposable {
   /** The sweep has read a good message in LATER. */
   saw(stored: Stored): void;
+  /** Reads in LATER what clients have just published. Throws where the broker is silent. */
+  readHeard(): Promise<void>;
   /** Looks whether all messages are still there, and reports those that are not. Throws where the broker is silent. */
   look(): Promise<void>;
 }
@@ -62,24 +69,27 @@ function listen({ nc }: Broker, hear: (message: Msg) => void): Disposable {
   return listening;
 }
 
-/** Known messages that are no longer in LATER, though they are due only after `dueAfter`. */
-async function findVanished(
-  { jsm }: Broker,
-  memory: LaterMemory,
-  { dueAfter, of }: { dueAfter(): number; readonly of: "tracked" | "all" },
-): Promise<Map<string, Known>> {
+/** Which messages are no longer in LATER, and the subjects that are. */
+interface Finding {
+  readonly vanished: Map<string, Known>;
+  isThere(subject: string): boolean;
+}
+
+/** Finds known messages that are no longer in LATER, though they are due only after `dueAfter`. */
+async function findVanished({ jsm }: Broker, memory: LaterMemory, dueAfter: () => number): Promise<Finding> {
   const { state } = await jsm.streams.info(LATER, { subjects_filter: "later.>" });
+  const subjects = state.subjects ?? {};
   // The time is asked for after the listing: a message that was due by then may have fired.
-  const missing = memory.missing(state.subjects ?? {}, { dueAfter: dueAfter(), of });
-  // A listing of several pages misses messages while others go. A message that was just heard may be stored by now.
-  const subjects = [...missing.keys()];
-  const found = await inParallel(subjects, AT_ONCE, (subject) =>
+  const vanished = memory.missing(subjects, dueAfter());
+  // A listing of several pages misses messages while others go.
+  const asked = [...vanished.keys()];
+  const found = await inParallel(asked, AT_ONCE, (subject) =>
     jsm.streams.getMessage(LATER, { last_by_subj: checkLiteralSubject(subject) }),
   );
-  for (const [index, subject] of subjects.entries()) {
-    if (found[index] !== null || !memory.knows(subject)) missing.delete(subject);
+  for (const [index, subject] of asked.entries()) {
+    if (found[index] !== null || !memory.knows(subject)) vanished.delete(subject);
   }
-  return missing;
+  return { vanished, isThere: (subject) => Object.hasOwn(subjects, subject) };
 }
 
 /** Stores again every message of which there is a copy. Returns the subjects of those stored. */
@@ -91,14 +101,49 @@ async function restore(broker: Broker, vanished: ReadonlyMap<string, Known>): Pr
   return restored;
 }
 
+function nameSome(subjects: readonly string[]): string {
+  const more = subjects.length - NAMED;
+  return subjects.slice(0, NAMED).join(", ") + (more > 0 ? ` and ${more} more` : "");
+}
+
 function describe(subjects: readonly string[], restored: number): string {
   const number = subjects.length;
   const what = number === 1 ? "1 delayed task or retry vanished" : `${number} delayed tasks or retries vanished`;
-  const named = subjects.slice(0, NAMED).join(", ") + (number > NAMED ? ` and ${number - NAMED} more` : "");
+  const named = nameSome(subjects);
   const again = "retries of the ledger come again by themselves, publish the others again under their ids";
   const some = restored === 0 ? again : `${restored} were stored again as they were; ${again}`;
   const rest = restored === number ? "all were stored again as they were" : some;
   return `${what} from LATER before their time, as by a roll-up, a purge or a deletion: ${named}; ${rest}`;
+}
+
+function describeUnproven(subjects: readonly string[]): string {
+  const what = subjects.length === 1 ? "1 delayed task or retry" : `${subjects.length} delayed tasks or retries`;
+  return (
+    `LATER was emptied just after somebody had published ${what}, which may have been lost: ${nameSome(subjects)}; ` +
+    "nobody knows whether the server had stored them, so they are not stored again; publish them again under their ids"
+  );
+}
+
+/**
+ * Reads in LATER what clients have just published.
+ *
+ * Each subject is read at once, and again once the server has surely decided. What then has no news was refused, or was a duplicate.
+ */
+async function readHeard({ jsm }: Broker, memory: LaterMemory, clock: BrokerClock): Promise<void> {
+  const settledBefore = performance.now() - SETTLED_MS;
+  const unread = [...memory.heardSubjects].filter(([, { isRead, heardAt }]) => !isRead || heardAt < settledBefore);
+  await inParallel(unread, AT_ONCE, async ([subject, heard]) => {
+    const stored = await nextStored(jsm, LATER, { from: 1, subject });
+    const now = memory.heardSubjects.get(subject);
+    // Somebody has published there again meanwhile.
+    if (now !== undefined && now !== heard) return;
+    if (stored !== null) memory.saw(stored);
+    if (memory.heardSubjects.get(subject) !== heard) return;
+    const isSettled = heard.heardAt < settledBefore;
+    // The new message has replaced the tracked one, and has fired.
+    if (isSettled && stored === null && heard.dueAt <= clock.now() + SOON_MS) memory.forget(subject);
+    memory.readWithoutNews(subject, isSettled);
+  });
 }
 
 /** Watches until disposed of. */
@@ -116,40 +161,51 @@ export function watchLater({ broker, clock, report, isLed }: LaterWatchOptions):
     broker.keepIncident({ kind, about: LATER, text, isLoss: details["count"] !== details["restored"] });
   }
 
-  const listening = listen(broker, (message) => {
+  const listening = new DisposableStack();
+  listening.use(hearTaken(broker, memory));
+  const hear = (message: Msg) => {
     const { subject, data } = message;
     const { headers } = readHeaders(message);
     if (!isLed() || !empties(subject, headers)) {
-      if (isLiteralSubject(subject) && subject.startsWith("later."))
-        memory.heard(subject, { data, headers }, clock.now());
+      if (isLiteralSubject(subject) && subject.startsWith("later.")) memory.heard(subject, { data, headers });
       return;
     }
     const rollup = headerOf(headers, ROLLUP);
     // A roll-up of one subject of due.> removes what has fired there, and nothing that waits. What is due in these seconds fires as usual.
     const isOfWaiting = rollup === "all" || subject.startsWith("later.");
-    if (isOfWaiting) emptiedAt ??= clock.now();
+    if (isOfWaiting) {
+      emptiedAt ??= clock.now();
+      memory.emptied();
+    }
     const how = rollup === "" ? "whose subject is a pattern" : `with the header ${ROLLUP}: ${rollup}`;
     const what = isOfWaiting ? "it empties LATER" : "it takes what is due there out of LATER";
     const text = `Somebody published a message on ${subject} ${how}: ${what}; forbid that client to publish there`;
     tell("rollup", text, { subject, rollup });
-  });
+  };
+  listening.use(listen(broker, hear));
 
   /** `since`: when LATER was emptied; undefined: it was not, as far as we heard. */
   async function lookSince(since: number | undefined): Promise<void> {
     const { created, state } = await broker.jsm.streams.info(LATER);
     // What was removed before its time cannot have fired.
     const dueAfter = () => since ?? clock.now() + SOON_MS;
-    memory.prune({ dueBefore: dueAfter(), storedBefore: Date.parse(created), now: clock.now() });
+    memory.prune({ dueBefore: dueAfter(), storedBefore: Date.parse(created) });
     const isDue = since !== undefined || memory.tracked <= FEW || performance.now() - listedAtMs > LISTED_MS;
     if (!isDue && memory.mayBeWhole(state.first_seq, state.messages)) return;
     listedAtMs = performance.now();
-    const vanished = await findVanished(broker, memory, { dueAfter, of: since === undefined ? "tracked" : "all" });
+    const taken = [...memory.takenSubjects];
+    const { vanished, isThere } = await findVanished(broker, memory, dueAfter);
+    for (const subject of taken) if (isThere(subject)) memory.keepAgain(subject);
+    // It may have been replaced, and the new one may have fired. The next look knows.
+    if (since === undefined) for (const subject of memory.heardSubjects.keys()) vanished.delete(subject);
     const restored = since === undefined ? new Set<string>() : await restore(broker, vanished);
     const subjects = [...vanished.keys()];
-    // A message that was stored again is heard as a new one.
+    // A message that was stored again is heard and read as a new one.
     for (const subject of subjects) if (!restored.has(subject)) memory.forget(subject);
-    if (subjects.length === 0) return;
-    tell("vanished", describe(subjects, restored.size), { count: subjects.length, restored: restored.size });
+    const unproven = since === undefined ? [] : memory.takeUnproven(isThere);
+    if (subjects.length > 0)
+      tell("vanished", describe(subjects, restored.size), { count: subjects.length, restored: restored.size });
+    if (unproven.length > 0) tell("unproven", describeUnproven(unproven), { count: unproven.length });
   }
 
   async function look(): Promise<void> {
@@ -167,6 +223,9 @@ export function watchLater({ broker, clock, report, isLed }: LaterWatchOptions):
 
   return {
     saw: (stored) => memory.saw(stored),
+    async readHeard() {
+      if (isLed()) await readHeard(broker, memory, clock);
+    },
     look,
     [Symbol.dispose]: () => listening[Symbol.dispose](),
   };

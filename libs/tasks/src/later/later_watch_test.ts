@@ -1,3 +1,4 @@
+import { JetStreamApiError } from "@nats-io/jetstream";
 import test from "ava";
 import { setTimeout as pause } from "node:timers/promises";
 import { countDeadLetters } from "../dead/dead_letters.ts";
@@ -39,6 +40,10 @@ async function openWatch(grid: Grid) {
       await broker.nc.flush(); // what was published before has been heard
       await later.look();
     },
+    async readHeard() {
+      await broker.nc.flush();
+      await later.readHeard();
+    },
     /** Plays a broker whose clock is so much further on. */
     setForward(ms: number) {
       forwardMs = ms;
@@ -76,7 +81,8 @@ for (const [what, subject, headers] of [
     await watch.read();
     await watch.look();
     t.deepEqual(grid.alarms, []);
-    await send(grid, "later.PerVo.lhcb.young", delayed("lhcb", HOUR_MS)); // nobody has read it there yet
+    await send(grid, "later.PerVo.lhcb.young", delayed("lhcb", HOUR_MS)); // the sweep has not read it there yet
+    await watch.readHeard();
     await send(grid, subject, headers);
     t.deepEqual(
       (await lying(grid)).filter((each) => each !== subject),
@@ -157,9 +163,13 @@ test("what fires, is replaced or put away, and a LATER that was declared anew, a
   await send(grid, "later.PerVo.lhcb.stays", { ...delayed("lhcb", HOUR_MS), [ROLLUP]: "sub" });
   for (;;) {
     const { state } = await grid.broker.jsm.streams.info(LATER);
+    await watch.readHeard();
     await watch.look();
     if (state.messages === 1) break;
   }
+  await pause(2_100); // the server has surely decided on what was heard
+  await watch.readHeard();
+  await watch.look();
   await watch.read();
   await grid.broker.jsm.streams.delete(LATER);
   await grid.broker.declareMissing();
@@ -185,15 +195,121 @@ test("of thousands that vanish the counts alone tell, and they are named", async
 
 test("a leading scheduler stores again what a roll-up took, and tells of it once", async (t) => {
   await using grid = await startGrid();
-  await grid.broker.js.publish("later.PerVo.lhcb.bad", "{}");
-  await using leader = await grid.lead([periodic("PerVo", undefined)]);
-  // Once it has put that one away it listens.
-  while ((await countDeadLetters(grid.broker)) === 0) await pause(20);
   const subjects = ["one", "two"].map((id) => `later.PerVo.lhcb.${id}`);
   for (const subject of subjects) await send(grid, subject, delayed("lhcb", HOUR_MS));
+  await grid.broker.js.publish("later.PerVo.lhcb.bad", "{}");
+  await using leader = await grid.lead([periodic("PerVo", undefined)]);
+  // Once it has put that one away it has read the others, and it listens.
+  while ((await countDeadLetters(grid.broker)) === 0) await pause(20);
   await send(grid, "due.PerVo.lhcb", { [ROLLUP]: "all" });
   t.deepEqual(await incidents(grid, 2), ["rollup", "vanished"]);
   t.deepEqual(await lying(grid), subjects);
   for (const { times } of await listIncidents(grid.broker)) t.is(times, 1);
+  t.is(leader.alarms.length, 2, leader.alarms.join("\n"));
+});
+
+const SUBJECT = "later.PerVo.lhcb.hour";
+
+/** Publishes what the server refuses, or calls a duplicate. */
+const IN_VAIN = {
+  "that the server calls a duplicate": { headers: { [MSG_ID]: "mine" }, error: undefined },
+  "that expects another sequence": { headers: { "Nats-Expected-Last-Subject-Sequence": "77" }, error: 10071 },
+  "that expects another stream": { headers: { "Nats-Expected-Stream": "OTHER" }, error: 10060 },
+  "that has a time to live": { headers: { "Nats-TTL": "1h" }, error: 10166 },
+} as const;
+
+async function publishInVain(grid: Grid, what: keyof typeof IN_VAIN): Promise<boolean> {
+  const { headers, error } = IN_VAIN[what];
+  const message = headersFrom({ ...delayed("lhcb", HOUR_MS), ...headers });
+  try {
+    const { duplicate } = await grid.broker.js.publish(SUBJECT, '{"in":"vain"}', { headers: message });
+    return duplicate;
+  } catch (cause) {
+    return cause instanceof JetStreamApiError && cause.code === error;
+  }
+}
+
+/** The payload that lies on a subject in LATER. */
+async function payload({ broker }: Grid, subject: string): Promise<string | undefined> {
+  const stored = await broker.jsm.streams.getMessage(LATER, { last_by_subj: subject });
+  return stored === null ? undefined : new TextDecoder().decode(stored.data);
+}
+
+for (const what of Object.keys(IN_VAIN) as (keyof typeof IN_VAIN)[]) {
+  test(`a publish ${what} neither displaces a delayed task nor is stored itself after a roll-up`, async (t) => {
+    await using grid = await startGrid();
+    using watch = await openWatch(grid);
+    await send(grid, SUBJECT, { ...delayed("lhcb", HOUR_MS), [MSG_ID]: "mine" });
+    await watch.read();
+    t.true(await publishInVain(grid, what));
+    for (let turn = 0; turn < 2; turn++) {
+      await watch.readHeard();
+      await pause(2_100); // the server has surely decided by then
+    }
+    await watch.look();
+    t.deepEqual(grid.alarms, []);
+    await send(grid, "due.PerVo.lhcb", { [ROLLUP]: "all" });
+    await watch.look();
+    t.is(await payload(grid, SUBJECT), "{}");
+    t.regex(grid.alarms.at(-1) ?? "", /^1 delayed task or retry vanished .*; all were stored again as they were$/);
+    t.is(grid.alarms.length, 2);
+  });
+}
+
+test("what was published just before a roll-up and not yet read is named and not stored again, and what was read is", async (t) => {
+  await using grid = await startGrid();
+  using watch = await openWatch(grid);
+  await send(grid, SUBJECT, delayed("lhcb", HOUR_MS));
+  await watch.read();
+  t.true(await publishInVain(grid, "that expects another sequence"));
+  await send(grid, "later.PerVo.lhcb.young", delayed("lhcb", HOUR_MS));
+  await send(grid, "due.PerVo.lhcb", { [ROLLUP]: "all" });
+  await watch.look();
+  t.is(await payload(grid, SUBJECT), "{}");
+  t.deepEqual(await lying(grid), [SUBJECT]);
+  t.is(grid.alarms.length, 3);
+  t.regex(grid.alarms[1] ?? "", /^1 delayed task or retry vanished .*; all were stored again as they were$/);
+  t.regex(
+    grid.alarms[2] ?? "",
+    /published 2 delayed tasks or retries, which may have been lost: later\.PerVo\.lhcb\.hour, later\.PerVo\.lhcb\.young;/,
+  );
+  t.deepEqual(await incidents(grid, 3), ["rollup", "unproven", "vanished"]);
+});
+
+test("a delayed task that was taken back by hand stays away, also where LATER is emptied just after", async (t) => {
+  await using grid = await startGrid();
+  using watch = await openWatch(grid);
+  for (const id of ["purged", "deleted", "stays"]) await send(grid, `later.PerVo.lhcb.${id}`, delayed("lhcb", HOUR_MS));
+  await watch.read();
+  const { jsm } = grid.broker;
+  await jsm.streams.purge(LATER, { filter: "later.PerVo.lhcb.purged" });
+  const stored = await jsm.streams.getMessage(LATER, { last_by_subj: "later.PerVo.lhcb.deleted" });
+  await jsm.streams.deleteMessage(LATER, stored?.seq ?? 0, false);
+  await send(grid, "due.PerVo.lhcb", { [ROLLUP]: "all" });
+  await watch.look();
+  t.deepEqual(await lying(grid), ["later.PerVo.lhcb.stays"]);
+  t.regex(grid.alarms.at(-1) ?? "", /^3 delayed tasks or retries vanished .*; 1 were stored again as they were;/);
+});
+
+test("a leading scheduler reads what was just delayed, and stores it again after a roll-up", async (t) => {
+  await using grid = await startGrid();
+  await send(grid, "later.PerVo.lhcb.first", delayed("lhcb", HOUR_MS));
+  await grid.broker.js.publish("later.PerVo.lhcb.bad", "{}");
+  await using leader = await grid.lead([periodic("PerVo", undefined)]);
+  while ((await countDeadLetters(grid.broker)) === 0) await pause(20);
+  // Only a reading of this very subject asks for it.
+  const isRead = Promise.withResolvers<void>();
+  const { nc } = grid.broker;
+  nc.subscribe("_INBOX.>", {
+    callback: (_error, message) => {
+      if (message.string().includes(`"subject":"${SUBJECT}"`)) isRead.resolve();
+    },
+  });
+  await nc.flush();
+  await send(grid, SUBJECT, delayed("lhcb", HOUR_MS));
+  await isRead.promise;
+  await send(grid, "due.PerVo.lhcb", { [ROLLUP]: "all" });
+  t.deepEqual(await incidents(grid, 2), ["rollup", "vanished"]);
+  t.deepEqual(await lying(grid), ["later.PerVo.lhcb.first", SUBJECT]);
   t.is(leader.alarms.length, 2, leader.alarms.join("\n"));
 });

@@ -28,6 +28,8 @@ const DISPLAY_MS = 10_000;
 const PAUSES_MS = 10_000;
 /** Time from one look for entries that a broker has brought back to the next, ms. They do no harm, so nobody waits for it. */
 const LAPSED_MS = 300_000;
+/** Time from one reading of what was just delayed to the next, ms. Where nothing was, nothing is asked. */
+const HEARD_MS = 250;
 /** Longest wait of a scheduler for one answer, ms. */
 const ANSWER_MS = 2_000;
 /** Delay after a lead, or an attempt to lead, that ended by an error, ms. */
@@ -121,6 +123,7 @@ export async function lead(options: LeadOptions, report: Reporter): Promise<void
       },
     },
     { name: "sweeping", everyMs: SWEEP_MS, run: (until) => sweeper.sweep(until) },
+    { name: "reading what was just delayed", everyMs: HEARD_MS, run: () => later.readHeard() },
     { name: "looking after LATER", everyMs: SWEEP_MS, run: () => later.look() },
     {
       name: "deleting lapsed entries",
