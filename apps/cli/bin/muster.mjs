@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// What `node_modules/.bin/muster` runs, and so `npx muster` once the workspace is installed.
+// The program behind `node_modules/.bin/muster`. `npx muster` runs it too, once the workspace is installed.
 import { runCommand } from "../../../infra/boot/run_command.mjs";
 
 await runCommand(["muster", ...process.argv.slice(2)]);

@@ -10,7 +10,7 @@ const EXAMPLE = `
 Example:
   DATABASE_URL=postgres://muster:secret@db.example.org/muster muster migrate`;
 
-/** `muster migrate`: brings the database's schema up to this program's. */
+/** `muster migrate`: brings the database's schema to the version of this program. */
 export function migrateCommand(): Command {
   return new Command("migrate")
     .description("create the database's tables, or bring them up to date; harmless when they are, and while apps run")

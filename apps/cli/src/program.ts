@@ -18,7 +18,9 @@ this folder or above, or on the data folder MUSTER_DATA_DIR.
 
 Exit codes: 0 done, 1 failed, 2 the command line or a setting is wrong. With --json standard output holds one JSON document or nothing.`;
 
-/** Makes commander throw in place of ending the process, and escape what it repeats of the command line, in every command below too. */
+/**
+ * Makes commander throw instead of ending the process, and escape the parts of the command line that it repeats. Also for all subcommands.
+ */
 function throwing(command: Command): Command {
   command.exitOverride().configureOutput({ outputError: (text, write) => write(escapeControlsInLines(text)) });
   for (const each of command.commands) throwing(each);
@@ -29,7 +31,7 @@ function readVersion(): string {
   return JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")).version;
 }
 
-/** The whole `muster` command. Parsing throws `CommanderError`, and what the commands throw. */
+/** The whole `muster` command. Parsing throws `CommanderError`, and the errors of the commands. */
 export function createProgram(): Command {
   const program = new Command("muster")
     .description("the operator's command of Muster, which sends pilots to grid sites")

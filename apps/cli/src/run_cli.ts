@@ -1,7 +1,7 @@
 import { createProgram } from "./program.ts";
 import { complain, describeFailure, exitCodeOf, isTold } from "./run/failure.ts";
 
-/** Runs one `muster` command, tells what failed, and returns the exit code. */
+/** Runs one `muster` command, reports an error, and returns the exit code. */
 export async function runCli(args: readonly string[]): Promise<number> {
   try {
     await createProgram().parseAsync(args, { from: "user" });

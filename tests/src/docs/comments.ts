@@ -24,12 +24,6 @@ const TURNS: readonly (readonly [RegExp, string])[] = [
 /** Files whose comments were written before these limits and are not mended yet. The list only gets shorter. */
 const NOT_MENDED_YET: ReadonlySet<string> = new Set([
   "apps/cli/src/doctor/follow_ups.ts",
-  "apps/cli/src/run/failure.ts",
-  "apps/cli/src/up/demo.ts",
-  "apps/cli/src/up/processes/apps.ts",
-  "apps/cli/src/up/processes/mend_nats.ts",
-  "apps/cli/src/up/run_up.ts",
-  "apps/cli/src/up/stop_demand.ts",
   "infra/local/src/postgres/programs.ts",
   "infra/local/src/process/process_table.ts",
   "infra/local/src/provision/cache.ts",

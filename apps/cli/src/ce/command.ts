@@ -45,7 +45,7 @@ function showCes(ces: readonly CeOverview[]): string {
   return tableText(["CE", "STATE", "#CAPACITY", "#ACTIVE", "#DONE", "#FAILED", "#SUCCESS RATE", "VOS"], ces.map(rowOf));
 }
 
-/** Does something to one CE, and prints how it stands then. */
+/** Changes one CE, and prints its state after the change. */
 async function change(
   ceName: string,
   options: OutputOptions,
@@ -135,7 +135,7 @@ function removeCommand(): Command {
     });
 }
 
-/** `muster ce`: who administers compute elements. */
+/** `muster ce`: administers compute elements. */
 export function ceCommand(): Command {
   return new Command("ce")
     .description("compute elements: add, list, change, enable, disable, remove")

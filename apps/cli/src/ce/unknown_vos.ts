@@ -3,9 +3,9 @@ import { complain, describeFailure } from "../run/failure.ts";
 import { withBroker } from "../run/servers.ts";
 
 /**
- * Tells, on standard error, of VOs that a CE is limited to and that are not configured: a misspelt one would let nobody in.
+ * Warns, on standard error, about VOs that a CE is limited to and that are not configured. A misspelt VO would admit nobody.
  *
- * No failure: who may submit and which VOs there are may be set in either order. Where NATS cannot be asked it says so.
+ * It does not fail: the limits of CEs and the VOs may be set in either order. Where NATS cannot be asked, it says so.
  */
 export async function warnOfUnknownVos(ceName: string, vos: readonly string[] = []): Promise<void> {
   if (vos.length === 0) return;

@@ -33,7 +33,7 @@ function show(shares: readonly PilotShare[], { vo, ce }: SummaryOptions): string
   return tableText(["CE", "VO", ...STATUSES.map((status) => `#${status.toUpperCase()}`)], [...rows, last]);
 }
 
-/** `muster pilot`: what became of the pilots. */
+/** `muster pilot`: shows what happened to the pilots. */
 export function pilotCommand(): Command {
   return new Command("pilot")
     .description("pilots: summary, write-off")

@@ -1,7 +1,7 @@
-/** Most lines of one kind that a command prints: who has to read more wants JSON. */
+/** Largest number of lines of one kind that a command prints. Its JSON has all of them. */
 export const SHOWN = 50;
 
-/** The lines of the first {@linkcode SHOWN} items, and one line by `rest` for all others. */
+/** Returns the lines of the first {@linkcode SHOWN} items, and one line by `rest` for all others. */
 export function linesOf<Item>(
   items: readonly Item[],
   line: (item: Item) => string,

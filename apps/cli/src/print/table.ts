@@ -4,7 +4,7 @@ export interface Column {
   readonly align: "left" | "right";
 }
 
-/** Cuts a text to `width` characters, the last of which shows that more was there. */
+/** Cuts a text to `width` characters. The last of them shows that something was cut. */
 export function cut(text: string, width: number): string {
   const characters = Array.from(text);
   if (characters.length <= width) return text;
@@ -16,7 +16,7 @@ function pad(text: string, width: number, align: Column["align"]): string {
   return align === "left" ? text + blanks : blanks + text;
 }
 
-/** The lines of a table: titles, then rows. The first column gives way when the whole is wider than `width`. */
+/** Returns the lines of a table: titles, then rows. The first column is cut if the table is wider than `width`. */
 export function renderTable(columns: readonly Column[], rows: readonly (readonly string[])[], width: number): string[] {
   const gap = 2;
   const widths = columns.map(({ title }, index) =>

@@ -1,4 +1,4 @@
-/** What stands between parts of one line, at the end of a line that goes on, and before a line that does. */
+/** Texts between two parts of one line, at the end of a line that continues, and before the line that continues it. */
 interface Joints {
   readonly gap: string;
   readonly end: string;
@@ -21,12 +21,12 @@ function wrap(parts: readonly string[], columns: number, { gap, end, indent }: J
   return [...lines, line];
 }
 
-/** Facts side by side, on as many lines as it takes. A fact that is wider than the screen stays in one piece. */
+/** Returns facts side by side, on as many lines as needed. A fact that is wider than the screen stays in one piece. */
 export function wrapFacts(facts: readonly string[], columns: number): string[] {
   return wrap(facts, columns, { gap: "   ", end: "", indent: "" });
 }
 
-/** A command on as many lines as it takes: each but the last ends with a backslash, so that it can be copied as it stands. */
+/** Returns a command on as many lines as needed. Each line but the last ends with a backslash, so the command can be copied. */
 export function wrapCommand(words: readonly string[], columns: number): string[] {
   return wrap(words, columns, { gap: " ", end: " \\", indent: "  " });
 }

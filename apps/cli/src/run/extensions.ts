@@ -4,10 +4,10 @@ import { readSettings } from "@muster/service";
 import type { AnyTask } from "@muster/tasks";
 import { UsageError } from "./failure.ts";
 
-/** What was loaded in this process, by what the setting named. */
+/** Extensions that this process has loaded, by the text of the setting. Only `ourExtensions` writes and reads it. */
 const loaded = new Map<string, Promise<Composition>>();
 
-/** The extensions that `MUSTER_EXTENSIONS` names, by default the pilots; loaded once. Throws what loading them throws. */
+/** Loads the extensions that `MUSTER_EXTENSIONS` names, once. By default these are the pilots. Throws the errors of loading them. */
 export async function ourExtensions(): Promise<Composition> {
   const named = readSettings().extensions;
   const key = JSON.stringify(named ?? null);
@@ -22,12 +22,12 @@ export async function knownTasks(): Promise<readonly AnyTask[]> {
   return (await ourExtensions()).tasks;
 }
 
-/** Whether CEs and pilots are among what the extensions bring. */
+/** Whether the extensions bring CEs and pilots. */
 export async function hasPilots(): Promise<boolean> {
   return (await ourExtensions()).tables.some(({ name }) => name === pilotTables.name);
 }
 
-/** Throws where a command is about CEs or pilots and no extension brings their tables. */
+/** Throws where a command needs CEs or pilots and no extension brings their tables. */
 export async function requirePilots(): Promise<void> {
   if (await hasPilots()) return;
   const { names } = await ourExtensions();

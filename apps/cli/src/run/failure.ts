@@ -4,17 +4,17 @@ import { NatsAccessError } from "@muster/tasks";
 import { CommanderError } from "commander";
 import { ZodError } from "zod";
 
-/** The command line is wrong by itself, whatever the servers hold. The process exits with 2. */
+/** The command line is wrong, whatever the servers hold. The process exits with 2. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
-/** The command's answer is printed already, and is a bad one. The process exits with 1. */
+/** The command has already printed its result, and the result is a bad one. The process exits with 1. */
 export class FailedError extends Error {
   override readonly name = "FailedError";
 }
 
-/** What an operator reads of an error: one line where one says it all. */
+/** Describes an error to an operator. It is one line where one line is enough. */
 export function describeFailure(error: unknown): string {
   if (error instanceof ZodError) {
     return error.issues.map(({ path, message }) => `${path.join(".") || "value"}: ${message}`).join("; ");
@@ -23,26 +23,28 @@ export function describeFailure(error: unknown): string {
   return redactUrls(error instanceof Error ? error.message : String(error));
 }
 
-/** Writes on standard error. What comes from others cannot act on the terminal. */
+/** Writes on standard error. Control characters are escaped, so text from others cannot act on the terminal. */
 export function complain(text: string): void {
   console.error(escapeControlsInLines(text));
 }
 
-/** Whether an error says that a setting is wrong by itself, or a file or an extension that it names. */
+/** Whether an error says that a setting is wrong, or a file or an extension that the setting names. The servers play no part in it. */
 export function isWrongSetting(error: unknown): boolean {
   return error instanceof InvalidSettingsError || error instanceof NatsAccessError || isExtensionError(error);
 }
 
 /**
- * The exit code for an error: 2 for a command line or a setting that is wrong by itself, 1 for a command that did not succeed, 0 where
- * only help was asked for.
+ * Returns the exit code for an error:
+ * - 2: the command line or a setting is wrong.
+ * - 1: the command did not succeed.
+ * - 0: the command was only asked for help.
  */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   return error instanceof UsageError || isWrongSetting(error) ? 2 : 1;
 }
 
-/** Whether the user has been told already. */
+/** Whether the user has already read the error. */
 export function isTold(error: unknown): boolean {
   return error instanceof CommanderError || error instanceof FailedError;
 }

@@ -8,7 +8,7 @@ export async function findTask(name: string): Promise<AnyTask | undefined> {
   return (await knownTasks()).find((task) => task.name === name);
 }
 
-/** The task of this name that an extension of ours brings. Throws {@linkcode UsageError} with the names that there are. */
+/** Returns the task of this name that one of our extensions brings. Throws {@linkcode UsageError}, which lists the existing names. */
 export async function taskNamed(name: string): Promise<AnyTask> {
   const task = await findTask(name);
   if (task !== undefined) return task;
@@ -18,14 +18,14 @@ export async function taskNamed(name: string): Promise<AnyTask> {
   );
 }
 
-/** Throws {@linkcode UsageError} unless `vo` is given where the task is per VO, and only there. */
+/** Throws {@linkcode UsageError} if a task per VO has no `vo`, or another task has one. */
 export function checkVoFits({ name, per }: Pick<PublishableTask, "name" | "per">, vo: string | undefined): void {
   const isGiven = vo !== undefined && vo !== NO_VO;
   if (per === "vo" && !isGiven) throw new UsageError(`${name} is per VO; name one with --vo`);
   if (per === "all" && isGiven) throw new UsageError(`${name} is not per VO; leave --vo out`);
 }
 
-/** What is wrong with `vo` where no such VO is active. */
+/** Says what is wrong with `vo`, which is not an active VO. */
 function problemOf({ vos }: Configuration, vo: string): string | undefined {
   if (vos[vo]?.state === "active") return undefined;
   const names = Object.keys(vos).filter((name) => vos[name]?.state === "active");
@@ -33,20 +33,23 @@ function problemOf({ vos }: Configuration, vo: string): string | undefined {
   return `VO ${JSON.stringify(vo)} is not configured (${known})`;
 }
 
-/** Throws where `vo` names a VO that is not active: what is published for it would become a dead letter. */
+/** Throws unless `vo` is the name of an active VO. A task that is published for any other VO would become a dead letter. */
 export function checkActive(configuration: Configuration, vo: string | undefined): void {
   if (vo === undefined || vo === NO_VO) return;
   const problem = problemOf(configuration, vo);
   if (problem !== undefined) throw new Error(`${problem}; add it with \`muster vo add ${vo}\``);
 }
 
-/** Throws where there is no such VO to remove. */
+/** Throws unless this VO exists, so that it can be removed. */
 export function checkRemovable(configuration: Configuration, vo: string): void {
   const problem = problemOf(configuration, vo);
   if (problem !== undefined) throw new Error(`${problem}; nothing was removed`);
 }
 
-/** Throws where pilots of `vo` may still be checked: it is active, or the configuration knows no VO and so has most likely been lost. */
+/**
+ * Throws where pilots of `vo` may still be checked. That is so if the VO is active. It is also so without any VO: then the configuration is
+ * probably lost.
+ */
 export function checkGone({ vos }: Configuration, vo: string): void {
   if (vos[vo]?.state === "active") {
     throw new Error(

@@ -7,30 +7,30 @@ import { complain, isWrongSetting } from "./failure.ts";
 
 const NAME = "muster";
 
-/** What goes on beside the command's answer belongs on standard error. */
+/** An observer that writes on standard error, since standard output is for the command's result. */
 const onStandardError: Observer = {
   alarm: (message) => complain(message),
   note() {},
   step() {},
 };
 
-/** The database that the settings name. Throws `ServersUnknownError`. */
+/** Finds the database that the settings name. Throws `ServersUnknownError`. */
 export async function locateDatabase(): Promise<string> {
   return await locateServer("databaseUrl", readSettings());
 }
 
-/** NATS as the settings name it. Throws `ServersUnknownError`. */
+/** Finds the NATS server that the settings name. Throws `ServersUnknownError`. */
 export async function locateNats(): Promise<NatsAccess> {
   return await locate(readSettings());
 }
 
-/** Throws where a setting is wrong by itself, also one of NATS's files or an extension. Asks no server. */
+/** Throws where a setting is wrong, or a file for NATS or an extension that it names. Asks no server. */
 export async function checkSettings(): Promise<void> {
   await ourExtensions();
   try {
     checkNatsAccess(await locateNats());
   } catch (error) {
-    // Where a server is, and whether anybody knows, is for the commands that need it.
+    // A setting that is absent is not wrong. Only a command that needs the server has to know its address.
     if (isWrongSetting(error)) throw error;
   }
 }
@@ -40,7 +40,7 @@ export async function openOwnDatabase(options: Omit<DatabaseOptions, "tables">):
   return await openDatabase({ ...options, tables: (await ourExtensions()).tables });
 }
 
-/** Runs `work` on the database, whose schema must be the one of this program. */
+/** Runs `work` on the database, whose schema must have the version of this program. */
 export async function withDatabase<Answer>(work: (database: Database) => Promise<Answer>): Promise<Answer> {
   await using database = await openOwnDatabase({ url: await locateDatabase(), poolSize: 2, applicationName: NAME });
   await database.requireMigrated();
@@ -53,7 +53,7 @@ export async function withPilots<Answer>(work: (database: Database) => Promise<A
   return await withDatabase(work);
 }
 
-/** Runs `work` on NATS, whose streams are declared where they are missing. */
+/** Runs `work` on NATS. Missing streams are declared first. */
 export async function withBroker<Answer>(
   work: (broker: Broker) => Promise<Answer>,
   highestFence?: () => Promise<number>,
@@ -67,14 +67,14 @@ export async function withBroker<Answer>(
   }
 }
 
-/** The configuration in force. Says on standard error why a newer revision is not, and what to do about it. */
+/** Returns the configuration in force. If a newer revision is not in force, it says on standard error why, and what to do. */
 export async function readConfigurationAloud(broker: Broker): Promise<Configuration> {
   const { configuration, problem } = await findConfiguration(broker);
   if (problem !== undefined) complain(problem.text);
   return configuration;
 }
 
-/** Both at once. */
+/** Both servers, connected. */
 export interface Both {
   readonly broker: Broker;
   readonly database: Database;

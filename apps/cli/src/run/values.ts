@@ -4,7 +4,7 @@ import { checkInstanceName, checkTaskId, checkTaskName, checkVoName } from "@mus
 import { InvalidArgumentError } from "commander";
 import type { ZodType } from "zod";
 
-/** Makes a parser of the command line of a check that throws `InvalidNameError`. */
+/** Makes a parser for the command line from a check that throws `InvalidNameError`. */
 function named(check: (text: string) => string): (text: string) => string {
   return (text) => {
     try {
@@ -55,7 +55,7 @@ export function parseSuccessRate(text: string): number {
   return accept(ceSettings.successRate, decimal(text));
 }
 
-/** Reads a name of whatever form to look for: what was refused may have been the name. */
+/** Reads a name to search for, in any form. It may be the name of something that was refused for its form. */
 export function parseWanted(text: string): string {
   if (text !== "") return text;
   throw new InvalidArgumentError("It is empty; leave the option out where all are meant.");

@@ -4,11 +4,11 @@ function userName(): string {
   try {
     return userInfo().username;
   } catch {
-    return `uid-${process.getuid?.() ?? "unknown"}`; // it has no entry in the list of users
+    return `uid-${process.getuid?.() ?? "unknown"}`; // this user id has no entry in the list of users
   }
 }
 
-/** Who runs this command, as others are told: `ana@ui01`. */
+/** The user who runs this command, as records show them: `ana@ui01`. */
 export function whoRunsThis(): string {
   return `${userName()}@${hostname()}`;
 }

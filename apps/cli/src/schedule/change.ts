@@ -21,7 +21,7 @@ interface TargetOptions extends OutputOptions {
   readonly vo?: string;
 }
 
-/** Throws unless the task is periodic and has such a VO. */
+/** Throws unless the task is periodic and can have this VO. */
 export async function checkTarget(name: string, vo: string | undefined): Promise<void> {
   const task = await taskNamed(name);
   if (task.recurrence === undefined) throw new UsageError(`${name} is not periodic; it has no schedule`);
@@ -48,7 +48,7 @@ async function change(task: string, options: TargetOptions, to: (now: Configurat
   );
 }
 
-/** Most VOs that are named. */
+/** Largest number of VOs that one line names. */
 const NAMED_VOS = 20;
 
 /** One line for each schedule, with the VOs that have it: `MyCheckPilotsTask of lhcb, atlas: every 10s`. */
@@ -62,7 +62,7 @@ function describeInForce(task: string, inForce: readonly ScheduleInForce[]): str
   return lines.join("\n");
 }
 
-/** The schedule's text, of however many words the shell made of it. Throws {@linkcode UsageError} where it is none. */
+/** Joins the words that the shell made of the schedule's text. Throws {@linkcode UsageError} if the text is not a schedule. */
 function scheduleText(words: readonly string[]): string {
   const text = words.join(" ");
   if (words.length > 1 && words[0] !== "every") {

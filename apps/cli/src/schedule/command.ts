@@ -11,7 +11,7 @@ Examples:
   muster schedule disable MySubmitPilotsTask --vo lhcb
   muster schedule pause MySubmitPilotsTask --reason "maintenance"`;
 
-/** `muster schedule`: when periodic tasks come. */
+/** `muster schedule`: shows and changes when periodic tasks run. */
 export function scheduleCommand(): Command {
   const command = new Command("schedule")
     .description("schedules: list, set, reset, enable, disable, pause, resume; in force within a second")

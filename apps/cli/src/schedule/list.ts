@@ -19,7 +19,7 @@ function parseTimes(text: string): number {
   throw new InvalidArgumentError("Times are a whole number from 1 to 100.");
 }
 
-/** `since <time> by <whom>: <why>`, as far as it is known. */
+/** `since <time> by <user>: <why>`, with the parts that are known. */
 function describePause({ pausedAt, by, reason }: PauseNote): string {
   const who = [pausedAt === undefined ? "" : `since ${pausedAt}`, by === undefined ? "" : `by ${by}`];
   const known = who.filter((part) => part !== "").join(" ") || "yes";

@@ -31,7 +31,7 @@ async function targetOf(task: string, { vo, instance }: PauseOptions): Promise<P
   return { task, vo, instance };
 }
 
-/** Throws where there is no such schedule: its pause would be kept, and hold nothing. */
+/** Throws unless this schedule exists. A pause of an absent schedule would be stored without any effect. */
 async function checkSchedule(broker: Broker, { task, vo, instance = "default" }: PauseTarget): Promise<void> {
   if (vo === undefined) return;
   const configuration = await readConfigurationAloud(broker);

@@ -4,7 +4,7 @@ import { delayedTasksCommand } from "./delayed.ts";
 import { listTasksCommand } from "./list.ts";
 import { publishTaskCommand } from "./publish.ts";
 
-/** `muster task`: what runs, and what waits. */
+/** `muster task`: shows which tasks run and wait, and publishes tasks. */
 export function taskCommand(): Command {
   return new Command("task")
     .description("tasks: publish, call, list, delayed")

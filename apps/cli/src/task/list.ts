@@ -27,24 +27,24 @@ Examples:
   muster task list
   muster task list --json | jq '.waiting[] | select(.ready > 1000)'`;
 
-/** One task, as its definition says, and what there is of it now. */
+/** One task: parts of its definition, and its present state. */
 interface TaskRow extends Pick<AnyTask, "name" | "per" | "effect" | "priority" | "size" | "timeoutMs"> {
   readonly retry: string;
-  /** The definition's own; null: on demand. */
+  /** The definition's own schedule; null: the task runs on demand. */
   readonly schedule: string | null;
   readonly workers: number;
-  /** In TASKS: waiting or running. */
+  /** Number of tasks in TASKS, which wait or run. */
   readonly ready: number;
   readonly delayed: number;
 }
 
 interface TaskList {
   readonly tasks: readonly TaskRow[];
-  /** All; those that somebody can run first. */
+  /** All waiting tasks. Those that a worker can run come first. */
   readonly waiting: readonly Waiting[];
-  /** Tasks that wait and that no running worker knows, all of them. */
+  /** All waiting tasks that no running worker knows. */
   readonly unknown: readonly UnknownTask[];
-  /** Tasks that wait for a worker which knows the version of their payload. */
+  /** Tasks that wait for a worker that knows the version of their payload. */
   readonly newerPayloads: readonly NewerPayload[];
 }
 
@@ -53,7 +53,9 @@ interface Usable {
   readonly known: readonly AnyTask[];
 }
 
-/** The tasks that somebody can run first, and of these and of the others the fullest first: what is cut off matters least. */
+/**
+ * Sorts tasks that a worker can run before all others, and the largest numbers first in both groups. So a cut loses the least important.
+ */
 function byWeight(waiting: readonly Waiting[], { configuration, known }: Usable): readonly Waiting[] {
   const vos = new Set([...activeVos(configuration), NO_VO]);
   const isUsable = ({ task, vo }: Waiting) => vos.has(vo) && known.some(({ name }) => name === task);

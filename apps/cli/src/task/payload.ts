@@ -3,7 +3,7 @@ import { text } from "node:stream/consumers";
 import { UsageError } from "../run/failure.ts";
 import { checkVoFits } from "../run/names.ts";
 
-/** The payload as it stands on the command line: JSON, `-` for standard input, nothing for `{}`. Throws {@linkcode UsageError}. */
+/** Reads the payload from the command line: JSON, `-` for standard input, or nothing for `{}`. Throws {@linkcode UsageError}. */
 export async function readPayload(argument: string | undefined): Promise<JsonObject> {
   const json = argument === "-" ? await text(process.stdin) : (argument ?? "{}");
   let value: unknown;
@@ -19,7 +19,7 @@ export async function readPayload(argument: string | undefined): Promise<JsonObj
   return value as JsonObject;
 }
 
-/** Runs `work`; a payload that the task does not take is a {@linkcode UsageError}. */
+/** Runs `work`, and throws {@linkcode UsageError} if the task refuses the payload. */
 export async function refusingPayloads<Answer>(work: () => Promise<Answer>): Promise<Answer> {
   try {
     return await work();
@@ -29,7 +29,7 @@ export async function refusingPayloads<Answer>(work: () => Promise<Answer>): Pro
   }
 }
 
-/** Throws {@linkcode UsageError} where `task` can be seen not to take this VO or payload, before any server is asked. */
+/** Throws {@linkcode UsageError} if `task` refuses this VO or payload. It checks what can be checked before any server is asked. */
 export async function checkCommand(
   task: PublishableTask,
   { vo, payload }: { readonly vo: string | undefined; readonly payload: JsonObject },

@@ -29,7 +29,7 @@ Examples:
   jq -c . payload.json | muster task publish MyPilotTask - --vo lhcb
   muster task publish MyPilotReportTask`;
 
-/** What lies beyond is refused by the library too, ms since the epoch. */
+/** Latest time that the library accepts, ms since the epoch. */
 const LATEST_MS = Date.parse("2262-04-11T00:00:00Z");
 
 interface PublishTaskOptions extends OutputOptions {
@@ -47,12 +47,12 @@ function parseDelay(text: string): number {
 }
 
 function parseTime(text: string): Date {
-  // `Date` makes the 30th of February the 2nd of March.
+  // `Date` turns the 30th of February into the 2nd of March.
   if (z.iso.datetime({ offset: true }).safeParse(text).success) return new Date(text);
   throw new InvalidArgumentError("Write a day that there is, and its zone: 2027-01-31T12:00:00Z.");
 }
 
-/** What can be known of a task that this program does not know: its name, and whether a VO was given. */
+/** Returns what can be known of a task that this program does not know: its name, and whether a VO was given. */
 function uncheckedTask(name: string, vo: string | undefined): PublishableTask {
   const payload = z.record(z.string(), z.json() as z.ZodType<Json, Json>);
   return { name, per: vo === undefined || vo === NO_VO ? "all" : "vo", payload, payloadVersion: 1 };
@@ -66,7 +66,7 @@ function whenOf({ delay, at }: PublishTaskOptions): Date | undefined {
   return when;
 }
 
-/** The row of a task that has ended under this id already; undefined also where no database is known. */
+/** Returns the row of a task that has already ended under this id; undefined: none, or no database is known. */
 async function endedBefore(id: string | undefined): Promise<OutcomeRow | undefined> {
   if (id === undefined) return undefined;
   try {
@@ -79,7 +79,7 @@ async function endedBefore(id: string | undefined): Promise<OutcomeRow | undefin
 
 interface Answer {
   readonly published: Published;
-  /** What the id was used for before. */
+  /** The earlier use of the id. */
   readonly earlier: { readonly task: string; readonly vo: string; readonly outcome?: string } | null;
 }
 
@@ -114,7 +114,7 @@ async function publish(name: string, argument: string | undefined, options: Publ
   const ended = await endedBefore(id);
   const answer = await withBroker(async (broker): Promise<Answer> => {
     checkActive(await readConfigurationAloud(broker), vo);
-    // The server's limit for a message is not known before.
+    // The server's limit for a message is known only after connecting.
     const published = await refusingPayloads(() =>
       createPublisher(broker).publish(task, {
         payload,

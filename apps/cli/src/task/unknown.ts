@@ -3,7 +3,7 @@ import { count } from "../print/output.ts";
 import { linesOf, sumOf } from "../print/sum_up.ts";
 import { shortly } from "../print/time.ts";
 
-/** Most VOs that are named. */
+/** Largest number of VOs that one line names. */
 const NAMED_VOS = 3;
 
 function whoseAre(vos: readonly string[]): string {
@@ -25,12 +25,12 @@ function rest(others: readonly UnknownTask[]): string {
   return `and ${count(others.length, "more name")} that no running worker knows: ${tasks} of ${count(vos, "VO")}`;
 }
 
-/** A line for each of the first names that no running worker knows, and one for all others. Not yet escaped. */
+/** Returns a line for each of the first names that no running worker knows, and one line for all others. The text is not escaped. */
 export function describeUnknown(unknown: readonly UnknownTask[]): readonly string[] {
   return linesOf(unknown, line, rest);
 }
 
-/** A line for each version of a payload that no running worker knows. Not yet escaped. */
+/** Returns a line for each version of a payload that no running worker knows. The text is not escaped. */
 export function describeNewer(newer: readonly NewerPayload[]): readonly string[] {
   return newer.map(({ task, version, vos, count: number, oldestAt }) => {
     const age = shortly(Date.now() - Date.parse(oldestAt));

@@ -13,7 +13,7 @@ Examples:
 
 NATS_URL, NATS_CONTEXT or DATABASE_URL in the environment are used in place of a server of its own.`;
 
-/** A variable that is set to nothing counts as unset. */
+/** Makes a parser that returns the default for an empty variable, as if it were not set. */
 function orDefault(parse: (text: string) => number, usual: number): (text: string) => number {
   return (text) => (text === "" ? usual : parse(text));
 }
@@ -22,7 +22,7 @@ function portOption(flags: string, description: string, usual: number): Option {
   return new Option(flags, description).default(usual).argParser(orDefault(parsePort, usual));
 }
 
-/** `muster up`: everything on this machine. */
+/** `muster up`: runs everything on this machine. */
 export function upCommand(): Command {
   return new Command("up")
     .description("run NATS, PostgreSQL, the scheduler and the workers on this machine, and show what they do")

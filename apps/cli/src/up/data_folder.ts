@@ -1,9 +1,9 @@
 import { access, constants, mkdir } from "node:fs/promises";
 
-/** The system's words for a place that cannot be written: not ours, read-only, or full. */
+/** Error codes of the system for a place that cannot be written: it belongs to another user, is read-only, or is full. */
 const UNWRITABLE = new Set(["EACCES", "EPERM", "EROFS", "ENOSPC", "EDQUOT"]);
 
-/** The data folder, or something in it, cannot be written. */
+/** The data folder cannot be written, or something in it cannot. */
 export class DataFolderUnwritableError extends Error {
   override readonly name = "DataFolderUnwritableError";
   readonly dataDir: string;
@@ -18,7 +18,7 @@ export class DataFolderUnwritableError extends Error {
   }
 }
 
-/** Makes the folder and sees that it can be written. Throws {@linkcode DataFolderUnwritableError}. */
+/** Makes the folder and checks that it can be written. Throws {@linkcode DataFolderUnwritableError}. */
 export async function makeDataFolder(dataDir: string): Promise<void> {
   try {
     await mkdir(dataDir, { recursive: true });
@@ -28,7 +28,7 @@ export async function makeDataFolder(dataDir: string): Promise<void> {
   }
 }
 
-/** What a user is told of an error: of one that the system reports for a place in the data folder, also what to do about it. */
+/** Describes an error to the user. If the system reports it for a place in the data folder, the text also says what to do. */
 export function explainDataFolder(dataDir: string, error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const isOurs =

@@ -14,7 +14,7 @@ const CES: readonly NewCe[] = [
   { name: "ce06.example.org", capacity: 20, successRate: 1, enabled: false },
 ];
 
-/** Short intervals, so that pilots are seen moving; the definitions' own are a minute and the like. */
+/** Short intervals, so that a user sees pilots move. The definitions have intervals of about a minute. */
 const TASKS: Configuration["tasks"] = {
   MySubmitPilotsTask: { schedule: "every 4s" },
   MyCheckPilotsTask: { schedule: "every 3s" },
@@ -22,12 +22,14 @@ const TASKS: Configuration["tasks"] = {
 };
 
 /**
- * Gives an empty system three VOs, six CEs and short intervals. Returns what it added, e.g. `3 VOs, 6 CEs`; undefined where VOs or CEs
- * are there already: whoever set those up, or took some away, wants no others.
+ * Gives an empty system three VOs, six CEs and short intervals.
+ *
+ * Returns what it added, e.g. `3 VOs, 6 CEs`. Returns undefined where VOs or CEs already exist, since an operator has then chosen their
+ * own.
  */
 export async function applyDemo(broker: Broker, database: Database): Promise<string | undefined> {
   const { configuration, problem } = await findConfiguration(broker);
-  // What is broken is told by the apps, and is an operator's to mend.
+  // The apps report a broken configuration, and an operator must repair it.
   if (problem !== undefined) return undefined;
   const hasVos = activeVos(configuration).length > 0;
   const hasCes = (await database.transaction(listCes)).length > 0;
@@ -39,7 +41,7 @@ export async function applyDemo(broker: Broker, database: Database): Promise<str
     const withVos = VOS.reduce((configuration, vo) => withVo(configuration, vo), now);
     return { ...withVos, tasks: { ...TASKS, ...withVos.tasks } };
   }
-  // There are no CEs either: whatever the bucket has held, nothing is left that it was about.
+  // There are no CEs either. So nothing is left that an earlier value of the bucket was about.
   await changeConfiguration(broker, withDemo, { from: "nothing" });
   return `${VOS.length} VOs, ${CES.length} CEs`;
 }

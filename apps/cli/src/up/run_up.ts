@@ -21,16 +21,16 @@ import { openOwnDatabase } from "../run/servers.ts";
 import { readSummary } from "./figures/summary.ts";
 import { watchSystem } from "./watch_system.ts";
 
-/** The longest that a timer runs, ms. */
+/** Longest delay of a timer, ms. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-/** Opens what fits where standard output goes. */
+/** Opens the display that fits standard output. */
 function openDisplay(): Display {
   if (process.stdout.isTTY) return openLiveView(process.stdout);
   return openLogLines(createLog({ name: "up", level: "info", descriptor: 1 }), process.stdout);
 }
 
-/** Both servers, side by side. When one fails the other is stopped. */
+/** Opens both servers at the same time. If one fails, the other is stopped. */
 async function openServers(
   context: ServerContext,
 ): Promise<AsyncDisposable & { nats: UsableNats; postgres: UsableServer }> {
@@ -48,7 +48,7 @@ async function openServers(
     server.status === "rejected" ? [server.reason] : [],
   );
   if (reasons.length === 1) throw reasons[0];
-  // Both are told, so that both are mended at once.
+  // Both errors are reported, so that the user can repair both causes at once.
   throw new AggregateError(
     reasons,
     reasons.map((reason) => explainDataFolder(context.options.dataDir, reason)).join("\n"),
@@ -64,7 +64,7 @@ interface Preparation extends Pick<UpOptions, "keepCe"> {
   readonly display: Display;
 }
 
-/** Connects to both servers, brings them up to date, and gives an empty system something to do. */
+/** Connects to both servers, updates their schema and streams, and gives an empty system something to do. */
 async function prepare(
   nats: Nats,
   databaseUrl: string,
@@ -95,7 +95,7 @@ async function untilOver(endsAt: Date | undefined, signal: AbortSignal): Promise
   if (endsAt === undefined) await untilOver(endsAt, signal);
 }
 
-/** Returns the summary, where it is to be printed. */
+/** Returns the summary if it has to be printed. */
 async function run(options: UpOptions, display: Display, demand: StopDemand): Promise<string | undefined> {
   const { signal, impatience } = demand;
   const { dataDir } = options;
@@ -132,22 +132,24 @@ async function run(options: UpOptions, display: Display, demand: StopDemand): Pr
     await untilOver(endsAt, signal);
     display.progress("stopping");
   }
-  // A database that has gone silent must not hold up a stop for figures that nobody sees.
+  // Without `--for` nobody sees the figures. A silent database must not delay the stop for them.
   return options.for === undefined ? undefined : JSON.stringify(await readSummary(database));
 }
 
 /**
- * Runs NATS, PostgreSQL and all apps until it is told to stop, or for the time it was given.
+ * Runs NATS, PostgreSQL and all apps until it is told to stop, or for the given time.
  *
- * With `for` the last line on standard output is an {@linkcode UpSummary}. After a demand to stop all is over within five seconds, and
- * what was not settled comes back at the next start on the same data. Throws why it could not go on.
+ * With `for` the last line on standard output is an {@linkcode UpSummary}. After a demand to stop everything ends within five seconds.
+ * Tasks that were not settled come back at the next start on the same data.
+ *
+ * Throws the error that ended it.
  */
 export async function runUp(given: UpOptions): Promise<void> {
-  // A variable that is set to nothing counts as unset.
+  // An empty variable counts as not set.
   const dataDir = resolve(given.dataDir || DATA_DIR);
   const options = { ...given, dataDir };
   using demand = listenForStopDemand();
-  // Whoever read us has gone, as in `muster up | head`: nobody would see what goes on.
+  // The reader of our output has ended, as in `muster up | head`. Nobody sees the output any more.
   process.stdout.on("error", demand.stop);
   const display = openDisplay();
   try {

@@ -1,17 +1,19 @@
-/** Two demands closer than this are one: a terminal's Ctrl-C reaches a process directly and again through npm, ms. */
+/**
+ * Longest time between two signals that count as one demand, ms. Ctrl-C in a terminal reaches a process directly, and again through npm.
+ */
 const SAME_DEMAND_MS = 500;
 
-/** When this process is told to end. */
+/** Tells when this process has to end. */
 export interface StopDemand extends Disposable {
-  /** Aborts at the first SIGINT, SIGTERM or SIGHUP, or when whoever started us through a channel has gone. */
+  /** Aborts at the first SIGINT, SIGTERM or SIGHUP. It also aborts when the process that started this one through a channel has ended. */
   readonly signal: AbortSignal;
-  /** Aborts when it is told again: patience is over. */
+  /** Aborts at the second demand: running work is no longer waited for. */
   readonly impatience: AbortSignal;
-  /** Demands it ourselves. */
+  /** Makes a demand from inside this process. */
   stop(): void;
 }
 
-/** Listens until disposed of; afterwards a signal ends the process as usual. */
+/** Listens until disposed of. After that a signal ends the process as usual. */
 export function listenForStopDemand(): StopDemand {
   const first = new AbortController();
   const second = new AbortController();

@@ -13,7 +13,7 @@ export interface WatchOptions {
   readonly display: Display;
 }
 
-/** Feeds the display with what the database holds, once a second, and with each step of a task, until disposed of. */
+/** Gives the display the figures of the database once a second, and each step of a task, until disposed of. */
 export function watchSystem({ broker, database, display }: WatchOptions): AsyncDisposable {
   const over = new AbortController();
   const events = broker.nc.subscribe("events.>", {

@@ -48,7 +48,7 @@ function printVos(configuration: Configuration, options: OutputOptions): void {
   print(rows, options, () => show(rows));
 }
 
-/** How many pilots of `vo` hold slots; null where the database does not say. The removal needs NATS alone. */
+/** Returns the number of pilots of `vo` that hold slots; null: the database does not answer. The removal itself needs only NATS. */
 async function countActive(vo: string): Promise<number | null> {
   if (!(await hasPilots())) return 0;
   try {
@@ -73,7 +73,7 @@ async function remove(vo: string, options: OutputOptions): Promise<void> {
     return withoutVo(now, vo);
   };
   const rows = rowsOf(await withBroker((broker) => changeConfiguration(broker, change)));
-  // Counted after the removal. A task that a worker has in hand may commit one more until the scheduler has put it away.
+  // Counted after the removal. A task that a worker is running may commit one more pilot, until the scheduler has put the task away.
   const activePilots = await countActive(vo);
   print({ vo, activePilots, vos: rows }, options, () => `${show(rows)}\n\n${tellActive(vo, activePilots)}`);
 }
@@ -83,7 +83,7 @@ interface AddOptions extends OutputOptions {
   readonly beginAnew?: boolean;
 }
 
-/** `muster vo`: who may submit. */
+/** `muster vo`: administers which VOs may submit. */
 export function voCommand(): Command {
   return new Command("vo")
     .description("virtual organisations: add, list, remove; in force within a second")

@@ -1,28 +1,28 @@
 import type { Snapshot } from "../figures/snapshot.ts";
 
-/** One thing that happened: a step of a task, or a line of an app. */
+/** One thing that happened: a step of a task, or a line from an app. */
 export interface Happening {
   readonly at: Date;
-  /** One line, not yet escaped. */
+  /** One line. It is not escaped yet. */
   readonly text: string;
 }
 
-/** Where `muster up` shows what goes on. Every text that it is given may hold anything, also passwords in URLs: it shows none. */
+/** Shows what `muster up` does. Any text that it is given may hold a password in a URL. It shows no passwords. */
 export interface Display {
-  /** Something takes time, begins or has gone wrong. */
+  /** Something takes time, begins, or has failed. */
   progress(line: string): void;
   /** An app wrote a line to its log. */
   appLine(app: string, line: string): void;
   /** A step of a task. */
   happened(happening: Happening): void;
-  /** All is ready; `endsAt` is when it stops by itself. */
+  /** Everything is ready. `endsAt` is the time when it stops by itself. */
   ready(facts: ReadyFacts): void;
   show(snapshot: Snapshot): void;
-  /** Nothing more is shown. Call it again at will. */
+  /** Shows nothing more. It may be called several times. */
   close(): void;
 }
 
-/** What a user wants to know of a system that is up. */
+/** The facts that a user needs about a system that is up. */
 export interface ReadyFacts {
   readonly natsUrl: string;
   readonly databaseUrl: string;

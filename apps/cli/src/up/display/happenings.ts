@@ -1,6 +1,6 @@
 import type { Happening } from "./display.ts";
 
-/** How many are remembered: more than any terminal shows. */
+/** Number of happenings that are remembered: more than any terminal shows. */
 const REMEMBERED = 200;
 
 /** The newest happenings, oldest first. */
@@ -31,17 +31,17 @@ function parseObject(text: string): Readonly<Record<string, unknown>> | undefine
     const value: unknown = JSON.parse(text);
     return typeof value === "object" && value !== null ? { ...value } : undefined;
   } catch {
-    return undefined; // anybody may publish anything; what is no object tells nothing
+    return undefined; // anybody may publish here, and a value that is not an object is no event
   }
 }
 
-/** Steps that say little: another one follows soon. */
+/** Steps that are not shown, since another step follows soon. */
 const PASSING: ReadonlySet<string> = new Set(["started", "contended"]);
 
 /**
- * A message of EVENTS in words; undefined for a step that is not worth a line.
+ * Describes a message of EVENTS; undefined for a step that is not worth a line.
  *
- * Anybody may publish there, so nothing is taken for granted, and what is no event tells nothing.
+ * Anybody may publish there, so every field is checked. A message that is not an event is not described.
  */
 export function describeEvent(body: string): string | undefined {
   const event = parseObject(body);
@@ -58,10 +58,10 @@ export function describeEvent(body: string): string | undefined {
 
 const WORTH_TELLING: ReadonlySet<unknown> = new Set(["warn", "error", "fatal"]);
 
-/** A line of an app's log in words, if it warns of something; undefined for the others, and for what is no log line. */
+/** Describes a line of an app's log that warns of something; undefined for all other lines, and for text that is not a log line. */
 export function describeWarning(app: string, line: string): string | undefined {
   const fields = parseObject(line);
-  // What is no log line was written by Node.js itself, on its way down.
+  // Node.js itself wrote a line that is not a log line, while it was ending.
   if (fields === undefined) return line.trim() === "" ? undefined : `${app}: ${line}`;
   const message = textField(fields, "msg");
   return WORTH_TELLING.has(fields["level"]) && message !== undefined ? `${app}: ${message}` : undefined;

@@ -12,7 +12,7 @@ const CLEAR_LINE = "\x1b[K";
 const CLEAR_BELOW = "\x1b[J";
 const REDRAW_EVERY_MS = 500;
 
-/** The display on a terminal: lines until all is ready, then a picture that is drawn anew twice a second. */
+/** The display on a terminal: lines until everything is ready, then a picture that is drawn twice a second. */
 export function openLiveView(terminal: WriteStream): Display {
   const happenings = rememberHappenings();
   let facts: ReadyFacts | undefined;
@@ -21,7 +21,7 @@ export function openLiveView(terminal: WriteStream): Display {
 
   function frame(now: Date): string[] {
     if (facts === undefined) return [];
-    // A terminal that does not tell its size says 0.
+    // A terminal that does not report its size has 0 here.
     const [columns, rows] = [terminal.columns || 80, terminal.rows || 24];
     return renderFrame({ facts, snapshot, happenings: happenings.newest(), now, columns, rows: rows - 1 });
   }
@@ -42,7 +42,7 @@ export function openLiveView(terminal: WriteStream): Display {
     timer = undefined;
     terminal.off("resize", draw);
     terminal.write(NORMAL_SCREEN);
-    // The last picture stays to be read.
+    // The last picture stays on the screen.
     terminal.write(`${frame(new Date()).join("\n")}\n`);
   }
 

@@ -2,15 +2,15 @@ import type { Log } from "@muster/service";
 import type { Display } from "./display.ts";
 import type { Snapshot } from "../figures/snapshot.ts";
 
-/** How often the state of the pilots is told, ms. */
+/** Time between two lines about the state of the pilots, ms. */
 const TELL_EVERY_MS = 5_000;
 
-/** Where lines go, e.g. a process's standard output. */
+/** Destination of lines, e.g. a process's standard output. */
 export interface LineSink {
   write(text: string): unknown;
 }
 
-/** The display off a terminal: our log, and the apps' own lines as they write them. */
+/** The display without a terminal: our log, and the apps' lines as they write them. */
 export function openLogLines(log: Log, sink: LineSink): Display {
   let toldAt = Number.NEGATIVE_INFINITY;
   function show({ summary, deadLetters, ces }: Snapshot): void {
@@ -22,7 +22,7 @@ export function openLogLines(log: Log, sink: LineSink): Display {
   return {
     progress: (line) => log.info(line),
     appLine: (_app, line) => void sink.write(`${line}\n`),
-    // The apps log what is worth a line.
+    // The apps themselves log the steps that are worth a line.
     happened() {},
     ready({ natsUrl, databaseUrl, dataDir, endsAt }) {
       log.info({ natsUrl, databaseUrl, dataDir, ...(endsAt === undefined ? {} : { endsAt }) }, "all is ready");

@@ -6,7 +6,7 @@ import { count } from "../../print/output.ts";
 import { type Column, cut, renderTable } from "../../print/table.ts";
 import { wrapCommand, wrapFacts } from "../../print/wrap.ts";
 
-/** All that one frame of the live view shows. */
+/** All data that one frame of the live view shows. */
 export interface Frame {
   readonly facts: ReadyFacts;
   readonly snapshot: Snapshot | undefined;
@@ -33,7 +33,7 @@ const VO_COLUMNS: readonly Column[] = [
   { title: "failed", align: "right" },
 ];
 const BAR_WIDTH = 12;
-/** Rows kept for what just happened, however many CEs there are. */
+/** Rows that are kept for the newest happenings, whatever the number of CEs. */
 const HAPPENING_ROWS = 5;
 
 /** A bar that is full when all slots are taken. */
@@ -71,10 +71,10 @@ function voRows({ shares }: Snapshot): string[][] {
   });
 }
 
-/** What may stand in a command that is copied into a shell. */
+/** A word that a shell takes unchanged. */
 const PLAIN_WORD = /^[A-Za-z0-9._:/@-]+$/;
 
-/** A VO and a CE that a task can be tried with: a pair that has had pilots, or one of the demo. */
+/** Returns a VO and a CE for the example command: a pair that has had pilots, or one of the demo. */
 function exampleOf({ ces, shares }: Pick<Snapshot, "ces" | "shares">): Pick<PilotShare, "ceName" | "vo"> {
   const isOpen = ({ ceName, vo }: PilotShare) =>
     ces.some(({ name, enabled, vos }) => name === ceName && enabled && (vos === null || vos.includes(vo)));
@@ -106,9 +106,9 @@ function happeningLine({ at, text }: Happening): string {
 }
 
 /**
- * The lines of one frame, `rows` of them at most and none wider than `columns`.
+ * Returns the lines of one frame: at most `rows` lines, none wider than `columns`.
  *
- * Where room is short the tables are cut first, so that something of what just happened is always there.
+ * If there is too little room, the tables are cut first, so that some of the newest happenings are always shown.
  */
 export function renderFrame(frame: Frame): string[] {
   const { snapshot, happenings, columns, rows } = frame;

@@ -10,20 +10,23 @@ export interface Snapshot {
   readonly ces: readonly CeOverview[];
   readonly shares: readonly PilotShare[];
   readonly summary: UpSummary;
-  /** As `muster dead list` counts them: also those that never had an outcome in the ledger. Undefined while NATS is silent. */
+  /**
+   * Number of dead letters, as `muster dead list` counts them. It includes those without an outcome in the ledger. Undefined while NATS is
+   * silent.
+   */
   readonly deadLetters: number | undefined;
 }
 
-/** How many dead letters there are; undefined where NATS does not tell within 2 s. */
+/** Returns the number of dead letters; undefined where NATS does not answer within 2 s. */
 async function readDeadLetters(broker: Broker): Promise<number | undefined> {
   try {
     return await countDeadLetters({ ...broker, jsm: broker.briefJsm });
   } catch {
-    return undefined; // the apps tell of a NATS that is away
+    return undefined; // the apps report that NATS does not answer
   }
 }
 
-/** Reads what the display shows. Throws where the database does not answer. */
+/** Reads the data that the display shows. Throws where the database does not answer. */
 export async function readSnapshot({ broker, database }: { broker: Broker; database: Database }): Promise<Snapshot> {
   const [deadLetters, summary] = await Promise.all([readDeadLetters(broker), readSummary(database)]);
   if (!(await hasPilots())) return { summary, deadLetters, ces: [], shares: [] };

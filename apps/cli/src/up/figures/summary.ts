@@ -2,16 +2,16 @@ import { type Database, getOutcomeSummary, type OutcomeSummary } from "@muster/l
 import { getMaxActiveOverCapacity, getPilotSummary, type PilotStatus, type PilotSummary } from "@muster/logic";
 import { hasPilots } from "../../run/extensions.ts";
 
-/** What `muster up --for` prints as its last line. */
+/** The content of the last line that `muster up --for` prints. */
 export interface UpSummary {
   readonly pilots: Readonly<Record<PilotStatus, number>>;
-  /** Tasks by their last outcome in the ledger: `failed` are those that were dropped, or wait for a retry. */
+  /** Tasks by their last outcome in the ledger. A `failed` task was dropped, or waits for a retry. */
   readonly tasks: { readonly done: number; readonly failed: number; readonly dead: number };
-  /** By how many pilots any submission went beyond the capacity that its own transaction read. */
+  /** Largest number of pilots above the capacity, by the numbers that each submission's own transaction read. */
   readonly maxActiveOverCapacity: number;
 }
 
-/** Puts the summary together; what the database has none of is 0. */
+/** Builds the summary. A figure that the database does not have is 0. */
 export function summarize(pilots: PilotSummary, tasks: OutcomeSummary, maxActiveOverCapacity: number): UpSummary {
   const { SUBMITTED = 0, RUNNING = 0, DONE = 0, FAILED = 0 } = pilots;
   const { done = 0, dropped = 0, retry = 0, dead = 0 } = tasks;
@@ -22,7 +22,7 @@ export function summarize(pilots: PilotSummary, tasks: OutcomeSummary, maxActive
   };
 }
 
-/** The summary of what the database holds now. */
+/** Reads the summary from the database. */
 export async function readSummary(database: Database): Promise<UpSummary> {
   const isWithPilots = await hasPilots();
   return await database.transaction(async (transaction) => {

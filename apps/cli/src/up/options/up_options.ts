@@ -1,18 +1,18 @@
 import { InvalidArgumentError } from "commander";
 
-/** What `muster up` is told. */
+/** Options of `muster up`. */
 export interface UpOptions {
-  /** Stops by itself so many seconds after all is ready; by default it runs until it is told to stop. */
+  /** Time from readiness until it stops by itself, s. By default it runs until it is told to stop. */
   readonly for?: number;
-  /** Where streams, database and logs are kept. */
+  /** Folder of the streams, the database and the logs. */
   readonly dataDir: string;
-  /** Port of the nats-server; 0: any free one. */
+  /** Port of the nats-server; 0: any free port. */
   readonly natsPort: number;
-  /** Port of PostgreSQL; 0: any free one. */
+  /** Port of PostgreSQL; 0: any free port. */
   readonly postgresPort: number;
-  /** Port of the first app's health and metrics, the others follow; 0: any free ones. */
+  /** Port of the first app's health and metrics. The other apps use the ports after it; 0: any free ports. */
   readonly httpPort: number;
-  /** Of CEs whose names differ by case only, those that stay. */
+  /** The CEs that stay, where names of CEs differ only by case. */
   readonly keepCe?: readonly string[];
 }
 
@@ -30,7 +30,7 @@ export function parseFirstPort(text: string): number {
   throw new InvalidArgumentError("The first app's port is 65532 at most: three others follow.");
 }
 
-/** Reads a number of seconds, a week's at most. Throws commander's InvalidArgumentError. */
+/** Reads a number of seconds, at most a week. Throws commander's InvalidArgumentError. */
 export function parseSeconds(text: string): number {
   const seconds = /^\d{1,6}(\.\d{1,3})?$/.test(text) ? Number(text) : Number.NaN;
   if (seconds <= 604_800) return seconds;

@@ -8,15 +8,15 @@ export interface AppProcessOptions {
   readonly args: readonly string[];
   /** The whole environment of the process. */
   readonly env: NodeJS.ProcessEnv;
-  /** Hears each line that the app writes. */
+  /** Called for each line that the app writes. */
   onLine(line: string): void;
-  /** Aborts when nobody wants to wait for running tasks any more. */
+  /** Aborts when running tasks are no longer waited for. */
   readonly impatience: AbortSignal;
 }
 
-/** How long an app may let its tasks run on after it was told to stop, ms; told again, it ends them. */
+/** Time from the first request to end until the second, ms. The app lets its tasks run on after the first, and ends them at the second. */
 const HASTEN_AFTER_MS = 2_000;
-/** After so long in all it is killed, ms. What it leaves undone comes back to the next start. */
+/** Time from the first request to end until the kill, ms. Unfinished work comes back at the next start. */
 const KILL_AFTER_MS = 3_500;
 
 interface StopContext {
@@ -25,7 +25,7 @@ interface StopContext {
   readonly impatience: AbortSignal;
 }
 
-/** Asks, asks again, kills; at the first sign of impatience it kills at once. */
+/** Asks the app to end, asks again, then kills it. When `impatience` aborts, it kills the app at once. */
 async function stopChild({ kill, ended, impatience }: StopContext): Promise<void> {
   const over = new AbortController();
   void ended.then(() => over.abort());
@@ -43,9 +43,9 @@ async function stopChild({ kill, ended, impatience }: StopContext): Promise<void
 }
 
 /**
- * Starts an app. It learns by the channel between us when we are gone, and ends then too.
+ * Starts an app. The channel between the two processes closes when this one ends, and the app then ends too.
  *
- * Resolves as soon as it runs, which is before it is ready. Throws when Node.js cannot be executed.
+ * Resolves when the process runs, which is before the app is ready. Throws when Node.js cannot be executed.
  */
 export async function startAppProcess({ args, env, onLine, impatience }: AppProcessOptions): Promise<Running> {
   const child = spawn(process.execPath, [...args], {
@@ -61,7 +61,7 @@ export async function startAppProcess({ args, env, onLine, impatience }: AppProc
     child.once("spawn", started);
     child.once("error", failed);
   });
-  // An error later on is one of the channel's, which has closed with the process.
+  // A later error is about the channel, which has closed with the process.
   child.on("error", (error) => onLine(error.message));
   return { ended, stop: () => stopChild({ kill: (signal) => void child.kill(signal), ended, impatience }) };
 }

@@ -5,20 +5,20 @@ import { extname, join } from "node:path";
 
 /** An app that `muster up` runs in a process of its own. */
 export interface PlannedApp {
-  /** Also that of its folder under `apps/`. */
+  /** Name of the app and of its folder under `apps/`. */
   readonly name: string;
-  /** What it needs in its environment beside what all need. */
+  /** Variables that only this app needs. */
   readonly environment: Readonly<Record<string, string>>;
 }
 
-/** The workers that run certain tasks, with these tasks. The generic worker runs all others. */
+/** Workers with the tasks that they alone run. The generic worker runs all other tasks. */
 const OWN_WORKERS: Readonly<Record<string, readonly AnyTask[]>> = {
   "submit-worker": [MySubmitPilotsTask, MyPilotTask],
   "check-worker": [MyCheckPilotsTask],
   "report-worker": [MyPilotReportTask],
 };
 
-/** The apps for these tasks: the scheduler, each worker of ours that has one of them, and the generic worker for the rest. */
+/** Returns the apps for these tasks: the scheduler, each specific worker with at least one of them, and the generic worker for the rest. */
 export function planApps(tasks: readonly Pick<AnyTask, "name">[]): readonly PlannedApp[] {
   const known = new Set(tasks.map(({ name }) => name));
   const own = Object.entries(OWN_WORKERS).filter(([, those]) => those.every(({ name }) => known.has(name)));
@@ -32,9 +32,12 @@ export function planApps(tasks: readonly Pick<AnyTask, "name">[]): readonly Plan
 const APPS_FOLDER = join(import.meta.dirname, "..", "..", "..", "..");
 
 /**
- * As in each app's `npm start`. The space for new objects, MB: V8 lets it grow to 16 unless told otherwise, for a tenth of a busy worker's
- * rate. It is not to make objects old at birth where many before them had lived long, and it is to collect old ones once they are half as
- * much again as what was left: what lives for one task would else be collected late, and a worker grow to 170 to 250 MB in place of 140.
+ * V8's memory flags, as in each app's `npm start`:
+ * - The space for new objects, MB. V8's default is 16, which gives a busy worker a tenth more rate for about 30 MB more memory.
+ * - No pretenuring. Otherwise V8 makes some new objects in the old space, where they are collected late.
+ * - An early collection of the old space: as soon as it is half as large again as what the last one left.
+ *
+ * Without the last two a worker grows to between 170 and 250 MB instead of 140.
  */
 const MEMORY_FLAGS = [
   "--max-semi-space-size=8",
@@ -43,14 +46,16 @@ const MEMORY_FLAGS = [
   "--heap-growing-percent=50",
 ];
 
-/** The arguments with which Node.js runs the app: its source as we run from source, its build as we run from ours. */
+/**
+ * Returns the arguments with which Node.js runs the app. It runs the app's source if this program runs from source, otherwise its build.
+ */
 export function argumentsOf(app: string): string[] {
   return extname(import.meta.filename) === ".ts"
     ? [...MEMORY_FLAGS, join(APPS_FOLDER, app, "src", "main.ts")]
     : [...MEMORY_FLAGS, "--conditions=production", join(APPS_FOLDER, app, "dist", "main.js")];
 }
 
-/** The port for each app's health and metrics: from `firstPort` on in their order, or any free ones for 0. */
+/** Chooses the port for each app's health and metrics: in order from `firstPort`, or any free ports for 0. */
 export async function choosePorts(
   firstPort: number,
   apps: readonly PlannedApp[],

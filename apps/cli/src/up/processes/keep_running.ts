@@ -1,34 +1,34 @@
 import { setTimeout as pause } from "node:timers/promises";
 
-/** Something that runs until it ends by itself or is stopped. */
+/** Something that runs until it ends or is stopped. */
 export interface Running {
-  /** Resolves to how it ended, e.g. `exit code 1`; never rejects. */
+  /** Resolves to the way it ended, e.g. `exit code 1`. Never rejects. */
   readonly ended: Promise<string>;
-  /** Ends it. Resolves when it has ended. */
+  /** Ends it. Resolves after it has ended. */
   stop(): Promise<void>;
 }
 
 /** Something that is started again whenever it ends. */
 export interface KeptRunning {
-  /** Ends what runs now, so that it is started again. Resolves when it has ended. */
+  /** Ends the present run, so that a new one is started. Resolves after it has ended. */
   restart(): Promise<void>;
-  /** Ends it for good. Resolves when it has ended. */
+  /** Ends it for ever. Resolves after it has ended. */
   stop(): Promise<void>;
 }
 
 export interface KeepRunningOptions {
   readonly name: string;
   start(): Promise<Running>;
-  /** Hears of each end and of each start that fails. */
+  /** Called for each end, and for each start that fails. */
   tell(line: string): void;
-  /** The pause before the nth start in a row, 1 first, ms; default {@linkcode restartDelayMs}. */
+  /** Returns the pause before the nth start in a row, ms. The first has 1. Default {@linkcode restartDelayMs}. */
   readonly delayMs?: (inARow: number) => number;
 }
 
-/** Whatever ran so long was no failed start, ms. */
+/** Running time after which a start counts as a success, ms. */
 const WELL_AFTER_MS = 30_000;
 
-/** Half a second before the first new start, twice as long before each further one in a row, 30 s at most. */
+/** Returns the pause before a new start: half a second, and twice as long for each further one in a row, at most 30 s. */
 export function restartDelayMs(inARow: number): number {
   return Math.min(500 * 2 ** (inARow - 1), 30_000);
 }
@@ -41,7 +41,7 @@ async function pauseUnless(ms: number, signal: AbortSignal): Promise<void> {
   }
 }
 
-/** Starts something and keeps it running until it is stopped. Throws what the first start throws. */
+/** Starts something and keeps it running until it is stopped. Throws the error of the first start. */
 export async function keepRunning(options: KeepRunningOptions): Promise<KeptRunning> {
   const { name, start, tell, delayMs = restartDelayMs } = options;
   const stopping = new AbortController();
@@ -80,7 +80,7 @@ export async function keepRunning(options: KeepRunningOptions): Promise<KeptRunn
     },
     async stop() {
       stopping.abort();
-      await watching; // a start that is under way would otherwise outlive us
+      await watching; // a start that is under way would outlive this object
       await current?.stop();
     },
   };

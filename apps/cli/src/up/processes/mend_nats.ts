@@ -2,18 +2,18 @@ import type { Broker } from "@muster/tasks";
 import { watchOtherStores, watchStorage } from "@muster/tasks/operate";
 import { statfs } from "node:fs/promises";
 
-/** Free space that a restart is worth, bytes: with less the error would be back at once. */
+/** Smallest free space for a restart, bytes. With less the write error would soon return. */
 const ROOM_BYTES = 16 * 1024 * 1024;
-/** Between two restarts, ms: where one has not helped, the next will not soon. */
+/** Shortest time between two restarts, ms. If one restart has not helped, an early second one will not help either. */
 const AGAIN_MS = 60_000;
-/** Between two looks, ms. */
+/** Time between two looks at the streams and the disk, ms. */
 const LOOK_MS = 2_000;
 
 export interface MendOptions {
   readonly broker: Broker;
   /** The folder of the server's streams. */
   readonly dataDir: string;
-  /** Ends the server, which is then started again by whoever keeps it running. */
+  /** Ends the server. Its keeper then starts it again. */
   restart(): Promise<void>;
   tell(line: string): void;
 }
@@ -24,8 +24,9 @@ async function freeBytes(folder: string): Promise<number> {
 }
 
 /**
- * Restarts a nats-server of ours whose streams keep a write error, as after a full disk: nothing else mends it. Waits for room on the
- * disk, and says what it waits for. Until disposed of.
+ * Restarts our nats-server when its streams keep a write error, as after a full disk. Only a restart clears that error.
+ *
+ * It first waits for free space on the disk, and says so. It works until it is disposed of.
  */
 export function mendNats({ broker, dataDir, restart, tell }: MendOptions): AsyncDisposable {
   const watching = new DisposableStack();

@@ -1,10 +1,10 @@
 import { setTimeout as pause } from "node:timers/promises";
 
 const LOOK_EVERY_MS = 100;
-/** Longest wait for one answer, ms. */
+/** Longest wait for one HTTP response, ms. */
 const ANSWER_WITHIN_MS = 2_000;
 
-/** An app did not get ready. */
+/** An app did not become ready. */
 export class NotReadyError extends Error {
   override readonly name = "NotReadyError";
   readonly app: string;
@@ -14,7 +14,7 @@ export class NotReadyError extends Error {
   }
 }
 
-/** Why the app is not ready; undefined when it is. */
+/** Returns why the app is not ready; undefined: it is ready. */
 async function whyNotReady(port: number, signal: AbortSignal): Promise<string | undefined> {
   try {
     const within = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_WITHIN_MS)]);
@@ -28,7 +28,7 @@ async function whyNotReady(port: number, signal: AbortSignal): Promise<string | 
   }
 }
 
-/** Waits until the app answers `/readyz` with yes. Throws {@linkcode NotReadyError}, and the signal's reason. */
+/** Waits until `/readyz` of the app reports that it is ready. Throws {@linkcode NotReadyError}, and the signal's reason. */
 export async function untilReady(
   app: string,
   port: number,

@@ -7,15 +7,15 @@ import { join } from "node:path";
 import type { UpOptions } from "../options/up_options.ts";
 import { keepRunning, type KeptRunning, type Running } from "./keep_running.ts";
 
-/** The database in an embedded PostgreSQL. */
+/** Name of the database in an embedded PostgreSQL. */
 const DATABASE = "muster";
-/** How long a server may take to end, ms; what it has acknowledged is safe then too. */
+/** Longest time that a server may take to end, ms. What it has acknowledged is safe even if it is killed. */
 const STOP_GRACE_MS = 1_000;
 
-/** A server that is there for us: ours, kept running, or one that the environment names. */
+/** A server that can be used: one of our own that is kept running, or one that the environment names. */
 export interface UsableServer {
   readonly url: string;
-  /** Ends it, so that it is started again. Undefined: it is none of ours. */
+  /** Ends the server, so that it is started again. Undefined: the server is not ours. */
   readonly restart?: () => Promise<void>;
   stop(): Promise<void>;
 }
@@ -33,7 +33,7 @@ interface Started {
   stop(graceMs?: number): Promise<void>;
 }
 
-/** Starts a server, and again on the same port whenever it ends. */
+/** Starts a server, and starts it again on the same port whenever it ends. */
 async function keepServer(
   name: string,
   tell: (line: string) => void,
@@ -57,25 +57,25 @@ async function keepServer(
   return { url: first.url, restart: kept.restart, stop: kept.stop };
 }
 
-/** What a port option asks for: undefined lets the server choose. */
+/** Returns the port that an option asks for; undefined: the server chooses. */
 function wanted(port: number): number | undefined {
   return port === 0 ? undefined : port;
 }
 
-/** A NATS server, and how to log in there. */
+/** A NATS server, and how to log in to it. */
 export interface UsableNats extends UsableServer {
   readonly access: NatsSettings;
-  /** For a process that is to reach it as we do, beside what our own environment says. */
+  /** Variables for a process that connects to it as this one does. They are added to our own environment. */
   readonly environment: Readonly<Record<string, string>>;
 }
 
-/** Settings that say how to log in to another server than ours. */
+/** Settings that say how to log in to a server that is not ours. */
 const OTHERS = [
   ...["NATS_CONTEXT", "NATS_USER", "NATS_PASSWORD", "NATS_TOKEN", "NATS_NKEY", "NATS_CREDS", "NATS_JWT", "NATS_SEED"],
   ...["NATS_CA", "NATS_CERT", "NATS_KEY", "NATS_TLS_FIRST", "NATS_INBOX_PREFIX"],
 ];
 
-/** The NATS server of `NATS_URL` or `NATS_CONTEXT`, or one of our own, which lets everybody in. */
+/** Opens the NATS server of `NATS_URL` or `NATS_CONTEXT`, or one of our own, which needs no login. */
 export async function openNats({ options, tell, signal }: ServerContext): Promise<UsableNats> {
   const { natsUrl, nats } = readSettings();
   if (natsUrl !== undefined) {
@@ -93,7 +93,7 @@ export async function openNats({ options, tell, signal }: ServerContext): Promis
   return { ...server, access: {}, environment };
 }
 
-/** The database of `DATABASE_URL`, or one in a PostgreSQL of our own. */
+/** Opens the database of `DATABASE_URL`, or one in a PostgreSQL of our own. */
 export async function openPostgres({ options, tell }: ServerContext): Promise<UsableServer> {
   const url = process.env["DATABASE_URL"]?.trim();
   if (url) return { url, stop: async () => {} };

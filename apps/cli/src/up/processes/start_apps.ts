@@ -8,21 +8,21 @@ import { argumentsOf, choosePorts, type PlannedApp, planApps } from "./apps.ts";
 import { keepRunning, type KeptRunning } from "./keep_running.ts";
 import { NotReadyError, untilReady } from "./readiness.ts";
 
-/** How long all apps may take until they are ready, ms: also on a busy machine. */
+/** Longest time until all apps are ready, ms. A busy machine needs much of it. */
 const READY_WITHIN_MS = 120_000;
 
-/** How long an app lets its tasks run on when it is told to stop, s: all must be over in five. */
+/** Time that an app lets its tasks run on after it is told to stop, s. Everything must have ended after five seconds. */
 const DRAIN_SECONDS = 2;
 
 export interface AppsContext {
   readonly options: UpOptions;
-  /** What the apps need to find NATS and to log in there. Secrets go by the environment: arguments are seen by everybody. */
+  /** Variables with which the apps find NATS and log in to it. Secrets go through the environment, since everybody can read arguments. */
   readonly environment: Readonly<Record<string, string>>;
   readonly databaseUrl: string;
   readonly display: Display;
   /** Ends the wait for the apps. */
   readonly signal: AbortSignal;
-  /** How long all apps may take until they are ready, ms; default two minutes. */
+  /** Longest time until all apps are ready, ms, default two minutes. */
   readonly readyWithinMs?: number;
   readonly impatience: AbortSignal;
 }
@@ -40,7 +40,7 @@ function environmentOf(app: PlannedApp, port: number, { environment, databaseUrl
   };
 }
 
-/** Starts one app and keeps it running; its log goes to the display and to a file. */
+/** Starts one app and keeps it running. Its log goes to the display and to a file. */
 async function keepApp(app: PlannedApp, port: number, context: AppsContext): Promise<KeptRunning> {
   const { options, display, impatience } = context;
   const { name } = app;
@@ -69,8 +69,10 @@ async function keepApp(app: PlannedApp, port: number, context: AppsContext): Pro
 }
 
 /**
- * Waits until the app is ready. One that does not get ready is told, and no more: the servers must stay up, so that what keeps it from
- * its work can be mended. Throws {@linkcode NotReadyError} where all runs for a set time only, and the signal's reason.
+ * Waits until the app is ready. An app that does not become ready is only reported. The servers must stay up, so that an operator can
+ * repair the cause.
+ *
+ * Throws {@linkcode NotReadyError} where `muster up` runs for a set time only, and the signal's reason.
  */
 async function waitFor({ name }: PlannedApp, port: number, context: AppsContext): Promise<void> {
   const { options, display, signal, readyWithinMs = READY_WITHIN_MS } = context;
@@ -84,9 +86,9 @@ async function waitFor({ name }: PlannedApp, port: number, context: AppsContext)
 }
 
 /**
- * Starts all apps and waits until each is ready, or has had its time. They run until disposed of.
+ * Starts all apps and waits until each is ready, or its time is over. They run until disposed of.
  *
- * Throws `PortTakenError`, `NotReadyError` where all runs for a set time only, and the signal's reason; nothing runs then.
+ * Throws `PortTakenError`, the signal's reason, and `NotReadyError` where `muster up` runs for a set time only. After an error no app runs.
  */
 export async function startApps(context: AppsContext): Promise<AsyncDisposable> {
   const { options, display } = context;
@@ -94,7 +96,7 @@ export async function startApps(context: AppsContext): Promise<AsyncDisposable> 
   const ports = await choosePorts(options.httpPort, apps);
   for (const port of ports.values()) await assertPortFree(port, "--http-port");
   await using started = new AsyncDisposableStack();
-  // All are told to stop at once, since each may take its time.
+  // All apps are told to stop at the same time, since each may need its whole time.
   const kept: KeptRunning[] = [];
   started.defer(async () => {
     await Promise.all(kept.map((app) => app.stop()));
