@@ -18,55 +18,57 @@ export interface DatabaseOptions {
   readonly url: string;
   /** Sets of tables beside the ledger's own, whose entities transactions know. Default: none. */
   readonly tables?: readonly TableSet[];
-  /** Connections at most; default 10, and 1 works. */
+  /** Most connections; default 10, and 1 works. */
   readonly poolSize?: number;
   /**
-   * After so long without a statement the server ends a transaction and its connection, ms, default 15,000: the TTL of
-   * a lease.
+   * Longest pause between two statements of a transaction, ms; default 15,000, the TTL of a lease. After it the server
+   * ends the transaction and its connection.
    */
   readonly idleInTransactionTimeoutMs?: number;
   /**
-   * After so long the server ends any transaction and its connection, ms, default 600,000: the longest timeout of a
-   * task.
+   * Longest transaction, ms; default 600,000, the longest timeout of a task. After it the server ends the transaction
+   * and its connection.
    */
   readonly transactionTimeoutMs?: number;
-  /** What `pg_stat_activity` calls our connections, default `muster`. */
+  /** Name of the connections in `pg_stat_activity`; default `muster`. */
   readonly applicationName?: string;
-  /** Hears of trouble that mends itself, such as an idle connection that was lost. Default: nobody does. */
+  /** Called for trouble that ends by itself, such as a lost idle connection. Default: it is ignored. */
   readonly note?: (message: string, cause: unknown) => void;
 }
 
-/** The database of one process. Nothing is connected before the first use, and lost connections are made anew. */
+/** The database of one process. It connects at the first use, and makes a lost connection anew. */
 export interface Database extends AsyncDisposable {
   readonly orm: Orm;
   /** The transactions and outcomes of tasks. */
   readonly ledger: Ledger;
   /**
-   * Runs `work` in a transaction that is no task's: for operators, views and sweepers. Commits what it did, or rolls
-   * back and throws its error. A connection lost in the COMMIT leaves open whether it is done. Throws `DatabaseForbiddenError` for a right
-   * that is missing.
+   * Runs `work` in a transaction outside any task: for operators, views and sweepers. Commits, or rolls back and throws
+   * the error of `work`.
+   *
+   * If the connection is lost during the COMMIT, it stays open whether the work is done. Throws
+   * `DatabaseForbiddenError` for a missing right.
    */
   transaction<Answer>(work: (transaction: Transaction) => Promise<Answer>): Promise<Answer>;
   /**
-   * Resolves when the server answers, within 10 s, on a connection of its own: a pool that is all in use is no dead
-   * server. Throws `DatabaseGoneError` and `DatabaseTooOldError`.
+   * Resolves when the server answers, within 10 s. It uses a connection of its own: a pool without a free connection
+   * does not mean a dead server. Throws `DatabaseGoneError` and `DatabaseTooOldError`.
    */
   ping(): Promise<void>;
   /**
-   * Resolves when each set's list of migrations is the one that this program was written for. Throws `SchemaBehindError`,
+   * Resolves if each set's list of migrations is the one that this program was written for. Throws `SchemaBehindError`,
    * `SchemaAheadError`, `DatabaseGoneError` and `DatabaseTooOldError`.
    */
   requireMigrated(): Promise<void>;
   /**
-   * Resolves when the server answers and all tables of all sets are there and may be used, on a connection of its own as `ping`. Throws
-   * `DatabaseGoneError`, `DatabaseReadOnlyError`, `SchemaBehindError` and `SchemaDamagedError`.
+   * Resolves if the server answers, and all tables of all sets exist and may be used. It uses a connection of its own,
+   * as `ping` does. Throws `DatabaseGoneError`, `DatabaseReadOnlyError`, `SchemaBehindError` and `SchemaDamagedError`.
    */
   checkSchema(): Promise<void>;
   /** Destroys what is still open and closes all connections. */
   close(): Promise<void>;
 }
 
-/** Where the connections lead, and the settings that every server knows. What the URL itself sets comes first and stays. */
+/** The address, and the settings that every server knows. A setting in the URL itself wins. */
 function addressOf(options: DatabaseOptions): ServerAddress {
   const { idleInTransactionTimeoutMs = 15_000, applicationName = "muster" } = options;
   const url = new URL(options.url);
@@ -115,8 +117,8 @@ async function granted<Answer>(address: ServerAddress, work: () => Promise<Answe
 /**
  * Opens the database for one process, as in `await using database = await openDatabase({ url })`.
  *
- * Does not connect, so it works while the server is down. Throws `TypeError` for a URL that is none, and for sets of tables that
- * cannot live beside one another.
+ * Does not connect, so it works while the server is down. Throws `TypeError` for a text that is not a URL, and for sets
+ * of tables that cannot be in one database.
  */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const { tables = [], transactionTimeoutMs = 600_000, note = () => {} } = options;

@@ -1,21 +1,22 @@
 import { Client, type QueryResultRow } from "pg";
 import { connectFailure } from "./failures.ts";
 
-/** How long a connection may take to be made, and a question on a connection of its own to be answered, ms. */
+/** Longest wait for a connection, and for the answer to a question on a connection of its own, ms. */
 export const CONNECT_TIMEOUT_MS = 5_000;
 
 /** Where a server is and what its connections begin with. */
 export interface ServerAddress {
   readonly connectionString: string;
   readonly application_name: string;
-  /** As on PostgreSQL's command line: `-c name=value`. */
+  /** Settings as on PostgreSQL's command line: `-c name=value`. */
   readonly options: string;
 }
 
 /**
- * Asks on a connection of its own, outside any pool: each question may take 5 s, and so may the connection.
+ * Asks on a connection of its own, outside any pool. The connection and each question may take 5 s each.
  *
- * For what must not wait until a connection of the pool comes free. Throws `DatabaseGoneError`, `DatabaseTooOldError`.
+ * For questions that must not wait until a connection of the pool is free. Throws `DatabaseGoneError`,
+ * `DatabaseTooOldError`.
  */
 export async function onOneConnection<Answer>(
   address: ServerAddress,
@@ -33,7 +34,7 @@ export async function onOneConnection<Answer>(
     await client.end();
     return answer;
   } catch (cause) {
-    client.connection.stream.destroy(); // a goodbye would wait for an answer
+    client.connection.stream.destroy(); // a regular close would wait for an answer
     throw connectFailure(cause, address);
   }
 }

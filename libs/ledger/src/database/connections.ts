@@ -9,7 +9,7 @@ import { ownLimitOf } from "./server_version.ts";
 import { Session } from "./session.ts";
 import type { Orm, Transaction } from "./transaction.ts";
 
-/** How long the server may take to end one of its processes, ms. */
+/** Longest wait until the server has ended one of its processes, ms. */
 const END_BACKEND_MS = 4_000;
 
 export interface ConnectionsOptions {
@@ -22,15 +22,18 @@ export interface ConnectionsOptions {
 }
 
 /**
- * Hands out the connections of a pool, one to each transaction, in the order of asking.
+ * Hands out the connections of a pool, one for each transaction, in the order of the calls.
  *
- * The line stands before the pool because the pool has one timeout for two waits: that for the server, which is short,
- * and that for a connection to come free, which lasts as long as other tasks do and is no sign of trouble.
+ * Callers wait in a line of this class and not in the pool, because the pool has one timeout for two waits. The wait
+ * for the server is short. The wait for a free connection lasts as long as other tasks do, and is no sign of trouble.
  */
 export class Connections {
   readonly #options: ConnectionsOptions;
+  /** Sessions that hold a connection. `open` adds one, its release removes it, `destroyOpen` reads them. */
   readonly #open = new Set<Session>();
+  /** Callers that wait for a connection, oldest first. `#turn` adds one, `#leave` lets it go on. */
   readonly #line: (() => void)[] = [];
+  /** Number of connections that no session holds. `#turn` lowers it. `#leave` raises it when nobody waits. */
   #free: number;
 
   constructor(options: ConnectionsOptions) {
@@ -38,17 +41,17 @@ export class Connections {
     this.#options = options;
     this.#free = pool.options.max;
     pool.on("connect", (client) => {
-      // Ids, counts and fencing tokens stay below 2^53. An instant is a Date, as the entities say, also where Kysely
-      // reads it.
+      // Ids, counts and fencing tokens stay below 2^53, so a number holds them. An instant is a Date, as the entities
+      // say, also where Kysely reads it.
       client.setTypeParser(types.builtins.INT8, Number);
       client.setTypeParser(types.builtins.TIMESTAMPTZ, types.getTypeParser(types.builtins.TIMESTAMPTZ));
     });
-    // Without a listener a connection that dies idle would end the process. The pool has dropped it and makes another
-    // when one is needed.
+    // Without a listener, a connection that is lost while idle would end the process. The pool has dropped it already,
+    // and makes a new one when it needs one.
     pool.on("error", (error) => note("An idle connection to the database was lost", error));
   }
 
-  /** A connection, when one is free. Throws `DatabaseGoneError` and `DatabaseTooOldError`. */
+  /** Returns a session as soon as a connection is free. Throws `DatabaseGoneError` and `DatabaseTooOldError`. */
   async open(): Promise<Session> {
     const { pool, address, note } = this.#options;
     await this.#turn();
@@ -73,11 +76,12 @@ export class Connections {
     }
   }
 
-  /** Begins a transaction on `session` and answers an entity manager inside it. */
+  /** Begins a transaction on `session` and returns an entity manager inside it. */
   async begin(session: Session): Promise<Transaction> {
     const kysely = new Kysely<unknown>({ dialect: oneConnection(session) });
     const begun = await kysely.startTransaction().execute();
-    // A fork has an empty identity map: nothing that was read before the fence can be taken for what is there now.
+    // A fork has an empty identity map. So nothing that was read before the fence can be mistaken for the present
+    // state.
     const transaction = this.#options.orm.em.fork();
     transaction.setTransactionContext(begun);
     return transaction;

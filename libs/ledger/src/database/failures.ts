@@ -1,15 +1,15 @@
 import { type Addressed, adviceFor } from "./refusals.ts";
 
 /**
- * No answer can be had from the database: it is down, the connection was lost or closed, or it is shutting down.
+ * The database does not answer: it is down or shutting down, or the connection was lost or closed.
  *
- * What was under way has no known outcome of its own; it is never the task's failure.
+ * The outcome of what was running is unknown. It is never the task's failure.
  */
 export class DatabaseGoneError extends Error {
   override readonly name = "DatabaseGoneError";
-  /** Survives MikroORM, which turns every error of a query into a class of its own and copies the fields. */
+  /** The field survives MikroORM, which wraps each error of a query in a class of its own and copies the fields. */
   readonly code = "DATABASE_GONE";
-  /** `state` is the server's own, where it refused the connection; `advice` says what to do. */
+  /** `state` is the server's code where it refused the connection; `advice` says what to do. */
   constructor(
     doing: string,
     cause: unknown,
@@ -21,8 +21,8 @@ export class DatabaseGoneError extends Error {
 }
 
 /**
- * A statement failed earlier in this transaction and whoever ran it went on: nothing of the transaction can be kept.
- * `cause` is that first error.
+ * A statement failed earlier in this transaction, and the task went on. Nothing of the transaction can be kept. `cause`
+ * is that first error.
  */
 export class TransactionFailedError extends Error {
   override readonly name = "TransactionFailedError";
@@ -35,7 +35,7 @@ export class TransactionFailedError extends Error {
   }
 }
 
-/** The server is older than what Muster is tried with. */
+/** The server is older than the versions that Muster is tested with. */
 export class DatabaseTooOldError extends Error {
   override readonly name = "DatabaseTooOldError";
   /** Its major version, e.g. 13. */
@@ -47,7 +47,7 @@ export class DatabaseTooOldError extends Error {
   }
 }
 
-/** The login may not do what was asked of the server. Asking again changes nothing until it is granted. */
+/** The login lacks a right. A new try changes nothing until the right is granted. */
 export class DatabaseForbiddenError extends Error {
   override readonly name = "DatabaseForbiddenError";
   constructor(doing: string, cause: Error, advice: string) {
@@ -55,43 +55,46 @@ export class DatabaseForbiddenError extends Error {
   }
 }
 
-/** PostgreSQL's state for a right that is missing. */
+/** PostgreSQL's code for a missing right. */
 const FORBIDDEN = "42501";
 
-/** States that tell of the server or the connection and not of the statement, by their first characters. */
+/** First characters of PostgreSQL's codes that are about the server or the connection, and not about the statement. */
 const GONE_STATES = [
   "08", // connection exceptions
   "57P", // shut down by an operator, crashed, starting up, idle session closed
   "25P03", // idle in a transaction for too long: this process was frozen or too busy
-  "25P04", // transaction_timeout: the task's own timeout comes first in a process that is alive
+  "25P04", // transaction_timeout: in a live process the task's own timeout comes first
   "25006", // a server that does not accept writes: a standby, or one that was just demoted
   "53", // out of connections, memory or disk
   "58", // the server's own files or system calls failed
   "28", // this login is refused
   "3D", // there is no such database
 ];
-/** Inside "53": a limit that is set on purpose, and the statement exceeds it. */
+/** The exception in "53": the statement exceeds a limit that was set on purpose. */
 const CONFIGURATION_LIMIT = "53400";
-/** A table, a column, a function, a schema or a right is missing: a statement's own mistake, or a database that is not as it must be. */
+/**
+ * Codes for a missing table, column, function, schema or right. Either the statement is wrong, or the database is not
+ * as it must be.
+ */
 const DOUBTFUL_STATES = ["42P01", "42703", "42704", "42883", "3F000", "42501"];
 const AGAIN_STATES = ["40001", "40P01"]; // serialisation failure, deadlock
 
-/** An error and its causes, outermost first. Bounded, since a chain may bite its tail. */
+/** An error and its causes, outermost first. At most a few, since a chain of causes may be a ring. */
 function* chain(error: unknown): Generator<Error> {
   for (let link = error, depth = 0; link instanceof Error && depth < 10; link = link.cause, depth++) yield link;
 }
 
-/** PostgreSQL's five-character state, where the server itself reported the error. */
+/** PostgreSQL's five-character code, where the server itself reported the error. */
 export function sqlStateOf(error: unknown): string | undefined {
   for (const link of chain(error)) {
-    // The severity tells a server's report from a system error: EPIPE has five characters too.
+    // Only a server's report has a severity. The code alone is not enough: EPIPE has five characters too.
     if ("severity" in link && "code" in link && typeof link.code === "string") return link.code;
   }
   return undefined;
 }
 
 /**
- * Whether `error` says that the database or the connection is gone: nothing was decided, and nobody's task is to blame.
+ * Whether `error` says that the database or the connection is gone. Then nothing was decided, and no task is to blame.
  */
 export function meansGone(error: unknown): boolean {
   for (const link of chain(error)) {
@@ -101,7 +104,7 @@ export function meansGone(error: unknown): boolean {
   return state !== undefined && state !== CONFIGURATION_LIMIT && GONE_STATES.some((known) => state.startsWith(known));
 }
 
-/** What to throw where a connection could not be made, or its first question was not answered. */
+/** The error to throw where a connection could not be made, or its first question got no answer. */
 export function connectFailure(cause: unknown, address: Addressed): DatabaseGoneError | DatabaseTooOldError {
   if (cause instanceof DatabaseTooOldError) return cause;
   const state = sqlStateOf(cause);
@@ -131,13 +134,18 @@ function saidByServer(error: Error): Error {
   return [...chain(error)].findLast((link) => "severity" in link) ?? error;
 }
 
-/** Whether `error` says that two transactions met and this one lost: the same work may succeed if it is done again. */
+/**
+ * Whether `error` says that two transactions met and this one lost. The same work may succeed when it is done again.
+ */
 export function meansAgain(error: unknown): boolean {
   const state = sqlStateOf(error);
   return state !== undefined && AGAIN_STATES.includes(state);
 }
 
-/** Whether `error` says that something is missing which a database of ours has: only a look at it tells whose mistake that is. */
+/**
+ * Whether `error` says that something is missing which a migrated database has. Only a look at the schema shows whether
+ * the statement or the database is wrong.
+ */
 export function meansDoubt(error: unknown): boolean {
   const state = sqlStateOf(error);
   return state !== undefined && DOUBTFUL_STATES.includes(state);

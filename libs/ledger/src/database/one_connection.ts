@@ -28,18 +28,18 @@ function connectionOf(session: Session): DatabaseConnection {
 }
 
 /**
- * Lets Kysely, and MikroORM on top of it, speak through one session that somebody else begins, ends and may destroy.
+ * Lets Kysely, and MikroORM on top of it, use one session. The session's owner begins and ends it, and may destroy it.
  *
- * MikroORM's own transactions cannot be used for a task. They do not tell which connection they run on, so that it
- * could not be destroyed under a task that hangs; and Kysely gives a connection back only after a COMMIT or ROLLBACK
- * that was answered, so that each connection lost in between would be missing from the pool for ever: with a pool of
- * one, the first.
+ * MikroORM's own transactions cannot be used for a task, for two reasons. They do not say which connection they use, so
+ * a task that hangs could not lose its connection. And Kysely gives a connection back only after an answer to COMMIT or
+ * ROLLBACK. So each connection lost before that would be missing from the pool for ever; a pool of one would be empty
+ * after the first loss.
  */
 export function oneConnection(session: Session): Dialect {
   const connection = connectionOf(session);
   async function refuse(): Promise<never> {
     throw new Error(
-      "Cannot end a task's transaction from inside: whoever opened it commits it with the task's outcome",
+      "Cannot end a task's transaction from inside; return from execute or throw, and the worker ends it",
     );
   }
   const driver: Driver = {

@@ -4,7 +4,7 @@ export interface Addressed {
   readonly connectionString: string;
 }
 
-/** What of an address may be shown. */
+/** The parts of an address that may be shown. */
 interface ShownAddress {
   readonly user: string;
   readonly place: string;
@@ -27,7 +27,9 @@ export interface Advice {
   readonly advice: string;
 }
 
-/** What a server's refusal of a connection asks for, by its state; undefined: nothing that an operator could say better. */
+/**
+ * The advice on a server's refusal of a connection, by its state. Undefined where the server's own text says it best.
+ */
 export function adviceFor(state: string | undefined, address: Addressed): Advice | undefined {
   const { user, place, database } = shown(address);
   const login = `log in to the database at ${place} as ${user}`;
@@ -55,7 +57,7 @@ export function adviceFor(state: string | undefined, address: Addressed): Advice
   }
 }
 
-/** Who a program is to the server, as an operator knows it. */
+/** The login and the database of a program, in an operator's words. */
 export function whoIs(address: Addressed): string {
   return shown(address).user;
 }

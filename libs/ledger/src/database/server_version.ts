@@ -4,7 +4,7 @@ import { DatabaseTooOldError } from "./failures.ts";
 /** The oldest major version of PostgreSQL that Muster is tried with. */
 export const OLDEST_POSTGRES = 14;
 
-/** What a server says of itself before anything else is asked of it. */
+/** The first question on a connection: the server's version. */
 export const VERSION_QUERY = "select current_setting('server_version_num')::int as version";
 
 export interface VersionRow {
@@ -18,7 +18,7 @@ export function requireNewEnough(rows: readonly VersionRow[]): void {
   if (version < OLDEST_POSTGRES * 10_000) throw new DatabaseTooOldError(version, OLDEST_POSTGRES);
 }
 
-/** The limits of a connection whose server has no `transaction_timeout`, so that the session sees to them. */
+/** The limits of a connection that the session enforces itself, because its server has no `transaction_timeout`. */
 export interface OwnLimit {
   /** Longest transaction, and longest statement outside of one, ms. */
   readonly transactionMs: number;
@@ -31,17 +31,19 @@ interface PreparedRow extends VersionRow {
   readonly statementMs: number;
 }
 
-/** What has been found out about open connections. */
+/** The limits of open connections. `prepareConnection` writes them, `ownLimitOf` reads them. */
 const ownLimits = new WeakMap<ClientBase, OwnLimit>();
 
-/** The limits that the session has to see to; undefined where the server does. */
+/** The limits that the session enforces itself; undefined where the server enforces them. */
 export function ownLimitOf(client: ClientBase): OwnLimit | undefined {
   return ownLimits.get(client);
 }
 
 /**
- * The first statement of a connection. Gives it `transaction_timeout` where the server knows that, which is from PostgreSQL 17 on. On an
- * older one it bounds each statement, and {@linkcode ownLimitOf} has the limit then. 0 stands for no limit.
+ * Asks the first question of a connection, and sets its `transaction_timeout`. PostgreSQL has that from version 17 on.
+ *
+ * On an older server it bounds each statement instead, and {@linkcode ownLimitOf} returns the limit. 0 stands for no
+ * limit.
  *
  * Throws {@linkcode DatabaseTooOldError}.
  */

@@ -6,7 +6,7 @@ import { DatabaseGoneError, meansGone, sqlStateOf, TransactionFailedError } from
 
 /** What a session needs of the pool that it came from. */
 export interface SessionOrigin {
-  /** What the session sees to since the server does not; undefined where it does. */
+  /** The limits that the session enforces itself; undefined where the server enforces them. */
   readonly limit: OwnLimit | undefined;
   /** Ends the server's side of connection `pid` by another connection. Throws when that cannot be reached. */
   endBackend(pid: number): Promise<void>;
@@ -15,35 +15,43 @@ export interface SessionOrigin {
   note(message: string, cause: unknown): void;
 }
 
+/** PostgreSQL's code for a statement in a transaction in which an earlier one has failed. */
 const IN_FAILED_TRANSACTION = "25P02";
-/** How long BEGIN and ROLLBACK may take, ms: they wait for nothing, so a longer silence is a cut link. */
+/** Longest wait for BEGIN and ROLLBACK, ms. They wait for nothing, so a longer silence means a cut link. */
 const PROMPT_MS = 10_000;
-/** PostgreSQL's code for a statement that was ended, here by its timeout. */
+/** PostgreSQL's code for a cancelled statement, here by its timeout. */
 const STATEMENT_ENDED = "57014";
-/** The part of a transaction's limit after which the time that is left is told to the server anew. */
+/** Share of a transaction's limit after which the server is told again how much time is left. */
 const TELL_AFTER = 0.1;
 
 /**
  * One connection, checked out of its pool, for one transaction or one statement.
  *
- * States: checked out -> (begun ->) released. Lost may come at any time; then each query throws {@linkcode
- * DatabaseGoneError}, and the release closes the connection in place of giving it back.
+ * States: checked out -> (begun ->) released. The connection may be lost at any time. Then each query throws
+ * {@linkcode DatabaseGoneError}, and the release closes the connection instead of giving it back.
+ *
+ * Only this class writes its fields.
  */
 export class Session {
   readonly #client: PoolClient;
   readonly #origin: SessionOrigin;
-  /** The last statement that was asked for: the next one waits for it, since pg 9 will not queue them. */
+  /** The last statement that was asked for. The next one waits for it, since pg 9 will not queue statements. */
   #last: Promise<unknown> = Promise.resolve();
-  /** Statements that somebody waits for. */
+  /** Number of the caller's statements that wait or run. `query` writes it; `rollback` and `keepAwake` read it. */
   #running = 0;
+  /** `begin` sets it; the release clears it. */
   #inTransaction = false;
-  /** When the transaction began, and when the server last heard how long a statement may take. */
+  /** When the transaction began, ms of this process's clock. `begin` writes it. */
   #beganAt = 0;
+  /** When the server last heard how long a statement may take. `begin` and `#keepToLimit` write it. */
   #toldAt = 0;
+  /** Why the connection counts as lost. `#lose` writes it once. */
   #lost: DatabaseGoneError | undefined;
-  /** The first error that a statement met: in a transaction every later one fails because of it. */
+  /** The first error of a statement. In a transaction every later statement fails because of it. */
   #firstError: unknown;
-  /** From the first step of the end on nobody else's statement is let in: it would run on after the transaction. */
+  /**
+   * True from the first step of the end on. No caller's statement may start then: it would run after the transaction.
+   */
   #ending = false;
   #released = false;
 
@@ -53,26 +61,26 @@ export class Session {
     client.on("error", this.#onError);
   }
 
-  /** pg tells it before it fails the statements under way, so that whoever sees those fail finds it noted. */
+  /** pg calls it before it fails the running statements, so their callers find the loss noted. */
   readonly #onError = (error: Error): void => {
     this.#lose(error);
   };
 
-  /** Why nothing more can be asked of this connection; undefined while all is well. */
+  /** Why this connection cannot be used any more; undefined while it can. */
   get lost(): DatabaseGoneError | undefined {
     return this.#lost;
   }
 
-  /** The first error that a statement met; undefined: none did. */
+  /** The first error of a statement; undefined if none failed. */
   get firstError(): unknown {
     return this.#firstError;
   }
 
   /**
-   * Runs a statement after those asked for before it. Throws what the server reports, and {@linkcode
-   * DatabaseGoneError}.
+   * Runs a statement after those that were asked for before it. Throws what the server reports, and
+   * {@linkcode DatabaseGoneError}.
    *
-   * After `limitMs` without an answer the connection counts as lost; default: no limit.
+   * After `limitMs` without an answer the connection counts as lost. Default: no limit.
    */
   async query<Row extends QueryResultRow>(
     text: string,
@@ -96,7 +104,7 @@ export class Session {
     limitMs?: number,
   ): Promise<QueryResult<Row>> {
     const answer = this.#last.then(() => this.#run<Row>(text, values, limitMs));
-    this.#last = answer.catch(() => undefined); // it fails whoever asked for it, and must not fail the next one
+    this.#last = answer.catch(() => undefined); // its caller gets the failure; the next statement must not
     return answer;
   }
 
@@ -123,9 +131,11 @@ export class Session {
   }
 
   /**
-   * Comes before each statement where the server does not end long transactions by itself. None begins after the limit. One that begins
-   * before it is ended by the server when it takes longer than what was left, give or take a tenth of the limit. So the bound holds for a
-   * process too that is frozen: its statement ends, and then the server's idle clock runs.
+   * Runs before each statement where the server does not end long transactions by itself.
+   *
+   * No statement starts after the limit. The server ends one that takes longer than the time that is left, give or take
+   * a tenth of the limit. So the limit also holds for a frozen process: its statement ends, and then the server's idle
+   * clock runs.
    */
   async #keepToLimit(): Promise<void> {
     const { limit } = this.#origin;
@@ -144,7 +154,10 @@ export class Session {
     await this.#client.query(`set local statement_timeout = ${leftMs}`);
   }
 
-  /** Whether a statement was ended since its time, or its transaction's, is over. A task's own shorter timeout is the task's failure. */
+  /**
+   * Whether a statement was ended because the limit of the transaction, or of the single statement, is over. A shorter
+   * timeout that the task has set itself is the task's failure.
+   */
   #isOverTime(error: unknown, askedAt: number): boolean {
     const { limit } = this.#origin;
     if (limit === undefined || sqlStateOf(error) !== STATEMENT_ENDED) return false;
@@ -157,8 +170,8 @@ export class Session {
   }
 
   /**
-   * The isolation is named, whatever the server's default: every protocol here counts on statements that see what is
-   * committed by now.
+   * Names the isolation level, whatever the server's default is. Every protocol here needs each statement to see what
+   * is committed when it starts.
    */
   async begin(): Promise<void> {
     await this.query("start transaction isolation level read committed", [], PROMPT_MS);
@@ -167,14 +180,14 @@ export class Session {
   }
 
   /**
-   * Throws what the server reports, e.g. a deferred constraint; it has rolled back then. Gives the connection back in
-   * any case.
+   * Commits. Throws what the server reports, e.g. a deferred constraint; then it has rolled back. Gives the connection
+   * back in any case.
    */
   async commit(): Promise<void> {
     this.#ending = true;
     try {
       const { command } = await this.#enqueue("commit", []);
-      // A transaction in which a statement has failed answers COMMIT with ROLLBACK, and no error.
+      // To COMMIT of a transaction with a failed statement PostgreSQL returns ROLLBACK, and no error.
       if (command !== "COMMIT") throw new TransactionFailedError(this.#firstError);
     } finally {
       this.release();
@@ -182,15 +195,16 @@ export class Session {
   }
 
   /**
-   * Rolls back if anything was begun and gives the connection back. A statement that still runs is ended with its
-   * connection, since nobody waits for it any more. Never throws: what cannot be rolled back is closed, which does the
-   * same.
+   * Rolls back if anything was begun, and gives the connection back. A statement that still runs is ended with its
+   * connection, since nobody waits for it any more.
+   *
+   * Never throws. A connection that cannot roll back is closed, which has the same effect.
    */
   async rollback(): Promise<void> {
     if (this.#released) return;
     this.#ending = true;
     if (this.#running > 0) return this.destroy();
-    // A failure has been noted as the loss of the connection.
+    // A failed ROLLBACK is noted as the loss of the connection.
     if (this.#inTransaction) {
       await this.#enqueue("rollback", [], PROMPT_MS).catch((error: unknown) => this.#lose(error));
     }
@@ -198,24 +212,26 @@ export class Session {
   }
 
   /**
-   * Resets the server's idle clock. Asks nothing while a statement runs, outside a transaction, or after the end. Never
+   * Resets the server's idle clock. Does nothing while a statement runs, outside a transaction, or after the end. Never
    * throws.
    */
   async keepAwake(): Promise<void> {
     if (!this.#inTransaction || this.#running > 0 || this.#ending || this.#lost !== undefined) return;
-    // A loss is noted by the session; in a transaction that has failed even the refusal resets the clock.
+    // The session notes a loss. In a failed transaction even the server's refusal resets the clock.
     await this.#enqueue("select 1", [], PROMPT_MS).catch(() => undefined);
   }
 
   /**
-   * Ends the transaction whatever runs in it. Settles when the server's side has ended; where the server cannot be
-   * asked, when no COMMIT can be sent any more. Never throws.
+   * Ends the transaction, also while a statement runs in it. Never throws.
+   *
+   * Settles when the server's side has ended. Where the server cannot be asked, it settles when no COMMIT can be sent
+   * any more.
    */
   async destroy(): Promise<void> {
     if (this.#released) return;
     this.#ending = true;
     const pid = "processID" in this.#client ? this.#client.processID : undefined;
-    // A lost connection's number may be another's by now.
+    // The server may have given a lost connection's process id to another one.
     if (this.#lost === undefined && typeof pid === "number") {
       try {
         await this.#origin.endBackend(pid);
@@ -234,7 +250,7 @@ export class Session {
     this.#released = true;
     this.#inTransaction = false;
     this.#client.off("error", this.#onError);
-    // Saying goodbye on a cut link would wait for an answer.
+    // A regular close of a cut link would wait for an answer.
     if (this.#lost !== undefined && this.#client instanceof Client) this.#client.connection.stream.destroy();
     this.#client.release(this.#lost);
     this.#origin.released();

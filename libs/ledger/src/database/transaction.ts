@@ -4,10 +4,10 @@ import type { EntityManager, MikroORM } from "@mikro-orm/postgresql";
 export type Orm = MikroORM<EntityManager>;
 
 /**
- * What every function over the database takes first: an entity manager inside its open transaction, with an identity map
- * of its own. It knows the entities of all sets of tables that the database was opened with.
+ * The first parameter of every function over the database: an entity manager inside its open transaction, with an
+ * identity map of its own. It knows the entities of all sets of tables that the database was opened with.
  *
- * Whoever opened it commits it. Functions that take it never do, nor open another. Kysely is typed by its tables, as in
- * `transaction.getKysely<TablesOf<typeof entities>>()`.
+ * The code that opened it commits it. Functions that take it never commit it, and open no other. Kysely is typed by its
+ * tables, as in `transaction.getKysely<TablesOf<typeof entities>>()`.
  */
 export type Transaction = EntityManager;

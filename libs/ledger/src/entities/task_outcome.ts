@@ -5,9 +5,9 @@ export const LEDGER_OUTCOMES = ["done", "dropped", "cancelled", "retry", "dead"]
 export type LedgerOutcome = (typeof LEDGER_OUTCOMES)[number];
 
 /**
- * The ledger: how each task ended. Written in the transaction of the task's effect, so that the two are one.
+ * The ledger: how each task ended. A row is written in the transaction of the task's effect, so both are kept or none.
  *
- * The JSON columns are `json` and not `jsonb`: they must give back what they were given, and `jsonb` refuses `\u0000`.
+ * The JSON columns are `json` and not `jsonb`: they must return exactly what was stored, and `jsonb` refuses `\u0000`.
  */
 export const TaskOutcome = defineEntity({
   name: "TaskOutcome",
@@ -24,12 +24,14 @@ export const TaskOutcome = defineEntity({
     errors: p.json<unknown>().columnType("json"),
     /** When the next attempt is due. */
     dueAt: p.datetime().nullable().check("(due_at is not null) = (outcome = 'retry')"),
-    /** What the next attempt's message is made from, should it be lost; read where `outcome` is `retry` alone. */
+    /**
+     * The parts of the next attempt's message, to publish it again if it is lost. Only read where `outcome` is `retry`.
+     */
     message: p.json<unknown>().columnType("json").nullable(),
     settledAt: p.datetime().defaultRaw("now()"),
     /**
-     * When all of `spawned` were known to be published; null while that is not known. A row that spawned nothing has it
-     * at once.
+     * When all of `spawned` were known to be published; null until then. A row that spawned nothing has it from the
+     * start.
      */
     publishedAt: p.datetime().nullable(),
   },

@@ -11,16 +11,16 @@ export interface Fence {
 }
 
 /**
- * A newer lease has written under this lock, so ours may not any more: the task is abandoned, and its message comes
- * back.
+ * A newer lease has written under this lock, so this run may not write any more. The task is abandoned, and its message
+ * comes back.
  */
 export class FenceRefusedError extends Error {
   override readonly name = "FenceRefusedError";
   readonly key: string;
   readonly fencingToken: number;
   /**
-   * The token that is stored. Where it is above the last revision of the locks' bucket, that bucket's revisions have
-   * fallen and must be raised.
+   * The stored token. If it is above the last revision of the locks' bucket, the bucket's revisions have fallen and
+   * must be raised.
    */
   readonly storedRevision: number;
   constructor({ key, fencingToken }: Fence, storedRevision: number) {
@@ -35,9 +35,9 @@ export class FenceRefusedError extends Error {
 }
 
 /**
- * Raises the token stored for a lock. Belongs at the transaction's start: the row lock that it takes lasts to the end
- * of the transaction and is what orders the writers. It waits for whoever writes under the same lock, and then sees
- * what that one has stored.
+ * Raises the token stored for a lock. Call it at the start of the transaction: its row lock lasts to the end and puts
+ * the writers in order. It waits for a transaction that writes under the same lock, and then sees what that one has
+ * stored.
  *
  * Throws {@linkcode FenceRefusedError}.
  */

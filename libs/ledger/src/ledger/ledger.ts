@@ -4,31 +4,33 @@ import type { OutcomeRow } from "./outcome_row.ts";
 import { findOutcome, insertOutcome, notePublished } from "./outcomes.ts";
 import { type Claim, LedgerTransaction } from "./ledger_transaction.ts";
 
-/** Where tasks get their transactions and leave their outcomes. Made by {@linkcode openLedger}. */
+/** The transactions and the outcomes of tasks. Made by {@linkcode openLedger}. */
 export interface Ledger {
-  /** The server ends every transaction after so long, ms: the longest timeout that a task may have. */
+  /** Longest transaction, ms. The server ends a longer one, so no task may have a longer timeout. */
   readonly transactionTimeoutMs: number;
-  /** The transaction of one run of a task. Nothing is sent to the database yet. */
+  /** Returns the transaction of one run of a task. Sends nothing to the database yet. */
   open(claim: Claim): LedgerTransaction;
   /**
-   * Records an outcome that has no effect beside it, and returns the row that stands: this one, or an earlier one by
-   * the ledger rule. Waits for an open transaction on the same task id. Throws when the database cannot answer.
+   * Records an outcome that has no effect beside it. Returns the row that stands by the ledger rule: this one, or an
+   * earlier one.
+   *
+   * Waits for an open transaction on the same task id. Throws when the database cannot answer.
    */
   record(row: OutcomeRow): Promise<OutcomeRow>;
-  /** The row of a task as it is committed by now. Throws when the database cannot answer. */
+  /** Returns the committed row of a task. Throws when the database cannot answer. */
   recall(taskId: string): Promise<OutcomeRow | undefined>;
   /** Notes that all children of a task's row were published. Throws when the database cannot answer. */
   markPublished(taskId: string): Promise<void>;
   /**
-   * Whose an error is: `again` (serialisation failure, deadlock), `gone` (connection or database lost), `doubtful` (a
-   * table or a right is missing: see `check`), else `failed`: the task's own.
+   * The cause of an error. `again`: serialisation failure or deadlock. `gone`: connection or database lost. `doubtful`:
+   * a table or a right is missing, see `check`. `failed`: the task's own failure.
    */
   classify(error: unknown): "again" | "gone" | "doubtful" | "failed";
-  /** Throws why no task can be recorded now: the server is away, or the schema is not as it must be. */
+  /** Throws if no task can be recorded now: the server does not answer, or the schema is not as it must be. */
   check(): Promise<void>;
 }
 
-/** How much longer than the longest transaction an answer may take, ms. */
+/** Longest wait for an answer beyond the longest transaction, ms. */
 const GRACE_MS = 10_000;
 
 /** The ledger over `connections`, on which no transaction lasts longer than `transactionTimeoutMs`. */
@@ -36,7 +38,7 @@ export function openLedger(
   connections: Connections,
   { transactionTimeoutMs, check }: Pick<Ledger, "transactionTimeoutMs" | "check">,
 ): Ledger {
-  // The server ends every transaction after its timeout, so whoever waits for one has an answer then, or the link is
+  // The server ends every transaction after its timeout. So a wait for another transaction ends by then, or the link is
   // cut.
   const limitMs = transactionTimeoutMs + GRACE_MS;
   return {

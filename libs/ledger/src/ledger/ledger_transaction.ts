@@ -6,26 +6,26 @@ import { type Fence, FenceRefusedError, raiseFence } from "./fence.ts";
 import { insertOutcome } from "./outcomes.ts";
 import type { OutcomeRow } from "./outcome_row.ts";
 
-/** What one run of a task lays claim to before it may write. */
+/** The run of a task that wants to write, and the locks that it needs for that. */
 export interface Claim {
   readonly taskId: string;
   readonly task: string;
   readonly vo: string;
   readonly attempt: number;
-  /** In key order; the transaction's first statements raise each. Empty: nothing to fence. */
+  /** In the order of their keys. The transaction's first statements raise each. Empty: no lock is needed. */
   readonly fences: readonly Fence[];
 }
 
-/** The answer to a COMMIT. What the database reports against it is thrown instead. */
+/** The result of a COMMIT. An error that the database reports is thrown instead. */
 export type CommitAnswer =
-  /** The outcome is durable and ours. */
+  /** This run's outcome is durable. */
   | { readonly kind: "committed"; readonly row: OutcomeRow }
-  /** Another run's row stands; ours was rolled back. */
+  /** Another run's row stands; this run was rolled back. */
   | { readonly kind: "earlier"; readonly row: OutcomeRow }
-  /** No answer, or a newer lease has written: neither done nor failed. */
+  /** The database did not answer, or a newer lease has written. The run is neither done nor failed. */
   | { readonly kind: "unknown"; readonly cause: unknown };
 
-/** A task's transaction was destroyed, or is used after its end. */
+/** A task's transaction was destroyed, or was used after its end. */
 export class TransactionEndedError extends Error {
   override readonly name = "TransactionEndedError";
   readonly taskId: string;
@@ -41,20 +41,27 @@ interface Begun {
 }
 
 /**
- * The transaction of one run of a task: begun at its first use, fences first, and committed together with the task's
- * row in the ledger.
+ * The transaction of one run of a task. It begins at its first use and raises the fences first. It commits together
+ * with the task's row in the ledger.
  *
  * States: idle -> connecting -> fencing -> open -> ended, and to ended from each of them. `gone` may be set from
  * connecting on.
+ *
+ * Only this class writes its fields.
  */
 export class LedgerTransaction {
   readonly #connections: Connections;
   readonly #claim: Claim;
+  /** The one beginning that all callers share. `#begin` sets it at the first use. */
   #begun: Promise<Begun> | undefined;
+  /** The session, from the connection to the roll-back. `#open` sets it, `#rollBack` takes it away. */
   #session: Session | undefined;
+  /** True once `commit`, `rollback` or `destroy` has decided the end. From then on nothing begins. */
   #ended = false;
   #rollingBack: Promise<void> | undefined;
+  /** Why this run can have no outcome, once the session does not say it any more. The first reason stays. */
   #gone: Error | undefined;
+  /** Whether a statement met a missing table or right. `#rollBack` keeps it here when it takes the session away. */
   #isDoubtful = false;
 
   constructor(connections: Connections, claim: Claim) {
@@ -63,7 +70,7 @@ export class LedgerTransaction {
   }
 
   /**
-   * Begins at the first call, fences first; later calls return the same. Throws `FenceRefusedError`,
+   * Begins at the first call and raises the fences; later calls return the same. Throws `FenceRefusedError`,
    * `DatabaseGoneError` or what the server reports.
    */
   async transaction(): Promise<Transaction> {
@@ -72,8 +79,8 @@ export class LedgerTransaction {
   }
 
   /**
-   * Flushes what the entity manager still holds, inserts the ledger row and commits. Throws what the server reports,
-   * after rolling back.
+   * Flushes what the entity manager still holds, inserts the ledger row and commits. Rolls back and throws where the
+   * server reports an error.
    */
   async commit(row: OutcomeRow): Promise<CommitAnswer> {
     try {
@@ -94,7 +101,9 @@ export class LedgerTransaction {
     }
   }
 
-  /** Ends what still runs, too. Never throws; harmless when nothing was begun or all has ended. */
+  /**
+   * Rolls back, and ends a statement that still runs. Never throws. Harmless when nothing was begun or all has ended.
+   */
   async rollback(): Promise<void> {
     this.#ended = true;
     this.#rollingBack ??= this.#rollBack();
@@ -107,7 +116,8 @@ export class LedgerTransaction {
   }
 
   /**
-   * Ends the transaction whatever runs in it. Settles when it has surely ended or cannot commit any more. Never throws.
+   * Ends the transaction, also while a statement runs in it. Settles when it has ended or cannot commit any more. Never
+   * throws.
    */
   async destroy(): Promise<void> {
     this.#ended = true;
@@ -116,14 +126,13 @@ export class LedgerTransaction {
   }
 
   /**
-   * Why this run can have no outcome of its own, also where `execute` has swallowed the error; undefined while all is
-   * well.
+   * Why this run can have no outcome of its own, also where `execute` has swallowed the error. Undefined while it can.
    */
   gone(): Error | undefined {
     return this.#gone ?? this.#session?.lost;
   }
 
-  /** Whether a statement failed for want of a table or a right, also where `execute` has swallowed the error. */
+  /** Whether a statement failed because a table or a right is missing, also where `execute` has swallowed the error. */
   isDoubtful(): boolean {
     return this.#isDoubtful || meansDoubt(this.#session?.firstError);
   }
@@ -131,7 +140,7 @@ export class LedgerTransaction {
   async #rollBack(): Promise<void> {
     const session = this.#session;
     if (session === undefined) return;
-    // What happens to the connection from here on is our own doing.
+    // From here on this class itself ends the connection, so a later loss says nothing.
     this.#gone ??= session.lost;
     this.#isDoubtful ||= meansDoubt(session.firstError);
     this.#session = undefined;
@@ -148,7 +157,7 @@ export class LedgerTransaction {
     try {
       const session = await this.#connections.open();
       this.#session = session;
-      this.#throwIfEnded(); // it may have been destroyed while it waited for a connection
+      this.#throwIfEnded(); // it may have been destroyed during the wait for a connection
       const transaction = await this.#connections.begin(session);
       for (const fence of this.#claim.fences) await raiseFence(session, fence);
       return { session, transaction };

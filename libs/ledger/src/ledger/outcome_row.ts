@@ -4,32 +4,32 @@ import type { LedgerOutcome } from "../entities/task_outcome.ts";
 /** Any JSON value. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
-/** A child that a parent's run spawned: everything needed to publish it, once or again. */
+/** A child that a parent's run spawned, with all that is needed to publish it, also again. */
 export interface SpawnedTask {
   readonly taskId: string;
   readonly task: string;
   readonly vo: string;
   readonly payload: { readonly [key: string]: Json };
-  /** Of the payload's form; absent: 1. */
+  /** Version of the payload's form; absent: 1. */
   readonly payloadVersion?: number;
   /** Earliest start, RFC 3339 in UTC; absent: at once. */
   readonly startAt?: string;
 }
 
-/** What the message of a task's next attempt is made from, should LATER lose it. */
+/** The parts of the message of a task's next attempt, to publish it again if LATER loses it. */
 export interface RetryMessage {
   /** The body as it was sent. */
   readonly body: string;
-  /** Those that stay the same over a task's attempts. */
+  /** The headers that stay the same over a task's attempts. */
   readonly headers: Readonly<Record<string, string>>;
 }
 
 /** How one field of a row is stored. */
 interface Column<Value> {
   readonly column: string;
-  /** What pg is given. */
+  /** The value as pg takes it. */
   write(value: Value): unknown;
-  /** The value again, from what pg reads. */
+  /** The value from what pg has read. */
   read(stored: unknown): Value;
 }
 
@@ -57,7 +57,7 @@ const LIST = {
   vo: plain<string>("vo"),
   /** SHA-256 of the canonical payload, hexadecimal. */
   payloadHash: plain<string>("payload_hash"),
-  /** The attempt that ended so, 1 first. */
+  /** The attempt that had this outcome; the first is 1. */
   attempt: plain<number>("attempt"),
   outcome: plain<LedgerOutcome>("outcome"),
   /** What the task returned; null unless done. */
@@ -75,7 +75,7 @@ type ReadRow = {
 
 /** One row of the ledger, `task_outcome`, as a task runner reads and writes it. */
 export interface OutcomeRow extends ReadRow {
-  /** Given with `retry` alone, and not read back with the row. */
+  /** Only given with `retry`, and not read back with the row. */
   readonly message?: RetryMessage;
 }
 
@@ -83,7 +83,7 @@ const COLUMNS: { readonly [Field in keyof ReadRow]: Column<ReadRow[Field]> } = L
 const FIELDS = Object.keys(LIST) as readonly (keyof ReadRow)[];
 const NAMES = FIELDS.map((field) => COLUMNS[field].column);
 
-/** Selects what {@linkcode readOutcome} reads. */
+/** The columns that {@linkcode readOutcome} reads, for a SELECT. */
 export const OUTCOME_COLUMNS = NAMES.join(", ");
 
 /** A row of `task_outcome` as pg reads the columns of {@linkcode OUTCOME_COLUMNS}. */
@@ -96,7 +96,9 @@ export function readOutcome(stored: StoredOutcome): OutcomeRow {
   ) as ReadRow;
 }
 
-/** What is written with a row and not read back: its children's publication, and its retry's message. */
+/**
+ * Columns that are written with a row and not read back: the publication of its children, and the message of its retry.
+ */
 const WRITTEN_ALONE = ["published_at", "message"] as const;
 const WRITTEN = [...NAMES, ...WRITTEN_ALONE];
 const REPLACED = [...WRITTEN, "settled_at"].filter((column) => column !== COLUMNS.taskId.column);
@@ -114,12 +116,12 @@ function written<Field extends keyof ReadRow>(row: OutcomeRow, field: Field): un
   return COLUMNS[field].write(row[field]);
 }
 
-/** What {@linkcode INSERT_OUTCOME} is given. */
+/** The values that {@linkcode INSERT_OUTCOME} takes. */
 export function outcomeValues(row: OutcomeRow): readonly unknown[] {
   const { spawned, message } = row;
   return [
     ...FIELDS.map((field) => written(row, field)),
-    // A row without children is published at once.
+    // A row without children counts as published at once.
     spawned.length === 0,
     message === undefined ? null : JSON.stringify(message),
   ];

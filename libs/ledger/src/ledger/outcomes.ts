@@ -8,7 +8,7 @@ import {
   type StoredOutcome,
 } from "./outcome_row.ts";
 
-/** Reads the row of a task as it is committed by now. Does not wait for a transaction that is writing it. */
+/** Reads the committed row of a task. Does not wait for a transaction that is writing it. */
 export async function findOutcome(session: Session, taskId: string, limitMs?: number): Promise<OutcomeRow | undefined> {
   const { rows } = await session.query<StoredOutcome>(
     `select ${OUTCOME_COLUMNS} from task_outcome where task_id = $1`,
@@ -20,10 +20,11 @@ export async function findOutcome(session: Session, taskId: string, limitMs?: nu
 }
 
 /**
- * Writes an outcome by the ledger rule: the first row wins, only `retry` and `dead` give way, and only to a higher
- * attempt.
+ * Writes an outcome by the ledger rule. The first row wins. Only `retry` and `dead` may be replaced, and only by a
+ * higher attempt.
  *
- * Waits for an open transaction on the same task id. Returns undefined when the row is ours, else the row that stands.
+ * Waits for an open transaction on the same task id. Returns undefined when this row was written, else the row that
+ * stands.
  */
 export async function insertOutcome(
   session: Session,
@@ -34,7 +35,7 @@ export async function insertOutcome(
   const { rowCount } = await session.query(INSERT_OUTCOME, outcomeValues(row), limitMs);
   if (rowCount === 1) return undefined;
   const earlier = await findOutcome(session, taskId, limitMs);
-  // Only the pruning of rows a month old could take it away between the two statements.
+  // Between the two statements only the pruning could remove the row, and it removes rows a month old.
   if (earlier === undefined)
     throw new Error(`Cannot record the outcome of ${taskId}: its earlier row has just been pruned; run it again`);
   return earlier;

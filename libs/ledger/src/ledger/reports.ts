@@ -18,10 +18,10 @@ export async function getOutcomeSummary(transaction: Transaction): Promise<Outco
   return Object.fromEntries(rows.map(({ outcome, count }) => [outcome, count]));
 }
 
-/** Names of VOs at most. */
+/** Most VOs in one list. */
 const LISTED_VOS = 1_000;
 
-/** The VOs that tasks with an outcome were for, in order, at most 1,000. */
+/** The VOs of tasks that have an outcome, by name, at most 1,000. */
 export async function listVosWithOutcomes(transaction: Transaction): Promise<readonly string[]> {
   const rows = await transaction
     .getKysely<LedgerDb>()
@@ -35,12 +35,12 @@ export async function listVosWithOutcomes(transaction: Transaction): Promise<rea
   return rows.map(({ vo }) => vo);
 }
 
-/** How long a row's children may go unmarked before somebody else publishes them, as an SQL interval. */
+/** Age of an unmarked row after which another process publishes its children, as an SQL interval. */
 const UNPUBLISHED_AFTER = "5 minutes";
 
 /**
- * Rows older than 5 minutes whose children may not all have been published, oldest first, `limit` (default 100) at
- * most.
+ * Rows older than 5 minutes whose children may not all have been published, oldest first. Returns at most `limit`,
+ * default 100.
  */
 export async function listUnpublished(transaction: Transaction, limit = 100): Promise<readonly OutcomeRow[]> {
   const { rows } = await sql<StoredOutcome>`
@@ -60,15 +60,18 @@ export interface RecordedRetry {
   readonly attempt: number;
 }
 
-/** A row so young may be on its way to LATER still; a retry so late may be on its way to TASKS. As SQL intervals. */
+/**
+ * Age of a row, and of a due time, up to which the message may be between two streams, as an SQL interval. A new row's
+ * message may be on its way to LATER, and that of a retry just due on its way to TASKS.
+ */
 const STORED_AFTER = "10 seconds";
 const FIRED_AFTER = "20 seconds";
-/** A retry that is due so soon may be on its way to TASKS at any moment. As an SQL interval. */
+/** Time before a due time from which the message may leave for TASKS at any moment, as an SQL interval. */
 const FIRES_WITHIN = "5 seconds";
 
 /**
- * Retries whose message must lie somewhere, by task id, `limit` at most from behind `after`: recorded a while ago, and neither due in
- * these seconds nor a moment ago.
+ * Retries whose message must be in a stream, by task id, at most `limit` from behind `after`. Leaves out rows just
+ * recorded, retries due in the next seconds, and retries due a moment ago.
  */
 export async function listRetries(
   transaction: Transaction,
@@ -84,14 +87,14 @@ export async function listRetries(
   return rows;
 }
 
-/** A retry with what its message is made from; `message` is null where an older version has recorded it. */
+/** A retry with the parts of its message. `message` is null where an older version has recorded the retry. */
 export interface StandingRetry extends RecordedRetry {
   /** RFC 3339, UTC. */
   readonly dueAt: string;
   readonly message: RetryMessage | null;
 }
 
-/** Those of `retries` that stand as they were read: each with the same attempt. */
+/** Reads `retries` again and returns those that are still at the same attempt. */
 export async function rereadRetries(
   transaction: Transaction,
   retries: readonly RecordedRetry[],
@@ -110,9 +113,11 @@ export async function rereadRetries(
 const KEPT_FOR = "30 days";
 
 /**
- * Drops rows that were settled 30 days ago, `limit` (default 10,000) at most, and answers how many; call it again while
- * it answers `limit`. Rows that are still to be acted upon stay: a retry that is not that long overdue, children that
- * were not marked published.
+ * Drops rows that were settled 30 days ago, at most `limit` (default 10,000), and returns how many. Call it again while
+ * it returns `limit`.
+ *
+ * Rows that still need work stay: a retry less than 30 days overdue, and a row whose children were not marked as
+ * published.
  */
 export async function pruneLedger(transaction: Transaction, limit = 10_000): Promise<number> {
   const { numAffectedRows } = await sql`
@@ -127,9 +132,7 @@ export async function pruneLedger(transaction: Transaction, limit = 10_000): Pro
   return Number(numAffectedRows ?? 0);
 }
 
-/**
- * The highest fencing token that any lock has stored; 0 where there is none. A new bucket of locks must begin above it.
- */
+/** The highest fencing token that any lock has stored, or 0. A new bucket of locks must begin above it. */
 export async function getHighestFence(transaction: Transaction): Promise<number> {
   const { highest } = await transaction
     .getKysely<LedgerDb>()

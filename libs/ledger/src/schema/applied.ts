@@ -3,7 +3,7 @@ import { fullName, listOf, type TableSet } from "./table_set.ts";
 /** Asks one question and returns the rows. */
 export type Query = (text: string, values: readonly unknown[]) => Promise<readonly Record<string, unknown>[]>;
 
-/** The names in the lists of these sets, by the name of the set. One question. The lists must be there. */
+/** Reads the lists of these sets, by the name of the set. One question. The lists must exist. */
 async function readLists(query: Query, sets: readonly TableSet[]): Promise<ReadonlyMap<string, readonly string[]>> {
   if (sets.length === 0) return new Map();
   const parts = sets.map((set) => `select id, '${set.name}' as "set", name from ${listOf(set)}`);
@@ -12,15 +12,15 @@ async function readLists(query: Query, sets: readonly TableSet[]): Promise<Reado
   return new Map([...names].map(([set, applied]) => [set, applied.map(({ name }) => String(name))]));
 }
 
-/** What the lists of applied migrations and this program do not have in common, as full names. */
+/** The differences between the lists of applied migrations and this program, as full names. */
 export interface Difference {
-  /** What this program needs and was not applied. */
+  /** Migrations that this program needs and that were not applied. */
   readonly missing: readonly string[];
-  /** What was applied and this program does not know. */
+  /** Migrations that were applied and that this program does not know. */
   readonly unknown: readonly string[];
 }
 
-/** Compares `sets` with the lists of those of them that have one: `listed`. */
+/** Compares `sets` with the lists in the database. `listed` are those of `sets` that have a list. */
 export async function compareMigrations(
   query: Query,
   sets: readonly TableSet[],

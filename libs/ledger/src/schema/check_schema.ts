@@ -23,7 +23,7 @@ export class SchemaDamagedError extends Error {
   }
 }
 
-/** The server takes no writes, so that nothing can be recorded. */
+/** The server refuses writes, so nothing can be recorded. */
 export class DatabaseReadOnlyError extends Error {
   override readonly name = "DatabaseReadOnlyError";
   constructor() {
@@ -33,7 +33,7 @@ export class DatabaseReadOnlyError extends Error {
   }
 }
 
-// A right on single columns serves as well; there is none of that kind to delete.
+// A right on single columns is enough. DELETE has no right on columns.
 const LACKS = `
 select wanted."table", wanted."right", to_regclass(wanted."table") is null as missing
 from jsonb_to_recordset($1::jsonb) as wanted("table" text, "right" text)
@@ -51,16 +51,16 @@ function wantedBy(sets: readonly TableSet[]): readonly { readonly table: string;
   ]);
 }
 
-/** PostgreSQL's state for a table that is not there. */
+/** PostgreSQL's code for a table that does not exist. */
 const UNDEFINED_TABLE = "42P01";
 
 type SchemaProblem = DatabaseReadOnlyError | SchemaBehindError | SchemaDamagedError;
 
 /**
- * Looks whether the tables of all sets are there and may be used, as a probe may every few seconds: three small questions.
- * Returns what is wrong.
+ * Checks that the tables of all sets exist and may be used. Returns what is wrong. It asks three small questions, so a
+ * probe may call it every few seconds.
  *
- * A schema that a newer version has migrated is well: during an upgrade older processes go on.
+ * A schema that a newer version has migrated is fine: during an upgrade older processes go on.
  */
 export async function inspectSchema(query: Query, sets: readonly TableSet[]): Promise<SchemaProblem | undefined> {
   try {
@@ -78,7 +78,7 @@ async function inspectOnce(query: Query, sets: readonly TableSet[]): Promise<Sch
   const lacks = await query(LACKS, [JSON.stringify(wantedBy(sets))]);
   const missing = new Set(lacks.filter((row) => row["missing"] === true).map(({ table }) => String(table)));
   const forbidden = lacks.filter((row) => row["missing"] !== true).map(({ table, right }) => `${right} on ${table}`);
-  // A list that may not be read says nothing of what it lacks.
+  // A list without the right to read it does not show which migrations are missing.
   const asked = sets.filter((set) => !forbidden.includes(`select on ${listOf(set)}`));
   const listed = asked.filter((set) => !missing.has(listOf(set)));
   const behind = (await compareMigrations(query, asked, listed)).missing;

@@ -10,7 +10,7 @@ export const ledgerEntities = [TaskOutcome, LockFence] as const;
 /** The ledger's own tables, as Kysely knows them. */
 export type LedgerDb = TablesOf<typeof ledgerEntities>;
 
-/** The ledger's own tables. There is no number 2: it was another set's while all had one list. */
+/** The ledger's own tables. Number 2 is missing: it belonged to another set when all sets shared one list. */
 export const ledgerTables: TableSet = {
   name: "ledger",
   entities: ledgerEntities,

@@ -1,6 +1,6 @@
 import { Migration } from "@mikro-orm/migrations";
 
-/** The ledger and the fences. A test holds them against the entities. */
+/** Creates the ledger and the fences. A test compares them with the entities. */
 export class CreateTables extends Migration {
   override up(): void {
     this.addSql(`

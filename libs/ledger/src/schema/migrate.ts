@@ -9,16 +9,19 @@ import type { Orm } from "../database/transaction.ts";
 import { withLedger } from "./ledger_tables.ts";
 import { FORMER_LIST, fullName, listOf, type TableSet } from "./table_set.ts";
 
-/** Any number that nobody else uses as an advisory lock in this database. */
+/** Key of the migrations' advisory lock in this database: an arbitrary number that nobody else uses. */
 const MIGRATION_LOCK = 7_130_226_051;
-/** How long to wait for another migration, and for tables that are in use, ms. */
+/** Longest wait for another migration, and for tables that are in use, ms. */
 const LOCK_TIMEOUT_MS = 60_000;
-/** Tells programs that know the former list alone that a newer version has migrated. */
+/** Entry of the former list. It tells programs that know only that list that a newer version has migrated. */
 const NEWER = "0004_lists_of_sets";
 
 /**
- * The first statement of each connection of the migrator's pool. So whatever it sends, it holds the lock, and a process
- * that dies lets it go when the server has ended its connection, which is after its transaction was rolled back.
+ * Runs as the first statement of each connection of the migrator's pool, so every statement of the migrator holds the
+ * lock.
+ *
+ * If the process dies, the lock is free when the server has ended its connection. By then its transaction is rolled
+ * back.
  */
 async function takeLock(client: ClientBase): Promise<void> {
   await client.query("select pg_advisory_lock($1)", [MIGRATION_LOCK]);
@@ -27,7 +30,7 @@ async function takeLock(client: ClientBase): Promise<void> {
 export interface MigrateOptions {
   /** Sets of tables beside the ledger's own, in the order in which they are migrated. Default: none. */
   readonly tables?: readonly TableSet[];
-  /** Settings of the session, by name, that say what an operator has decided about a migration. */
+  /** Settings of the session, by name, with an operator's decisions about a migration. */
   readonly settings?: Readonly<Record<string, string>>;
 }
 
@@ -36,7 +39,7 @@ function openOrm(url: string, sets: readonly TableSet[], prepare: (client: Clien
     entities: sets.flatMap(({ entities }) => [...entities]),
     clientUrl: url,
     ensureDatabase: false,
-    // A single connection that is never given up, since the lock is held by it.
+    // A single connection that is never closed while idle, since it holds the lock.
     driverOptions: {
       ...addressOf(url),
       max: 1,
@@ -55,7 +58,10 @@ function addressOf(url: string): ServerAddress {
   };
 }
 
-/** MikroORM's migrator over one set, whose list is there when this returns: it could not be made once the transaction has the connection. */
+/**
+ * Makes MikroORM's migrator of one set. It makes the set's list at once, since it cannot when the transaction has the
+ * connection.
+ */
 async function openMigrator(orm: Orm, set: TableSet): Promise<Migrator> {
   orm.config.set("migrations", {
     ...orm.config.get("migrations"),
@@ -77,7 +83,7 @@ async function hasFormerList(execute: Execute): Promise<boolean> {
   return row?.["there"] === true;
 }
 
-/** Notes in each set's list what the former one says was applied, so that nothing runs twice. */
+/** Copies the migrations of the former list to each set's list, so that none runs twice. */
 async function takeOver(execute: Execute, sets: readonly TableSet[]): Promise<void> {
   for (const set of sets) {
     const list = listOf(set);
@@ -91,7 +97,7 @@ async function takeOver(execute: Execute, sets: readonly TableSet[]): Promise<vo
   }
 }
 
-/** Notes in the former list what older programs need to find there: those that run go on, and none starts anew. */
+/** Writes to the former list what older programs look for: running ones go on, and none starts anew. */
 async function noteForOlder(execute: Execute, sets: readonly TableSet[]): Promise<void> {
   for (const name of new Set([...sets.flatMap(({ inFormerList = [] }) => inFormerList), NEWER])) {
     await execute(
@@ -102,12 +108,14 @@ async function noteForOlder(execute: Execute, sets: readonly TableSet[]): Promis
 }
 
 /**
- * Brings the tables of all sets up to date, the ledger's first, and returns the names of the migrations that it applied, as
+ * Brings the tables of all sets up to date, the ledger's first. Returns the names of the migrations that it applied, as
  * `set/migration`. All of them are one transaction.
  *
- * Any number of processes may do it at once: one works, the others wait for it and find nothing left to do. The
- * database itself must exist. Throws `DatabaseGoneError`, `DatabaseTooOldError`, `DatabaseForbiddenError`, `TypeError` for sets that cannot live
- * beside one another, and what a migration or the server reports.
+ * Any number of processes may call it at once: one works, and the others wait and find nothing left to do. The database
+ * itself must exist.
+ *
+ * Throws `DatabaseGoneError`, `DatabaseTooOldError`, `DatabaseForbiddenError`, and what a migration or the server
+ * reports. Throws `TypeError` for sets that cannot be in one database.
  */
 export async function migrate(
   url: string,

@@ -25,7 +25,7 @@ export class SchemaAheadError extends Error {
 
 /**
  * Throws {@linkcode SchemaBehindError} or {@linkcode SchemaAheadError} unless the schema is the one that this program
- * was written for. Sets that it does not have are not looked at.
+ * was written for. Ignores sets that are not in `sets`.
  */
 export async function requireMigrated(query: Query, sets: readonly TableSet[]): Promise<void> {
   const rows = await query("select list from unnest($1::text[]) as list where to_regclass(list) is not null", [

@@ -3,7 +3,7 @@ import type { EntitySchema, InferKyselyDB } from "@mikro-orm/postgresql";
 
 export type TableRight = "select" | "insert" | "update" | "delete";
 
-/** A migration with the name under which it is remembered. */
+/** A migration with its name in the list of applied ones. */
 export interface NamedMigration {
   readonly name: string;
   readonly class: new (...args: ConstructorParameters<typeof Migration>) => Migration;
@@ -12,7 +12,7 @@ export interface NamedMigration {
 /**
  * The tables that one package brings to the database, with the migrations that make them.
  *
- * Several sets live in one database. Each has a list of its own of what was applied, so none knows of the others.
+ * Several sets are in one database. Each has its own list of applied migrations, so none knows of the others.
  */
 export interface TableSet {
   /** Names its list of applied migrations. Up to 40 lower-case letters, digits and `_`; never changes. */
@@ -20,9 +20,9 @@ export interface TableSet {
   readonly entities: readonly EntitySchema[];
   /** Every migration, oldest first. A name that has been applied anywhere never changes. */
   readonly migrations: readonly NamedMigration[];
-  /** What apps do with each table. Default: they read the table of each entity. */
+  /** What apps do with each table. Default: they only read the table of each entity. */
   readonly rights?: Readonly<Record<string, readonly TableRight[]>>;
-  /** Those migrations that {@linkcode FORMER_LIST} may name. Only for tables that are older than the lists of sets. */
+  /** The migrations that {@linkcode FORMER_LIST} may name. Only for tables that are older than the lists of sets. */
   readonly inFormerList?: readonly string[];
 }
 
@@ -34,17 +34,17 @@ export type TablesOf<Entities extends readonly EntitySchema[]> = InferKyselyDB<
 /** The one list of all migrations, from before each set had its own. */
 export const FORMER_LIST = "muster_migration";
 
-/** The table that remembers which of a set's migrations the database has. */
+/** Name of the table that lists a set's applied migrations. */
 export function listOf({ name }: Pick<TableSet, "name">): string {
   return `${FORMER_LIST}_${name}`;
 }
 
-/** What operators and errors call a migration, as in `ledger/0001_tables`. */
+/** Full name of a migration for operators and errors, as in `ledger/0001_tables`. */
 export function fullName({ name }: Pick<TableSet, "name">, migration: string): string {
   return `${name}/${migration}`;
 }
 
-/** What apps must be allowed, by table. */
+/** The rights that apps need, by table. */
 export function rightsOf({ entities, rights }: TableSet): Readonly<Record<string, readonly TableRight[]>> {
   return rights ?? Object.fromEntries(entities.map(({ meta }) => [meta.tableName, ["select"]]));
 }
@@ -54,7 +54,7 @@ function refuseTwice(what: string, names: readonly string[]): void {
   if (twice !== undefined) throw new TypeError(`Cannot use two ${what} "${twice}" in one database; rename one of them`);
 }
 
-/** Throws `TypeError` where sets cannot live beside one another. */
+/** Throws `TypeError` for sets that cannot be in one database. */
 export function checkSets(sets: readonly TableSet[]): void {
   for (const { name, migrations } of sets) {
     if (!/^[a-z][a-z0-9_]{0,39}$/.test(name)) {

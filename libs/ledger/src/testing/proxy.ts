@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
 
-/** Stands between a client and a server, to see and to lose what passes. */
+/** A proxy between a client and a server that records what passes and may lose an answer. */
 export interface Proxy extends AsyncDisposable {
   /** The server's URL by way of the proxy. */
   readonly url: string;
@@ -10,7 +10,7 @@ export interface Proxy extends AsyncDisposable {
   readonly startups: string[];
   /** The text of each statement that was sent so far. */
   readonly statements: string[];
-  /** Lets the next statement with `text` in it through, and cuts the connection in place of its answer. */
+  /** Lets the next statement that contains `text` through, and cuts the connection instead of passing on its answer. */
   loseAnswerTo(text: string): void;
 }
 

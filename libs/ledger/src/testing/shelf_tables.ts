@@ -2,7 +2,7 @@ import { Migration } from "@mikro-orm/migrations";
 import { defineEntity, p } from "@mikro-orm/postgresql";
 import type { TableSet } from "../schema/table_set.ts";
 
-/** Stands for what a task writes. */
+/** A table that stands for the effects of a task. */
 export const Shelf = defineEntity({
   name: "Shelf",
   tableName: "shelf",
@@ -29,7 +29,8 @@ class AddLabels extends Migration {
 }
 
 /**
- * A set as a package of somebody else's brings it. Its first migration bears the name of the ledger's first one, as may well be.
+ * A set as another package brings it. Its first migration has the same name as the ledger's first one, which is
+ * allowed.
  */
 export const shelfTables: TableSet = {
   name: "shelf",

@@ -36,9 +36,13 @@ export async function runSql<Row extends object>(database: Database, sql: string
   return database.transaction((transaction) => transaction.execute<Row[]>(sql));
 }
 
+/** Longest wait for a row, ms. */
 const PATIENCE_MS = 10_000;
 
-/** Resolves once `query` finds a row; throws after 10 s. For what PostgreSQL tells nobody, so that it must be asked for. */
+/**
+ * Resolves once `query` finds a row; throws after 10 s. For states that PostgreSQL does not announce, so that only
+ * asking shows them.
+ */
 export async function untilRow(database: Database, query: string): Promise<void> {
   const until = performance.now() + PATIENCE_MS;
   while ((await runSql(database, query)).length === 0) {

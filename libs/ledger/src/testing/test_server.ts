@@ -23,7 +23,10 @@ export interface OwnTestServer extends TestServer {
   readonly postgres: Postgres;
 }
 
-/** The URL of a running server that test files share. The gate sets it: it saves each file 2 s of CPU for a server of its own. */
+/**
+ * Variable with the URL of a running server that test files share. The gate sets it, which saves each file 2 s of CPU
+ * for its own server.
+ */
 const SHARED = "MUSTER_TEST_POSTGRES";
 
 export interface TestServerOptions {
@@ -45,7 +48,7 @@ async function makeTemplate(server: Addressed, template: string, tables: readonl
   return template;
 }
 
-/** The template of these sets on a server that others may have prepared; where they have not, one of our own. */
+/** The template of these sets on a server that others may have prepared. Makes one where there is none. */
 async function findTemplate(server: Addressed, tables: readonly TableSet[]): Promise<string> {
   const address = { connectionString: server.url, application_name: "muster tests", options: "" };
   const template = templateOf(tables);
@@ -92,7 +95,7 @@ async function startOwn(
   };
 }
 
-/** A server for tests that play no crash of it: the shared one where there is one, else one in a folder of its own. */
+/** A server for tests that do not crash it: the shared one if there is one, else one in a folder of its own. */
 export async function startTestServer(options: TestServerOptions = {}): Promise<TestServer> {
   const url = process.env[SHARED];
   if (url === undefined) return await startOwn("none", options);
@@ -100,19 +103,22 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   return { ...overServer({ url }, await findTemplate({ url }, tables), tables), async [Symbol.asyncDispose]() {} };
 }
 
-/** Starts the oldest server that there is for this machine: 14 or 15, which have no `transaction_timeout`. Disposing stops it. */
+/**
+ * Starts the oldest server available for this machine: 14 or 15, which have no `transaction_timeout`. Disposing stops
+ * it.
+ */
 export async function startOldestTestServer(options: TestServerOptions = {}): Promise<OwnTestServer> {
   return await startOwn("none", options, await findOldestPostgres());
 }
 
-/** Starts a server that keeps what was committed over a kill, about 2 s. Disposing stops it. */
+/** Starts a server that keeps what was committed when it is killed; takes about 2 s. Disposing stops it. */
 export async function startDurableTestServer(options: TestServerOptions = {}): Promise<OwnTestServer> {
   return await startOwn("full", options);
 }
 
 /**
- * Starts a server to share, and returns the environment that test files need to find it. It has a template of the ledger's tables
- * alone, and one with `tables` too. Disposing stops it.
+ * Starts a server to share, and returns the environment that test files need to find it. It has a template with the
+ * ledger's tables alone, and one with `tables` too. Disposing stops it.
  */
 export async function startSharedTestServer(
   options: TestServerOptions,
