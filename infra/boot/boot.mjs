@@ -1,4 +1,4 @@
-// What npm start, npm run build, npm run packages, npm test, npm run bench, npm run mutants and npm run muster run.
+// The entry of npm start, npm run build, npm run packages, npm test, npm run bench, npm run mutants and npm run muster.
 import { runCommand } from "./run_command.mjs";
 
 await runCommand(process.argv.slice(2));

@@ -2,11 +2,11 @@ import { accessSync, constants, lstatSync, mkdirSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** The folders that stand beside a home and may be set without one. */
+/** Variables of the folders that usually lie in a home, and that may be set without one. */
 const XDG_FOLDERS = ["XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"];
 
 /**
- * Whether we may make files in the folder.
+ * Whether we may create files in the folder.
  * @param {string} folder
  */
 export function isWritable(folder) {
@@ -18,12 +18,12 @@ export function isWritable(folder) {
   }
 }
 
-/** The user's home; undefined where neither HOME nor the system's list of users names one. */
+/** Returns the user's home; undefined where neither HOME nor the system's list of users names one. */
 function findHome() {
   try {
     return homedir();
   } catch {
-    return undefined; // Node.js throws for a user id that has no name
+    return undefined; // Node.js throws for a user id without a name
   }
 }
 
@@ -38,8 +38,9 @@ function makeHome(home) {
 }
 
 /**
- * Gives npm, pnpm and turbo a home of their own where the user's does not exist or cannot be written to, as is usual for the user of
- * a service. It lies in the system's temporary folder, and is trusted only if nobody else can write there.
+ * Gives npm, pnpm and turbo another home where the user's does not exist or cannot be written. That is usual for the user of a service.
+ *
+ * The other home lies in the system's temporary folder. It is trusted only if no other user can write there.
  */
 export function settleHome() {
   const own = findHome();

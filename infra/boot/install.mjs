@@ -5,13 +5,15 @@ import { dirname, join } from "node:path";
 import { isWritable, settleHome } from "./home.mjs";
 import { countPackages, describeMissing } from "./packages.mjs";
 
-/** Where an install that went through is noted: what was installed, how much that is, and the pnpm that did it. */
+/**
+ * File that `writeNote` writes after a whole install, and that later runs read: digest of what was installed, numbers of files, and pnpm.
+ */
 const NOTE = join("node_modules", ".muster-install.json");
 
-/** Where the file is that package.json names as its `muster`. */
+/** Folder of the file that package.json names as its `muster`. */
 const FOR_NPX = join("infra", "boot", "npx");
 
-/** The folders with a package.json, relative to the workspace's. */
+/** Returns the folders with a package.json, relative to the workspace's folder. */
 function units(root) {
   const folders = ["apps", "libs", "infra"].flatMap((parent) =>
     readdirSync(join(root, parent)).map((name) => join(parent, name)),
@@ -19,7 +21,7 @@ function units(root) {
   return [".", "tests", ...folders].filter((folder) => existsSync(join(root, folder, "package.json"))).sort();
 }
 
-/** What decides what an install installs. */
+/** Returns a digest of everything that decides what is installed. */
 function digest(root) {
   const files = ["pnpm-lock.yaml", "pnpm-workspace.yaml", ...units(root).map((unit) => join(unit, "package.json"))];
   const hash = createHash("sha256").update(`${process.platform} ${process.arch}`);
@@ -32,17 +34,17 @@ function readNote(root) {
   try {
     text = readFileSync(join(root, NOTE), "utf8");
   } catch (error) {
-    if (error.code === "ENOENT" || error.code === "ENOTDIR") return {}; // never installed by us, or not to the end
+    if (error.code === "ENOENT" || error.code === "ENOTDIR") return {}; // there was no whole install
     throw error;
   }
   try {
     return JSON.parse(text);
   } catch {
-    return {}; // cut off: a disk was full, or a copy was broken off
+    return {}; // the note was cut off: the disk was full, or a copy was interrupted
   }
 }
 
-/** Notes that what lies there now is what was asked for. */
+/** Notes that the wanted packages are now installed. */
 function writeNote(root, { installed, pnpm, entries }) {
   const file = join(root, NOTE);
   writeFileSync(`${file}.new`, JSON.stringify({ installed, pnpm, entries }));
@@ -50,20 +52,22 @@ function writeNote(root, { installed, pnpm, entries }) {
 }
 
 /**
- * Closes the folder of package.json's own `muster` to all but its owner.
+ * Makes the folder of package.json's own `muster` accessible only to its owner.
  *
- * npx makes a program of a package executable before it runs it, which the system lets the file's owner do alone: everybody else got
- * "EPERM chmod". What npx may not look at it passes over, and then finds `node_modules/.bin/muster`, which is installed by now and does the same.
+ * npx makes a package's program executable before it runs it. The system allows that only to the file's owner, so all other users got
+ * "EPERM chmod".
+ *
+ * npx ignores a folder that it may not read. It then finds `node_modules/.bin/muster`, which is installed by now and does the same.
  */
 function closeToOthers(root) {
   try {
     chmodSync(join(root, FOR_NPX), 0o700);
   } catch (error) {
-    if (error.code !== "EPERM") throw error; // we are not the owner, and so cannot; all else is installed
+    if (error.code !== "EPERM") throw error; // we are not the owner and cannot do it; everything else is installed
   }
 }
 
-/** Why the workspace has to be installed, and whether what is there must go first; undefined when it is installed to the last file. */
+/** Returns why the workspace must be installed, and whether the old packages must go first; undefined: every file is installed. */
 function whyInstall(root, { installed, entries }) {
   if (installed === undefined) return { why: "it is not installed yet", anew: true };
   if (entries === undefined) return { why: "an older version of Muster has installed it", anew: false };
@@ -73,7 +77,7 @@ function whyInstall(root, { installed, entries }) {
   return { why: "what it needs has changed since it was installed", anew: false };
 }
 
-/** Runs a command whose output is progress and so belongs on stderr; returns what it printed if `stdout` is "pipe". */
+/** Runs a command. Its output is progress, so it goes to stderr. With `stdout` as "pipe" the output is returned instead. */
 function run(command, args, { root, stdout }) {
   return new Promise((resolve, reject) => {
     const env = { ...process.env, npm_config_update_notifier: "false" };
@@ -96,9 +100,9 @@ function run(command, args, { root, stdout }) {
   });
 }
 
-/** The pnpm whose version package.json pins, by way of npm, which keeps it in its own cache. */
+/** Returns the pnpm in the version that package.json pins. npm gets it, and keeps it in its own cache. */
 async function findPnpm(root, known) {
-  settleHome(); // npm, pnpm and turbo keep what they cache there
+  settleHome(); // npm, pnpm and turbo have their caches there
   if (known !== undefined && existsSync(known)) return known;
   const { packageManager } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   console.error(`muster: getting ${packageManager} by npm`);
@@ -107,7 +111,7 @@ async function findPnpm(root, known) {
   return printed.split("\n").at(-1);
 }
 
-/** Throws, with the way out, unless we may write where packages are put. */
+/** Throws, and says what to do, unless we may write in the folders of the packages. */
 function assertMayInstall(root, why) {
   const places = units(root).map((unit) => {
     const folder = join(root, unit, "node_modules");
@@ -126,11 +130,11 @@ async function installPackages(root, { pnpm: known, why, anew }) {
   assertMayInstall(root, why);
   console.error(`muster: installing the workspace, since ${why}; the first time takes a minute`);
   const pnpm = await findPnpm(root, known);
-  // pnpm believes its own notes, so that it would take a part for the whole.
+  // pnpm trusts its own notes, so it would take an incomplete folder for a whole one.
   if (anew) {
     for (const unit of units(root)) rmSync(join(root, unit, "node_modules"), { recursive: true, force: true });
   }
-  // A production environment too needs the tools, and there may be nobody to answer a question.
+  // A production environment needs the tools too. There may be nobody who could answer a question.
   const flags = ["--frozen-lockfile", "--prod=false", "--config.confirm-modules-purge=false"];
   await run(pnpm, ["install", ...flags], { root });
   closeToOthers(root);
@@ -138,8 +142,9 @@ async function installPackages(root, { pnpm: known, why, anew }) {
 }
 
 /**
- * Installs the workspace exactly as the lockfile says, unless that has been done. Then it writes nothing and asks nobody, so that it may be
- * run by another user than the one who installed, in a read-only folder, and without a network.
+ * Installs the workspace exactly as the lockfile says, unless that has been done.
+ *
+ * If it has been done, it writes nothing and sends nothing. So another user may run it, also in a read-only folder and without a network.
  * @param {string} root the workspace's folder
  */
 export async function install(root) {
@@ -149,7 +154,7 @@ export async function install(root) {
 }
 
 /**
- * The folder of pnpm, which turbo looks for on PATH.
+ * Returns the folder of pnpm. Turbo looks for pnpm on PATH.
  * @param {string} root the workspace's folder
  * @returns {Promise<string>}
  */
@@ -158,7 +163,7 @@ export async function pnpmFolder(root) {
 }
 
 /**
- * Notes that what lies in the workspace now is a whole install, e.g. of a copy that a test has made.
+ * Notes that the workspace's packages are a whole install, e.g. after a test has copied them.
  * @param {string} root the workspace's folder
  */
 export function noteInstalled(root) {

@@ -1,13 +1,13 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
-/** What tools put among the packages while they run, and our own note. */
+/** Names that tools create among the packages while they run, and our own note. */
 const NOT_INSTALLED = new Set([".cache", ".muster-install.json"]);
 
-/** How many missing folders an error names. */
+/** Largest number of missing folders that an error names. */
 const NAMED = 3;
 
-/** How many files, links and folders lie below a folder. Links are not followed. */
+/** Returns the number of files, links and folders below a folder. Links are not followed. */
 function count(folder, passOver) {
   let entries = 0;
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
@@ -19,8 +19,8 @@ function count(folder, passOver) {
 }
 
 /**
- * Counts what is installed: for each package of pnpm's store in the workspace, and for each `node_modules` with links to them. About
- * 30 ms for 11,000 files.
+ * Counts installed files: for each package of pnpm's store in the workspace, and for each `node_modules` with links to them. Takes about 30
+ * ms for 11,000 files.
  * @param {string} root the workspace's folder
  * @param {readonly string[]} units the folders with a package.json, relative to it
  * @returns {Record<string, number>} the counts by folder
@@ -41,7 +41,7 @@ export function countPackages(root, units) {
 }
 
 /**
- * What has gone since `noted` was counted, in words; undefined when nothing has. What came since does no harm.
+ * Describes what is missing since `noted` was counted; undefined: nothing. Files that were added since then do no harm.
  * @param {Record<string, number>} noted
  * @param {Record<string, number>} found
  */

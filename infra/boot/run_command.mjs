@@ -7,7 +7,7 @@ const OLDEST_NODE = 20;
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 const CLI = join(ROOT, "apps", "cli", "src", "main.ts");
 
-/** What each command runs of `node_modules/.bin`, its first arguments, and whether it needs pnpm on PATH, as whatever builds does. */
+/** For each command: its program in `node_modules/.bin`, its first arguments, and whether it needs pnpm on PATH. Builds need pnpm. */
 const COMMANDS = {
   start: { program: "node", args: [CLI, "up"], builds: false },
   muster: { program: "node", args: [CLI], builds: false },
@@ -38,9 +38,9 @@ async function prepareAndRun([name = "", ...given]) {
 }
 
 /**
- * Installs what is missing, and runs one of the commands with what the workspace pins; ends as that ends.
+ * Installs what is missing, and runs one command with the pinned programs of the workspace. Ends with the command's exit code.
  *
- * Needs nothing but Node.js 20 and npm.
+ * Needs only Node.js 20 and npm.
  * @param {readonly string[]} args the command's name and its arguments
  */
 export async function runCommand(args) {

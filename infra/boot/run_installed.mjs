@@ -2,13 +2,13 @@ import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 
-/** The signals that ask a command to end; whoever sends one to us means the command. */
+/** Signals that ask a command to end. One that reaches this process is passed on to the command. */
 const FORWARDED = ["SIGINT", "SIGTERM", "SIGHUP"];
 
 /**
- * Runs a program of `node_modules/.bin` on our own terminal, and ends as it ends.
+ * Runs a program of `node_modules/.bin` on our own terminal, and ends with its exit code.
  *
- * The channel between the two tells a program of Node.js when we were killed, so that it can end too.
+ * The channel between the two processes tells a Node.js program when this process was killed, so that it can end too.
  * @param {string} root the workspace's folder
  * @param {string} program e.g. `node`, which is the Node.js that the workspace pins
  * @param {readonly string[]} args

@@ -24,9 +24,6 @@ const TURNS: readonly (readonly [RegExp, string])[] = [
 /** Files whose comments were written before these limits and are not mended yet. The list only gets shorter. */
 const NOT_MENDED_YET: ReadonlySet<string> = new Set([
   "apps/cli/src/doctor/follow_ups.ts",
-  "infra/local/src/postgres/programs.ts",
-  "infra/local/src/process/process_table.ts",
-  "infra/local/src/provision/cache.ts",
   "libs/app/src/chores/chores.ts",
   "libs/app/src/chores/lost_retries.ts",
   "libs/app/src/extension/load_extensions.ts",

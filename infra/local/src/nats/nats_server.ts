@@ -8,23 +8,23 @@ import { provisionNatsServer } from "../provision/nats_server.ts";
 import { renderServerConfig, type SyncInterval } from "./server_config.ts";
 import { readNatsServerVersion } from "../provision/nats_server_version.ts";
 
-/** How long a server may take to end before it is killed, ms. Its streams are safe at any moment. */
+/** Longest time that a server may take to end before it is killed, ms. Its streams are safe at any moment. */
 const STOP_GRACE_MS = 3_000;
 
 export interface NatsServerOptions {
-  /** Holds the streams, the configuration and the log; made when missing. A server started here again has the same streams. */
+  /** Folder of the streams, the configuration and the log. Made if it is missing. A server started here again has the same streams. */
   readonly dataDir: string;
-  /** The port to listen on; by default the server takes one that is free. */
+  /** Port to listen on; by default a free port that the server takes. */
   readonly port?: number | undefined;
-  /** What a {@linkcode PortTakenError} tells the user to change, default `port`. */
+  /** The option that a {@linkcode PortTakenError} tells the user to change, default `port`. */
   readonly portOption?: string | undefined;
-  /** `always` (default) loses nothing that was acknowledged, even with the power; `lazy` may lose two minutes then, and is faster. */
+  /** `always` (default) loses nothing that was acknowledged, even if the power fails. `lazy` is faster, and may then lose two minutes. */
   readonly syncInterval?: SyncInterval | undefined;
-  /** Lines for the end of the server's configuration, such as its users. */
+  /** More lines at the end of the server's configuration, such as its users. */
   readonly moreConfig?: string | undefined;
-  /** The nats-server to run, default: what {@linkcode provisionNatsServer} finds. */
+  /** The nats-server to run; by default the one that {@linkcode provisionNatsServer} finds. */
   readonly binary?: string | undefined;
-  /** Hears of what takes time, one line each. */
+  /** Called with one line for each thing that takes time. */
   readonly onProgress?: ((line: string) => void) | undefined;
   /** Ends the search for a nats-server. */
   readonly signal?: AbortSignal | undefined;
@@ -38,34 +38,34 @@ export interface NatsServer extends AsyncDisposable {
   readonly pid: number;
   readonly version: string;
   readonly dataDir: string;
-  /** Resolves when the server has ended, for whatever reason; never rejects. */
+  /** Resolves when the server has ended, for any reason. Never rejects. */
   readonly exited: Promise<Exit>;
-  /** Shuts the server down in order, and kills it when that takes longer than `graceMs`, default 3 s. Resolves when it has ended. */
+  /** Shuts the server down, and kills it when that takes longer than `graceMs`, default 3 s. Resolves when it has ended. */
   stop(graceMs?: number): Promise<void>;
-  /** Sends a signal at once, e.g. `SIGKILL` to play a crash; await {@linkcode exited} before starting anew. */
+  /** Sends a signal at once, e.g. `SIGKILL` to simulate a crash. Await {@linkcode exited} before a new start. */
   kill(signal: NodeJS.Signals): void;
 }
 
-/** The port in the file that the server writes once it serves. The file bears the name that the program has on this machine. */
+/** Reads the port from the file that the server writes when it is ready. The file is named after the program on this machine. */
 async function readPortsFile(dataDir: string, program: string, pid: number): Promise<number | undefined> {
   try {
     const { nats } = JSON.parse(await readFile(join(dataDir, `${program}_${pid}.ports`), "utf8"));
     return Number(new URL(nats[0]).port);
   } catch {
-    return undefined; // not written yet, or not to the end
+    return undefined; // not written yet, or only in part
   }
 }
 
-/** Files of servers that were killed. */
+/** Removes the port files of servers that were killed. */
 async function removePortsFiles(dataDir: string): Promise<void> {
   for await (const name of glob("*.ports", { cwd: dataDir })) await rm(join(dataDir, name), { force: true });
 }
 
 /**
- * Starts nats-server and waits until it serves; about 40 ms.
+ * Starts nats-server and waits until it is ready, about 40 ms.
  *
- * Throws {@linkcode PortTakenError}, {@linkcode DataFolderInUseError}, {@linkcode NatsServerTooOldError},
- * {@linkcode NoNatsServerError} when there is none to be had, and {@linkcode ServerStartError} with the end of its log.
+ * Throws {@linkcode PortTakenError}, {@linkcode DataFolderInUseError} and {@linkcode NatsServerTooOldError}. Throws {@linkcode
+ * NoNatsServerError} where no source has one, and {@linkcode ServerStartError} with the end of its log.
  */
 export async function startNatsServer(options: NatsServerOptions): Promise<NatsServer> {
   const { port, portOption = "port", syncInterval = "always", onProgress = () => {}, signal } = options;

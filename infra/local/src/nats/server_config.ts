@@ -1,12 +1,12 @@
 import { join } from "node:path";
 import { LOOPBACK } from "../process/port.ts";
 
-/** When JetStream forces what it stored to the disk: before each acknowledgement, or every two minutes. */
+/** When JetStream writes its data to the disk: before each acknowledgement, or every two minutes. */
 export type SyncInterval = "always" | "lazy";
 
 export interface ServerConfig {
   readonly dataDir: string;
-  /** -1 lets the server choose. */
+  /** Port; -1 lets the server choose. */
   readonly port: number;
   readonly syncInterval: SyncInterval;
 }

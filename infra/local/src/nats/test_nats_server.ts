@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { type NatsServer, type NatsServerOptions, startNatsServer } from "./nats_server.ts";
 
 /**
- * Starts a nats-server for tests, in a folder that goes with it when it is disposed of. It writes to the disk lazily unless it is told
- * otherwise. Throws what {@linkcode startNatsServer} throws.
+ * Starts a nats-server for tests, in a folder that is deleted when the server is disposed of. By default it writes to the disk lazily.
+ *
+ * Throws the errors of {@linkcode startNatsServer}.
  */
 export async function startTestNatsServer(options: Omit<NatsServerOptions, "dataDir"> = {}): Promise<NatsServer> {
   const dataDir = await mkdtemp(join(tmpdir(), "muster-nats-"));

@@ -8,24 +8,24 @@ import type { ServerUser } from "./server_user.ts";
 
 const execute = promisify(execFile);
 
-/** The superuser of the cluster and the database that every cluster has. */
+/** Name of the cluster's superuser, and of the database that every cluster has. */
 export const SUPERUSER = "postgres";
 
 export interface Cluster {
-  /** What PostgreSQL calls its data directory. */
+  /** PostgreSQL's data directory. */
   readonly pgData: string;
   readonly password: string;
 }
 
 export interface ClusterOptions {
   readonly folder: string;
-  /** The folder with `initdb`. */
+  /** Folder of `initdb`. */
   readonly programs: string;
   readonly user: ServerUser | undefined;
   readonly onProgress: (line: string) => void;
 }
 
-/** `initdb` made no cluster. */
+/** `initdb` could not make the cluster. */
 export class ClusterNotMadeError extends Error {
   override readonly name = "ClusterNotMadeError";
   readonly folder: string;
@@ -35,7 +35,7 @@ export class ClusterNotMadeError extends Error {
   }
 }
 
-/** The last line of what a program complained about. */
+/** Returns the last line of a failed program's error output. */
 function complaint(cause: unknown): string {
   if (!(cause instanceof Error)) return String(cause);
   const stderr = "stderr" in cause ? String(cause.stderr).trim() : "";
@@ -43,7 +43,7 @@ function complaint(cause: unknown): string {
 }
 
 function remedy(cause: unknown): string {
-  // PostgreSQL asks for the name of the user that it runs as, and takes no other name for an answer.
+  // PostgreSQL looks up the name of the user that it runs as, and fails without one.
   return complaint(cause).includes("effective user ID")
     ? "PostgreSQL needs a user that the system knows by name; run under one, or set DATABASE_URL to a server of yours"
     : "mend that, or set DATABASE_URL to a server of yours";
@@ -63,7 +63,7 @@ async function readMajorVersion(programs: string): Promise<number> {
   return Number(/ (\d+)/.exec(stdout)?.[1] ?? 0);
 }
 
-/** Makes the cluster beside its place and moves it there, so that a crash half-way leaves none. */
+/** Makes the cluster beside its final place and then moves it there. So a crash in between leaves no cluster. */
 async function initialize(
   { folder, programs, user, onProgress }: ClusterOptions,
   passwordFile: string,
@@ -81,7 +81,7 @@ async function initialize(
     ["--pwfile", passwordFile],
     ["--auth", "scram-sha-256"],
     ["--encoding", "UTF8"],
-    // A password of 128 random bits needs no slow hash, and each connection computes it. Older versions cannot be told so.
+    // A password of 128 random bits needs no slow hash, and each connection computes the hash. Versions before 16 do not have this setting.
     (await readMajorVersion(programs)) >= 16 ? ["--set", "scram_iterations=1"] : [],
   ].flat();
   const place = { ...user, cwd: "/", timeout: 60_000, env: {} };
@@ -94,7 +94,7 @@ async function initialize(
   return password;
 }
 
-/** The cluster in the folder; made when there is none, in about 0.7 s. Its password exists only in the folder. */
+/** Opens the cluster in the folder. If there is none, it is made, in about 0.7 s. Its password exists only in the folder. */
 export async function openCluster(options: ClusterOptions): Promise<Cluster> {
   const pgData = join(options.folder, "pgdata");
   const passwordFile = join(options.folder, "password");

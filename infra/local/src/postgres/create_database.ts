@@ -1,12 +1,12 @@
 import pg from "pg";
 
-/** PostgreSQL's code for a database whose name is taken. */
+/** PostgreSQL's code for a name that another database has. */
 const DUPLICATE_DATABASE = "42P04";
 
 /**
  * Creates the database `name` on the server and returns its URL.
  *
- * `template` is a database to copy, to which nobody may be connected. Throws what PostgreSQL reports, e.g. that the name is taken.
+ * `template` is a database to copy. Nobody may be connected to it. Throws the errors of PostgreSQL, e.g. that the name is taken.
  */
 export async function createDatabase(
   server: { readonly url: string },
@@ -24,7 +24,7 @@ export async function createDatabase(
   return databaseUrl(server, name);
 }
 
-/** As {@linkcode createDatabase}, but answers the URL of the one that is there when there is one. */
+/** Like {@linkcode createDatabase}, but returns the URL of the existing database where there is one. */
 export async function ensureDatabase(server: { readonly url: string }, name: string): Promise<string> {
   try {
     return await createDatabase(server, name);

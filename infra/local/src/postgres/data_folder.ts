@@ -3,18 +3,19 @@ import { chown, lstat, mkdir, readlink, rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { canReach, type ServerUser } from "./server_user.ts";
 
-/** Where root keeps the databases of data folders that PostgreSQL's user cannot reach. */
+/** Folder in which root keeps databases whose data folder PostgreSQL's user cannot reach. */
 const WITHIN_REACH = "/var/lib/muster";
 
-/** The name of the link in the data folder that leads to such a database. */
+/** Name of the link in the data folder that leads to such a database. */
 const LINK = "elsewhere";
 
 /**
- * The folder that PostgreSQL works in for `dataDir`; made when missing, and owned by `user`.
+ * Returns the folder that PostgreSQL works in for `dataDir`. Makes it if it is missing, and gives it to `user`.
  *
- * It is `dataDir` itself, unless that lies below a folder closed to `user`, such as `/root`: then it is one of `/var/lib/muster`
- * that a link in `dataDir` leads to. Without the link, so in a data folder that is new, what lies there is of a former data folder
- * of this name, and is removed.
+ * It is `dataDir` itself if `user` can reach it. Otherwise, as below `/root`, it is a folder of `/var/lib/muster`, and a link in `dataDir`
+ * leads to it.
+ *
+ * A data folder without the link is new. Files in `/var/lib/muster` then belong to an earlier data folder of this name, and are removed.
  */
 export async function openDataFolder(dataDir: string, user: ServerUser | undefined): Promise<string> {
   await mkdir(dataDir, { recursive: true });
@@ -40,6 +41,6 @@ async function linkTarget(link: string): Promise<string | undefined> {
   try {
     return (await lstat(link)).isSymbolicLink() ? await readlink(link) : undefined;
   } catch {
-    return undefined; // not there
+    return undefined; // the link does not exist
   }
 }

@@ -11,45 +11,45 @@ import { openDataFolder } from "./data_folder.ts";
 import { findPostgresPrograms } from "./programs.ts";
 import { choosePostgresUser } from "./server_user.ts";
 
-/** How long PostgreSQL may take to end before it is killed, ms. What was committed is safe at any moment. */
+/** Longest time that PostgreSQL may take to end before it is killed, ms. Committed data is safe at any moment. */
 const STOP_GRACE_MS = 4_000;
 
-/** How often a start is tried: another program may take our free port, and a killed server's backends take a moment to end. */
+/** Largest number of starts. Another program may take our free port, and a killed server's backends take a moment to end. */
 const STARTS = 5;
 
-/** The pause before a start is tried again, ms. */
+/** Pause before the next start, ms. */
 const RETRY_AFTER_MS = 200;
 
-/** What a commit survives: `full` the loss of power, `none` the end of PostgreSQL in order and no more. */
+/** What a commit survives: `full` a loss of power, `none` only an orderly end of PostgreSQL. */
 export type Durability = "full" | "none";
 
 export interface PostgresOptions {
-  /** Holds the database cluster and the log; made when missing. A server started here again has the same databases. */
+  /** Folder of the database cluster and the log. Made if it is missing. A server started here again has the same databases. */
   readonly dataDir: string;
-  /** The port to listen on; by default one that is free. */
+  /** Port to listen on; by default a free one. */
   readonly port?: number | undefined;
-  /** What a {@linkcode PortTakenError} tells the user to change, default `port`. */
+  /** The option that a {@linkcode PortTakenError} tells the user to change, default `port`. */
   readonly portOption?: string | undefined;
-  /** The folder of `postgres` and `initdb`, from 14 on; default: those of the package for this machine. */
+  /** Folder of `postgres` and `initdb`, version 14 or newer. Default: the folder in the package for this machine. */
   readonly programs?: string | undefined;
-  /** Default `full`. With `none` a SIGKILL too may lose the last commits: only for tests that play no crash. */
+  /** Default `full`. With `none` even a SIGKILL may lose the last commits, so it is only for tests without crashes. */
   readonly durability?: Durability | undefined;
-  /** Hears of what takes time, one line each. */
+  /** Called with one line for each thing that takes time. */
   readonly onProgress?: ((line: string) => void) | undefined;
 }
 
 /** A running PostgreSQL on loopback. It ends with this process at the latest. */
 export interface Postgres extends AsyncDisposable {
-  /** Of the database `postgres`, with the superuser's name and password. */
+  /** URL of the database `postgres`, with the superuser's name and password. */
   readonly url: string;
   readonly port: number;
   readonly pid: number;
   readonly dataDir: string;
-  /** Resolves when the server has ended, for whatever reason; never rejects. */
+  /** Resolves when the server has ended, for any reason. Never rejects. */
   readonly exited: Promise<Exit>;
-  /** Ends every session and shuts down, in `graceMs` at most, default 4 s; then it is killed. Resolves when it has ended. */
+  /** Ends every session and shuts down. The server is killed after `graceMs`, default 4 s. Resolves when it has ended. */
   stop(graceMs?: number): Promise<void>;
-  /** Sends a signal at once, e.g. `SIGKILL` to play a crash; await {@linkcode exited} before starting anew. */
+  /** Sends a signal at once, e.g. `SIGKILL` to simulate a crash. Await {@linkcode exited} before a new start. */
   kill(signal: NodeJS.Signals): void;
 }
 
@@ -74,13 +74,13 @@ async function readPidFile(pgData: string): Promise<string[]> {
   try {
     return (await readFile(join(pgData, "postmaster.pid"), "utf8")).split("\n");
   } catch {
-    return []; // no server, or one that is just starting or ending
+    return []; // no server, or one that is starting or ending
   }
 }
 
 /**
- * Removes the pid file that a killed server left behind when another program has its process id by now, since PostgreSQL would take
- * that for itself and refuse to start. Every other case PostgreSQL judges better than we could.
+ * Removes a killed server's pid file if another program now has the process id in it. PostgreSQL would take that program for itself, and
+ * refuse to start. PostgreSQL judges every other case better than we could.
  */
 async function removeMisleadingPidFile(pgData: string): Promise<void> {
   const pid = Number((await readPidFile(pgData))[0]);
@@ -90,30 +90,35 @@ async function removeMisleadingPidFile(pgData: string): Promise<void> {
   await rm(join(pgData, "postmaster.pid"), { force: true });
 }
 
-/** Kills what a PostgreSQL that is gone has left in the folder: frozen, it did not notice, and no other can start beside it. */
+/**
+ * Kills the processes that an ended PostgreSQL has left in the folder. They were frozen, so they did not notice its end. While they live,
+ * no other PostgreSQL can start there.
+ */
 async function endStrays(pgData: string): Promise<void> {
   for (const { pid, commandLine } of await findWorkingIn(pgData)) {
     if (commandLine.startsWith("postgres:")) signalProcess(pid, "SIGKILL");
   }
 }
 
-/** Whether a later start may do better. PostgreSQL ends with the same exit code for every reason, so its log has to tell. */
+/** Whether a later start may succeed. PostgreSQL ends with the same exit code for every reason, so only its log shows which it was. */
 function isPassing({ log }: ServerStartError): boolean {
   return log.includes("Address already in use") || log.includes("shared memory block");
 }
 
-/** True once the server named in the pid file is ours and has noted there that it takes connections. */
+/** Whether the server in the pid file is ours and has noted there that it accepts connections. */
 async function isReady(pgData: string, pid: number): Promise<true | undefined> {
   const lines = await readPidFile(pgData);
   return Number(lines[0]) === pid && lines[7]?.trim() === "ready" ? true : undefined;
 }
 
 /**
- * Starts PostgreSQL and waits until it takes connections: about 0.8 s in a new folder, 50 ms later on.
+ * Starts PostgreSQL and waits until it accepts connections: about 0.8 s in a new folder, 50 ms later on.
  *
- * As root it runs as nobody, since it refuses root; a data folder below one that is closed to that user is kept in `/var/lib/muster`
- * then. Throws {@linkcode PortTakenError}, {@linkcode DataFolderInUseError}, {@linkcode NoPostgresError}, and
- * {@linkcode ServerStartError} with the end of its log.
+ * PostgreSQL refuses to run as root, so for root it runs as the user nobody. If that user cannot reach the data folder, the data is kept in
+ * `/var/lib/muster`.
+ *
+ * Throws {@linkcode PortTakenError}, {@linkcode DataFolderInUseError}, {@linkcode NoPostgresError}, and {@linkcode ServerStartError} with
+ * the end of its log.
  */
 export async function startPostgres(options: PostgresOptions): Promise<Postgres> {
   const { portOption = "port", durability = "full", onProgress = () => {} } = options;

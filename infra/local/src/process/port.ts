@@ -1,14 +1,14 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
 
-/** The loopback address that every server of this package listens on, and no other. */
+/** The loopback address, the only one on which servers of this package listen. */
 export const LOOPBACK = "127.0.0.1";
 
-/** Somebody else listens on the port. */
+/** Another program listens on the port. */
 export class PortTakenError extends Error {
   override readonly name = "PortTakenError";
   readonly port: number;
-  /** The option by which the caller chooses another port, e.g. `--nats-port`. */
+  /** The option with which the caller chooses another port, e.g. `--nats-port`. */
   readonly option: string;
   constructor(port: number, option: string, cause?: unknown) {
     super(
@@ -29,12 +29,12 @@ async function listenOnce(port: number): Promise<number> {
   return typeof address === "object" && address !== null ? address.port : port;
 }
 
-/** A port that nobody listens on at this moment. Somebody may take it before you do, so be ready to ask again. */
+/** Returns a port on which no program listens now. Another program may take it before you do, so be ready to ask again. */
 export async function findFreePort(): Promise<number> {
   return await listenOnce(0);
 }
 
-/** Throws {@linkcode PortTakenError}, naming `option`, when somebody listens on the port. */
+/** Throws {@linkcode PortTakenError}, which names `option`, when a program listens on the port. */
 export async function assertPortFree(port: number, option: string): Promise<void> {
   try {
     await listenOnce(port);

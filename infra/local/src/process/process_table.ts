@@ -4,18 +4,18 @@ import { promisify } from "node:util";
 
 const run = promisify(execFile);
 
-/** What the operating system says about one running process. */
+/** The operating system's data about one running process. */
 export interface RunningProcess {
   readonly pid: number;
   readonly parentPid: number;
-  /** The command line, its arguments separated by blanks. */
+  /** The command line. Blanks separate its arguments. */
   readonly commandLine: string;
 }
 
 async function readProcFs(pid: number): Promise<RunningProcess | undefined> {
   const status = await readFile(`/proc/${pid}/status`, "utf8");
   const commandLine = (await readFile(`/proc/${pid}/cmdline`, "utf8")).replaceAll("\0", " ").trim();
-  // A zombie has ended; only its parent has not asked for its exit code yet.
+  // A zombie has ended, but its parent has not read its exit code yet.
   if (/^State:\s+Z/m.test(status)) return undefined;
   return { pid, parentPid: Number(/^PPid:\s+(\d+)/m.exec(status)?.[1] ?? 0), commandLine };
 }
@@ -27,12 +27,12 @@ async function askPs(pid: number): Promise<RunningProcess | undefined> {
   return { pid, parentPid: Number(parentPid), commandLine };
 }
 
-/** The process with this id, or undefined when none runs. */
+/** Returns the process with this id; undefined: none runs. */
 export async function findProcess(pid: number): Promise<RunningProcess | undefined> {
   try {
     return process.platform === "linux" ? await readProcFs(pid) : await askPs(pid);
   } catch {
-    // Both ways answer an id that nobody has with an error: a missing file, or exit code 1.
+    // Both ways report an unused id as an error: a missing file, or exit code 1.
     return undefined;
   }
 }
@@ -42,7 +42,7 @@ async function allPids(): Promise<number[]> {
   return (await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map(Number);
 }
 
-/** The ids of the processes that this one has started and that still run. */
+/** Returns the ids of the processes that this one has started and that still run. */
 export async function findChildren(pid: number): Promise<readonly number[]> {
   if (process.platform === "linux") {
     const all = await Promise.all((await allPids()).map(findProcess));
@@ -53,12 +53,12 @@ export async function findChildren(pid: number): Promise<readonly number[]> {
   return rows.flatMap(([child, parent]) => (parent === pid && child !== undefined ? [child] : []));
 }
 
-/** The processes that work in this very folder. Linux tells it; elsewhere none is found. */
+/** Returns the processes whose working folder is exactly this one. Only Linux shows it. Elsewhere the list is empty. */
 export async function findWorkingIn(folder: string): Promise<readonly RunningProcess[]> {
   if (process.platform !== "linux") return [];
   const found = await Promise.all(
     (await allPids()).map(async (pid) => {
-      // It may have ended meanwhile, or be somebody else's.
+      // The process may have ended in the meantime, or belong to another user.
       const place = await readlink(`/proc/${pid}/cwd`).catch(() => undefined);
       return place === folder ? await findProcess(pid) : undefined;
     }),
@@ -66,7 +66,7 @@ export async function findWorkingIn(folder: string): Promise<readonly RunningPro
   return found.filter((each) => each !== undefined);
 }
 
-/** Sends a signal; nothing happens when the process has ended. */
+/** Sends a signal. A process that has ended is ignored. */
 export function signalProcess(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);

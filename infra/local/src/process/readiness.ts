@@ -2,18 +2,18 @@ import { readFile, stat } from "node:fs/promises";
 import type { ServerProcess } from "./server_process.ts";
 import { lookUntil } from "./wait.ts";
 
-/** How long a server may take until it serves, ms. A recovery after a crash of the machine takes longest. */
+/** Longest time until a server is ready, ms. A recovery after a crash of the machine takes longest. */
 const READY_WITHIN_MS = 60_000;
 
-/** How much of the log an error quotes, characters. */
+/** Length of the log's end that an error quotes, characters. */
 const QUOTED_LOG = 2_000;
 
-/** A server ended, or did not get ready, after it was started. */
+/** A server ended after its start, or did not become ready. */
 export class ServerStartError extends Error {
   override readonly name = "ServerStartError";
   readonly server: string;
   readonly logFile: string;
-  /** The end of what the server wrote since it was started. */
+  /** The end of the log since the server was started. */
   readonly log: string;
   constructor(server: string, found: string, written: { readonly logFile: string; readonly log: string }) {
     super(`Cannot start ${server}: ${found}; see ${written.logFile}, which ends in\n${written.log}`);
@@ -23,12 +23,12 @@ export class ServerStartError extends Error {
   }
 }
 
-/** Where the log ends now, so that an error quotes only what a start of ours wrote. */
+/** Returns the present length of the log. With it an error quotes only the lines of our own start. */
 export async function logEnd(logFile: string): Promise<number> {
   try {
     return (await stat(logFile)).size;
   } catch {
-    return 0; // not yet written
+    return 0; // not written yet
   }
 }
 
@@ -36,7 +36,7 @@ async function quoteLog(logFile: string, from: number): Promise<string> {
   try {
     return (await readFile(logFile)).subarray(from).toString("utf8").slice(-QUOTED_LOG).trimEnd();
   } catch (error) {
-    return String(error); // the log is what we wanted to explain the failure with; its absence explains it too
+    return String(error); // a log that cannot be read explains the failure too
   }
 }
 
@@ -45,11 +45,13 @@ export interface ReadinessOptions<T> {
   readonly serverProcess: ServerProcess;
   readonly logFile: string;
   readonly logFrom: number;
-  /** Returns what the server is known by once it serves, and undefined before. */
+  /** Returns the server's address or the like when it is ready; undefined: not yet. */
   look(): Promise<T | undefined>;
 }
 
-/** Waits until the server serves. Throws {@linkcode ServerStartError} when it ended first or took too long; it is stopped then. */
+/**
+ * Waits until the server is ready. Throws {@linkcode ServerStartError} when it ended first or took too long. The server is then stopped.
+ */
 export async function whenReady<T>(options: ReadinessOptions<T>): Promise<T> {
   const { server, serverProcess, logFile, logFrom, look } = options;
   const ended = new AbortController();

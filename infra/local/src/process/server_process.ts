@@ -4,7 +4,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { writeClaim } from "./claim.ts";
 import { findChildren, signalProcess } from "./process_table.ts";
 
-/** How a server may be asked to end. */
+/** Signals that ask a server to end. */
 export type StopSignal = "SIGTERM" | "SIGINT";
 
 /** How a process ended: `code` or `signal` is null. */
@@ -16,40 +16,40 @@ export interface Exit {
 export interface ServerCommand {
   readonly command: string;
   readonly args: readonly string[];
-  /** The folder whose claim names the process; the command line must contain its path. */
+  /** The folder whose claim names the process. The command line must contain its path. */
   readonly dataDir: string;
-  /** Takes what the server writes to its output, after what is there already. */
+  /** File to which the server's output is appended. */
   readonly logFile: string;
   readonly stopSignal: StopSignal;
-  /** The user and group to run as; ours by default. */
+  /** The user and group of the server; by default those of this process. */
   readonly user?: { readonly uid: number; readonly gid: number } | undefined;
   readonly env?: NodeJS.ProcessEnv;
 }
 
-/** A server that this process started and that ends with it at the latest. */
+/** A server that this process has started. It ends with this process at the latest. */
 export interface ServerProcess {
   readonly pid: number;
-  /** Resolves when the process has ended, for whatever reason; never rejects. */
+  /** Resolves when the process has ended, for any reason. Never rejects. */
   readonly exited: Promise<Exit>;
-  /** Sends the signal at once; nothing happens when the process has ended. */
+  /** Sends the signal at once. A process that has ended is ignored. */
   kill(signal: NodeJS.Signals): void;
-  /** Asks the server to end, and kills it when it has not after `graceMs`. Resolves when it has ended. */
+  /** Asks the server to end, and kills it after `graceMs`. Resolves when it has ended. */
   stop(graceMs: number): Promise<void>;
 }
 
 /**
- * Starts a shell that sends `signal` to the server once our end of its standard input closes, which the kernel sees to however we
- * die. Any line on its input dismisses it.
+ * Starts a shell that sends `signal` to the server when our end of its standard input closes. The kernel closes it however this process
+ * ends. A line on the shell's input ends the shell without a signal.
  */
 function startGuard(serverPid: number, signal: StopSignal): { dismiss(): void } {
-  // Its own processes go on too: a server waits for those that are frozen.
+  // The server's processes get SIGCONT too, since a server waits for those that are frozen.
   const children = 'cat "/proc/$1/task/$1/children" 2>/dev/null';
   const script = `read -r _ || { kill -s "$2" "$1"; kill -s CONT "$1" $(${children}); }`;
   const guard = spawn("/bin/sh", ["-c", script, "muster-guard", String(serverPid), signal.slice("SIG".length)], {
     stdio: ["pipe", "ignore", "ignore"],
     detached: true,
   });
-  // Without a guard a server may outlive us, and the claim on its folder lets the next start stop it.
+  // Without a guard a server may live longer than this process. The claim on its folder then lets the next start stop it.
   guard.on("error", () => undefined);
   guard.stdin.on("error", () => undefined);
   guard.unref();
@@ -65,19 +65,19 @@ async function spawned(child: ChildProcess, command: string): Promise<number> {
   return child.pid;
 }
 
-/** Kills a server and the processes that it has started: frozen ones would not notice that it is gone. */
+/** Kills a server and the processes that it has started. Frozen ones would not notice its end. */
 async function killWithChildren(pid: number, server: ChildProcess): Promise<void> {
   const children = await findChildren(pid);
   server.kill("SIGKILL");
   for (const each of children) signalProcess(each, "SIGKILL");
 }
 
-/** Starts the server. Resolves as soon as it runs, which is before it is ready. Throws when it cannot be executed. */
+/** Starts the server. Resolves when it runs, which is before it is ready. Throws when it cannot be executed. */
 export async function startServerProcess(options: ServerCommand): Promise<ServerProcess> {
   const { command, args, dataDir, logFile, stopSignal, user, env } = options;
   const log = openSync(logFile, "a");
   const child = spawn(command, [...args], {
-    // A process group of its own: Ctrl-C on the terminal is for us, and we stop the server when its clients have gone.
+    // The server has its own process group, so Ctrl-C on the terminal reaches only us. We stop the server after its clients.
     detached: true,
     stdio: ["ignore", log, log],
     ...user,
@@ -99,7 +99,7 @@ export async function startServerProcess(options: ServerCommand): Promise<Server
       () => killWithChildren(pid, child),
       () => undefined, // it ended in time
     );
-    // It waits for the processes that it has started, which may be frozen as well.
+    // The server waits for the processes that it has started. These may be frozen as well.
     for (const each of await findChildren(pid)) signalProcess(each, "SIGCONT");
     await exited;
     overdue.abort();

@@ -1,12 +1,12 @@
 import { setTimeout as pause } from "node:timers/promises";
 
-/** How often a condition without an event of its own is looked at, ms. */
+/** Time between two looks at a condition that has no event, ms. */
 const LOOK_EVERY_MS = 10;
 
 /**
- * Looks until `look` answers something other than undefined.
+ * Calls `look` until it returns something other than undefined.
  *
- * Returns undefined when `withinMs` have passed, or when `signal` aborted. Throws what `look` throws.
+ * Returns undefined when `withinMs` have passed, or when `signal` aborted. Throws the errors of `look`.
  */
 export async function lookUntil<T>(
   withinMs: number,

@@ -3,12 +3,13 @@ import { addToCache, type CachedProgram } from "./cache.ts";
 import { openPrivateApt } from "./private_apt.ts";
 import type { Errand } from "./source.ts";
 
-/** Debian's newest suite: the stable ones carry a nats-server that is too old. */
+/** Debian's newest suite. The nats-server of the stable ones is too old. */
 const SUITE = "sid";
 
 /**
- * Takes the server from Debian's newest suite: apt checks the archive's signature, and the package is unpacked, not installed.
- * Throws why it cannot, in one line.
+ * Takes the server from Debian's newest suite. Apt checks the archive's signature. The package is unpacked, not installed.
+ *
+ * Throws the reason in one line where this fails.
  */
 export async function fromApt({ openCache, progress, signal }: Errand, program: CachedProgram): Promise<string> {
   return await addToCache(await openCache(), program, async (scratch) => {

@@ -3,21 +3,21 @@ import { access, constants, lstat, mkdir, mkdtemp, rename, rm } from "node:fs/pr
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** Where root keeps what every user of the machine may run. */
+/** Folder in which root keeps programs that every user of the machine may run. */
 const OF_THE_MACHINE = "/var/cache/muster";
 
-/** Whether nobody but us and root can write here: what lies here is executed. */
+/** Whether only we and root can write here. That matters, since programs from here are executed. */
 async function isTrusted(folder: string): Promise<boolean> {
   const { uid, mode } = await lstat(folder);
   return (uid === 0 || uid === process.getuid?.()) && (mode & 0o022) === 0;
 }
 
-/** The user's own cache folders; none where neither HOME nor the system's list of users names a home. */
+/** Returns the user's own cache folders; none where neither HOME nor the system's list of users names a home. */
 function ofHome(): string[] {
   try {
     return [join(homedir(), ".cache", "muster")];
   } catch {
-    return []; // Node.js throws for a user id that has no name
+    return []; // Node.js throws for a user id without a name
   }
 }
 
@@ -26,19 +26,21 @@ function candidates(): string[] {
   return [
     ...(MUSTER_CACHE ? [MUSTER_CACHE] : []),
     ...(XDG_CACHE_HOME ? [join(XDG_CACHE_HOME, "muster")] : []),
-    // What root gets is for the users that services run as, too.
+    // The users of services may also use what root downloads.
     ...(process.getuid?.() === 0 ? [OF_THE_MACHINE] : []),
     ...ofHome(),
-    // A service's user often has a home that does not exist.
+    // The user of a service often has a home that does not exist.
     join(tmpdir(), `muster-cache-${process.getuid?.() ?? "user"}`),
   ];
 }
 
 /**
- * The folder of what was downloaded and can be again: `MUSTER_CACHE`, the user's cache folder, or else one in the system's
- * temporary folder. It outlives the data folder and the checkout. Made when missing; root's may be read by all.
+ * Returns the folder for downloads: `MUSTER_CACHE`, the user's cache folder, or a folder in the system's temporary one. Each file in it can
+ * be downloaded again.
  *
- * Throws an error with what is wrong with each when none of them can be written.
+ * It outlives the data folder and the checkout. It is made if it is missing. Root's may be read by all.
+ *
+ * Throws an error that says for each folder why it cannot be written, where that is so for all.
  */
 export async function openCache(): Promise<string> {
   const failures: string[] = [];
@@ -57,11 +59,11 @@ export async function openCache(): Promise<string> {
   );
 }
 
-/** Every folder in which an earlier run, or root's, may have left something for us. Nothing is made. */
+/** Returns every folder in which an earlier run, or root's, may have left something for us. Creates nothing. */
 export async function findCaches(): Promise<readonly string[]> {
   const found: string[] = [];
   for (const folder of new Set([...candidates(), OF_THE_MACHINE])) {
-    // Most of them are not there.
+    // Most of these folders do not exist.
     if (await isTrusted(folder).catch(() => false)) found.push(folder);
   }
   return found;
@@ -69,15 +71,15 @@ export async function findCaches(): Promise<readonly string[]> {
 
 /** A program that the cache may hold. */
 export interface CachedProgram {
-  /** As whoever makes it calls it, e.g. `nats-server`. */
+  /** Name by which its makers call it, e.g. `nats-server`. */
   readonly name: string;
-  /** The name of its file in the cache. */
+  /** Name of its file in the cache. */
   readonly file: string;
-  /** Throws when the file is not the program that is wanted. */
+  /** Throws when the file is not the wanted program. */
   check(binary: string): Promise<void>;
 }
 
-/** Returns the path if the program lies there. Throws, in a line, why not. */
+/** Returns the path if the program lies there. Otherwise throws the reason, in one line. */
 export async function checked(binary: string | undefined, { check }: CachedProgram): Promise<string> {
   if (binary === undefined) throw new Error("it is not there");
   await access(binary).catch((cause) => {
@@ -88,9 +90,9 @@ export async function checked(binary: string | undefined, { check }: CachedProgr
 }
 
 /**
- * Lets `fill` make the program in a scratch folder, and moves it to its place in the cache once it has been checked.
+ * Lets `fill` make the program in a scratch folder, checks it, and moves it to its place in the cache. Returns the final path.
  *
- * Two processes that do so at once both get a whole one. `fill` returns the path of what it made. Returns the final path.
+ * `fill` returns the path of what it made. Two processes may do this at the same time, and both get a whole program.
  */
 export async function addToCache(
   cache: string,

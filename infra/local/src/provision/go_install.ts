@@ -4,16 +4,16 @@ import { addToCache, type CachedProgram } from "./cache.ts";
 import { findOnPath, run } from "./run.ts";
 import type { Errand } from "./source.ts";
 
-/** A download of the modules and a build on a small machine, ms. */
+/** Longest time for a download of the modules and a build, on a small machine, ms. */
 const BUILD_WITHIN_MS = 300_000;
 
 /** A command written in Go. */
 export interface GoCommand extends CachedProgram {
-  /** Its path and version, as `go install` takes them. */
+  /** Path and version, as `go install` takes them. */
   readonly module: string;
 }
 
-/** Builds the command with Go into the cache. Throws why it cannot, in one line. */
+/** Builds the command with Go into the cache. Throws the reason in one line where this fails. */
 export async function fromGo({ openCache, progress, signal }: Errand, command: GoCommand): Promise<string> {
   const { name, module } = command;
   const go = await findOnPath("go");
@@ -22,7 +22,8 @@ export async function fromGo({ openCache, progress, signal }: Errand, command: G
   return await addToCache(await openCache(), command, async (scratch) => {
     const bin = join(scratch, "bin");
     await mkdir(bin);
-    // Go's own folders lie in the user's home, which need not exist; read-only modules could not be removed with the scratch folder.
+    // Go's own folders lie in the user's home, which may not exist. Its modules are read-only, so they could not be removed with the
+    // scratch folder.
     const folders = {
       GOBIN: bin,
       GOPATH: join(scratch, "go"),

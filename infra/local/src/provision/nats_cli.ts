@@ -15,7 +15,8 @@ async function check(binary: string): Promise<void> {
 const PROGRAM: GoCommand = { name: "nats", file: "nats", module: "github.com/nats-io/natscli/nats@v0.5.0", check };
 
 /**
- * Finds the `nats` command line on PATH or in the cache, or builds it where Go is. Tests publish with it; nothing else needs it.
+ * Finds the `nats` command line on PATH or in the cache, or builds it where Go is installed. Only tests need it, to publish.
+ *
  * Throws the reason of `signal` when that aborts.
  */
 export async function provisionNatsCli(progress: Progress, signal?: AbortSignal): Promise<NatsCli> {

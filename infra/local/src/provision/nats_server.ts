@@ -9,7 +9,7 @@ import { fromReleaseArchive } from "./release_archive.ts";
 import { findOnPath } from "./run.ts";
 import { type Errand, obtainFirst, type Progress, type Refusal, type Source } from "./source.ts";
 
-/** No source could serve. */
+/** No source has a nats-server. */
 export class NoNatsServerError extends Error {
   override readonly name = "NoNatsServerError";
   readonly refusals: readonly Refusal[];
@@ -24,7 +24,7 @@ export class NoNatsServerError extends Error {
   }
 }
 
-/** Any nats-server that is new enough: an operator's own, or the last resort. */
+/** Any nats-server that is new enough: one of the operator's, or the last resort. */
 const ANY: CachedProgram = {
   name: "nats-server",
   file: "nats-server",
@@ -33,7 +33,7 @@ const ANY: CachedProgram = {
   },
 };
 
-/** The very version that the tests run with: what is got must be it. */
+/** The version that the tests run with. A download must be exactly this version. */
 const TRIED: GoCommand = {
   name: "nats-server",
   file: `nats-server-${TRIED_NATS_SERVER}`,
@@ -44,7 +44,7 @@ const TRIED: GoCommand = {
   },
 };
 
-/** Takes a nats-server that may be of another version than the tried one, and tells of that. */
+/** Accepts a nats-server of another version than the tested one, and reports that. */
 async function takeAny(binary: string | undefined, progress: Progress): Promise<string> {
   const path = await checked(binary, ANY);
   const version = await readNatsServerVersion(path);
@@ -59,7 +59,7 @@ function fromEnvironment(progress: Progress): Source[] {
   return set ? [{ name: "NATS_SERVER", obtain: async () => await takeAny(set, progress) }] : [];
 }
 
-/** The tried version in a cache, also under the name that older versions of Muster gave it. */
+/** Returns the tested version from a cache, also under the name that older versions of Muster gave it. */
 async function fromCache(folder: string): Promise<string> {
   const found = await checked(join(folder, TRIED.file), TRIED).catch(() => checked(join(folder, ANY.file), TRIED));
   if (process.getuid?.() !== 0) return found;
@@ -73,31 +73,32 @@ async function fromCache(folder: string): Promise<string> {
   });
 }
 
-/** Whatever a cache has that is new enough, the newest first: better than nothing where nothing can be got. */
+/** Returns the newest server of a cache that is new enough. It is used where nothing can be downloaded. */
 async function anyFromCache(folder: string, progress: Progress): Promise<string> {
   const names = (await readdir(folder))
     .filter((name) => name.startsWith(ANY.file))
     .sort()
     .reverse();
   for (const name of names) {
-    const path = await takeAny(join(folder, name), progress).catch(() => undefined); // too old, or no program
+    const path = await takeAny(join(folder, name), progress).catch(() => undefined); // too old, or not a program
     if (path !== undefined) return path;
   }
   throw new Error("it is not there");
 }
 
-/** The newest suite moves on, so that some day the tried version is no longer there. */
+/** Takes the version that the newest suite has now. The suite moves on, so one day it will not have the tested version. */
 async function anyFromApt(errand: Errand): Promise<string> {
   return await takeAny(await fromApt(errand, ANY), errand.progress);
 }
 
 /**
- * Finds a nats-server that is new enough, or gets one; returns the path of its binary.
+ * Finds a nats-server that is new enough, or downloads one. Returns the path of its binary.
  *
- * In this order: `NATS_SERVER`, PATH, the caches, Debian's newest suite, the official release, Go. What is got is
- * {@linkcode TRIED_NATS_SERVER} and is kept in the cache; only where that cannot be had anywhere another version is taken, and told of.
- * `progress` hears why a source could not serve, and of what takes time. Throws {@linkcode NoNatsServerError} when none can, and the
- * reason of `signal` when that aborts.
+ * It tries, in this order: `NATS_SERVER`, PATH, the caches, Debian's newest suite, the official release, Go. A download is {@linkcode
+ * TRIED_NATS_SERVER}, and is kept in the cache. Only if no source has that version, another one is taken and reported.
+ *
+ * `progress` is told why a source failed, and what takes time. Throws {@linkcode NoNatsServerError} when all fail, and the reason of
+ * `signal` when that aborts.
  */
 export async function provisionNatsServer(progress: Progress, signal?: AbortSignal): Promise<string> {
   const errand = { openCache, progress, signal };

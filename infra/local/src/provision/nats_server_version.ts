@@ -3,10 +3,10 @@ import { promisify } from "node:util";
 
 const run = promisify(execFile);
 
-/** The oldest nats-server that knows all that Muster uses. An older one ignores a lock's TTL in silence. */
+/** The oldest nats-server with all features that Muster uses. An older one ignores a lock's TTL without an error. */
 export const OLDEST_NATS_SERVER = "2.12.0";
 
-/** The nats-server that the tests run with, and that is got where there is none. Debian, Go and the official release have it. */
+/** The nats-server that the tests run with. It is downloaded where there is none. Debian, Go and the official release have it. */
 export const TRIED_NATS_SERVER = "2.15.1";
 
 /** The binary is older than {@linkcode OLDEST_NATS_SERVER}. */
@@ -23,7 +23,7 @@ export class NatsServerTooOldError extends Error {
   }
 }
 
-/** Whether version `a` comes before version `b`; both are numbers parted by dots, and what follows a dash is not looked at. */
+/** Whether version `a` comes before version `b`. Both are numbers with dots between them. Text after a dash is ignored. */
 export function isOlder(a: string, b: string): boolean {
   const numbers = (version: string) => (version.split("-")[0] ?? "").split(".").map(Number);
   const [left, right] = [numbers(a), numbers(b)];
@@ -35,9 +35,9 @@ export function isOlder(a: string, b: string): boolean {
 }
 
 /**
- * The version that the nats-server `binary` tells, e.g. `2.15.1`.
+ * Returns the version that the nats-server `binary` prints, e.g. `2.15.1`.
  *
- * Throws {@linkcode NatsServerTooOldError}, or an error when the file cannot be executed or is something else.
+ * Throws {@linkcode NatsServerTooOldError}, and an error when the file cannot be executed or is another program.
  */
 export async function readNatsServerVersion(binary: string): Promise<string> {
   const { stdout } = await run(binary, ["--version"], { timeout: 10_000 });

@@ -6,14 +6,14 @@ import { findOnPath, run } from "./run.ts";
 const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const LIST_FOLDER = "/etc/apt/sources.list.d";
 
-/** The mirrors among this machine's source files, for a machine that has never run `apt-get update`. */
+/** Returns the mirrors in this machine's source files, for a machine that has never run `apt-get update`. */
 async function mirrorsOfSourceFiles(): Promise<string[]> {
   const files = ["/etc/apt/sources.list"];
   const more = await readdir(LIST_FOLDER).catch(() => []);
   for (const name of more) if (/\.(list|sources)$/.test(name)) files.push(join(LIST_FOLDER, name));
   const mirrors: string[] = [];
   for (const file of files) {
-    const text = await readFile(file, "utf8").catch(() => ""); // a machine has one style of file or the other
+    const text = await readFile(file, "utf8").catch(() => ""); // a machine has only one of the two kinds of file
     for (const [uri] of text.matchAll(/\bhttps?:\/\/\S+\/debian\/?(?=\s|$)/gm)) mirrors.push(uri);
   }
   return mirrors;
@@ -36,7 +36,7 @@ interface Place {
   readonly mirror: string;
 }
 
-/** Options that keep apt's lists, sources and cache in `folder`, so that the machine's own stay as they are. */
+/** Options that keep apt's lists, sources and cache in `folder`. The machine's own stay unchanged. */
 async function privateOptions({ folder, suite, mirror }: Place): Promise<string[]> {
   for (const name of ["lists/partial", "archives/partial"]) await mkdir(join(folder, name), { recursive: true });
   const sourceList = join(folder, "sources.list");
@@ -47,38 +47,38 @@ async function privateOptions({ folder, suite, mirror }: Place): Promise<string[
     "Dir::State::lists": join(folder, "lists"),
     "Dir::Cache": folder,
     "Dir::Cache::archives": join(folder, "archives"),
-    // Ours alone: the machine's own locks, which only root may take, guard nothing here.
+    // The folder is ours alone. The machine's own locks, which only root may take, protect nothing here.
     "Debug::NoLocking": "1",
     "Acquire::Languages": "none",
     "Acquire::http::Timeout": "10",
     "Acquire::Retries": "1",
     "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled": "false",
-    // Without this a list that cannot be fetched is a warning, and the machine's trouble shows up as a missing package.
+    // Without this a list that cannot be fetched is only a warning. The error would then be a missing package.
     "APT::Update::Error-Mode": "any",
-    // As root, apt would fetch as a user who may not enter our folder.
+    // Run by root, apt would fetch as a user who may not enter our folder.
     "APT::Sandbox::User": "",
   };
   return Object.entries(settings).flatMap(([key, value]) => ["-o", `${key}=${value}`]);
 }
 
 export interface PrivateAptOptions {
-  /** Made when missing; holds all that apt writes, and what is unpacked. */
+  /** Folder for all that apt writes, and for unpacked packages. Made if it is missing. */
   readonly folder: string;
-  /** Debian's suite or the name of a release, e.g. `sid`. */
+  /** Debian's suite, or the name of a release, e.g. `sid`. */
   readonly suite: string;
   readonly progress: (mirror: string) => void;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** An apt that changes nothing on this machine: packages are downloaded, checked by their signatures and unpacked, not installed. */
+/** An apt that changes nothing on this machine. It downloads packages, checks their signatures, and unpacks them without installing. */
 export interface PrivateApt {
-  /** Unpacks these packages alone, and returns the folder that takes the place of `/`. */
+  /** Unpacks only these packages. Returns the folder that stands for `/`. */
   unpack(packages: readonly string[]): Promise<string>;
-  /** Unpacks these packages and those that they need and this machine has not. */
+  /** Unpacks these packages, and those that they need and this machine does not have. */
   unpackWithNeeds(packages: readonly string[]): Promise<string>;
 }
 
-/** Fetches the suite's lists. Throws why it cannot, in one line. */
+/** Fetches the suite's lists. Throws the reason in one line where this fails. */
 export async function openPrivateApt({ folder, suite, progress, signal }: PrivateAptOptions): Promise<PrivateApt> {
   for (const tool of ["apt-get", "dpkg"]) {
     if ((await findOnPath(tool)) === undefined) throw new Error(`there is no ${tool} on this machine`);

@@ -8,7 +8,7 @@ import type { Errand } from "./source.ts";
 
 const RELEASE = `https://github.com/nats-io/nats-server/releases/download/v${TRIED_NATS_SERVER}`;
 
-/** How long the first byte may take, and how long the whole archive, ms. */
+/** Longest time until the first byte, and until the whole archive, ms. */
 const ANSWER_WITHIN_MS = 5_000;
 const WHOLE_WITHIN_MS = 120_000;
 
@@ -42,7 +42,7 @@ async function download(url: string, signal: AbortSignal | undefined): Promise<B
   }
 }
 
-/** What the release itself says: no other source that can be read from here has the sums of its archives. */
+/** Reads the sum of the archive from the release itself. No other source that can be reached here has it. */
 async function expectedSum(archive: string, signal: AbortSignal | undefined): Promise<string> {
   const sums = (await download(`${RELEASE}/SHA256SUMS`, signal)).toString("utf8");
   const line = sums.split("\n").find((candidate) => candidate.trim().endsWith(` ${archive}`));
@@ -51,7 +51,9 @@ async function expectedSum(archive: string, signal: AbortSignal | undefined): Pr
   return sum;
 }
 
-/** Downloads the official release, checks its sum, and unpacks the server into the cache. Throws why it cannot, in one line. */
+/**
+ * Downloads the official release, checks its sum, and unpacks the server into the cache. Throws the reason in one line where this fails.
+ */
 export async function fromReleaseArchive(
   { openCache, progress, signal }: Errand,
   program: CachedProgram,

@@ -6,16 +6,16 @@ import { promisify } from "node:util";
 const execute = promisify(execFile);
 
 export interface RunOptions {
-  /** The command is killed after so many ms. */
+  /** Time after which the command is killed, ms. */
   readonly timeoutMs: number;
   readonly cwd?: string;
   /** Added to our own environment. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Ends the command, too. */
+  /** Ends the command when it aborts. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What the command wrote to its standard output. Throws with the last line of what it complained about. */
+/** Runs a command and returns its standard output. Throws with the last line of its error output. */
 export async function run(
   command: string,
   args: readonly string[],
@@ -43,7 +43,7 @@ function complaint(cause: unknown): string {
   return stderr.split("\n").at(-1) || cause.message;
 }
 
-/** The first file of this name on PATH that may be executed. */
+/** Returns the first executable file of this name on PATH. */
 export async function findOnPath(name: string): Promise<string | undefined> {
   for (const folder of (process.env["PATH"] ?? "").split(delimiter)) {
     if (folder === "") continue;
@@ -52,7 +52,7 @@ export async function findOnPath(name: string): Promise<string | undefined> {
       await access(candidate, constants.X_OK);
       return candidate;
     } catch {
-      // not here; the next folder may have it
+      // not in this folder; the next one may have it
     }
   }
   return undefined;

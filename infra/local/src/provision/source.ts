@@ -1,24 +1,24 @@
-/** Hears of what takes time, one line each. */
+/** Called with one line for each thing that takes time. */
 export type Progress = (line: string) => void;
 
-/** What every source is given to work with. */
+/** What each source gets for its work. */
 export interface Errand {
-  /** The folder that what is got is kept in. Asked for only by a source that gets something, since there may be none. */
+  /** Returns the folder that keeps downloads. There may be none, so only a source that downloads something asks for it. */
   openCache(): Promise<string>;
   readonly progress: Progress;
-  /** Ends the errand, with all commands that it runs; it throws the signal's reason then. */
+  /** Ends the errand with all its commands. The errand then throws the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** One place that a program may come from. */
+/** One place from which a program may come. */
 export interface Source {
-  /** As in "nats-server from NAME". */
+  /** Name of the place, as in "nats-server from NAME". */
   readonly name: string;
-  /** Returns the path of a program that has been checked. Throws, in one line, why this place cannot serve. */
+  /** Returns the path of a program that has been checked. Otherwise throws, in one line, why this place has none. */
   obtain(errand: Errand): Promise<string>;
 }
 
-/** Why one source could not serve. */
+/** Why one source failed. */
 export interface Refusal {
   readonly source: string;
   readonly reason: string;
@@ -29,7 +29,7 @@ function oneLine(error: unknown): string {
   return (text.split("\n")[0] ?? "").slice(0, 300);
 }
 
-/** Asks one source after the other. Each refusal is told as it comes; all of them are answered when none can serve. */
+/** Asks one source after the other, and reports each refusal at once. When all refuse, it returns all refusals. */
 export async function obtainFirst(
   program: string,
   sources: readonly Source[],
