@@ -1,5 +1,5 @@
 /**
- * What every app shares: settings, log, metrics, health and the end. Knows neither NATS nor SQL; an app joins it to those that do.
+ * What every app shares: settings, log, metrics, health and the end. Knows neither NATS nor SQL; an app adds those.
  *
  * @module
  */

@@ -12,37 +12,43 @@ import { listenForStop } from "./shutdown/stop.ts";
 export interface App {
   readonly settings: Settings;
   readonly log: Log;
-  /** Aborts when the process is told to stop: take nothing new, end what runs within `settings.drainMs`. */
+  /** Aborts when the process is told to stop. Take no new work, and finish what runs within `settings.drainMs`. */
   readonly signal: AbortSignal;
-  /** Aborts when it is told so again: the drain's deadline is now. */
+  /** Aborts when the process is told a second time: the drain's deadline is now. */
   readonly hastened: AbortSignal;
   /** Not ready until `health.started()`. */
   readonly health: Health;
   readonly metrics: Meters;
 }
 
-/** What differs between apps before they run. */
+/** The options in which apps differ before they run. */
 export interface AppOptions {
-  /** The longest timeout of the app's tasks, ms; when the event loop is held a minute longer than that, /healthz turns red. Default 10 minutes. */
+  /**
+   * The longest timeout of the app's tasks, ms; default 10 minutes. /healthz turns red when the event loop is held for
+   * a minute longer.
+   */
   readonly longestTaskMs?: number;
 }
 
-/** What an app has found out before it runs. */
+/** The result of an app's preparation. */
 export interface Preparation<Plan> extends AppOptions {
   /** Handed to the app. */
   readonly plan: Plan;
 }
 
-/** Exit codes, as those of the `muster` command: no new start mends a wrong setting. */
+/** Exit codes, as those of the `muster` command. A wrong setting has its own, since no new start mends it. */
 const FAILED = 1;
 const WRONG_SETTING = 2;
 
-/** What is left, after the drain's deadline, for aborting, handing back and closing; then the process exits anyway, ms. */
+/**
+ * Time from the drain's deadline to the exit at the latest, ms. In it tasks are aborted, messages handed back, and
+ * connections closed.
+ */
 const CLOSING_MS = 5_000;
 
 function crashBy(log: Log, stopSignal: AbortSignal): void {
   const crash = (err: unknown, what: string) => {
-    // A process that was told to stop exits with 0 whatever breaks on the way: nothing that it holds is lost by its end.
+    // A process that was told to stop exits with 0 whatever fails on the way: its end loses nothing that it holds.
     log.fatal({ err }, what);
     process.exit(stopSignal.aborted ? 0 : FAILED);
   };
@@ -50,7 +56,9 @@ function crashBy(log: Log, stopSignal: AbortSignal): void {
   process.on("unhandledRejection", (reason) => crash(reason, "a rejection nobody handled"));
 }
 
-/** Set by a supervisor of ours (`muster up`) that starts its children with an IPC channel; its value is not looked at. */
+/**
+ * Variable that a supervisor of ours (`muster up`) sets when it starts a child with an IPC channel. Any value counts.
+ */
 const SUPERVISED = "MUSTER_PARENT";
 
 interface Prepared extends AppOptions {
@@ -59,9 +67,9 @@ interface Prepared extends AppOptions {
   readonly log: Log;
 }
 
-/** Tells why an app ends, and with which code: what was wrong before it ran is a setting's fault. */
+/** Logs why an app ends, and exits with the code for it. An error before the app ran counts as a wrong setting. */
 function exitFor(error: unknown, log: Log, isPrepared: boolean): never {
-  // What an operator set wrong needs no stack trace; what another's module threw does.
+  // A wrong setting needs no stack trace; an error that another's module threw does.
   const isPlain = isPrepared
     ? [InvalidSettingsError, ListenError, ServersUnknownError].some((known) => error instanceof known)
     : !(error instanceof Error && error.cause instanceof Error);

@@ -7,15 +7,18 @@ import { type Ask, runProbe } from "./probe.ts";
 import { BEAT_MS } from "./silence.ts";
 import type { CheckState, HealthState } from "./verdict.ts";
 
-/** What an app tells of itself; anyone may ask over HTTP, and gets an answer even while a task holds the event loop. */
+/** The health of an app, over HTTP. It answers even while a task holds the event loop. */
 export interface Health extends AsyncDisposable {
   /** `http://127.0.0.1:8080`; under it /healthz, /readyz and /metrics. */
   readonly url: string;
   /** Sets a check: a reason makes the app unready, undefined clears it. Cheap where nothing changes. */
   report(check: string, reason: string | undefined): void;
-  /** Makes /readyz say what the app does just now, e.g. which tasks a scheduler leads; no check. */
+  /** Sets a fact that /readyz shows, e.g. which tasks a scheduler leads. It is no check. */
   tell(fact: string, values: readonly string[]): void;
-  /** Asks every 5 s and sets the check by the answer; red as well when there is none within 5 s. Ends with the health itself. */
+  /**
+   * Asks every 5 s and sets the check by the answer. The check is also red if there is no answer within 5 s. Ends with
+   * the health itself.
+   */
   probe(check: string, ask: Ask): void;
   /** The app is up. Until then it is not ready. */
   started(): void;
@@ -34,11 +37,14 @@ export interface HealthOptions {
   readonly log: Log;
   /** Unready when the event loop is held for longer, ms; default 20 s. */
   readonly unreadySilenceMs?: number;
-  /** Not alive when it is held for longer, ms; default 15 minutes. Longer than the longest task's timeout, or that task never ends. */
+  /**
+   * Not alive when it is held for longer, ms; default 15 minutes. Must be longer than the longest task's timeout, or
+   * that task is killed before its end.
+   */
   readonly restartSilenceMs?: number;
 }
 
-/** Checks that say where the app is in its life: their turns are no news for the log. */
+/** Checks of the app's start and stop. Their changes are not logged. */
 const START_CHECK = "start";
 const STOP_CHECK = "stop";
 /** A probe's reason before its first answer. */
@@ -66,7 +72,7 @@ function keepChecks(app: string, log: Log): Checks {
       const turned = (before?.reason ?? null) === null ? after !== null : after === null;
       const since = turned || before === undefined ? new Date().toISOString() : before.since;
       checks.set(check, { check, reason: after, since });
-      // A reason that only changes its words is no news; what turns is.
+      // Only a change of colour is logged, not a change of the reason's text.
       const isNews = after !== NOT_ASKED && before?.reason !== NOT_ASKED;
       if (turned && isNews && check !== START_CHECK && check !== STOP_CHECK) {
         if (after === null) log.info({ check }, "ready again");
@@ -94,7 +100,10 @@ async function firstWord(worker: Worker, { host, port }: HealthOptions): Promise
   }
 }
 
-/** Starts the health thread, which keeps the process up until it is disposed of. Throws {@linkcode ListenError} when the port cannot be opened. */
+/**
+ * Starts the health thread. It keeps the process running until it is disposed of. Throws {@linkcode ListenError} when
+ * the port cannot be opened.
+ */
 export async function startHealth(options: HealthOptions): Promise<Health> {
   const { app, host, port, metrics, log, unreadySilenceMs = 20_000, restartSilenceMs = 900_000 } = options;
   const checks = keepChecks(app, log);
@@ -102,9 +111,9 @@ export async function startHealth(options: HealthOptions): Promise<Health> {
   const beats = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
   const limits = { unreadyMs: unreadySilenceMs, restartMs: restartSilenceMs };
   const workerData: ThreadStart = { host, port, beats, limits, state: checks.state() };
-  // The built library has .js beside it where the source has .ts.
+  // The build has `thread.js` here, and the source has `thread.ts`.
   const file = new URL(`./thread${extname(import.meta.filename)}`, import.meta.url);
-  // No flags of this process: a debugger's would stop the thread, and it imports nothing that needs one.
+  // The thread gets no flags of this process: it needs none, and a debugger's flag would stop it.
   const worker = new Worker(file, { workerData, name: "health", execArgv: [] });
   const openPort = await firstWord(worker, options);
   const url = `http://${host.includes(":") ? `[${host}]` : host}:${openPort}`;
@@ -123,10 +132,10 @@ export async function startHealth(options: HealthOptions): Promise<Health> {
   }
   worker.on("message", (message: FromThread) => void (message.kind === "scrape" && scrape()));
   worker.on("error", (cause) => {
-    // An app that nobody can ask is soon killed; so it ends at once and says why.
+    // An app without health is soon killed. So it ends at once and says why.
     throw new Error("Cannot go on: the health thread ended", { cause });
   });
-  await scrape(); // so that a first scrape during a long task finds something
+  await scrape(); // so that the first scrape finds metrics even during a long task
 
   function report(check: string, reason: string | undefined): void {
     if (checks.set(check, reason)) tellState();

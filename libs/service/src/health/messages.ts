@@ -1,10 +1,10 @@
 import type { HealthState, SilenceLimits } from "./verdict.ts";
 
-/** What the health thread is started with. */
+/** What the health thread gets at its start. */
 export interface ThreadStart {
   readonly host: string;
   readonly port: number;
-  /** One Int32 that the main thread raises at each beat. */
+  /** One Int32. The main thread raises it at each beat, and the health thread reads it. */
   readonly beats: SharedArrayBuffer;
   readonly limits: SilenceLimits;
   readonly state: HealthState;

@@ -1,25 +1,27 @@
 import { setTimeout as pause } from "node:timers/promises";
 
-/** Asks whether something works: returns when it does, throws why it does not. Has to settle soon after `signal` aborts. */
+/** Asks whether something works: returns if it does, else throws the reason. Must settle soon after `signal` aborts. */
 export type Ask = (signal: AbortSignal) => Promise<unknown>;
 
-/** What a probe asks, whom it tells, and until when. */
+/** A question that is asked again and again, who gets the results, and what ends it. */
 export interface Probe {
   readonly ask: Ask;
-  /** Gets each answer: undefined for well, else the reason. */
+  /** Called with each result: undefined if all is well, else the reason. */
   readonly report: (reason: string | undefined) => void;
   /** Ends the probe. */
   readonly signal: AbortSignal;
-  /** From one answer to the next question, ms; default 5 s. */
+  /** Pause from one answer to the next question, ms; default 5 s. */
   readonly everyMs?: number;
-  /** How long an answer may take, ms; default 5 s. So a check turns red after 10 s at most. */
+  /** Longest wait for an answer, ms; default 5 s. So a check turns red after 10 s at most. */
   readonly waitMs?: number;
 }
 
-/** A wait that ends so much late tells that this process stood still, ms: the answer may be there, and was not read. */
+/**
+ * Delay of the wait's end beyond which this process itself stood still, ms. The answer may have come and was not read.
+ */
 const LATE_MS = 100;
 
-/** The wait ended late, by this process's own fault. */
+/** The wait ended late because this process stood still. */
 const STOOD_STILL = Symbol("stood still");
 
 async function askOnce(
@@ -34,7 +36,7 @@ async function askOnce(
   const onAbort = () => reject(late.aborted ? new Error(`no answer within ${waitMs / 1_000} s`) : either.reason);
   either.addEventListener("abort", onAbort, { once: true });
   try {
-    // The race is for a driver that ignores its signal; one that heeds it loses nothing by it.
+    // The race is for a driver that ignores its signal. A driver that obeys it loses nothing.
     await Promise.race([ask(either), aborted]);
     return undefined;
   } catch (error) {
@@ -45,15 +47,15 @@ async function askOnce(
   }
 }
 
-/** Asks again and again until the signal aborts. Never throws. */
+/** Asks again and again, until the signal aborts. Never throws. */
 export async function runProbe({ ask, report, signal, everyMs = 5_000, waitMs = 5_000 }: Probe): Promise<void> {
   while (!signal.aborted) {
     const reason = await askOnce(ask, signal, waitMs);
     if (signal.aborted) return;
-    // The next question is asked at once: nothing is known of whom it asks, and the event loop has a check of its own.
+    // Asks again at once: this says nothing about the server, and the silence of the event loop has a check of its own.
     if (reason === STOOD_STILL) continue;
     report(reason);
-    // The pause is cut short, by a rejection, exactly when nobody wants the next answer.
+    // The pause rejects only when the signal aborts, and then no further answer is wanted.
     await pause(everyMs, undefined, { signal }).catch(() => undefined);
   }
 }

@@ -1,11 +1,11 @@
-/** How often the main thread beats and the health thread looks, ms. */
+/** Time between two beats of the main thread, and between two looks of the health thread, ms. */
 export const BEAT_MS = 250;
 
 /**
- * Measures for how long a counter has stood still. Each call looks at it and returns the time, ms.
+ * Measures how long a counter has not changed. Each call looks at it and returns the time, ms.
  *
- * Time between two looks counts at most two beats: when the whole process was stopped and goes on, the watcher was stopped as well and
- * must not take its own absence for the other thread's silence.
+ * The time between two looks counts as at most two beats. When the whole process was stopped and goes on, the health
+ * thread was stopped as well. It must not take that time for a silence of the main thread.
  */
 export function watchSilence(beats: () => number): (nowMs: number) => number {
   let lastBeats = beats();

@@ -1,8 +1,8 @@
 /**
  * The health thread: answers /healthz, /readyz and /metrics whatever the main thread is doing.
  *
- * It is a thread of its own because a task that computes for minutes holds the main thread's event loop, and an app that then does not
- * answer would be taken for dead and killed in the middle of that task.
+ * It is a thread of its own because a task that computes for minutes holds the main thread's event loop. An app that
+ * does not answer then would be taken for dead, and killed in the middle of that task.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { parentPort, workerData } from "node:worker_threads";
@@ -10,16 +10,18 @@ import type { FromThread, ThreadStart, ToThread } from "./messages.ts";
 import { BEAT_MS, watchSilence } from "./silence.ts";
 import { liveness, readiness } from "./verdict.ts";
 
-/** A scrape waits this long for the main thread; then it gets the metrics of the scrape before. */
+/** Longest wait of a scrape for the main thread, ms. After it the scrape gets the metrics of the one before. */
 const SCRAPE_WAIT_MS = 500;
 
 const main = parentPort;
 if (main === null) throw new Error("Cannot serve health: this file runs as a worker thread; call startHealth");
 const { host, port, beats, limits, ...start }: ThreadStart = workerData;
 
+/** What the main thread told last. Only its messages write these three; the answers read them. */
 let state = start.state;
 let metrics = "";
 let metricsFailure: string | undefined;
+/** Scrapes that wait for fresh metrics. `freshMetrics` adds one and removes it; each message of metrics ends all. */
 let scrapes: (() => void)[] = [];
 const counter = new Int32Array(beats);
 const look = watchSilence(() => Atomics.load(counter, 0));
@@ -41,7 +43,7 @@ main.on("message", (message: ToThread) => {
 
 async function freshMetrics(): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  // One question at a time, however many ask: a blocked main thread must not find a thousand of them.
+  // The main thread is asked once for all waiting scrapes, so that a blocked one does not find a thousand questions.
   if (scrapes.push(resolve) === 1) tell({ kind: "scrape" });
   const timer = setTimeout(resolve, SCRAPE_WAIT_MS);
   await promise;

@@ -1,8 +1,8 @@
-/** What the app says of itself, as the health thread was last told. */
+/** The state of the app, as the health thread was last told. */
 export interface HealthState {
   readonly app: string;
   readonly checks: readonly CheckState[];
-  /** What /readyz says besides, whatever its colour. */
+  /** Facts that /readyz shows too; they do not change its colour. */
   readonly facts?: Readonly<Record<string, readonly string[]>>;
 }
 
@@ -11,15 +11,18 @@ export interface CheckState {
   readonly check: string;
   /** Why it is red; null: green. */
   readonly reason: string | null;
-  /** Since when it is as it is, RFC 3339. */
+  /** Time of its last change of colour, RFC 3339. */
   readonly since: string;
 }
 
-/** How long the main thread's event loop may be silent. */
+/** Limits on the silence of the main thread's event loop, ms. */
 export interface SilenceLimits {
-  /** Then the app is not ready: it cannot pull. A task may hold the loop for a while, and that alone is no reason. */
+  /** Beyond it the app is not ready, since it cannot pull. A task may hold the loop for a shorter time. */
   readonly unreadyMs: number;
-  /** Then it is not alive: nothing inside can end what holds the loop. Has to be longer than any task may run. */
+  /**
+   * Beyond it the app is not alive, since nothing inside can end what holds the loop. Must be longer than any task may
+   * run.
+   */
   readonly restartMs: number;
 }
 
@@ -34,9 +37,10 @@ function silenceReason(silentMs: number): string {
 }
 
 /**
- * /healthz: red only where a restart helps, so that an outage of a server does not make every worker restart for nothing.
+ * /healthz: red only where a restart helps, so that an outage of a server does not restart every worker for nothing.
  *
- * That is where the event loop is held past the limit. A worker that has lost its permits to tasks which ignore their abort ends by itself.
+ * A restart helps where the event loop is held past the limit. A worker whose permits are all held by tasks that ignore
+ * their abort ends by itself.
  */
 export function liveness({ app }: HealthState, silentMs: number, { restartMs }: SilenceLimits): Verdict {
   const reasons: object[] = [];
@@ -44,7 +48,7 @@ export function liveness({ app }: HealthState, silentMs: number, { restartMs }: 
   return verdict(app, reasons, { eventLoopSilentMs: Math.round(silentMs), eventLoopLimitMs: restartMs });
 }
 
-/** /readyz: green while the app can do its work; otherwise every reason. Whatever makes /healthz red makes this red too. */
+/** /readyz: green while the app can do its work, else red with every reason. If /healthz is red, this is red too. */
 export function readiness(
   { app, checks, facts = {} }: HealthState,
   silentMs: number,

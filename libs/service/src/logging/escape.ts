@@ -1,6 +1,6 @@
 /**
- * Characters that act on a terminal or disguise text: control (C0, DEL, C1), line separators, those that turn the writing direction,
- * zero-width ones, byte order mark, halves of a surrogate pair.
+ * Characters that act on a terminal or disguise text. They are control characters (C0, DEL, C1), line separators,
+ * changes of the writing direction, zero-width characters, the byte order mark, and halves of a surrogate pair.
  */
 const ACTING = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]/gu;
 const SHORT: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
@@ -18,7 +18,7 @@ export function escapeControls(text: string): string {
   return text.replace(ACTING, escapeCharacter);
 }
 
-/** As {@linkcode escapeControls}, but line feeds and tabs stay: for a stack trace or pretty-printed JSON. */
+/** Like {@linkcode escapeControls}, but keeps line feeds and tabs, for a stack trace or pretty-printed JSON. */
 export function escapeControlsInLines(text: string): string {
   return text.replace(ACTING, (character) =>
     character === "\n" || character === "\t" ? character : escapeCharacter(character),

@@ -5,18 +5,18 @@ import type { LogLevel } from "../settings/settings.ts";
 import { escapeControls, escapeControlsInLines } from "./escape.ts";
 import { redactUrls } from "../settings/redact.ts";
 
-/** Where an app says what happened. The method names the level: `log.info({ taskId }, "done")`. */
+/** An app's log. The method names the level: `log.info({ taskId }, "done")`. */
 export type Log = Pick<
   Logger,
   "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "child" | "level" | "isLevelEnabled"
 >;
 
-/** What a log is made of. */
+/** Options of a log. */
 export interface LogOptions {
-  /** The app, on every line. */
+  /** Name of the app, which is on every line. */
   readonly name: string;
   readonly level: LogLevel;
-  /** File descriptor that lines go to: 1 for an app, 2 for a command that prints its result on 1. */
+  /** File descriptor of the lines: 1 for an app, 2 for a command that prints its result on 1. */
   readonly descriptor: 1 | 2;
 }
 
@@ -41,19 +41,19 @@ function prettyPrinter(colorize: boolean): (line: string) => string {
   };
 }
 
-/** How lines look: JSON for programs, or for a reader, with or without colours. */
+/** Form of the lines: JSON for programs, or text for a reader, with or without colours. */
 export type LineStyle = "json" | "plain" | "coloured";
 
 /**
- * The style for what a descriptor leads to. On a terminal NO_COLOR, FORCE_COLOR, NODE_DISABLE_COLORS and TERM of `environment` decide, as
- * Node.js itself reads them.
+ * The style for a descriptor. On a terminal the variables NO_COLOR, FORCE_COLOR, NODE_DISABLE_COLORS and TERM of
+ * `environment` decide, as Node.js itself reads them.
  */
 export function lineStyle(onTerminal: boolean, environment: object = process.env): LineStyle {
   if (!onTerminal) return "json";
   return WriteStream.prototype.getColorDepth(environment) > 1 ? "coloured" : "plain";
 }
 
-/** Turns pino's lines into what the descriptor gets. Exported for its test. */
+/** Formats pino's lines for the descriptor. Exported for its test. */
 export function lineFormat(style: LineStyle): (line: string) => string {
   return style === "json" ? asJson : prettyPrinter(style === "coloured");
 }
@@ -61,8 +61,9 @@ export function lineFormat(style: LineStyle): (line: string) => string {
 /**
  * A log that writes one JSON object a line, or readable lines when the descriptor is a terminal.
  *
- * Both show control characters as text and leave passwords in URLs out. Lines are written at once, so that none is lost when the process
- * ends. When whoever reads them is gone they are dropped: an app does not die of its log.
+ * Both forms show control characters as text and leave out passwords in URLs. Lines are written at once, so none is
+ * lost when the process ends. When the reader of the log is gone, lines are dropped: an app does not end because of its
+ * log.
  */
 export function createLog({ name, level, descriptor }: LogOptions): Log {
   const sink = pino.destination({ fd: descriptor, sync: true });
@@ -82,7 +83,7 @@ export function logInto(stream: DestinationStream, name: string, level: LogLevel
       base: { pid: process.pid },
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
-      // A `cause` explains a line and is no crash: its text without its stack.
+      // A `cause` only explains a line, so its text is logged without its stack.
       serializers: { cause: (cause: unknown) => (cause instanceof Error ? String(cause) : cause) },
     },
     stream,

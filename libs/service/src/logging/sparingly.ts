@@ -3,26 +3,26 @@ import type { Log } from "./log.ts";
 /** The levels at which an outage repeats itself. */
 export type SparingLevel = "info" | "warn" | "error";
 
-/** A log for what an outage would say over and over. */
+/** A log for messages that an outage repeats. */
 export interface SparingLog extends Disposable {
-  /** Logs `message`, or counts it when the same one was logged at this level less than the interval ago. */
+  /** Logs `message`. If it was logged at this level less than the interval ago, only counts it. */
   say(level: SparingLevel, message: string, fields?: object): void;
 }
 
 interface Repeats {
-  /** How many were left out since the last line. */
+  /** Number of messages left out since the last line. */
   count: number;
   latestFields: object | undefined;
   readonly timer: NodeJS.Timeout;
 }
 
-/** Different messages remembered at once; beyond it the oldest is forgotten, and so may be logged again too early. */
+/** Most messages remembered at once. Beyond it the oldest is forgotten, so it may be logged again too early. */
 const MAX_MESSAGES = 200;
 
 /**
- * Logs the first of equal messages at once and then at most one each `everyMs`, with the number left out as `repeats`.
+ * Logs the first of equal messages at once, and then at most one each `everyMs`, with the number left out as `repeats`.
  *
- * Messages are equal when level and text are: keep what varies in the fields, of which the latest are shown.
+ * Messages are equal when level and text are. Put what varies into the fields; the latest fields are shown.
  */
 export function sparingly(log: Log, everyMs = 30_000): SparingLog {
   const recent = new Map<string, Repeats>();

@@ -1,19 +1,21 @@
 /** One metric with a meter for each combination of its labels' values. */
 export interface Family<Meter> {
   /**
-   * The meter of these label values, in the order of the label names; the same one for the same values. Keep it: finding it costs more
-   * than using it.
+   * The meter of these label values, in the order of the label names. The same values return the same meter. Keep it:
+   * finding it costs more than using it.
    */
   of(...labelValues: string[]): Meter;
 }
 
-/** A meter and the labels it is printed with: `task="MyPilotTask",outcome="done"`. */
+/** A meter and its labels as they are printed: `task="MyPilotTask",outcome="done"`. */
 export interface Series<Meter> {
   readonly labels: string;
   readonly meter: Meter;
 }
 
-/** Label combinations of one metric; what comes beyond is counted under `other`, so that no input can fill the memory. */
+/**
+ * Most label combinations of one metric. Further ones are counted under `other`, so that no input can fill the memory.
+ */
 const MAX_SERIES = 500;
 const OVERFLOW = "other";
 
@@ -21,7 +23,7 @@ function escapeLabel(value: string): string {
   return value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
 }
 
-/** A family whose meters `create` makes when they are first asked for. */
+/** A family of meters. `create` makes each when it is first asked for. */
 export function createFamily<Meter>(
   labelNames: readonly string[],
   create: () => Meter,

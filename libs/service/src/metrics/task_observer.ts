@@ -2,49 +2,56 @@ import type { Log } from "../logging/log.ts";
 import { sparingly } from "../logging/sparingly.ts";
 import type { Counter, Meters } from "./meters.ts";
 
-/** One step of a task's life, as a framework tells it. */
+/** One step of a task's life, as a framework reports it. */
 export interface ObservedStep {
   readonly step: string;
   readonly task: string;
   readonly vo: string;
   readonly taskId: string;
   readonly attempt: number;
-  /** One line on why, where there is a why. */
+  /** The reason in one line, if there is one. */
   readonly reason?: string;
-  /** From stored to started for `started`, from started to this step for the others; ms. */
+  /** Duration, ms. For `started` it is the time from stored to started; for other steps, from started to this step. */
   readonly tookMs?: number;
 }
 
-/** Where a framework tells what it sees. It fits the `Observer` of @muster/tasks, which this library does not know. */
+/** Takes what a framework reports. It fits the `Observer` of @muster/tasks, which this library does not know. */
 export interface TaskObserver {
   alarm(message: string, details?: Readonly<Record<string, unknown>>): void;
   note(message: string, details?: Readonly<Record<string, unknown>>): void;
   step(step: ObservedStep): void;
 }
 
-/** Steps that an operator wants to read one by one; the others are too many and are counted, or logged at level debug. */
+/**
+ * Steps that an operator wants to read one by one. The others are too many: they are counted, and logged at level
+ * debug.
+ */
 const TOLD: ReadonlySet<string> = new Set(["retry", "dead", "refused"]);
-/** Buckets, s: from a millisecond to the hour that a large task may take. */
+/** Upper ends of the buckets, s: from a millisecond to the hour that a large task may take. */
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600, 3600];
 
-/** The value of `key`, made by `create` when first asked for: one look in a map where the family would build the labels' text. */
+/**
+ * Keeps the values that `create` makes, by key. A look into a map is cheaper than the labels' text that a family
+ * builds.
+ */
 function remembered<Value>(create: (key: string) => Value): (key: string) => Value {
   const known = new Map<string, Value>();
   return (key) => {
     const found = known.get(key);
     if (found !== undefined) return found;
     const value = create(key);
-    // The families fold what is too much; here it is merely looked up anew each time.
+    // Further keys are not kept: each call looks them up anew, and the families count them under `other`.
     if (known.size < 1_000) known.set(key, value);
     return value;
   };
 }
 
 /**
- * Joins what a framework tells to an app's log and metrics. An outage's repeated notes become a few lines.
+ * Writes what a framework reports to an app's log and metrics. An outage's repeated notes become a few lines.
  *
- * No label names a VO, a CE or a task id: tasks x VOs x steps x buckets would be tens of thousands of series, and a CE's name comes from
- * outside. Who wants to know per VO asks the ledger or listens to EVENTS. Tasks and steps are few and ours.
+ * No label names a VO, a CE or a task id. Tasks x VOs x steps x buckets would be tens of thousands of series, and a
+ * CE's name comes from outside. For numbers of one VO, ask the ledger or listen to EVENTS. Tasks and steps are few and
+ * our own.
  */
 export function observeTasks(log: Log, metrics: Meters): TaskObserver {
   const steps = metrics.counter({

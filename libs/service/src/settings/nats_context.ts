@@ -10,7 +10,7 @@ export class ContextError extends Error {
   override readonly name = "ContextError";
 }
 
-/** What a context of the `nats` command says of how to reach NATS. Fields that are empty are undefined. */
+/** The fields of a context of the `nats` command that say how to reach NATS. Empty ones are undefined. */
 const Fields = z.object({
   url: z.string().optional(),
   user: z.string().optional(),
@@ -27,15 +27,15 @@ const Fields = z.object({
   inbox_prefix: z.string().optional(),
 });
 
-/** A context, read. */
+/** A context as it was read. */
 export interface NatsContext extends z.infer<typeof Fields> {
-  /** What an operator calls it: its name or its path. */
+  /** Its name or its path, as the operator gave it. */
   readonly called: string;
 }
 
-/** Fields that change nothing for us: names, looks, and where advisories of JetStream are listened for. */
+/** Fields without effect here: names, looks, and where JetStream's advisories are listened for. */
 const HARMLESS: ReadonlySet<string> = new Set(["name", "description", "color_scheme", "jetstream_event_prefix"]);
-/** What to do in place of a field that we cannot follow. */
+/** What to do instead, for each field that cannot be followed. */
 const INSTEAD: Readonly<Record<string, string>> = {
   nsc: "write the credentials to a file with `nsc generate creds`, and name it in creds",
   socks_proxy: "connect without a proxy",
@@ -65,7 +65,7 @@ function folderOf(environment: NodeJS.Dict<string>): string {
   return join(environment["XDG_CONFIG_HOME"] || join(homeOf(environment), ".config"), "nats");
 }
 
-/** The word by which an operator asks for the context that `nats context select` has chosen. */
+/** The name that stands for the context that `nats context select` has chosen. */
 const SELECTED = ".";
 
 function fileOf(called: string, environment: NodeJS.Dict<string>): string {
@@ -92,7 +92,7 @@ function parse(text: string, file: string): Record<string, unknown> {
   try {
     json = JSON.parse(text);
   } catch {
-    // The error quotes what it cannot read, and that may be a password.
+    // The error quotes the text that is no JSON, and that may hold a password.
     throw new ContextError(`a context: ${file} holds no JSON`);
   }
   const record = z.record(z.string(), z.unknown()).safeParse(json);
@@ -101,9 +101,9 @@ function parse(text: string, file: string): Record<string, unknown> {
 }
 
 /**
- * Reads a context of the `nats` command: by its name, by its path, or `.` for the one that is selected.
+ * Reads a context of the `nats` command by its name, by its path, or by `.` for the selected one.
  *
- * Throws {@linkcode ContextError}, also for a field that says something we could not follow: none is dropped in silence.
+ * Throws {@linkcode ContextError}, also for a field that cannot be followed: no field is ignored in silence.
  */
 export function readContext(called: string, environment: NodeJS.Dict<string>): NatsContext {
   const file = fileOf(called, environment);

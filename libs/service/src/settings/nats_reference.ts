@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-/** Where a secret or a file is, in the ways that the contexts of the `nats` command know. */
+/** A secret or the path of a file, in one of the forms that contexts of the `nats` command know. */
 export type Reference = { readonly path: string } | { readonly text: string };
 
 /** A reference cannot be followed. The text says what is allowed, and holds no secret. */
@@ -27,9 +27,9 @@ function fromData(reference: string): string {
 }
 
 /**
- * Follows `file://`, `env://` and `data:`; what has no scheme is a path.
+ * Follows `file://`, `env://` and `data:`. A text without a scheme is a path.
  *
- * Throws {@linkcode SecretReferenceError} for the schemes of programs that we do not run: `op://` and `nsc://`.
+ * Throws {@linkcode SecretReferenceError} for the schemes of programs that Muster does not run: `op://` and `nsc://`.
  */
 export function readReference(reference: string, environment: NodeJS.Dict<string>): Reference {
   const scheme = SCHEME.exec(reference)?.[1]?.toLowerCase();
@@ -47,7 +47,10 @@ export function readReference(reference: string, environment: NodeJS.Dict<string
   }
 }
 
-/** As {@linkcode readReference}, and reads the file. A text without one of the schemes is itself. Throws also what reading throws. */
+/**
+ * Like {@linkcode readReference}, and reads the file. Returns a text without one of the schemes as it is. Throws also
+ * what reading throws.
+ */
 export function readSecret(text: string, environment: NodeJS.Dict<string>): string {
   if (!/^(file|env|data|op|nsc):/i.test(text)) return text;
   const found = readReference(text, environment);

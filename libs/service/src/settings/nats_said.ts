@@ -2,7 +2,7 @@ import { homeOf, type NatsContext } from "./nats_context.ts";
 import { readSecret } from "./nats_reference.ts";
 import type { NatsVariables } from "./nats_variables.ts";
 
-/** What settings, or a context, say; all in one form. */
+/** What settings or a context say, in one form. */
 export interface Said {
   url?: string | undefined;
   user?: string | undefined;
@@ -19,12 +19,12 @@ export interface Said {
   inboxPrefix?: string | undefined;
 }
 
-/** Fields that say who we are. A setting that says it replaces all of a context. */
+/** Fields of the login. One that a setting gives replaces the whole login of a context. */
 const IDENTITY = ["user", "token", "nkey", "creds", "jwt", "seed"] as const;
 
 /** What the environment says. */
 export function saidBySettings(env: NatsVariables): Said {
-  // As for the nats command, a user without a password is a token.
+  // For the nats command, too, a user without a password is a token.
   const isToken = env.NATS_USER !== undefined && env.NATS_PASSWORD === undefined;
   return {
     url: env.NATS_URL,
@@ -43,7 +43,7 @@ export function saidBySettings(env: NatsVariables): Said {
   };
 }
 
-/** `~` and variables in paths, as the nats command has them. */
+/** Replaces `~` and variables in a path, as the nats command does. */
 function expand(path: string | undefined, environment: NodeJS.Dict<string>): string | undefined {
   return path
     ?.replaceAll(/\$(?:\{(\w+)\}|(\w+))/g, (_all, braced, bare) => environment[braced ?? bare] ?? "")
@@ -67,7 +67,7 @@ function hasCredentials(url: string | undefined): boolean {
   return url?.includes("@") ?? false;
 }
 
-/** What counts: what settings say, and else what the context says. */
+/** Joins both: a setting wins over the context. */
 export function merge(explicit: Said, context: Said): Said {
   const isIdentified = hasCredentials(explicit.url) || IDENTITY.some((field) => explicit[field] !== undefined);
   const rest = { ...context };

@@ -20,13 +20,13 @@ export interface NatsSettings {
   readonly keyFile?: string | undefined;
   readonly tlsFirst?: boolean | undefined;
   readonly inboxPrefix?: string | undefined;
-  /** What an operator calls each that a context says. */
+  /** An operator's name for each field that comes from a context. */
   readonly named?: Readonly<Record<string, string>> | undefined;
 }
 
 /** What the environment says of how to reach NATS. */
 export interface NatsSaid {
-  /** Undefined: nobody said. */
+  /** Undefined: neither a setting nor a context names it. */
   readonly url: string | undefined;
   readonly nats: NatsSettings;
 }
@@ -34,7 +34,7 @@ export interface NatsSaid {
 /** The server of a context that names none, as for the nats command. */
 const DEFAULT_URL = "nats://127.0.0.1:4222";
 
-/** What each thing is called: as a setting, in a context, and by the fields of {@linkcode NatsSettings}. */
+/** The names of each value: as a setting, in a context, and as fields of {@linkcode NatsSettings}. */
 const CALLED: readonly (readonly [said: keyof Said, setting: string, field: string, as: readonly string[]])[] = [
   ["url", "NATS_URL", "url", ["url"]],
   ["user", "NATS_USER", "user", ["user"]],
@@ -51,7 +51,7 @@ const CALLED: readonly (readonly [said: keyof Said, setting: string, field: stri
   ["inboxPrefix", "NATS_INBOX_PREFIX", "inbox_prefix", ["inboxPrefix"]],
 ];
 
-/** What an operator calls the fields that no setting of their own says. */
+/** An operator's names for the fields that no setting of their own says. */
 function namesOf(explicit: Said, { NATS_CONTEXT, NATS_TOKEN }: NatsVariables): Record<string, string> {
   const named: Record<string, string> = {};
   for (const [said, , field, as] of CALLED) {
@@ -79,7 +79,7 @@ class SaidError extends Error {
   }
 }
 
-/** Runs `read` on what was said, if anything was. Throws {@linkcode SaidError}. */
+/** Runs `read` on the text of `field`, if there is one. Throws {@linkcode SaidError}. */
 function follow<Found>(said: Said, field: TextField, read: (text: string) => Found): Found | undefined {
   const text = said[field];
   if (text === undefined) return undefined;
@@ -126,7 +126,9 @@ function toSettings(said: Said, environment: NodeJS.Dict<string>): Omit<NatsSett
   });
 }
 
-/** Joins the settings with the context that `NATS_CONTEXT` names; settings win. Returns what is wrong where something is. */
+/**
+ * Joins the settings with the context that `NATS_CONTEXT` names; settings win. Returns the problems if there are any.
+ */
 export function readNats(env: NatsVariables, environment: NodeJS.Dict<string>): NatsSaid | SettingProblem {
   const called = env.NATS_CONTEXT;
   try {

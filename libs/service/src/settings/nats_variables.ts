@@ -6,11 +6,13 @@ export function isUrl(text: string, protocols: readonly string[]): boolean {
 }
 
 function isNatsServer(text: string): boolean {
-  // A bare host with a port is what the nats command takes too.
+  // The nats command takes a bare host with a port, too.
   return isUrl(text, ["nats:", "tls:", "ws:", "wss:"]) || (!text.includes("://") && URL.canParse(`nats://${text}`));
 }
 
-/** The environment's variables of NATS. What those of a login hold is looked at where they are joined with a context. */
+/**
+ * The environment's variables of NATS. The values of a login are checked later, when they are joined with a context.
+ */
 export const NatsVariables = z.object({
   NATS_URL: z
     .string()

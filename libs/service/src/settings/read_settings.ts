@@ -3,7 +3,7 @@ import { readNats } from "./nats_settings.ts";
 import type { SettingProblem } from "./setting_problem.ts";
 import { type Settings, Environment } from "./settings.ts";
 
-/** The environment holds settings that cannot be used; `problems` has each of them. */
+/** The environment holds settings that cannot be used; `problems` lists them all. */
 export class InvalidSettingsError extends Error {
   override readonly name = "InvalidSettingsError";
   readonly problems: readonly SettingProblem[];

@@ -1,4 +1,4 @@
-/** `scheme://user:password@` or `scheme://token@`; the last part up to the last @ before the host. */
+/** `scheme://user:password@` or `scheme://token@`, up to the last @ before the host. */
 const CREDENTIALS = /([a-z][a-z0-9+.-]*:\/\/)([^\s/?#"'<>]+)@/gi;
 const SECRET_PARAMETER = /([?&](?:password|sslpassword|token)=)[^\s&#"'<>]*/gi;
 
@@ -17,7 +17,10 @@ export function redactUrls(text: string): string {
     .replace(SECRET_PARAMETER, "$1***");
 }
 
-/** As {@linkcode redactUrls}, for a text that is nothing but URLs: also what should have been percent-encoded in them is left out. */
+/**
+ * Like {@linkcode redactUrls}, for a text that only holds URLs. Also leaves out characters that should have been
+ * percent-encoded.
+ */
 export function redactSetting(text: string): string {
   return text
     .split(/,(?=\s*[a-z][a-z0-9+.-]*:\/\/)/i)

@@ -3,7 +3,7 @@ import { dirname, join, resolve } from "node:path";
 import * as z from "zod";
 import type { NatsSettings } from "./nats_settings.ts";
 
-/** Where `muster up` keeps its data, under the folder it was started in or one above. */
+/** Folder of the data of a `muster up`, in the folder in which it was started or one above. */
 export const DATA_DIR = ".muster";
 const FILE = "running.json";
 
@@ -30,15 +30,15 @@ const Running = z.object({
   /** The process that started the servers and ends them. */
   pid: z.int().positive(),
   natsUrl: z.string(),
-  /** How it logs in there, with its secrets; left out where nothing is needed. */
+  /** The login there, with its secrets; absent where none is needed. */
   nats: NatsSchema.optional(),
-  /** With its password, so the file is for its owner only. */
+  /** Holds the password, so only the file's owner may read it. */
   databaseUrl: z.string(),
-  /** Where its own nats-server keeps its streams; left out where it uses another one. */
+  /** Folder of its own nats-server's streams; absent where it uses another server. */
   natsDataDir: z.string().optional(),
 });
 
-/** What a running `muster up` tells others on this machine: where its servers are. */
+/** The servers of a running `muster up`, as it announces them on this machine. */
 export type Running = Readonly<z.infer<typeof Running>>;
 
 function isAlive(pid: number): boolean {
@@ -46,7 +46,7 @@ function isAlive(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    // Not allowed to signal it means that it is there.
+    // EPERM: we may not signal the process, so it exists.
     return error instanceof Error && "code" in error && error.code === "EPERM";
   }
 }
@@ -65,7 +65,7 @@ async function readIfThere(file: string): Promise<string | undefined> {
   }
 }
 
-/** Tells others on this machine where the servers of `dataDir` are. Replaces what an earlier run has left. */
+/** Writes for others on this machine where the servers of `dataDir` are. Replaces what an earlier run has left. */
 export async function announceRunning(dataDir: string, running: Running): Promise<void> {
   const file = join(dataDir, FILE);
   await writeFile(`${file}.new`, `${JSON.stringify(running)}\n`, { mode: 0o600 });
@@ -78,9 +78,9 @@ export async function withdrawRunning(dataDir: string): Promise<void> {
 }
 
 /**
- * The servers that a `muster up` on this machine runs for `dataDir`; undefined when there is none.
+ * Returns the servers that a `muster up` on this machine runs for `dataDir`; undefined when there is none.
  *
- * Throws what reading the file throws, and `SyntaxError` or `ZodError` where it holds something else.
+ * Throws what reading the file throws, and `SyntaxError` or `ZodError` if it holds something else.
  */
 export async function readRunning(dataDir: string): Promise<Running | undefined> {
   const text = await readIfThere(join(dataDir, FILE));
@@ -89,7 +89,7 @@ export async function readRunning(dataDir: string): Promise<Running | undefined>
   return isAlive(running.pid) ? running : undefined;
 }
 
-/** As {@linkcode readRunning}, for the first `.muster` in `folder` or above it in which something runs. */
+/** Like {@linkcode readRunning}, for the first `.muster` in `folder` or above it in which something runs. */
 export async function findRunning(folder: string): Promise<Running | undefined> {
   for (let at = resolve(folder); ; at = dirname(at)) {
     const running = await readRunning(join(at, DATA_DIR));

@@ -9,12 +9,12 @@ export interface Servers {
   readonly databaseUrl: string;
 }
 
-/** Nobody said where a server is. */
+/** No setting says where a server is, and none was found. */
 export class ServersUnknownError extends Error {
   override readonly name = "ServersUnknownError";
   /** The settings that are missing. */
   readonly missing: readonly string[];
-  /** `dataDir` is the folder that `MUSTER_DATA_DIR` names, `folder` the one in and above which was looked where it names none. */
+  /** `dataDir` is the folder that `MUSTER_DATA_DIR` names. Without it, `folder` and those above it were searched. */
   constructor(missing: readonly string[], { dataDir, folder }: { dataDir: string | undefined; folder: string }) {
     const verb = missing.length === 1 ? "is" : "are";
     const where =
@@ -30,9 +30,9 @@ export class ServersUnknownError extends Error {
   }
 }
 
-/** What {@linkcode locateServers} looks at. */
+/** The settings that {@linkcode locateServers} reads. */
 export interface ServersInput extends Pick<Settings, "natsUrl" | "databaseUrl"> {
-  /** The data folder of a `muster up` (`MUSTER_DATA_DIR`); default: `.muster` in the present folder or above. */
+  /** The data folder of a `muster up` (`MUSTER_DATA_DIR`). Default: `.muster` in the current folder or above. */
   readonly dataDir?: string | undefined;
 }
 
@@ -59,7 +59,8 @@ async function locate<Kind extends keyof Servers>(
 }
 
 /**
- * The servers that the settings name; one that they do not name is taken from a `muster up` that runs on this machine.
+ * Finds the servers that the settings name. One that they do not name is taken from a `muster up` that runs on this
+ * machine.
  *
  * Throws {@linkcode ServersUnknownError}.
  */
@@ -67,7 +68,7 @@ export async function locateServers(input: ServersInput): Promise<Servers> {
   return await locate(["natsUrl", "databaseUrl"], input);
 }
 
-/** As {@linkcode locateServers}, for who needs only one of them. */
+/** Like {@linkcode locateServers}, for only one of them. */
 export async function locateServer(kind: keyof Servers, input: ServersInput): Promise<string> {
   const found = await locate([kind], input);
   return found[kind];
@@ -79,7 +80,7 @@ export interface Nats extends NatsSettings {
 }
 
 /**
- * NATS as the settings name it; where they say nothing of it, as the `muster up` reaches it that runs on this machine.
+ * Finds NATS as the settings name it. Where they name none, takes that of a `muster up` that runs on this machine.
  *
  * Throws {@linkcode ServersUnknownError}.
  */
@@ -90,7 +91,10 @@ export async function locateNats(input: ServersInput & Pick<Settings, "nats">): 
   return { url, ...(running?.nats ?? input.nats) };
 }
 
-/** Where the nats-server of a `muster up` on this machine keeps its streams; undefined where the settings name another server, or none runs. */
+/**
+ * The folder in which the nats-server of a `muster up` on this machine keeps its streams. Undefined where the settings
+ * name another server, or none runs.
+ */
 export async function locateDataFolder(input: ServersInput): Promise<string | undefined> {
   return input.natsUrl === undefined ? (await look(input.dataDir))?.natsDataDir : undefined;
 }

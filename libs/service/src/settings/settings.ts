@@ -1,8 +1,9 @@
+// Tested by libs/service/src/settings/read_settings_test.ts
 import { z } from "zod";
 import type { NatsSettings } from "./nats_settings.ts";
 import { isUrl, NatsVariables } from "./nats_variables.ts";
 
-/** How much is logged: this level and those after it. */
+/** Levels of the log: a line is written at the chosen level and those after it. */
 export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
@@ -16,7 +17,7 @@ function wholeNumber(from: number, to: number, unit: string) {
     .transform(Number);
 }
 
-/** Words with commas between, each once. */
+/** A list of words with commas between; doubles are dropped. */
 function list(isWord: (word: string) => boolean, allowed: string) {
   return z
     .string()
@@ -24,7 +25,10 @@ function list(isWord: (word: string) => boolean, allowed: string) {
     .refine((words) => words.every(isWord), allowed);
 }
 
-/** Environment variables to {@linkcode Settings}, but for what a context says. An issue's message says what is allowed. */
+/**
+ * Turns environment variables into {@linkcode Settings}, without what a context says. An issue's message says what is
+ * allowed.
+ */
 export const Environment = z
   .object({
     ...NatsVariables.shape,
@@ -53,44 +57,65 @@ export const Environment = z
   })
   .transform((env) => ({
     nats: env satisfies NatsVariables,
-    // The variable's name stands at the end of each comment.
+    // Each comment ends with the variable's name.
     settings: {
-      /** PostgreSQL, `postgres://user:password@host:port/database`; undefined: nobody said, so a local one is looked for. `DATABASE_URL` */
+      /**
+       * PostgreSQL, `postgres://user:password@host:port/database`. Undefined: not set, so a local one is looked for.
+       * `DATABASE_URL`
+       */
       databaseUrl: env.DATABASE_URL,
-      /** The data folder of a local `muster up` whose servers to use; undefined: `.muster` here or above. `MUSTER_DATA_DIR` */
+      /**
+       * The data folder of a local `muster up` whose servers to use. Undefined: `.muster` in this folder or above.
+       * `MUSTER_DATA_DIR`
+       */
       dataDir: env.MUSTER_DATA_DIR,
       /** Default `info`. `LOG_LEVEL` */
       logLevel: env.LOG_LEVEL,
-      /** Port of /healthz, /readyz and /metrics; default 0: any free one, which the log names. `HTTP_PORT` */
+      /** Port of /healthz, /readyz and /metrics. Default 0: any free one, which the log names. `HTTP_PORT` */
       httpPort: env.HTTP_PORT,
-      /** Address that port is opened on; default `127.0.0.1`, this machine only. A container wants `0.0.0.0`. `HTTP_HOST` */
+      /**
+       * Address on which that port is opened. Default `127.0.0.1`: only this machine. A container needs `0.0.0.0`.
+       * `HTTP_HOST`
+       */
       httpHost: env.HTTP_HOST,
-      /** Permits of a worker: how many tasks it runs at once. Default 10, from 1 to 1,000. `MUSTER_PERMITS` */
+      /** Permits of a worker: most tasks that it runs at once. Default 10, from 1 to 1,000. `MUSTER_PERMITS` */
       permits: env.MUSTER_PERMITS,
       /**
-       * How long running tasks may go on once the process is told to stop, ms; then they are aborted and their messages handed back.
-       * Default 20 s, from 0 to an hour. Should be some seconds less than what the supervisor waits before it kills. `MUSTER_DRAIN_SECONDS`
+       * Longest time that running tasks may go on after the process is told to stop, ms. Then they are aborted and
+       * their messages handed back. Default 20 s, from 0 to an hour. Should be some seconds less than the supervisor
+       * waits before it kills. `MUSTER_DRAIN_SECONDS`
        */
       drainMs: env.MUSTER_DRAIN_SECONDS * 1_000,
       /**
-       * Modules of the extensions whose tasks to run, schedule and know: names of packages, or paths that begin with `./`. Found from the
-       * folder in which the app was started. Undefined: the app has its default. `MUSTER_EXTENSIONS`
+       * Modules of the extensions whose tasks to run, schedule and know: names of packages, or paths that begin with
+       * `./`. They are searched from the folder in which the app was started. Undefined: the app has its default.
+       * `MUSTER_EXTENSIONS`
        */
       extensions: env.MUSTER_EXTENSIONS,
-      /** Which tasks of the extensions the generic worker runs: `all`, names, `size:small` and the like. Default `all`. `MUSTER_TASKS` */
+      /**
+       * The tasks of the extensions that the generic worker runs: `all`, names, `size:small` and the like. Default
+       * `all`. `MUSTER_TASKS`
+       */
       tasks: env.MUSTER_TASKS,
-      /** Most connections to PostgreSQL this process opens; a task that writes holds one. Default 10, from 1 to 200. `MUSTER_DATABASE_CONNECTIONS` */
+      /**
+       * Most connections of this process to PostgreSQL. A task that writes holds one. Default 10, from 1 to 200.
+       * `MUSTER_DATABASE_CONNECTIONS`
+       */
       databaseConnections: env.MUSTER_DATABASE_CONNECTIONS,
     },
   }));
 
-/** What every app reads from its environment, checked. All but NATS follows from {@linkcode Environment}. */
+/** The checked settings of every app. All but NATS comes from {@linkcode Environment}. */
 export interface Settings extends Readonly<z.output<typeof Environment>["settings"]> {
-  /** NATS servers, a URL or several with commas between; undefined: nobody said, so a local one is looked for. `NATS_URL` */
+  /**
+   * NATS servers: a URL, or several with commas between. Undefined: not set, so a local one is looked for. `NATS_URL`
+   */
   readonly natsUrl: string | undefined;
   /**
-   * How to log in to NATS and over which TLS: `NATS_USER` `NATS_PASSWORD` `NATS_TOKEN` `NATS_NKEY` `NATS_CREDS` `NATS_JWT` `NATS_SEED`
-   * `NATS_CA` `NATS_CERT` `NATS_KEY` `NATS_TLS_FIRST` `NATS_INBOX_PREFIX`, and what a context of the `nats` command says: `NATS_CONTEXT`
+   * How to log in to NATS, and the TLS to use. The settings are: `NATS_USER` `NATS_PASSWORD` `NATS_TOKEN` `NATS_NKEY`
+   * `NATS_CREDS` `NATS_JWT` `NATS_SEED` `NATS_CA` `NATS_CERT` `NATS_KEY` `NATS_TLS_FIRST` `NATS_INBOX_PREFIX`.
+   *
+   * A context of the `nats` command says it too: `NATS_CONTEXT`.
    */
   readonly nats: NatsSettings;
 }

@@ -11,33 +11,39 @@ export class StopDemand extends Error {
   }
 }
 
-/** Where a process learns that it is to end. */
+/** The demands to stop that a process has got. */
 export interface Stop extends Disposable {
-  /** Aborts at the first demand, with a {@linkcode StopDemand}: take nothing new, end what runs. */
+  /** Aborts at the first demand, with a {@linkcode StopDemand}: take no new work, and finish what runs. */
   readonly signal: AbortSignal;
   /** Aborts at the second demand: the drain's deadline is now. */
   readonly hastened: AbortSignal;
 }
 
-/** How demands to stop are met. */
+/** How a process reacts to demands to stop. */
 export interface StopOptions {
   readonly log: Log;
-  /** After the first demand the process ends anyway, ms. */
+  /** Time from the first demand to the exit at the latest, ms. */
   readonly exitAfterMs: number;
-  /** A supervisor of ours started this process with an IPC channel: it ends with it, and a Ctrl-C at the terminal is its to pass on. */
+  /**
+   * Whether a supervisor of ours started this process with an IPC channel. Then the process ends with the supervisor,
+   * which also passes on a Ctrl-C at the terminal.
+   */
   readonly supervised: boolean;
 }
 
-/** After the second demand the process ends anyway, ms. */
+/** Time from the second demand to the exit at the latest, ms. */
 const HASTENED_EXIT_MS = 3_000;
-/** Two demands closer than this are one: a terminal's Ctrl-C reaches a process directly and again through npm. */
+/**
+ * Longest time between two demands that count as one, ms. A terminal's Ctrl-C reaches a process directly, and again
+ * through npm.
+ */
 const SAME_DEMAND_MS = 500;
 
 /**
  * Turns SIGTERM, SIGINT, SIGHUP and the end of a supervisor into two signals.
  *
- * A process that was told to stop exits with 0 however it goes, since what it leaves undone comes back to others: after its deadline it
- * logs that it did not get to the end, and goes.
+ * A process that was told to stop always exits with 0, since other processes do the work that it leaves. After its
+ * deadline it logs that work is undone, and exits.
  */
 export function listenForStop({ log, exitAfterMs, supervised }: StopOptions): Stop {
   const stop = new AbortController();

@@ -2,7 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { sparingly } from "../logging/sparingly.ts";
 import type { Log } from "../logging/log.ts";
 
-/** What is tried, and what ends the trying. */
+/** The work to try, and what ends the trying. */
 export interface Insistence<Answer> {
   /** Names the work in the log: `connect to NATS`. */
   readonly what: string;
@@ -10,19 +10,20 @@ export interface Insistence<Answer> {
   /** Ends the trying: its reason is thrown. */
   readonly signal: AbortSignal;
   readonly log: Log;
-  /** Hears why each try failed, and undefined once one has not. */
+  /** Called after each try: with the reason of a failure, or with undefined after a success. */
   readonly report?: (reason: string | undefined) => void;
-  /** Whether an error will not go away by waiting, such as a server that is too old; default: none is of that kind. */
+  /** Whether an error stays however long one waits, such as a server that is too old. Default: no error does. */
   readonly isFinal?: (error: unknown) => boolean;
 }
 
-/** Pause between two tries, ms; spread, lest all apps of a grid ask at once. */
+/** Mean pause between two tries, ms. It varies by half, so that the apps of a grid do not all ask at once. */
 const PAUSE_MS = 1_000;
 
 /**
- * Tries until it works: an app whose servers are down at its start waits for them, unready and with its health answering.
+ * Tries until it works. An app whose servers are down at its start waits for them: it is unready, and its health
+ * answers.
  *
- * Throws an error that `isFinal` knows, and the signal's reason.
+ * Throws an error for which `isFinal` returns true, and the signal's reason.
  */
 export async function insist<Answer>({
   what,
