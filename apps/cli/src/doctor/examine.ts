@@ -25,6 +25,7 @@ import { examineConfiguration } from "./configuration.ts";
 import { type Connection, examinePermissions } from "./permissions.ts";
 import { examineSchedulers } from "./schedulers.ts";
 import { examineStorage } from "./storage.ts";
+import { examineUnknownVos } from "./unknown_vos.ts";
 import { examineConsumers, examineIncidents, examineSettings } from "./settings.ts";
 
 /** A stream that is so much younger than the oldest had gone meanwhile, ms. */
@@ -123,6 +124,7 @@ async function examineJetStream(nc: Connection): Promise<readonly Finding[]> {
     configuration: examineConfiguration,
     scheduler: async () => withoutFollowUps(broker, "scheduler", await examineSchedulers(broker)),
     workers: async () => withoutFollowUps(broker, "workers", await examineWorkers(broker)),
+    tasks: examineUnknownVos,
     records: examineWorkerRecords,
     locks: examineLocks,
     "dead letters": examineDead,

@@ -70,7 +70,7 @@ export async function openLocks(options: LocksOptions): Promise<Locks> {
     throw new RangeError(`Cannot open locks with a TTL of ${ttlMs} ms: give ${2 * SAFETY_MS} or more`);
   }
   const { highestFence } = options;
-  const { js, jsm, observer } = broker;
+  const { js, jsm, observer, keepIncident } = broker;
   const room = new WaitingRoom(ttlMs, limits);
   const marks = new Marks(ttlMs);
 
@@ -121,7 +121,9 @@ export async function openLocks(options: LocksOptions): Promise<Locks> {
     fullAt: (keys, waiter) => room.fullAt(keys, waiter),
     waiting: (key) => room.waiting(key),
     async raiseIfBehind() {
-      return highestFence === undefined ? false : await raiseIfBehind({ js, jsm, observer, highestFence });
+      return highestFence === undefined
+        ? false
+        : await raiseIfBehind({ js, jsm, observer, highestFence, keepIncident });
     },
     async [Symbol.asyncDispose]() {
       room.close();

@@ -1,4 +1,5 @@
 import type { JetStreamClient, JetStreamManager } from "@nats-io/jetstream";
+import type { Happened } from "../broker/incidents.ts";
 import { headersFrom, MESSAGE_TTL } from "../format/headers.ts";
 import type { Observer } from "../connection/observer.ts";
 import { LOCKS_STREAM } from "./lock_bucket.ts";
@@ -40,6 +41,12 @@ export async function raiseLocks({ jsm, observer, highestFence }: RaiseOptions):
   return seq;
 }
 
+export interface RaiseIfBehindOptions extends RaiseOptions {
+  readonly js: JetStreamClient;
+  readonly highestFence: () => Promise<number>;
+  readonly keepIncident: (happened: Happened) => void;
+}
+
 /** A key that nobody locks, for a write that only asks for the next revision. Its entry expires. */
 const PROBE_KEY = "revision.probe";
 const PROBE_TTL = "1s";
@@ -63,16 +70,16 @@ async function writeProbe(js: JetStreamClient): Promise<number> {
  * A bucket that has fallen below the token is seen, since its revision rises by one with each write. If it has passed the token by the
  * time it is read, new tokens are above all stored ones again, and there is nothing to raise. (Searched in docs/models/raise.pml.)
  */
-export async function raiseIfBehind(
-  options: RaiseOptions & { readonly js: JetStreamClient; readonly highestFence: () => Promise<number> },
-): Promise<boolean> {
+export async function raiseIfBehind(options: RaiseIfBehindOptions): Promise<boolean> {
   const { js, jsm, observer } = options;
   const highest = await options.highestFence();
   const { state } = await jsm.streams.info(LOCKS_STREAM);
   if (highest <= state.last_seq) return false;
   const lastRevision = await writeProbe(js);
   if (highest <= lastRevision) return false;
-  observer.alarm("The bucket locks has lost its newest revisions; raising them", { lastRevision, highest });
+  const text = "The bucket locks has lost its newest revisions; raising them";
+  observer.alarm(text, { lastRevision, highest });
+  options.keepIncident({ kind: "raised", about: LOCKS_STREAM, text });
   await raiseLocks(options);
   return true;
 }

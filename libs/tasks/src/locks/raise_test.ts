@@ -5,6 +5,7 @@ import { silentObserver } from "../connection/observer.ts";
 import { hold, holdWhenFree, joinGrid, type Party, startTestBroker, TTL_MS } from "./_grid_test.ts";
 import { LOCKS_STREAM } from "./lock_bucket.ts";
 import { openBroker } from "./open_broker.ts";
+import type { Happened } from "../broker/incidents.ts";
 import { raiseIfBehind, raiseLocks } from "./raise.ts";
 
 const KEY = "my_pilot.ce01.example.org";
@@ -104,10 +105,14 @@ test("a bucket behind the database is raised, and one that is not is left alone"
   const { js, jsm } = here.broker;
   const lease = await hold(here.locks, KEY);
   const { fencingToken } = lease;
-  t.false(await raiseIfBehind({ js, jsm, observer: silentObserver, highestFence: async () => fencingToken }));
+  const kept: string[] = [];
+  const options = { js, jsm, observer: silentObserver, keepIncident: ({ text }: Happened) => void kept.push(text) };
+  t.false(await raiseIfBehind({ ...options, highestFence: async () => fencingToken }));
+  t.deepEqual(kept, []);
   lease.checkDeadline();
   const highest = fencingToken + 5_000;
-  t.true(await raiseIfBehind({ js, jsm, observer: silentObserver, highestFence: async () => highest }));
+  t.true(await raiseIfBehind({ ...options, highestFence: async () => highest }));
+  t.deepEqual(kept, ["The bucket locks has lost its newest revisions; raising them"]);
   await lease.release();
   await using next = await hold(here.locks, KEY);
   t.true(next.fencingToken > highest);
@@ -172,7 +177,7 @@ test("a bucket that fell while locks are taken in it is seen and raised", async 
   const highestFence = async () => before.fencingToken + 1_000;
   await before.release();
   await (await hold(there.locks, KEY)).release(); // it goes on counting below what the database has
-  t.true(await raiseIfBehind({ js, jsm, observer: silentObserver, highestFence }));
+  t.true(await raiseIfBehind({ js, jsm, observer: silentObserver, highestFence, keepIncident: () => {} }));
   await using next = await hold(there.locks, KEY);
   t.true(next.fencingToken > before.fencingToken + 1_000);
 });

@@ -51,6 +51,7 @@ export { type ScheduleInForce, schedulesInForce } from "../schedule/in_force.ts"
 export { findLeaders, type FoundLeaders } from "../lead/leaders.ts";
 export { listUnserved, type UnservedTask } from "../sweep/unserved.ts";
 export { listUnknownTasks, type UnknownTask } from "../sweep/unknown_tasks.ts";
+export { listUnknownVos, type UnknownVo } from "../sweep/unknown_vos.ts";
 export { measureUsage, type StorageUsage, type Usage, type VoShare } from "../publish/usage.ts";
 
 // Diagnose: what is not as it must be.
