@@ -26,7 +26,7 @@ async function startWorker(url: string, sql: string) {
   const script = `
     import { openDatabase } from ${JSON.stringify(import.meta.resolve("../open_database.ts"))};
     import { claim, fence, outcome } from ${JSON.stringify(import.meta.resolve("../testing/tasks.ts"))};
-    const options = { idleInTransactionTimeoutMs: 500, transactionTimeoutMs: 1_500 };
+    const options = { idleInTransactionTimeoutMs: 1_500, transactionTimeoutMs: 4_000 };
     await using database = await openDatabase({ url: ${JSON.stringify(url)}, ...options });
     const opened = database.ledger.open(claim("frozen", fence("ce01", 1)));
     const transaction = await opened.transaction();
@@ -71,7 +71,7 @@ for (const [name, server] of Object.entries(servers)) {
   test(`on ${name} a task that fills its transaction with short statements is ended at the limit, and is gone, not failed`, async (t) => {
     const url = await server.createUrl();
     await using operator = await openDatabase({ url });
-    await using database = await openDatabase({ url, transactionTimeoutMs: 600 });
+    await using database = await openDatabase({ url, transactionTimeoutMs: 3_000 });
     const opened = database.ledger.open(claim("t1", fence("ce01", 1)));
     const transaction = await opened.transaction();
     const beganAt = performance.now();
@@ -88,7 +88,7 @@ for (const [name, server] of Object.entries(servers)) {
     t.timeout(60_000);
     const url = await server.createUrl();
     await using operator = await openDatabase({ url });
-    await using database = await openDatabase({ url, transactionTimeoutMs: 600 });
+    await using database = await openDatabase({ url, transactionTimeoutMs: 3_000 });
     const opened = database.ledger.open(claim("t1", fence("ce01", 1)));
     await opened.transaction();
     while (opened.gone() === undefined) {
@@ -102,7 +102,7 @@ for (const [name, server] of Object.entries(servers)) {
   test(`on ${name} a single statement that outlasts its transaction's limit is ended, and is gone, not failed`, async (t) => {
     const url = await server.createUrl();
     await using operator = await openDatabase({ url });
-    await using database = await openDatabase({ url, transactionTimeoutMs: 600 });
+    await using database = await openDatabase({ url, transactionTimeoutMs: 3_000 });
     const opened = database.ledger.open(claim("t1", fence("ce01", 1)));
     const error = await t.throwsAsync((await opened.transaction()).execute("select pg_sleep(600)"));
     t.is(database.ledger.classify(error), "gone");

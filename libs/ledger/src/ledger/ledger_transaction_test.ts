@@ -165,7 +165,7 @@ test("a holder that keeps its idle transaction awake is not cut off", async (t) 
 });
 
 test("the server ends a transaction after its timeout", async (t) => {
-  await using database = await server.open({ transactionTimeoutMs: 200 });
+  await using database = await server.open({ transactionTimeoutMs: 2_000 });
   const opened = database.ledger.open(claim("t1"));
   const error = await t.throwsAsync((await opened.transaction()).execute("select pg_sleep(30)"));
   t.is(database.ledger.classify(error), "gone");
