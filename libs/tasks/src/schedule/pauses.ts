@@ -2,7 +2,10 @@
 // Tested by libs/tasks/src/schedule/run_scheduler_test.ts
 import * as z from "zod";
 import type { Broker } from "../broker/broker.ts";
-import { isMark } from "../format/headers.ts";
+import { findEmptying } from "../broker/emptied_bucket.ts";
+import { publishSurely } from "../broker/publish_surely.ts";
+import { EXPECTED_LAST_SUBJECT_SEQUENCE, headersFrom, isMark } from "../format/headers.ts";
+import { isConflict } from "../streams/streams.ts";
 import { checkInstanceName, checkTaskName, checkVoName, NO_VO } from "../format/names.ts";
 import { DEFAULT_INSTANCE } from "../due/planned_schedule.ts";
 import { nextMatching } from "../broker/stored_messages.ts";
@@ -82,21 +85,49 @@ export async function resumeSchedule({ buckets: { schedules } }: Broker, target:
 export interface Pauses {
   /** Reads what is new since the last time. Takes one round trip where nothing is new. */
   refresh(): Promise<void>;
-  /** Reads everything again: a bucket that was created anew counts from 1 again. */
-  reread(): Promise<void>;
+  /**
+   * Reads everything again: a bucket that was created anew counts from 1 again. Pauses that a roll-up took are stored again, and hold all
+   * the time.
+   *
+   * Returns the keys of those stored.
+   */
+  reread(): Promise<readonly string[]>;
   isPaused(target: PauseTarget): boolean;
   /** The note of the pause that holds the target: its own, or else that of the whole task; undefined: it is not paused. */
   find(target: PauseTarget): PauseNote | undefined;
 }
 
+interface Pause {
+  readonly note: PauseNote;
+  readonly seq: number;
+  readonly data: Uint8Array;
+}
+
 interface Book {
-  readonly paused: Map<string, PauseNote>;
+  readonly paused: Map<string, Pause>;
+  /** Keys whose pause was removed as it must be. */
+  readonly resumed: Set<string>;
   /** Sequence of the newest message that was read. `readOn` writes it, and reads on after it. */
   seen: number;
 }
 
-export function createPauses({ jsm }: Broker): Pauses {
-  let book: Book = { paused: new Map(), seen: 0 };
+const newBook = (): Book => ({ paused: new Map(), resumed: new Set(), seen: 0 });
+
+/** Stores a pause again where its key is empty. Returns whether it was stored. */
+async function restore(broker: Broker, key: string, { data }: Pause): Promise<boolean> {
+  const headers = headersFrom({ [EXPECTED_LAST_SUBJECT_SEQUENCE]: "0" });
+  try {
+    await publishSurely(broker, { subject: SUBJECTS + key, body: data, headers });
+    return true;
+  } catch (error) {
+    if (isConflict(error)) return false;
+    throw error;
+  }
+}
+
+export function createPauses(broker: Broker): Pauses {
+  const { jsm } = broker;
+  let book = newBook();
 
   async function readOn(into: Book): Promise<void> {
     for (;;) {
@@ -104,8 +135,10 @@ export function createPauses({ jsm }: Broker): Pauses {
       if (next === null) return;
       into.seen = next.seq;
       const key = next.subject.slice(SUBJECTS.length);
-      if (isMark(next.header)) into.paused.delete(key);
-      else into.paused.set(key, readNote(next.data));
+      if (isMark(next.header)) {
+        into.paused.delete(key);
+        into.resumed.add(key);
+      } else into.paused.set(key, { note: readNote(next.data), seq: next.seq, data: next.data });
     }
   }
 
@@ -116,14 +149,30 @@ export function createPauses({ jsm }: Broker): Pauses {
     if (book !== present) await refresh();
   }
 
+  /** Stores again what is missing from `fresh` because a roll-up took it. A purge or a deletion may be meant. */
+  async function restoreLost(fresh: Book): Promise<readonly string[]> {
+    const lost = [...book.paused].filter(([key]) => !fresh.paused.has(key) && !fresh.resumed.has(key));
+    if (lost.length === 0) return [];
+    const emptying = await findEmptying(jsm, "schedules");
+    if (emptying === undefined) return [];
+    const restored: string[] = [];
+    for (const [key, pause] of lost) {
+      if (pause.seq < emptying.seq && (await restore(broker, key, pause))) restored.push(key);
+    }
+    return restored;
+  }
+
   return {
     refresh,
     async reread() {
-      const fresh: Book = { paused: new Map(), seen: 0 };
+      const fresh = newBook();
+      await readOn(fresh);
+      const restored = await restoreLost(fresh);
       await readOn(fresh);
       book = fresh;
+      return restored;
     },
     isPaused: (target) => book.paused.size > 0 && (book.paused.has(target.task) || book.paused.has(keyOf(target))),
-    find: (target) => book.paused.get(keyOf(target)) ?? book.paused.get(target.task),
+    find: (target) => (book.paused.get(keyOf(target)) ?? book.paused.get(target.task))?.note,
   };
 }

@@ -8,6 +8,7 @@ import { createBell } from "../connection/bell.ts";
 import { openBrokerClock } from "../lead/broker_clock.ts";
 import { type Charges, chargesOf, choreCharge, fixedCharges, REST, whileLed } from "../lead/charges.ts";
 import { createDisplay } from "./display.ts";
+import { createEmptiedLook } from "./emptied_buckets.ts";
 import { createElection } from "../lead/election.ts";
 import { keepSchedules } from "./keep_schedules.ts";
 import { watchLater } from "../later/later_watch.ts";
@@ -26,6 +27,8 @@ const CLOCK_STEP_MS = 50;
 const DISPLAY_MS = 10_000;
 /** Time from one full reading of the pauses to the next, ms. Their bucket may have been created anew. */
 const PAUSES_MS = 10_000;
+/** Time from one look for buckets that were emptied by a roll-up to the next, ms. */
+const EMPTIED_MS = 10_000;
 /** Time from one look for entries that a broker has brought back to the next, ms. They do no harm, so nobody waits for it. */
 const LAPSED_MS = 300_000;
 /** Time from one reading of what was just delayed to the next, ms. Where nothing was, nothing is asked. */
@@ -114,6 +117,7 @@ export async function lead(options: LeadOptions, report: Reporter): Promise<void
   using later = watchLater({ broker, clock, report, isLed: leadsRest });
   const sweeper = createSweeper({ broker, worker, tasks, configuration, clock, report, ledger, charges, later });
   const lapsed = createLapsedSweep(broker, report);
+  const lookForEmptied = createEmptiedLook(broker, clock, report);
   const own: readonly Chore[] = [
     {
       name: "asking for the broker's time",
@@ -133,7 +137,24 @@ export async function lead(options: LeadOptions, report: Reporter): Promise<void
       },
     },
     { name: "showing what comes next", everyMs: DISPLAY_MS, run: createDisplay({ broker, agenda, pauses }) },
-    { name: "reading all pauses", everyMs: PAUSES_MS, run: () => pauses.reread() },
+    {
+      name: "reading all pauses",
+      everyMs: PAUSES_MS,
+      async run() {
+        const again = await pauses.reread();
+        if (again.length === 0) return;
+        const text = `Stored pauses of schedules again that a roll-up took from the bucket schedules: ${again.join(", ")}`;
+        report.alarm("pauses restored", text, { count: again.length });
+        broker.keepIncident({ kind: "restored", about: "KV_schedules", text, isLoss: false });
+      },
+    },
+    {
+      name: "looking for emptied buckets",
+      everyMs: EMPTIED_MS,
+      async run() {
+        if (leadsRest()) await lookForEmptied();
+      },
+    },
   ];
   const keeping = { broker, worker, tasks, configuration, clock, bell, pauses, report, charges, ledger };
   await together(signal, [
