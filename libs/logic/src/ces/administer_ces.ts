@@ -5,16 +5,16 @@ import type { Transaction } from "@muster/ledger";
 import type { PilotDb } from "../entities/all.ts";
 import { asStored, CeName, VoName } from "./names.ts";
 
-/** What each setting of a CE may be. */
+/** The values that each setting of a CE may have. */
 export const ceSettings = {
   /**
-   * Slots, for all VOs together. May be lowered below the active pilots: those run on, and no new one comes until there
-   * is room.
+   * Slots, for all VOs together. May be lowered below the active pilots. Those run on, and no new pilot starts until
+   * there is room.
    */
   capacity: z.int().min(0).max(1_000_000),
   /** Share of pilots that end well, 0 to 1. */
   successRate: z.number().min(0).max(1),
-  /** The VOs that may submit; null: all. An empty list lets none. */
+  /** The VOs that may submit; null: all. With an empty list none may. */
   vos: z.array(VoName).nullable(),
 };
 const NewCe = z.strictObject({
@@ -27,7 +27,7 @@ const CeChange = z.strictObject(ceSettings).partial();
 
 /** What {@linkcode addCe} takes. */
 export type NewCe = z.input<typeof NewCe>;
-/** What {@linkcode changeCe} takes; what is left out stays. */
+/** What {@linkcode changeCe} takes. Settings that are left out stay. */
 export type CeChange = z.input<typeof CeChange>;
 
 /** There is a CE of this name already. */
@@ -52,7 +52,7 @@ export class UnknownCeError extends Error {
 
 /**
  * Adds a CE. Throws {@linkcode CeExistsError}, which leaves the transaction usable, and `ZodError` for a setting that
- * cannot be.
+ * is not allowed.
  */
 export async function addCe(transaction: Transaction, ce: NewCe): Promise<void> {
   const { name, capacity, successRate, enabled, vos } = NewCe.parse(ce);
@@ -79,8 +79,8 @@ async function update(transaction: Transaction, ceName: string, change: Columns)
   const changed = await transaction
     .getKysely<PilotDb>()
     .updateTable("compute_element")
-    // Kysely leaves out what is undefined. The name stands there so that a change of nothing is a statement too, and
-    // finds out whether there is such a CE.
+    // Kysely leaves out undefined settings. The name is set so that a change of nothing is a statement too, and shows
+    // whether the CE exists.
     .set({ name, success_rate, ...rest })
     .where("name", "=", name)
     .returning("name")
@@ -89,8 +89,8 @@ async function update(transaction: Transaction, ceName: string, change: Columns)
 }
 
 /**
- * Changes capacity, success rate or VOs. From the commit on every submission sees it; those under way are waited for.
- * Throws {@linkcode UnknownCeError}, and `ZodError` for a setting that cannot be.
+ * Changes capacity, success rate or VOs. Waits for submissions that run; every submission after the commit sees the
+ * change. Throws {@linkcode UnknownCeError}, and `ZodError` for a setting that is not allowed.
  */
 export async function changeCe(transaction: Transaction, ceName: string, change: CeChange): Promise<void> {
   await update(transaction, ceName, CeChange.parse(change));
@@ -107,8 +107,8 @@ export async function disableCe(transaction: Transaction, ceName: string): Promi
 }
 
 /**
- * Removes a CE. Its pilots stay, as history; the active ones stay as they are, since there is nobody left to ask for
- * how they end. Returns how many those are. Throws {@linkcode UnknownCeError}.
+ * Removes a CE. Its pilots stay, as history. Active ones keep their status, since the CE can no longer say how they
+ * end. Returns the number of active ones. Throws {@linkcode UnknownCeError}.
  */
 export async function removeCe(transaction: Transaction, ceName: string): Promise<{ readonly activePilots: number }> {
   const { rows } = await sql<{ activePilots: number }>`

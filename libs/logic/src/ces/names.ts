@@ -1,17 +1,17 @@
 import * as z from "zod";
 
 interface NameRule {
-  /** What is named, with its article. */
+  /** The kind of thing that is named, with its article. */
   readonly what: string;
   readonly maxLength: number;
-  /** Each character must match. */
+  /** Matches each allowed character. */
   readonly character: RegExp;
-  /** The whole must match. */
+  /** Matches the whole name. */
   readonly shape: RegExp;
   readonly rule: string;
 }
 
-/** Says what is wrong with a name, and the rule; undefined where nothing is. */
+/** Returns what is wrong with a name, and the rule; undefined if nothing is. */
 function problemOf(name: string, { what, maxLength, character, shape, rule }: NameRule): string | undefined {
   const shown = JSON.stringify(name.length > 100 ? `${name.slice(0, 100)}...` : name);
   const refuse = (problem: string) => `Cannot use ${shown} as ${what}: ${problem}; ${rule}`;
@@ -44,14 +44,14 @@ export const CeName = nameSchema({
   rule: "it begins and ends with a letter or digit and holds letters, digits, - _ : / @ and single dots, 255 at most",
 }).toLowerCase();
 
-/** The name under which a CE stands in the database. Says nothing of whether it is a name at all. */
+/** The name of a CE as the database has it. Does not check the name. */
 export function asStored(ceName: string): string {
   return ceName.toLowerCase();
 }
 
 /**
- * A VO's name, which may be a domain, as in `vo.cta.in2p3.fr`. The rule is that of subjects: a name that no task can
- * carry helps nobody.
+ * A VO's name, which may be a domain, as in `vo.cta.in2p3.fr`. The rule is that of subjects, so that a task can carry
+ * each name.
  */
 export const VoName = nameSchema({
   what: "the name of a VO",

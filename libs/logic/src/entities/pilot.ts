@@ -1,6 +1,6 @@
 import { defineEntity, type InferEntity, p } from "@mikro-orm/postgresql";
 
-/** A pilot's states, in the order it goes through them; it occupies a slot of its CE in the first two. */
+/** A pilot's states, in their order. In the first two the pilot occupies a slot of its CE. */
 export const PILOT_STATUSES = ["SUBMITTED", "RUNNING", "DONE", "FAILED"] as const;
 export type PilotStatus = (typeof PILOT_STATUSES)[number];
 
@@ -20,18 +20,19 @@ export const Pilot = defineEntity({
     submittedAt: p.datetime().defaultRaw("now()"),
     /** When the status last changed. */
     updatedAt: p.datetime().defaultRaw("now()"),
-    /** The task that submitted it. Unique: a second guard beside the ledger that one task submits one pilot. */
+    /** The task that submitted it. It is unique, as a second guard beside the ledger: one task submits one pilot. */
     taskId: p.text().unique("pilot_task_id_unique"),
     /**
-     * What the submission's own transaction read, kept as the proof that it took its CE no further than it was allowed.
+     * Active pilots and capacity that the submission's own transaction read. They prove that it did not exceed the
+     * capacity.
      */
     activeBefore: p.integer(),
     capacityRead: p.integer(),
   },
   indexes: [
-    // Free slots of a CE. Small whatever the history: only active pilots are in it.
+    // For the free slots of a CE. It stays small, since it holds active pilots only.
     { name: "pilot_active_by_ce", properties: ["ceName"], where: "status in ('SUBMITTED', 'RUNNING')" },
-    // One VO's pilots of one status, for the status round; the CE beside them for the live view.
+    // For the status round, which reads one VO's pilots of one status. The live view also needs the CE.
     { name: "pilot_by_vo_status", properties: ["vo", "status", "ceName"] },
   ],
 });

@@ -1,7 +1,7 @@
 import { defineEntity, type InferEntity, p } from "@mikro-orm/postgresql";
 
 /**
- * A pilot that a VO has asked for and whose task may still wait in the stream: its slot is spoken for until that task
+ * A pilot that a VO has asked for, and whose task may still wait in the stream. Its slot is reserved until that task
  * has an outcome.
  */
 export const PilotRequest = defineEntity({

@@ -8,7 +8,10 @@ export interface ActivePilots {
   readonly active: number;
 }
 
-/** Counts the active pilots of each VO that has some, by VO; also of VOs that are gone. One query over the active ones alone. */
+/**
+ * Counts the active pilots of each VO that has some, by VO, also of VOs that are gone. One query, which reads active
+ * pilots only.
+ */
 export async function listActivePilots(transaction: Transaction): Promise<readonly ActivePilots[]> {
   const { rows } = await sql<ActivePilots>`
     select vo, count(*) as active from pilot where status in ('SUBMITTED', 'RUNNING')
@@ -19,8 +22,8 @@ export async function listActivePilots(transaction: Transaction): Promise<readon
 /**
  * Gives up a VO's active pilots: they become FAILED, and their slots are free. Returns how many.
  *
- * For a VO that is gone, since nobody checks its pilots any more. Whether it is gone, and what the grid still runs, is the caller's
- * to know.
+ * For a VO that is gone, since no task checks its pilots any more. The caller must know that it is gone, and what the
+ * grid still runs.
  */
 export async function writeOffPilots(transaction: Transaction, vo: string): Promise<number> {
   const { numUpdatedRows } = await transaction

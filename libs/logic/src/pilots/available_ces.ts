@@ -9,10 +9,10 @@ export interface AvailableCe {
 }
 
 /**
- * The CEs that have room for a VO, by name: enabled, open to it, and with slots that are neither occupied by anybody's
- * active pilot nor spoken for by a request of this VO that has no outcome yet. One query.
+ * The CEs that have room for a VO, by name. They are enabled, open to the VO, and have free slots. Two kinds of slots
+ * are not free: those of active pilots of any VO, and those of this VO's requests without an outcome. One query.
  *
- * It does not look at other VOs' requests: what is full by the time a task runs, `submitPilot` sees.
+ * It ignores the requests of other VOs. If a CE is full when the task runs, `submitPilot` sees it.
  */
 export async function getAvailableCes(
   transaction: Transaction,

@@ -1,13 +1,13 @@
 import { sql } from "kysely";
 import type { Transaction } from "@muster/ledger";
 
-/** Names of VOs at most. */
+/** Most VOs in one list. */
 const LISTED = 1_000;
 
 /**
- * The VOs that pilots or outcomes of tasks name, by name: what is left to tell of them where the configuration was lost.
+ * The VOs that pilots or outcomes of tasks name, by name. After the loss of the configuration nothing else names them.
  *
- * Reads all outcomes, so it is not for what is asked often.
+ * Reads all outcomes, so do not call it often.
  */
 export async function listHeardOfVos(transaction: Transaction): Promise<readonly string[]> {
   const { rows } = await sql<{ vo: string }>`

@@ -12,8 +12,8 @@ export interface NewPilotRequest {
 }
 
 /**
- * Notes pilots that were asked for, so that the next round does not ask for them again; and forgets those of the same
- * VOs whose task has had its outcome. One statement; none for an empty list.
+ * Notes pilots that were asked for, so that the next round does not ask for them again. Also forgets requests of the
+ * same VOs whose task has an outcome. One statement; none for an empty list.
  */
 export async function requestPilots(transaction: Transaction, requests: readonly NewPilotRequest[]): Promise<void> {
   if (requests.length === 0) return;
@@ -31,7 +31,7 @@ export async function requestPilots(transaction: Transaction, requests: readonly
     on conflict (task_id) do nothing`.execute(transaction.getKysely());
 }
 
-/** How long a request may go without an outcome before its message may be taken for lost, as an SQL interval. */
+/** Age of a request without an outcome at which its message may be lost, as an SQL interval. */
 const LOST_AFTER = "10 minutes";
 
 /** A pilot that was asked for. */
@@ -41,7 +41,7 @@ export interface PilotRequested {
   readonly vo: string;
 }
 
-/** Requests older than 10 minutes whose task has no outcome, by task id, `limit` at most from behind `after`. */
+/** Requests older than 10 minutes whose task has no outcome, by task id, at most `limit` from behind `after`. */
 export async function listOldRequests(
   transaction: Transaction,
   { after, limit }: { readonly after: string; readonly limit: number },
@@ -55,7 +55,7 @@ export async function listOldRequests(
   return rows;
 }
 
-/** Drops requests whose messages are lost, and answers how many: their slots are free. */
+/** Drops requests whose messages are lost, which frees their slots. Returns how many. */
 export async function dropRequests(transaction: Transaction, taskIds: readonly string[]): Promise<number> {
   if (taskIds.length === 0) return 0;
   const { numDeletedRows } = await transaction

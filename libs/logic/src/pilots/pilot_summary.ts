@@ -27,7 +27,7 @@ export interface PilotShare {
   readonly failed: number;
 }
 
-/** Counts all pilots per CE and VO, by CE and then VO, also those of removed CEs. One query. */
+/** Counts all pilots per CE and VO, also those of removed CEs. Sorted by CE and then by VO. One query. */
 export async function getPilotShares(transaction: Transaction): Promise<readonly PilotShare[]> {
   const { rows } = await sql<PilotShare>`
     select ce_name as "ceName", vo,
@@ -42,9 +42,10 @@ export async function getPilotShares(transaction: Transaction): Promise<readonly
 }
 
 /**
- * The proof of the capacity promise: by how many pilots any submission went beyond the capacity that its own
- * transaction read; 0 where none did. Capacity may be lowered below the active pilots, so their present number proves
- * nothing.
+ * The proof of the capacity promise: the most pilots by which a submission exceeded the capacity that its own
+ * transaction read. 0 if none did.
+ *
+ * The present number of active pilots proves nothing, since capacity may be lowered below it.
  */
 export async function getMaxActiveOverCapacity(transaction: Transaction): Promise<number> {
   const { rows } = await sql<{ excess: number }>`

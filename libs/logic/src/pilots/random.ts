@@ -1,6 +1,4 @@
-/**
- * Gives a number from 0 up to, but not including, 1, each time it is called: `Math.random`, or a seeded one in tests.
- */
+/** Returns a number from 0 up to, but not including, 1 at each call: `Math.random`, or a seeded one in tests. */
 export type Random = () => number;
 
 /**

@@ -7,16 +7,16 @@ import type { Random } from "./random.ts";
 export interface PilotOrder {
   readonly ceName: string;
   readonly vo: string;
-  /** The task that submits. A second pilot for the same task is refused by the database. */
+  /** The task that submits. The database refuses a second pilot of the same task. */
   readonly taskId: string;
   /** Decides, by the CE's success rate, whether the CE takes the pilot. */
   readonly random: Random;
 }
 
-/** How a submission ended that is no failure. */
+/** The results of a submission that are no failure. */
 export type Submission =
   | { readonly kind: "submitted"; readonly pilotId: number }
-  /** There was no room. */
+  /** The CE had no free slot. */
   | { readonly kind: "full"; readonly active: number; readonly capacity: number };
 
 /** The CE did not take the pilot. Nothing was written. */
@@ -37,7 +37,7 @@ const REASONS = {
   "not for this VO": "the CE is limited to other VOs; let this one in, or choose another",
 } as const;
 
-/** The CE may not be submitted to, now and by this VO. Nothing was written. */
+/** The CE is closed now, or closed to this VO. Nothing was written. */
 export class CeClosedError extends Error {
   override readonly name = "CeClosedError";
   readonly ceName: string;
@@ -60,10 +60,10 @@ interface LockedCe {
 }
 
 /**
- * The CE's row, locked against changes until the transaction ends, with the count of its active pilots.
+ * Reads the CE's row with the count of its active pilots, and locks the row against changes until the transaction ends.
  *
- * An operator's change waits for us, or we wait for it and see it. The row lock lets other submissions by: it is the
- * fence, raised before this statement, that keeps them out of the same CE, so none can be missing from the count.
+ * An operator's change waits for this transaction, or this one waits for the change and sees it. The row lock does not
+ * keep out other submissions. The fence does, since it is raised before this statement. So the count misses no pilot.
  */
 async function lockCe(transaction: Transaction, ceName: string): Promise<LockedCe | undefined> {
   const { rows } = await sql<LockedCe>`
@@ -76,10 +76,10 @@ async function lockCe(transaction: Transaction, ceName: string): Promise<LockedC
 }
 
 /**
- * Submits one pilot of one VO to one CE, if there is room. Two statements.
+ * Submits one pilot of one VO to one CE, if it has a free slot. Two statements.
  *
- * The transaction must be fenced by the lock of this CE. Throws {@linkcode CeClosedError} and {@linkcode
- * PilotSubmissionError}.
+ * The transaction must be fenced by the lock of this CE. Throws {@linkcode CeClosedError} and
+ * {@linkcode PilotSubmissionError}.
  */
 export async function submitPilot(transaction: Transaction, order: PilotOrder): Promise<Submission> {
   const { vo, taskId, random } = order;

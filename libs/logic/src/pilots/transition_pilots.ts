@@ -14,12 +14,12 @@ export interface Transitions {
 }
 
 /**
- * One status round over one VO's pilots: those that are RUNNING become DONE or FAILED by their CE's success rate, then
- * those that are SUBMITTED become RUNNING. Two statements, however many pilots; each changes only what still has the
+ * One status round over one VO's pilots. RUNNING ones become DONE or FAILED by their CE's success rate; then SUBMITTED
+ * ones become RUNNING. It takes two statements for any number of pilots. Each changes only pilots that still have the
  * status it expects.
  *
- * `random` is called once: each pilot's own chance follows from that number and the pilot's id, so a seeded one gives
- * the same ends. A pilot whose CE was removed stays RUNNING: how it ended is not known.
+ * `random` is called once. Each pilot's own chance follows from that number and the pilot's id, so a seeded `random`
+ * gives the same ends. A pilot whose CE was removed stays RUNNING, since its end is not known.
  */
 export async function transitionPilotStates(
   transaction: Transaction,

@@ -1,6 +1,6 @@
 import { Migration } from "@mikro-orm/migrations";
 
-/** CEs, pilots and requests for pilots. A test holds them against the entities. */
+/** Creates the tables of CEs, pilots and requests for pilots. A test compares them with the entities. */
 export class CreateTables extends Migration {
   override up(): void {
     this.addSql(`

@@ -5,12 +5,12 @@ const Hosts = z.array(z.object({ names: z.array(z.string()), capacities: z.array
 type Host = z.infer<typeof Hosts>[number];
 const Kept = z.tuple([z.object({ keep: z.string() })]);
 
-/** A name as a shell takes it. */
+/** Quotes a name for a shell where it needs quotes. */
 function asWord(name: string): string {
   return /^[A-Za-z0-9._:/@-]+$/.test(name) ? name : JSON.stringify(name);
 }
 
-/** CEs whose names differ by case only. They are one host, and only its operator knows which of the rows is right. */
+/** Names of CEs differ by case only. They are one host, and only its operator knows which of the rows is right. */
 export class CeNamesCollideError extends Error {
   override readonly name = "CeNamesCollideError";
   /** The names of each host. */
@@ -28,10 +28,10 @@ export class CeNamesCollideError extends Error {
   }
 }
 
-/** The session's setting that names the CEs to keep, as a JSON array. */
+/** Name of the session's setting with the CEs to keep, as a JSON array. */
 const KEEP_SETTING = "muster.keep_ces";
 
-/** Settings of a migration that keeps these of CEs whose names differ by case only. */
+/** Settings of a migration that keeps these CEs, of those whose names differ by case only. */
 export function keepCes(names: readonly string[]): Readonly<Record<string, string>> {
   return { [KEEP_SETTING]: JSON.stringify(names) };
 }
@@ -43,7 +43,7 @@ export function keepCes(names: readonly string[]): Readonly<Record<string, strin
  */
 export class LowerCeNames extends Migration {
   override async up(): Promise<void> {
-    // Submissions lock their CE's row: those under way are waited for, and later ones see the new name.
+    // Submissions lock their CE's row. So this waits for those that run, and later ones see the new name.
     await this.execute("lock table compute_element in exclusive mode");
     await this.#removeDoubles();
     this.addSql(`update compute_element set name = lower(name collate "C") where name <> lower(name collate "C")`);
@@ -51,7 +51,7 @@ export class LowerCeNames extends Migration {
     this.addSql(
       `update pilot_request set ce_name = lower(ce_name collate "C") where ce_name <> lower(ce_name collate "C")`,
     );
-    // With the primary key it keeps names apart without case.
+    // Together with the primary key, this refuses two names that differ by case only.
     this.addSql(
       `alter table compute_element add constraint compute_element_name_check check (name = lower(name collate "C"))`,
     );

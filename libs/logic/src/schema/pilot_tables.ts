@@ -22,7 +22,7 @@ export const pilotTables: TableSet = {
   rights: {
     pilot: ["select", "insert", "update"],
     pilot_request: ["select", "insert", "delete"],
-    // Only read by tasks; the rest is the operator's.
+    // Tasks only read it; the operator's commands write it.
     compute_element: ["select"],
   },
   inFormerList: ["0001_tables", "0002_ce_names"],
