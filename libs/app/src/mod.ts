@@ -1,5 +1,6 @@
 /**
- * The composition root: joins service, tasks and ledger into an app that runs extensions. What is the same in every app stands here once.
+ * The composition root: joins service, tasks and ledger into an app that runs extensions. Code that all apps share is
+ * here once.
  *
  * @module
  */

@@ -12,13 +12,13 @@ import {
 import { checkNatsAccess } from "@muster/tasks/operate";
 
 export interface OpenServersOptions {
-  /** Shown in the servers' lists of connections. */
+  /** The name in the servers' lists of connections. */
   readonly name: string;
   /** Sets of tables beside the ledger's own that the app needs. Default: none. */
   readonly tables?: readonly TableSet[];
-  /** Connections to PostgreSQL at most. */
+  /** Most connections to PostgreSQL. */
   readonly databaseConnections: number;
-  /** After so long PostgreSQL ends a transaction, ms, default 600,000: the longest timeout of the app's tasks. */
+  /** Longest transaction, ms; default 600,000, the longest timeout of the app's tasks. PostgreSQL ends a longer one. */
   readonly transactionTimeoutMs?: number;
 }
 
@@ -26,20 +26,20 @@ export interface OpenServersOptions {
 export interface OpenServers extends AsyncDisposable {
   readonly broker: Broker;
   readonly database: Database;
-  /** Where the framework's own thread connects. */
+  /** Address and login of NATS, for the connection of the framework's own thread. */
   readonly nats: NatsAccess;
   /** The highest fencing token that the database has stored. */
   highestFence(): Promise<number>;
 }
 
-/** What no waiting mends. */
+/** Whether an error stays however long one waits. */
 function isFinal(error: unknown): boolean {
   return (
     error instanceof ServerTooOldError || error instanceof InvalidSettingsError || error instanceof SchemaAheadError
   );
 }
 
-/** Runs `work`; what it throws of NATS's settings or files is a setting that cannot be used. */
+/** Runs `work`. Turns its error about NATS's settings or files into one about a wrong setting. */
 async function orBadSetting<Answer>(work: () => Answer | Promise<Answer>): Promise<Answer> {
   try {
     return await work();
@@ -48,7 +48,7 @@ async function orBadSetting<Answer>(work: () => Answer | Promise<Answer>): Promi
   }
 }
 
-/** Makes the app unready while the broker cannot store, until the returned function is called. */
+/** Makes the app unready while the broker cannot store. Returns the function that ends this. */
 function tellStorage({ health }: Pick<App, "health">, { storage }: Broker): () => void {
   const tell = () => health.report("storage", storage.problems().join("; ") || undefined);
   tell();
@@ -56,10 +56,11 @@ function tellStorage({ health }: Pick<App, "health">, { storage }: Broker): () =
 }
 
 /**
- * Connects an app to NATS and PostgreSQL, and waits for them as long as it takes: the app is unready meanwhile, and says why there and in its log.
- * A schema that lacks migrations is waited for too, so that `muster migrate` may come last.
+ * Connects an app to NATS and PostgreSQL, and waits for them without a limit. Meanwhile the app is unready, and its
+ * health and its log say why. It also waits for missing migrations, so that `muster migrate` may come last.
  *
- * Throws `ServersUnknownError`, `InvalidSettingsError`, `ServerTooOldError`, `SchemaAheadError`, and the app's stop demand.
+ * Throws `ServersUnknownError`, `InvalidSettingsError`, `ServerTooOldError`, `SchemaAheadError`, and the app's stop
+ * demand.
  */
 export async function openServers(app: App, options: OpenServersOptions): Promise<OpenServers> {
   const { settings, log, signal, health, metrics } = app;

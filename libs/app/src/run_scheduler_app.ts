@@ -6,7 +6,7 @@ import { type ExtensionDefaults, loadExtensions } from "./extension/load_extensi
 import { openServers } from "./open_servers.ts";
 import { probeProblems } from "./probe_problems.ts";
 
-/** The scheduler asks the database only for its chores. */
+/** Connections of a scheduler to PostgreSQL. It uses the database only for its chores. */
 const DATABASE_CONNECTIONS = 2;
 
 async function schedule(name: string, app: App, composition: Composition): Promise<void> {
@@ -44,8 +44,8 @@ async function schedule(name: string, app: App, composition: Composition): Promi
 }
 
 /**
- * Runs a scheduler from settings to exit, as the whole of its `main.ts`: for the tasks and chores of the extensions that
- * `MUSTER_EXTENSIONS` names, or of `defaults`. Exits as {@linkcode runGenericWorkerApp} does.
+ * Runs a scheduler from settings to exit, as the whole of its `main.ts`. It runs the tasks' schedules and the chores of
+ * the extensions that `MUSTER_EXTENSIONS` names, or of `defaults`. Exits as {@linkcode runGenericWorkerApp} does.
  *
  * ```ts
  * import { runSchedulerApp } from "@muster/app";

@@ -8,7 +8,7 @@ import { type ExtensionDefaults, loadExtensions } from "./extension/load_extensi
 import { openServers } from "./open_servers.ts";
 import { probeProblems } from "./probe_problems.ts";
 
-/** Shows in each scrape what the worker has in hand. */
+/** Shows the worker's tasks in hand and its permits in each scrape. */
 function showHands(metrics: Meters, worker: RunningWorker): void {
   const tasks = metrics.gauge({
     name: "muster_worker_tasks",
@@ -30,11 +30,11 @@ function showHands(metrics: Meters, worker: RunningWorker): void {
   });
 }
 
-/** What a worker app does, once its settings are read. */
+/** A worker app's plan, once its settings are read. */
 interface Work {
   readonly name: string;
   readonly composition: Composition;
-  /** Those of the extensions' tasks that this app runs. */
+  /** The extensions' tasks that this app runs. */
   readonly tasks: readonly AnyTask[];
   readonly longestTaskMs: number;
 }
@@ -70,7 +70,7 @@ async function work(app: App, { name, tasks, composition, longestTaskMs }: Work)
   await worker.ended;
 }
 
-/** What a worker app runs. */
+/** The extensions and tasks of a worker app. */
 export interface WorkerAppOptions {
   readonly extensions: readonly Extension[];
   /** Those of the extensions' tasks that this app runs; default: all. */
@@ -78,11 +78,12 @@ export interface WorkerAppOptions {
 }
 
 /**
- * Runs a worker app from settings to exit, as the whole of its `main.ts`. The settings `MUSTER_EXTENSIONS` and `MUSTER_TASKS` do not
- * matter to it; see {@linkcode runGenericWorkerApp}.
+ * Runs a worker app from settings to exit, as the whole of its `main.ts`. It ignores the settings `MUSTER_EXTENSIONS`
+ * and `MUSTER_TASKS`; see {@linkcode runGenericWorkerApp}.
  *
- * Waits for its servers, drains at SIGTERM and exits with 0. Exits with 2 for settings that are wrong by themselves. Exits with 1 where
- * only a new process helps, and where an operator must: a server that is too old, a schema that is too new.
+ * Waits for its servers, drains at SIGTERM and exits with 0. Exits with 2 for settings that are wrong by themselves.
+ * Exits with 1 where only a new process helps, and where an operator must act: a server that is too old, or a schema
+ * that is too new.
  *
  * ```ts
  * import { defineExtension, runWorkerApp } from "@muster/app";
@@ -100,8 +101,8 @@ export async function runWorkerApp(name: string, { extensions, tasks }: WorkerAp
 }
 
 /**
- * Like {@linkcode runWorkerApp}, for the extensions that `MUSTER_EXTENSIONS` names, or `defaults`, and of these for the tasks that
- * `MUSTER_TASKS` means. Exits with 2 where an extension cannot be loaded, and where none has such a task.
+ * Like {@linkcode runWorkerApp}, for the extensions that `MUSTER_EXTENSIONS` names, or `defaults`. Of these it runs the
+ * tasks that `MUSTER_TASKS` names. Exits with 2 where an extension cannot be loaded, and where none has such a task.
  *
  * ```ts
  * import { runGenericWorkerApp } from "@muster/app";

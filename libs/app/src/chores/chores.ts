@@ -6,14 +6,17 @@ import type { ChoreLog } from "../extension/extension.ts";
 import { republishRetries } from "./lost_retries.ts";
 
 const MINUTE_MS = 60_000;
-/** A lost retry is noticed within a minute, also where it was due a moment ago. */
+/**
+ * Time between two looks for lost retries, ms. So a lost one is noticed within a minute, also if it was due a moment
+ * ago.
+ */
 const RETRIES_MS = 20_000;
-/** Rows that one statement deletes: small enough that no task waits for its locks. */
+/** Most rows that one statement deletes: few enough that no task waits for its locks. */
 const PRUNED_AT_ONCE = 10_000;
-/** Rows whose children are published in one go. */
+/** Most rows that are read at once to publish their children. */
 const REPUBLISHED_AT_ONCE = 100;
 
-/** What a scheduler's chores work with. */
+/** The connections and the log that a scheduler's chores use. */
 export interface ChoreServers {
   readonly broker: Broker;
   readonly database: Database;
@@ -21,8 +24,10 @@ export interface ChoreServers {
 }
 
 /**
- * Publishes children that the ledger lists and nobody has marked as published for five minutes, as when a worker died after its
- * commit and its message was lost with a stream. The same ids go out again, so those that did arrive have no second effect.
+ * Publishes children that the ledger lists and that nobody has marked as published for five minutes. This happens when
+ * a worker died after its commit and its message was lost with a stream.
+ *
+ * The same ids go out again, so those that did arrive have no second effect.
  */
 export async function republishChildren({ broker, database, log }: ChoreServers): Promise<void> {
   for (;;) {
@@ -47,7 +52,7 @@ export async function pruneOldOutcomes({ database, log }: ChoreServers, signal: 
   }
 }
 
-/** What the leading scheduler looks after: the ledger, and what the extensions bring. */
+/** The chores of the leading scheduler: those of the ledger, and those of the extensions. */
 export function createChores(servers: ChoreServers, { chores }: Pick<Composition, "chores">): readonly Chore[] {
   const toldRetries = new Set<string>();
   return [

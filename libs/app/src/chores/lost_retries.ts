@@ -2,17 +2,18 @@ import { listRetries, type RecordedRetry, rereadRetries, type StandingRetry } fr
 import { findLostRetries, publishRetry } from "@muster/tasks/operate";
 import type { ChoreServers } from "./chores.ts";
 
-/** Rows that are read at once: for each page all of LATER may be listed. Retries that are published again side by side. */
+/** Rows that are read at once. For each page all of LATER may be listed. */
 const PAGE = 10_000;
+/** Retries that are published again at the same time. */
 const IN_FLIGHT = 50;
-/** Retries that nobody can publish again are told of once; so many are remembered. */
+/** Most retries that are remembered as reported, of those that nobody can publish again. */
 const REMEMBERED = 10_000;
 
 function count(number: number): string {
   return number === 1 ? "1 retry" : `${number} retries`;
 }
 
-/** Ids that an alarm names. */
+/** Most ids that an alarm names. */
 const NAMED = 5;
 
 function describe(retries: readonly RecordedRetry[]): string {
@@ -21,7 +22,7 @@ function describe(retries: readonly RecordedRetry[]): string {
   return named.join(", ") + more;
 }
 
-/** Those of `retries` that were not told of before; `told` remembers them from now on. */
+/** Returns those of `retries` that were not reported before, and adds them to `told`. */
 function newsOf(retries: readonly StandingRetry[], told: Set<string>): readonly StandingRetry[] {
   const news = retries.filter(({ taskId, attempt }) => !told.has(`${taskId}~${attempt}`));
   for (const { taskId, attempt } of news) {
@@ -32,7 +33,7 @@ function newsOf(retries: readonly StandingRetry[], told: Set<string>): readonly 
   return news;
 }
 
-/** Publishes again what can be, and tells of it. */
+/** Publishes again each retry whose message is known, and reports it. Reports each of the others once. */
 async function mend({ broker }: ChoreServers, lost: readonly StandingRetry[], told: Set<string>): Promise<void> {
   const whole = lost.flatMap(({ message, ...retry }) => (message === null ? [] : [{ ...retry, ...message }]));
   for (let at = 0; at < whole.length; at += IN_FLIGHT) {
@@ -56,8 +57,11 @@ async function mend({ broker }: ChoreServers, lost: readonly StandingRetry[], to
 }
 
 /**
- * Looks whether each retry of the ledger has its message in LATER or TASKS, and publishes those again that have none, as after a
- * roll-up or a purge that emptied LATER (PROTOCOL 4). `told` remembers from one look to the next which of an older version's were told of.
+ * Looks for the message of each retry of the ledger in LATER or TASKS, and publishes those without one again. A roll-up
+ * or a purge that emptied LATER may have lost them (PROTOCOL 4).
+ *
+ * `told` holds the retries of an older version that were reported. This function alone reads and writes it; the caller
+ * keeps it from one look to the next.
  */
 export async function republishRetries(
   servers: ChoreServers,
@@ -69,7 +73,7 @@ export async function republishRetries(
     const page = await database.transaction((transaction) => listRetries(transaction, { after, limit: PAGE }));
     const missing = await findLostRetries(broker, page);
     if (missing.length > 0) {
-      // Whoever has gone on meanwhile has another row.
+      // A task that has gone on meanwhile has another row, and is not lost.
       const lost = await database.transaction((transaction) => rereadRetries(transaction, missing));
       if (lost.length > 0) await mend(servers, lost, told);
     }

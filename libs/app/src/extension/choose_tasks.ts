@@ -3,9 +3,10 @@ import type { Composition } from "./compose_extensions.ts";
 import { NoSuchTaskError } from "./extension_errors.ts";
 
 /**
- * The tasks that `wanted` means: `all`, names, or `size:small`, `size:medium` and `size:large`. Each once.
+ * The tasks that the words of `wanted` name: `all`, names, or `size:small`, `size:medium` and `size:large`. Each task
+ * once.
  *
- * Throws {@linkcode NoSuchTaskError} for a word that means none.
+ * Throws {@linkcode NoSuchTaskError} for a word that names none.
  */
 export function chooseTasks({ tasks, names }: Composition, wanted: readonly string[]): readonly AnyTask[] {
   const chosen = new Set<AnyTask>();

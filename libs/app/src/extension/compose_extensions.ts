@@ -3,7 +3,7 @@ import type { AnyTask, Chore, DepsInput } from "@muster/tasks";
 import type { ChoreContext, Extension, Offers } from "./extension.ts";
 import { ExtensionsClashError } from "./extension_errors.ts";
 
-/** Several extensions as an app sees them: as if they were one. */
+/** Several extensions, joined as if they were one. */
 export interface Composition {
   /** Their names, in order. */
   readonly names: readonly string[];
@@ -29,7 +29,10 @@ function refuseTwice(
   }
 }
 
-/** Joins extensions. Throws {@linkcode ExtensionsClashError} where two share a name, or the name of a task or a lock type. */
+/**
+ * Joins extensions. Throws {@linkcode ExtensionsClashError} where two share their name, or the name of a task or a lock
+ * type.
+ */
 export function composeExtensions(extensions: readonly Extension[]): Composition {
   refuseTwice("extension", extensions, ({ name }) => [name]);
   refuseTwice("task", extensions, ({ tasks }) => tasks.map(({ name }) => name));

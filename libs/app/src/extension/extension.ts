@@ -1,41 +1,50 @@
 import type { Database, TableSet, Transaction } from "@muster/ledger";
 import type { AnyTask, Broker, Chore, DepsInput, LockType, Run } from "@muster/tasks";
 
-/** What an app gives an extension to build its dependencies from. */
+/** What an app gives an extension, so that it can build its dependencies. */
 export interface Offers {
   /** Writes a line of the app's log. */
   log(message: string, fields: object): void;
 }
 
-/** What an extension's chores may work with. */
+/** What an extension's chores may use. */
 export interface ChoreContext {
   readonly broker: Broker;
   /** Knows the tables of the extension, beside the ledger's. */
   readonly database: Database;
   readonly log: ChoreLog;
-  /** Publishes children that the ledger lists and whose worker died before it published them. Run it before you take a child for lost. */
+  /**
+   * Publishes children that the ledger lists, and whose worker died before it published them. Call it before you treat
+   * a child as lost.
+   */
   publishForgottenChildren(): Promise<void>;
 }
 
-/** Where a chore writes: fields first, as pino has it. */
+/** The log of a chore: fields first, as pino has it. */
 export interface ChoreLog {
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
 }
 
-/** What one package brings to Muster's apps, as one value. An app knows nothing else of it. Made by {@linkcode defineExtension}. */
+/**
+ * What one package brings to Muster's apps, as one value. An app knows nothing else of the package. Made by
+ * {@linkcode defineExtension}.
+ */
 export interface Extension {
   /** Unique among the extensions of an app. Shown in errors. */
   readonly name: string;
-  /** Every task that it defines. */
+  /** Every task of the extension. */
   readonly tasks: readonly AnyTask[];
-  /** The types of the locks that its tasks take, as far as it has made them itself. */
+  /** The types of the locks that its tasks take, if the extension has made them itself. */
   readonly lockTypes: readonly LockType[];
-  /** Called once in each process. What it returns is called once in each run, and makes what the run's task may call. */
+  /**
+   * Called once in each process. It returns a function that is called once in each run, and that makes what the run's
+   * task may call.
+   */
   deps(offers: Offers): (input: DepsInput<Transaction>) => unknown;
-  /** Its tables, with their entities and migrations; empty where it has none. Their order is that of migration. */
+  /** Its tables, with their entities and migrations, in the order of migration. Empty where it has none. */
   readonly tables: readonly TableSet[];
-  /** What the leading scheduler looks after for it. Called once in each scheduler. */
+  /** Its chores, which the leading scheduler runs. Called once in each scheduler. */
   chores(context: ChoreContext): readonly Chore[];
 }
 
@@ -55,18 +64,24 @@ type DepsOf<Tasks extends readonly AnyTask[]> = {
   ? Deps
   : never;
 
-/** What {@linkcode defineExtension} is given. What is left out is empty; `deps` may be left out where no task takes any. */
+/**
+ * What {@linkcode defineExtension} takes. A field that is left out is empty. `deps` may be left out where no task takes
+ * any.
+ */
 export type ExtensionSpec<Tasks extends readonly AnyTask[]> = Partial<
   Pick<Extension, "lockTypes" | "tables" | "chores">
 > & {
-  /** Letters, digits, `-` and `_`. */
+  /** The name, of letters, digits, `-` and `_`. */
   readonly name: string;
   readonly tasks: Tasks;
 } & (unknown extends DepsOf<Tasks>
     ? { deps?(offers: Offers): (input: DepsInput<Transaction>) => unknown }
     : { deps(offers: Offers): (input: DepsInput<Transaction>) => DepsOf<Tasks> });
 
-/** How a copy of this library tells an extension from any other value, also from one that another copy has made. */
+/**
+ * Key of a mark on each extension. By it a copy of this library knows an extension, also one that another copy has
+ * made.
+ */
 const EXTENSION = Symbol.for("muster.extension");
 
 /** Whether {@linkcode defineExtension} has made `value`. */

@@ -1,10 +1,10 @@
 const SETTING = "MUSTER_EXTENSIONS";
 
-/** A module that `MUSTER_EXTENSIONS` names, or an app by default, is not there. */
+/** A module that `MUSTER_EXTENSIONS` or an app's default names does not exist. */
 export class ExtensionNotFoundError extends Error {
   override readonly name = "ExtensionNotFoundError";
   readonly specifier: string;
-  /** Where it was looked for. */
+  /** The folder from which it was searched. */
   readonly folder: string;
   constructor(specifier: string, folder: string, cause?: unknown) {
     const remedy = /^(?:\.{0,2}\/|file:)/.test(specifier)
@@ -51,7 +51,7 @@ export class NoExtensionError extends Error {
 export class ExtensionsClashError extends Error {
   override readonly name = "ExtensionsClashError";
   readonly what: "extension" | "task" | "lock type";
-  /** What both have. */
+  /** The name that both have. */
   readonly shared: string;
   /** The extensions' names. */
   readonly extensions: readonly [string, string];
@@ -81,7 +81,7 @@ export class NoSuchTaskError extends Error {
   }
 }
 
-/** Whether an error says that extensions, or the tasks to run of them, were set wrong. No new start mends that. */
+/** Whether an error says that the settings of extensions or tasks are wrong. No new start mends that. */
 export function isExtensionError(error: unknown): boolean {
   return [ExtensionNotFoundError, ExtensionFailedError, NoExtensionError, ExtensionsClashError, NoSuchTaskError].some(
     (known) => error instanceof known,

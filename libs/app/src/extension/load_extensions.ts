@@ -6,25 +6,28 @@ import { type Composition, composeExtensions } from "./compose_extensions.ts";
 import { type Extension, isExtension } from "./extension.ts";
 import { ExtensionFailedError, ExtensionNotFoundError, NoExtensionError } from "./extension_errors.ts";
 
-/** Which extensions an app takes where the setting `MUSTER_EXTENSIONS` names none. */
+/** The extensions of an app where the setting `MUSTER_EXTENSIONS` names none. */
 export interface ExtensionDefaults {
   /** Names of packages, or paths of modules that begin with `./`, `../` or `/`. */
   readonly byDefault: readonly string[];
-  /** The module of the app (`import.meta.url`): what is not found from the folder in which it was started is looked for from there. */
+  /**
+   * The module of the app (`import.meta.url`). Modules that are not found from the folder in which it was started are
+   * searched from there.
+   */
   readonly from: string;
 }
 
-/** Which extensions an app takes. */
+/** The extensions of an app. */
 export interface ExtensionChoice extends ExtensionDefaults {
   /** Modules that the setting names; undefined: it names none. */
   readonly named: readonly string[] | undefined;
-  /** Where the app was started; default: the folder in which the process is. */
+  /** The folder in which the app was started; default: the current one. */
   readonly folder?: string;
 }
 
-/** The URL of a module as seen from `parent`, as `import` in that file would find it. Throws where it is not there. */
+/** Returns the URL of a module as `import` in the file `parent` would find it. Throws where it does not exist. */
 function resolveFrom(specifier: string, parent: string): string {
-  // `import.meta.resolve` takes no parent of its own, and `require.resolve` does not see what is exported to `import` alone.
+  // `import.meta.resolve` takes no other parent, and `require.resolve` does not see what is exported to `import` alone.
   const hooks = registerHooks({
     resolve: (asked, context, next) =>
       asked === specifier && context.parentURL === import.meta.url
@@ -42,7 +45,7 @@ async function isThere(url: string): Promise<boolean> {
   if (!url.startsWith("file:")) return true;
   return await access(fileURLToPath(url)).then(
     () => true,
-    () => false, // also where it may not be read, which is told with its name
+    () => false, // also if it may not be read, which is reported with its name
   );
 }
 
@@ -56,7 +59,7 @@ async function find(specifier: string, folder: string, from: string): Promise<st
     } catch (error) {
       cause ??= error;
     }
-    // A path means the same file whoever asks.
+    // A path means the same file for every parent.
     if (specifier.startsWith(".")) break;
   }
   throw new ExtensionNotFoundError(specifier, folder, cause);
@@ -83,7 +86,7 @@ async function load(specifier: string, folder: string, from: string): Promise<Ex
 export async function loadExtensions(choice: ExtensionChoice): Promise<Composition> {
   const { named, byDefault, from, folder = process.cwd() } = choice;
   const extensions: Extension[] = [];
-  // One after the other, so that a lock type that two define is told of the second one named.
+  // Loads them one after the other, so that a lock type that two define is reported for the second one named.
   for (const specifier of named ?? byDefault) extensions.push(await load(specifier, folder, from));
   return composeExtensions(extensions);
 }
