@@ -5,10 +5,10 @@ import { forgetLostRequests } from "./lost_requests.ts";
 import { pilotDeps } from "./pilot_deps.ts";
 import { pilotTasks } from "./pilot_tasks.ts";
 
-/** A lost request is noticed within a minute after its ten, ms. */
+/** Time between two looks for lost requests, ms. A request counts as lost after ten minutes at the earliest. */
 const REQUESTS_MS = 60_000;
 
-/** Everything that the pilots bring to an app: the first extension. */
+/** All that the pilots bring to an app. It is the first extension. */
 export const extension = defineExtension({
   name: "pilots",
   tasks: pilotTasks,

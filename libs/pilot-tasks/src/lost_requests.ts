@@ -3,16 +3,18 @@ import { dropRequests, listOldRequests } from "@muster/logic";
 import { findLostTasks } from "@muster/tasks/operate";
 import { MyPilotTask } from "./my_pilot_task.ts";
 
-/** Requests that are looked at in one go: for each page all that waits for its VOs may be read. */
+/** Requests that are checked at once. For each page, all messages that wait for its VOs may be read. */
 const REQUESTS_AT_ONCE = 10_000;
 
 /**
- * Forgets pilots that were asked for ten minutes ago and whose message no stream holds any more, as after the loss of a stream: their
- * slots would count as taken for ever. Each message is looked for by its id, so it does not matter what else waits for that VO.
+ * Forgets pilots that were asked for ten minutes ago and whose message is in no stream any more, as after the loss of a
+ * stream. Without this their slots would count as taken for ever.
+ *
+ * Each message is looked for by its id, so other messages that wait for that VO do not matter.
  */
 export async function forgetLostRequests(context: ChoreContext, signal: AbortSignal): Promise<void> {
   const { broker, database, log } = context;
-  // A child whose parent's worker died before it was published would be taken for lost.
+  // A child would be taken for lost if its parent's worker died before publishing it.
   await context.publishForgottenChildren();
   for (let after = ""; !signal.aborted; ) {
     const page = await database.transaction((transaction) =>

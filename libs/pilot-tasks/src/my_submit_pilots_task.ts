@@ -4,7 +4,7 @@ import { defineTask } from "./define_task.ts";
 import { periodicLock } from "./lock_types.ts";
 import { MyPilotTask } from "./my_pilot_task.ts";
 
-/** Most pilots that one round asks for; the next one asks for the rest. Their list is one row of the ledger. */
+/** Most pilots that one round asks for: their list is one row of the ledger. The next round asks for the rest. */
 const MOST_PER_ROUND = 10_000;
 
 /** Spawns one MyPilotTask for each free slot at each CE that its VO may use, and notes each as requested. */
@@ -21,7 +21,8 @@ export const MySubmitPilotsTask = defineTask({
     for (const { name: ceName, availableSlots } of await deps.getAvailableCes({ vo })) {
       const wanted = Math.min(availableSlots, MOST_PER_ROUND - requests.length);
       for (let slot = 0; slot < wanted; slot++) {
-        // A child's id follows from ours and its content, so a parent that runs twice spawns each child once.
+        // A child's id follows from its parent's id and its content, so a parent that runs twice spawns each child
+        // once.
         requests.push({ taskId: spawn(MyPilotTask, { ceName }), ceName, vo });
       }
     }

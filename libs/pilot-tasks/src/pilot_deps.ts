@@ -16,29 +16,29 @@ import {
 import type { DepsInput } from "@muster/tasks";
 import { unlessAborted } from "./unless_aborted.ts";
 
-/** What the four tasks may call: logic's functions of the same names, inside the run's own transaction. */
+/** What the four tasks may call: logic's functions of the same names, in the run's own transaction. */
 export interface PilotDeps {
   submitPilot(order: Omit<PilotOrder, "random">): Promise<Submission>;
   transitionPilotStates(of: { readonly vo: string }): Promise<Transitions>;
   getAvailableCes(to: { readonly vo: string }): Promise<readonly AvailableCe[]>;
   requestPilots(requests: readonly NewPilotRequest[]): Promise<void>;
   getPilotSummary(): Promise<PilotSummary>;
-  /** A line in the worker's log. It bears the run's task, id, VO and attempt too. */
+  /** Writes a line to the worker's log, with the run's task, id, VO and attempt. */
   log(message: string, fields: object): void;
 }
 
 export interface PilotDepsOptions {
-  /** Plays the grid's chance; default `Math.random`. */
+  /** Random numbers that stand for the grid's chance; default `Math.random`. */
   readonly random?: Random;
-  /** Default: nobody reads it. */
+  /** Default: lines are dropped. */
   readonly log?: PilotDeps["log"];
 }
 
 /**
- * Joins the framework's runs to logic: answers what a worker takes as `deps`.
+ * Joins the framework's runs to logic: returns what a worker takes as `deps`.
  *
- * The transaction begins with the first call, so a task that never calls has none. Each call ends when the run's signal aborts;
- * what the database is still doing then is ended by the run's roll-back.
+ * The transaction begins with the first call, so a task that never calls has none. Each call ends when the run's signal
+ * aborts. The run's roll-back then ends what the database is still doing.
  *
  * ```ts
  * await startWorker({ ...options, tasks: [MyPilotTask], ledger: database.ledger, deps: pilotDeps() });

@@ -1,5 +1,6 @@
 /**
- * What `work` answers, or the signal's reason as soon as that aborts. The work itself goes on then: end it by other means.
+ * Returns the result of `work`, or throws the signal's reason as soon as the signal aborts. The work itself goes on
+ * then: end it by other means.
  */
 export async function unlessAborted<Answer>(signal: AbortSignal, work: () => Promise<Answer>): Promise<Answer> {
   signal.throwIfAborted();

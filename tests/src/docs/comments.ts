@@ -24,13 +24,6 @@ const TURNS: readonly (readonly [RegExp, string])[] = [
 /** Files whose comments were written before these limits and are not mended yet. The list only gets shorter. */
 const NOT_MENDED_YET: ReadonlySet<string> = new Set([
   "apps/cli/src/doctor/follow_ups.ts",
-  "libs/app/src/chores/chores.ts",
-  "libs/app/src/chores/lost_retries.ts",
-  "libs/app/src/extension/load_extensions.ts",
-  "libs/logic/src/pilots/available_ces.ts",
-  "libs/logic/src/pilots/submit_pilot.ts",
-  "libs/pilot-tasks/src/lost_requests.ts",
-  "libs/pilot-tasks/src/pilot_tasks.ts",
   "libs/tasks/src/broker/marker.ts",
   "libs/tasks/src/broker/occurrence.ts",
   "libs/tasks/src/broker/timed_entry.ts",
