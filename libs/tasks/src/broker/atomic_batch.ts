@@ -10,12 +10,11 @@ export const BATCH_LIMIT = 1_000;
 /**
  * Stores all of `messages` next to each other, or none. Returns the sequence of the first one. Takes one round trip.
  *
- * All messages must go to one stream; their headers are added to. All expectations in the headers must hold, and one repeated id refuses
- * the whole batch.
+ * All messages must go to one stream. Headers are added to them. All expectations in the headers must hold, and one repeated id refuses the
+ * whole batch.
  *
- * The client's own batch publisher drops expectations and the server's error code. Throws what JetStream refuses. Throws an error that
+ * The client's own batch publisher drops expectations and the server's error code. Throws the errors of JetStream. Throws an error that
  * `isSilence` knows where either all or none are stored.
- *
  * @see NATS ADR-50
  */
 export async function publishAtomically(

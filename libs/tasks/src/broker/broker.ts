@@ -51,14 +51,15 @@ export interface BareBrokerOptions {
 export interface Broker {
   readonly nc: NatsConnection;
   readonly js: JetStreamClient;
-  /** For frequent requests; each waits 5 s for its answer. */
+  /** For frequent requests. Each waits at most 5 s for its answer. */
   readonly requests: Requests;
   /** For messages whose answer nobody waits for. */
   readonly outbox: Outbox;
   readonly jsm: JetStreamManager;
   /**
-   * Like `jsm`, but gives up after 2 s: for requests that are repeated anyway. A request that was on its way when a server died is never
-   * answered.
+   * Like `jsm`, but gives up after 2 s. It is for requests that are repeated anyway.
+   *
+   * A request that was on its way when a server died is never answered.
    */
   readonly briefJsm: JetStreamManager;
   readonly buckets: Readonly<Record<BucketName, KV>>;
@@ -72,7 +73,7 @@ export interface Broker {
   /** Names of the streams that Muster needs, with those of the buckets. */
   readonly streams: readonly string[];
   /**
-   * Declares missing streams and buckets, with an alarm: what they held is lost. Returns their names. One run at a time.
+   * Declares missing streams and buckets, with an alarm, since their content is lost. Returns their names. One run at a time.
    *
    * Call it when a stream's info says 10059, and for no other failure: "no responders" also means a change of leader.
    */
@@ -118,8 +119,8 @@ export async function openBareBroker(nc: NatsConnection, options: BareBrokerOpti
   const js = jetstream(nc, { timeout: ANSWER_MS });
 
   /**
-   * Looks with a short wait first. A request that is sent while the server is away is lost, and a long wait would outlast the server's
-   * return.
+   * Looks with a short wait first. A request that is sent while the server does not answer is lost. With a long wait it would still be
+   * waited for after the server's return.
    */
   async function lookAndDeclare(): Promise<readonly string[]> {
     await briefJsm.getAccountInfo();

@@ -6,7 +6,7 @@ import type { Requests } from "./requests.ts";
 import { MESSAGE_TTL } from "../format/headers.ts";
 import { escapeToken } from "../format/token.ts";
 
-/** Lifetime of an incident, hours: over a long weekend, and some days. */
+/** Lifetime of an incident, hours. It spans a long weekend and some days. */
 const KEPT_HOURS = 168;
 /** Greatest number of incidents that are kept. */
 const KEPT = 60;
@@ -29,7 +29,7 @@ export interface Incident {
   readonly at: string;
   /** When it happened first, among those that are still remembered. */
   readonly firstAt: string;
-  /** How often since then. */
+  /** Number of times since `firstAt`. */
   readonly times: number;
 }
 
@@ -39,7 +39,7 @@ export interface Happened extends Pick<Incident, "kind" | "about" | "text"> {
   readonly isLoss?: boolean;
 }
 
-/** Where incidents are kept. */
+/** The parts of a broker that keep incidents. */
 interface IncidentStore {
   readonly buckets: { readonly results: KV };
 }
@@ -96,7 +96,7 @@ function byWeight(a: Kept, b: Kept): number {
 async function readAll(broker: IncidentStore): Promise<readonly Kept[]> {
   const kept: Kept[] = [];
   for await (const key of await broker.buckets.results.keys(`${PREFIX}>`)) {
-    // Somebody else may have written a key that is a pattern.
+    // Another user may have written a key that is a pattern.
     if (!OUR_KEY.test(key)) continue;
     const found = await readIncident(broker, key);
     if (found !== undefined) kept.push(found);

@@ -32,7 +32,7 @@ export interface MissingRight {
   readonly operation: "publish" | "subscription";
   /** The subject as an operator writes it, e.g. `tasks.MyPilotTask.>`. */
   readonly right: string;
-  /** Whether everything works without it, only later or unseen. */
+  /** Whether everything works without it, only later, or without being visible. */
   readonly isDispensable: boolean;
 }
 
@@ -101,7 +101,7 @@ async function trySubscriptions(nc: NatsConnection, trials: readonly Trial[]): P
 /**
  * Tries each right that Muster's apps use, as the user of this connection, for `tasks` and one `vo`. Stores and changes nothing.
  *
- * Throws `ForbiddenError` where the user may not even receive answers, and what the connection throws.
+ * Throws `ForbiddenError` where the user may not even receive answers, and the connection's errors.
  */
 export async function inspectRights(
   nc: NatsConnection,
@@ -141,7 +141,9 @@ export async function inspectRights(
 /** First tokens of subjects that a stream stores. A message there whose expectation fails is not stored. */
 const STORED = /^(?:tasks|later|dead|markers|events|\$KV)\./;
 
-/** Whether the server still refuses what it refused, as far as a trial leaves no trace. Returns false for what cannot be tried. */
+/**
+ * Whether the server still refuses what it refused before. A trial must leave no trace. Returns false for what cannot be tried that way.
+ */
 export async function isStillForbidden(
   { requests }: Pick<Broker, "requests">,
   { operation, subject }: Pick<ForbiddenError, "operation" | "subject">,
@@ -151,7 +153,7 @@ export async function isStillForbidden(
     await requests.ask({ subject, body: "", headers: trialHeaders() });
     return false;
   } catch (error) {
-    // The next task that needs the right meets any other failure, such as silence.
+    // Any other failure, such as silence, is found by the next task that needs the right.
     return error instanceof ForbiddenError;
   }
 }

@@ -4,10 +4,14 @@ import { EXPECTED_LAST_SUBJECT_SEQUENCE } from "../format/headers.ts";
 import { TASKS } from "../streams/streams.ts";
 
 /*
- * A marker says, in TASKS, how far one schedule has come. A new one is written
- *  - WITH AN OCCURRENCE: in one atomic batch with the occurrence's task message, which therefore has the next sequence;
- *  - ALONE: when a schedule is seen for the first time, has changed, was switched off, or lies ahead of the clock. From then on
- *    only times after `dueAt` count. `message` still names the last occurrence's message, since that one may still wait.
+ * A marker in TASKS states up to which time a schedule was handled. The scheduler that leads the task writes it, and reads it before it
+ * publishes an occurrence. A worker reads it before the retry of an occurrence, and the sweep reads it too.
+ *
+ * A new marker is written in one of two ways:
+ *  - WITH AN OCCURRENCE: in one atomic batch with the occurrence's task message, which then has the next sequence.
+ *  - ALONE: when a schedule is new, has changed, was switched off, or is ahead of the clock. Only times after `dueAt` count from then on.
+ *
+ * A marker written alone still names the message of the last occurrence in `message`, since that task may still wait.
  */
 
 const Value = z.object({
@@ -42,7 +46,7 @@ export function printMarker({ dueAt, ...rest }: MarkerValue): string {
   return JSON.stringify({ dueAt: new Date(dueAt).toISOString(), ...rest });
 }
 
-/** Reads a marker. An unreadable value is no error: the marker still has its sequence, and is replaced. */
+/** Reads a marker. An unreadable value is not an error: the marker still has its sequence, and is replaced. */
 export function parseMarker(sequence: number, text: string): Marker {
   let json: unknown;
   try {
@@ -60,9 +64,9 @@ export function expecting(sequence: number): Readonly<Record<string, string>> {
   return { [EXPECTED_LAST_SUBJECT_SEQUENCE]: String(sequence) };
 }
 
-/** Reads the marker on `subject` from the stream's leader; undefined: there is none. Throws when nobody answers. */
+/** Reads the marker on `subject` from the stream's leader; undefined: there is none. Throws when the broker does not answer. */
 export async function readMarker({ jsm }: Pick<Broker, "jsm">, subject: string): Promise<Marker | undefined> {
   const stored = await jsm.streams.getMessage(TASKS, { last_by_subj: subject });
-  // Somebody else's subject may be a pattern, which then matches others.
+  // The subject of another user's message may be a pattern, which matches other subjects too.
   return stored?.subject === subject ? parseMarker(stored.seq, stored.string()) : undefined;
 }

@@ -10,7 +10,7 @@ export interface Occurrence extends TaskAddress {
   readonly dueAt: number;
 }
 
-/** `<Task>/<vo>/<instance>/<dueAt>`: the same whoever publishes the occurrence. No other occurrence has this id. */
+/** The id `<Task>/<vo>/<instance>/<dueAt>`. It is the same in every process that publishes the occurrence. No other occurrence has it. */
 export function occurrenceId({ task, vo, instance, dueAt }: Occurrence): string {
   return `${task}/${vo}/${instance}/${new Date(dueAt).toISOString()}`;
 }
@@ -27,7 +27,7 @@ export function parseOccurrenceId(taskId: string): Occurrence | undefined {
 /**
  * Whether a newer occurrence of the same schedule was published. A retry of this one is then no longer wanted (PROTOCOL 6).
  *
- * Returns false for ids that name no occurrence. Takes one request. Throws when nobody answers.
+ * Returns false for ids that name no occurrence. Takes one request. Throws when the broker does not answer.
  */
 export async function isSuperseded(broker: Pick<Broker, "jsm">, taskId: string): Promise<boolean> {
   const occurrence = parseOccurrenceId(taskId);
@@ -36,10 +36,10 @@ export async function isSuperseded(broker: Pick<Broker, "jsm">, taskId: string):
   try {
     subject = markerSubject(occurrence, occurrence.instance);
   } catch (error) {
-    if (error instanceof InvalidNameError) return false; // somebody else's id that only looks like ours
+    if (error instanceof InvalidNameError) return false; // an id of another user that only looks like ours
     throw error;
   }
   const marker = await readMarker(broker, subject);
-  // A marker that was written alone says nothing about a newer occurrence: its time is that of a change.
+  // A marker that was written alone does not mean a newer occurrence. Its time is that of a change.
   return marker?.dueAt !== undefined && marker.dueAt > occurrence.dueAt && marker.message === marker.sequence + 1;
 }

@@ -14,7 +14,7 @@ export interface OutgoingMessage {
   readonly headers: MsgHdrs;
 }
 
-/** Nobody answered: the message may be stored or not. Publishing it again under the same id is safe at any time. */
+/** The broker did not answer, so the message may be stored or not. Publishing it again under the same id is safe at any time. */
 export class PublishUnknownError extends Error {
   override readonly name = "PublishUnknownError";
   readonly subject: string;
@@ -32,7 +32,7 @@ export class PublishUnknownError extends Error {
   }
 }
 
-/** Whether nobody answered. The message may then be stored or not. */
+/** Whether the broker did not answer. The message may then be stored or not. */
 export function isSilence(error: unknown): boolean {
   return (
     error instanceof TimeoutError ||

@@ -21,7 +21,7 @@ export interface Question {
 }
 
 /**
- * Requests over one connection, like `nc.request` at half the CPU. `nc.request` makes two errors with stack traces for each request, also
+ * Requests over one connection, like `nc.request` at half the CPU. For each request `nc.request` makes two errors with stack traces, even
  * where none fails (decision 21).
  */
 export interface Requests {
@@ -63,9 +63,9 @@ function readAck(answer: Msg): PubAck {
 interface RequestsOptions {
   /** Longest wait for an answer, ms. */
   readonly timeoutMs: number;
-  /** What waits there is sent with each request. */
+  /** Its waiting messages are sent with each request. */
   readonly outbox?: Outbox | undefined;
-  /** Hears the result of each message that is to be stored. */
+  /** Is told the result of each message that has to be stored. */
   readonly storage?: Storage | undefined;
 }
 
@@ -106,7 +106,7 @@ export function openRequests(nc: NatsConnection, { timeoutMs, outbox, storage }:
   }
 
   function hear(error: Error | null, answer: Msg): void {
-    // A refusal is heard below.
+    // `onForbidden` below reports a refusal.
     if (error !== null) return;
     const asked = pending.take(Number(answer.subject.slice(prefix.length + 1)));
     const isNobody = answer.data.length === 0 && answer.headers?.code === NO_RESPONDERS;

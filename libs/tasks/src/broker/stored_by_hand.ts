@@ -14,8 +14,10 @@ const SHOWN = 100;
 /** An entry without a time to live, in a bucket where all of Muster's entries have one. Only a person removes it. */
 export interface StoredByHand {
   /**
-   * `key`: its key looks like one of Muster's. `pattern`: its subject holds a wildcard or the like, such as a literal `$KV.locks.*`. Muster
-   * has no such keys, so it ignores the entry. It can only be deleted by its sequence.
+   * `key`: its key looks like one of Muster's.
+   *
+   * `pattern`: its subject holds a wildcard or the like, such as a literal `$KV.locks.*`. Muster has no such keys, so it ignores the entry.
+   * It can only be deleted by its sequence.
    */
   readonly kind: "key" | "pattern";
   readonly key: string;
@@ -46,7 +48,7 @@ async function readKeys(
   return found;
 }
 
-/** Finds entries on patterns. Asking for such an entry by its subject would mean everybody's entries, so all sequences are looked at. */
+/** Finds entries on patterns. A request for such a subject would mean the entries of all subjects, so this looks at all sequences. */
 async function findPatterns({ jsm }: Reading, bucket: BucketName): Promise<readonly StoredByHand[]> {
   const { state } = await jsm.streams.info(`KV_${bucket}`);
   const range = { first: state.first_seq, last: state.last_seq, maxMessages: LOOKED_AT, maxBytes: MAX_BYTES };
@@ -69,7 +71,10 @@ async function findPatterns({ jsm }: Reading, bucket: BucketName): Promise<reado
   return found.sort((a, b) => a.sequence - b.sequence);
 }
 
-/** Entries that nothing removes from a bucket whose entries have a time to live, among the first 5,000. Throws when nobody answers. */
+/**
+ * Finds entries that nothing removes, in a bucket whose entries have a time to live. Looks at the first 5,000. Throws when the broker does
+ * not answer.
+ */
 export async function listStoredByHand(broker: Reading, bucket: BucketName): Promise<readonly StoredByHand[]> {
   const prefix = `$KV.${bucket}.`;
   const { state } = await broker.jsm.streams.info(`KV_${bucket}`, { subjects_filter: `${prefix}>` });

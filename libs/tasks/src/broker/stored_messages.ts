@@ -10,7 +10,7 @@ const NO_SUCH_MESSAGE = 10057;
 
 /** A message as the stream stores it. */
 export interface Stored extends Pick<StoredMsg, "subject" | "seq" | "time" | "timestamp" | "data"> {
-  /** Undefined also where they cannot be read: a publisher that writes to the socket itself may send any bytes. */
+  /** Undefined also where the headers cannot be read: a publisher that writes to the socket itself may send any bytes. */
   readonly header: MsgHdrs | undefined;
 }
 
@@ -20,9 +20,9 @@ function readStored(stored: StoredMsg): Stored {
 }
 
 /**
- * The first message of `stream` from sequence `from` on that matches `filter`, as the stream's leader has it; null: none.
+ * Returns the first message of `stream` that matches `filter`, at sequence `from` or later, as the stream's leader has it; null: none.
  *
- * For filters that we make ourselves. A subject that was read from a stream goes to {@linkcode nextStored}.
+ * Use it with filters that Muster makes. A subject that was read from a stream goes to {@linkcode nextStored}.
  */
 export async function nextMatching(
   jsm: JetStreamManager,
@@ -35,7 +35,9 @@ export async function nextMatching(
   return stored === null ? null : readStored(stored);
 }
 
-/** The first message on exactly `subject`, found like {@linkcode nextMatching} does. Throws `RangeError` where `subject` is not literal. */
+/**
+ * Returns the first message on exactly `subject`, like {@linkcode nextMatching} does. Throws `RangeError` where `subject` is not literal.
+ */
 export async function nextStored(
   jsm: JetStreamManager,
   stream: string,

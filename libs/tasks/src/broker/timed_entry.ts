@@ -3,10 +3,10 @@ import type { BrokerTime } from "../connection/broker_time.ts";
 import { headerOf, isMark, MESSAGE_TTL, storedHeaders } from "../format/headers.ts";
 
 /*
- * After a hard kill the server rebuilds a stream from its files. A key that was overwritten, and whose last trace is gone since, then has
- * an older value again. The server does not restore that value's time to live (nats-server 2.15.2, measured).
+ * After a hard kill the server rebuilds a stream from its files. A key that was overwritten, and whose last value is gone by then, has an
+ * older value again. The server does not restore that value's time to live (nats-server 2.15.2, measured).
  *
- * So nobody may rely on the server alone to remove an entry. Readers ask here whether it still counts.
+ * So no reader may rely on the server alone to remove an entry. Readers ask here whether it still counts.
  */
 
 /**
@@ -47,7 +47,7 @@ export interface StoredEntry {
 }
 
 /**
- * Whether an entry is older than its own TTL and a margin, and no longer counts. Throws when the broker must be asked and does not answer.
+ * Whether an entry is older than its own TTL and a margin, so it no longer counts. Throws when the broker is asked and does not answer.
  */
 export async function hasLapsed(
   time: BrokerTime,
@@ -69,13 +69,13 @@ function parseStored(stored: StoredMsg): StoredEntry {
 }
 
 /**
- * Reads what is stored under `key` of `bucket` from the stream's leader, also where it no longer counts; undefined: nothing. Throws when
- * nobody answers.
+ * Reads what is stored under `key` of `bucket` from the stream's leader, even if it no longer counts; undefined: nothing. Throws
+ * when the broker does not answer.
  */
 export async function readStored(jsm: JetStreamManager, bucket: string, key: string): Promise<StoredEntry | undefined> {
   const subject = `$KV.${bucket}.${key}`;
   const stored = await jsm.streams.getMessage(`KV_${bucket}`, { last_by_subj: subject });
-  // Somebody else's key may hold a wildcard, which then matches others.
+  // The key of another user's entry may hold a wildcard, which matches other keys too.
   return stored === null || stored.subject !== subject ? undefined : parseStored(stored);
 }
 
@@ -83,11 +83,11 @@ export async function readStored(jsm: JetStreamManager, bucket: string, key: str
 export interface KeyState {
   /** The revision that a compare-and-set must expect; 0: nothing is stored. */
   readonly revision: number;
-  /** The value; undefined where there is none, or it no longer counts. */
+  /** The value; undefined where there is none, or where it no longer counts. */
   readonly text: string | undefined;
 }
 
-/** Reads a key whose entries have a TTL. Throws when nobody answers. */
+/** Reads a key whose entries have a TTL. Throws when the broker does not answer. */
 export async function readTimed(
   { jsm, time }: { readonly jsm: JetStreamManager; readonly time: BrokerTime },
   bucket: string,

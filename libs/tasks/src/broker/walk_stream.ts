@@ -8,7 +8,7 @@ const LANES = 16;
 /** Which messages are looked at. */
 export interface Walk {
   readonly stream: string;
-  /** A filter that we make ourselves. */
+  /** A filter that Muster makes. */
   readonly filter: string;
   /** First and last sequence of the walk. */
   readonly first: number;
@@ -19,10 +19,12 @@ export interface Walk {
 }
 
 /**
- * Looks at a stream's messages by sequence, several at a time and so in no order. Returns the sequence up to which all were seen: `last` or
- * more, or the place where the next walk begins.
+ * Looks at a stream's messages by sequence, several at a time, so in no fixed order.
  *
- * For questions that no listing and no look-up by subject can answer. Throws what `visit` throws, and when the broker is silent.
+ * Returns the sequence up to which all were seen: `last` or more, or the place where the next walk begins.
+ *
+ * It is for questions that no listing and no look-up by subject can answer. Throws the errors of `visit`, and throws when the broker is
+ * silent.
  */
 export async function walkStream(
   jsm: JetStreamManager,
@@ -40,7 +42,7 @@ export async function walkStream(
       while (from <= until) {
         const stored = await nextMatching(jsm, stream, { from, filter });
         const found = stored?.seq ?? last + 1;
-        // The skipped sequences hold no match, also in the stretches that follow.
+        // The skipped sequences hold no match. They may reach into the next stretches.
         if (found > until) next = Math.max(next, found);
         if (stored === null || found > until) break;
         messages++;

@@ -10,8 +10,8 @@ import type { Broker } from "./broker.ts";
 import { isSilence } from "./publish_surely.ts";
 
 /**
- * Time from one look of any process at TASKS to the next, ms, and the most that chance adds. Mostly one process asks, and the others hear
- * it.
+ * Time from one look of any process at TASKS to the next, ms, and the most that chance adds. Usually one process asks, and the others are
+ * told.
  */
 const LOOK_MS = 7_000;
 const SPREAD_MS = 3_000;
@@ -21,11 +21,7 @@ const AMISS_MS = 2_000;
 const OWN_MS = 60_000;
 /** Time between two looks at one of the other streams, ms. */
 const OTHERS_MS = 10_000;
-/**
- * Subject on which a process that has asked TASKS tells the others: `{"by": ..., "is": "well"
- *
- * "broken"}`. No task has this name.
- */
+/** Subject on which a process that has asked TASKS tells the others: `{"by": ..., "is": "well" | "broken"}`. No task has this name. */
 const TOLD = "wake._storage";
 
 /** What another process has found; undefined: the message is our own, or cannot be read. */
@@ -48,8 +44,8 @@ export interface WatchStorageOptions {
 /**
  * Looks whether TASKS keeps a write error, about every 8 s, until disposed of.
  *
- * On a cluster each look goes through the stream's log. So one process looks for all, and tells the others. "Well" saves them their own
- * look; "broken" makes them look at once.
+ * On a cluster each look goes through the stream's log. So one process looks for all, and tells the others. "Well" spares them their own
+ * look. "Broken" makes them look at once.
  */
 export function watchStorage(
   { storage, nc, observer }: Broker,
@@ -71,7 +67,7 @@ export function watchStorage(
   function tell(): void {
     if (isOver || nc.isClosed() || nc.isDraining()) return;
     const isBroken = storage.brokenStreams().length > 0;
-    // JetStream is silent, and nobody would hear about that.
+    // JetStream is silent, and then no process would receive the message.
     if (!isBroken && storage.problems().length > 0) return;
     nc.publish(TOLD, JSON.stringify({ by: own, is: isBroken ? "broken" : "well" }));
   }
@@ -100,7 +96,7 @@ export function watchStorage(
     else if (performance.now() - lookedAtMs < OWN_MS) rest();
   });
   lookNow();
-  // A request that is under way is not awaited: an absent broker does not answer, and nobody needs the answer any more.
+  // A request that is under way is not awaited. A broker that does not answer would delay the end, and the answer is no longer needed.
   return {
     [Symbol.dispose]() {
       isOver = true;
@@ -113,7 +109,7 @@ export function watchStorage(
 /**
  * Looks every 10 s at one of the streams besides TASKS, until disposed of. One process does it for all.
  *
- * A publisher without an answer has all streams looked at.
+ * When a publisher gets no answer, all streams are looked at.
  */
 export function watchOtherStores({ storage, nc, observer }: Broker): Disposable {
   const others = STREAM_NAMES.filter((name) => name !== TASKS);

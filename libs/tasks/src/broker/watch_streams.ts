@@ -5,14 +5,14 @@ import { STREAM_NAMES, TASKS } from "../streams/stream_needs.ts";
 import type { Broker } from "./broker.ts";
 import { isSilence } from "./publish_surely.ts";
 
-/** Time between two looks, ms. A deleted stream is declared again within ten seconds, also where no process reports it. */
+/** Time between two looks, ms. A deleted stream is declared again within ten seconds, even if no process reports it. */
 const LOOK_MS = 8_000;
 /**
- * Longest delay after the server reported a change, ms, drawn by chance. One of many processes corrects and reports it; the others then
+ * Longest delay after the server reported a change, ms, drawn by chance. One of many processes corrects and reports it. The others then
  * find it right.
  */
 const SPREAD_MS = 800;
-/** The server's messages about a stream that somebody deletes or changes. */
+/** Subjects of the server's messages about a stream that a user deletes or changes. */
 const ADVISORIES = ["$JS.EVENT.ADVISORY.STREAM.DELETED.*", "$JS.EVENT.ADVISORY.STREAM.UPDATED.*"];
 const OTHERS = STREAM_NAMES.filter((name) => name !== TASKS);
 
@@ -31,13 +31,14 @@ function createTurns(isHearing: () => boolean): () => readonly string[] {
 }
 
 /**
- * Looks whether a stream or bucket was deleted, or its settings were changed by hand. Declares it again or sets them back, with an alarm:
- * within a second where the server reports it.
+ * Looks for streams and buckets that were deleted, or whose settings were changed by hand. It declares them again or sets them back, with
+ * an alarm. Where the server reports the change, this happens within a second.
  *
  * After a reconnect it looks at all streams, and every 8 s at TASKS and one other. Where the server does not let us hear its reports, it
  * looks at all each time.
  *
- * A list of all streams would be one request. On a cluster it waits for seconds for a server that is away.
+ * It does not ask for a list of all streams, although that is one request. On a cluster the list waits for seconds for a server that is
+ * down.
  *
  * Publishers to TASKS and lock holders notice a missing stream themselves. An event, a retry or a look-up would only fail.
  */
@@ -59,7 +60,7 @@ export function watchStreams(broker: Broker, { everyMs = LOOK_MS }: { readonly e
     asked.clear();
     looking = look(now)
       .catch((cause: unknown) => {
-        // Others report a broker that is away.
+        // Other parts report a broker that does not answer.
         if (!isSilence(cause)) broker.observer.note("Cannot look for missing streams yet", { cause });
       })
       .finally(() => {
