@@ -1,4 +1,4 @@
-// What `npm run bench` runs.
+// The program behind `npm run bench`.
 import { join } from "node:path";
 import { type Options, parseOptions, USAGE } from "./options.ts";
 import { describeRun } from "./report/machine.ts";
@@ -14,7 +14,7 @@ function tell(line: string): void {
   console.error(`bench: ${line}`);
 }
 
-/** Flags that let a process of Muster's write a profile when it ends. */
+/** Flags with which a process of Muster writes a profile when it ends. */
 function profileFlags(folder: string | undefined, name: string): readonly string[] {
   if (folder === undefined || !name.startsWith("muster")) return [];
   return ["--cpu-prof", "--cpu-prof-interval=200", `--cpu-prof-dir=${folder}`, `--cpu-prof-name=${name}.cpuprofile`];

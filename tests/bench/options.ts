@@ -21,13 +21,13 @@ export interface Options {
   /** Rows to measure; empty: all. */
   readonly only: readonly string[];
   readonly format: "table" | "json";
-  /** Whether the page of the documentation is drawn anew. */
+  /** Whether the page of the documentation is drawn again. */
   readonly page: "drawn" | "left";
   /** Folder for CPU profiles. */
   readonly profiles: string | undefined;
 }
 
-/** Reads the command line; undefined where help is asked for. Throws what is wrong with it, and what it may be. */
+/** Reads the command line; undefined: it asks for help. Throws what is wrong with it, and the allowed values. */
 export function parseOptions(args: readonly string[]): Options | undefined {
   const { values } = parseArgs({
     args: [...args],

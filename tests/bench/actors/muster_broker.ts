@@ -7,7 +7,7 @@ export interface MusterConnection {
   close(): Promise<void>;
 }
 
-/** Connects as an app does: streams declared, steps joined to a log and to metrics. The server's URL is the first argument. */
+/** Connects like an app: it declares the streams, and sends the steps to a log and to metrics. The server's URL is the first argument. */
 export async function connectMuster(name: string): Promise<MusterConnection> {
   const url = process.argv[2] ?? "";
   const nc = await connectNats({ url, name });

@@ -15,7 +15,7 @@ const publisher = createPublisher(connection.broker);
 const configured = new Set<string>();
 let locked = 0;
 
-/** Lets VOs take part that do not yet; their tasks would wait for ever. */
+/** Configures the VOs that are missing. Without that their tasks would wait for ever. */
 async function configure(vos: readonly string[] = ["vo1"]): Promise<void> {
   const added = vos.filter((vo) => !configured.has(vo));
   if (added.length === 0) return;
@@ -50,7 +50,7 @@ function publishingOf(load: MusterLoad): Publishing {
     case "HeldTask":
       return publishing(HeldTask, (payload) => ({ ...payload, holdMs: load.holdMs }));
     case "LockedTask":
-      // Locks that nobody has had before, as those of the raw pairs.
+      // Locks with new names, like those of the raw pairs.
       return publishing(LockedTask, (payload) => ({ ...payload, number: ++locked, locks: load.locks }));
     case "RealtimeTask":
       return publishing(RealtimeTask, (payload) => payload);

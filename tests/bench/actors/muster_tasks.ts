@@ -3,7 +3,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import * as z from "zod";
 import type { BenchPayload } from "./verbs.ts";
 
-/** What the tasks are given. */
+/** What the tasks may call. */
 export interface BenchDeps {
   note(payload: BenchPayload, vo: string): void;
 }
@@ -12,7 +12,7 @@ const Payload = z.strictObject({ number: z.int(), sentAtUs: z.int(), note: z.str
 const defineTask = atLeastOnceFactory<BenchDeps>();
 const benchLock = defineLockType("bench");
 
-/** Does nothing but be noted. */
+/** A task that does nothing but note its start. */
 export const NoOpTask = defineTask({
   name: "NoOpTask",
   per: "vo",
@@ -22,7 +22,7 @@ export const NoOpTask = defineTask({
   execute: ({ deps, payload, vo }) => deps.note(payload, vo),
 });
 
-/** The same before all others. */
+/** The same task with a priority before all others. */
 export const RealtimeTask = defineTask({
   name: "RealtimeTask",
   per: "vo",
@@ -33,7 +33,7 @@ export const RealtimeTask = defineTask({
   execute: ({ deps, payload, vo }) => deps.note(payload, vo),
 });
 
-/** Holds its permit for a while, after all others. */
+/** A task that holds its permit for a while, with a priority after all others. */
 export const HeldTask = defineTask({
   name: "HeldTask",
   per: "vo",
@@ -47,7 +47,7 @@ export const HeldTask = defineTask({
   },
 });
 
-/** Runs under as many mutexes as its payload says, which no other task wants. */
+/** A task under as many mutexes as its payload says. No other task wants these. */
 export const LockedTask = defineTask({
   name: "LockedTask",
   per: "vo",

@@ -1,33 +1,33 @@
 import type { Drained, DrainRequest, Load, PublisherVerbs, WorkerVerbs } from "./verbs.ts";
 
-/** A load of one of Muster's own tasks. */
+/** A load of one of Muster's tasks. */
 export type MusterLoad = Load &
   (
     | { readonly task?: "NoOpTask" | "RealtimeTask" }
-    /** Each holds its permit for so long, ms. */
+    /** Time for which each task holds its permit, ms. */
     | { readonly task: "HeldTask"; readonly holdMs: number }
-    /** Each takes so many mutexes. */
+    /** Number of mutexes of each task. */
     | { readonly task: "LockedTask"; readonly locks: number }
   );
 
 export interface MusterPublisherVerbs extends PublisherVerbs {
   publish(load: MusterLoad): Promise<{ readonly tookMs: number }>;
   trickle(load: MusterLoad & { readonly pauseMs: number }): Promise<void>;
-  /** Lets these VOs take part. */
+  /** Adds these VOs to the configuration. */
   configure(request: { readonly vos: readonly string[] }): Promise<void>;
-  /** Settles when no task is stored any more, with the time of it. */
+  /** Resolves when no task is stored any more, with the time of that. */
   untilEmpty(): Promise<{ readonly atUs: number }>;
   /** Removes all waiting tasks. */
   purge(): Promise<void>;
 }
 
 export interface MusterDrained extends Drained {
-  /** Jain's index over the VOs of each 1,000 tasks one after the other. */
+  /** Jain's index over the VOs, for each 1,000 tasks in a row. */
   readonly fairness: readonly number[];
 }
 
 export interface MusterWorkerVerbs extends WorkerVerbs {
   drain(request: DrainRequest): Promise<MusterDrained>;
-  /** When the first task since the last `listen` started; undefined: none has. */
+  /** Returns the start of the first task since the last `listen`; undefined: no task has started. */
   firstStart(): Promise<{ readonly atUs: number | undefined }>;
 }

@@ -1,6 +1,6 @@
 import { type BenchPayload, type Load, NOTE } from "./verbs.ts";
 
-/** The payloads of a load, and the VO of each. They bear no time. */
+/** Returns the payloads of a load, with the VO of each. They have no publish time. */
 export function* payloadsOf({
   count,
   vos = ["vo1"],

@@ -17,7 +17,7 @@ const publisher = createPublisher(broker);
 const database = await openDatabase({ url: process.argv[3] ?? "", poolSize: 20, tables: [pilotTables] });
 let fencingToken = 0;
 
-/** One submission as a worker's transaction makes it: fence, submission, ledger row. */
+/** Makes one submission with the transaction of a worker: fence, submission, ledger row. */
 async function submitBare(ceName: string): Promise<void> {
   const taskId = randomUUID();
   const task = { taskId, task: MyPilotTask.name, vo: VO, attempt: 1 };

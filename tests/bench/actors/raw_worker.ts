@@ -10,7 +10,7 @@ await jsm.consumers.add("RAW", { durable_name: "all", ack_policy: AckPolicy.Expl
 const consumer = await jetstream(nc).consumers.get("RAW", "all");
 const starts = countStarts();
 
-/** The limit: nothing is done with a message, its body is not even read unless `read` says so. */
+/** The upper limit: it only acknowledges messages. It reads a body only where `read` does. */
 function start(read: (message: JsMsg) => BenchPayload) {
   return consumer.consume({
     max_messages: 1_000,

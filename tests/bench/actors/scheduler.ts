@@ -5,8 +5,10 @@ import { serve, type Verbs } from "./serve.ts";
 
 export interface SchedulerVerbs extends Verbs {
   /**
-   * Leads with `taskCount` tasks for each of `voCount` VOs: all due in the same moment, at second `atSecond` of each minute, or
-   * each of them every second, in a moment of its own.
+   * Leads with `taskCount` tasks for each of `voCount` VOs.
+   *
+   * They are due in one of two ways: all at the same time, at second `atSecond` of each minute; or each of them every second, at a time of
+   * its own.
    */
   lead(request: {
     readonly taskCount: number;

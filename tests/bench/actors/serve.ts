@@ -1,4 +1,4 @@
-/** What one process does for the bench, by name. Input and answer are JSON. */
+/** What one process can do for the bench, by name. Input and result are JSON. */
 export type Verbs = Readonly<Record<string, (input: never) => Promise<unknown>>>;
 
 /** A request over the channel between the bench and one of its processes. */
@@ -12,7 +12,7 @@ export type Response =
   | { readonly id: number; readonly answer: unknown }
   | { readonly id: number; readonly error: string };
 
-/** Serves the bench's requests until it hangs up; then `close` runs and the process ends. */
+/** Serves the bench's requests until the bench disconnects. Then `close` runs and the process ends. */
 export function serve(verbs: Verbs, close: () => Promise<void>): void {
   if (process.send === undefined) throw new Error("Cannot serve: this process is started by the bench, not by hand");
   const send = process.send.bind(process);
@@ -27,7 +27,7 @@ export function serve(verbs: Verbs, close: () => Promise<void>): void {
   }
   process.on("message", (request: Request) => void respond(request).then((response) => send(response)));
   process.once("disconnect", () => {
-    // A peer that cannot close must not outlive the bench.
+    // A process that cannot close must not outlive the bench.
     setTimeout(() => process.exit(1), 5_000).unref();
     void close().then(() => process.exit(0));
   });

@@ -3,17 +3,17 @@ import type { BenchPayload } from "./verbs.ts";
 
 /** Notes the tasks that start in this process. */
 export interface Starts {
-  /** Called first thing by each task. */
+  /** Each task calls it before anything else. */
   note(payload: BenchPayload): void;
-  /** Forgets what was noted; settles when `count` more tasks have started, with the time of the first. */
+  /** Forgets what was noted. Resolves when `count` more tasks have started, with the start of the first. */
   next(count: number): Promise<{ readonly firstUs: number }>;
-  /** When the first task since then started; undefined: none has. */
+  /** Start of the first task since then, µs; undefined: no task has started. */
   firstUs(): number | undefined;
-  /** From publish to start of each task noted since the last call, ms; tasks that bear no time are left out. */
+  /** Time from publish to start of each task since the last call, ms. Tasks without a publish time are left out. */
   take(): readonly number[];
 }
 
-/** Nothing noted yet. */
+/** Makes an empty `Starts`. */
 export function countStarts(): Starts {
   let firstUs = 0;
   let seen = 0;
@@ -43,10 +43,10 @@ export function countStarts(): Starts {
   };
 }
 
-/** So few tasks are gone within some ten milliseconds. */
+/** Number of waiting tasks that are done within about ten milliseconds. */
 const FEW = 50;
 
-/** Looks every few ms until `isEmpty` says so, and answers when that was. Throws after a minute: something is stuck. */
+/** Calls `isEmpty` every few ms until it returns true. Returns the time of that. Throws after a minute, since a task is stuck. */
 export async function untilEmpty(isEmpty: () => Promise<boolean>): Promise<number> {
   const until = performance.now() + 60_000;
   for (;;) {
@@ -56,7 +56,7 @@ export async function untilEmpty(isEmpty: () => Promise<boolean>): Promise<numbe
   }
 }
 
-/** The same from afar, while others work on what waits: what is far from empty is seldom asked about, for the answer costs them. */
+/** The same for a queue on which other processes work. While many tasks wait, it seldom asks, since each answer slows those processes. */
 export async function untilDrained(countWaiting: () => Promise<number>): Promise<number> {
   while ((await countWaiting()) > FEW) await new Promise((resolve) => setTimeout(resolve, 25));
   return untilEmpty(async () => (await countWaiting()) === 0);

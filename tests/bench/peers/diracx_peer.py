@@ -1,4 +1,4 @@
-"""DiracX's own task system as the bench drives it: publisher or worker, by the first argument.
+"""Drives DiracX's own task system for the bench, as publisher or worker. The first argument chooses which.
 
 The bench speaks JSON lines over the socket that Node.js opens for a child process.
 """
@@ -20,7 +20,7 @@ from redis.asyncio import Redis
 
 NOTE = "a placeholder job of one virtual organisation at one compute element of the grid, some hundred bytes"
 STREAM = stream_name_for(Priority.NORMAL, Size.SMALL)
-# Submissions under way at once; more are no faster.
+# Number of submissions under way at the same time. More were not faster.
 IN_FLIGHT = 100
 LABELS = {"priority": str(Priority.NORMAL), "size": str(Size.SMALL)}
 

@@ -13,7 +13,7 @@ const logger = new Logger(() => (level, message) => {
 });
 let listening: Runner | undefined;
 
-/** What its documentation gives for many small jobs. */
+/** The values that its documentation recommends for many small jobs. */
 const LOCAL_QUEUE = { localQueue: { size: 500 }, completeJobBatchDelay: 0, failJobBatchDelay: 0 };
 
 function start(concurrentJobs: number): Promise<Runner> {

@@ -4,9 +4,9 @@ import { serve } from "../actors/serve.ts";
 import { countStarts, untilEmpty } from "../actors/started.ts";
 import type { BenchPayload, WorkerVerbs } from "../actors/verbs.ts";
 
-/** Jobs fetched and completed by one statement. */
+/** Number of jobs that one statement fetches and completes. */
 const BATCH = 100;
-/** Workers of one process that fetch side by side. */
+/** Number of workers in one process that fetch at the same time. */
 const FETCHERS = 4;
 const [connectionString = ""] = process.argv.slice(2);
 const client = new pg.Client({ connectionString });

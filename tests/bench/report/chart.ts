@@ -3,7 +3,7 @@ import { type ChartName, CHARTS, type Line } from "./report.ts";
 
 const [WIDTH, HEIGHT] = [680, 340];
 const PLOT = { left: 76, right: 660, top: 44, bottom: 250 };
-/** Told apart by everyone, on light and on dark ground. */
+/** Colours that everyone can tell apart, on a light and on a dark background. */
 const COLOURS = ["#2f7ed8", "#d9822b", "#0e9c6c", "#b0489e"];
 const STYLE = `
   text { font: 13px system-ui, sans-serif; fill: #444 }
@@ -15,7 +15,7 @@ function escapeXml(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }
 
-/** The least round number that is no less than `value`: 1, 2 or 5 times a power of ten. */
+/** Returns the smallest round number that is at least `value`: 1, 2 or 5 times a power of ten. */
 function roundUp(value: number): number {
   const power = 10 ** Math.floor(Math.log10(value));
   return ([1, 2, 5].find((step) => step * power >= value) ?? 10) * power;
@@ -28,7 +28,7 @@ interface Scale {
   readonly yTicks: readonly number[];
 }
 
-/** What grows by factors is drawn by factors; rates and times begin at 0. */
+/** Chooses the scale. Counts that grow by factors have a logarithmic one. Rates and times begin at 0. */
 function scaleOf(lines: readonly Line[]): Scale {
   const points = lines.flatMap((line) => line.points);
   const xTicks = [...new Set(points.map(([x]) => x))].sort((a, b) => a - b);
@@ -76,7 +76,7 @@ function curve({ name, points }: Line, number: number, { x, y }: Scale): string[
   ];
 }
 
-/** Draws a chart's lines as an SVG picture of its own. */
+/** Draws a chart's lines as an SVG picture. */
 export function drawChart(chart: ChartName, lines: readonly Line[]): string {
   const { title, x, y } = CHARTS[chart];
   const scale = scaleOf(lines);

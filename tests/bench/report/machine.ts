@@ -3,15 +3,15 @@ import { availableParallelism, cpus, loadavg } from "node:os";
 import { promisify } from "node:util";
 import { ROOT } from "../servers/places.ts";
 
-/** Where and when a run was made. */
+/** The place and time of a run. */
 export interface RunDescription {
   readonly startedAt: string;
   readonly node: string;
   readonly cores: number;
   readonly processor: string;
-  /** Of the last minute, at the end: other work on the machine shows here. */
+  /** Load of the last minute, at the end of the run. It shows other work on the machine. */
   readonly load: number;
-  /** The commit that was measured; undefined outside of a checkout. */
+  /** The measured commit; undefined outside a checkout. */
   readonly commit: string | undefined;
 }
 

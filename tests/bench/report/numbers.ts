@@ -1,4 +1,4 @@
-/** A number with as many digits as mean something. */
+/** Prints a number with its significant digits only. */
 export function short(value: number): string {
   if (Number.isNaN(value)) return "-";
   if (value >= 1_000) return Math.round(value).toLocaleString("en");

@@ -79,8 +79,10 @@ function replaceBlock(page: string, block: string): string {
 }
 
 /**
- * Puts the rows in place of their elder ones in the page's data, and draws the page's tables and charts from all of it. What people wrote
- * around them stays. `order` names the rows as they shall stand.
+ * Replaces the rows of the page's data by newer ones, and draws the page's tables and charts from all data. Text that people wrote around
+ * them stays.
+ *
+ * `order` names the rows in the order of the page.
  */
 export async function drawPage(
   folder: string,
@@ -99,6 +101,6 @@ export async function drawPage(
   for (const [chart, own] of charts)
     await writeFile(join(pictures, `${chart}.svg`), drawChart(chart, own satisfies Line[]));
   const pageFile = join(folder, "performance.md");
-  const page = await readFile(pageFile, "utf8").catch(() => "# Performance\n"); // drawn for the first time
+  const page = await readFile(pageFile, "utf8").catch(() => "# Performance\n"); // there is no page yet
   await writeFile(pageFile, replaceBlock(page, render(rows, [...charts.keys()])));
 }

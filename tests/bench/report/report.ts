@@ -7,17 +7,17 @@ export const CHARTS = {
 } as const satisfies Record<string, { title: string; x: string; y: string }>;
 export type ChartName = keyof typeof CHARTS;
 
-/** What one contender reached at one thing. */
+/** What one contender reached in one measurement. */
 export interface Figure {
   readonly contender: string;
   /** E.g. `drain` or `p99`. */
   readonly what: string;
   readonly unit: "tasks/s" | "ms" | "MB" | "requests/s" | "% of a core" | "";
-  /** One value a round. */
+  /** One value for each round. */
   readonly rounds: readonly number[];
 }
 
-/** One comparison that must hold. Exactly one of the bounds is there. */
+/** One comparison that must hold. It has exactly one of the two bounds. */
 export interface Target {
   readonly name: string;
   readonly ratio: number;
@@ -25,11 +25,11 @@ export interface Target {
   readonly atMost?: number;
 }
 
-/** A line of a chart: how one thing grows with another. */
+/** A line of a chart. It shows how one value grows with another. */
 export interface Line {
   /** The chart it belongs to. */
   readonly chart: ChartName;
-  /** As the legend calls it. */
+  /** Name in the legend. */
   readonly name: string;
   readonly points: readonly (readonly [x: number, y: number])[];
 }
@@ -38,13 +38,13 @@ export interface Line {
 export interface RowReport {
   readonly row: string;
   readonly title: string;
-  /** How durable what was acknowledged is, contender by contender. */
+  /** How durable acknowledged data is, for each contender. */
   readonly durability: string;
   readonly figures: readonly Figure[];
   readonly targets: readonly Target[];
-  /** Lines of charts, where the row draws any. */
+  /** Lines for charts, if the row draws any. */
   readonly lines?: readonly Line[];
-  /** What a reader must know beside the figures, e.g. that a peer could not be had. */
+  /** Facts that a reader needs besides the figures, e.g. that a peer could not be started. */
   readonly notes: readonly string[];
 }
 

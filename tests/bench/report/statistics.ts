@@ -1,4 +1,4 @@
-/** The value below which the share `q` of `values` lies; NaN for none. */
+/** The value below which the share `q` of `values` lies; NaN: there are no values. */
 export function quantile(values: readonly number[], q: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? Number.NaN;

@@ -7,7 +7,7 @@ function figureLine({ contender, what, unit, rounds }: Figure): string {
   return `  ${contender.padEnd(16)} ${what.padEnd(28)} ${short(median(rounds)).padStart(10)} ${unit}${range}`;
 }
 
-/** E.g. `0.52 (at least 0.5)`. */
+/** Prints a ratio with its bound, e.g. `0.52 (at least 0.5)`. */
 export function bound({ ratio, atLeast, atMost }: Target): string {
   return `${short(ratio)} (${atLeast === undefined ? `at most ${atMost}` : `at least ${atLeast}`})`;
 }
@@ -16,7 +16,7 @@ function targetLine(target: Target): string {
   return `  ${isMet(target) ? "met   " : "MISSED"} ${target.name}: ${bound(target)}`;
 }
 
-/** One row for a terminal. */
+/** Prints one row for a terminal. */
 export function printRow({ row, title, durability, figures, targets, notes }: RowReport): string {
   const lines = [`${row}: ${title}`, `  durability: ${durability}`];
   lines.push(...figures.map(figureLine), ...targets.map(targetLine), ...notes.map((note) => `  note: ${note}`));

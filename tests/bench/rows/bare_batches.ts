@@ -2,12 +2,14 @@ import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { connect, headers as newHeaders } from "@nats-io/transport-node";
 import { randomUUID } from "node:crypto";
 
-/** The most that the server takes in one batch. */
+/** Largest number of messages that the server accepts in one batch. */
 const BATCH = 1_000;
-/** Batches under way at once. */
+/** Number of batches that are under way at the same time. */
 const IN_FLIGHT = 4;
 
-/** Stores `count` messages on as many subjects in atomic batches of 1,000, and answers how long that took, ms: what the server can do at best. */
+/**
+ * Stores `count` messages on as many subjects, in atomic batches of 1,000. Returns the time for that, ms: the best that the server can do.
+ */
 export async function bareBatchesMs(url: string, count: number): Promise<number> {
   const nc = await connect({ servers: url });
   try {

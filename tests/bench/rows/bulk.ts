@@ -7,7 +7,7 @@ const LAZY =
   "graphile-worker and pg-boss: PostgreSQL as it comes, each commit on the disk";
 const SYNCED = "synced. Muster and raw JetStream: sync_interval always; BullMQ: Redis with appendfsync always";
 
-/** The peers that are slow by nature get less to do; the figure is a rate. */
+/** Peers that are slow by design. They get fewer tasks, since the figure is a rate. */
 const SLOW: ReadonlySet<ContenderName> = new Set(["graphile", "diracx"]);
 
 interface BulkRates {
@@ -16,7 +16,7 @@ interface BulkRates {
   readonly notes: readonly string[];
 }
 
-/** Publishes in bulk, and drains by one worker process; each contender in turn. */
+/** Publishes in bulk and drains with one worker process, for each contender in turn. */
 async function bulkRates(bench: Bench, names: readonly ContenderName[], size: number): Promise<BulkRates> {
   const { contenders, notes } = await bench.contenders(names);
   const rates = await inTurn(bench.sizes.rounds, contenders, async ({ name, publisher, worker }) => {
@@ -29,14 +29,14 @@ async function bulkRates(bench: Bench, names: readonly ContenderName[], size: nu
   return { ...rates, notes };
 }
 
-/** The comparisons with those that could be had. */
+/** The comparisons with the contenders that could be started. */
 function against(rounds: Rounds, row: string, least: Readonly<Partial<Record<ContenderName, number>>>): Target[] {
   return Object.entries(least)
     .filter(([other]) => rounds.has(other))
     .map(([other, atLeast]) => ({ name: `${row} vs ${other}`, ratio: ratioTo(rounds, other), atLeast }));
 }
 
-/** Tasks published in bulk and drained by one worker process, beside all peers. */
+/** Tasks that are published in bulk and drained by one worker process, compared with all peers. */
 export async function bulk(bench: Bench): Promise<RowReport[]> {
   const names = ["muster", "raw", "bullmq", "graphile", "graphile-local", "pg-boss", "diracx"] as const;
   const { publish, drain, notes } = await bulkRates(bench, names, bench.sizes.bulk);

@@ -11,7 +11,7 @@ import { oneCe, tenCes } from "./pilots.ts";
 import { scheduler } from "./scheduler.ts";
 import { waiting } from "./waiting.ts";
 
-/** One measurement, which gives one row or several. */
+/** One measurement. It gives one row or several. */
 export interface Experiment {
   readonly rows: readonly string[];
   readonly durability: Durability;
@@ -38,7 +38,7 @@ export function rowNames(): readonly string[] {
   return EXPERIMENTS.flatMap(({ rows }) => rows);
 }
 
-/** The measurements that the rows named `only` need; all where none is named. */
+/** Returns the measurements for the rows in `only`; all measurements where it is empty. */
 export function choose(only: readonly string[]): readonly Experiment[] {
   return only.length === 0 ? EXPERIMENTS : EXPERIMENTS.filter(({ rows }) => rows.some((row) => only.includes(row)));
 }

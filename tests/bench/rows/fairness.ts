@@ -7,10 +7,10 @@ const VOS = Array.from({ length: 200 }, (_, number) => `vo${number + 1}`);
 const SPREAD = "muster, 200 VOs";
 const HEAVY = 100_000;
 const PERMITS = 10;
-/** A light VO's task must start within this, ms. */
+/** Longest time until a light VO's task must start, ms. */
 const START_WITHIN_MS = 25;
 
-/** The drain of `bulk` again, its tasks spread evenly over 200 VOs. */
+/** The drain of `bulk` again, with the tasks spread evenly over 200 VOs. */
 export async function manyVos(bench: Bench): Promise<RowReport[]> {
   const { sizes, progress } = bench;
   const { contenders, notes } = await bench.contenders(["muster", "bullmq"]);
@@ -67,7 +67,7 @@ export async function manyVos(bench: Bench): Promise<RowReport[]> {
   ];
 }
 
-/** A VO with little to do beside one with much. */
+/** A VO with few tasks beside a VO with many. */
 export async function lightVo(bench: Bench): Promise<RowReport[]> {
   const { sizes, progress } = bench;
   await using grid = await openGrid(bench, "light-vo");

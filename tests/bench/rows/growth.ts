@@ -15,7 +15,7 @@ function line(chart: ChartName, name: string, points: readonly Point[]): Line {
   return { chart, name, points };
 }
 
-/** How the rates change with the number of tasks that wait. */
+/** Measures how the rates change with the number of tasks that wait. */
 async function byWaiting(bench: Bench): Promise<Line[]> {
   const { contenders } = await bench.contenders(["muster", "raw"]);
   const lines: Line[] = [];
@@ -35,7 +35,7 @@ async function byWaiting(bench: Bench): Promise<Line[]> {
   return lines;
 }
 
-/** How the drain changes with the number of VOs, evenly. */
+/** Measures how the drain changes with the number of VOs. The tasks are spread evenly. */
 async function byVos(bench: Bench): Promise<Line[]> {
   const { bulk: count, rounds } = bench.sizes;
   await using grid = await openGrid(bench, "growth-vos");
@@ -53,7 +53,7 @@ async function byVos(bench: Bench): Promise<Line[]> {
   return [line("rate-by-vos", "muster, drain", points)];
 }
 
-/** Drain of `count` waiting tasks by the first `workerCount` workers, tasks a second. */
+/** Drains `count` waiting tasks with the first `workerCount` workers. Returns the rate, tasks/s. */
 async function drainRate({ publisher, workers }: Grid, count: number, workerCount: number): Promise<number> {
   const working = workers.slice(0, workerCount);
   await publisher.ask("publish", { count });
@@ -77,7 +77,7 @@ async function idleStart(
   return (await Promise.all(working.map((worker) => worker.ask("heard")))).flat();
 }
 
-/** What more workers bring. */
+/** Measures how the drain changes with the number of workers. */
 async function byWorkers(bench: Bench): Promise<Line[]> {
   const { bulk: count, samples, rounds } = bench.sizes;
   await using grid = await openGrid(bench, "growth-workers", { workerCount: MOST_WORKERS });
@@ -100,7 +100,7 @@ async function byWorkers(bench: Bench): Promise<Line[]> {
   ];
 }
 
-/** How cost grows with what waits, with VOs and with workers: for the charts, no target. */
+/** Measures how the cost grows with waiting tasks, VOs and workers. It is for the charts and has no target. */
 export async function growth(bench: Bench): Promise<RowReport[]> {
   const lines = [...(await byWaiting(bench)), ...(await byVos(bench)), ...(await byWorkers(bench))];
   const figures = lines.flatMap(({ name, chart, points }) =>

@@ -2,10 +2,10 @@ import { type Bench, CONCURRENCY, figuresOf, inTurn, ratioTo } from "../run/benc
 import { quantile } from "../report/statistics.ts";
 import type { RowReport } from "../report/report.ts";
 
-/** Long enough for every system to be idle again, ms. */
+/** Pause after which every system is idle again, ms. */
 const PAUSE_MS = 10;
 
-/** One task at a time on an idle system: from its publish to its start. */
+/** Time from publish to start, with one task at a time on an idle system. */
 export async function idleLatency(bench: Bench): Promise<RowReport[]> {
   const { sizes, progress } = bench;
   const { contenders, notes } = await bench.contenders(["muster", "raw", "bullmq", "graphile", "pg-boss"]);

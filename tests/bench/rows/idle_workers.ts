@@ -17,7 +17,7 @@ interface IdleCost {
   readonly coreShare: number;
 }
 
-/** Watches one idle worker; each of the VOs has had a task before. */
+/** Watches one idle worker. Each of the VOs has had a task before. */
 async function idleCost(bench: Bench, vos: readonly string[]): Promise<IdleCost> {
   await using grid = await openGrid(bench, `idle-${vos.length}`);
   const [worker] = grid.workers;
@@ -36,7 +36,7 @@ async function idleCost(bench: Bench, vos: readonly string[]): Promise<IdleCost>
   return { requestsPerS: (requests / elapsedMs) * 1_000, coreShare: (usedMs / elapsedMs) * 100 };
 }
 
-/** What a worker costs that has nothing to do. */
+/** The cost of a worker that has nothing to do. */
 export async function idleWorker(bench: Bench): Promise<RowReport[]> {
   const costs = [];
   for (const vos of [MANY_VOS.slice(0, 1), MANY_VOS]) {
@@ -82,7 +82,7 @@ async function startAmong(
   return { p50: quantile(latencies, 0.5), p99: quantile(latencies, 0.99), emptyPulls: (pulls - samples) / samples };
 }
 
-/** The start of a task when one worker is idle, and when eight are. */
+/** Start of a task with one idle worker, and with eight. */
 export async function eightWorkers(bench: Bench): Promise<RowReport[]> {
   const { sizes, progress } = bench;
   await using grid = await openGrid(bench, "eight-workers", { workerCount: MANY_WORKERS });

@@ -5,16 +5,16 @@ import { type Bench, figuresOf, inTurn, ratioTo } from "../run/bench.ts";
 import { nodeCommand } from "../run/contenders.ts";
 import { type Grid, openGrid } from "../run/grid.ts";
 
-/** Locks of the task that has several. */
+/** Number of locks of the task that has several. */
 const SEVERAL = 4;
 
-/** Time of a task that holds `locks` mutexes, one task at a time; ms. */
+/** Time of a task that holds `locks` mutexes, with one task at a time, ms. */
 async function timeOfTask({ publisher, workers: [worker] }: Grid, count: number, locks: number): Promise<number> {
   await publisher.ask("publish", { task: "LockedTask", count, locks });
   return (await worker.ask("drain", { count, concurrency: 1 })).tookMs / count;
 }
 
-/** What a mutex costs that nobody else wants: the time of a task with it, less that of one without. */
+/** The cost of a mutex that no other task wants: the time of a task with it, minus that of a task without. */
 export async function mutex(bench: Bench): Promise<RowReport[]> {
   const { sizes, progress } = bench;
   const count = sizes.locks;

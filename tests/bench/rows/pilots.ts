@@ -36,7 +36,7 @@ interface Run {
   readonly concurrency: number;
 }
 
-/** Time of the whole path, from the first start to the last message's end; ms. */
+/** Time of the whole path, from the first start to the end of the last message, ms. */
 async function throughMuster({ publisher, workers }: PilotGrid, { count, ceNames, concurrency }: Run): Promise<number> {
   await publisher.ask("publish", { count, ceNames });
   await Promise.all(workers.map((worker) => worker.ask("work", { concurrency })));
@@ -56,7 +56,7 @@ interface Row {
   readonly target: string;
 }
 
-/** Muster's path and the bare transactions in turn, on CEs that are new each time, so that no count grows. */
+/** Measures Muster's path and the bare transactions in turn. Each round has new CEs, so that no count grows. */
 async function beside(bench: Bench, row: Row): Promise<RowReport> {
   const { sizes, progress } = bench;
   await using grid = await openPilotGrid(bench, row.row, row.workerCount);
@@ -94,7 +94,7 @@ async function beside(bench: Bench, row: Row): Promise<RowReport> {
   };
 }
 
-/** All submissions to one CE, whose mutex lets one through at a time. */
+/** All submissions to one CE. Its mutex lets one through at a time. */
 export async function oneCe(bench: Bench): Promise<RowReport[]> {
   const report = await beside(bench, {
     row: "one-ce",

@@ -12,19 +12,19 @@ import { bareBatchesMs } from "./bare_batches.ts";
 const TASKS = 50;
 const VOS = 200;
 const COUNT = TASKS * VOS;
-/** Time for the first markers, ms: what is looked at is due after them. */
+/** Time for the first markers, ms. The measured occurrences are due after it. */
 const PREPARE_MS = 6_000;
 const WITHIN_MS = 1_000;
-/** How long the last occurrence may take, ms. */
+/** Longest time for the last occurrence, ms. */
 const PATIENCE_MS = 5_000;
 const LATE_MS = 100;
 
 interface Occurrences extends AsyncDisposable {
-  /** How late each one that was due in this time was stored, by the broker's clock; ms. */
+  /** Returns the delay of each occurrence that was due in this time until it was stored, by the broker's clock, ms. */
   dueWithin(from: number, to: number): readonly number[];
 }
 
-/** Takes every occurrence off the stream as soon as it is there, as idle workers would. */
+/** Takes every occurrence off the stream at once, as idle workers would. */
 async function takeOccurrences(url: string): Promise<Occurrences> {
   const nc = await connect({ servers: url });
   const jsm = await jetstreamManager(nc);
@@ -55,7 +55,7 @@ async function takeOccurrences(url: string): Promise<Occurrences> {
 
 type Spread = "one moment" | "one second";
 
-/** Lets 10,000 schedules come due, and answers how late each occurrence was. Throws when some did not come. */
+/** Lets 10,000 schedules become due. Returns the delay of each occurrence. Throws when some did not come. */
 async function lateness(bench: Bench, spread: Spread, round: number): Promise<readonly number[]> {
   const { url } = await bench.servers.nats(
     `scheduler-${spread === "one moment" ? "cron" : "every"}-${round}`,
@@ -76,7 +76,7 @@ async function lateness(bench: Bench, spread: Spread, round: number): Promise<re
   }
 }
 
-/** Many schedules that are due in one second, spread over it and all at its beginning. */
+/** Many schedules that are due in one second: spread over it, and all at its beginning. */
 export async function scheduler(bench: Bench): Promise<RowReport[]> {
   const { sizes, progress } = bench;
   const atOnce: (readonly number[])[] = [];

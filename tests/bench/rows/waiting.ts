@@ -7,11 +7,11 @@ import { median, quantile } from "../report/statistics.ts";
 import type { Grid } from "../run/grid.ts";
 import type { RowReport } from "../report/report.ts";
 
-/** How long a background task holds its permit, and how many permits there are: a permit falls free each millisecond. */
+/** Time for which a background task holds its permit, ms, and the number of permits. One permit becomes free each millisecond. */
 const HOLD_MS = 10;
 const PERMITS = 10;
 const PAUSE_MS = 10;
-/** What a worker may hold, MB. */
+/** Limit of a worker's memory, MB. */
 const MEMORY_MB = 150;
 const MEMORY_SAMPLES = 60;
 const SAMPLE_EVERY_MS = 250;
@@ -23,13 +23,13 @@ interface Latency {
 
 async function realtimeLatency({ publisher, workers: [worker] }: Grid, samples: number): Promise<Latency> {
   await worker.ask("listen", { concurrency: PERMITS });
-  await pause(1_000); // the background must fill all permits first
+  await pause(1_000); // the background tasks must hold all permits first
   await publisher.ask("trickle", { task: "RealtimeTask", count: samples, pauseMs: PAUSE_MS });
   const latencies = await worker.ask("heard");
   return { p50: quantile(latencies, 0.5), p99: quantile(latencies, 0.99) };
 }
 
-/** Memory of a worker, built as production runs it, that works through what waits as fast as it can. */
+/** Memory of a worker that runs waiting tasks as fast as it can. It is built as in production. */
 async function memoryUnderLoad(bench: Bench): Promise<readonly number[]> {
   await buildWorker();
   const flags = (name: string) => [...bench.flags(name), "--conditions=production"];
@@ -45,7 +45,7 @@ async function memoryUnderLoad(bench: Bench): Promise<readonly number[]> {
   return samples;
 }
 
-/** What many waiting tasks cost: a realtime task's start, and the worker's memory. */
+/** The cost of many waiting tasks: a realtime task's start, and the worker's memory. */
 export async function waiting(bench: Bench): Promise<RowReport[]> {
   const { sizes, progress } = bench;
   const idle: Latency[] = [];

@@ -2,25 +2,25 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Response } from "../actors/serve.ts";
 
-/** How long a process may take to end when the bench hangs up, ms. */
+/** Longest time that a process may take to end after the bench has disconnected, ms. */
 const END_WITHIN_MS = 8_000;
 
-/** How long one thing may take; a hang is an error, not a wait, ms. */
+/** Longest time for one request, ms. A process that hangs is then an error. */
 const ANSWER_WITHIN_MS = 240_000;
 
-/** A process of the bench that does what it is asked. */
+/** A process of the bench that carries out requests. */
 export interface Actor<Verbs> extends AsyncDisposable {
   readonly pid: number;
-  /** Asks for one thing and returns its result. Throws what the process threw, or that it ended. */
+  /** Sends one request and returns its result. Throws what the process threw, or that it ended. */
   ask<Name extends keyof Verbs & string>(verb: Name, ...input: InputOf<Verbs[Name]>): Promise<AnswerOf<Verbs[Name]>>;
 }
 
 type InputOf<Verb> = Verb extends (...input: infer Input) => unknown ? Input : never;
 type AnswerOf<Verb> = Verb extends (...input: never) => Promise<infer Answer> ? Answer : never;
 
-/** What is run: a program and its arguments. */
+/** The program and its arguments. */
 export interface ActorCommand {
-  /** As errors call it. */
+  /** Name in errors. */
   readonly name: string;
   readonly command: string;
   readonly args: readonly string[];
@@ -41,7 +41,7 @@ async function end(child: ChildProcess): Promise<void> {
   clearTimeout(kill);
 }
 
-/** Starts the process and waits until it says that it is ready. Its output goes to our stderr. */
+/** Starts the process and waits until it is ready. Its output goes to our stderr. */
 export async function startActor<Verbs>({ name, command, args, env }: ActorCommand): Promise<Actor<Verbs>> {
   const child = spawn(command, [...args], {
     stdio: ["ignore", 2, 2, "ipc"],
@@ -76,7 +76,7 @@ export async function startActor<Verbs>({ name, command, args, env }: ActorComma
       const id = ++asked;
       const answer = answerTo(id);
       child.send({ id, verb, input: input[0] });
-      // Both ends are of one build, and each verb's answer is typed where it is served.
+      // Both processes are of one build, and the type of each result is checked where it is served.
       return (await answer) as never;
     },
     [Symbol.asyncDispose]: () => end(child),

@@ -3,12 +3,13 @@ import { type Contender, type ContenderName, type Ground, openContender } from "
 import type { Sizes } from "./sizes.ts";
 import { median } from "../report/statistics.ts";
 
-/** What rows measure with. */
+/** Everything that rows need to measure. */
 export interface Bench extends Ground, AsyncDisposable {
   readonly sizes: Sizes;
   /**
-   * The contenders that can be had, each started and warmed up once for the whole run, and a note for each that cannot.
-   * Throws when Muster or raw JetStream is among those that cannot.
+   * Returns the contenders that can be started, and a note for each that cannot. Each is started and warmed up once for the whole run.
+   *
+   * Throws when Muster or raw JetStream cannot be started.
    */
   contenders(names: readonly ContenderName[]): Promise<Field>;
 }
@@ -18,7 +19,7 @@ export interface Field {
   readonly notes: readonly string[];
 }
 
-/** Tasks that run at the same time in each worker. */
+/** Number of tasks that run at the same time in each worker. */
 export const CONCURRENCY = 100;
 
 async function warmUp({ publisher, worker }: Contender, count: number): Promise<void> {
@@ -26,7 +27,7 @@ async function warmUp({ publisher, worker }: Contender, count: number): Promise<
   await worker.ask("drain", { count, concurrency: CONCURRENCY });
 }
 
-/** Nothing is started yet. */
+/** Opens the bench. It starts no contender yet. */
 export function openBench(options: Ground & Pick<Bench, "sizes">): Bench {
   const { sizes, progress } = options;
   const stack = new AsyncDisposableStack();
@@ -62,10 +63,10 @@ export function openBench(options: Ground & Pick<Bench, "sizes">): Bench {
   };
 }
 
-/** Values by contender, one a round. */
+/** Values by contender, one for each round. */
 export type Rounds = ReadonlyMap<string, readonly number[]>;
 
-/** Lets each contender have its turn, round after round, so that a change of the machine's load meets all of them. */
+/** Measures each contender in turn, round after round. So a change of the machine's load affects all of them. */
 export async function inTurn<Turn extends { readonly name: string }, Name extends string>(
   rounds: number,
   contenders: readonly Turn[],
@@ -89,7 +90,7 @@ export function figuresOf(rounds: Rounds, what: Pick<Figure, "what" | "unit">): 
   return [...rounds].map(([contender, values]) => ({ contender, ...what, rounds: values }));
 }
 
-/** The median over the rounds of Muster's value against another's of the same round; NaN where the other could not be had. */
+/** The median of the ratios, round by round, of Muster's value to the other's; NaN where the other could not be started. */
 export function ratioTo(rounds: Rounds, other: string, ours = "muster"): number {
   const theirs = rounds.get(other) ?? [];
   return median(

@@ -7,30 +7,30 @@ import { type Actor, type ActorCommand, startActor } from "./actor.ts";
 
 export type ContenderName = "muster" | "raw" | "bullmq" | "graphile" | "graphile-local" | "pg-boss" | "diracx";
 
-/** A task system under measurement: its publishing process, its working process, and their server. */
+/** A measured task system: its publishing process, its working process, and their server. */
 export interface Contender extends AsyncDisposable {
   readonly name: ContenderName;
   readonly publisher: Actor<PublisherVerbs>;
   readonly worker: Actor<WorkerVerbs>;
 }
 
-/** How the two processes of a contender are started. */
+/** Commands that start the two processes of a contender. */
 interface Commands {
   readonly publisher: ActorCommand;
   readonly worker: ActorCommand;
 }
 
-/** What contenders are started with. */
+/** What contenders need to start. */
 export interface Ground {
   readonly servers: Servers;
   readonly durability: Durability;
-  /** Flags for the Node.js of a process, e.g. so that it writes a profile. */
+  /** Returns flags for the Node.js of a process, e.g. so that it writes a profile. */
   flags(process: string): readonly string[];
-  /** Hears of what takes time. */
+  /** Called with what takes time. */
   progress(line: string): void;
 }
 
-/** Run as the apps are. */
+/** The flags of the apps. */
 const APP_FLAGS = [
   "--max-semi-space-size=8",
   "--no-allocation-site-pretenuring",
@@ -39,7 +39,7 @@ const APP_FLAGS = [
 ];
 const MUSTERS_WORKER = /actors\/(muster|pilot)_worker/;
 
-/** A script of ours under this Node.js. */
+/** Returns the command that runs one of our scripts with this Node.js. */
 export function nodeCommand(
   ground: Pick<Ground, "flags">,
   name: string,
@@ -86,7 +86,7 @@ async function commandsOf(name: ContenderName, ground: Ground): Promise<Commands
   }
 }
 
-/** Starts a contender with its server. Throws why it cannot be had. */
+/** Starts a contender with its server. Throws the reason where that is not possible. */
 export async function openContender(name: ContenderName, ground: Ground): Promise<Contender> {
   const commands = await commandsOf(name, ground);
   await using opened = new AsyncDisposableStack();

@@ -2,9 +2,9 @@ import type { MusterPublisherVerbs, MusterWorkerVerbs } from "../actors/muster_v
 import { type Actor, startActor } from "./actor.ts";
 import { type Ground, nodeCommand } from "./contenders.ts";
 
-/** Muster alone on a server of its own, with as many workers as a row needs. */
+/** Muster alone on its own server, with as many workers as a row needs. */
 export interface Grid extends AsyncDisposable {
-  /** Of the nats-server. */
+  /** URL of the nats-server. */
   readonly url: string;
   readonly publisher: Actor<MusterPublisherVerbs>;
   readonly workers: readonly [Actor<MusterWorkerVerbs>, ...Actor<MusterWorkerVerbs>[]];
@@ -13,11 +13,11 @@ export interface Grid extends AsyncDisposable {
 export interface GridOptions {
   /** Default 1. */
   readonly workerCount?: number;
-  /** Whether processes run from source (default), or as they were built. */
+  /** Whether processes run from source (default), or from their build. */
   readonly form?: "source" | "built";
 }
 
-/** Opens the grid on the server called `name`, which keeps its streams while the bench runs. */
+/** Opens the grid on the server called `name`. The server keeps its streams while the bench runs. */
 export async function openGrid(ground: Ground, name: string, options: GridOptions = {}): Promise<Grid> {
   const { workerCount = 1, form = "source" } = options;
   const { url } = await ground.servers.nats(name, ground.durability);

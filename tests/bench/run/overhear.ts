@@ -1,14 +1,17 @@
 import { connect } from "@nats-io/transport-node";
 
-/** Counts what the server is asked for. */
+/** Counts the requests that the server gets. */
 export interface Overheard extends AsyncDisposable {
   /** Requests since the last call, by kind. */
   take(): Promise<{ readonly pulls: number; readonly requests: number }>;
 }
 
 /**
- * Listens on the server to all requests of JetStream and all writes to buckets, whoever sends them. A listener of its own sees exactly what the
- * server is asked. But it also answers for consumers that do not exist, in place of the server's "no responders": open it when all of them do.
+ * Listens on the server to all requests to JetStream and all writes to buckets, from all clients. A separate listener sees exactly the
+ * requests that the server gets.
+ *
+ * But it also receives requests for consumers that do not exist, so the server no longer reports "no responders". Open it only when all
+ * consumers exist.
  */
 export async function overhear(url: string): Promise<Overheard> {
   const nc = await connect({ servers: url, name: "bench listener" });

@@ -1,12 +1,12 @@
 import { readFile } from "node:fs/promises";
 
-/** The kernel counts a process's time in hundredths of a second. */
+/** The kernel's unit of a process's CPU time, ms. */
 const TICK_MS = 10;
 
-/** CPU time that the process has used since its start, all its threads; ms. */
+/** CPU time that the process has used since its start, with all its threads, ms. */
 export async function cpuMs(pid: number): Promise<number> {
   const stat = await readFile(`/proc/${pid}/stat`, "utf8");
-  // The name before them may hold spaces, but ends in the last parenthesis.
+  // The name before these fields may hold spaces. It ends at the last parenthesis.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
 }

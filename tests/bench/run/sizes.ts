@@ -1,19 +1,19 @@
-/** How much is measured. */
+/** The numbers of a run. */
 export interface Sizes {
   readonly rounds: number;
   /** Tasks of one bulk. */
   readonly bulk: number;
-  /** Tasks that warm each process up. */
+  /** Number of tasks that warm up each process. */
   readonly warmUp: number;
-  /** Single tasks timed. */
+  /** Number of tasks that are timed one by one. */
   readonly samples: number;
-  /** Background tasks waiting while something else is timed. */
+  /** Number of background tasks that wait while something else is timed. */
   readonly waiting: number;
-  /** Submissions of pilots. */
+  /** Number of pilots that are submitted. */
   readonly pilots: number;
-  /** How many wait, for the charts. */
+  /** Numbers of waiting tasks in the charts. */
   readonly growth: readonly number[];
-  /** Locks taken one by one. */
+  /** Number of locks that are taken one by one. */
   readonly locks: number;
 }
 

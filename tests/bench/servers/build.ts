@@ -6,8 +6,10 @@ import { BENCH, ROOT } from "./places.ts";
 const execute = promisify(execFile);
 
 /**
- * Builds Muster's side of the bench as production runs it. Source runs as well, but the compiler that Node.js loads for it takes some 30 MB a
- * process. Needs turbo, tsc and pnpm on PATH.
+ * Builds Muster's side of the bench as for production. The source would run as well, but Node.js then loads a compiler of about 30 MB into
+ * each process.
+ *
+ * Needs turbo, tsc and pnpm on PATH.
  */
 export async function buildWorker(): Promise<void> {
   const env = { ...process.env, TURBO_TELEMETRY_DISABLED: "1" };

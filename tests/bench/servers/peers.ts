@@ -6,14 +6,14 @@ import { BENCH, KEPT } from "./places.ts";
 
 const execute = promisify(execFile);
 const PEERS = join(BENCH, "peers");
-/** DiracX needs this Python or a newer one, below the next major. */
+/** The oldest Python that DiracX runs on. A newer one must have the same major version. */
 const OLDEST_PYTHON = [3, 11] as const;
 
 async function readOrNothing(file: string): Promise<string> {
-  return await readFile(file, "utf8").catch(() => ""); // not installed yet
+  return await readFile(file, "utf8").catch(() => ""); // nothing is installed yet
 }
 
-/** Installs the peers' libraries of Node.js in their own folder, exactly as their lockfile says. Needs pnpm on PATH. */
+/** Installs the Node.js libraries of the peers in their own folder, exactly as their lockfile says. Needs pnpm on PATH. */
 export async function installPeers(progress: (line: string) => void): Promise<void> {
   const installed = await readOrNothing(join(PEERS, "node_modules/.pnpm/lock.yaml"));
   if (installed === (await readFile(join(PEERS, "pnpm-lock.yaml"), "utf8"))) return;
@@ -21,7 +21,7 @@ export async function installPeers(progress: (line: string) => void): Promise<vo
   await execute("pnpm", ["install", "--frozen-lockfile"], { cwd: PEERS, timeout: 300_000 });
 }
 
-/** Makes a Python environment with DiracX in it, where it is not there yet, and returns its interpreter. Throws why it cannot. */
+/** Makes a Python environment with DiracX if there is none, and returns its interpreter. Throws the reason where that is not possible. */
 export async function installDiracx(progress: (line: string) => void): Promise<string> {
   const folder = join(KEPT, "diracx");
   const python = join(folder, "bin", "python");

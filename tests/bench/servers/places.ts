@@ -4,5 +4,5 @@ import { join } from "node:path";
 export const BENCH = join(import.meta.dirname, "..");
 /** The workspace. */
 export const ROOT = join(BENCH, "..", "..");
-/** What the bench alone needs and gets only once: peers' servers and libraries. */
+/** Folder for servers and libraries of peers, which only the bench needs and downloads once. */
 export const KEPT = join(ROOT, ".muster", "bench");

@@ -11,13 +11,13 @@ import { KEPT } from "./places.ts";
 const execute = promisify(execFile);
 const READY_WITHIN_MS = 10_000;
 
-/** A Redis to run: its program, and where the libraries lie that this machine has not. */
+/** A Redis to run: its program, and the folder of the libraries that this machine does not have. */
 interface RedisProgram {
   readonly path: string;
   readonly libraries: string;
 }
 
-/** What Redis keeps: `lazy` nothing on the disk, `synced` each write before its answer. */
+/** What Redis keeps on the disk: `lazy` nothing, `synced` each write before its answer. */
 export type RedisDurability = "lazy" | "synced";
 
 /** A running redis-server on loopback. It ends with this process at the latest. */
@@ -33,7 +33,7 @@ async function releaseName(): Promise<string> {
   return name;
 }
 
-/** Unpacks Redis from this machine's own release of Debian, where it is not there from an earlier run. */
+/** Unpacks Redis from this machine's own release of Debian, unless an earlier run has done so. */
 async function unpackRedis(progress: (line: string) => void): Promise<string> {
   const root = join(KEPT, "redis");
   const isThere = await access(root).then(
@@ -80,13 +80,13 @@ async function answers(host: string, port: number): Promise<boolean> {
     await once(socket, "connect");
     return true;
   } catch {
-    return false; // not up yet
+    return false; // not ready yet
   } finally {
     socket.destroy();
   }
 }
 
-/** Starts Redis on `dataDir`. Throws, in a line, why there is none. */
+/** Starts Redis on `dataDir`. Throws the reason in one line where there is none. */
 export async function startRedis(
   dataDir: string,
   durability: RedisDurability,
@@ -101,7 +101,7 @@ export async function startRedis(
   const [host, port] = ["127.0.0.1", await findFreePort()];
   await mkdir(dataDir, { recursive: true });
   const args = ["--bind", host, "--port", String(port), "--dir", dataDir, "--maxmemory-policy", "noeviction"];
-  // The shell ends Redis when its input closes, which the kernel sees to however we end.
+  // The shell ends Redis when its input closes. The kernel closes it however this process ends.
   const script = '"$@" & server=$!; read -r _; kill "$server"; wait "$server"';
   const guard = spawn("/bin/sh", ["-c", script, "redis", path, ...args, ...DURABILITY[durability]], {
     stdio: ["pipe", "ignore", 2],

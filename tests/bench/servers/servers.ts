@@ -4,15 +4,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Redis, startRedis } from "./redis.ts";
 
-/** Whether what is acknowledged is on the disk (`synced`), or may wait for it in memory (`lazy`). */
+/** Whether acknowledged data is on the disk (`synced`), or may still be only in memory (`lazy`). */
 export type Durability = "lazy" | "synced";
 
-/** The servers of one run, each started when it is first asked for, on folders that go with the run. */
+/** The servers of one run. Each starts at its first use. Their folders are deleted with the run. */
 export interface Servers extends AsyncDisposable {
-  /** One nats-server for each name. */
+  /** Returns the nats-server of this name. */
   nats(name: string, durability: Durability): Promise<NatsServer>;
   redis(durability: Durability): Promise<Redis>;
-  /** A new database on a PostgreSQL as it comes: each commit is on the disk. */
+  /** Creates a database on a PostgreSQL with default settings: each commit is on the disk. */
   database(name: string): Promise<string>;
 }
 
@@ -22,7 +22,7 @@ function once<Value>(known: Map<string, Promise<Value>>, key: string, start: () 
   return found;
 }
 
-/** `progress` hears of what takes time. */
+/** Makes an empty set of servers. `progress` is called with what takes time. */
 export async function openServers(progress: (line: string) => void): Promise<Servers> {
   await using opened = new AsyncDisposableStack();
   const folder = opened.use(await mkdtempDisposable(join(tmpdir(), "muster-bench-")));

@@ -5,18 +5,21 @@ import type { StepResult } from "./step.ts";
 import { makeTapCounter } from "./tap.ts";
 
 export interface AvaOptions {
-  /** Added to the tests' environment. */
+  /** Variables that are added to the tests' environment. */
   readonly env?: Readonly<Record<string, string>>;
   /** Further arguments of ava. */
   readonly args?: readonly string[];
-  /** Takes each line of TAP as it comes; default: it is printed. */
+  /** Called with each line of TAP as it arrives. By default the line is printed. */
   show?(line: string): void;
 }
 
 /**
- * Runs the ava suites of `root` and shows their TAP lines as they come. A skipped test counts as failed, and so does a run that ends
- * badly without having named a test. A test that hangs is named, and the others run. What the many processes of a run load is compiled
- * once.
+ * Runs the ava suites of `root` and shows their TAP lines as they arrive.
+ *
+ * A skipped test counts as failed. So does a run that ends with an error without having named a test. A test that hangs is named, and the
+ * others run.
+ *
+ * The many processes of a run share one cache of compiled code.
  */
 export async function runAva(root: string, options: AvaOptions = {}): Promise<StepResult> {
   const { env = {}, args = [], show = (line) => console.log(line) } = options;

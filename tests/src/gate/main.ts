@@ -1,4 +1,4 @@
-// What `npm test` runs: everything that must hold, and one closing line. Needs the workspace installed, and pnpm on PATH.
+// The program behind `npm test`. It runs all checks and prints one closing line. Needs the installed workspace, and pnpm on PATH.
 import { provisionNatsCli, provisionNatsServer } from "@muster/local";
 import { startSharedTestServer } from "@muster/logic/testing";
 import { join } from "node:path";
@@ -21,7 +21,7 @@ function tell(line: string): void {
   console.error(`muster: ${line}`);
 }
 
-/** What the tests need that no package brings. Got here once, lest every test file gets it at the same time. */
+/** Gets the programs for tests that no package brings. It does so once, so that the test files do not all get them at the same time. */
 async function provision(): Promise<{ result: StepResult; env: Record<string, string> }> {
   const env: Record<string, string> = {};
   const result = await runStep("nats-server", async () => {
@@ -39,7 +39,7 @@ function show({ name, failed, report }: StepResult): void {
   console.log(failed === 0 ? `# ${name}: good` : `# ${name}: ${failed} failed\n${report}`);
 }
 
-/** Runs the suites over one PostgreSQL server, but for tests that kill theirs. */
+/** Runs the suites on one PostgreSQL server, except the tests that kill their own. */
 async function testOnServers(env: Readonly<Record<string, string>>): Promise<StepResult> {
   await using postgres = await startSharedTestServer();
   return await runAva(ROOT, { env: { ...env, ...postgres.env } });

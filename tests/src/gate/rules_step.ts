@@ -9,7 +9,7 @@ import { readSources } from "../rules/source.ts";
 import { findUnprovenFiles } from "../rules/tested_by.ts";
 import { findRefusedWording } from "../rules/wording.ts";
 
-/** Throws an error that lists every place of the workspace where a rule of ours is broken. */
+/** Throws an error that lists every place of the workspace that breaks one of our rules. */
 export async function checkRules(root: string): Promise<void> {
   const sources = await readSources(root);
   const violations = [

@@ -1,25 +1,25 @@
 import { spawn } from "node:child_process";
 import { text } from "node:stream/consumers";
 
-/** How one step of `npm test` ended. */
+/** The result of one step of `npm test`. */
 export interface StepResult {
   readonly name: string;
   readonly passed: number;
   readonly failed: number;
-  /** What a reader needs to repair a failure; empty when there is none. */
+  /** The text that a reader needs to repair a failure; empty: there is no failure. */
   readonly report: string;
 }
 
-/** A command of a step. */
+/** The command of a step. */
 export interface StepCommand {
   readonly name: string;
   readonly command: string;
   readonly args: readonly string[];
-  /** Added to our own environment. */
+  /** Variables that are added to our own environment. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Runs a command; it passes when its exit code is 0. Its output is reported only when it fails. */
+/** Runs a command. It passes when its exit code is 0. Its output is reported only when it fails. */
 export async function runCommandStep(root: string, { name, command, args, env }: StepCommand): Promise<StepResult> {
   const child = spawn(command, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } });
   const ended = new Promise<string | undefined>((resolve) => {
@@ -36,7 +36,7 @@ export async function runCommandStep(root: string, { name, command, args, env }:
   };
 }
 
-/** Runs a function; it passes when it does not throw. */
+/** Runs a function. It passes when it does not throw. */
 export async function runStep(name: string, step: () => Promise<void>): Promise<StepResult> {
   try {
     await step();

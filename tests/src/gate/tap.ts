@@ -1,4 +1,4 @@
-/** What a TAP stream told so far. */
+/** Counts of the tests in a TAP stream. */
 export interface TapCounts {
   readonly passed: number;
   readonly failed: number;
@@ -6,7 +6,7 @@ export interface TapCounts {
   readonly skipped: number;
 }
 
-/** Reads TAP line by line. A test that was skipped, or is still to be done, counts as neither passed nor failed. */
+/** Reads TAP line by line. A test that was skipped or is marked as todo counts neither as passed nor as failed. */
 export function makeTapCounter(): { read(line: string): void; counts(): TapCounts } {
   let [passed, failed, skipped] = [0, 0, 0];
   function read(line: string): void {

@@ -9,13 +9,13 @@ export interface Exit {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** A process of a test. It ends with the test: disposed of it is killed, and its IPC channel closes with ours. */
+/** A process of a test. It is killed when it is disposed of, and its IPC channel closes with ours. So it ends with the test. */
 export interface TestProcess extends AsyncDisposable {
   readonly pid: number;
-  /** What it has written to its standard output so far, line by line. */
+  /** The lines that it has written to its standard output. */
   readonly lines: readonly string[];
   readonly exited: Promise<Exit>;
-  /** Resolves with the first line, of the past too, that matches. */
+  /** Resolves with the first line that matches. Earlier lines count too. */
   line(pattern: RegExp, ms?: number): Promise<string>;
   kill(signal: NodeJS.Signals): void;
 }
@@ -42,7 +42,7 @@ function follow(child: ChildProcess) {
   return { lines, line };
 }
 
-/** Starts `file` with Node.js. `env` is added to ours; its standard error is ours. */
+/** Starts `file` with Node.js. `env` is added to our environment. Its standard error is ours. */
 export async function startProcess(file: URL, env: Readonly<Record<string, string>>): Promise<TestProcess> {
   const child = spawn(process.execPath, [file.pathname], {
     env: { ...process.env, ...env },
@@ -57,7 +57,7 @@ export async function startProcess(file: URL, env: Readonly<Record<string, strin
     kill,
     ...follow(child),
     async [Symbol.asyncDispose]() {
-      kill("SIGKILL"); // also a stopped process dies of it
+      kill("SIGKILL"); // a stopped process dies of it too
       await exited;
     },
   };

@@ -10,33 +10,33 @@ import { until } from "./until.ts";
 const LOOPBACK = "127.0.0.1";
 const STOP_GRACE_MS = 5_000;
 
-/** One nats-server of a test's cluster. It keeps its ports and its streams over kills and starts. */
+/** One nats-server of a test's cluster. It has the same ports and streams after each new start. */
 export interface TestNode {
   readonly name: string;
   readonly url: string;
-  /** Kills it, so that it has no time to say goodbye. */
+  /** Kills the server. It cannot close its connections in order. */
   kill(): Promise<void>;
-  /** Shuts it down in order. */
+  /** Shuts the server down in order. */
   stop(): Promise<void>;
-  /** Starts it again. Resolves before it has found the others: see `TestCluster.ready`. */
+  /** Starts the server again. Resolves before it has found the others: see `TestCluster.ready`. */
   start(): Promise<void>;
 }
 
 /**
- * Several nats-servers as one cluster, on loopback; they and their folders go when it is disposed of.
+ * Several nats-servers as one cluster, on loopback. Disposing of it ends them and deletes their folders.
  *
  * `url` names all nodes. `kill` and `stop` end all at once, and `start` starts all and waits until they are `ready`.
  */
 export interface TestCluster extends TestServers {
   readonly nodes: readonly TestNode[];
-  /** Resolves once JetStream and each stream have a leader again, by the word of each node: some seconds after a start of all. */
+  /** Resolves when each node reports that JetStream and each stream have a leader. After a start of all that takes some seconds. */
   ready(): Promise<void>;
 }
 
 export interface ClusterOptions {
   /** Default 3. */
   readonly size?: number;
-  /** With `true` the nodes keep what they acknowledged over a loss of power, and are slower. */
+  /** With `true` the nodes keep acknowledged data over a loss of power, and are slower. */
   readonly sync?: boolean;
 }
 
@@ -87,7 +87,7 @@ function createNode(parts: NodeParts, binary: string): TestNode {
   };
 }
 
-/** Whether JetStream and each of its streams answer at `url`: all have a leader then. */
+/** Whether JetStream and each of its streams answer at `url`. Then all have a leader. */
 async function answers(url: string): Promise<true | undefined> {
   try {
     const nc = await connect({ servers: url.split(","), reconnect: false, timeout: 1_000 });
@@ -99,7 +99,7 @@ async function answers(url: string): Promise<true | undefined> {
       await nc.close();
     }
   } catch {
-    return undefined; // not yet
+    return undefined; // not ready yet
   }
 }
 

@@ -3,24 +3,24 @@ import { runSql, type TestServer } from "@muster/ledger/testing";
 import { type DepsInput, taskFactory } from "@muster/tasks";
 import type { TestWorkerOptions } from "./muster.ts";
 
-/** What a test's own database tasks may call. */
+/** What the database tasks of tests may call. */
 export interface SqlDeps {
   /** Runs a statement in the run's transaction. */
   sql(text: string): Promise<unknown>;
 }
 
-/** Defines tasks whose effect is once. */
+/** Defines tasks with the effect "once". */
 export const defineSqlTask = taskFactory<SqlDeps>();
 
-/** A migrated database with a table `effect(task_id)`, into which tasks of tests write what they did. */
+/** A migrated database with a table `effect(task_id)`. Tasks of tests write there that they ran. */
 export interface TestDatabase extends AsyncDisposable {
   readonly database: Database;
   readonly url: string;
   /** Runs SQL outside any task. */
   sql<Row extends object>(text: string): Promise<Row[]>;
-  /** How often the task had its effect, as everybody can see it. */
+  /** Number of times that the task had its effect, as committed. */
   effects(taskId: string): Promise<number>;
-  /** What a worker needs to run database tasks. */
+  /** The options with which a worker runs database tasks. */
   readonly forWorker: Pick<TestWorkerOptions<Transaction, SqlDeps>, "ledger" | "deps" | "highestFence">;
 }
 
@@ -28,10 +28,10 @@ function sqlDeps({ transaction }: Pick<DepsInput<Transaction>, "transaction">): 
   return { sql: async (text) => (await transaction()).execute(text) };
 }
 
-/** Writes the effect of a task. */
+/** The statement that writes the effect of a task. */
 export const effectOf = (taskId: string) => `insert into effect values ('${taskId}')`;
 
-/** What a worker needs to run database tasks on `database`. */
+/** Returns the options with which a worker runs database tasks on `database`. */
 export function workerParts(database: Database): TestDatabase["forWorker"] {
   return {
     ledger: database.ledger,

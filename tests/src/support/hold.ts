@@ -8,7 +8,7 @@ export interface Holder {
   letGo(): Promise<void>;
 }
 
-/** Takes a free lock as another worker would, by the wire format alone, and holds it for `ttlMs` without renewing. */
+/** Takes a free lock like another worker, only by the wire format. Holds it for `ttlMs` and does not renew it. */
 export async function holdLock(nc: NatsConnection, key: string, ttlMs = 60_000): Promise<Holder> {
   const js = jetstream(nc);
   const subject = `$KV.locks.${key}`;

@@ -19,33 +19,39 @@ export type { TestWorker, TestWorkerOptions };
 export interface MusterOptions {
   /** Default `lhcb`, `atlas` and `vo.cta.in2p3.fr`. */
   readonly vos?: readonly string[];
-  /** Default: a server that starts and ends with the grid. */
+  /** Default: a server that starts and ends with this system. */
   readonly nats?: TestServers;
-  /** How to log in there; default: without. */
+  /** How to log in to the server; default: without a login. */
   readonly access?: Partial<NatsAccess>;
 }
 
-/** A real nats-server with Muster's streams, some VOs, and whatever workers a test starts. */
+/** A real nats-server with Muster's streams, some VOs, and the workers that a test starts. */
 export interface Muster extends Omit<TestSystem, "nats" | "worker" | "scheduler"> {
   readonly nats: TestServers;
-  /** Resolves once the server that was started again answers us. */
+  /** Resolves when the server answers us again after its new start. */
   reconnected(): Promise<void>;
-  /** Resolves with the `count`-th event of this name of this task; fails after a minute. */
+  /** Resolves with the `count`-th event of this name of this task. Fails after a minute. */
   event(step: StepName, taskId: string, count?: number): Promise<ToldStep>;
-  /** Creates a lane's consumer as a worker would, but with another ack wait: how soon the message of a killed worker comes back. */
+  /**
+   * Creates a lane's consumer like a worker, but with another ack wait. The ack wait is the time after which a killed worker's message
+   * comes back.
+   */
   declareConsumer(task: string, vo: string, ackWaitMs: number): Promise<void>;
   addVo(vo: string): Promise<void>;
   removeVo(vo: string): Promise<void>;
-  /** Takes a lock as another worker would. */
+  /** Takes a lock like another worker. */
   hold(key: string, ttlMs?: number): Promise<Holder>;
-  /** Messages on `tasks.>`, in flight or waiting. */
+  /** Number of messages on `tasks.>`, in flight or waiting. */
   waiting(): Promise<number>;
   deadLetters(): Promise<readonly StoredDeadLetter[]>;
   /** Keys of the bucket `results` that begin with `prefix`. */
   results(prefix: string): Promise<readonly string[]>;
 }
 
-/** Without a consumer, unlike the KV client's `keys`: a test that looks every few milliseconds would meet the limit of a stream. */
+/**
+ * Lists keys without a consumer, which the KV client's `keys` creates. A test that lists every few milliseconds would reach the limit of
+ * consumers.
+ */
 async function keysOf({ jsm, buckets }: Broker, prefix: string): Promise<readonly string[]> {
   const bucket = "$KV.results.";
   const { state } = await jsm.streams.info("KV_results", { subjects_filter: `${bucket}>` });
@@ -74,7 +80,7 @@ async function declareConsumer(broker: Broker, address: string, ackWaitMs: numbe
   });
 }
 
-/** Resolves once JetStream answers on this connection. A request that was on its way when the server died is never answered. */
+/** Resolves when JetStream answers on this connection. A request that was on its way when the server died is never answered. */
 async function untilAnswered(nc: NatsConnection): Promise<void> {
   const jsm = await jetstreamManager(nc, { checkAPI: false, timeout: 500 });
   const ask = () =>
@@ -85,7 +91,10 @@ async function untilAnswered(nc: NatsConnection): Promise<void> {
   await until(ask, "an answer of JetStream");
 }
 
-/** Starts a grid. Disposed of, it drains its workers, closes its connections and stops its server, and fails if one did not end well. */
+/**
+ * Starts the system. Disposing of it drains its workers, closes its connections and stops its server. It then fails if one of them ended
+ * badly.
+ */
 export async function startMuster(options: MusterOptions = {}): Promise<Muster> {
   const { vos = ["lhcb", "atlas", "vo.cta.in2p3.fr"] } = options;
   await using opened = new AsyncDisposableStack();

@@ -7,56 +7,58 @@ import { promisify } from "node:util";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { until } from "./until.ts";
 
-/** One nats-server or several, on ports and in folders of their own; all go when disposed of. */
+/** One nats-server or several, on ports and in folders of their own. Disposing of it ends them and deletes the folders. */
 export interface TestServers extends AsyncDisposable {
   readonly url: string;
-  /** Kills the server, so that it has no time to say goodbye. It is back on its port with its streams after `start`. */
+  /** Kills the server, so it cannot close its connections in order. `start` starts it again on the same port with the same streams. */
   kill(): Promise<void>;
-  /** Shuts the server down in order; `start` starts it again. */
+  /** Shuts the server down in order. `start` starts it again. */
   stop(): Promise<void>;
   start(): Promise<void>;
 }
 
 /** A nats-server in a folder of its own. */
 export interface TestNats extends TestServers {
-  /** Freezes the server: it answers nobody, and keeps its connections, until `resume`. */
+  /** Freezes the server until `resume`: it answers nothing, and keeps its connections. */
   pause(): void;
   resume(): void;
-  /** Writes other lines of configuration, and has the server read them while it runs. */
+  /** Writes other lines of configuration, and makes the running server read them. */
   reload(config: string): Promise<void>;
-  /** Where its WebSocket listens, if its configuration has one. */
+  /** URL of its WebSocket, if its configuration has one. */
   websocketUrl(): Promise<string>;
 }
 
-/** One server of a test's own, whose process a test may look at. */
+/** One server of a test, whose process the test may examine. */
 export interface SingleNats extends TestNats {
-  /** Of the process that serves now. */
+  /** Id of the process that serves now. */
   readonly pid: number;
 }
 
 export interface TestNatsOptions {
-  /** It keeps what it acknowledged over a loss of power, and is slower. */
+  /** Whether it keeps acknowledged data over a loss of power. It is slower then. */
   readonly sync?: boolean;
   /** Lines for the end of its configuration. */
   readonly config?: string;
-  /** What all its streams may take, e.g. `1MB`. */
+  /** Limit of the size of all its streams, e.g. `1MB`. */
   readonly maxFileStore?: string;
 }
 
-/** What a file of the server may hold on a disk that is full, bytes. */
+/** Largest size of a file of the server on a simulated full disk, bytes. */
 const FULL_AT_BYTES = 20_000;
 
 /**
- * Plays a full disk: no file of the server's grows beyond `bytes`. Without `bytes` there is room again. The server treats it as it treats
- * "no space left on device" (measured with nats-server 2.15.1).
+ * Simulates a full disk: no file of the server grows beyond `bytes`. Without `bytes` there is room again.
+ *
+ * The server treats it like "no space left on device" (measured with nats-server 2.15.1).
  */
 export async function limitFiles({ pid }: Pick<SingleNats, "pid">, bytes?: number): Promise<void> {
   await promisify(execFile)("prlimit", ["--pid", String(pid), `--fsize=${bytes ?? "unlimited"}:unlimited`]);
 }
 
 /**
- * Fills the disk until a message on `subject` has met that, and then makes room again. From then on the stream keeps its write error
- * until the server is started anew.
+ * Fills the disk until a message on `subject` has failed for that reason, and then makes room again.
+ *
+ * From then on the stream keeps its write error until the server is started again.
  */
 export async function breakStream(
   nats: Pick<SingleNats, "pid">,
@@ -65,7 +67,7 @@ export async function breakStream(
 ): Promise<void> {
   await limitFiles(nats, FULL_AT_BYTES);
   for (let count = 0; count < 4; count++) nc.publish(subject, "x".repeat(FULL_AT_BYTES / 2));
-  // It refuses even to purge what is not there.
+  // The broken stream refuses even to purge messages that do not exist.
   const ask = () => nc.request(`$JS.API.STREAM.PURGE.${stream}`, '{"filter":"none.of.its.subjects"}');
   await until(
     async () => ((await ask()).json<{ error?: object }>().error === undefined ? undefined : true),
@@ -74,7 +76,7 @@ export async function breakStream(
   await limitFiles(nats);
 }
 
-/** Lets a login take a minute. The server's default is 2 s, which a machine under load may exceed. */
+/** Lets a login take at most a minute. The server's default is 2 s, which a machine under load may exceed. */
 function withPatience(config: string | undefined): string | undefined {
   if (config === undefined) return undefined;
   const block = "authorization {";
@@ -90,7 +92,7 @@ export async function startTestNats({
   ...options
 }: TestNatsOptions = {}): Promise<SingleNats> {
   const dataDir = await mkdtemp(join(tmpdir(), "muster-nats-"));
-  // The last block counts.
+  // The last block of this name counts.
   const limited = `jetstream { store_dir: ${JSON.stringify(dataDir)}, max_file_store: ${maxFileStore} }\n`;
   let config = withPatience(maxFileStore === undefined ? options.config : limited + (options.config ?? ""));
   const syncInterval = sync ? "always" : "lazy";
@@ -126,7 +128,7 @@ export async function startTestNats({
       return websocket[0];
     },
     async [Symbol.asyncDispose]() {
-      server.kill("SIGCONT"); // one that stands still would not hear that it is to stop
+      server.kill("SIGCONT"); // a frozen server would not notice that it has to stop
       await server.stop();
       await rm(dataDir, { recursive: true, force: true });
     },

@@ -4,7 +4,7 @@ import { promisify } from "node:util";
 
 const execute = promisify(execFile);
 
-/** Runs the real `nats` command line against a server; undefined where this machine has none, and `why` says why. */
+/** Runs the real `nats` command line against a server. On a machine without one it is undefined, and `why` gives the reason. */
 export async function findNatsCli(
   url: string,
 ): Promise<{ readonly run: ((...args: string[]) => Promise<string>) | undefined; readonly why: string }> {

@@ -6,15 +6,15 @@ export interface RawMessage {
   readonly body?: string | Uint8Array;
 }
 
-/** A publisher that is none of ours: the older `nats` package, and no library of Muster's. */
+/** A publisher that is not ours: it uses the older `nats` package, and no library of Muster's. */
 export interface OldClient extends AsyncDisposable {
   readonly nc: NatsConnection;
   readonly js: JetStreamClient;
-  /** Publishes and waits until JetStream has stored it; answers the sequence. Throws what JetStream refuses. */
+  /** Publishes and waits until JetStream has stored the message. Returns its sequence. Throws the errors of JetStream. */
   publish(subject: string, message?: RawMessage): Promise<number>;
 }
 
-/** Connects with the `nats` package of version 2. */
+/** Connects with version 2 of the `nats` package. */
 export async function openOldClient(url: string): Promise<OldClient> {
   const nc = await connect({ servers: url, timeout: PATIENCE_MS });
   const js = nc.jetstream({ timeout: PATIENCE_MS });

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 
-/** A message whose header block is written byte by byte, as no client library would. */
+/** A message with a header block that is written byte by byte, as no client library writes it. */
 export interface RawBytes {
   readonly subject: string;
   /** The whole block, e.g. `NATS/1.0\r\nA: b\r\n\r\n`. */
@@ -9,7 +9,7 @@ export interface RawBytes {
   readonly body?: string;
 }
 
-/** Publishes over a bare socket; resolves when the server has read it all, which JetStream then stores. */
+/** Publishes over a bare socket. Resolves when the server has read the whole message, which JetStream then stores. */
 export async function publishBytes(url: string, { subject, headerBlock, body = "" }: RawBytes): Promise<void> {
   const { hostname, port } = new URL(url);
   const socket = connect(Number(port), hostname);

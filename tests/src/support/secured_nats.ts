@@ -3,23 +3,23 @@ import { join } from "node:path";
 
 const CERTIFICATES = join(import.meta.dirname, "certificates");
 
-/** The path of a certificate or key for tests; valid for a hundred years. */
+/** Returns the path of a certificate or key for tests. It is valid for a hundred years. */
 export function certificate(name: string): string {
   return join(CERTIFICATES, `${name}.pem`);
 }
 
-/** The lines of a nats-server's configuration that make it serve TLS; `more` are settings of that block. */
+/** Returns the lines of a nats-server's configuration that make it serve TLS. `more` holds further settings of that block. */
 export function tlsBlock(server = "server", more = ""): string {
   const files = `cert_file: ${JSON.stringify(certificate(server))}, key_file: ${JSON.stringify(certificate(`${server}_key`))}`;
   return `tls { ${files}${more === "" ? "" : `, ${more}`} }\n`;
 }
 
-/** TLS for which a client needs a certificate of our CA. */
+/** Returns TLS settings with which a client needs a certificate of our CA. */
 export function mutualTls(): string {
   return tlsBlock("server", `ca_file: ${JSON.stringify(certificate("ca"))}, verify: true`);
 }
 
-/** A new key pair of a user. */
+/** Makes a new key pair of a user. */
 export function newUserKey(): { readonly seed: string; readonly publicKey: string } {
   const pair = nkeys.createUser();
   return { seed: new TextDecoder().decode(pair.getSeed()), publicKey: pair.getPublicKey() };
@@ -27,7 +27,7 @@ export function newUserKey(): { readonly seed: string; readonly publicKey: strin
 
 type KeyPair = ReturnType<typeof nkeys.createUser>;
 
-/** A JWT without an end, as nsc makes it. */
+/** Makes a JWT that never expires, as nsc does. */
 function jwt([issuer, subject]: readonly [KeyPair, KeyPair], name: string, nats: object): string {
   const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
   const claims = { jti: name, iat: 1_700_000_000, iss: issuer.getPublicKey(), name, sub: subject.getPublicKey(), nats };
@@ -49,7 +49,7 @@ export interface OperatorMode {
   readonly creds: string;
 }
 
-/** Makes an operator, an account with JetStream and a user, without any end. */
+/** Makes an operator, an account with JetStream, and a user. None of them expires. */
 export function operatorMode(): OperatorMode {
   const [operator, account, system, user] = [
     nkeys.createOperator(),

@@ -5,10 +5,10 @@ import { setTimeout as pause } from "node:timers/promises";
 const TICK_MS = 10;
 
 /**
- * A clock that goes as fast as the machine does: each tick is a round trip to the server and 10 ms.
+ * A clock that is as fast as the machine. Each tick is a round trip to the server and a pause of 10 ms.
  *
- * For what must not wait for a timer of ours, such as a sweep. On a quiet machine a second has some ninety ticks. Where the machine is
- * busy or stands still, so does this clock, and what only took its turn like all else took no more ticks than it does otherwise.
+ * It measures work that must not wait for one of our timers, such as a sweep. On a quiet machine a second has about ninety ticks. On a busy
+ * machine, or one that stands still, the clock is slow too. So work takes about the same number of ticks there.
  */
 export interface Ticks extends AsyncDisposable {
   now(): number;

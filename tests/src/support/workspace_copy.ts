@@ -5,15 +5,15 @@ import { basename, dirname, join, relative } from "node:path";
 /** The workspace's folder. */
 const ROOT = join(import.meta.dirname, "..", "..", "..");
 
-/** What is made by installing, building and running, and so is not copied. */
+/** Names of what installing, building and running creates. It is not copied. */
 const MADE = new Set(["node_modules", "dist", ".git", ".turbo", ".muster"]);
 
-/** A copy of the workspace to change and run, which goes when it is disposed of. */
+/** A copy of the workspace that a test may change and run. It is deleted when it is disposed of. */
 export interface WorkspaceCopy extends AsyncDisposable {
   readonly root: string;
 }
 
-/** Links one package as it is linked in the workspace; a package of the workspace to its copy. */
+/** Links a package to where the workspace links it. A package of the workspace itself is linked to its copy. */
 async function link(from: string, to: string, root: string): Promise<void> {
   const target = await realpath(from);
   const inside = relative(ROOT, target);
@@ -22,8 +22,8 @@ async function link(from: string, to: string, root: string): Promise<void> {
 }
 
 /**
- * Makes scripts that run the workspace's programs. A link to the folder would not do: whoever installs in the copy, as pnpm may by itself,
- * would write over the workspace's own.
+ * Makes scripts that run the workspace's programs. A link to their folder would not do. An install in the copy, which pnpm may start by
+ * itself, would overwrite the workspace's own programs.
  */
 async function wrapPrograms(from: string, to: string): Promise<void> {
   await mkdir(to, { recursive: true });
@@ -34,7 +34,7 @@ async function wrapPrograms(from: string, to: string): Promise<void> {
   }
 }
 
-/** Makes a `node_modules` like the workspace's own, without installing anything. */
+/** Makes a `node_modules` like the workspace's, without an install. */
 async function linkPackages(folder: string, root: string): Promise<void> {
   const copy = join(root, relative(ROOT, folder));
   await mkdir(copy, { recursive: true });
