@@ -1,7 +1,7 @@
 import type { StoredDeadLetter } from "@muster/tasks/operate";
 import { InvalidArgumentError } from "commander";
 
-/** A dead letter as JSON shows it. */
+/** A dead letter in JSON. */
 export interface LetterJson {
   readonly sequence: number;
   readonly task: string;
@@ -19,7 +19,7 @@ export function letterJson(letter: StoredDeadLetter): LetterJson {
   return { sequence, task, vo, taskId, attempt, reason, errors, deadAt, subject };
 }
 
-/** Reads a sequence in DEAD. */
+/** Reads a sequence of DEAD. */
 export function parseSequence(text: string): number {
   const sequence = /^[0-9]{1,15}$/.test(text) ? Number(text) : 0;
   if (sequence > 0) return sequence;

@@ -25,9 +25,9 @@ function parseLimit(text: string): number {
 
 interface Page {
   readonly letters: readonly StoredDeadLetter[];
-  /** How many match in all, before and behind this page too. */
+  /** Number of all that match, on this page and on the others. */
   readonly total: number;
-  /** What to give as `--after` for the next page; null: there is none. */
+  /** Value of `--after` for the next page; null: there is none. */
   readonly next: number | null;
 }
 

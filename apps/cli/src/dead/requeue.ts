@@ -30,13 +30,13 @@ interface RequeueOptions extends OutputOptions, Pick<DeadFilter, "task" | "vo"> 
 }
 
 interface Answer extends Requeued {
-  /** How many were meant. */
+  /** Number of dead letters that the command line chose. */
   readonly matching: number;
-  /** Sequences under which no dead letter lies. */
+  /** Sequences without a dead letter. */
   readonly missing: readonly number[];
 }
 
-/** Requeues those that are there, each once: one that is missing keeps none of the others. */
+/** Requeues each existing dead letter once. A missing one does not keep back the others. */
 async function requeueEach(broker: Broker, sequences: readonly number[], dryRun: boolean): Promise<Answer> {
   const wanted = [...new Set(sequences)];
   const requeued: string[] = [];

@@ -15,7 +15,7 @@ function show(findings: readonly Finding[]): string {
   return findings.map(({ state, about, text }) => `${SIGNS[state]}  ${about}: ${text}`).join("\n");
 }
 
-/** `muster doctor`: whether all is well, and what is not. */
+/** `muster doctor`: says whether everything is well, and what is wrong. */
 export function doctorCommand(): Command {
   return new Command("doctor")
     .description(

@@ -9,7 +9,7 @@ import { locateDatabase, openOwnDatabase } from "../run/servers.ts";
 import { bad, type Finding, good, warning } from "./finding.ts";
 
 const ABOUT = "configuration";
-/** Names that are shown; the others are counted. */
+/** Largest number of names that are shown. The others are counted. */
 const SHOWN = 10;
 
 function named(names: readonly string[]): string {
@@ -17,7 +17,7 @@ function named(names: readonly string[]): string {
   return `${names.slice(0, SHOWN).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
 }
 
-/** Without a VO: is it a new system, or one that has lost its configuration? PostgreSQL may have heard of some. */
+/** There is no VO. Either the system is new, or it has lost its configuration. PostgreSQL may have rows of VOs. */
 async function examineWithoutVos(): Promise<Finding> {
   await using database = await openOwnDatabase({
     url: await locateDatabase(),
@@ -30,7 +30,7 @@ async function examineWithoutVos(): Promise<Finding> {
   return bad(ABOUT, `${what}: the configuration was lost; add them again with \`muster vo add\``);
 }
 
-/** Which configuration is in force, and why a newer one is not. */
+/** Reports which configuration is in force, and why a newer one is not. */
 export async function examineConfiguration(broker: Broker): Promise<readonly Finding[]> {
   const { configuration, revision, problem, unknown } = await findConfiguration(broker);
   const vos = activeVos(configuration);

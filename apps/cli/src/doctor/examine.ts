@@ -28,11 +28,11 @@ import { examineStorage } from "./storage.ts";
 import { examineUnknownVos } from "./unknown_vos.ts";
 import { examineConsumers, examineIncidents, examineSettings } from "./settings.ts";
 
-/** A stream that is so much younger than the oldest had gone meanwhile, ms. */
+/** Difference in age to the oldest stream that shows that a stream was deleted and made again, ms. */
 const YOUNGER_MS = 60_000;
 const REMARKABLE_CLOCK_MS = 2_000;
 
-/** Runs one look; what it throws is a finding too. */
+/** Runs one look. An error that it throws becomes a finding. */
 async function look(about: string, work: () => Promise<readonly Finding[]>): Promise<readonly Finding[]> {
   try {
     return await work();
@@ -113,7 +113,7 @@ async function examineNats(): Promise<readonly Finding[]> {
 
 async function examineJetStream(nc: Connection): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
-  // Looked at before a broker is opened, since that declares what is missing.
+  // This comes before a broker is opened, since that declares missing streams.
   const streams = await inspectStreams(nc);
   findings.push(...examineStreams(streams), ...examineSettings(streams.filter(({ createdAt }) => createdAt)));
   if (streams.some(({ createdAt }) => createdAt === undefined)) return findings;
@@ -137,7 +137,7 @@ async function examineJetStream(nc: Connection): Promise<readonly Finding[]> {
   return findings;
 }
 
-/** Looks at everything. Never throws: what cannot be looked at is a finding. */
+/** Looks at everything. Never throws: what cannot be examined becomes a finding. */
 export async function examine(): Promise<readonly Finding[]> {
   const [database, nats] = await Promise.all([look("PostgreSQL", examineDatabase), look("NATS", examineNats)]);
   return [...database, ...nats];

@@ -1,8 +1,8 @@
-/** One thing that was looked at. */
+/** The result for one thing that was examined. */
 export interface Finding {
   readonly about: string;
   readonly state: "good" | "warning" | "bad";
-  /** What was found, and what to do about it where it is not good. */
+  /** What was found, and what to do about it if it is not good. */
   readonly text: string;
 }
 

@@ -1,16 +1,20 @@
 import type { Broker } from "@muster/tasks";
 import { type Finding, warning } from "./finding.ts";
 
-/** What shows itself by entries that lapse, and where. While that bucket takes no messages they lapse, whoever runs. */
+/**
+ * What running processes show with entries that lapse, and in which bucket. While the bucket stores nothing the entries lapse, even though
+ * the processes run.
+ */
 const SHOWN_BY_ENTRIES = {
   scheduler: { bucket: "locks", what: "which scheduler leads what", abouts: ["scheduler"] },
   workers: { bucket: "workers", what: "which workers run, and what none of them knows,", abouts: ["workers", "tasks"] },
 } as const;
 
 /**
- * Leaves out who is not there, where nobody could be seen: a store that is full is one cause, and not three.
+ * Removes findings about absent processes if their bucket stores nothing, since no process could be seen. A full store is one cause, and
+ * not three.
  *
- * `broker` must have been asked whether it can store.
+ * The caller must have asked `broker` whether it can store.
  */
 export function withoutFollowUps(
   { storage }: Pick<Broker, "storage">,
@@ -25,7 +29,7 @@ export function withoutFollowUps(
   return [...seen, warning(about, text)];
 }
 
-/** Leaves out what happened and lasts, and so is told already as it is now. */
+/** Removes incidents that still last, since a finding about the present state already says the same. */
 export function withoutTold(told: readonly Finding[], incidents: readonly Finding[]): readonly Finding[] {
   return incidents.filter(({ text }) => !told.some((finding) => text.startsWith(`${finding.text} (`)));
 }

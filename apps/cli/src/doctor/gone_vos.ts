@@ -6,10 +6,13 @@ import { count } from "../print/output.ts";
 import { locateDatabase, openOwnDatabase } from "../run/servers.ts";
 import { type Finding, warning } from "./finding.ts";
 
-/** VOs that are named; the others are counted. */
+/** Largest number of VOs that are named. The others are counted. */
 const NAMED = 10;
 
-/** Finds slots that are held by pilots of VOs that are not configured: nobody checks those. Throws where the database does not answer. */
+/**
+ * Finds slots that are held by pilots of VOs that are not configured. No task checks those pilots. Throws where the database does not
+ * answer.
+ */
 export async function examineGoneVos(broker: Broker): Promise<readonly Finding[]> {
   const configured = new Set(activeVos(await readConfiguration(broker)));
   await using database = await openOwnDatabase({

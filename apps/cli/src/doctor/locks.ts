@@ -5,7 +5,7 @@ import { count } from "../print/output.ts";
 import { type Finding, good, warning } from "./finding.ts";
 
 const ABOUT = "locks";
-/** Keys that are named one by one. */
+/** Largest number of keys that are named one by one. */
 const NAMED = 20;
 
 function describe({ kind, key, sequence, value, storedAt }: StoredByHand): string {
@@ -14,7 +14,7 @@ function describe({ kind, key, sequence, value, storedAt }: StoredByHand): strin
   return `${what}; that is a pattern and no lock's key, so nobody waits for it; delete it: nats stream rmm KV_locks ${sequence}`;
 }
 
-/** Whether somebody has stored locks by hand, which nothing will ever free. */
+/** Reports locks that a user has stored by hand. Nothing will ever free them. */
 export async function examineLocks(broker: Broker): Promise<readonly Finding[]> {
   const found = await listLocksByHand(broker);
   if (found.length === 0) return [good(ABOUT, "none was stored by hand")];
@@ -23,7 +23,7 @@ export async function examineLocks(broker: Broker): Promise<readonly Finding[]> 
   return rest > 0 ? [...named, warning(ABOUT, `${count(rest, "more lock")} stored by hand: nats kv ls locks`)] : named;
 }
 
-/** What somebody has stored among the workers' records: it tells of no worker, and nothing will remove it. */
+/** Reports records that a user has stored among those of the workers. They stand for no worker, and nothing will remove them. */
 export async function examineWorkerRecords(broker: Broker): Promise<readonly Finding[]> {
   const found = await listStoredByHand(broker, "workers");
   const named = found.slice(0, NAMED).map(({ kind, key, sequence, value, storedAt }) => {

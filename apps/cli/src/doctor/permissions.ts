@@ -6,7 +6,7 @@ import { bad, type Finding, good, warning } from "./finding.ts";
 /** An open connection to NATS. */
 export type Connection = Parameters<typeof inspectRights>[0];
 
-/** Tries what Muster's apps do on NATS, as the user of this command, and names each right that is missing. */
+/** Tries on NATS what Muster's apps do, as the user of this command. Names each missing right. */
 export async function examinePermissions(nc: Connection): Promise<readonly Finding[]> {
   const missing = await inspectRights(
     nc,

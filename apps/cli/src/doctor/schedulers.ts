@@ -7,7 +7,7 @@ import { bad, type Finding, good, warning } from "./finding.ts";
 
 const ABOUT = "scheduler";
 
-/** Whether each schedule has a scheduler that fires it; names those that have none. */
+/** Reports whether each schedule has a scheduler that fires it, and names those that have none. */
 export async function examineSchedulers(broker: Broker): Promise<readonly Finding[]> {
   const { leaders, foreign } = await findLeaders(broker);
   const findings: Finding[] = [];
@@ -24,7 +24,7 @@ export async function examineSchedulers(broker: Broker): Promise<readonly Findin
   }
   const known = await knownTasks();
   const ours = new Set(known.filter(({ recurrence }) => recurrence !== undefined).map(({ name }) => name));
-  // Where none leads anything that is said already.
+  // If there is no leader at all, another finding has already said so.
   for (const name of leaders.size === 0 ? [] : ours) {
     if (leaders.has(name)) continue;
     findings.push(bad(ABOUT, `no running one leads ${name}: its schedules do not fire; start apps/scheduler`));

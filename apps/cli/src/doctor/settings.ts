@@ -3,10 +3,10 @@ import type { Broker } from "@muster/tasks";
 import { describeDifference, inspectConsumers, listIncidents, type StreamState } from "@muster/tasks/operate";
 import { bad, type Finding, good, warning } from "./finding.ts";
 
-/** Incidents that are shown, the newest first; the rest is counted. */
+/** Largest number of incidents that are shown, the newest first. The others are counted. */
 const SHOWN = 20;
 
-/** What somebody has changed by hand in a stream or bucket, as it is now. */
+/** Reports the present settings of streams and buckets that a user has changed by hand. */
 export function examineSettings(streams: readonly StreamState[]): readonly Finding[] {
   const differences = streams.flatMap((stream) => stream.differences);
   if (differences.length === 0) return [good("settings", "of streams and buckets are as they must be")];
@@ -19,7 +19,7 @@ export function examineSettings(streams: readonly StreamState[]): readonly Findi
   });
 }
 
-/** What somebody has changed by hand in a lane's consumer, as it is now. */
+/** Reports the present settings of lanes' consumers that a user has changed by hand. */
 export async function examineConsumers(broker: Broker): Promise<readonly Finding[]> {
   const differences = await inspectConsumers(broker);
   const shown = differences
@@ -31,7 +31,7 @@ export async function examineConsumers(broker: Broker): Promise<readonly Finding
   return more > 0 ? [...shown, bad("settings", `${more} more of consumers`)] : shown;
 }
 
-/** What has happened to streams, buckets and consumers in the last seven days. */
+/** Reports what has happened to streams, buckets and consumers in the last seven days. */
 export async function examineIncidents(broker: Broker): Promise<readonly Finding[]> {
   const incidents = await listIncidents(broker);
   const shown = incidents.slice(0, SHOWN).map(({ text, at, firstAt, times }) => {

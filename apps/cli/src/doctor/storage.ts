@@ -6,7 +6,7 @@ import { statfs } from "node:fs/promises";
 import { count } from "../print/output.ts";
 import { bad, type Finding, good, warning } from "./finding.ts";
 
-/** Share of a limit from which on it is told. */
+/** Share of a limit from which it is reported. */
 const REMARKABLE = 0.8;
 
 const percent = (share: number) => `${Math.floor(share * 100)} %`;
@@ -17,7 +17,7 @@ function amounts({ used, limit, unit }: Usage): string {
   return `${used.toLocaleString("en")} of ${count(limit, unit.slice(0, -1))}`;
 }
 
-/** Who takes most of the room: one VO's waiting tasks where they take the half, else the largest stream. */
+/** Names what uses most of the space: one VO's waiting tasks if they are at least half of it, otherwise the largest stream. */
 function culprit({ bytes, largest, firstVo }: StorageUsage): string {
   if (firstVo !== undefined && firstVo.bytes * 2 >= bytes) {
     const tasks = count(firstVo.tasks, "task");
@@ -26,7 +26,7 @@ function culprit({ bytes, largest, firstVo }: StorageUsage): string {
   return `${largest.stream} takes most of it, ${megabytes(largest.bytes)}`;
 }
 
-/** Limits that are nearly reached, of the account and of streams. */
+/** Reports limits of the account and of streams that are nearly reached. */
 export function judgeUsage(usage: StorageUsage): readonly Finding[] {
   return usage.limits
     .filter(({ used, limit }) => used >= limit * REMARKABLE)
@@ -37,14 +37,14 @@ export function judgeUsage(usage: StorageUsage): readonly Finding[] {
     });
 }
 
-/** The disk under a folder that is nearly full. What is kept for the superuser counts as used. */
+/** Reports a nearly full disk under a folder. Space that is reserved for the superuser counts as used. */
 export function judgeDisk(folder: string, { blocks, bavail, bsize }: StatsFs): readonly Finding[] {
   if (blocks === 0 || 1 - bavail / blocks < REMARKABLE) return [];
   const text = `the disk of ${folder} is ${percent(1 - bavail / blocks)} full, ${megabytes(bavail * bsize)} are free; make room: nothing can be stored on a full one`;
   return [warning("storage", text)];
 }
 
-/** Whether the broker can store, and what is nearly full: the account, streams, and the disk of a `muster up` on this machine. */
+/** Reports whether the broker can store, and what is nearly full: the account, streams, and the disk of a `muster up` on this machine. */
 export async function examineStorage(broker: Broker): Promise<readonly Finding[]> {
   await tryToStore(broker);
   const folder = await locateDataFolder(readSettings());

@@ -8,7 +8,7 @@ import { escapeToken } from "../format/token.ts";
 
 /** Lifetime of an incident, hours. It spans a long weekend and some days. */
 const KEPT_HOURS = 168;
-/** Greatest number of incidents that are kept. */
+/** Largest number of incidents that are kept. */
 const KEPT = 60;
 const PREFIX = "incident.";
 /** `incident.<kind>.<about, escaped>.<digest of the text>`. Early versions wrote no digest. */
@@ -44,13 +44,13 @@ interface IncidentStore {
   readonly buckets: { readonly results: KV };
 }
 
-/** Where they are kept, and removed again. */
+/** The parts of a broker that keep incidents and remove them. */
 interface IncidentKeeper extends IncidentStore {
   readonly jsm: JetStreamManager;
   readonly requests: Pick<Requests, "store">;
 }
 
-/** As an early version may have stored it. */
+/** An incident in the form that an early version may have stored. */
 type StoredIncident = Omit<Incident, "isLoss"> & Partial<Pick<Incident, "isLoss">>;
 
 function isIncident(value: unknown): value is StoredIncident {
@@ -88,7 +88,7 @@ const TOLD_BY_ALL: ReadonlySet<string> = new Set(["configuration"]);
 const keyOf = ({ kind, about, text }: Happened) =>
   `${PREFIX}${kind}.${escapeToken(about)}.${createHash("sha256").update(text).digest("hex").slice(0, 16)}`;
 
-/** What lost work comes first, and then the newest. */
+/** Sorts incidents that lost work before all others, and the newest first in both groups. */
 function byWeight(a: Kept, b: Kept): number {
   return Number(b.incident.isLoss) - Number(a.incident.isLoss) || b.revision - a.revision;
 }
@@ -104,10 +104,10 @@ async function readAll(broker: IncidentStore): Promise<readonly Kept[]> {
   return kept.sort(byWeight);
 }
 
-/** Removes what is too many: the oldest without a loss, and only where there are none the oldest with one. */
+/** Removes incidents above the limit: the oldest without a loss. Only if there are none, it removes the oldest with one. */
 async function removeSurplus(broker: IncidentKeeper, most: number): Promise<void> {
   const { state } = await broker.jsm.streams.info("KV_results", { subjects_filter: `$KV.results.${PREFIX}>` });
-  // One small request tells for nearly all incidents that there is nothing to read.
+  // For nearly all incidents this one small request shows that there is nothing to read.
   if (Object.keys(state.subjects ?? {}).length <= most) return;
   for (const { key } of (await readAll(broker)).slice(most)) {
     await broker.buckets.results.purge(key, { ttl: TRACE_TTL });
@@ -115,8 +115,8 @@ async function removeSurplus(broker: IncidentKeeper, most: number): Promise<void
 }
 
 /**
- * Keeps an incident for seven days, in the bucket `results`. One with another text replaces none: the damage may be another, and a later
- * one must not hide it. One with the same text counts on.
+ * Keeps an incident for seven days, in the bucket `results`. An incident with a known text increases the count of that one. One with a new
+ * text is kept beside the others: its damage may be another, and must not hide theirs.
  */
 export async function keepIncident(
   broker: IncidentKeeper,
@@ -138,7 +138,7 @@ export async function keepIncident(
   await removeSurplus(broker, most);
 }
 
-/** The incidents of the last seven days: those that lost work first, and then the newest first. */
+/** Returns the incidents of the last seven days: those that lost work first, then the others, each group with the newest first. */
 export async function listIncidents(broker: IncidentStore): Promise<readonly Incident[]> {
   return (await readAll(broker)).map(({ incident }) => incident);
 }
