@@ -13,7 +13,7 @@ Example:
 /** `muster migrate`: brings the database's schema to the version of this program. */
 export function migrateCommand(): Command {
   return new Command("migrate")
-    .description("create the database's tables, or bring them up to date; harmless when they are, and while apps run")
+    .description("create or update the database's tables; harmless when they are up to date, and while apps run")
     .option("--keep-ce <name>", KEEP_CE_HELP, collect)
     .option("--json", "print JSON")
     .addHelpText("after", EXAMPLE)

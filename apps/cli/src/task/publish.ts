@@ -135,7 +135,7 @@ async function publish(name: string, argument: string | undefined, options: Publ
 /** `muster task publish`. */
 export function publishTaskCommand(): Command {
   return new Command("publish")
-    .description("publish a task, for whatever worker comes to it")
+    .description("publish a task for any worker that knows it")
     .argument("<task>", "its name", parseTaskName)
     .argument("[payload]", "JSON, or - for standard input (default: {})")
     .option("--vo <vo>", "the VO that it is for, where the task is per VO", parseVoOrNone)
