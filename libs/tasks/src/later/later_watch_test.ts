@@ -4,6 +4,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { countDeadLetters } from "../dead/dead_letters.ts";
 import { headersFrom, MSG_ID, ROLLUP, SCHEDULE, SCHEDULE_TARGET, TASK_ID } from "../format/headers.ts";
 import { listIncidents } from "../broker/incidents.ts";
+import { inParallel } from "../lead/in_parallel.ts";
 import { LATER } from "../streams/streams.ts";
 import { type Grid, periodic, startGrid } from "../schedule/_grid_test.ts";
 import { openBrokerClock } from "../lead/broker_clock.ts";
@@ -184,7 +185,7 @@ test("of thousands that vanish the counts alone tell, and they are named", async
   using watch = await openWatch(grid);
   const headers = delayed("lhcb", HOUR_MS);
   const many = Array.from({ length: 6_000 }, (_, number) => `later.PerVo.lhcb.n${number}`);
-  await Promise.all(many.map((subject) => send(grid, subject, headers)));
+  await inParallel(many, 200, (subject) => send(grid, subject, headers));
   await watch.read();
   await watch.look();
   t.deepEqual(grid.alarms, []);
