@@ -66,7 +66,7 @@ export function exponentialBackoff(options: BackoffOptions = {}): RetryPolicy {
     !(Number.isInteger(maxRetries) && maxRetries >= 0 && firstDelayMs > 0 && factor >= 1 && maxDelayMs >= firstDelayMs)
   ) {
     throw new RangeError(
-      `Cannot build ExponentialBackoff from ${JSON.stringify(options)}: maxRetries >= 0, firstDelayMs > 0, factor >= 1, maxDelayMs >= firstDelayMs`,
+      `Cannot build ExponentialBackoff from ${JSON.stringify({ maxRetries, firstDelayMs, factor, maxDelayMs })}: maxRetries >= 0, firstDelayMs > 0, factor >= 1, maxDelayMs >= firstDelayMs must all hold; give maxDelayMs where firstDelayMs is longer than its default of 300,000 ms`,
     );
   }
   return {
