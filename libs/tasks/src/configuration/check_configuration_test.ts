@@ -23,6 +23,21 @@ test("what cannot be used is named by its field and value, whatever it is", (t) 
     [print({ tasks: { T: { schedule: "evry 5s" } } }), "tasks.T.schedule", /neither "every" nor "cron"/],
     [print({ tasks: { T: { vos: { lhcb: { schedule: "cron 61 * * * *" } } } } }), "tasks.T.vos.lhcb.schedule", /61/],
     [print({ tasks: { T: { vos: { "a/b": {} } } } }), "tasks.T.vos.a/b", /"a\/b" as VO name/],
+    [print({ tasks: { T: { timeout: "soon" } } }), "tasks.T.timeout", /no length of time from 1ms to 1d/],
+    [print({ tasks: { T: { timeout: 600 } } }), "tasks.T.timeout", /expected string, received number/],
+    [print({ tasks: { T: { timeout: "25h" } } }), "tasks.T.timeout", /no length of time from 1ms to 1d/],
+    [print({ tasks: { T: { priority: "high" } } }), "tasks.T.priority", /"realtime"\|"normal"\|"background"/],
+    [print({ tasks: { T: { retry: { maxRetries: -1 } } } }), "tasks.T.retry.maxRetries", />=0/],
+    [
+      print({ tasks: { T: { retry: { firstDelay: "1h" } } } }),
+      "tasks.T.retry",
+      /maxDelayMs >= firstDelayMs must all hold/,
+    ],
+    [
+      print({ tasks: { T: { vos: { lhcb: { retry: { then: "no" } } } } } }),
+      "tasks.T.vos.lhcb.retry.then",
+      /"dead"\|"drop"/,
+    ],
   ];
   for (const [text, field, reason] of cases) {
     const checked = checkConfiguration(text);
@@ -35,13 +50,15 @@ test("what cannot be used is named by its field and value, whatever it is", (t) 
 
 test("fields that only a newer version knows are kept and named, and have no effect", (t) => {
   const value = {
-    ...{ version: 1, createdAt: at, limits: {} },
+    ...{ version: 1, createdAt: at, quotas: {} },
     vos: { lhcb: { ...lhcb, weight: 2, quota: 7 } },
-    tasks: { T: { schedle: "every 5s", vos: { lhcb: { enabled: false, limit: 1 } } } },
+    tasks: { T: { schedle: "every 5s", retry: { jitter: 1 }, vos: { lhcb: { enabled: false, limit: 1 } } } },
   };
   const checked = checkConfiguration(print(value));
   if (checked.kind !== "good") return t.fail(checked.reason);
-  t.deepEqual(checked.unknown, ["limits", "vos.lhcb.quota", "tasks.T.schedle", "tasks.T.vos.lhcb.limit"]);
+  t.deepEqual(checked.unknown, [
+    ...["quotas", "vos.lhcb.quota", "tasks.T.schedle", "tasks.T.retry.jitter", "tasks.T.vos.lhcb.limit"],
+  ]);
   const read: unknown = checked.configuration;
   t.deepEqual(read, value);
   t.deepEqual(checkConfiguration("{}"), { kind: "good", configuration: { vos: {}, tasks: {} }, unknown: [] });

@@ -1,25 +1,17 @@
 import { WEEKDAYS } from "./cron_rule.ts";
 import { InvalidScheduleError } from "./invalid_schedule.ts";
+import { parseLengthMs, printLength } from "./length_text.ts";
 import { cron, every, type Interval, type Schedule } from "./schedule.ts";
 
-const UNITS: readonly (readonly [unit: string, ms: number])[] = [
-  ["d", 86_400_000],
-  ["h", 3_600_000],
-  ["m", 60_000],
-  ["s", 1_000],
-  ["ms", 1],
-];
-
 function parseInterval(text: string, length: string): Schedule {
-  const [, count, unit] = /^([0-9]{1,12})\s*([a-z]+)$/.exec(length) ?? [];
-  const unitMs = UNITS.find(([name]) => name === unit)?.[1];
-  if (unitMs === undefined) {
+  const ms = parseLengthMs(length);
+  if (ms === undefined) {
     throw new InvalidScheduleError(
       text,
       `${JSON.stringify(length)} is no length of time; write a whole number and one of d, h, m, s, ms`,
     );
   }
-  const interval: Interval = { seconds: (Number(count) * unitMs) / 1_000 };
+  const interval: Interval = { seconds: ms / 1_000 };
   try {
     return every(interval);
   } catch (cause) {
@@ -58,6 +50,5 @@ export function parseSchedule(text: string): Schedule {
 /** The text that {@linkcode parseSchedule} reads as `schedule`. Equal schedules have equal texts. */
 export function printSchedule(schedule: Schedule): string {
   if (schedule.kind === "cron") return `cron ${schedule.expression} ${schedule.timeZone}`;
-  const [unit, unitMs] = UNITS.find(([, ms]) => schedule.intervalMs % ms === 0) ?? ["ms", 1];
-  return `every ${schedule.intervalMs / unitMs}${unit}`;
+  return `every ${printLength(schedule.intervalMs)}`;
 }
