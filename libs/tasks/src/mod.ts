@@ -31,9 +31,10 @@ export {
   type TaskDefinition,
   type AnyTask,
   type Run,
-  type Priority,
-  type Size,
+  type NoDeps,
 } from "./definition/task.ts";
+export type { Per, Priority, Size } from "./definition/traits.ts";
+export { PeriodicPayloadError } from "./definition/occurrence.ts";
 export type { Json, JsonObject } from "./definition/json.ts";
 export {
   cron,

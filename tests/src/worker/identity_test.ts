@@ -1,5 +1,5 @@
 import { provisionNatsCli } from "@muster/local";
-import { atLeastOnceFactory, NoPublisherError } from "@muster/tasks";
+import { atLeastOnceFactory, NoPublisherError, type PublishableTask } from "@muster/tasks";
 import test from "ava";
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
@@ -98,8 +98,11 @@ test("schedule() needs a publisher around it, and says what to do; with one it p
 
 test("what the library publishes is checked before it is sent: names, VO and payload", async (t) => {
   await using muster = await startMuster();
+  // As a program has them that does not know the tasks' types.
+  const greet: PublishableTask = GreetTask;
+  const report: PublishableTask = ReportTask;
   const refused = async (vo: string | undefined, message: RegExp, more: object = {}) =>
-    t.throwsAsync(muster.publish(GreetTask, { ...(vo === undefined ? {} : { vo }), ...more }), { message });
+    t.throwsAsync(muster.publish(greet, { ...(vo === undefined ? {} : { vo }), ...more }), { message });
   await refused(undefined, /per VO; name one/);
   await refused("_", /per VO; name one/);
   await refused("no such/vo", /holds " "/);
@@ -107,6 +110,6 @@ test("what the library publishes is checked before it is sent: names, VO and pay
   await refused("lhcb", /control character/, { taskId: "two\nlines" });
   await refused("lhcb", /name: /, { payload: { name: 17 } });
   await refused("lhcb", /bytes of JSON; .* are the limit/, { payload: { name: "x".repeat(1_000_000) } });
-  await t.throwsAsync(muster.publish(ReportTask, { vo: "lhcb" }), { message: /not per VO/ });
+  await t.throwsAsync(muster.publish(report, { vo: "lhcb" }), { message: /not per VO/ });
   t.is(await muster.waiting(), 0);
 });

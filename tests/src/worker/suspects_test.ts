@@ -1,4 +1,4 @@
-import { atLeastOnceFactory, type TaskOver } from "@muster/tasks";
+import { atLeastOnceFactory } from "@muster/tasks";
 import type { JsMsg } from "@nats-io/jetstream";
 import test from "ava";
 import { setTimeout as pause } from "node:timers/promises";
@@ -81,7 +81,7 @@ test("a task of several runs without an end waits until nothing else runs, and o
     async () => (own.watcher.notes.some((note) => note.includes(`${suspect} runs alone`)) ? true : undefined),
     "its claim",
   );
-  const other = await muster.startWorker({ tasks: [OtherTask as TaskOver<undefined>] });
+  const other = await muster.startWorker({ tasks: [OtherTask] });
   const begun: ToldStep[] = [];
   while (!muster.events.of(suspect).includes("done")) {
     const { taskId } = await muster.publish(OtherTask, { vo: "lhcb", payload: { ms: 1 } });

@@ -1,5 +1,5 @@
 import type { Database, TableSet, Transaction } from "@muster/ledger";
-import type { AnyTask, Broker, Chore, DepsInput, LockType, Run } from "@muster/tasks";
+import type { AnyTask, Broker, Chore, DepsInput, LockType, NoDeps, Run } from "@muster/tasks";
 
 /** What an app gives an extension, so that it can build its dependencies. */
 export interface Offers {
@@ -54,7 +54,9 @@ type DepsOfTask<Task> = Task extends { execute(run: Run<never, infer Deps>): unk
     ? unknown
     : undefined extends Deps
       ? unknown
-      : Deps
+      : NoDeps extends Deps
+        ? unknown
+        : Deps
   : unknown;
 
 /** What all of `Tasks` take together. */

@@ -1,13 +1,9 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import type { JsonObject } from "./json.ts";
 import type { PublishableTask, ScheduleOptions } from "./publishable.ts";
 
 /** Where `task.schedule()` publishes: a connected publisher, or the present run. */
 export interface AmbientPublisher {
-  schedule<Input extends JsonObject>(
-    task: PublishableTask<Input>,
-    options: ScheduleOptions<NoInfer<Input>>,
-  ): Promise<string>;
+  schedule(task: PublishableTask, options: ScheduleOptions): Promise<string>;
 }
 
 const ambient = new AsyncLocalStorage<AmbientPublisher>();

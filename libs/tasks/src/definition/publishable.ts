@@ -1,24 +1,39 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { JsonObject } from "./json.ts";
-import type { TaskTraits } from "./traits.ts";
+import type { Per, TaskTraits } from "./traits.ts";
 
-export interface SpawnOptions {
-  /** The child's VO; default the parent's. */
-  readonly vo?: string;
+/** What publishing needs to know of a task. `Input` is the payload as it is sent, before its schema has filled or changed it. */
+export interface PublishableTask<Input extends JsonObject = JsonObject, P extends Per = Per>
+  extends Pick<TaskTraits, "payloadVersion"> {
+  readonly name: string;
+  readonly per: P;
+  readonly payload: StandardSchemaV1<Input, unknown>;
+}
+
+/** The object without a field. */
+export type Empty = Record<never, never>;
+
+/** The arguments of a function that ends in options: they may be left out where none of them is required. */
+export type Given<Options> = Empty extends Options ? [options?: Options] : [options: Options];
+
+/** The payload, which may be left out where the task's schema accepts the empty object. */
+export type PayloadOption<Input> = Empty extends Input ? { readonly payload?: Input } : { readonly payload: Input };
+
+/** A VO where the task may be per VO. */
+type VoOf<P extends Per> = [P] extends ["all"] ? never : string;
+
+/** The VO: required by a task that is per VO, and taken by no other. Where the type does not tell which it is, a check at run time does. */
+export type VoOption<P extends Per> = [P] extends ["vo"] ? { readonly vo: string } : { readonly vo?: VoOf<P> };
+
+export interface SpawnOptions<P extends Per = Per> {
+  /** The VO of a child that is per VO; default the parent's. */
+  readonly vo?: VoOf<P>;
   /** Tells children of equal task, VO and payload apart, in any order. Default: their number among equals. */
   readonly key?: string;
   /** Earliest start; default at once. */
   readonly at?: Date;
 }
 
-export interface ScheduleOptions<Input> extends SpawnOptions {
-  /** The payload before the task's schema. Default: the empty object, where the schema allows it. */
-  readonly payload?: Input;
-}
-
-/** What publishing needs to know of a task. `Input` is the payload as it is sent, before its schema has filled or changed it. */
-export interface PublishableTask<Input extends JsonObject = JsonObject>
-  extends Pick<TaskTraits, "per" | "payloadVersion"> {
-  readonly name: string;
-  readonly payload: StandardSchemaV1<Input, unknown>;
-}
+/** What `schedule` of a definition takes: the payload before the task's schema, and where and when it runs. */
+export type ScheduleOptions<Input extends JsonObject = JsonObject, P extends Per = Per> = SpawnOptions<P> &
+  PayloadOption<Input>;

@@ -5,12 +5,10 @@ import { checkTaskName } from "../format/names.ts";
 import { currentPublisher } from "./ambient.ts";
 import type { JsonObject } from "./json.ts";
 import type { Lock } from "./lock_type.ts";
-import type { PublishableTask, ScheduleOptions, SpawnOptions } from "./publishable.ts";
-import { exponentialBackoff } from "./retry.ts";
+import { checkOccurrence } from "./occurrence.ts";
+import type { Empty, Given, PublishableTask, ScheduleOptions, SpawnOptions } from "./publishable.ts";
 import type { Schedule } from "./schedule.ts";
-import { type TaskTraits, TIMEOUT_MS } from "./traits.ts";
-
-export { PRIORITIES, type Priority, type Size, TIMEOUT_MS } from "./traits.ts";
+import { type Per, type TaskTraits, traitsOf } from "./traits.ts";
 
 /** A lease that a run holds, as the task sees it. */
 export interface HeldLease {
@@ -18,6 +16,10 @@ export interface HeldLease {
   /** The revision that began the lease. */
   readonly fencingToken: number;
 }
+
+/** The `deps` of a task that was given no type of them: a task that calls something names it, as in `atLeastOnceFactory<SiteDeps>()`. */
+// biome-ignore lint/suspicious/noEmptyInterface: the type checker says its name where a task uses what is not there.
+export interface NoDeps {}
 
 /** What one run of a task is given. */
 export interface Run<Payload, Deps> {
@@ -36,10 +38,10 @@ export interface Run<Payload, Deps> {
   /** The time, by this machine's clock; a test may move it. Ask it where the task's work depends on the time. */
   now(): Date;
   /** Publishes a child once this run has committed, and returns its id at once. A failed run spawns none. */
-  spawn<Input extends JsonObject>(
-    task: PublishableTask<Input>,
+  spawn<Input extends JsonObject, P extends Per>(
+    task: PublishableTask<Input, P>,
     payload: NoInfer<Input>,
-    options?: SpawnOptions,
+    options?: SpawnOptions<NoInfer<P>>,
   ): string;
 }
 
@@ -69,7 +71,9 @@ export interface TaskDefinition<
   Deps = unknown,
   Result = unknown,
   Effect extends EffectKind = EffectKind,
+  P extends Per = Per,
 > extends AnyTask {
+  readonly per: P;
   readonly payload: StandardSchemaV1<Input, Payload>;
   readonly effect: Effect;
   locks(payload: Payload, vo: string): readonly Lock[];
@@ -78,11 +82,24 @@ export interface TaskDefinition<
    * Publishes this task and returns its id. Inside another task's `execute` it spawns a child. Throws `NoPublisherError` where neither is
    * possible.
    */
-  schedule(options?: ScheduleOptions<Input>): Promise<string>;
+  schedule(...options: Given<ScheduleOptions<Input, P>>): Promise<string>;
 }
 
+declare const unfit: unique symbol;
+
+/** A type that no value has. The type checker shows its reason. */
+interface Unfit<Reason extends string> {
+  readonly [unfit]: Reason;
+}
+
+/** A schedule of a task whose schema accepts the empty object. For any other task there is none. */
+export type ScheduleFor<Input> = Empty extends Input
+  ? Schedule
+  : Schedule & Unfit<"an occurrence's payload is {}: give each field of the payload a default, or make it optional">;
+
 /** What a task is made of. */
-export interface TaskSpec<Input extends JsonObject, Payload, Deps, Result> extends Partial<TaskTraits> {
+export interface TaskSpec<Input extends JsonObject, Payload, Deps, Result, P extends Per = Per>
+  extends Partial<TaskTraits> {
   /** Letters, digits, `-` and `_`. It is part of subjects, so it must never change. */
   readonly name: string;
   /**
@@ -92,8 +109,9 @@ export interface TaskSpec<Input extends JsonObject, Payload, Deps, Result> exten
    * `z.coerce.number<string>()` does. Its output goes to `locks` and `execute`, and may be anything.
    */
   readonly payload?: StandardSchemaV1<Input, Payload>;
-  /** Makes the task periodic. */
-  readonly schedule?: Schedule;
+  readonly per?: P;
+  /** Makes the task periodic. Each occurrence is published with the empty object, so the task's schema must accept that. */
+  readonly schedule?: ScheduleFor<Input>;
   /** The locks that a run must hold; default none. */
   locks?(payload: Payload, vo: string): readonly Lock[];
   execute(run: Run<Payload, Deps>): Promise<Result> | Result;
@@ -102,24 +120,15 @@ export interface TaskSpec<Input extends JsonObject, Payload, Deps, Result> exten
 const EmptyPayload = z.strictObject({});
 type EmptyPayload = z.infer<typeof EmptyPayload>;
 
-function traitsOf(spec: Partial<TaskTraits> & { readonly name: string }): TaskTraits {
-  const { per = "all", payloadVersion = 1, priority = "normal", size = "medium", retry = exponentialBackoff() } = spec;
-  const { timeoutMs = TIMEOUT_MS[size], lockWaitMs = 600_000 } = spec;
-  if (!(timeoutMs >= 1 && timeoutMs <= 86_400_000)) {
-    throw new RangeError(`Cannot define ${spec.name}: timeoutMs is ${timeoutMs}; give 1 to 86,400,000`);
-  }
-  if (!(Number.isSafeInteger(payloadVersion) && payloadVersion >= 1)) {
-    throw new RangeError(`Cannot define ${spec.name}: payloadVersion is ${payloadVersion}; give a whole number from 1`);
-  }
-  return { per, payloadVersion, priority, size, retry, timeoutMs, lockWaitMs };
-}
-
-function define<Input extends JsonObject, Payload, Deps, Result, Effect extends EffectKind>(
-  spec: TaskSpec<Input, Payload, Deps, Result>,
+function define<Input extends JsonObject, Payload, Deps, Result, Effect extends EffectKind, P extends Per>(
+  spec: TaskSpec<Input, Payload, Deps, Result, P>,
   effect: Effect,
-): TaskDefinition<Input, Payload, Deps, Result, Effect> {
-  const definition: TaskDefinition<Input, Payload, Deps, Result, Effect> = {
-    ...traitsOf(spec),
+): TaskDefinition<Input, Payload, Deps, Result, Effect, P> {
+  const traits = traitsOf(spec);
+  const definition: TaskDefinition<Input, Payload, Deps, Result, Effect, P> = {
+    ...traits,
+    // Without `per` the type parameter is inferred as "all", which is also the default.
+    per: traits.per as P,
     name: checkTaskName(spec.name),
     // Without a schema the payload's type parameters are inferred as the empty object.
     payload:
@@ -128,8 +137,10 @@ function define<Input extends JsonObject, Payload, Deps, Result, Effect extends 
     recurrence: spec.schedule,
     locks: (payload, vo) => spec.locks?.(payload, vo) ?? [],
     execute: (run) => spec.execute(run),
-    schedule: async (options = {}) => currentPublisher(spec.name).schedule(definition, options),
+    schedule: async (...[options]) => currentPublisher(spec.name).schedule(definition, options ?? {}),
   };
+  // A scheduler that starts awaits what an asynchronous schema says.
+  if (spec.schedule !== undefined) checkOccurrence(definition)?.catch(() => undefined);
   return definition;
 }
 
@@ -143,9 +154,10 @@ export type TaskFactory<Deps, Effect extends EffectKind> = <
   Input extends JsonObject = EmptyPayload,
   Payload = EmptyPayload,
   Result = unknown,
+  P extends Per = "all",
 >(
-  spec: TaskSpec<Input, Payload, Deps, Result>,
-) => TaskDefinition<Input, Payload, Deps, Result, Effect>;
+  spec: TaskSpec<Input, Payload, Deps, Result, P>,
+) => TaskDefinition<Input, Payload, Deps, Result, Effect, P>;
 
 /**
  * Returns a `defineTask` whose tasks have their effect once, in a database behind `deps`.
@@ -154,11 +166,14 @@ export type TaskFactory<Deps, Effect extends EffectKind> = <
  * const defineTask = taskFactory<PilotDeps>();
  * ```
  */
-export function taskFactory<Deps>(): TaskFactory<Deps, "once"> {
+export function taskFactory<Deps = NoDeps>(): TaskFactory<Deps, "once"> {
   return (spec) => define(spec, "once");
 }
 
-/** Like {@linkcode taskFactory}, for tasks without a database: a crash between effect and ack runs them again. */
-export function atLeastOnceFactory<Deps = undefined>(): TaskFactory<Deps, "at-least-once"> {
+/**
+ * Like {@linkcode taskFactory}, for tasks without a database: a crash between effect and ack runs them again. A task that calls nothing but
+ * its own imports needs no type of `deps`.
+ */
+export function atLeastOnceFactory<Deps = NoDeps>(): TaskFactory<Deps, "at-least-once"> {
   return (spec) => define(spec, "at-least-once");
 }

@@ -1,14 +1,4 @@
-import type { RetryPolicy } from "./retry.ts";
-
-/** Strict order: realtime before normal before background. */
-export type Priority = "realtime" | "normal" | "background";
-export const PRIORITIES: readonly Priority[] = ["realtime", "normal", "background"];
-
-/** What a run costs a worker. A small one is short and light; a large one may fill a process for minutes. */
-export type Size = "small" | "medium" | "large";
-
-/** Longest run by size, ms, unless the definition says otherwise. */
-export const TIMEOUT_MS: Readonly<Record<Size, number>> = { small: 60_000, medium: 600_000, large: 3_600_000 };
+import { exponentialBackoff, type RetryPolicy } from "./retry.ts";
 
 /** Further properties of a task. Each has a default. */
 export interface TaskTraits {
@@ -19,14 +9,57 @@ export interface TaskTraits {
    * knows it; otherwise an older worker would refuse it.
    */
   readonly payloadVersion: number;
-  /** Default `normal`. */
-  readonly priority: Priority;
-  /** Default `medium`. */
-  readonly size: Size;
+  /** Strict order: realtime before normal before background. Default `normal`. */
+  readonly priority: "realtime" | "normal" | "background";
+  /** What a run costs a worker. A small one is short and light; a large one may fill a process for minutes. Default `medium`. */
+  readonly size: "small" | "medium" | "large";
   /** Default `exponentialBackoff()`: five retries, then a dead letter. */
   readonly retry: RetryPolicy;
   /** Longest run, ms; default by size: 1 minute, 10 minutes, 1 hour. */
   readonly timeoutMs: number;
   /** Longest wait for a lock, ms; default 10 minutes. A longer wait fails the attempt. */
   readonly lockWaitMs: number;
+}
+
+// Taken from the fields, so that the type checker shows the words themselves where one is misspelt.
+export type Per = TaskTraits["per"];
+export type Priority = TaskTraits["priority"];
+export type Size = TaskTraits["size"];
+
+/** In the order of their rank. */
+export const PRIORITIES: readonly Priority[] = ["realtime", "normal", "background"];
+
+/** Longest run by size, ms, unless the definition says otherwise. */
+export const TIMEOUT_MS: Readonly<Record<Size, number>> = { small: 60_000, medium: 600_000, large: 3_600_000 };
+
+/** The words that a trait may be. */
+const WORDS: { readonly [Trait in "per" | "priority" | "size"]: readonly TaskTraits[Trait][] } = {
+  per: ["vo", "all"],
+  priority: PRIORITIES,
+  size: ["small", "medium", "large"],
+};
+
+/** Throws where a trait is none of its words. A type checker has said so before, where there was one. */
+function checkWords(task: string, given: Pick<TaskTraits, keyof typeof WORDS>): void {
+  for (const [trait, words] of Object.entries(WORDS)) {
+    const value = Reflect.get(given, trait);
+    if (words.some((word) => word === value)) continue;
+    const allowed = words.map((word) => JSON.stringify(word)).join(", ");
+    throw new RangeError(`Cannot define ${task}: ${trait} is ${JSON.stringify(value)}; give one of ${allowed}`);
+  }
+}
+
+/** The traits of a task, each with its default where the author gave none. Throws `RangeError` for one that cannot be. */
+export function traitsOf(spec: Partial<TaskTraits> & { readonly name: string }): TaskTraits {
+  const { name, per = "all", payloadVersion = 1, priority = "normal", size = "medium" } = spec;
+  checkWords(name, { per, priority, size });
+  const { retry = exponentialBackoff(), timeoutMs = TIMEOUT_MS[size], lockWaitMs = 600_000 } = spec;
+  if (!(timeoutMs >= 1 && timeoutMs <= 86_400_000)) {
+    throw new RangeError(`Cannot define ${name}: timeoutMs is ${timeoutMs}; give 1 to 86,400,000`);
+  }
+  if (!(lockWaitMs >= 0)) throw new RangeError(`Cannot define ${name}: lockWaitMs is ${lockWaitMs}; give 0 or more`);
+  if (!(Number.isSafeInteger(payloadVersion) && payloadVersion >= 1)) {
+    throw new RangeError(`Cannot define ${name}: payloadVersion is ${payloadVersion}; give a whole number from 1`);
+  }
+  return { per, payloadVersion, priority, size, retry, timeoutMs, lockWaitMs };
 }

@@ -1,4 +1,4 @@
-import type { Priority } from "../definition/task.ts";
+import type { Priority } from "../definition/traits.ts";
 import { laneOf, type Task, taskOf } from "./_policy_test.ts";
 import type { Lane } from "./lane.ts";
 import { Permits } from "./permits.ts";

@@ -1,4 +1,5 @@
-import { atLeastOnceFactory, PRIORITIES, type Priority } from "../definition/task.ts";
+import { atLeastOnceFactory } from "../definition/task.ts";
+import { PRIORITIES, type Priority } from "../definition/traits.ts";
 import { Lane } from "./lane.ts";
 import { Permits } from "./permits.ts";
 import { Policy, type Pull } from "./policy.ts";

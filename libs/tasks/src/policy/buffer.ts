@@ -1,4 +1,4 @@
-import { PRIORITIES, type Priority } from "../definition/task.ts";
+import { PRIORITIES, type Priority } from "../definition/traits.ts";
 import { Fifo, Lines } from "./lines.ts";
 
 /** The fields of a task in hand that the policy reads. */

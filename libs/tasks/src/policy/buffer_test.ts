@@ -1,5 +1,5 @@
 import test from "ava";
-import type { Priority } from "../definition/task.ts";
+import type { Priority } from "../definition/traits.ts";
 import { Buffer } from "./buffer.ts";
 
 interface Labelled {

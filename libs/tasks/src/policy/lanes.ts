@@ -1,6 +1,6 @@
 // Tested by libs/tasks/src/policy/policy_test.ts
 // Tested by libs/tasks/src/policy/policy_properties_test.ts
-import { PRIORITIES, type Priority } from "../definition/task.ts";
+import { PRIORITIES, type Priority } from "../definition/traits.ts";
 import { HotLane } from "./hot_lane.ts";
 import type { Lane, LaneDelivery } from "./lane.ts";
 import { Ring } from "./ring.ts";

@@ -1,4 +1,4 @@
-import type { Priority } from "../definition/task.ts";
+import type { Priority } from "../definition/traits.ts";
 import { Buffer, type Buffered } from "./buffer.ts";
 import type { Lane } from "./lane.ts";
 import { Lanes } from "./lanes.ts";

@@ -1,6 +1,6 @@
 import test from "ava";
 import fc from "fast-check";
-import { PRIORITIES } from "../definition/task.ts";
+import { PRIORITIES } from "../definition/traits.ts";
 import { type PlayedLane, PlayedGrid } from "./_played_grid_test.ts";
 
 const delaysMs = fc.array(fc.integer({ min: 1, max: 15 }), { minLength: 1, maxLength: 20 });

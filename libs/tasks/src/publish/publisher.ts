@@ -4,7 +4,8 @@ import { randomUUID } from "node:crypto";
 import { type AmbientPublisher, withPublisher } from "../definition/ambient.ts";
 import type { JsonObject } from "../definition/json.ts";
 import { checkPayload, PayloadRefusedError, sizeProblem } from "../definition/payload.ts";
-import type { PublishableTask, ScheduleOptions } from "../definition/publishable.ts";
+import type { Given, PublishableTask, ScheduleOptions, VoOption } from "../definition/publishable.ts";
+import type { Per } from "../definition/traits.ts";
 import type { SpawnedTask } from "../definition/ledger.ts";
 import type { Broker } from "../broker/broker.ts";
 import { boundId, checkTaskId } from "../format/delivery.ts";
@@ -18,32 +19,34 @@ const IN_FLIGHT = 500;
 /** Room below the server's payload limit, bytes, as the streams are declared. */
 const HEADROOM_BYTES = 64 * 1024;
 
-export interface PublishOptions<Input> extends ScheduleOptions<Input> {
-  /**
-   * Identity of the task; publishing it again has no second effect. Default: a random one. Of an id over 200 bytes, the SHA-256 is used.
-   */
-  readonly taskId?: string;
-}
+/** What is published, and for whom. `vo` is required by a task that is per VO, and `payload` by one whose schema does not accept `{}`. */
+export type PublishOptions<Input extends JsonObject = JsonObject, P extends Per = Per> = ScheduleOptions<Input, P> &
+  VoOption<P> & {
+    /**
+     * Identity of the task; publishing it again has no second effect. Default: a random one. Of an id over 200 bytes, the SHA-256 is used.
+     */
+    readonly taskId?: string;
+  };
 
 /** Publishes tasks over one connection. */
-export interface Publisher extends AmbientPublisher {
+export interface Publisher {
   /**
    * Stores one task and resolves when it is stored.
    *
    * Throws `InvalidNameError`, `PayloadRefusedError`, what JetStream refuses, and `PublishUnknownError` after 20 s without an answer.
    */
-  publish<Input extends JsonObject>(
-    task: PublishableTask<Input>,
-    options?: PublishOptions<NoInfer<Input>>,
+  publish<Input extends JsonObject, P extends Per>(
+    task: PublishableTask<Input, P>,
+    ...options: Given<PublishOptions<NoInfer<Input>, NoInfer<P>>>
   ): Promise<Published>;
   /**
    * Stores many tasks, and returns their receipts in order. Stores everything that can be stored, and then throws the first refusal.
    *
    * Where the server writes each message to the disk, all after the first 500 go in batches (decision 24).
    */
-  publishMany<Input extends JsonObject>(
-    task: PublishableTask<Input>,
-    many: Iterable<PublishOptions<NoInfer<Input>>>,
+  publishMany<Input extends JsonObject, P extends Per>(
+    task: PublishableTask<Input, P>,
+    many: Iterable<PublishOptions<NoInfer<Input>, NoInfer<P>>>,
   ): Promise<readonly Published[]>;
   /** Runs `work` with this publisher behind every `task.schedule()` in it. */
   run<T>(work: () => T): T;
@@ -81,9 +84,9 @@ export interface CheckedPayload {
 }
 
 /** Checks a payload and its size for `task`. Throws `PayloadRefusedError`. */
-export async function checkedPayload<Input extends JsonObject>(
-  task: PublishableTask<Input>,
-  payload: NoInfer<Input> | undefined,
+export async function checkedPayload(
+  task: PublishableTask,
+  payload: JsonObject | undefined,
   maxBytes: number,
 ): Promise<CheckedPayload> {
   const given = payload ?? {};
@@ -103,7 +106,7 @@ export async function checkedPayload<Input extends JsonObject>(
  */
 export async function checkPublishable<Input extends JsonObject>(
   task: PublishableTask<Input>,
-  { vo, payload }: Pick<ScheduleOptions<NoInfer<Input>>, "vo" | "payload">,
+  { vo, payload }: { readonly vo?: string; readonly payload?: NoInfer<Input> },
 ): Promise<void> {
   voFor(task, vo);
   await checkedPayload(task, payload, Number.POSITIVE_INFINITY);
@@ -125,10 +128,7 @@ export function maxPayloadBytes(broker: Broker): number {
 
 /** A publisher over `broker`, whose connection stays the caller's. */
 export function createPublisher(broker: Broker): Publisher {
-  async function outgoing<Input extends JsonObject>(
-    task: PublishableTask<Input>,
-    options: PublishOptions<NoInfer<Input>>,
-  ): Promise<Prepared> {
+  async function outgoing(task: PublishableTask, options: PublishOptions): Promise<Prepared> {
     const vo = voFor(task, options.vo);
     const { payload, size } = await checkedPayload(task, options.payload, maxPayloadBytes(broker));
     const taskId = boundId(checkTaskId(options.taskId ?? randomUUID()));
@@ -136,27 +136,18 @@ export function createPublisher(broker: Broker): Publisher {
     return { task: { taskId, task: task.name, vo, payload, ...statedVersion(task), ...startAt }, size };
   }
 
-  async function publish<Input extends JsonObject>(
-    task: PublishableTask<Input>,
-    options: PublishOptions<NoInfer<Input>> = {},
-  ): Promise<Published> {
+  async function publish(task: PublishableTask, options: PublishOptions = {}): Promise<Published> {
     return storeOne(broker, (await outgoing(task, options)).task);
   }
 
-  async function publishMany<Input extends JsonObject>(
-    task: PublishableTask<Input>,
-    many: Iterable<PublishOptions<NoInfer<Input>>>,
-  ): Promise<readonly Published[]> {
-    return storeMany(broker, many, (options) => outgoing(task, options));
-  }
-
-  const publisher: Publisher = {
-    publish,
-    publishMany,
+  const ambient: AmbientPublisher = {
     schedule: async (task, options) => (await publish(task, options)).taskId,
-    run: (work) => withPublisher(publisher, work),
   };
-  return publisher;
+  return {
+    publish,
+    publishMany: (task, many) => storeMany(broker, many, (options) => outgoing(task, options)),
+    run: (work) => withPublisher(ambient, work),
+  };
 }
 
 /** Publishes the children of a run that has committed. Their ids stay the same, so a repeat is harmless. */

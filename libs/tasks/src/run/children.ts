@@ -46,19 +46,12 @@ export class Children implements AmbientPublisher {
    *
    * Throws `PayloadRefusedError`, `InvalidNameError`, and `RangeError` beyond {@linkcode MAX_CHILDREN}.
    */
-  spawn<Input extends JsonObject>(
-    task: PublishableTask<Input>,
-    payload: NoInfer<Input>,
-    options: SpawnOptions = {},
-  ): string {
+  spawn(task: PublishableTask, payload: JsonObject, options: SpawnOptions = {}): string {
     return this.#buffer(task, payload, options);
   }
 
   /** Does the same as {@linkcode spawn}. The child is buffered at once, so it belongs to this run even if nobody awaits the promise. */
-  async schedule<Input extends JsonObject>(
-    task: PublishableTask<Input>,
-    options: ScheduleOptions<NoInfer<Input>>,
-  ): Promise<string> {
+  async schedule(task: PublishableTask, options: ScheduleOptions): Promise<string> {
     return this.#buffer(task, options.payload ?? {}, options);
   }
 

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { setTimeout as pause } from "node:timers/promises";
 import type { NatsAccess } from "../access/nats_access.ts";
+import { checkOccurrences } from "../definition/occurrence.ts";
 import type { AnyTask } from "../definition/task.ts";
 import { openKeeper } from "../keeper/keeper.ts";
 import { LOCKS_STREAM } from "../locks/lock_bucket.ts";
@@ -88,7 +89,9 @@ async function leaderTtlMs({ jsm }: Broker): Promise<number> {
 
 /**
  * Starts a scheduler on an open broker. Any number may run, of one application or of several: each task is led by one of those that know
- * it, the others stand by. Throws what connecting throws.
+ * it, the others stand by.
+ *
+ * Throws what connecting throws, and `PeriodicPayloadError` where the asynchronous schema of a periodic task refuses the empty object.
  *
  * ```ts
  * await using scheduler = await startScheduler({ broker, nats: { url }, app: "scheduler", tasks: [MyCheckPilotsTask] });
@@ -97,6 +100,7 @@ async function leaderTtlMs({ jsm }: Broker): Promise<number> {
  */
 export async function startScheduler(options: StartSchedulerOptions): Promise<RunningScheduler> {
   const { broker, nats, app, tasks, ledger, highestFence, chores = [], signal, onRole, onLead } = options;
+  await checkOccurrences(tasks);
   const name = `${app}-${hostname()}-${process.pid}-${randomBytes(3).toString("hex")}`;
   await using opened = new AsyncDisposableStack();
   const permissions = opened.use(watchPermissions(broker.nc, broker.observer));

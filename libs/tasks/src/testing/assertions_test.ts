@@ -4,7 +4,7 @@ import * as z from "zod";
 import { every } from "../definition/schedule.ts";
 import { InvalidScheduleError } from "../definition/invalid_schedule.ts";
 import { noRetry } from "../definition/retry.ts";
-import { atLeastOnceFactory } from "../definition/task.ts";
+import { type AnyTask, atLeastOnceFactory } from "../definition/task.ts";
 import { assertDone, assertFailed, assertLogged, assertSpawned } from "./assertions.ts";
 import { dueTimes } from "./due_times.ts";
 import { runTask } from "./run_task.ts";
@@ -124,7 +124,8 @@ test("a task's due times are those of its schedule, or of its settings, for the 
   const settings = { schedule: "cron 15 4 * * * Europe/Zurich" };
   t.deepEqual(dueTimes(HourlyTask, { after, settings }), [new Date("2026-03-02T03:15:00Z")]);
   t.deepEqual(dueTimes(HourlyTask, { after, settings: { enabled: false } }), []);
-  t.deepEqual(dueTimes(QuietTask, { after }), []);
+  const quarterly = dueTimes(QuietTask, { after, settings: { schedule: "every 15m" } });
+  t.deepEqual(quarterly, [new Date("2026-03-01T10:45:00Z")]);
   t.throws(() => dueTimes(HourlyTask, { after, settings: { schedule: "every now" } }), {
     instanceOf: InvalidScheduleError,
   });
@@ -132,4 +133,15 @@ test("a task's due times are those of its schedule, or of its settings, for the 
   const [lhcb] = dueTimes(OffsetTask, { vo: "lhcb", after });
   const [atlas] = dueTimes(OffsetTask, { vo: "atlas", after });
   t.not(lhcb?.getTime(), atlas?.getTime());
+});
+
+test("a task without a schedule is told as that, before any VO is asked for", (t) => {
+  const anyTask: AnyTask = PilotTask;
+  for (const task of [QuietTask, anyTask]) {
+    const error = t.throws(() => dueTimes(task, { after: new Date() }), { instanceOf: TypeError });
+    t.is(
+      error.message,
+      `Cannot tell when ${task.name} is due: it has no schedule and comes on demand only; give one to its definition, or to dueTimes as settings`,
+    );
+  }
 });

@@ -2,7 +2,9 @@ import { randomUUID } from "node:crypto";
 import type { JsonObject } from "../definition/json.ts";
 import type { Ledger, OutcomeRow } from "../definition/ledger.ts";
 import { checkPayload, PayloadRefusedError, readPayload } from "../definition/payload.ts";
-import type { AnyTask, TaskDefinition } from "../definition/task.ts";
+import type { Given, PayloadOption, VoOption } from "../definition/publishable.ts";
+import type { AnyTask, EffectKind, TaskDefinition } from "../definition/task.ts";
+import type { Per } from "../definition/traits.ts";
 import { checkTaskId } from "../format/delivery.ts";
 import { payloadBytesIn, voFor } from "../publish/publisher.ts";
 import { type AttemptEnd, type DepsInput, RunningAttempt } from "../run/attempt.ts";
@@ -21,26 +23,38 @@ export interface TestDepsInput<Transaction> extends DepsInput<Transaction> {
   log(message: string, fields?: object): void;
 }
 
-export interface RunTaskOptions<Input extends JsonObject, Deps, Transaction> {
-  /** Required by a task that is per VO, and by no other. */
-  readonly vo?: string;
-  /** Default: the empty object. */
-  readonly payload?: Input;
-  /** The payload as any NATS client may send it, in place of `payload`: also what is no JSON. */
-  readonly body?: string;
+/** What a task is sent: its payload, or the body of the message as any NATS client may send it, which may be no JSON. */
+export type SentOption<Input> =
+  | { readonly payload?: never; readonly body: string }
+  | (PayloadOption<Input> & { readonly body?: never });
+
+/** How one attempt is run. */
+export interface AttemptOptions {
   /** Default: a random one. */
   readonly taskId?: string;
   /** 1 first. Default: the one after what the ledger knows of this id, and 1 where it knows nothing. */
   readonly attempt?: number;
-  /** Where a task whose effect is `once` writes; a task that is at least once has none. Default: a {@linkcode memoryLedger} of its own. */
-  readonly ledger?: Ledger<Transaction>;
-  /** Builds the task's `deps`, as a worker's does; what the task does not use may be left out. Default: none. */
-  deps?(input: TestDepsInput<Transaction>): Partial<Deps>;
   /** What the run's `now()` and the due time of its retry come from. Default: this machine's clock. */
   readonly clock?: TestClock;
   /** Aborts the run, which is abandoned with the signal's reason as when a worker drains. */
   readonly signal?: AbortSignal;
 }
+
+/** Where a run writes, and what it may call. */
+interface RunParts<Deps, Transaction> {
+  /** Where a task whose effect is `once` writes; a task that is at least once has none. Default: a {@linkcode memoryLedger} of its own. */
+  readonly ledger?: Ledger<Transaction>;
+  /** Builds the task's `deps`, as a worker's does; what the task does not use may be left out. Default: none. */
+  deps?(input: TestDepsInput<Transaction>): Partial<Deps>;
+}
+
+/** `vo` is required by a task that is per VO, and `payload`, or a `body`, by one whose schema does not accept the empty object. */
+export type RunTaskOptions<
+  Input extends JsonObject = JsonObject,
+  Deps = unknown,
+  Transaction = unknown,
+  P extends Per = Per,
+> = AttemptOptions & RunParts<Deps, Transaction> & VoOption<P> & SentOption<Input>;
 
 /** A run with all that it needs. */
 interface Prepared {
@@ -51,7 +65,7 @@ interface Prepared {
   readonly errors: readonly string[];
   readonly ledger: Ledger<unknown>;
   readonly body: Uint8Array;
-  readonly options: RunTaskOptions<JsonObject, unknown, unknown>;
+  readonly options: RunTaskOptions;
   readonly now: () => Date;
 }
 
@@ -152,7 +166,7 @@ export interface History {
 /** {@linkcode runTask} after earlier attempts. */
 export async function runAttempt(
   task: AnyTask,
-  options: RunTaskOptions<JsonObject, unknown, unknown>,
+  options: RunTaskOptions,
   { attempt = options.attempt, errors = [] }: History = {},
 ): Promise<TaskOutcome> {
   const vo = voFor(task, options.vo);
@@ -199,9 +213,9 @@ export async function runAttempt(
  * assertDone(outcome);
  * ```
  */
-export async function runTask<Input extends JsonObject, Payload, Deps, Result, Transaction = undefined>(
-  task: TaskDefinition<Input, Payload, Deps, Result>,
-  options: RunTaskOptions<NoInfer<Input>, NoInfer<Deps>, Transaction> = {},
+export async function runTask<Input extends JsonObject, Payload, Deps, Result, P extends Per, Transaction = undefined>(
+  task: TaskDefinition<Input, Payload, Deps, Result, EffectKind, P>,
+  ...[options]: Given<RunTaskOptions<NoInfer<Input>, NoInfer<Deps>, Transaction, NoInfer<P>>>
 ): Promise<TaskOutcome> {
-  return await runAttempt(task, options as RunTaskOptions<JsonObject, unknown, unknown>);
+  return await runAttempt(task, (options ?? {}) as RunTaskOptions);
 }

@@ -3,7 +3,7 @@ import test from "ava";
 import * as z from "zod";
 import { defineLockType } from "../definition/lock_type.ts";
 import { exponentialBackoff, noRetry, NeverRetry } from "../definition/retry.ts";
-import { atLeastOnceFactory, taskFactory } from "../definition/task.ts";
+import { atLeastOnceFactory, type TaskDefinition, taskFactory } from "../definition/task.ts";
 import { type TestClock, testClock } from "./clock.ts";
 import { MissingDepError } from "./given_deps.ts";
 import { memoryLedger } from "./memory_ledger.ts";
@@ -236,7 +236,8 @@ test("an aborted run is abandoned with the reason, and a run over its timeout ha
 });
 
 test("mistakes of the test are thrown and are no outcome", async (t) => {
-  await t.throwsAsync(runTask(SubmitTask, { payload: { ce: "ce01" } }), { name: "InvalidNameError" });
+  const anyTask: TaskDefinition = SubmitTask;
+  await t.throwsAsync(runTask(anyTask, { payload: { ce: "ce01" } }), { name: "InvalidNameError" });
   const ledger = { ...memoryLedger(), transactionTimeoutMs: 1_000 };
   await t.throwsAsync(runTask(SubmitTask, { vo: "lhcb", payload: { ce: "ce01" }, ledger }), { instanceOf: TypeError });
 });

@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto";
 import type { JsonObject } from "../definition/json.ts";
-import type { TaskDefinition } from "../definition/task.ts";
+import type { Given } from "../definition/publishable.ts";
+import type { EffectKind, TaskDefinition } from "../definition/task.ts";
+import type { Per } from "../definition/traits.ts";
 import { testClock } from "./clock.ts";
 import { memoryLedger } from "./memory_ledger.ts";
 import type { TaskOutcome } from "./outcome.ts";
@@ -19,13 +21,21 @@ const MAX_ATTEMPTS = 1_000;
  * const outcomes = await runTaskToEnd(GreetTask, { payload: { name: "world" } });
  * ```
  */
-export async function runTaskToEnd<Input extends JsonObject, Payload, Deps, Result, Transaction = undefined>(
-  task: TaskDefinition<Input, Payload, Deps, Result>,
-  options: RunTaskOptions<NoInfer<Input>, NoInfer<Deps>, Transaction> = {},
+export async function runTaskToEnd<
+  Input extends JsonObject,
+  Payload,
+  Deps,
+  Result,
+  P extends Per,
+  Transaction = undefined,
+>(
+  task: TaskDefinition<Input, Payload, Deps, Result, EffectKind, P>,
+  ...[given]: Given<RunTaskOptions<NoInfer<Input>, NoInfer<Deps>, Transaction, NoInfer<P>>>
 ): Promise<readonly TaskOutcome[]> {
+  const options = (given ?? {}) as RunTaskOptions;
   const { clock = testClock(new Date()), taskId = `test-${randomUUID()}` } = options;
-  const ledger = options.ledger ?? memoryLedger<Transaction>();
-  const run = { ...options, clock, taskId, ledger } as RunTaskOptions<JsonObject, unknown, unknown>;
+  const ledger = options.ledger ?? memoryLedger<unknown>();
+  const run = { ...options, clock, taskId, ledger };
   const outcomes: TaskOutcome[] = [];
   let history: History = {};
   while (outcomes.length < MAX_ATTEMPTS) {

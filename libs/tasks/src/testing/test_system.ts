@@ -4,6 +4,7 @@ import { changeConfiguration } from "../configuration/change_configuration.ts";
 import { withVo } from "../configuration/configuration.ts";
 import { connectNats } from "../connection/connection.ts";
 import type { StepName } from "../connection/observer.ts";
+import type { NoDeps } from "../definition/task.ts";
 import { openBroker } from "../locks/open_broker.ts";
 import { createPublisher, type Publisher } from "../publish/publisher.ts";
 import { type RunningScheduler, startScheduler, type StartSchedulerOptions } from "../schedule/start_scheduler.ts";
@@ -58,7 +59,7 @@ export interface TestSystem extends AsyncDisposable, Pick<Publisher, "publish" |
   /** Resolves once no task waits, runs or is delayed; rejects after `ms`, default a minute. */
   settled(ms?: number): Promise<void>;
   /** Starts one more worker, on a connection of its own. */
-  startWorker<OtherTransaction = undefined, OtherDeps = undefined>(
+  startWorker<OtherTransaction = undefined, OtherDeps = NoDeps>(
     options: TestWorkerOptions<OtherTransaction, OtherDeps>,
   ): Promise<TestWorker>;
 }
@@ -133,7 +134,7 @@ async function startTestScheduler(
  * await system.until("done", taskId);
  * ```
  */
-export async function startTestSystem<Transaction = undefined, Deps = undefined>(
+export async function startTestSystem<Transaction = undefined, Deps = NoDeps>(
   options: TestSystemOptions<Transaction, Deps> = {},
 ): Promise<TestSystem> {
   const { tasks = [], vos = [], nats: source = startTestNats, ...forWorker } = options;

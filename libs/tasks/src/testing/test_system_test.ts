@@ -73,6 +73,15 @@ test("a task with a schedule comes by itself, from a scheduler in the test's pro
   t.deepEqual(system.scheduler?.leads, ["TickTask"]);
 });
 
+test("a scheduler does not start with a task whose asynchronous schema refuses the payload of each occurrence", async (t) => {
+  const payload = z.object({ ce: z.string().optional() }).refine(async ({ ce }) => ce !== undefined, "a CE is wanted");
+  const CeTask = atLeastOnceFactory()({ name: "CeTask", payload, schedule: every({ hours: 1 }), execute() {} });
+  await t.throwsAsync(startTestSystem({ nats: startTestNatsServer, tasks: [CeTask] }), {
+    name: "PeriodicPayloadError",
+    message: /CeTask.*a CE is wanted/,
+  });
+});
+
 test("without another nats a system has the nats-server that is named, which ends with it", async (t) => {
   const nats = await startTestNats(await provisionNatsServer(() => {}));
   {

@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import type { NatsAccess } from "../access/nats_access.ts";
 import type { Json, JsonObject } from "../definition/json.ts";
-import type { AnyTask } from "../definition/task.ts";
+import type { AnyTask, NoDeps } from "../definition/task.ts";
 import type { OutcomeRow, Ledger } from "../definition/ledger.ts";
 import { openKeeper } from "../keeper/keeper.ts";
 import type { Lease } from "../locks/lease.ts";
@@ -45,7 +45,7 @@ export interface Called {
  * Throws the task's own error, `PayloadRefusedError` or `InvalidNameError`. Throws the cause where the run ends without an outcome, and
  * `TypeError` where the ledger does not fit the task.
  */
-export async function callTask<Transaction = undefined, Deps = undefined>(
+export async function callTask<Transaction = undefined, Deps = NoDeps>(
   options: CallOptions<Transaction, Deps>,
 ): Promise<Called> {
   const { broker, nats, task, highestFence, lockTtlMs, signal } = options;

@@ -3,7 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import type { NatsAccess } from "../access/nats_access.ts";
-import type { AnyTask, Run } from "../definition/task.ts";
+import type { AnyTask, NoDeps, Run } from "../definition/task.ts";
 import type { Ledger } from "../definition/ledger.ts";
 import { openKeeper } from "../keeper/keeper.ts";
 import { openLocks } from "../locks/locks.ts";
@@ -71,7 +71,7 @@ const WAITING_ROOM = { perProcess: 10_000, perKey: 1_000 };
  * await worker.ended;
  * ```
  */
-export async function startWorker<Transaction = undefined, Deps = undefined>(
+export async function startWorker<Transaction = undefined, Deps = NoDeps>(
   options: WorkerOptions<Transaction, Deps>,
 ): Promise<RunningWorker> {
   const { broker, nats, app, tasks, ledger, highestFence, permits = 20, drainMs = 20_000, lockTtlMs, signal } = options;
