@@ -19,7 +19,7 @@ const IN_FLIGHT = 500;
 /** Room below the server's payload limit, bytes, as the streams are declared. */
 const HEADROOM_BYTES = 64 * 1024;
 
-/** What is published, and for whom. `vo` is required by a task that is per VO, and `payload` by one whose schema does not accept `{}`. */
+/** What is published, for which VO, and when. `vo` is required by a task that is per VO, and `payload` by one whose schema does not accept `{}`. */
 export type PublishOptions<Input extends JsonObject = JsonObject, P extends Per = Per> = ScheduleOptions<Input, P> &
   VoOption<P> & {
     /**
