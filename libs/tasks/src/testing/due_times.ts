@@ -24,7 +24,7 @@ export type DueTimesOptions<P extends Per = Per> = VoOption<P> & {
  * Throws `TypeError` for a task without a schedule, `InvalidNameError`, and `InvalidScheduleError` for a schedule that cannot be used.
  *
  * ```ts
- * const [first] = dueTimes(HourlyTask, { after: new Date("2026-03-29T00:59:00Z") });
+ * const [first] = dueTimes(GreetTask, { after: new Date("2026-03-29T00:59:00Z") });
  * ```
  */
 export function dueTimes<P extends Per>(
