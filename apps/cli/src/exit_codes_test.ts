@@ -116,7 +116,7 @@ function silence(command: Command, told: string[]): Command {
 async function run(args: readonly string[]): Promise<{ readonly code: number; readonly error: string }> {
   const told: string[] = [];
   try {
-    await silence(createProgram(), told).parseAsync(args, { from: "user" });
+    await silence(await createProgram(args), told).parseAsync(args, { from: "user" });
     return { code: 0, error: "" };
   } catch (error) {
     return { code: exitCodeOf(error), error: told.join("") + describeFailure(error) };
@@ -129,15 +129,15 @@ function leavesOf(command: Command, above: readonly string[] = []): string[] {
 }
 
 /** Asserts that each command has a line in `lines`, but for `others`. */
-function missing(lines: readonly (readonly string[])[], others: readonly string[] = []): string[] {
+async function missing(lines: readonly (readonly string[])[], others: readonly string[] = []): Promise<string[]> {
   const covered = lines.map((args) => args.join(" "));
-  return leavesOf(createProgram()).filter(
+  return leavesOf(await createProgram()).filter(
     (leaf) => !others.includes(leaf) && !covered.some((line) => `${line} `.startsWith(`${leaf} `)),
   );
 }
 
 test.serial("every command refuses a value that cannot be with 2, says which, and asks no server", async (t) => {
-  t.deepEqual(missing(WRONG.map(([, ...args]) => args)), []);
+  t.deepEqual(await missing(WRONG.map(([, ...args]) => args)), []);
   for (const [told, ...args] of WRONG) {
     const { code, error } = await run(args);
     t.is(code, 2, `${args.join(" ")}: ${error}`);
@@ -149,7 +149,7 @@ test.serial(
   "every command that was rightly written and fails ends with 1, and says nothing of trying again",
   async (t) => {
     // The doctor prints what it found, and `muster up` starts servers of its own.
-    t.deepEqual(missing(RIGHT, ["doctor", "up"]), []);
+    t.deepEqual(await missing(RIGHT, ["doctor", "up"]), []);
     for (const args of RIGHT) {
       const { code, error } = await run(args);
       t.is(code, 1, `${args.join(" ")}: ${error}`);

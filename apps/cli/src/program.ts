@@ -1,16 +1,20 @@
 import { escapeControlsInLines } from "@muster/service";
 import { Command } from "commander";
-import { readFileSync } from "node:fs";
-import { ceCommand } from "./ce/command.ts";
-import { deadCommand } from "./dead/command.ts";
-import { doctorCommand } from "./doctor/command.ts";
-import { migrateCommand } from "./migrate.ts";
-import { pilotCommand } from "./pilot/command.ts";
 import { checkSettings } from "./run/servers.ts";
-import { scheduleCommand } from "./schedule/command.ts";
-import { taskCommand } from "./task/command.ts";
-import { upCommand } from "./up/command.ts";
-import { voCommand } from "./vo/command.ts";
+import { readVersion } from "./version.ts";
+
+/** Each group of commands in the order of the help, with how it is loaded. */
+const GROUPS: Readonly<Record<string, () => Promise<Command>>> = {
+  up: async () => (await import("./up/command.ts")).upCommand(),
+  migrate: async () => (await import("./migrate.ts")).migrateCommand(),
+  vo: async () => (await import("./vo/command.ts")).voCommand(),
+  ce: async () => (await import("./ce/command.ts")).ceCommand(),
+  task: async () => (await import("./task/command.ts")).taskCommand(),
+  dead: async () => (await import("./dead/command.ts")).deadCommand(),
+  schedule: async () => (await import("./schedule/command.ts")).scheduleCommand(),
+  pilot: async () => (await import("./pilot/command.ts")).pilotCommand(),
+  doctor: async () => (await import("./doctor/command.ts")).doctorCommand(),
+};
 
 const NOTES = `
 NATS_URL or NATS_CONTEXT and DATABASE_URL say where the servers are. Where they do not, those of a \`muster up\` are used that runs in
@@ -27,26 +31,25 @@ function throwing(command: Command): Command {
   return command;
 }
 
-function readVersion(): string {
-  return JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")).version;
+/** Loads the group that a command line names. Its first word decides; where that is no group, all are loaded, for the help. */
+function loadGroups(first: string | undefined): Promise<readonly Command[]> {
+  const named = first !== undefined && Object.hasOwn(GROUPS, first) ? GROUPS[first] : undefined;
+  return Promise.all((named === undefined ? Object.values(GROUPS) : [named]).map((load) => load()));
 }
 
-/** The whole `muster` command. Parsing throws `CommanderError`, and the errors of the commands. */
-export function createProgram(): Command {
+/**
+ * Makes the `muster` command. Parsing throws `CommanderError`, and the errors of the commands.
+ *
+ * It has all groups of commands, or only the one that `args` begins with. Loading all of them costs as much CPU as a short command takes.
+ */
+export async function createProgram(args: readonly string[] = []): Promise<Command> {
+  const groups = await loadGroups(args[0]);
   const program = new Command("muster")
     .description("the operator's command of Muster, which sends pilots to grid sites")
     .version(readVersion())
     .showHelpAfterError("(see --help)")
     .addHelpText("after", NOTES)
-    .hook("preAction", checkSettings)
-    .addCommand(upCommand())
-    .addCommand(migrateCommand())
-    .addCommand(voCommand())
-    .addCommand(ceCommand())
-    .addCommand(taskCommand())
-    .addCommand(deadCommand())
-    .addCommand(scheduleCommand())
-    .addCommand(pilotCommand())
-    .addCommand(doctorCommand());
+    .hook("preAction", checkSettings);
+  for (const group of groups) program.addCommand(group);
   return throwing(program);
 }

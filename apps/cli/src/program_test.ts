@@ -16,7 +16,7 @@ function leavesOf(command: Command, name = command.name()): Leaf[] {
   return command.commands.flatMap((each) => leavesOf(each, `${name} ${each.name()}`));
 }
 
-const leaves = leavesOf(createProgram());
+const leaves = leavesOf(await createProgram());
 
 test("the page of the command line names each command with its options, and no other", async (t) => {
   const rows = (await readFile(PAGE, "utf8")).split("\n").filter((line) => line.startsWith("| `muster "));
@@ -66,14 +66,14 @@ function examplesIn(help: string): string[][] {
 }
 
 /** A program whose commands do nothing, and note what they were called with. */
-function idleProgram(called: string[]): Command {
+async function idleProgram(called: string[]): Promise<Command> {
   function makeIdle(command: Command, name: string): Command {
     command.configureOutput({ writeErr() {}, outputError() {} });
     if (command.commands.length === 0) command.action(() => void called.push(name));
     for (const each of command.commands) makeIdle(each, `${name} ${each.name()}`);
     return command;
   }
-  return makeIdle(createProgram(), "muster");
+  return makeIdle(await createProgram(), "muster");
 }
 
 test("the help of each command ends with examples of its own, and each example in any help is a command line that is taken", async (t) => {
@@ -83,17 +83,17 @@ test("the help of each command ends with examples of its own, and each example i
     for (const words of own) t.is(words.slice(0, name.split(" ").length).join(" "), name, words.join(" "));
   }
   const commands = (command: Command): Command[] => [command, ...command.commands.flatMap(commands)];
-  for (const [program, ...args] of commands(createProgram()).flatMap((command) => examplesIn(helpOf(command)))) {
+  for (const [program, ...args] of commands(await createProgram()).flatMap((command) => examplesIn(helpOf(command)))) {
     const called: string[] = [];
     const line = [program, ...args].join(" ");
     t.is(program, "muster", line);
-    await t.notThrowsAsync(idleProgram(called).parseAsync(args, { from: "user" }), line);
+    await t.notThrowsAsync((await idleProgram(called)).parseAsync(args, { from: "user" }), line);
     t.true(`${line} `.startsWith(`${called[0]} `), line);
   }
 });
 
-test("--version prints the version and ends well", (t) => {
-  const program = createProgram();
+test("--version prints the version and ends well", async (t) => {
+  const program = await createProgram();
   let text = "";
   program.configureOutput({ writeOut: (part) => (text += part) });
   t.throws(() => program.parse(["--version"], { from: "user" }), { code: "commander.version" });

@@ -4,7 +4,7 @@ import { complain, describeFailure, exitCodeOf, isTold } from "./run/failure.ts"
 /** Runs one `muster` command, reports an error, and returns the exit code. */
 export async function runCli(args: readonly string[]): Promise<number> {
   try {
-    await createProgram().parseAsync(args, { from: "user" });
+    await (await createProgram(args)).parseAsync(args, { from: "user" });
     return 0;
   } catch (error) {
     if (!isTold(error)) complain(describeFailure(error));

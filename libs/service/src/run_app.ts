@@ -89,7 +89,7 @@ async function serve(
   const { signal, hastened } = stop;
   crashBy(log, signal);
   const metrics = createMeters();
-  const ofProcess = processMetrics();
+  const ofProcess = await processMetrics();
   await using health = await startHealth({
     app: name,
     host: settings.httpHost,

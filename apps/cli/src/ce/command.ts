@@ -7,7 +7,8 @@ import { examples } from "../print/examples.ts";
 import { count, type OutputOptions, print, tableText } from "../print/output.ts";
 import { UsageError } from "../run/failure.ts";
 import { withPilots } from "../run/servers.ts";
-import { parseCapacity, parseCe, parseSuccessRate, parseVo, several } from "../run/values.ts";
+import { parseCapacity, parseCe, parseSuccessRate } from "../run/ce_values.ts";
+import { parseVo, several } from "../run/values.ts";
 import { warnOfUnknownVos } from "./unknown_vos.ts";
 
 const ADD = [

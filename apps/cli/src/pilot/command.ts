@@ -2,7 +2,8 @@ import { getPilotShares, type PilotShare } from "@muster/logic";
 import { Command } from "commander";
 import { type OutputOptions, print, tableText } from "../print/output.ts";
 import { withPilots } from "../run/servers.ts";
-import { parseCe, parseVo } from "../run/values.ts";
+import { parseCe } from "../run/ce_values.ts";
+import { parseVo } from "../run/values.ts";
 import { writeOffCommand } from "./write_off.ts";
 
 const EXAMPLES = `

@@ -1,4 +1,3 @@
-import { isExtensionError } from "@muster/app";
 import { escapeControlsInLines, InvalidSettingsError, redactUrls } from "@muster/service";
 import { NatsAccessError } from "@muster/tasks";
 import { CommanderError } from "commander";
@@ -12,6 +11,14 @@ export class UsageError extends Error {
 /** The command has already printed its result, and the result is a bad one. The process exits with 1. */
 export class FailedError extends Error {
   override readonly name = "FailedError";
+}
+
+/** `MUSTER_EXTENSIONS` names what cannot be loaded or used. The text is that of `cause`. The process exits with 2. */
+export class WrongExtensionError extends Error {
+  override readonly name = "WrongExtensionError";
+  constructor(cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+  }
 }
 
 /** Describes an error to an operator. It is one line where one line is enough. */
@@ -30,7 +37,7 @@ export function complain(text: string): void {
 
 /** Whether an error says that a setting is wrong, or a file or an extension that the setting names. The servers play no part in it. */
 export function isWrongSetting(error: unknown): boolean {
-  return error instanceof InvalidSettingsError || error instanceof NatsAccessError || isExtensionError(error);
+  return [InvalidSettingsError, NatsAccessError, WrongExtensionError].some((known) => error instanceof known);
 }
 
 /**

@@ -1,8 +1,6 @@
-import { CeName, ceSettings } from "@muster/logic";
 import { InvalidNameError, NO_VO } from "@muster/tasks";
 import { checkInstanceName, checkTaskId, checkTaskName, checkVoName } from "@muster/tasks/operate";
 import { InvalidArgumentError } from "commander";
-import type { ZodType } from "zod";
 
 /** Makes a parser for the command line from a check that throws `InvalidNameError`. */
 function named(check: (text: string) => string): (text: string) => string {
@@ -28,32 +26,6 @@ export function parseVoOrNone(text: string): string {
 export const parseInstance = named(checkInstanceName);
 /** Reads a task's id. */
 export const parseTaskId = named(checkTaskId);
-
-function accept<Value>(schema: ZodType<Value>, value: unknown): Value {
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  throw new InvalidArgumentError(parsed.error.issues.map(({ message }) => message).join("; "));
-}
-
-/** Reads the name of a CE, in lower case as it is stored. */
-export function parseCe(text: string): string {
-  return accept(CeName, text);
-}
-
-function decimal(text: string): number {
-  if (/^-?[0-9]{1,9}(\.[0-9]+)?$/.test(text)) return Number(text);
-  throw new InvalidArgumentError("Write a number, as 200 or 0.95.");
-}
-
-/** Reads a CE's capacity. */
-export function parseCapacity(text: string): number {
-  return accept(ceSettings.capacity, decimal(text));
-}
-
-/** Reads a CE's success rate. */
-export function parseSuccessRate(text: string): number {
-  return accept(ceSettings.successRate, decimal(text));
-}
 
 /** Reads a name to search for, in any form. It may be the name of something that was refused for its form. */
 export function parseWanted(text: string): string {

@@ -1,6 +1,5 @@
 // Tested by tests/src/cli/configuration_test.ts
 // Tested by tests/src/cli/telling_test.ts
-import { listActivePilots } from "@muster/logic";
 import { activeVos, changeConfiguration, type Configuration, withoutVo, withVo } from "@muster/tasks/operate";
 import { Command, InvalidArgumentError } from "commander";
 import { examples } from "../print/examples.ts";
@@ -51,6 +50,7 @@ function printVos(configuration: Configuration, options: OutputOptions): void {
 /** Returns the number of pilots of `vo` that hold slots; null: the database does not answer. The removal itself needs only NATS. */
 async function countActive(vo: string): Promise<number | null> {
   if (!(await hasPilots())) return 0;
+  const { listActivePilots } = await import("@muster/logic");
   try {
     const all = await withDatabase((database) => database.transaction(listActivePilots));
     return all.find((each) => each.vo === vo)?.active ?? 0;

@@ -3,6 +3,7 @@ import type { Display } from "../display/display.ts";
 import { openAppLog } from "./app_log.ts";
 import type { UpOptions } from "../options/up_options.ts";
 import { startAppProcess } from "./app_process.ts";
+import { compiledCodeForChildren } from "../../run/compiled_code.ts";
 import { knownTasks } from "../../run/extensions.ts";
 import { argumentsOf, choosePorts, type PlannedApp, planApps } from "./apps.ts";
 import { keepRunning, type KeptRunning } from "./keep_running.ts";
@@ -32,6 +33,7 @@ function environmentOf(app: PlannedApp, port: number, { environment, databaseUrl
     LOG_LEVEL: "info",
     MUSTER_DRAIN_SECONDS: String(DRAIN_SECONDS),
     ...process.env,
+    ...compiledCodeForChildren(),
     ...environment,
     DATABASE_URL: databaseUrl,
     HTTP_PORT: String(port),
