@@ -1,11 +1,15 @@
 import type { Command } from "commander";
 import test from "ava";
+import { join } from "node:path";
 import { createProgram } from "./program.ts";
 import { describeFailure, exitCodeOf } from "./run/failure.ts";
 
 // Nobody listens there: whatever asks a server fails with 1.
 process.env["NATS_URL"] = "nats://127.0.0.1:1";
 process.env["DATABASE_URL"] = "postgres://nobody@127.0.0.1:1/nothing";
+/** Files that hold JSON, and so YAML: one that is no configuration, and one that says nothing. */
+const PACKAGE = join(import.meta.dirname, "..", "package.json");
+const EMPTY = "/dev/null";
 const SOME_CE = '{"ceName":"ce01"}';
 
 /** Command lines that are wrong by themselves, and what each is told. */
@@ -72,6 +76,14 @@ const WRONG: readonly (readonly [error: RegExp, ...args: string[]])[] = [
   [/--instance needs --vo/, "schedule", "pause", "MyCheckPilotsTask", "--instance", "default"],
   [/at most 500 characters/, "schedule", "pause", "MyCheckPilotsTask", "--reason", "x".repeat(501)],
   [/"a b" as schedule instance/, "schedule", "resume", "MyCheckPilotsTask", "--vo", "lhcb", "--instance", "a b"],
+  [/too many arguments/, "config", "show", "lhcb"],
+  [/required option '-f, --file/, "config", "diff"],
+  [/nowhere\.yaml: there is no such file/, "config", "diff", "-f", "nowhere.yaml"],
+  [/nowhere\.yaml: there is no such file/, "config", "apply", "-f", "nowhere.yaml", "--dry-run"],
+  [/package\.json:2:3: name: unknown field/, "config", "apply", "-f", PACKAGE],
+  [/it names no VO.*--allow-empty/, "config", "apply", "-f", EMPTY],
+  [/whole number, as `muster config diff`/, "config", "apply", "-f", EMPTY, "--revision", "last"],
+  [/too many arguments/, "config", "schema", "muster.yaml"],
   [/"a b" as the name of a CE/, "pilot", "summary", "--ce", "a b"],
   [/required option '--vo/, "pilot", "write-off"],
 ];
@@ -102,6 +114,9 @@ const RIGHT: readonly (readonly string[])[] = [
   ["schedule", "disable", "MyCheckPilotsTask", "--vo", "lhcb"],
   ["schedule", "pause", "MyCheckPilotsTask"],
   ["schedule", "resume", "MyCheckPilotsTask"],
+  ["config", "show"],
+  ["config", "diff", "-f", EMPTY],
+  ["config", "apply", "-f", EMPTY, "--allow-empty"],
   ["pilot", "summary"],
   ["pilot", "write-off", "--vo", "lhcb"],
 ];
@@ -148,8 +163,8 @@ test.serial("every command refuses a value that cannot be with 2, says which, an
 test.serial(
   "every command that was rightly written and fails ends with 1, and says nothing of trying again",
   async (t) => {
-    // The doctor prints what it found, and `muster up` starts servers of its own.
-    t.deepEqual(await missing(RIGHT, ["doctor", "up"]), []);
+    // The doctor prints what it found, `muster up` starts servers of its own, and the schema needs none.
+    t.deepEqual(await missing(RIGHT, ["doctor", "up", "config schema"]), []);
     for (const args of RIGHT) {
       const { code, error } = await run(args);
       t.is(code, 1, `${args.join(" ")}: ${error}`);

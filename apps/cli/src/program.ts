@@ -12,6 +12,7 @@ const GROUPS: Readonly<Record<string, () => Promise<Command>>> = {
   task: async () => (await import("./task/command.ts")).taskCommand(),
   dead: async () => (await import("./dead/command.ts")).deadCommand(),
   schedule: async () => (await import("./schedule/command.ts")).scheduleCommand(),
+  config: async () => (await import("./config/command.ts")).configCommand(),
   pilot: async () => (await import("./pilot/command.ts")).pilotCommand(),
   doctor: async () => (await import("./doctor/command.ts")).doctorCommand(),
 };

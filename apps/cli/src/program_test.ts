@@ -62,7 +62,7 @@ function examplesIn(help: string): string[][] {
   const lines = block.split("\n").map((line) => line.trim().replace(/ {3,}.*$/, ""));
   return lines
     .filter((line) => line !== "")
-    .map((line) => wordsOf(/(?:^|\s)muster (?:[^|'"]|'[^']*'|"[^"]*")*/.exec(line)?.[0] ?? line));
+    .map((line) => wordsOf(/(?:^|\s)muster (?:[^|>'"]|'[^']*'|"[^"]*")*/.exec(line)?.[0] ?? line));
 }
 
 /** A program whose commands do nothing, and note what they were called with. */

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { checkTaskName, checkVoName, NO_VO } from "../format/names.ts";
+import { checkTaskName, checkVoName, NAME_PATTERNS, NO_VO } from "../format/names.ts";
 import { fields, textFor, Time } from "./fields.ts";
 import { runFields } from "./run_settings.ts";
 import { scheduleFields } from "./schedule_settings.ts";
@@ -7,11 +7,12 @@ import { scheduleFields } from "./schedule_settings.ts";
 /** Version of the document's form. A newer program writes a higher one, which this program cannot read. */
 export const VERSION = 1;
 
-const VoName = textFor(checkVoName).describe("A VO's name.");
-const VoNameOrNone = textFor((vo) => (vo === NO_VO ? vo : checkVoName(vo))).describe(
-  "A VO's name; _ for a task that is not per VO.",
-);
-const TaskName = textFor(checkTaskName).describe("A task's name.");
+const VoName = textFor(checkVoName).meta({ description: "A VO's name.", pattern: NAME_PATTERNS.vo });
+const VoNameOrNone = textFor((vo) => (vo === NO_VO ? vo : checkVoName(vo))).meta({
+  description: "A VO's name; _ for a task that is not per VO.",
+  pattern: `^_$|${NAME_PATTERNS.vo}`,
+});
+const TaskName = textFor(checkTaskName).meta({ description: "A task's name.", pattern: NAME_PATTERNS.task });
 
 /** What an operator may say of a VO. */
 const voFields = {

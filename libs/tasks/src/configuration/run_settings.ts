@@ -26,16 +26,27 @@ const retryFields = fields({
 
 type RetrySettings = Immutable<z.output<typeof retryFields>>;
 
-/** The policy that stands for `settings`. What they leave out has the default of `exponentialBackoff`. Throws `RangeError`. */
+/** The policy that stands for `settings`. What they leave out has the default of `exponentialBackoff`. */
 export function retryPolicyOf({ maxRetries, firstDelay, factor, maxDelay, then }: RetrySettings): RetryPolicy {
+  const [firstDelayMs, maxDelayMs] = [firstDelay, maxDelay].map((text = "") => parseLengthMs(text));
   const options: BackoffOptions = {
     ...(maxRetries === undefined ? {} : { maxRetries }),
-    ...(firstDelay === undefined ? {} : { firstDelayMs: parseLengthMs(firstDelay) ?? Number.NaN }),
+    ...(firstDelayMs === undefined ? {} : { firstDelayMs }),
     ...(factor === undefined ? {} : { factor }),
-    ...(maxDelay === undefined ? {} : { maxDelayMs: parseLengthMs(maxDelay) ?? Number.NaN }),
+    ...(maxDelayMs === undefined ? {} : { maxDelayMs }),
     ...(then === undefined ? {} : { then }),
   };
   return exponentialBackoff(options);
+}
+
+function isInOrder(settings: RetrySettings): boolean {
+  try {
+    retryPolicyOf(settings);
+    return true;
+  } catch (error) {
+    if (error instanceof RangeError) return false;
+    throw error;
+  }
 }
 
 /** How a task's runs go, for all VOs or for one. Workers read it when they pull a task, and when they start it. */
@@ -46,14 +57,7 @@ export const runFields = {
     )
     .optional(),
   retry: retryFields
-    .superRefine((settings, context) => {
-      try {
-        retryPolicyOf(settings);
-      } catch (error) {
-        if (!(error instanceof RangeError)) throw error;
-        context.addIssue({ code: "custom", message: error.message });
-      }
-    })
+    .refine(isInOrder, "firstDelay is longer than maxDelay, which is 5m where it is left out; raise maxDelay")
     .describe("When a failed task is tried again, in place of the definition's whole policy.")
     .optional(),
   priority: z

@@ -54,6 +54,9 @@ const INSTANCE_NAME: NameRule = {
   rule: "an instance name begins with a letter or digit and holds letters, digits, - and _, 64 at most",
 };
 
+/** The shapes of names as regular expressions, for schemas that others check by. They leave out the greatest length. */
+export const NAME_PATTERNS = { task: TASK_NAME.shape.source, vo: VO_NAME.shape.source } as const;
+
 function problemOf(text: string, { maxLength, allowed, shape }: NameRule): string | undefined {
   if (text === "") return "it is empty";
   if (text.length > maxLength) return `it has ${text.length} characters`;

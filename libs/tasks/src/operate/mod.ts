@@ -19,7 +19,24 @@ export {
   withVo,
   withoutVo,
 } from "../configuration/configuration.ts";
-export { changeConfiguration, type ChangeOptions, ConfigurationError } from "../configuration/change_configuration.ts";
+export { changeConfiguration, type ChangeOptions } from "../configuration/change_configuration.ts";
+export { ConfigurationError } from "../configuration/change_steps.ts";
+export {
+  applyPlan,
+  ConfigurationChangedError,
+  type ConfigurationPlan,
+  planFile,
+} from "../configuration/apply_file.ts";
+export type { ConfigurationChange } from "../configuration/configuration_changes.ts";
+export {
+  type CheckedFile,
+  checkConfigurationFile,
+  type ConfigurationFile,
+  fileOf,
+} from "../configuration/configuration_file.ts";
+export type { FieldProblem } from "../configuration/field_problem.ts";
+export { configurationJsonSchema } from "../configuration/json_schema.ts";
+export { nearestName } from "../configuration/nearest_name.ts";
 export {
   type ConfigurationProblem,
   findConfiguration,
