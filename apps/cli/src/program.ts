@@ -11,6 +11,7 @@ const GROUPS: Readonly<Record<string, () => Promise<Command>>> = {
   ce: async () => (await import("./ce/command.ts")).ceCommand(),
   task: async () => (await import("./task/command.ts")).taskCommand(),
   dead: async () => (await import("./dead/command.ts")).deadCommand(),
+  outbox: async () => (await import("./outbox/command.ts")).outboxCommand(),
   schedule: async () => (await import("./schedule/command.ts")).scheduleCommand(),
   config: async () => (await import("./config/command.ts")).configCommand(),
   pilot: async () => (await import("./pilot/command.ts")).pilotCommand(),

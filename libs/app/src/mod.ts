@@ -5,6 +5,7 @@
  * @module
  */
 export { createChores, type ChoreServers } from "./chores/chores.ts";
+export { outboxChore, type OutboxOptions } from "./chores/outbox_relay.ts";
 export { chooseTasks } from "./extension/choose_tasks.ts";
 export { type Composition, composeExtensions } from "./extension/compose_extensions.ts";
 export {

@@ -41,6 +41,21 @@ export {
   rereadRetries,
   type StandingRetry,
 } from "./ledger/reports.ts";
+export type { OutboxListener } from "./outbox/outbox_listener.ts";
+export {
+  dropRefusedTasks,
+  getOutboxSummary,
+  listRefusedTasks,
+  type OutboxSettled,
+  type OutboxSummary,
+  type OutboxTask,
+  type RefusedChoice,
+  type RefusedTask,
+  retryRefusedTasks,
+  settleOutbox,
+  takeOutbox,
+} from "./outbox/outbox.ts";
+export { type CheckedTask, type PreparableTask, publishWith, type Query, queryOf } from "./outbox/publish_with.ts";
 export { type Database, type DatabaseOptions, openDatabase } from "./open_database.ts";
 export { DatabaseReadOnlyError, SchemaDamagedError } from "./schema/check_schema.ts";
 export { migrate, type MigrateOptions } from "./schema/migrate.ts";

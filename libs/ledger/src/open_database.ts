@@ -7,6 +7,7 @@ import { whoIs } from "./database/refusals.ts";
 import { prepareConnection, requireNewEnough, VERSION_QUERY, type VersionRow } from "./database/server_version.ts";
 import type { Orm, Transaction } from "./database/transaction.ts";
 import { type Ledger, openLedger } from "./ledger/ledger.ts";
+import { listenToOutbox, type OutboxListener } from "./outbox/outbox_listener.ts";
 import type { Query } from "./schema/applied.ts";
 import { inspectSchema } from "./schema/check_schema.ts";
 import { withLedger } from "./schema/ledger_tables.ts";
@@ -64,6 +65,11 @@ export interface Database extends AsyncDisposable {
    * as `ping` does. Throws `DatabaseGoneError`, `DatabaseReadOnlyError`, `SchemaBehindError` and `SchemaDamagedError`.
    */
   checkSchema(): Promise<void>;
+  /**
+   * Hears of each commit that puts tasks into the outbox, on a connection of its own that the caller closes. Throws
+   * `DatabaseGoneError` and `DatabaseTooOldError`.
+   */
+  listenToOutbox(): Promise<OutboxListener>;
   /** Destroys what is still open and closes all connections. */
   close(): Promise<void>;
 }
@@ -161,6 +167,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     requireMigrated: () =>
       granted(address, () => connections.use((session) => requireMigrated(queryOn(session), sets))),
     checkSchema,
+    listenToOutbox: () => listenToOutbox(address),
     close,
     [Symbol.asyncDispose]: close,
   };

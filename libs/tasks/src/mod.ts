@@ -52,10 +52,16 @@ export { PayloadRefusedError } from "./definition/payload.ts";
 export { InvalidNameError, NO_VO } from "./format/names.ts";
 
 // Publish: for programs that ask for tasks.
-export { createPublisher, type Publisher, type PublishOptions, checkPublishable } from "./publish/publisher.ts";
+export { createPublisher, type Publisher, checkPublishable } from "./publish/publisher.ts";
 export type { Published } from "./publish/store.ts";
 export { PublishUnknownError } from "./broker/publish_surely.ts";
-export type { PublishableTask, ScheduleOptions, SpawnOptions } from "./definition/publishable.ts";
+export type {
+  PublishableTask,
+  PublishOptions,
+  ScheduleOptions,
+  SpawnOptions,
+} from "./definition/publishable.ts";
+export type { OwnHeaders } from "./format/own_headers.ts";
 export { NoPublisherError } from "./definition/ambient.ts";
 export { StorageLimitError } from "./streams/storage_errors.ts";
 

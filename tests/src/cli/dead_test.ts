@@ -42,6 +42,30 @@ test("a dead letter that never was a task stays, is told with its reason, and th
   t.like(await cli.json("dead", "list", "--task", "NoVoTask"), { total: 1, letters: [{ taskId: "no vo" }] });
 });
 
+test("what the outbox sets aside is told by doctor, listed with its reason, and retried or dropped by its id", async (t) => {
+  const url = await server.createUrl();
+  const cli = await openCli(url);
+  t.regex((await cli.run("outbox", "list")).output, /^0 tasks wait to be published; none was set aside/);
+  await using database = await openDatabase({ url });
+  await runSql(
+    database,
+    `insert into task_outbox (task, task_id, refused_at, reason, created_at)
+     select 'MyPilotTask', id, case when id <> 'late' then now() end, 'it is ${TURN}', now() - interval '2 minutes'
+     from unnest(array['one', 'two', 'late']) id`,
+  );
+  const doctor = await cli.run("doctor");
+  t.regex(doctor.output, /^BAD {3}outbox: 1 task .* nobody brings them to NATS/m);
+  t.regex(doctor.output, /^WARN {2}outbox: 2 tasks cannot be published as they are/m);
+  const listed = await cli.run("outbox", "list");
+  t.regex(listed.output, /MyPilotTask .*one .*2 tasks set aside; 1 task waits/s);
+  t.false(listed.output.includes(TURN));
+  t.like(await cli.json("outbox", "retry", "one"), { retried: ["one"], missing: [] });
+  const dropped = await cli.run("outbox", "drop", "two", "late");
+  t.is(dropped.code, 1);
+  t.is(dropped.output, "was not set aside: late\ndropped 1 task\n");
+  t.like(await cli.json("outbox", "list"), { waiting: 2, refused: [] });
+});
+
 test("what turns text around or colours it is shown as its code in every cell and field of the command's output", async (t) => {
   const url = await server.createUrl();
   const cli = await openCli(url);

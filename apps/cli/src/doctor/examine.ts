@@ -23,6 +23,7 @@ import { examineLocks, examineWorkerRecords } from "./locks.ts";
 import { bad, type Finding, good, warning } from "./finding.ts";
 import { examineConfiguration } from "./configuration.ts";
 import { type Connection, examinePermissions } from "./permissions.ts";
+import { examineOutbox } from "./outbox.ts";
 import { examineSchedulers } from "./schedulers.ts";
 import { examineStorage } from "./storage.ts";
 import { examineUnknownVos } from "./unknown_vos.ts";
@@ -49,7 +50,8 @@ async function examineDatabase(): Promise<readonly Finding[]> {
   });
   await database.requireMigrated();
   await database.checkSchema();
-  return [good("PostgreSQL", "answers, and its schema is up to date")];
+  const outbox = await look("outbox", () => examineOutbox(database));
+  return [good("PostgreSQL", "answers, and its schema is up to date"), ...outbox];
 }
 
 function examineStreams(streams: readonly StreamState[]): readonly Finding[] {

@@ -4,6 +4,7 @@ import { publishSpawned } from "@muster/tasks/operate";
 import type { Composition } from "../extension/compose_extensions.ts";
 import type { ChoreLog } from "../extension/extension.ts";
 import { republishRetries } from "./lost_retries.ts";
+import { outboxChore } from "./outbox_relay.ts";
 
 const MINUTE_MS = 60_000;
 /**
@@ -63,6 +64,7 @@ export function createChores(servers: ChoreServers, { chores }: Pick<Composition
       run: (signal) => republishRetries(servers, signal, toldRetries),
     },
     { name: "pruning the ledger", everyMs: 60 * MINUTE_MS, run: (signal) => pruneOldOutcomes(servers, signal) },
+    outboxChore(servers),
     ...chores({ ...servers, publishForgottenChildren: () => republishChildren(servers) }),
   ];
 }

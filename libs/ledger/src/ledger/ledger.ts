@@ -1,5 +1,7 @@
 import type { Connections } from "../database/connections.ts";
+import type { Transaction } from "../database/transaction.ts";
 import { meansAgain, meansDoubt, meansGone } from "../database/failures.ts";
+import { type PreparableTask, publishWith, queryOf } from "../outbox/publish_with.ts";
 import type { OutcomeRow } from "./outcome_row.ts";
 import { findOutcome, insertOutcome, notePublished } from "./outcomes.ts";
 import { type Claim, LedgerTransaction } from "./ledger_transaction.ts";
@@ -19,6 +21,16 @@ export interface Ledger {
   record(row: OutcomeRow): Promise<OutcomeRow>;
   /** Returns the committed row of a task. Throws when the database cannot answer. */
   recall(taskId: string): Promise<OutcomeRow | undefined>;
+  /**
+   * Publishes a task together with `transaction`: it runs if and only if that commits. Returns the task's id.
+   *
+   * `options` are those of `publish`; see {@linkcode publishWith}, which takes any client's transaction.
+   */
+  publishWith<Options extends object>(
+    transaction: Transaction,
+    task: PreparableTask<Options>,
+    options: NoInfer<Options>,
+  ): Promise<string>;
   /** Notes that all children of a task's row were published. Throws when the database cannot answer. */
   markPublished(taskId: string): Promise<void>;
   /**
@@ -46,6 +58,7 @@ export function openLedger(
     check,
     open: (claim) => new LedgerTransaction(connections, claim),
     record: (row) => connections.use(async (session) => (await insertOutcome(session, row, limitMs)) ?? row),
+    publishWith: (transaction, task, options) => publishWith(queryOf(transaction), task, options),
     recall: (taskId) => connections.use((session) => findOutcome(session, taskId, limitMs)),
     markPublished: (taskId) => connections.use((session) => notePublished(session, taskId, limitMs)),
     classify(error) {

@@ -14,6 +14,8 @@ export interface SpawnedTask {
   readonly payloadVersion?: number;
   /** Earliest start, RFC 3339 in UTC; absent: at once. */
   readonly startAt?: string;
+  /** Headers of the publisher's own; absent: none. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** The parts of the message of a task's next attempt, to publish it again if LATER loses it. */

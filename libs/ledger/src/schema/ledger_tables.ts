@@ -1,11 +1,13 @@
 import { LockFence } from "../entities/lock_fence.ts";
+import { TaskOutbox } from "../entities/task_outbox.ts";
 import { TaskOutcome } from "../entities/task_outcome.ts";
 import { CreateTables } from "./m0001_tables.ts";
 import { KeepRetryMessages } from "./m0003_retry_messages.ts";
+import { AddOutbox } from "./m0004_outbox.ts";
 import { checkSets, type TableSet, type TablesOf } from "./table_set.ts";
 
 /** The ledger's own entities. */
-export const ledgerEntities = [TaskOutcome, LockFence] as const;
+export const ledgerEntities = [TaskOutcome, LockFence, TaskOutbox] as const;
 
 /** The ledger's own tables, as Kysely knows them. */
 export type LedgerDb = TablesOf<typeof ledgerEntities>;
@@ -17,10 +19,12 @@ export const ledgerTables: TableSet = {
   migrations: [
     { name: "0001_tables", class: CreateTables },
     { name: "0003_retry_messages", class: KeepRetryMessages },
+    { name: "0004_outbox", class: AddOutbox },
   ],
   rights: {
     task_outcome: ["select", "insert", "update"],
     lock_fence: ["select", "insert", "update"],
+    task_outbox: ["select", "insert", "update", "delete"],
   },
   inFormerList: ["0001_tables", "0003_retry_messages"],
 };

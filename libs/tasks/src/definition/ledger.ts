@@ -1,5 +1,6 @@
 // Tested by libs/tasks/src/worker/check_ledger_test.ts
 // Tested by libs/tasks/src/run/run_task_test.ts
+import type { OwnHeaders } from "../format/own_headers.ts";
 import type { Json, JsonObject } from "./json.ts";
 
 /** How a task ended, as the ledger records it. `retry` and `dead` may be replaced by a higher attempt; the others are final. */
@@ -15,6 +16,8 @@ export interface SpawnedTask {
   readonly payloadVersion?: number;
   /** Earliest start, RFC 3339 in UTC; absent: at once. */
   readonly startAt?: string;
+  /** Headers of the publisher's own; absent: none. */
+  readonly headers?: OwnHeaders;
 }
 
 /** The content of the message of a task's next attempt, should LATER lose it. */

@@ -1,4 +1,5 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
+import type { OwnHeaders } from "../format/own_headers.ts";
 import type { JsonObject } from "./json.ts";
 import type { Per, TaskTraits } from "./traits.ts";
 
@@ -37,3 +38,19 @@ export interface SpawnOptions<P extends Per = Per> {
 /** What `schedule` of a definition takes: the payload before the task's schema, and where and when it runs. */
 export type ScheduleOptions<Input extends JsonObject = JsonObject, P extends Per = Per> = SpawnOptions<P> &
   PayloadOption<Input>;
+
+/**
+ * What is published, for which VO, and when. `vo` is required by a task that is per VO, and `payload` by one whose schema does not accept `{}`.
+ */
+export type PublishOptions<Input extends JsonObject = JsonObject, P extends Per = Per> = ScheduleOptions<Input, P> &
+  VoOption<P> & {
+    /**
+     * Identity of the task; publishing it again has no second effect. Default: a random one. Of an id over 200 bytes, the SHA-256 is used.
+     */
+    readonly taskId?: string;
+    /**
+     * Further headers of the message, such as `traceparent`; they stay the same over all attempts. At most 2 KiB, and none that begins with
+     * `Task-`, `Nats-`, `Dead-` or `KV-`. Default: none.
+     */
+    readonly headers?: OwnHeaders;
+  };

@@ -95,6 +95,7 @@ export {
   type WholeRetry,
 } from "../later/lost_messages.ts";
 export { publishSpawned } from "../publish/publisher.ts";
+export { type Stored, storeTasks, type WrittenTask } from "../publish/store_tasks.ts";
 
 // For an app that is put together from parts.
 export { checkTaskId } from "../format/delivery.ts";

@@ -1,4 +1,5 @@
 import type { SpawnedTask } from "../definition/ledger.ts";
+import type { Prepared } from "../definition/prepare.ts";
 import { publishAtomically } from "../broker/atomic_batch.ts";
 import type { Broker } from "../broker/broker.ts";
 import { publishSurely } from "../broker/publish_surely.ts";
@@ -32,13 +33,6 @@ export interface Published {
 export async function storeOne(broker: Broker, task: SpawnedTask): Promise<Published> {
   const ack = await publishSurely(broker, messageOf(task));
   return { taskId: task.taskId, stream: ack.stream, sequence: ack.seq, duplicate: ack.duplicate };
-}
-
-/** A checked task. */
-export interface Prepared {
-  readonly task: SpawnedTask;
-  /** Size of its payload, bytes of JSON. */
-  readonly size: number;
 }
 
 /** A task to store, and its place in the result. */

@@ -1,6 +1,6 @@
 import { startNatsServer } from "@muster/local";
 import test from "ava";
-import { startAtOf } from "./task_message.ts";
+import { startAtOf } from "../definition/prepare.ts";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,9 +1,9 @@
 // Tested by tests/src/worker/retry_test.ts
 import { payloadHash } from "../definition/payload.ts";
 import type { RetryPolicy } from "../definition/retry.ts";
-import { KEPT_HEADERS } from "../publish/task_message.ts";
+import { keptHeadersOf } from "../publish/task_message.ts";
 import type { OutcomeRow, RetryMessage } from "../definition/ledger.ts";
-import { headerOf, oneLine } from "../format/headers.ts";
+import { oneLine } from "../format/headers.ts";
 import { checkIsOurs, describeError, type PreparedTask } from "./identify.ts";
 import { type SettleContext, settleByRow, tell } from "./settle.ts";
 
@@ -87,8 +87,10 @@ export async function dropSuperseded(context: SettleContext, task: PreparedTask)
 
 /** Returns what the message of the next attempt can be made from again. The body is UTF-8, since its JSON was read. */
 function retryMessageFrom({ headers, body }: FailedTask["received"]): RetryMessage {
-  const kept = KEPT_HEADERS.map((name) => [name, headerOf(headers, name)]).filter(([, value]) => value !== "");
-  return { body: Buffer.from(body.buffer, body.byteOffset, body.length).toString(), headers: Object.fromEntries(kept) };
+  return {
+    body: Buffer.from(body.buffer, body.byteOffset, body.length).toString(),
+    headers: keptHeadersOf(headers),
+  };
 }
 
 /** Returns the row of an attempt that failed. */

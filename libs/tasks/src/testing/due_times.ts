@@ -4,8 +4,8 @@ import type { AnyTask } from "../definition/task.ts";
 import type { Per } from "../definition/traits.ts";
 import { nextDue } from "../due/due.ts";
 import { planSchedules } from "../due/planned_schedule.ts";
+import { voFor } from "../definition/prepare.ts";
 import { NO_VO } from "../format/names.ts";
-import { voFor } from "../publish/publisher.ts";
 
 /** `vo` is required by a task that is per VO, and taken by no other. */
 export type DueTimesOptions<P extends Per = Per> = VoOption<P> & {

@@ -6,7 +6,7 @@ import type { Given, PayloadOption, VoOption } from "../definition/publishable.t
 import type { AnyTask, EffectKind, TaskDefinition } from "../definition/task.ts";
 import type { Per } from "../definition/traits.ts";
 import { checkTaskId } from "../format/delivery.ts";
-import { payloadBytesIn, voFor } from "../publish/publisher.ts";
+import { payloadBytesIn, voFor } from "../definition/prepare.ts";
 import { type AttemptEnd, type DepsInput, RunningAttempt } from "../run/attempt.ts";
 import { decide, failedRow } from "../run/fail.ts";
 import { checkIsOurs, covers } from "../run/identify.ts";
