@@ -156,7 +156,7 @@ export async function dropRefusedTasks(transaction: Transaction, which: RefusedC
   return rows.map(({ taskId }) => taskId);
 }
 
-/** Wakes whoever publishes the outbox, when the transaction commits. An insert does so by itself. */
+/** Wakes the scheduler that publishes the outbox, when the transaction commits. An insert does so by itself. */
 async function tellOutbox(transaction: Transaction): Promise<void> {
   await sql`select pg_notify(${OUTBOX_CHANNEL}, '')`.execute(transaction.getKysely());
 }

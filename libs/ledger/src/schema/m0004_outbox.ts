@@ -23,7 +23,7 @@ export class AddOutbox extends Migration {
       "alter table task_outbox set (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000)",
     );
 
-    // It tells of whoever inserts, in whatever language. The names are those that MikroORM gives.
+    // It tells of each insert, by a client of any language. The names are those that MikroORM gives.
     this.addSql(
       `create function task_outbox_told_fn() returns trigger as $$ begin perform pg_notify('muster_task_outbox', ''); return null; end; $$ language plpgsql`,
     );

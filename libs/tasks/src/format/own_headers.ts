@@ -13,7 +13,7 @@ const NOT_IN_VALUE = /[\p{Cc}\p{Cs}\u2028\u2029]/u;
 /** Beginnings of the names that mean something to Muster or to the server. */
 const TAKEN = ["task-", "nats-", "dead-", "kv-"];
 
-/** Whether a header belongs to whoever published the task, and neither to Muster nor to the server. */
+/** Whether a header belongs to the publisher of a task, and neither to Muster nor to the server. */
 export function isOwnHeader(name: string): boolean {
   const lower = name.toLowerCase();
   return !TAKEN.some((prefix) => lower.startsWith(prefix));
