@@ -76,6 +76,7 @@ export { type Observer, silentObserver, type Step, type StepName } from "./conne
 export { startWorker, type RunningWorker, type TaskOver, type WorkerOptions } from "./worker/start_worker.ts";
 export type { WorkerHealth } from "./worker/worker_parts.ts";
 export { WorkerSpentError } from "./worker/worker.ts";
+export { type Cancellation, CancelledError } from "./cancel/cancellation.ts";
 export { type DepsInput, DrainedError, TaskTimeoutError } from "./run/attempt.ts";
 export { LeaseLostError } from "./locks/lease.ts";
 export { startScheduler, type RunningScheduler, type StartSchedulerOptions } from "./schedule/start_scheduler.ts";

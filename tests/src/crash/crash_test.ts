@@ -1,4 +1,5 @@
 import { startTestServer } from "@muster/ledger/testing";
+import { cancelTask } from "@muster/tasks/operate";
 import test from "ava";
 import { startProcess } from "../support/child_process.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
@@ -28,12 +29,18 @@ async function playCrash(muster: Muster, database: TestDatabase, index: number):
     NATS_URL: muster.nats.url,
     DATABASE_URL: database.url,
   });
+  const { cancelled } = SCENARIOS[index] ?? {};
+  if (cancelled === "while it runs") {
+    await muster.event("started", taskId);
+    await cancelTask(muster.broker, taskId, { waitMs: 0 });
+  }
   const { signal } = await within(worker.exited, () => `the end of scenario ${index}`);
   if (signal !== "SIGKILL") throw new Error(`scenario ${index} did not come to its point`);
+  if (cancelled === "once its worker is dead") await cancelTask(muster.broker, taskId, { waitMs: 0 });
   return taskId;
 }
 
-test("I14, I17: a worker is killed at each arrow of a task's end, and there is one outcome, one effect, and no child, retry or dead letter missing", async (t) => {
+test("I14, I17, I22: a worker is killed at each arrow of a task's end, and there is one outcome, one effect, and no child, retry or dead letter missing", async (t) => {
   await using database = await createTestDatabase(server);
   await using muster = await startMuster();
   const ids: string[] = [];

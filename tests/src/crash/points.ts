@@ -12,6 +12,7 @@ export type CrashStep =
   | "retry stored"
   | "dead letter stored"
   | "told"
+  | "cancellation noted"
   | "acked"
   | "lock released";
 
@@ -45,6 +46,7 @@ function stepOf(subject: string, data: Payload | undefined, headers: MsgHdrs | u
   const isPurge = headers?.get("KV-Operation") === "PURGE";
   if (subject.startsWith("$KV.locks.")) return isPurge ? "lock released" : "lock taken";
   if (subject.startsWith("$KV.results.spawned.") && !isPurge) return "children remembered";
+  if (subject.startsWith("$KV.results.cancel.")) return "cancellation noted";
   if (subject.startsWith("tasks.")) return "child published";
   if (subject.startsWith("later.")) return "retry stored";
   if (subject.startsWith("dead.")) return "dead letter stored";

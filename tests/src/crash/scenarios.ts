@@ -1,14 +1,17 @@
+import { once } from "node:events";
 import { atLeastOnceFactory, defineLockType, exponentialBackoff, noRetry, type TaskOver } from "@muster/tasks";
 import * as z from "zod";
 import { defineSqlTask, effectOf, type SqlDeps } from "../support/database.ts";
 import type { CrashPoint, CrashStep } from "./points.ts";
 
 /** How a scenario's task ends. */
-export type Ending = "done" | "retried" | "dead" | "dropped" | "done without a database";
+export type Ending = "done" | "retried" | "dead" | "dropped" | "cancelled" | "done without a database";
 
 export interface Scenario {
   readonly ending: Ending;
   readonly point: CrashPoint;
+  /** When the task is cancelled; absent: never. */
+  readonly cancelled?: "while it runs" | "once its worker is dead";
 }
 
 /** Children of a task that is done. */
@@ -36,6 +39,12 @@ export const SCENARIOS: readonly Scenario[] = [
   { ending: "dead", point: after("acked") },
   { ending: "dropped", point: after("recorded") },
   { ending: "dropped", point: after("acked") },
+  { ending: "cancelled", point: { when: "before", step: "recorded" }, cancelled: "while it runs" },
+  { ending: "cancelled", point: after("recorded"), cancelled: "while it runs" },
+  { ending: "cancelled", point: after("cancellation noted"), cancelled: "while it runs" },
+  { ending: "cancelled", point: after("acked"), cancelled: "while it runs" },
+  { ending: "cancelled", point: { when: "before", step: "committed" }, cancelled: "once its worker is dead" },
+  { ending: "done", point: after("committed"), cancelled: "once its worker is dead" },
   { ending: "done without a database", point: after("children remembered") },
   { ending: "done without a database", point: after("child published") },
   { ending: "done without a database", point: after("acked") },
@@ -62,7 +71,7 @@ function childPayloads() {
   return Array.from({ length: CHILDREN }, (_, number) => ({ number, run }));
 }
 
-function databaseParent(index: number, ending: Ending, child: ReturnType<typeof childOf>) {
+function databaseParent(index: number, { ending, cancelled }: Scenario, child: ReturnType<typeof childOf>) {
   const giveUp = noRetry({ then: ending === "dropped" ? "drop" : "dead" });
   const onceMore = exponentialBackoff({ maxRetries: 1, firstDelayMs: 1, maxDelayMs: 1 });
   return defineSqlTask({
@@ -70,8 +79,9 @@ function databaseParent(index: number, ending: Ending, child: ReturnType<typeof 
     per: "vo",
     retry: ending === "retried" ? onceMore : giveUp,
     locks: () => [siteLock.mutex(`${index}`)],
-    async execute({ deps, taskId, attempt, spawn }) {
+    async execute({ deps, taskId, attempt, spawn, signal }) {
       await deps.sql(effectOf(taskId));
+      if (cancelled === "while it runs") await once(signal, "abort");
       const fails = ending === "dead" || ending === "dropped" || (ending === "retried" && attempt === 1);
       if (fails) throw new Error(`${ending} at attempt ${attempt}`);
       for (const payload of childPayloads()) spawn(child, payload);
@@ -91,9 +101,10 @@ function looseParent(index: number, child: ReturnType<typeof childOf>) {
 
 /** The tasks of one scenario, parent first. */
 export function tasksOf(index: number): readonly [TaskOver<SqlDeps>, TaskOver<SqlDeps>] {
-  const ending = SCENARIOS[index]?.ending ?? "done";
+  const scenario = SCENARIOS[index];
+  if (scenario === undefined) throw new RangeError(`Cannot play scenario ${index}: there is none`);
   const child = childOf(index);
   const parent =
-    ending === "done without a database" ? looseParent(index, child) : databaseParent(index, ending, child);
+    scenario.ending === "done without a database" ? looseParent(index, child) : databaseParent(index, scenario, child);
   return [parent, child];
 }

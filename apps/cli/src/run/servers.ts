@@ -1,5 +1,6 @@
+// Tested by tests/src/cli/cli_test.ts
 import type { Database, DatabaseOptions } from "@muster/ledger";
-import { locateNats as locate, locateServer, readSettings } from "@muster/service";
+import { locateNats as locate, locateServer, readSettings, ServersUnknownError } from "@muster/service";
 import { type Broker, connectNats, type NatsAccess, type Observer, openBroker } from "@muster/tasks";
 import { checkNatsAccess, type Configuration, findConfiguration } from "@muster/tasks/operate";
 import { checkExtensions, ourExtensions, requirePilots } from "./extensions.ts";
@@ -47,6 +48,19 @@ export async function withDatabase<Answer>(work: (database: Database) => Promise
   await using database = await openOwnDatabase({ url: await locateDatabase(), poolSize: 2, applicationName: NAME });
   await database.requireMigrated();
   return await work(database);
+}
+
+/** Like {@linkcode withDatabase}, and without a database where no setting names one. */
+export async function withDatabaseIfKnown<Answer>(
+  work: (database: Database | undefined) => Promise<Answer>,
+): Promise<Answer> {
+  try {
+    await locateDatabase();
+  } catch (error) {
+    if (error instanceof ServersUnknownError) return await work(undefined);
+    throw error;
+  }
+  return await withDatabase(work);
 }
 
 /** Like {@linkcode withDatabase}, for commands about CEs and pilots. Throws `UsageError` where no extension brings their tables. */

@@ -1,6 +1,5 @@
 // Tested by tests/src/cli/repeat_test.ts
 // Tested by tests/src/cli/cli_test.ts
-import { ServersUnknownError } from "@muster/service";
 import {
   type Broker,
   createPublisher,
@@ -18,7 +17,7 @@ import { type OutputOptions, print } from "../print/output.ts";
 import { parseLength } from "../print/time.ts";
 import { UsageError } from "../run/failure.ts";
 import { checkActive, findTask, taskNamed } from "../run/names.ts";
-import { readConfigurationAloud, withBroker, withDatabase } from "../run/servers.ts";
+import { readConfigurationAloud, withBroker, withDatabaseIfKnown } from "../run/servers.ts";
 import { parseTaskId, parseTaskName, parseVoOrNone } from "../run/values.ts";
 import { checkCommand, readPayload, refusingPayloads } from "./payload.ts";
 
@@ -68,13 +67,7 @@ function whenOf({ delay, at }: PublishTaskOptions): Date | undefined {
 
 /** Returns the row of a task that has already ended under this id; undefined: none, or no database is known. */
 async function endedBefore(id: string | undefined): Promise<OutcomeRow | undefined> {
-  if (id === undefined) return undefined;
-  try {
-    return await withDatabase((database) => database.ledger.recall(id));
-  } catch (error) {
-    if (error instanceof ServersUnknownError) return undefined;
-    throw error;
-  }
+  return id === undefined ? undefined : await withDatabaseIfKnown(async (database) => database?.ledger.recall(id));
 }
 
 interface Answer {

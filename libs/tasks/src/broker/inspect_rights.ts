@@ -79,6 +79,7 @@ function trialsFor(tasks: readonly string[], vo: string): readonly Trial[] {
       "$JS.EVENT.ADVISORY.STREAM.>",
       `$JS.API.CONSUMER.DELETE.${TASKS}.*`,
       "$KV.locks.scheduler.>",
+      "$KV.results.cancel.>",
     ].map((subject): Trial => ({ operation: "subscription", right: subject, subject })),
   ];
 }

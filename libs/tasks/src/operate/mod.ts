@@ -57,6 +57,10 @@ export {
 } from "../dead/dead_letters.ts";
 export { requeueDeadLetter, type Requeued, requeueDeadLetters } from "../dead/requeue.ts";
 
+// Cancel tasks.
+export { cancelTask, type Cancelled, type CancelOptions } from "../cancel/cancel_task.ts";
+export type { FoundMessage } from "../cancel/find_message.ts";
+
 // See what waits, runs and comes.
 export { type DelayedTask, type DelayedTasks, listDelayed } from "../publish/delayed.ts";
 export { findStored, listWaiting, type Waiting } from "../publish/waiting.ts";

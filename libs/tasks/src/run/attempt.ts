@@ -1,3 +1,5 @@
+import type { MsgHdrs } from "@nats-io/nats-core";
+import { CancelledError } from "../cancel/cancellation.ts";
 import { withPublisher } from "../definition/ambient.ts";
 import type { Json, JsonObject } from "../definition/json.ts";
 import { payloadHash, sizeProblem } from "../definition/payload.ts";
@@ -70,6 +72,8 @@ export interface AttemptInput<Transaction> {
   readonly vo: string;
   readonly taskId: string;
   readonly attempt: number;
+  /** The headers of its message. */
+  readonly headers?: MsgHdrs | undefined;
   /** In the order of the definition's locks. */
   readonly leases: readonly AttemptLease[];
   /** Errors of the attempts before this one. */
@@ -89,6 +93,8 @@ export type AttemptEnd =
   | { readonly kind: "earlier"; readonly row: OutcomeRow }
   /** The task failed. `isDoubtful`: a table or a right was missing, which may not be the task's fault. */
   | { readonly kind: "failed"; readonly error: unknown; readonly isDoubtful: boolean }
+  /** The task was cancelled while it ran. Its transaction was rolled back. */
+  | { readonly kind: "cancelled"; readonly error: CancelledError }
   /** The run has no outcome. Nothing is recorded, and no attempt is used up. */
   | { readonly kind: "abandoned"; readonly error: unknown };
 
@@ -116,7 +122,18 @@ export class RunningAttempt implements Listed {
     return this.#input.vo;
   }
 
-  /** Aborts the task's signal. A {@linkcode TaskTimeoutError} makes the run a failure. Any other reason abandons it. */
+  get taskId(): string {
+    return this.#input.taskId;
+  }
+
+  get headers(): MsgHdrs | undefined {
+    return this.#input.headers;
+  }
+
+  /**
+   * Aborts the task's signal. A {@linkcode TaskTimeoutError} makes the run a failure, and a {@linkcode CancelledError} a cancelled one. Any
+   * other reason abandons it.
+   */
   abort(reason: unknown): void {
     this.#aborted.abort(reason);
     this.#grace ??= setTimeout(() => this.#giveUp?.(), ABORT_GRACE_MS);
@@ -249,6 +266,7 @@ interface ExecutableTask {
 
 function endOfAbort(reason: unknown): AttemptEnd {
   if (reason instanceof TaskTimeoutError) return { kind: "failed", error: reason, isDoubtful: false };
+  if (reason instanceof CancelledError) return { kind: "cancelled", error: reason };
   return { kind: "abandoned", error: reason };
 }
 

@@ -1,4 +1,5 @@
 // Tested by tests/src/worker/retry_test.ts
+import { type Cancellation, describeCancellation } from "../cancel/cancellation.ts";
 import { payloadHash } from "../definition/payload.ts";
 import type { RetryPolicy } from "../definition/retry.ts";
 import { keptHeadersOf } from "../publish/task_message.ts";
@@ -14,7 +15,7 @@ export const MAX_ERRORS = 16;
 
 /** What is to be recorded of a failed attempt. */
 export interface FailedOutcome {
-  readonly outcome: "retry" | "dead" | "dropped";
+  readonly outcome: "retry" | "dead" | "dropped" | "cancelled";
   readonly dueAt: string | null;
   readonly error: string;
 }
@@ -77,6 +78,21 @@ export async function giveUpPoison(context: SettleContext, task: PreparedTask): 
   const error =
     "killed its worker: after other runs without an end its last two had the process to themselves from start to end, and did not end";
   await record(context, task, { outcome: "dead", dueAt: null, error, tookMs: 0 });
+}
+
+/** Ends a cancelled task, before it has begun or after its run was rolled back. Where a COMMIT was first, its row counts. */
+export async function endCancelled(
+  context: SettleContext,
+  task: PreparedTask,
+  { cancellation, tookMs }: { readonly cancellation: Cancellation; readonly tookMs: number },
+): Promise<void> {
+  if (!context.owns(task.received)) {
+    // The worker that has the message now knows the cancellation too.
+    tell(context, task, { step: "abandoned", reason: "no longer ours when it was cancelled" });
+    return;
+  }
+  const error = describeCancellation(cancellation);
+  await record(context, task, { outcome: "cancelled", dueAt: null, error, tookMs });
 }
 
 /** Drops the retry of an occurrence whose schedule has published a newer one. */

@@ -10,7 +10,7 @@ import { InvalidNameError } from "../format/names.ts";
 import { isSuperseded } from "../broker/occurrence.ts";
 import { ABORT_GRACE_MS, type AttemptEnd, type DepsInput, DrainedError, RunningAttempt } from "./attempt.ts";
 import type { Environment } from "./environment.ts";
-import { dropSuperseded, failAttempt, giveUpPoison, MAX_ERRORS } from "./fail.ts";
+import { dropSuperseded, endCancelled, failAttempt, giveUpPoison, MAX_ERRORS } from "./fail.ts";
 import {
   byId,
   checkIsOurs,
@@ -158,7 +158,8 @@ async function run(context: RunContext, received: ReceivedTask, waiting: Waiting
   if (ledger === undefined)
     throw new TypeError(`Cannot run ${definition.name}: its effect is "once" and the worker has no ledger`);
   const task = await prepare(received, ledger);
-  const by = context.locks.mayBeFull ? fullLine(context, task, waiting) : undefined;
+  const isCancelled = context.cancellations.find(task.taskId, received.headers) !== undefined;
+  const by = context.locks.mayBeFull && !isCancelled ? fullLine(context, task, waiting) : undefined;
   if (by !== undefined) return { kind: "crowded", by };
   const storedMs = Number(delivery.storedAtNs) / 1e6;
   const isOld = storedMs < Date.now() - LEDGER_HORIZON_MS;
@@ -224,7 +225,12 @@ async function suspicion(context: RunContext, task: PreparedTask, { aloneMs }: W
 
 async function takeLocks(context: RunContext, task: PreparedTask, waiting: Waiting): Promise<TaskEnd> {
   const { waiter, waitedMs } = waiting;
-  const { definition, vo, delivery } = task.received;
+  const { definition, vo, delivery, headers } = task.received;
+  const cancellation = context.cancellations.find(task.taskId, headers);
+  if (cancellation !== undefined) {
+    await endCancelled(context, task, { cancellation, tookMs: 0 });
+    return OVER;
+  }
   if (delivery.count > 1) {
     const suspected = await suspicion(context, task, waiting);
     if (suspected !== undefined) return suspected;
@@ -266,7 +272,7 @@ async function runOnce(context: RunContext, task: PreparedTask, turns: readonly 
   const running = start(context, task, turns);
   const end = await running.ended.finally(() => context.onEnd(running));
   // The transaction has certainly ended. If no code of the run is left, the next task in this process may get the locks as they are.
-  const isClean = !running.isStuck() && (end.kind === "done" || end.kind === "failed");
+  const isClean = !running.isStuck() && (end.kind === "done" || end.kind === "failed" || end.kind === "cancelled");
   const released = Promise.all(turns.map((turn) => (isClean ? turn.handOn() : turn.release())));
   let concluded: TaskEnd;
   try {
@@ -286,6 +292,7 @@ function start(context: RunContext, task: PreparedTask, leases: readonly Lease[]
     ...task,
     definition,
     vo,
+    headers: task.received.headers,
     leases,
     deps: (input) => context.deps(input),
     maxPayloadBytes: context.maxPayloadBytes,
@@ -316,6 +323,9 @@ async function conclude(
         return concludeAbandoned(context, task, end.error);
       await failAttempt(context, task, { error: end.error, tookMs });
       context.environment.noteRecorded();
+      return OVER;
+    case "cancelled":
+      await endCancelled(context, task, { cancellation: end.error.cancellation, tookMs });
       return OVER;
     case "abandoned":
       return concludeAbandoned(context, task, end.error);

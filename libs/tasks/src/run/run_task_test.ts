@@ -83,6 +83,7 @@ test("a task that is older than the ledger and unknown to it is not run; one wit
     broker,
     worker: "test",
     locks,
+    cancellations: { find: () => undefined, noteEnded: async () => {} },
     ledger: emptyLedger(recorded),
     starts: startCounts(broker, "test"),
     environment: new Environment({ broker, ledger: undefined, onChange() {} }),

@@ -1,5 +1,6 @@
 // Tested by tests/src/worker/effect_once_test.ts
 // Tested by tests/src/crash/crash_test.ts
+import type { Cancellations } from "../cancel/cancellations.ts";
 import type { OutcomeRow } from "../definition/ledger.ts";
 import { publishSpawned } from "../publish/publisher.ts";
 import { retryMessageOf } from "../publish/task_message.ts";
@@ -25,6 +26,8 @@ export interface SettleContext {
   readonly worker: string;
   readonly starts: StartCounts;
   readonly streamLedger: StreamLedger;
+  /** The tasks that must not run, or not go on. */
+  readonly cancellations: Pick<Cancellations, "find" | "noteEnded">;
   /** Whether the server still counts `task` as ours. Only then may it be handed back, given up or failed. */
   owns(task: ReceivedTask): boolean;
 }
@@ -86,6 +89,7 @@ export async function refuse(context: SettleContext, task: IdentifiedTask, reaso
     data: body,
     stored: { stream: delivery.stream, sequence: delivery.streamSequence },
   });
+  await context.cancellations.noteEnded(taskId, "dead");
   tell(context, task, { step: "refused", reason: oneLine(reason) });
   if (context.owns(task.received)) answerNow(context, task, `+TERM ${oneLine(reason)}`);
   await forgetStarts(context, task);
@@ -129,6 +133,7 @@ export async function settleByRow(
     await publishSpawned(context.broker, row.taskId, row.spawned);
     await task.ledger.markPublished(row.taskId);
   }
+  if (row.outcome !== "retry") await context.cancellations.noteEnded(row.taskId, row.outcome);
   if (tookMs === undefined)
     tell(context, task, { step: "duplicate", reason: `attempt ${row.attempt} ended ${row.outcome}` });
   else if (row.outcome === "done") tell(context, task, { step: "done", tookMs });

@@ -1,4 +1,5 @@
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
+import { openCancellations } from "../cancel/cancellations.ts";
 import type { AnyTask } from "../definition/task.ts";
 import type { Locks } from "../locks/locks.ts";
 import type { Broker } from "../broker/broker.ts";
@@ -14,6 +15,7 @@ import { keepSchedules } from "./keep_schedules.ts";
 import { watchLater } from "../later/later_watch.ts";
 import { createPauses } from "./pauses.ts";
 import { type Chore, repeat, sleepLong } from "../lead/repeat.ts";
+import { createCancelledSweep } from "../sweep/sweep_cancelled.ts";
 import { createLapsedSweep } from "../sweep/lapsed_sweep.ts";
 import type { SweepLedger } from "../sweep/unwanted.ts";
 import { createReporter, type Reporter } from "../lead/reporter.ts";
@@ -33,6 +35,8 @@ const EMPTIED_MS = 10_000;
 const LAPSED_MS = 300_000;
 /** Time from one reading of what was just delayed to the next, ms. Where nothing was, nothing is asked. */
 const HEARD_MS = 250;
+/** Time from one look for tasks that were just cancelled to the next, ms. Where none was, nothing is asked. */
+const CANCELLED_MS = 250;
 /** Longest wait of a scheduler for one answer, ms. */
 const ANSWER_MS = 2_000;
 /** Delay after a lead, or an attempt to lead, that ended by an error, ms. */
@@ -115,7 +119,10 @@ export async function lead(options: LeadOptions, report: Reporter): Promise<void
   // The leader of the rest looks after what belongs to no task.
   const leadsRest = () => charges.led.has(REST);
   using later = watchLater({ broker, clock, report, isLed: leadsRest });
-  const sweeper = createSweeper({ broker, worker, tasks, configuration, clock, report, ledger, charges, later });
+  await using cancellations = await openCancellations({ ...broker, briefJsm: broker.jsm });
+  const sweeping = { broker, worker, tasks, configuration, clock, report, ledger, charges, later, cancellations };
+  const sweeper = createSweeper(sweeping);
+  const cancelled = createCancelledSweep(sweeping);
   const lapsed = createLapsedSweep(broker, report);
   const lookForEmptied = createEmptiedLook(broker, clock, report);
   const own: readonly Chore[] = [
@@ -127,6 +134,7 @@ export async function lead(options: LeadOptions, report: Reporter): Promise<void
       },
     },
     { name: "sweeping", everyMs: SWEEP_MS, run: (until) => sweeper.sweep(until) },
+    { name: "putting cancelled tasks away", everyMs: CANCELLED_MS, run: () => cancelled.pass() },
     { name: "reading what was just delayed", everyMs: HEARD_MS, run: () => later.readHeard() },
     { name: "looking after LATER", everyMs: SWEEP_MS, run: () => later.look() },
     {

@@ -133,7 +133,8 @@ const BUCKETS: readonly Bucket[] = [
   { name: "locks", keys: "may lapse", description: "Muster: who holds which lock. Never restore it from a backup" },
   {
     ...{ name: "results", keys: "may lapse" },
-    description: "Muster: unended starts of tasks, children of tasks without a database, incidents for `muster doctor`",
+    description:
+      "Muster: unended starts of tasks, children of tasks without a database, cancellations, incidents for `muster doctor`",
   },
   { name: "schedules", keys: "stay", description: "Muster: pauses of schedules, and what comes next, for display" },
   {

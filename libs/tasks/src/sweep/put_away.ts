@@ -1,4 +1,5 @@
 import type { Broker } from "../broker/broker.ts";
+import type { LedgerOutcome } from "../definition/ledger.ts";
 import { storeDeadLetter } from "../broker/dead_letter.ts";
 import { publishEvent } from "../broker/events.ts";
 import { recordEnd } from "./record_end.ts";
@@ -22,9 +23,9 @@ async function storeLetter(
  * Ends a message for good, in this order: writes the ledger's row where a ledger is given, stores the dead letter, sends the event, deletes
  * the message.
  *
- * Throws where the broker is silent, and `LedgerSilentError`.
+ * Returns how the task has ended. Throws where the broker is silent, and `LedgerSilentError`.
  */
-export async function putAway(broker: Broker, worker: string, unwanted: Unwanted): Promise<void> {
+export async function putAway(broker: Broker, worker: string, unwanted: Unwanted): Promise<LedgerOutcome> {
   const { stream, stored, task, vo, ledger } = unwanted;
   const id = identify(unwanted);
   const stands = ledger === undefined ? undefined : await recordEnd(ledger, unwanted, id);
@@ -40,4 +41,5 @@ export async function putAway(broker: Broker, worker: string, unwanted: Unwanted
       : { step: "duplicate" as const, attempt: id.attempt, reason: `attempt ${attempt} ended ${outcome}` };
   publishEvent(broker, worker, { ...told, task, vo, taskId });
   await deleteStored(broker, stream, stored.seq);
+  return outcome;
 }

@@ -11,7 +11,7 @@ export type SweepLedger = Pick<Ledger<never>, "record">;
 export interface Unwanted {
   readonly stream: string;
   readonly stored: Stored;
-  readonly end: "dead" | "dropped";
+  readonly end: "dead" | "dropped" | "cancelled";
   readonly reason: string;
   /** Task and VO as the message's subject has them, right or wrong. */
   readonly task: string;

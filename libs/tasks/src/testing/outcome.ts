@@ -5,12 +5,12 @@ import { describeError } from "../run/identify.ts";
 /**
  * How a run ended.
  *
- * - `done`, `retry`, `dead`, `dropped`: recorded in the ledger.
+ * - `done`, `retry`, `dead`, `dropped`, `cancelled`: recorded in the ledger.
  * - `refused`: the payload is none that the task takes. A worker keeps such a message as a dead letter.
  * - `abandoned`: nothing is recorded and no attempt is used up, as after a lost connection. A worker hands the message back.
  * - `duplicate`: the ledger knew how it ended, so it did not run.
  */
-export type OutcomeKind = "done" | "retry" | "dead" | "dropped" | "refused" | "abandoned" | "duplicate";
+export type OutcomeKind = "done" | "retry" | "dead" | "dropped" | "cancelled" | "refused" | "abandoned" | "duplicate";
 
 /** A line that a task logged through the `log` of its test. */
 export interface LoggedLine {

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { type CancelledError, describeCancellation } from "../cancel/cancellation.ts";
 import type { JsonObject } from "../definition/json.ts";
 import type { Ledger, OutcomeRow } from "../definition/ledger.ts";
 import { checkPayload, PayloadRefusedError, readPayload } from "../definition/payload.ts";
@@ -8,7 +9,7 @@ import type { Per } from "../definition/traits.ts";
 import { checkTaskId } from "../format/delivery.ts";
 import { payloadBytesIn, voFor } from "../definition/prepare.ts";
 import { type AttemptEnd, type DepsInput, RunningAttempt } from "../run/attempt.ts";
-import { decide, failedRow } from "../run/fail.ts";
+import { decide, type FailedOutcome, failedRow } from "../run/fail.ts";
 import { checkIsOurs, covers } from "../run/identify.ts";
 import { checkLedger } from "../worker/check_ledger.ts";
 import type { TestClock } from "./clock.ts";
@@ -36,7 +37,7 @@ export interface AttemptOptions {
   readonly attempt?: number;
   /** What the run's `now()` and the due time of its retry come from. Default: this machine's clock. */
   readonly clock?: TestClock;
-  /** Aborts the run, which is abandoned with the signal's reason as when a worker drains. */
+  /** Aborts the run, which is abandoned with the signal's reason as when a worker drains. With a `CancelledError` it is cancelled. */
   readonly signal?: AbortSignal;
 }
 
@@ -90,13 +91,25 @@ function outcomeOf({ task, vo, taskId, attempt }: Prepared, ended: Ended): TaskO
 
 /** What a retry policy makes of a failure, recorded. */
 async function fail(prepared: Prepared, sent: JsonObject, error: unknown): Promise<Ended> {
-  const { task, attempt, ledger, now, body, vo, taskId, errors } = prepared;
+  const { task, attempt, now } = prepared;
+  return await record(prepared, sent, { end: decide(task.retry, { error, attempt }, now().getTime()), error });
+}
+
+/** The row of an end without an effect, or the row that stands in its place. */
+async function record(
+  { task, attempt, ledger, body, vo, taskId, errors }: Prepared,
+  sent: JsonObject,
+  { end, error }: { readonly end: FailedOutcome; readonly error: unknown },
+): Promise<Ended> {
   const received = { definition: task, vo, headers: undefined, body };
-  const decided = decide(task.retry, { error, attempt }, now().getTime());
-  const row = await ledger.record(failedRow({ received, taskId, attempt, sent, errors }, decided));
+  const row = await ledger.record(failedRow({ received, taskId, attempt, sent, errors }, end));
   checkIsOurs(row, { received, taskId, sent });
-  const isOurs = row.attempt === attempt && row.outcome === decided.outcome;
-  return { kind: isOurs ? decided.outcome : "duplicate", row, error };
+  const isOurs = row.attempt === attempt && row.outcome === end.outcome;
+  return { kind: isOurs ? end.outcome : "duplicate", row, error };
+}
+
+function cancelledBy({ cancellation }: CancelledError): FailedOutcome {
+  return { outcome: "cancelled", dueAt: null, error: describeCancellation(cancellation) };
 }
 
 /** As a worker does: what looks like a missing table is the database's fault where its check says so. */
@@ -118,6 +131,8 @@ async function conclude(prepared: Prepared, sent: JsonObject, end: AttemptEnd): 
     case "failed":
       if (await isDatabaseToBlame(prepared, end)) return { kind: "abandoned", error: end.error };
       return await fail(prepared, sent, end.error);
+    case "cancelled":
+      return await record(prepared, sent, { end: cancelledBy(end.error), error: end.error });
     case "abandoned":
       return { kind: "abandoned", error: end.error };
   }

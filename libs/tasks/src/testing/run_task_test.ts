@@ -1,6 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import test from "ava";
 import * as z from "zod";
+import { CancelledError } from "../cancel/cancellation.ts";
 import { defineLockType } from "../definition/lock_type.ts";
 import { exponentialBackoff, noRetry, NeverRetry } from "../definition/retry.ts";
 import { atLeastOnceFactory, type TaskDefinition, taskFactory } from "../definition/task.ts";
@@ -219,7 +220,7 @@ test("a run has the transaction that the test gives, and says so where it asks f
   );
 });
 
-test("an aborted run is abandoned with the reason, and a run over its timeout has failed", async (t) => {
+test("an aborted run is abandoned with the reason, a cancelled one is cancelled, and a run over its timeout has failed", async (t) => {
   const WaitTask = atLeastOnceFactory()({
     name: "WaitTask",
     timeoutMs: 1,
@@ -233,6 +234,9 @@ test("an aborted run is abandoned with the reason, and a run over its timeout ha
   t.is(outcome.kind, "abandoned");
   t.is(outcome.error, reason);
   t.is(outcome.row, undefined);
+  const wish = { id: "test", of: "task", at: "2027-01-31T12:00:00Z", by: "ana@ui01" } as const;
+  const cancelled = await runTask(LongTask, { signal: AbortSignal.abort(new CancelledError(wish)) });
+  t.like(cancelled, { kind: "cancelled", row: { outcome: "cancelled", errors: ["cancelled by ana@ui01"] } });
 });
 
 test("mistakes of the test are thrown and are no outcome", async (t) => {

@@ -118,7 +118,7 @@ async function runHere(here: Here): Promise<OutcomeRow> {
   if (signal?.aborted) abort();
   try {
     const end = await running.ended;
-    if (end.kind === "failed" || end.kind === "abandoned") throw end.error;
+    if (end.kind !== "done" && end.kind !== "earlier") throw end.error;
     publishEvent(broker, taskId, {
       step: "done",
       task: task.name,

@@ -113,6 +113,15 @@ export class Hand {
     }
   }
 
+  /** Lets cancelled tasks that wait for locks begin, which ends them. */
+  resumeCancelled(): void {
+    const { cancellations } = this.#options.context;
+    for (const task of [...this.#waits]) {
+      const { received } = task;
+      if (cancellations.find(byId(received).taskId, received.headers) !== undefined) this.#resume(task);
+    }
+  }
+
   /** Sends back a task for which there is no place to wait for the lock `by`. It comes back when a place may be free. */
   crowd(task: InHand, by: string): void {
     const { isClosed, policy } = this.#options;

@@ -9,12 +9,13 @@ export function runContext(
   parts: WorkerParts,
   told: Pick<RunContext, "onStart" | "onEnd" | "environment">,
 ): RunContext {
-  const { broker, keeper, locks, ledger } = parts;
+  const { broker, keeper, locks, ledger, cancellations } = parts;
   return {
     broker,
     worker: parts.name,
     locks,
     ledger,
+    cancellations,
     starts: startCounts(broker, parts.name),
     streamLedger: streamLedger(broker),
     maxPayloadBytes: maxPayloadBytes(broker),

@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
-import type { ConfigurationWatch } from "../configuration/configuration_watch.ts";
-import { DrainedError, type RunningAttempt, VoRemovedError } from "../run/attempt.ts";
+import { DrainedError, type RunningAttempt } from "../run/attempt.ts";
 import { Roster } from "../run/roster.ts";
+import type { Unwanted } from "./unwanted.ts";
 
 /** Time between two signs of life on an open idle transaction, ms. The database's idle timeout is the lease's TTL of 15 s. */
 const KEEP_AWAKE_MS = 3_000;
@@ -13,22 +13,21 @@ const KEEP_AWAKE_MS = 3_000;
 const LAST_WORDS_MS = 2_000;
 
 /**
- * The attempts that run in a worker. Their transactions are kept awake, and all are aborted at the drain's deadline. The attempts of a
- * removed VO are aborted as soon as the worker hears of the removal. They do not wait for the sweep, which makes it final: it may come
- * later, or no scheduler may run.
+ * The attempts that run in a worker. Their transactions are kept awake, and all are aborted at the drain's deadline. Those that nobody
+ * wants any more are aborted as soon as the worker hears of it.
  */
 export class Running implements Iterable<RunningAttempt> {
   readonly #attempts = new Roster<RunningAttempt>();
   /** Aborts at the drain's deadline. */
   readonly #deadline = new AbortController();
   readonly #awake = setInterval(() => this.#keepAwake(), KEEP_AWAKE_MS);
-  readonly #configuration: ConfigurationWatch;
+  readonly #unwanted: Unwanted;
   readonly #unfollow: () => void;
 
-  constructor(configuration: ConfigurationWatch) {
-    this.#configuration = configuration;
-    this.#unfollow = configuration.onChange(() => {
-      for (const attempt of this.#attempts) this.#endIfRemoved(attempt);
+  constructor(unwanted: Unwanted) {
+    this.#unwanted = unwanted;
+    this.#unfollow = unwanted.onNews(() => {
+      for (const attempt of this.#attempts) this.#endIfUnwanted(attempt);
     });
   }
 
@@ -43,7 +42,7 @@ export class Running implements Iterable<RunningAttempt> {
   add(attempt: RunningAttempt): void {
     this.#attempts.add(attempt);
     if (this.#deadline.signal.aborted) attempt.abort(this.#deadline.signal.reason);
-    this.#endIfRemoved(attempt);
+    this.#endIfUnwanted(attempt);
   }
 
   delete(attempt: RunningAttempt): void {
@@ -64,15 +63,15 @@ export class Running implements Iterable<RunningAttempt> {
     await pause(LAST_WORDS_MS, undefined, { ref: false });
   }
 
-  /** Stops keeping transactions awake and following the configuration. */
+  /** Stops keeping transactions awake and hearing what is wanted. */
   close(): void {
     clearInterval(this.#awake);
     this.#unfollow();
   }
 
-  #endIfRemoved(attempt: RunningAttempt): void {
-    const { vo } = attempt;
-    if (this.#configuration.current.vos[vo]?.state === "removed") attempt.abort(new VoRemovedError(vo));
+  #endIfUnwanted(attempt: RunningAttempt): void {
+    const reason = this.#unwanted.reasonFor(attempt);
+    if (reason !== undefined) attempt.abort(reason);
   }
 
   #keepAwake(): void {

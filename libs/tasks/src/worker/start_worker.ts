@@ -5,6 +5,7 @@ import { hostname } from "node:os";
 import type { NatsAccess } from "../access/nats_access.ts";
 import type { AnyTask, NoDeps, Run } from "../definition/task.ts";
 import type { Ledger } from "../definition/ledger.ts";
+import { openCancellations } from "../cancel/cancellations.ts";
 import { openKeeper } from "../keeper/keeper.ts";
 import { openLocks } from "../locks/locks.ts";
 import type { Broker } from "../broker/broker.ts";
@@ -90,6 +91,7 @@ export async function startWorker<Transaction = undefined, Deps = NoDeps>(
     }),
   );
   const configuration = opened.use(await watchConfiguration(broker));
+  const cancellations = opened.use(await openCancellations(broker));
   opened.use(watchStreams(broker));
   opened.use(watchStorage(broker));
   const newerPayloads = new NewerPayloads();
@@ -108,6 +110,7 @@ export async function startWorker<Transaction = undefined, Deps = NoDeps>(
     keeper,
     locks,
     configuration,
+    cancellations,
     name,
     tasks,
     newerPayloads,

@@ -12,6 +12,7 @@ import { Alarm } from "./alarm.ts";
 import { checkLedger } from "./check_ledger.ts";
 import { Hand, type InHand } from "./hand.ts";
 import { Running } from "./running.ts";
+import { unwantedBy } from "./unwanted.ts";
 import { Solitude } from "./solitude.ts";
 import { runContext } from "./run_context.ts";
 import type { WorkerHealth, WorkerParts } from "./worker_parts.ts";
@@ -71,12 +72,12 @@ export class Worker {
   #goingOn = false;
 
   constructor(parts: WorkerParts) {
-    const { broker, tasks, ledger, configuration, permits } = parts;
+    const { broker, tasks, ledger, configuration, cancellations, permits } = parts;
     checkLedger(tasks, ledger);
     this.#parts = parts;
     this.ended = this.#end.promise;
     this.#mayLose = Math.min(MAX_LOST_PERMITS, permits);
-    this.#running = new Running(configuration);
+    this.#running = new Running(unwantedBy(parts));
     this.#environment = new Environment({ broker, ledger, onChange: () => this.#environmentChanged() });
     this.#context = runContext(parts, {
       environment: this.#environment,
@@ -99,6 +100,8 @@ export class Worker {
       isClosed: () => this.#isClosed,
       onReady: () => this.#goOnSoon(),
     });
+    // What waits for a lock ends at once. What is in the buffer ends when it begins.
+    cancellations.onNews(() => this.#hand.resumeCancelled());
     this.#solitude = this.#openSolitude();
     this.#source = new LaneSource({
       ...{ broker, tasks, configuration },

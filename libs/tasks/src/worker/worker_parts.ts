@@ -1,4 +1,5 @@
 import type { Broker } from "../broker/broker.ts";
+import type { Cancellations } from "../cancel/cancellations.ts";
 import type { ConfigurationWatch } from "../configuration/configuration_watch.ts";
 import type { AnyTask } from "../definition/task.ts";
 import type { Ledger } from "../definition/ledger.ts";
@@ -13,6 +14,7 @@ export interface WorkerParts {
   readonly keeper: Keeper;
   readonly locks: Locks;
   readonly configuration: ConfigurationWatch;
+  readonly cancellations: Cancellations;
   /** Unique among all processes, e.g. `submit-worker-host-4711-x3`. */
   readonly name: string;
   readonly tasks: readonly AnyTask[];

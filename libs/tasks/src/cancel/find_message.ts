@@ -1,0 +1,82 @@
+import type { Broker } from "../broker/broker.ts";
+import { nextStored, type Stored } from "../broker/stored_messages.ts";
+import { walkStream } from "../broker/walk_stream.ts";
+import { temporal } from "../definition/temporal.ts";
+import { boundId, taskIdOf } from "../format/delivery.ts";
+import { headerOf, MSG_ID, TASK_ID } from "../format/headers.ts";
+import { isLiteralSubject, parseLongSubject, type TaskAddress } from "../format/subject.ts";
+import { unescapeToken } from "../format/token.ts";
+import { LATER, TASKS } from "../streams/streams.ts";
+
+/** Greatest number of messages of TASKS that are looked at, and of their bytes; a second's work. */
+const MAX_MESSAGES = 10_000;
+const MAX_BYTES = 64 * 1024 * 1024;
+
+/** A message of a task that waits. */
+export interface FoundMessage extends TaskAddress {
+  /** `LATER`: it waits for its time or its retry. `TASKS`: it waits for a worker, or runs. */
+  readonly stream: typeof LATER | typeof TASKS;
+}
+
+/** The id in the last token of a subject of LATER, without the attempt of a retry. */
+export function idsInLaterSubject(subject: string): readonly string[] {
+  const token = subject.slice(subject.lastIndexOf(".") + 1);
+  try {
+    const id = unescapeToken(token);
+    return [id, id.replace(/~\d+$/, "")];
+  } catch {
+    return [token]; // another client has its own use of "="
+  }
+}
+
+/** The id under which a message of LATER will run. */
+export function idOfLaterMessage({ subject, header }: Pick<Stored, "subject" | "header">): string {
+  return boundId(headerOf(header, TASK_ID) || headerOf(header, MSG_ID) || (idsInLaterSubject(subject)[0] ?? ""));
+}
+
+/** The messages in LATER of tasks whose ids `isWanted`. Throws when nobody answers. */
+export async function findInLater(
+  { jsm }: Pick<Broker, "jsm">,
+  isWanted: (id: string) => boolean,
+): Promise<readonly Stored[]> {
+  const { state } = await jsm.streams.info(LATER, { subjects_filter: "later.>" });
+  const subjects = Object.keys(state.subjects ?? {}).filter(
+    // A subject that is a pattern would be looked up as one. The sweep reports it.
+    (subject) => isLiteralSubject(subject) && idsInLaterSubject(subject).some((id) => isWanted(boundId(id))),
+  );
+  const found: Stored[] = [];
+  for (const subject of subjects) {
+    const stored = await nextStored(jsm, LATER, { from: 1, subject });
+    if (stored !== null && isWanted(idOfLaterMessage(stored))) found.push(stored);
+  }
+  return found;
+}
+
+/**
+ * Where the message of a task is: in one of the streams, in none of them, or `unknown` where too many wait to look at all. Throws when
+ * nobody answers.
+ */
+export async function findMessage(
+  broker: Pick<Broker, "jsm">,
+  taskId: string,
+): Promise<FoundMessage | "nowhere" | "unknown"> {
+  const [delayed] = await findInLater(broker, (id) => id === taskId);
+  if (delayed !== undefined) {
+    const { task, vo } = parseLongSubject(delayed.subject);
+    return { stream: LATER, task, vo };
+  }
+  const { state } = await broker.jsm.streams.info(TASKS);
+  let found: FoundMessage | undefined;
+  const walk = {
+    ...{ stream: TASKS, filter: "tasks.>", first: state.first_seq, last: state.last_seq },
+    ...{ maxMessages: MAX_MESSAGES, maxBytes: MAX_BYTES },
+  };
+  const seenTo = await walkStream(broker.jsm, walk, ({ subject, header, seq, timestamp }) => {
+    const storedAtNs = temporal.Instant.from(timestamp).epochNanoseconds.toString();
+    if (taskIdOf(header, { stream: TASKS, streamSequence: seq, storedAtNs }) !== taskId) return;
+    // A worker has no other way to read it, and refuses what makes no sense.
+    const [, task = "", ...vo] = subject.split(".");
+    found = { stream: TASKS, task, vo: vo.join(".") };
+  });
+  return found ?? (seenTo >= state.last_seq ? "nowhere" : "unknown");
+}
