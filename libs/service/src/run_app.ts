@@ -67,13 +67,25 @@ interface Prepared extends AppOptions {
   readonly log: Log;
 }
 
+/**
+ * What the log tells of an error beside its text.
+ *
+ * A wrong setting needs no stack trace. An error before the app ran may come from another's module: then the calls that led to it are told.
+ * Its text is not told again, since the error's own text has it.
+ */
+function detailsOf(error: unknown, isPrepared: boolean): object {
+  if (isPrepared) {
+    const isPlain = [InvalidSettingsError, ListenError, ServersUnknownError].some((known) => error instanceof known);
+    return isPlain ? {} : { err: error };
+  }
+  const stack = error instanceof Error && error.cause instanceof Error ? error.cause.stack : undefined;
+  const calls = (stack ?? "").split("\n").filter((line) => /^ +at (?!.*\(?node:)/.test(line));
+  return calls.length === 0 ? {} : { stack: calls.join("\n") };
+}
+
 /** Logs why an app ends, and exits with the code for it. An error before the app ran counts as a wrong setting. */
 function exitFor(error: unknown, log: Log, isPrepared: boolean): never {
-  // A wrong setting needs no stack trace; an error that another's module threw does.
-  const isPlain = isPrepared
-    ? [InvalidSettingsError, ListenError, ServersUnknownError].some((known) => error instanceof known)
-    : !(error instanceof Error && error.cause instanceof Error);
-  log.fatal(isPlain ? {} : { err: error }, error instanceof Error ? error.message : String(error));
+  log.fatal(detailsOf(error, isPrepared), error instanceof Error ? error.message : String(error));
   process.exit(!isPrepared || error instanceof InvalidSettingsError ? WRONG_SETTING : FAILED);
 }
 

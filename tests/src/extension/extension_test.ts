@@ -1,6 +1,8 @@
 import { openDatabase } from "@muster/ledger";
 import { runSql, startTestServer } from "@muster/ledger/testing";
 import test from "ava";
+import { mkdtempDisposable, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type AppProcess, mainOf, startApp } from "../apps/app_process.ts";
 import { commandsOn } from "../cli/run_muster.ts";
@@ -118,6 +120,15 @@ test("an extension that cannot be loaded, and a task that none has, end apps and
       t.deepEqual(await app.exited, { code: 2, signal: null });
     }
   }
+  await using folder = await mkdtempDisposable(join(tmpdir(), "muster-broken-"));
+  const broken = join(folder.path, "broken.mjs");
+  await writeFile(broken, 'function fail() {\n  throw new Error("the horn is bent");\n}\nfail();\n');
+  await using app = await startProcess(mainOf("scheduler"), { ...nowhere, MUSTER_EXTENSIONS: broken });
+  const line = await app.line(/the horn is bent/);
+  t.is(line.split("the horn is bent").length, 2, `told once: ${line}`);
+  t.regex(line, /Cannot load extension .*broken\.mjs:2\); mend it/);
+  t.regex(line, /"stack":" +at fail \(file:.*broken\.mjs:2:9\)\\n/);
+  t.deepEqual(await app.exited, { code: 2, signal: null });
   const { code, errors } = await commandsOn({ ...nowhere, MUSTER_EXTENSIONS: "./none.ts" }).run("vo", "list");
   t.is(code, 2);
   t.regex(errors, /Cannot find extension "\.\/none\.ts" from .*; mend the path/);

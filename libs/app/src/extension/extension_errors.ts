@@ -1,16 +1,32 @@
+// Tested by libs/app/src/extension/load_extensions_test.ts
 const SETTING = "MUSTER_EXTENSIONS";
 
-/** A module that `MUSTER_EXTENSIONS` or an app's default names does not exist. */
+/** What is wrong with a module that was not found, and what to do about it. */
+function howToFind(specifier: string, isFolder: boolean): string {
+  if (isFolder) return `it is a folder; name the module in it, e.g. ${specifier.replace(/\/+$/, "")}/mod.ts`;
+  return /^(?:\.{0,2}\/|file:)/.test(specifier)
+    ? "mend the path, which begins at that folder"
+    : `install it there with npm, or write a path as ./${specifier}`;
+}
+
+/** A module that `MUSTER_EXTENSIONS` or an app's default names does not exist, or is a folder. */
 export class ExtensionNotFoundError extends Error {
   override readonly name = "ExtensionNotFoundError";
   readonly specifier: string;
   /** The folder from which it was searched. */
   readonly folder: string;
-  constructor(specifier: string, folder: string, cause?: unknown) {
-    const remedy = /^(?:\.{0,2}\/|file:)/.test(specifier)
-      ? "mend the path, which begins at that folder"
-      : `install it there with npm, or write a path as ./${specifier}`;
-    super(`Cannot find extension ${JSON.stringify(specifier)} from ${folder}; ${remedy} (${SETTING})`, { cause });
+  constructor(
+    specifier: string,
+    folder: string,
+    { isFolder = false, cause }: { readonly isFolder?: boolean; readonly cause?: unknown } = {},
+  ) {
+    const what = howToFind(specifier, isFolder);
+    super(
+      `Cannot find extension ${JSON.stringify(specifier)} from ${folder}${isFolder ? ":" : ";"} ${what} (${SETTING})`,
+      {
+        cause,
+      },
+    );
     this.specifier = specifier;
     this.folder = folder;
   }
@@ -20,12 +36,19 @@ export class ExtensionNotFoundError extends Error {
 export class ExtensionFailedError extends Error {
   override readonly name = "ExtensionFailedError";
   readonly specifier: string;
-  constructor(specifier: string, cause: unknown) {
+  /** Where it went wrong, as `path:line`. */
+  readonly place: string | undefined;
+  constructor(specifier: string, cause: unknown, place?: string) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    super(`Cannot load extension ${JSON.stringify(specifier)}: ${reason}; mend it, or leave it out of ${SETTING}`, {
-      cause,
-    });
+    const where = place === undefined ? "" : ` (${place})`;
+    super(
+      `Cannot load extension ${JSON.stringify(specifier)}: ${reason}${where}; mend it, or leave it out of ${SETTING}`,
+      {
+        cause,
+      },
+    );
     this.specifier = specifier;
+    this.place = place;
   }
 }
 

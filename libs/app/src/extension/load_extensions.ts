@@ -1,10 +1,11 @@
-import { access } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { registerHooks } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { type Composition, composeExtensions } from "./compose_extensions.ts";
 import { type Extension, isExtension } from "./extension.ts";
 import { ExtensionFailedError, ExtensionNotFoundError, NoExtensionError } from "./extension_errors.ts";
+import { placeOfFailure } from "./failure_place.ts";
 
 /** The extensions of an app where the setting `MUSTER_EXTENSIONS` names none. */
 export interface ExtensionDefaults {
@@ -41,38 +42,56 @@ function resolveFrom(specifier: string, parent: string): string {
   }
 }
 
-async function isThere(url: string): Promise<boolean> {
-  if (!url.startsWith("file:")) return true;
-  return await access(fileURLToPath(url)).then(
-    () => true,
-    () => false, // also if it may not be read, which is reported with its name
+/** What stands at the URL of a module. What is no file of this machine is left to `import`. */
+async function lookAt(url: string): Promise<"a module" | "a folder" | "nothing"> {
+  if (!url.startsWith("file:")) return "a module";
+  return await stat(fileURLToPath(url)).then(
+    (found) => (found.isDirectory() ? "a folder" : "a module"),
+    () => "nothing", // also where nobody may look, which is reported with its name
   );
 }
 
 /** Finds the module from the folder in which the app was started, or else from the app. */
 async function find(specifier: string, folder: string, from: string): Promise<string> {
   let cause: unknown;
+  let isFolder = false;
   for (const parent of [pathToFileURL(join(folder, "started-here.js")).href, from]) {
     try {
       const url = resolveFrom(specifier, parent);
-      if (await isThere(url)) return url;
+      const there = await lookAt(url);
+      if (there === "a module") return url;
+      isFolder ||= there === "a folder";
     } catch (error) {
       cause ??= error;
     }
     // A path means the same file for every parent.
     if (specifier.startsWith(".")) break;
   }
-  throw new ExtensionNotFoundError(specifier, folder, cause);
+  throw new ExtensionNotFoundError(specifier, folder, { isFolder, cause });
+}
+
+/** Imports a module. Where that fails, the error is told with its place. */
+async function importAt(url: string, specifier: string): Promise<Readonly<Record<string, unknown>>> {
+  const loaded = new Set([url]);
+  const hooks = registerHooks({
+    resolve(asked, context, next) {
+      const found = next(asked, context);
+      loaded.add(found.url);
+      return found;
+    },
+  });
+  try {
+    return await import(url);
+  } catch (error) {
+    throw new ExtensionFailedError(specifier, error, await placeOfFailure(error, loaded));
+  } finally {
+    hooks.deregister();
+  }
 }
 
 async function load(specifier: string, folder: string, from: string): Promise<Extension> {
   const url = await find(specifier, folder, from);
-  let found: Readonly<Record<string, unknown>>;
-  try {
-    found = await import(url);
-  } catch (error) {
-    throw new ExtensionFailedError(specifier, error);
-  }
+  const found = await importAt(url, specifier);
   const { extension } = found;
   if (isExtension(extension)) return extension;
   throw new NoExtensionError(specifier, Object.keys(found));

@@ -1,5 +1,5 @@
 import test from "ava";
-import { mkdir, mkdtempDisposable, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtempDisposable, realpath, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -36,6 +36,10 @@ async function makeProject() {
   await writeFile(join(root, "lookalike.js"), 'export const extension = { name: "lookalike", tasks: [] };\n');
   await writeFile(join(root, "broken.js"), 'throw new Error("the horn is bent");\n');
   await writeFile(join(root, "lacking.js"), 'import "@example/not-installed";\n');
+  await writeFile(join(root, "misspelt.js"), "export const a = 1;\nexport const b = = 2;\n");
+  await writeFile(join(root, "imports_misspelt.ts"), 'import "./drums.js";\nimport "./misspelt.js";\n');
+  await writeFile(join(root, "mistyped.ts"), "export const a: number = 1;\nexport const b: = 2;\n");
+  await mkdir(join(root, "horns"));
   return folder;
 }
 
@@ -70,12 +74,37 @@ test("one that cannot be loaded is told with its name, what is wrong and what to
     { name: "./dangling.js", type: ExtensionNotFoundError, says: /dangling/ },
     { name: "./plain.js", type: NoExtensionError, says: /it exports tasks, and no `extension`; write `export const/ },
     { name: "./lookalike.js", type: NoExtensionError, says: /not made by defineExtension/ },
-    { name: "./broken.js", type: ExtensionFailedError, says: /the horn is bent; mend it, or leave it out of MUSTER_/ },
+    {
+      name: "./broken.js",
+      type: ExtensionFailedError,
+      says: /the horn is bent \(.*broken\.js:1\); mend it, or leave it out of MUSTER_/,
+    },
+    {
+      name: "./horns/",
+      type: ExtensionNotFoundError,
+      says: /: it is a folder; name the module in it, e\.g\. \.\/horns\/mod\.ts/,
+    },
     { name: "./lacking.js", type: ExtensionFailedError, says: /Cannot find package '@example\/not-installed'/ },
   ];
   for (const { name, type, says } of cases) {
     const error = await t.throwsAsync<Error>(load(project.path, [name]), { message: says }, name);
     t.true(error instanceof type, `${name}: ${error?.name}`);
     t.true(isExtensionError(error));
+  }
+});
+
+test("the place of what is wrong in an extension is told: of an error, and of a syntax error in it or in what it imports", async (t) => {
+  await using project = await makeProject();
+  const root = await realpath(project.path);
+  const cases = [
+    { name: "./broken.js", place: "broken.js:1" },
+    { name: "./misspelt.js", place: "misspelt.js:2" },
+    { name: "./imports_misspelt.ts", place: "misspelt.js:2" },
+    { name: "./mistyped.ts", place: "mistyped.ts:2" },
+  ];
+  for (const { name, place } of cases) {
+    const error = await t.throwsAsync<ExtensionFailedError>(load(project.path, [name]), undefined, name);
+    t.is(error.place, join(root, place), name);
+    t.true(error.message.includes(`(${join(root, place)}); mend it`), error.message);
   }
 });

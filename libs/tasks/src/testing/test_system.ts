@@ -12,6 +12,7 @@ import { type RunningWorker, startWorker, type TaskOver, type WorkerOptions } fr
 import { type EventLog, openEventLog, type ToldStep } from "./event_log.ts";
 import { startTestNats, type TestNats } from "./nats_program.ts";
 import { until } from "./patience.ts";
+import { rememberPublished } from "./stuck.ts";
 import { newWatcher, type Watcher } from "./watcher.ts";
 
 /** A worker of a test, with a connection of its own. */
@@ -54,7 +55,10 @@ export interface TestSystem extends AsyncDisposable, Pick<Publisher, "publish" |
   readonly scheduler: RunningScheduler | undefined;
   /** Resolves with the `count`-th event of this name of this task, default the first; rejects after a minute. */
   until(step: StepName, taskId: string, count?: number): Promise<ToldStep>;
-  /** Resolves with the event that says how the task ended: `done`, `dead`, `dropped`, `refused` or `cancelled`; rejects after a minute. */
+  /**
+   * Resolves with the event that says how the task ended: `done`, `dead`, `dropped`, `refused` or `cancelled`; rejects after a minute. Rejects
+   * at once where this system published it for a VO that was never configured, or where none of its workers has such a task.
+   */
   outcomeOf(taskId: string): Promise<ToldStep>;
   /** Resolves once no task waits, runs or is delayed; rejects after `ms`, default a minute. */
   settled(ms?: number): Promise<void>;
@@ -150,14 +154,22 @@ export async function startTestSystem<Transaction = undefined, Deps = NoDeps>(
   const isPeriodic = tasks.some(({ recurrence }) => recurrence !== undefined);
   const scheduler = isPeriodic ? opened.use(await startTestScheduler(nats, parts)) : undefined;
   const kept = opened.move();
-  const { publish, publishMany, run } = createPublisher(broker);
+  const { run, ...publisher } = createPublisher(broker);
+  const { publish, publishMany, whyStuck } = rememberPublished(broker, publisher);
+  const known = new Set(tasks.map(({ name }) => name));
+
+  async function outcomeOf(taskId: string): Promise<ToldStep> {
+    const why = events.of(taskId).length > 0 ? undefined : await whyStuck(taskId, known);
+    if (why !== undefined) throw new Error(`Cannot await the outcome of ${taskId}: ${why}`);
+    return await events.find((told) => told.taskId === taskId && ENDS.has(told.step), `the outcome of ${taskId}`);
+  }
+
   return {
-    ...{ publish, publishMany, run, nats, broker, watcher, events, worker, scheduler },
+    ...{ publish, publishMany, run, nats, broker, watcher, events, worker, scheduler, outcomeOf },
     until: events.event,
-    outcomeOf: (taskId) =>
-      events.find((told) => told.taskId === taskId && ENDS.has(told.step), `the outcome of ${taskId}`),
     settled: (ms) => untilSettled(broker, ms),
     async startWorker(more) {
+      for (const { name } of more.tasks) known.add(name);
       return kept.use(await startTestWorker(nats, more));
     },
     [Symbol.asyncDispose]: () => kept.disposeAsync(),

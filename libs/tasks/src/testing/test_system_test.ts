@@ -4,6 +4,8 @@ import { promisify } from "node:util";
 import { provisionNatsServer, startTestNatsServer } from "@muster/local";
 import test from "ava";
 import * as z from "zod";
+import { changeConfiguration } from "../configuration/change_configuration.ts";
+import { withVo } from "../configuration/configuration.ts";
 import { every } from "../definition/schedule.ts";
 import { exponentialBackoff, noRetry } from "../definition/retry.ts";
 import { atLeastOnceFactory, taskFactory } from "../definition/task.ts";
@@ -57,6 +59,25 @@ test("a system tells each step of a task and how it ended", async (t) => {
   t.like(await system.until("retry", flaky.taskId), { attempt: 1, reason: "Error: down" });
   t.like(await system.outcomeOf(flaky.taskId), { step: "dead", attempt: 2 });
   t.like(await system.outcomeOf((await system.publish(DropTask)).taskId), { step: "dropped" });
+});
+
+test("the outcome of a task that cannot run is refused at once, with what is missing", async (t) => {
+  const LoneTask = atLeastOnceFactory()({ name: "LoneTask", execute() {} });
+  const VoTask = atLeastOnceFactory()({ name: "VoTask", per: "vo", execute() {} });
+  await using system = await startTestSystem({ nats: startTestNatsServer, tasks: [VoTask], vos: ["lhcb"] });
+  const stray = await system.publish(VoTask, { vo: "atlas" });
+  await t.throwsAsync(system.outcomeOf(stray.taskId), {
+    message: `Cannot await the outcome of ${stray.taskId}: VO atlas of VoTask is not configured in this test, which has only lhcb; give it to the vos of startTestSystem`,
+  });
+  const [lone] = await system.publishMany(LoneTask, [{ taskId: "lone" }]);
+  await t.throwsAsync(system.outcomeOf("lone"), {
+    message:
+      "Cannot await the outcome of lone: no worker of this test has LoneTask, only VoTask; give it to the tasks of startTestSystem or startWorker",
+  });
+  await system.startWorker({ tasks: [LoneTask] });
+  t.like(await system.outcomeOf("lone"), { step: "done", taskId: lone?.taskId });
+  await changeConfiguration(system.broker, (now) => withVo(now, "atlas"));
+  t.like(await system.outcomeOf(stray.taskId), { step: "done", vo: "atlas" });
 });
 
 test("a task with a schedule comes by itself, from a scheduler in the test's process", async (t) => {
