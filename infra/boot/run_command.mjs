@@ -6,6 +6,7 @@ import { runInstalled } from "./run_installed.mjs";
 const OLDEST_NODE = 20;
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 const CLI = join(ROOT, "apps", "cli", "src", "main.ts");
+const REFERENCE = join(ROOT, "infra", "reference", "src", "main.ts");
 
 /** For each command: its program in `node_modules/.bin`, its first arguments, and whether it needs pnpm on PATH. Builds need pnpm. */
 const COMMANDS = {
@@ -19,6 +20,7 @@ const COMMANDS = {
   },
   test: { program: "node", args: [join(ROOT, "tests", "src", "gate", "main.ts")], builds: true },
   bench: { program: "node", args: [join(ROOT, "tests", "bench", "main.ts")], builds: true },
+  reference: { program: "node", args: [REFERENCE], builds: false },
   mutants: { program: "node", args: [join(ROOT, "tests", "src", "mutants", "main.ts")], builds: false },
 };
 

@@ -2,7 +2,7 @@
  * The composition root: joins service, tasks and ledger into an app that runs extensions. Code that all apps share is
  * here once.
  *
- * @module
+ * @module @muster/app
  */
 export { createChores, type ChoreServers } from "./chores/chores.ts";
 export { outboxChore, type OutboxOptions } from "./chores/outbox_relay.ts";

@@ -11,6 +11,7 @@ import {
 } from "@muster/tasks";
 import { checkNatsAccess } from "@muster/tasks/operate";
 
+/** What an app asks of its servers. */
 export interface OpenServersOptions {
   /** The name in the servers' lists of connections. */
   readonly name: string;

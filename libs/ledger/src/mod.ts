@@ -9,7 +9,7 @@
  * const highest = await database.transaction(getHighestFence);
  * ```
  *
- * @module
+ * @module @muster/ledger
  */
 export {
   DatabaseForbiddenError,

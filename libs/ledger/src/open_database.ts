@@ -14,6 +14,7 @@ import { withLedger } from "./schema/ledger_tables.ts";
 import { requireMigrated } from "./schema/require_migrated.ts";
 import type { TableSet } from "./schema/table_set.ts";
 
+/** Which database, and how it is used. */
 export interface DatabaseOptions {
   /** `postgres://user:password@host:port/name`. */
   readonly url: string;

@@ -8,6 +8,8 @@
  * await using database = await openDatabase({ url, tables: [pilotTables] });
  * const ces = await database.transaction((transaction) => listCes(transaction));
  * ```
+ *
+ * @module @muster/logic
  */
 export {
   addCe,

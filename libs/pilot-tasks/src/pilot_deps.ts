@@ -18,15 +18,21 @@ import { unlessAborted } from "./unless_aborted.ts";
 
 /** What the four tasks may call: logic's functions of the same names, in the run's own transaction. */
 export interface PilotDeps {
+  /** Submits one pilot, unless the CE is full or refuses it. */
   submitPilot(order: Omit<PilotOrder, "random">): Promise<Submission>;
+  /** Moves this VO's pilots on to their next states. */
   transitionPilotStates(of: { readonly vo: string }): Promise<Transitions>;
+  /** The CEs that take pilots of this VO, with their free slots. */
   getAvailableCes(to: { readonly vo: string }): Promise<readonly AvailableCe[]>;
+  /** Notes the pilots for which children were spawned. */
   requestPilots(requests: readonly NewPilotRequest[]): Promise<void>;
+  /** The number of pilots in each state. */
   getPilotSummary(): Promise<PilotSummary>;
   /** Writes a line to the worker's log, with the run's task, id, VO and attempt. */
   log(message: string, fields: object): void;
 }
 
+/** What a test may put in place of chance and log. */
 export interface PilotDepsOptions {
   /** Random numbers that stand for the grid's chance; default `Math.random`. */
   readonly random?: Random;

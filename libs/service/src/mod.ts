@@ -1,7 +1,7 @@
 /**
  * What every app shares: settings, log, metrics, health and the end. Knows neither NATS nor SQL; an app adds those.
  *
- * @module
+ * @module @muster/service
  */
 export { type Health, type HealthOptions, startHealth } from "./health/health.ts";
 export { ListenError } from "./health/listen_error.ts";

@@ -20,7 +20,7 @@
  * await worker.ended;
  * ```
  *
- * @module
+ * @module @muster/tasks
  */
 
 // Define: what a module of tasks imports.

@@ -13,6 +13,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   "libs/pilot-tasks": ["libs/tasks", "libs/logic", "libs/app"],
   "libs/app": ["libs/service", "libs/tasks", "libs/ledger"],
   "infra/local": [],
+  "infra/reference": [],
 };
 const ARROWS_OF_AN_APP: readonly string[] = [...LIBS, "infra/local"];
 /** Whoever tests with real servers starts them through these, and opens the database as an app does. */

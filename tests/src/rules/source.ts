@@ -58,7 +58,7 @@ export function parseSource(path: string, text: string): Source {
 /** Every TypeScript file of the workspace, in the order of their paths. */
 export async function readSources(root: string): Promise<Source[]> {
   const paths: string[] = [];
-  for await (const path of glob(["{apps,libs}/*/src/**/*.ts", "infra/local/src/**/*.ts", "tests/{src,bench}/**/*.ts"], {
+  for await (const path of glob(["{apps,libs}/*/src/**/*.ts", "infra/*/src/**/*.ts", "tests/{src,bench}/**/*.ts"], {
     cwd: root,
     exclude: ["**/node_modules"],
   })) {

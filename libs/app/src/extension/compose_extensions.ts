@@ -11,6 +11,7 @@ export interface Composition {
   readonly tables: readonly TableSet[];
   /** Makes what a run's task may call, as the task's own extension does. */
   deps(offers: Offers): (input: DepsInput<Transaction>) => unknown;
+  /** The chores of all extensions. Called once in each scheduler. */
   chores(context: ChoreContext): readonly Chore[];
 }
 

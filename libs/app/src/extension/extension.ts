@@ -22,7 +22,9 @@ export interface ChoreContext {
 
 /** The log of a chore: fields first, as pino has it. */
 export interface ChoreLog {
+  /** Writes a line that tells what was done. */
   info(fields: object, message: string): void;
+  /** Writes a line that tells what somebody should look at. */
   warn(fields: object, message: string): void;
 }
 
@@ -77,8 +79,16 @@ export type ExtensionSpec<Tasks extends readonly AnyTask[]> = Partial<
   readonly name: string;
   readonly tasks: Tasks;
 } & (unknown extends DepsOf<Tasks>
-    ? { deps?(offers: Offers): (input: DepsInput<Transaction>) => unknown }
-    : { deps(offers: Offers): (input: DepsInput<Transaction>) => DepsOf<Tasks> });
+    ? {
+        /** Makes what a run's task may call; see {@linkcode Extension}. */ deps?(
+          offers: Offers,
+        ): (input: DepsInput<Transaction>) => unknown;
+      }
+    : {
+        /** Makes what a run's task may call; see {@linkcode Extension}. */ deps(
+          offers: Offers,
+        ): (input: DepsInput<Transaction>) => DepsOf<Tasks>;
+      });
 
 /**
  * Key of a mark on each extension. By it a copy of this library knows an extension, also one that another copy has

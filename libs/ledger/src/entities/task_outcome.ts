@@ -2,6 +2,7 @@ import { defineEntity, type InferEntity, p } from "@mikro-orm/postgresql";
 
 /** How a task ended. `retry` and `dead` may be replaced by a higher attempt; the others are final. */
 export const LEDGER_OUTCOMES = ["done", "dropped", "cancelled", "retry", "dead"] as const;
+/** How a task ended. */
 export type LedgerOutcome = (typeof LEDGER_OUTCOMES)[number];
 
 /**

@@ -6,7 +6,7 @@ import type { OutcomeRow } from "./outcome_row.ts";
 import { findOutcome, insertOutcome, notePublished } from "./outcomes.ts";
 import { type Claim, LedgerTransaction } from "./ledger_transaction.ts";
 
-/** The transactions and the outcomes of tasks. Made by {@linkcode openLedger}. */
+/** The transactions and the outcomes of tasks. The `ledger` of a {@linkcode Database} is one. */
 export interface Ledger {
   /** Longest transaction, ms. The server ends a longer one, so no task may have a longer timeout. */
   readonly transactionTimeoutMs: number;

@@ -27,6 +27,7 @@ async function takeLock(client: ClientBase): Promise<void> {
   await client.query("select pg_advisory_lock($1)", [MIGRATION_LOCK]);
 }
 
+/** What is migrated, and by which decisions. */
 export interface MigrateOptions {
   /** Sets of tables beside the ledger's own, in the order in which they are migrated. Default: none. */
   readonly tables?: readonly TableSet[];

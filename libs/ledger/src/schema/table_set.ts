@@ -1,6 +1,7 @@
 import type { Migration } from "@mikro-orm/migrations";
 import type { EntitySchema, InferKyselyDB } from "@mikro-orm/postgresql";
 
+/** A right that an app needs on a table. */
 export type TableRight = "select" | "insert" | "update" | "delete";
 
 /** A migration with its name in the list of applied ones. */
@@ -22,7 +23,7 @@ export interface TableSet {
   readonly migrations: readonly NamedMigration[];
   /** What apps do with each table. Default: they only read the table of each entity. */
   readonly rights?: Readonly<Record<string, readonly TableRight[]>>;
-  /** The migrations that {@linkcode FORMER_LIST} may name. Only for tables that are older than the lists of sets. */
+  /** The migrations that the list before there were sets, `muster_migration`, may name. Only for tables that are older than the lists of sets. */
   readonly inFormerList?: readonly string[];
 }
 

@@ -2,6 +2,7 @@ import { defineEntity, type InferEntity, p } from "@mikro-orm/postgresql";
 
 /** A pilot's states, in their order. In the first two the pilot occupies a slot of its CE. */
 export const PILOT_STATUSES = ["SUBMITTED", "RUNNING", "DONE", "FAILED"] as const;
+/** The state of a pilot. */
 export type PilotStatus = (typeof PILOT_STATUSES)[number];
 
 /**

@@ -4,6 +4,7 @@ import type { Transaction } from "@muster/ledger";
 import type { PilotDb } from "../entities/all.ts";
 import type { Random } from "./random.ts";
 
+/** The pilot to submit. */
 export interface PilotOrder {
   readonly ceName: string;
   readonly vo: string;

@@ -12,6 +12,7 @@ export interface Gauge {
 
 /** Counts values by size. */
 export interface Histogram {
+  /** Adds one observation. */
   observe(value: number): void;
 }
 
@@ -32,7 +33,9 @@ export interface Metric {
  * ns with these. At 50,000 tasks a second that is a twentieth of a core against a five-hundredth.
  */
 export interface Meters {
+  /** Makes a family of numbers that only rise. */
   counter(metric: Metric): Family<Counter>;
+  /** Makes a family of numbers that rise and fall. */
   gauge(metric: Metric): Family<Gauge>;
   /** `bounds` are the buckets' upper ends, rising, without infinity. */
   histogram(metric: Metric, bounds: readonly number[]): Family<Histogram>;

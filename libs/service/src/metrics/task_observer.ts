@@ -17,8 +17,11 @@ export interface ObservedStep {
 
 /** Takes what a framework reports. It fits the `Observer` of @muster/tasks, which this library does not know. */
 export interface TaskObserver {
+  /** Writes an error to the log, and counts it. */
   alarm(message: string, details?: Readonly<Record<string, unknown>>): void;
+  /** Writes a line to the log. */
   note(message: string, details?: Readonly<Record<string, unknown>>): void;
+  /** Counts a step of a task. */
   step(step: ObservedStep): void;
 }
 

@@ -5,6 +5,7 @@ import { isUrl, NatsVariables } from "./nats_variables.ts";
 
 /** Levels of the log: a line is written at the chosen level and those after it. */
 export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
+/** The least severity that is logged. */
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 function wholeNumber(from: number, to: number, unit: string) {
@@ -105,7 +106,7 @@ export const Environment = z
     },
   }));
 
-/** The checked settings of every app. All but NATS comes from {@linkcode Environment}. */
+/** The checked settings of every app. They come from environment variables. */
 export interface Settings extends Readonly<z.output<typeof Environment>["settings"]> {
   /**
    * NATS servers: a URL, or several with commas between. Undefined: not set, so a local one is looked for. `NATS_URL`

@@ -6,6 +6,7 @@ import type { Log } from "../logging/log.ts";
 export interface Insistence<Answer> {
   /** Names the work in the log: `connect to NATS`. */
   readonly what: string;
+  /** One try. It is made again where it throws. */
   readonly work: () => Promise<Answer>;
   /** Ends the trying: its reason is thrown. */
   readonly signal: AbortSignal;

@@ -19,6 +19,7 @@ const WAIT_MS = 5_000;
 const FIRST_LOOK_MS = 25;
 const LAST_LOOK_MS = 400;
 
+/** Who cancels and why, and how long the answer may take. */
 export interface CancelOptions {
   /** Who cancels, as `ana@ui01`. It stands in the task's last error. */
   readonly by?: string;

@@ -10,6 +10,7 @@ import { BEGIN_ANEW, findConfiguration, type FoundConfiguration } from "./stored
 /** Greatest number of attempts, each after another change came first. */
 const TRIES = 50;
 
+/** What a change starts from. */
 export interface ChangeOptions {
   /** The base of the change. Default: the last good configuration. `nothing`: an empty one, where none is left. */
   readonly from?: "last good" | "nothing";

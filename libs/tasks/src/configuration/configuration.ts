@@ -9,6 +9,7 @@ export const TOMBSTONE_MS = 30 * 86_400_000;
 /** The live configuration of the whole grid. Fields that only a newer version knows are kept. */
 export type Configuration = Immutable<z.output<typeof StoredDocument>>;
 
+/** What is configured of one VO. */
 export type VoSettings = Configuration["vos"][string];
 
 /** Differences from a task's definition. */

@@ -11,6 +11,7 @@ export type StepName =
   | "abandoned"
   | "duplicate";
 
+/** One step of a task's life. */
 export interface Step {
   readonly step: StepName;
   readonly task: string;
@@ -29,6 +30,7 @@ export interface Observer {
   alarm(message: string, details?: Readonly<Record<string, unknown>>): void;
   /** Something worth a line in the log. */
   note(message: string, details?: Readonly<Record<string, unknown>>): void;
+  /** A task has made a step. */
   step(step: Step): void;
 }
 

@@ -6,6 +6,7 @@ import { DEAD } from "../streams/streams.ts";
 import { parseTaskSubject, taskSubject } from "../format/subject.ts";
 import { type DeadFilter, deadLetters, type StoredDeadLetter } from "./dead_letters.ts";
 
+/** What became of a requeue. */
 export interface Requeued {
   /** Task ids that wait again. */
   readonly requeued: readonly string[];

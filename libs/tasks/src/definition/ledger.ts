@@ -117,6 +117,7 @@ export interface LedgerTransaction<Transaction> {
 export interface Ledger<Transaction> {
   /** Time after which the database ends every transaction, ms; absent: it never does. No task's timeout may be longer. */
   readonly transactionTimeoutMs?: number;
+  /** Makes the transaction of one run. Nothing is sent yet. */
   open(claim: Claim): LedgerTransaction<Transaction>;
   /**
    * Records an outcome without an effect (`retry`, `dead`, `dropped`, `cancelled`, or `done` without a write). Returns the row that stands:

@@ -26,6 +26,7 @@ type VoOf<P extends Per> = [P] extends ["all"] ? never : string;
 /** The VO: required by a task that is per VO, and taken by no other. Where the type does not tell which it is, a check at run time does. */
 export type VoOption<P extends Per> = [P] extends ["vo"] ? { readonly vo: string } : { readonly vo?: VoOf<P> };
 
+/** How a child is published. */
 export interface SpawnOptions<P extends Per = Per> {
   /** The VO of a child that is per VO; default the parent's. */
   readonly vo?: VoOf<P>;

@@ -58,7 +58,9 @@ export interface AnyTask extends PublishableTask, TaskTraits {
   readonly effect: EffectKind;
   /** The rule by which the scheduler publishes it; undefined: it is only published on demand. */
   readonly recurrence: Schedule | undefined;
+  /** The locks that a run must hold. */
   locks(payload: never, vo: string): readonly Lock[];
+  /** Does the work of one run. */
   execute(run: Run<never, never>): unknown;
 }
 

@@ -22,8 +22,11 @@ export interface TaskTraits {
 }
 
 // Taken from the fields, so that the type checker shows the words themselves where one is misspelt.
+/** Whether each task belongs to one VO. */
 export type Per = TaskTraits["per"];
+/** What starts first: `realtime` before `normal` before `background`, strictly. */
 export type Priority = TaskTraits["priority"];
+/** What a run costs a worker. */
 export type Size = TaskTraits["size"];
 
 /** In the order of their rank. */

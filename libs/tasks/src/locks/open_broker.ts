@@ -3,6 +3,7 @@ import { type Broker, openBareBroker } from "../broker/broker.ts";
 import { type Observer, silentObserver } from "../connection/observer.ts";
 import { raiseLocks } from "./raise.ts";
 
+/** How streams and buckets are declared, and who hears of them. */
 export interface BrokerOptions {
   readonly observer?: Observer;
   /** Number of copies of each stream and bucket, default 1. */

@@ -7,7 +7,7 @@
  * for (const incident of await listIncidents(broker)) console.log(incident);
  * ```
  *
- * @module
+ * @module @muster/tasks/operate
  */
 
 // Configure: VOs, schedules and pauses.

@@ -17,6 +17,7 @@ export interface DelayedTask {
   readonly dueAt: string | null;
 }
 
+/** The delayed tasks, or as many as were asked for. */
 export interface DelayedTasks {
   /** The soonest first. */
   readonly tasks: readonly DelayedTask[];

@@ -45,6 +45,7 @@ const REST_MS = 1_000;
 /** `standby` from the start, and again whenever it leads nothing. */
 export type SchedulerRole = "leading" | "standby";
 
+/** What a scheduler publishes, and under which lock. */
 export interface SchedulerOptions {
   readonly broker: Broker;
   /**
@@ -64,6 +65,7 @@ export interface SchedulerOptions {
   readonly signal: AbortSignal;
   /** Further work of one scheduler, such as looking after the ledger. Of each name one runs at a time. */
   readonly chores?: readonly Chore[];
+  /** Called when this scheduler begins or ceases to lead. */
   onRole?(role: SchedulerRole): void;
   /** Called with the names of the tasks that it leads: with none at first, then at each change. */
   onLead?(tasks: readonly string[]): void;

@@ -31,6 +31,7 @@ export interface ScheduleRow {
   readonly leader: string | null;
 }
 
+/** Of which schedules, and how far ahead. */
 export interface TableOptions {
   readonly tasks: readonly AnyTask[];
   readonly configuration: Configuration;

@@ -20,6 +20,7 @@ import { runScheduler, type SchedulerRole, whenAborted } from "./run_scheduler.t
 const TTL_ON_ONE_SERVER_MS = 5_000;
 const TTL_ON_A_CLUSTER_MS = 15_000;
 
+/** What a scheduler publishes, and who hears of it. */
 export interface StartSchedulerOptions {
   readonly broker: Broker;
   /** Where the thread that renews the leader's session connects: the broker's own server. */

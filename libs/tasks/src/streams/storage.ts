@@ -43,7 +43,9 @@ export interface Storage {
   takes(stream: string): boolean;
   /** Calls `listener` after each change, until the returned function is called. */
   onChange(listener: () => void): () => void;
+  /** A message was stored on `subject`. */
   noteStored(subject: string): void;
+  /** A message on `subject` was not stored. */
   noteFailed(subject: string, error: unknown): void;
   /** Looks for reached limits in the streams' own infos. */
   noteStates(infos: readonly StreamInfo[]): void;

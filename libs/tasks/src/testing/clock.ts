@@ -2,6 +2,7 @@ import { type Interval, msOf } from "../definition/schedule.ts";
 
 /** A clock that stands still until a test moves it. It may be set back. */
 export interface TestClock {
+  /** The time that it shows. */
   now(): Date;
   /** Throws `RangeError` for what is no time. */
   set(at: Date | string): void;

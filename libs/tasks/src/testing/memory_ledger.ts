@@ -7,6 +7,7 @@ export interface MemoryLedger<Transaction> extends Ledger<Transaction> {
   rows(): readonly OutcomeRow[];
 }
 
+/** What stands in for a transaction. */
 export interface MemoryLedgerOptions<Transaction> {
   /** Returns what a run gets as its transaction. Default: a run that asks for one fails. */
   begin?(): Transaction;

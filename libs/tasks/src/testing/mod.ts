@@ -8,7 +8,7 @@
  * assertDone(outcome);
  * ```
  *
- * @module
+ * @module @muster/tasks/testing
  */
 export { assertDone, assertFailed, assertLogged, assertSpawned, type WantedChild } from "./assertions.ts";
 export { testClock, type TestClock } from "./clock.ts";

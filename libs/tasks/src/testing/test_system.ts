@@ -22,6 +22,7 @@ export interface TestWorker extends RunningWorker {
   readonly watcher: Watcher;
 }
 
+/** What a further worker of a test runs. */
 export interface TestWorkerOptions<Transaction, Deps>
   extends Omit<WorkerOptions<Transaction, Deps>, "broker" | "nats" | "app"> {
   /** How it logs in, where it is not as the system does. */
@@ -31,6 +32,7 @@ export interface TestWorkerOptions<Transaction, Deps>
 /** A server that runs already, or how to start one of the test's own. */
 export type NatsSource = NatsAccess | (() => Promise<TestNats>);
 
+/** What a system of a test is made of. */
 export interface TestSystemOptions<Transaction, Deps>
   extends Omit<WorkerOptions<Transaction, Deps>, "broker" | "nats" | "app" | "tasks"> {
   /** What its worker runs and its scheduler knows. Default none: then it has neither, and `startWorker` starts one. */

@@ -17,6 +17,7 @@ import { checkLedger } from "./check_ledger.ts";
 import type { TaskOver } from "./start_worker.ts";
 import { streamLedger } from "../run/stream_ledger.ts";
 
+/** What is called, and with what. */
 export interface CallOptions<Transaction, Deps> {
   readonly broker: Broker;
   readonly nats: NatsAccess;
@@ -25,13 +26,16 @@ export interface CallOptions<Transaction, Deps> {
   readonly payload?: JsonObject;
   /** Required by a task whose effect is `once`. */
   readonly ledger?: Ledger<Transaction>;
+  /** Makes what the task may call. */
   deps?(input: DepsInput<Transaction>): Deps;
+  /** Returns the highest fencing token in the database. */
   readonly highestFence?: () => Promise<number>;
   readonly lockTtlMs?: number;
   /** Its abort ends the wait for locks, and aborts the task. */
   readonly signal?: AbortSignal;
 }
 
+/** What came of a call. */
 export interface Called {
   readonly taskId: string;
   readonly result: Json;

@@ -22,9 +22,11 @@ import type { WorkerHealth } from "./worker_parts.ts";
 
 /** A task whose `deps` are `Deps`, or that takes none. */
 export interface TaskOver<Deps> extends AnyTask {
+  /** Does the work of one run. */
   execute(run: Run<never, Deps>): unknown;
 }
 
+/** What a worker runs, and with what. */
 export interface WorkerOptions<Transaction, Deps> {
   readonly broker: Broker;
   /** Access for the thread of heartbeats and renewals. It must lead to the broker's own server. */
@@ -35,6 +37,7 @@ export interface WorkerOptions<Transaction, Deps> {
   /** Required by tasks whose effect is `once`. */
   readonly ledger?: Ledger<Transaction>;
   /** Builds what each run's `execute` gets as `deps`. */
+  /** Makes what one run's task may call. Called once in each run. */
   deps?(input: DepsInput<Transaction>): Deps;
   /** The highest fencing token in the database; required with a ledger whose transactions are fenced. */
   readonly highestFence?: () => Promise<number>;
@@ -53,6 +56,7 @@ export interface RunningWorker extends AsyncDisposable {
   readonly name: string;
   /** Settles when drained. Rejects with `WorkerSpentError`, or when the heartbeats' thread has crashed: the process must be restarted. */
   readonly ended: Promise<void>;
+  /** What is in hand, and why no more is taken. */
   health(): WorkerHealth;
   /** Stops taking tasks, hands back those that have not begun, and settles when the others have ended. */
   drain(): Promise<void>;
