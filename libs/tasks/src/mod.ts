@@ -52,7 +52,22 @@ export { PayloadRefusedError } from "./definition/payload.ts";
 export { InvalidNameError, NO_VO } from "./format/names.ts";
 
 // Publish: for programs that ask for tasks.
-export { createPublisher, type Publisher, checkPublishable } from "./publish/publisher.ts";
+export {
+  createPublisher,
+  type Publisher,
+  type PublisherOptions,
+  checkPublishable,
+} from "./publish/publisher.ts";
+export type { Handle, ResultLedger } from "./publish/handle.ts";
+export type { ResultOptions } from "./result/await_result.ts";
+export {
+  ResultGoneError,
+  ResultNotKeptError,
+  ResultTimeoutError,
+  TaskNotDoneError,
+} from "./result/result_errors.ts";
+export type { Progress } from "./result/progress.ts";
+export type { AsJson, ResultOf } from "./definition/as_json.ts";
 export type { Published } from "./publish/store.ts";
 export { PublishUnknownError } from "./broker/publish_surely.ts";
 export type {

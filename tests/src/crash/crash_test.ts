@@ -69,6 +69,9 @@ test("I14, I17, I22: a worker is killed at each arrow of a task's end, and there
     const children = await database.sql<{ task_id: string; outcome: string }>(
       `select task_id, outcome from task_outcome where task = '${namesOf(index).child}'`,
     );
+    const kept = await muster.broker.buckets.results.get(`result.${taskId}`);
+    const end = hasEffect ? "done" : ending === "done without a database" ? "done" : ending;
+    t.like(kept?.json(), { outcome: end, attempt: ending === "retried" ? 2 : 1 }, what);
     const spawns = hasEffect || ending === "done without a database";
     t.is(children.length, spawns ? CHILDREN : 0, what); // of another run there would be three more
     for (const child of children) t.is(await database.effects(child.task_id), 1, what);

@@ -11,6 +11,7 @@ export type CrashStep =
   | "children marked"
   | "retry stored"
   | "dead letter stored"
+  | "result kept"
   | "told"
   | "cancellation noted"
   | "acked"
@@ -47,6 +48,7 @@ function stepOf(subject: string, data: Payload | undefined, headers: MsgHdrs | u
   if (subject.startsWith("$KV.locks.")) return isPurge ? "lock released" : "lock taken";
   if (subject.startsWith("$KV.results.spawned.") && !isPurge) return "children remembered";
   if (subject.startsWith("$KV.results.cancel.")) return "cancellation noted";
+  if (subject.startsWith("$KV.results.result.")) return "result kept";
   if (subject.startsWith("tasks.")) return "child published";
   if (subject.startsWith("later.")) return "retry stored";
   if (subject.startsWith("dead.")) return "dead letter stored";

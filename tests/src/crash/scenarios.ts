@@ -27,6 +27,8 @@ export const SCENARIOS: readonly Scenario[] = [
   { ending: "done", point: after("child published") },
   { ending: "done", point: after("child published", CHILDREN) },
   { ending: "done", point: after("children marked") },
+  { ending: "done", point: { when: "before", step: "result kept" } },
+  { ending: "done", point: after("result kept") },
   { ending: "done", point: after("told") },
   { ending: "done", point: after("acked") },
   { ending: "done", point: after("lock released") },
@@ -36,8 +38,10 @@ export const SCENARIOS: readonly Scenario[] = [
   { ending: "retried", point: after("acked") },
   { ending: "dead", point: after("recorded") },
   { ending: "dead", point: after("dead letter stored") },
+  { ending: "dead", point: after("result kept") },
   { ending: "dead", point: after("acked") },
   { ending: "dropped", point: after("recorded") },
+  { ending: "dropped", point: after("result kept") },
   { ending: "dropped", point: after("acked") },
   { ending: "cancelled", point: { when: "before", step: "recorded" }, cancelled: "while it runs" },
   { ending: "cancelled", point: after("recorded"), cancelled: "while it runs" },
@@ -47,11 +51,15 @@ export const SCENARIOS: readonly Scenario[] = [
   { ending: "done", point: after("committed"), cancelled: "once its worker is dead" },
   { ending: "done without a database", point: after("children remembered") },
   { ending: "done without a database", point: after("child published") },
+  { ending: "done without a database", point: after("result kept") },
   { ending: "done without a database", point: after("acked") },
 ];
 
 const siteLock = defineLockType("crash_site");
 const defineLooseTask = atLeastOnceFactory<SqlDeps>();
+
+/** Each parent's result is kept for so long. */
+const keepResult = { hours: 1 };
 
 /** The names of a scenario's tasks: its own, and its own lock too, so that all can be played on one grid. */
 export const namesOf = (index: number) => ({ parent: `Parent${index}`, child: `Child${index}` });
@@ -77,6 +85,7 @@ function databaseParent(index: number, { ending, cancelled }: Scenario, child: R
   return defineSqlTask({
     name: namesOf(index).parent,
     per: "vo",
+    keepResult,
     retry: ending === "retried" ? onceMore : giveUp,
     locks: () => [siteLock.mutex(`${index}`)],
     async execute({ deps, taskId, attempt, spawn, signal }) {
@@ -93,6 +102,7 @@ function looseParent(index: number, child: ReturnType<typeof childOf>) {
   return defineLooseTask({
     name: namesOf(index).parent,
     per: "vo",
+    keepResult,
     execute({ spawn }) {
       for (const payload of childPayloads()) spawn(child, payload);
     },

@@ -84,6 +84,13 @@ const WRONG: readonly (readonly [string, RegExp])[] = [
   ['runTask(BareTask, { vo: "lhcb" });', /'string' is not assignable to type 'never'|'undefined'/],
   ['defineTask({ name: "A", execute: ({ spawn }) => spawn(BareTask, {}, { vo: "lhcb" }) });', /'string'/],
   ['defineTask({ name: "A", execute: ({ spawn }) => spawn(DownTask, {}) });', /'\{\}' is missing.*ce, from/],
+  // A result has its type, as JSON keeps it.
+  [
+    "publisher.publish(DownTask, { payload: { ce: '', from: '' } }).then(async (handle) => (await handle.result()).until);",
+    /'until' does not exist/,
+  ],
+  ['defineTask({ name: "A", keepResult: 60, execute: ({ taskId }) => taskId });', /'number'.*'Interval'/],
+  ['defineTask({ name: "A", execute: ({ progress }) => progress("half", 2) });', /'string'.*'number'/],
   // Who executes is given its output.
   ['defineTask({ name: "A", payload: Downtime, execute: ({ payload }) => payload.from.trim() });', /'trim'.*'Date'/],
 ];
@@ -109,6 +116,10 @@ const RIGHT = [
   'publisher.publish(ModeTask, { payload: { mode: "fast" } });',
   'defineTask({ name: "A", schedule: every({ hours: 1 }), payload: z.object({ n: z.int().default(1) }), execute() {} });',
   'defineTask({ name: "A", per: known.length > 1 ? "vo" : "all", execute() {} }).schedule({ vo: "lhcb" });',
+  "publisher.publish(DownTask, { payload: { ce: '', from: '' } }).then(async (handle) => (await handle.result({ timeoutMs: 1 })).ms.toFixed());",
+  'publisher.publish(defineTask({ name: "A", execute: () => ({ at: new Date(), no: undefined }) })).then(async (handle) => (await handle.result()).at.trim());',
+  'publisher.publish(defineTask({ name: "A", execute() {} })).then(async (handle) => { const none: null = await handle.result(); return none; });',
+  'publisher.resultOf(DownTask, "an id").then(({ site }) => site.trim());',
   "const result: { readonly ms: number } | Promise<{ readonly ms: number }> = DownTask.execute({} as never);",
 ];
 

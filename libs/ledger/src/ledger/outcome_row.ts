@@ -16,6 +16,8 @@ export interface SpawnedTask {
   readonly startAt?: string;
   /** Headers of the publisher's own; absent: none. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** How long its result is kept after its end, ms; absent: as its definition says. */
+  readonly keepResultMs?: number;
 }
 
 /** The parts of the message of a task's next attempt, to publish it again if LATER loses it. */

@@ -1,7 +1,8 @@
 import { headers as newHeaders } from "@nats-io/nats-core";
 import type { Broker } from "../broker/broker.ts";
-import { MSG_ID, TASK_ATTEMPT, TASK_ID } from "../format/headers.ts";
+import { MSG_ID, TASK_ATTEMPT, TASK_ID, TASK_KEEP_RESULT } from "../format/headers.ts";
 import { publishSurely } from "../broker/publish_surely.ts";
+import { forgetResult } from "../result/keep_result.ts";
 import { DEAD } from "../streams/streams.ts";
 import { parseTaskSubject, taskSubject } from "../format/subject.ts";
 import { type DeadFilter, deadLetters, type StoredDeadLetter } from "./dead_letters.ts";
@@ -34,6 +35,8 @@ export async function requeueDeadLetter(broker: Broker, letter: StoredDeadLetter
   headers.set(TASK_ID, letter.taskId);
   headers.set(TASK_ATTEMPT, String(attempt));
   headers.set(MSG_ID, `${letter.taskId}~${attempt}`);
+  // Who waits from now on waits for the next attempt's end.
+  if (headers.has(TASK_KEEP_RESULT)) await forgetResult(broker, letter.taskId);
   await publishSurely(broker, { subject: taskSubject(address), body: letter.body, headers });
   await broker.jsm.streams.deleteMessage(DEAD, letter.sequence, false);
 }

@@ -18,6 +18,8 @@ export interface SpawnedTask {
   readonly startAt?: string;
   /** Headers of the publisher's own; absent: none. */
   readonly headers?: OwnHeaders;
+  /** How long its result is kept after its end, ms; absent: as the worker's definition says. */
+  readonly keepResultMs?: number;
 }
 
 /** The content of the message of a task's next attempt, should LATER lose it. */

@@ -8,7 +8,8 @@ import { checkAddress } from "../format/subject.ts";
 import type { JsonObject } from "./json.ts";
 import type { SpawnedTask } from "./ledger.ts";
 import { checkPayload, PayloadRefusedError, sizeProblem } from "./payload.ts";
-import type { PublishableTask, PublishOptions } from "./publishable.ts";
+import { keepResultMs } from "./keep_result.ts";
+import type { PublishableTask, PublishOptions, SpawnOptions } from "./publishable.ts";
 
 /** Room below the server's payload limit, bytes, as the streams are declared. */
 const HEADROOM_BYTES = 64 * 1024;
@@ -50,6 +51,15 @@ export function voFor(task: PublishableTask, vo: string | undefined): string {
 /** The version of `task`'s payloads, where a message has to state it: version 1 is not stated. */
 export function statedVersion({ payloadVersion }: PublishableTask): Pick<SpawnedTask, "payloadVersion"> {
   return payloadVersion === 1 ? {} : { payloadVersion };
+}
+
+/** How long the task's result is kept, where its publisher or its definition asks for that. Throws `RangeError`. */
+export function statedKeep(
+  { name, keepResultMs: byDefinition }: PublishableTask,
+  { keepResult }: Pick<SpawnOptions, "keepResult">,
+): Pick<SpawnedTask, "keepResultMs"> {
+  const ms = keepResult === undefined ? byDefinition : keepResultMs(name, keepResult);
+  return ms === undefined ? {} : { keepResultMs: ms };
 }
 
 /** Size of the largest payload in a message of at most `messageBytes`, bytes of JSON. Default: the server's default. */
@@ -97,7 +107,7 @@ export interface Prepared {
  */
 export async function prepareTask(
   task: PublishableTask,
-  { vo: wantedVo, payload: given, taskId: wantedId = randomUUID(), at, headers }: PublishOptions,
+  { vo: wantedVo, payload: given, taskId: wantedId = randomUUID(), at, headers, ...asked }: PublishOptions,
   maxBytes: number,
 ): Promise<Prepared> {
   const vo = voFor(task, wantedVo);
@@ -106,5 +116,6 @@ export async function prepareTask(
   const taskId = boundId(checkTaskId(wantedId));
   const startAt = at === undefined ? {} : { startAt: startAtOf(at) };
   const own = headers === undefined ? {} : { headers: checkOwnHeaders(headers) };
-  return { task: { taskId, task: task.name, vo, payload, ...statedVersion(task), ...startAt, ...own }, size };
+  const stated = { ...statedVersion(task), ...statedKeep(task, asked), ...startAt, ...own };
+  return { task: { taskId, task: task.name, vo, payload, ...stated }, size };
 }

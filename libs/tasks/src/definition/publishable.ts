@@ -1,6 +1,7 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { OwnHeaders } from "../format/own_headers.ts";
 import type { JsonObject } from "./json.ts";
+import type { Interval } from "./schedule.ts";
 import type { Per, TaskTraits } from "./traits.ts";
 
 /** What publishing needs to know of a task. `Input` is the payload as it is sent, before its schema has filled or changed it. */
@@ -8,6 +9,8 @@ export interface PublishableTask<Input extends JsonObject = JsonObject, P extend
   extends Pick<TaskTraits, "payloadVersion"> {
   readonly name: string;
   readonly per: P;
+  /** How long a result is kept after the task's end, ms; absent: only where its publisher asks for it. */
+  readonly keepResultMs?: number | undefined;
   readonly payload: StandardSchemaV1<Input, unknown>;
 }
 
@@ -34,6 +37,8 @@ export interface SpawnOptions<P extends Per = Per> {
   readonly key?: string;
   /** Earliest start; default at once. */
   readonly at?: Date;
+  /** How long its result is kept after its end, 1 s to 30 d; default: as its definition says. */
+  readonly keepResult?: Interval;
 }
 
 /** What `schedule` of a definition takes: the payload before the task's schema, and where and when it runs. */

@@ -4,12 +4,13 @@ import * as z from "zod";
 import { checkTaskName } from "../format/names.ts";
 import { currentPublisher } from "./ambient.ts";
 import type { JsonObject } from "./json.ts";
+import { keepResultMs } from "./keep_result.ts";
 import type { Lock } from "./lock_type.ts";
 import type { SpawnedTask } from "./ledger.ts";
 import { checkOccurrence } from "./occurrence.ts";
 import { payloadBytesIn, prepareTask } from "./prepare.ts";
 import type { Empty, Given, PublishableTask, PublishOptions, ScheduleOptions, SpawnOptions } from "./publishable.ts";
-import type { Schedule } from "./schedule.ts";
+import type { Interval, Schedule } from "./schedule.ts";
 import { type Per, type TaskTraits, traitsOf } from "./traits.ts";
 
 /** A lease that a run holds, as the task sees it. */
@@ -39,6 +40,11 @@ export interface Run<Payload, Deps> {
   readonly signal: AbortSignal;
   /** The time, by this machine's clock; a test may move it. Ask it where the task's work depends on the time. */
   now(): Date;
+  /**
+   * Tells how far the run has come, for `muster task watch` and `muster task show`. Sent twice a second at most; the newest of what comes
+   * faster is sent. Returns at once and never throws. The run's end takes it away.
+   */
+  progress(done: number, total: number, note?: string): void;
   /** Publishes a child once this run has committed, and returns its id at once. A failed run spawns none. */
   spawn<Input extends JsonObject, P extends Per>(
     task: PublishableTask<Input, P>,
@@ -80,6 +86,7 @@ export interface TaskDefinition<
   readonly per: P;
   readonly payload: StandardSchemaV1<Input, Payload>;
   readonly effect: Effect;
+  readonly keepResultMs: number | undefined;
   locks(payload: Payload, vo: string): readonly Lock[];
   execute(run: Run<Payload, Deps>): Promise<Result> | Result;
   /**
@@ -123,6 +130,11 @@ export interface TaskSpec<Input extends JsonObject, Payload, Deps, Result, P ext
   readonly per?: P;
   /** Makes the task periodic. Each occurrence is published with the empty object, so the task's schema must accept that. */
   readonly schedule?: ScheduleFor<Input>;
+  /**
+   * Keeps the result of each task for so long after its end, 1 s to 30 d. Default: only where its publisher asks. A kept result costs one
+   * write to the broker.
+   */
+  readonly keepResult?: Interval;
   /** The locks that a run must hold; default none. */
   locks?(payload: Payload, vo: string): readonly Lock[];
   execute(run: Run<Payload, Deps>): Promise<Result> | Result;
@@ -145,6 +157,7 @@ function define<Input extends JsonObject, Payload, Deps, Result, Effect extends 
     payload:
       spec.payload ?? (EmptyPayload as StandardSchemaV1<JsonObject, unknown> as StandardSchemaV1<Input, Payload>),
     effect,
+    keepResultMs: spec.keepResult === undefined ? undefined : keepResultMs(spec.name, spec.keepResult),
     recurrence: spec.schedule,
     locks: (payload, vo) => spec.locks?.(payload, vo) ?? [],
     execute: (run) => spec.execute(run),

@@ -8,6 +8,8 @@ export const TASK_ATTEMPT = "Task-Attempt";
 export const TASK_PAYLOAD_VERSION = "Task-Payload-Version";
 export const TASK_PARENT = "Task-Parent";
 export const TASK_GROUP = "Task-Group";
+/** How long the result is kept, as a `Nats-TTL` states it; absent: it is not. */
+export const TASK_KEEP_RESULT = "Task-Keep-Result";
 export const TRACEPARENT = "traceparent";
 /** The errors of earlier attempts, oldest first, for tasks that no ledger remembers. */
 export const TASK_ERRORS = "Task-Errors";
@@ -27,6 +29,8 @@ export const EXPECTED_LAST_SUBJECT_SEQUENCE = "Nats-Expected-Last-Subject-Sequen
 /** `all` empties the stream before this message, `sub` its subject. */
 export const ROLLUP = "Nats-Rollup";
 export const MESSAGE_TTL = "Nats-TTL";
+/** What the message of a bucket does to its key. */
+export const KV_OPERATION = "KV-Operation";
 export const REASON_BYTES = 1024;
 
 /** `text` as one header line: no control characters, at most 1 KiB of UTF-8. A longer text is cut and ends in "...". */
@@ -80,5 +84,5 @@ export function storedHeaders(stored: { readonly header?: MsgHdrs | undefined })
 
 /** Whether a message of a bucket is a mark. A mark says that the value before it was deleted or has lapsed. */
 export function isMark(headers: MsgHdrs | undefined): boolean {
-  return headerOf(headers, "KV-Operation") !== "" || headerOf(headers, "Nats-Marker-Reason") !== "";
+  return headerOf(headers, KV_OPERATION) !== "" || headerOf(headers, "Nats-Marker-Reason") !== "";
 }

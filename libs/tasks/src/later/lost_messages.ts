@@ -5,7 +5,7 @@ import { publishSurely } from "../broker/publish_surely.ts";
 import { LATER } from "../streams/streams.ts";
 import { checkLiteralSubject, dueSubject, laterSubject, type TaskAddress } from "../format/subject.ts";
 import { inParallel } from "../lead/in_parallel.ts";
-import { listWaitingIds } from "./waiting_ids.ts";
+import { listWaitingIds } from "../broker/waiting_ids.ts";
 
 /** Greatest number of messages that are looked up one by one. For more, the subjects of LATER are listed. */
 const FEW = 500;

@@ -8,6 +8,10 @@ import type { SpawnedTask } from "../definition/ledger.ts";
 import { checkedPayload, payloadBytesIn, prepareTask, voFor } from "../definition/prepare.ts";
 import type { Broker } from "../broker/broker.ts";
 import { publishSurely } from "../broker/publish_surely.ts";
+import type { ResultOf } from "../definition/as_json.ts";
+import { boundId, checkTaskId } from "../format/delivery.ts";
+import { awaitResult, type ResultOptions } from "../result/await_result.ts";
+import { type Handle, handleOf, recallOf, type ResultLedger, resultIn } from "./handle.ts";
 import { type Published, storeMany, storeOne } from "./store.ts";
 import { messageOf } from "./task_message.ts";
 
@@ -17,14 +21,14 @@ const IN_FLIGHT = 500;
 /** Publishes tasks over one connection. */
 export interface Publisher {
   /**
-   * Stores one task and resolves when it is stored.
+   * Stores one task and resolves when it is stored. `result()` of what it returns waits for the task's result.
    *
    * Throws `InvalidNameError`, `PayloadRefusedError`, what JetStream refuses, and `PublishUnknownError` after 20 s without an answer.
    */
-  publish<Input extends JsonObject, P extends Per>(
-    task: PublishableTask<Input, P>,
+  publish<Input extends JsonObject, P extends Per, Task extends PublishableTask<Input, P>>(
+    task: Task & PublishableTask<Input, P>,
     ...options: Given<PublishOptions<NoInfer<Input>, NoInfer<P>>>
-  ): Promise<Published>;
+  ): Promise<Handle<ResultOf<Task>>>;
   /**
    * Stores many tasks, and returns their receipts in order. Stores everything that can be stored, and then throws the first refusal.
    *
@@ -34,6 +38,15 @@ export interface Publisher {
     task: PublishableTask<Input, P>,
     many: Iterable<PublishOptions<NoInfer<Input>, NoInfer<P>>>,
   ): Promise<readonly Published[]>;
+  /**
+   * Waits for the result of a task that somebody has published, by its id. `vo` helps to tell that its message is gone. Throws what
+   * `Handle.result` throws.
+   */
+  resultOf<Task extends PublishableTask>(
+    task: Task,
+    taskId: string,
+    options?: ResultOptions & { readonly vo?: string },
+  ): Promise<ResultOf<Task>>;
   /** Runs `work` with this publisher behind every `task.schedule()` in it. */
   run<T>(work: () => T): T;
 }
@@ -56,13 +69,24 @@ export function maxPayloadBytes(broker: Broker): number {
   return payloadBytesIn(broker.nc.info?.max_payload);
 }
 
+export interface PublisherOptions {
+  /** The ledger of the tasks, where the caller has one. It tells the ends of tasks whose results are not kept, or have lapsed. */
+  readonly ledger?: ResultLedger;
+}
+
 /** A publisher over `broker`, whose connection stays the caller's. */
-export function createPublisher(broker: Broker): Publisher {
+export function createPublisher(broker: Broker, { ledger }: PublisherOptions = {}): Publisher {
   const outgoing = (task: PublishableTask, options: PublishOptions) =>
     prepareTask(task, options, maxPayloadBytes(broker));
 
-  async function publish(task: PublishableTask, options: PublishOptions = {}): Promise<Published> {
-    return storeOne(broker, (await outgoing(task, options)).task);
+  async function publish<Task extends PublishableTask>(
+    task: Task,
+    options: PublishOptions = {},
+  ): Promise<Handle<ResultOf<Task>>> {
+    const { task: outgone } = await outgoing(task, options);
+    const isKept = outgone.keepResultMs !== undefined;
+    const address = { task: outgone.task, vo: outgone.vo };
+    return handleOf(await storeOne(broker, outgone), { broker, ledger, address, isKept });
   }
 
   const ambient: AmbientPublisher = {
@@ -70,6 +94,11 @@ export function createPublisher(broker: Broker): Publisher {
   };
   return {
     publish,
+    async resultOf(task, taskId, { vo, ...options } = {}) {
+      const address = task.per === "vo" && vo === undefined ? undefined : { task: task.name, vo: voFor(task, vo) };
+      const id = boundId(checkTaskId(taskId));
+      return resultIn(id, await awaitResult(broker, { taskId: id, address, ...recallOf(ledger) }, options));
+    },
     publishMany: (task, many) => storeMany(broker, many, (options) => outgoing(task, options)),
     run: (work) => withPublisher(ambient, work),
   };

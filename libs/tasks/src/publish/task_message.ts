@@ -10,6 +10,7 @@ import {
   TASK_ERRORS,
   TASK_GROUP,
   TASK_ID,
+  TASK_KEEP_RESULT,
   TASK_PARENT,
   TASK_PAYLOAD_VERSION,
 } from "../format/headers.ts";
@@ -29,6 +30,7 @@ export function messageOf(task: SpawnedTask, parent?: string): OutgoingMessage {
   if (parent !== undefined) headers.set(TASK_PARENT, parent);
   if (task.payloadVersion !== undefined) headers.set(TASK_PAYLOAD_VERSION, String(task.payloadVersion));
   for (const [name, value] of Object.entries(task.headers ?? {})) headers.set(name, value);
+  if (task.keepResultMs !== undefined) headers.set(TASK_KEEP_RESULT, `${task.keepResultMs}ms`);
   const body = JSON.stringify(task.payload);
   if (task.startAt === undefined || Date.parse(task.startAt) <= Date.now())
     return { subject: taskSubject(task), body, headers };
@@ -53,7 +55,7 @@ export interface NextAttempt {
 }
 
 /** Headers of ours that stay the same over a task's attempts: who asked for it, and in what form. */
-const KEPT_HEADERS: readonly string[] = [TASK_PAYLOAD_VERSION, TASK_PARENT, TASK_GROUP];
+const KEPT_HEADERS: readonly string[] = [TASK_PAYLOAD_VERSION, TASK_PARENT, TASK_GROUP, TASK_KEEP_RESULT];
 
 /** The headers of a message that stay the same over a task's attempts: some of ours, and all of its publisher's own. */
 export function keptHeadersOf(headers: MsgHdrs | undefined): Record<string, string> {

@@ -7,6 +7,7 @@ import type { AnyTask, HeldLease, Run } from "../definition/task.ts";
 import type { Claim, OutcomeRow, Ledger, LedgerTransaction } from "../definition/ledger.ts";
 import { Children } from "./children.ts";
 import type { Listed } from "./roster.ts";
+import { type Progress, progressFrom, type ProgressReports } from "../result/progress.ts";
 
 /** Longest time that a task may go on after its signal has aborted, ms. After that it is given up as stuck. */
 export const ABORT_GRACE_MS = 5_000;
@@ -82,6 +83,8 @@ export interface AttemptInput<Transaction> {
   deps(input: DepsInput<Transaction>): unknown;
   /** Largest payload of a child, bytes of JSON. */
   readonly maxPayloadBytes: number;
+  /** Where the run reports how far it has come; absent: nowhere. */
+  readonly progress?: Pick<ProgressReports, "report">;
   /** What the run is told of the time; default: this machine's clock. */
   now?(): Date;
 }
@@ -224,6 +227,13 @@ export class RunningAttempt implements Listed {
     return this.#opened.transaction();
   }
 
+  /** A run that is over reports nothing, also where its code goes on. */
+  #report(progress: Progress | undefined): void {
+    const { taskId, attempt, definition } = this.#input;
+    if (progress === undefined || this.#opened === undefined) return;
+    this.#input.progress?.report({ taskId, attempt, longestMs: definition.timeoutMs + ABORT_GRACE_MS }, progress);
+  }
+
   /** Runs `execute`, and races it against a grace period after the abort. Returns `stuck` when it ignores its signal. */
   async #execute(children: Children): Promise<{ readonly result: unknown } | "stuck"> {
     const { definition, payload, vo, taskId, attempt, leases } = this.#input;
@@ -240,6 +250,7 @@ export class RunningAttempt implements Listed {
       leases,
       signal,
       now: () => this.#input.now?.() ?? new Date(),
+      progress: (done, total, note) => this.#report(progressFrom(done, total, note)),
       spawn: (task, childPayload, options) => children.spawn(task, childPayload, options),
     };
     const execution = withPublisher(children, async () => (definition as ExecutableTask).execute(run));

@@ -3,7 +3,7 @@ import { canonicalJson, type JsonObject } from "../definition/json.ts";
 import { checkPayload, PayloadRefusedError, sizeProblem } from "../definition/payload.ts";
 import type { PublishableTask, ScheduleOptions, SpawnOptions } from "../definition/publishable.ts";
 import type { SpawnedTask } from "../definition/ledger.ts";
-import { startAtOf, statedVersion, voFor } from "../definition/prepare.ts";
+import { startAtOf, statedKeep, statedVersion, voFor } from "../definition/prepare.ts";
 import { boundId, checkTaskId } from "../format/delivery.ts";
 import { checkAddress } from "../format/subject.ts";
 import { createHash } from "node:crypto";
@@ -76,10 +76,11 @@ export class Children implements AmbientPublisher {
       const limit = this.#maxPayloadBytes;
       throw new PayloadRefusedError(task.name, `it has ${bytes} bytes of JSON; ${limit} are the limit`);
     }
-    return this.#add({ task: task.name, vo, payload: JSON.parse(text), ...statedVersion(task) }, options);
+    const stated = { ...statedVersion(task), ...statedKeep(task, options) };
+    return this.#add({ task: task.name, vo, payload: JSON.parse(text), ...stated }, options);
   }
 
-  #add({ task, vo, payload, ...version }: Omit<SpawnedTask, "taskId">, { key, at }: SpawnOptions): string {
+  #add({ task, vo, payload, ...stated }: Omit<SpawnedTask, "taskId">, { key, at }: SpawnOptions): string {
     if (this.#spawned.size >= MAX_CHILDREN) {
       throw new RangeError(`Cannot spawn ${task}: this run has ${MAX_CHILDREN} children already, which is the limit`);
     }
@@ -91,7 +92,7 @@ export class Children implements AmbientPublisher {
       );
     }
     const startAt = at === undefined ? {} : { startAt: startAtOf(at) };
-    this.#spawned.set(taskId, { taskId, task, vo, payload, ...version, ...startAt });
+    this.#spawned.set(taskId, { taskId, task, vo, payload, ...stated, ...startAt });
     return taskId;
   }
 

@@ -7,6 +7,7 @@ import type { OutcomeRow, Ledger } from "../definition/ledger.ts";
 import { attemptOf, checkTaskId, payloadVersionOf, taskIdOf } from "../format/delivery.ts";
 import { headerOf, oneLine, TASK_ATTEMPT, TASK_ERRORS } from "../format/headers.ts";
 import type { ReceivedTask } from "../pull/received_task.ts";
+import { keepResultOf } from "../result/kept_result.ts";
 
 /** The shape of an occurrence's id, and of the ids of its children. */
 const OCCURRENCE_ID = /^[A-Za-z][A-Za-z0-9_-]*\/[^/]+\/[A-Za-z0-9_-]+\/\d{4}-\d\d-\d\dT/;
@@ -92,6 +93,7 @@ export function checkIdentity({ task, vo, taskId, headers, headersProblem }: Sta
   }
   checkTaskId(taskId);
   const attempt = attemptOf(headers);
+  keepResultOf(headers);
   const named = voOfId(taskId, task);
   if (named === undefined || named === vo) return attempt;
   throw new TaskRefusedError(taskId, `the id belongs to VO ${named}, the task to ${vo}; give it an id of its own`);

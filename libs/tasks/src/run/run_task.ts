@@ -25,6 +25,8 @@ import {
 import type { NewerPayloads } from "./newer_payloads.ts";
 import { aloneMsOf, isPoison } from "./poison.ts";
 import type { ReceivedTask } from "../pull/received_task.ts";
+import type { ProgressReports } from "../result/progress.ts";
+import { keepMsOf } from "./keep_end.ts";
 import { handBack, refuse, type SettleContext, settleByRow, tell } from "./settle.ts";
 
 /** Age from which a message without a row is not run, ms. The ledger forgets rows after 30 days. */
@@ -47,6 +49,7 @@ export interface RunContext extends SettleContext {
   readonly environment: Environment;
   /** Remembers the payloads for which this worker is too old. */
   readonly newerPayloads: NewerPayloads;
+  readonly progress: ProgressReports;
   /** Raises the lock bucket if the database has seen higher tokens. Never throws. */
   raiseIfBehind(): Promise<void>;
   /** Called when an attempt starts, so that it can be aborted and its transaction be kept awake. */
@@ -151,10 +154,14 @@ function leave(context: RunContext, received: ReceivedTask): TaskEnd {
   return OVER;
 }
 
+function streamLedgerOf({ streamLedger }: RunContext, received: ReceivedTask): Ledger<undefined> {
+  return streamLedger.of(nameOfMessage(received.delivery), keepMsOf(received) !== undefined);
+}
+
 async function run(context: RunContext, received: ReceivedTask, waiting: Waiting): Promise<TaskEnd> {
   const { definition, delivery } = received;
   if (!context.owns(received)) return leave(context, received);
-  const ledger = definition.effect === "once" ? context.ledger : context.streamLedger.of(nameOfMessage(delivery));
+  const ledger = definition.effect === "once" ? context.ledger : streamLedgerOf(context, received);
   if (ledger === undefined)
     throw new TypeError(`Cannot run ${definition.name}: its effect is "once" and the worker has no ledger`);
   const task = await prepare(received, ledger);
@@ -271,6 +278,7 @@ async function runOnce(context: RunContext, task: PreparedTask, turns: readonly 
     await context.starts.begin({ taskId: task.taskId, attempt: task.attempt, ack: task.received.ack }, starts);
   const running = start(context, task, turns);
   const end = await running.ended.finally(() => context.onEnd(running));
+  context.progress.end(task.taskId);
   // The transaction has certainly ended. If no code of the run is left, the next task in this process may get the locks as they are.
   const isClean = !running.isStuck() && (end.kind === "done" || end.kind === "failed" || end.kind === "cancelled");
   const released = Promise.all(turns.map((turn) => (isClean ? turn.handOn() : turn.release())));
@@ -296,6 +304,7 @@ function start(context: RunContext, task: PreparedTask, leases: readonly Lease[]
     leases,
     deps: (input) => context.deps(input),
     maxPayloadBytes: context.maxPayloadBytes,
+    progress: context.progress,
   });
   context.onStart(running);
   tell(context, task, { step: "started", tookMs: Math.max(0, Date.now() - Number(delivery.storedAtNs) / 1e6) });

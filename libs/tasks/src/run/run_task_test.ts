@@ -11,6 +11,7 @@ import { openLocks } from "../locks/locks.ts";
 import { connectNats } from "../connection/connection.ts";
 import { type Observer, type Step, silentObserver } from "../connection/observer.ts";
 import { Environment } from "./environment.ts";
+import { ProgressReports } from "../result/progress.ts";
 import { NewerPayloads } from "./newer_payloads.ts";
 import { startCounts } from "./poison.ts";
 import type { ReceivedTask } from "../pull/received_task.ts";
@@ -89,6 +90,7 @@ test("a task that is older than the ledger and unknown to it is not run; one wit
     environment: new Environment({ broker, ledger: undefined, onChange() {} }),
     streamLedger: streamLedger(broker),
     newerPayloads: new NewerPayloads(),
+    progress: new ProgressReports(broker, "test"),
     maxPayloadBytes: 1_000,
     owns: () => true,
     deps: () => undefined,

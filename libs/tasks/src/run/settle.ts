@@ -14,6 +14,7 @@ import type { IdentifiedTask, PreparedTask } from "./identify.ts";
 import type { StartCounts } from "./poison.ts";
 import type { ReceivedTask } from "../pull/received_task.ts";
 import type { StreamLedger } from "./stream_ledger.ts";
+import { keepEnd, keepRefusal } from "./keep_end.ts";
 
 /** Number of errors that a message carries to its next attempt. They have a kilobyte each and must fit into the headers that TASKS allows. */
 const MAX_TOLD_ERRORS = 8;
@@ -90,6 +91,7 @@ export async function refuse(context: SettleContext, task: IdentifiedTask, reaso
     stored: { stream: delivery.stream, sequence: delivery.streamSequence },
   });
   await context.cancellations.noteEnded(taskId, "dead");
+  await keepRefusal(context, task, reason);
   tell(context, task, { step: "refused", reason: oneLine(reason) });
   if (context.owns(task.received)) answerNow(context, task, `+TERM ${oneLine(reason)}`);
   await forgetStarts(context, task);
@@ -117,8 +119,8 @@ export interface Standing {
 }
 
 /**
- * Carries out what the ledger says of a task, and removes its message. Children, retry or dead letter come first, then the event, then
- * the ack. It may be cut off after any step and be repeated from the row, since every step has the same ids each time.
+ * Carries out what the ledger says of a task, and removes its message. Children, retry or dead letter come first, then the kept result, then
+ * the event, then the ack. It may be cut off after any step and be repeated from the row, since every step has the same ids each time.
  */
 export async function settleByRow(
   context: SettleContext,
@@ -134,6 +136,7 @@ export async function settleByRow(
     await task.ledger.markPublished(row.taskId);
   }
   if (row.outcome !== "retry") await context.cancellations.noteEnded(row.taskId, row.outcome);
+  await keepEnd(context, task, row);
   if (tookMs === undefined)
     tell(context, task, { step: "duplicate", reason: `attempt ${row.attempt} ended ${row.outcome}` });
   else if (row.outcome === "done") tell(context, task, { step: "done", tookMs });

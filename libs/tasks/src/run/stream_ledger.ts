@@ -5,6 +5,7 @@ import { MESSAGE_TTL } from "../format/headers.ts";
 import { isSilence } from "../broker/publish_surely.ts";
 import { readTimed } from "../broker/timed_entry.ts";
 import { escapeToken } from "../format/token.ts";
+import { type KeptResult, readKeptResult } from "../result/kept_result.ts";
 
 /** Largest size of the children in one KV value, bytes of JSON. With the rest of the row a value stays below the server's payload limit. */
 const CHUNK_BYTES = 256 * 1024;
@@ -41,8 +42,10 @@ export interface StreamLedger extends Ledger<undefined> {
    *
    * A list may outlive its message where a worker died with the ack, and may come back after a kill of the server. It does not count for
    * another message under the same id, for example one that was published again on purpose. That message runs.
+   *
+   * `isKept`: the task's result is kept, so that also tells how a run of this message has ended.
    */
-  of(message: string): Ledger<undefined>;
+  of(message: string, isKept: boolean): Ledger<undefined>;
   /** Forgets the children of a settled task. */
   forget(row: OutcomeRow): Promise<void>;
 }
@@ -53,6 +56,14 @@ interface Chunk {
   readonly chunks: number;
   /** The name of the message that was run; absent: there was none, or an older version has stored this. */
   readonly message?: string;
+}
+
+/** The row that a kept result stands for, where it is of this message. Its children were published before it was kept. */
+function rowOfKept(taskId: string, message: string, kept: KeptResult | undefined): OutcomeRow | undefined {
+  if (kept?.message !== message || kept.outcome === "refused") return undefined;
+  const { outcome, result, error, task, vo, attempt, payloadHash = "" } = kept;
+  const errors = error === null ? [] : [error];
+  return { taskId, task, vo, payloadHash, attempt, outcome, result, spawned: [], dueAt: null, errors };
 }
 
 /** Makes a ledger over the bucket `results` of `broker`. */
@@ -77,7 +88,7 @@ export function streamLedger(broker: Broker): StreamLedger {
     }
   }
 
-  async function recall(taskId: string, wanted: string | undefined): Promise<OutcomeRow | undefined> {
+  async function recallChildren(taskId: string, wanted: string | undefined): Promise<OutcomeRow | undefined> {
     const spawned: SpawnedTask[] = [];
     for (let index = 0; ; index++) {
       const { text } = await readTimed(broker, "results", keyOf(taskId, index));
@@ -87,6 +98,12 @@ export function streamLedger(broker: Broker): StreamLedger {
       spawned.push(...row.spawned);
       if (index + 1 === chunks) return { ...row, spawned };
     }
+  }
+
+  async function recall(taskId: string, message: string | undefined, isKept: boolean): Promise<OutcomeRow | undefined> {
+    const row = await recallChildren(taskId, message);
+    if (row !== undefined || !isKept || message === undefined) return row;
+    return rowOfKept(taskId, message, await readKeptResult(broker, taskId));
   }
 
   function open(message: string | undefined): LedgerTransaction<undefined> {
@@ -109,18 +126,18 @@ export function streamLedger(broker: Broker): StreamLedger {
     };
   }
 
-  function ledgerOf(message: string | undefined): Ledger<undefined> {
+  function ledgerOf(message: string | undefined, isKept: boolean): Ledger<undefined> {
     return {
       open: (_claim: Claim) => open(message),
       record: async (row) => row,
-      recall: (taskId) => recall(taskId, message),
+      recall: (taskId) => recall(taskId, message, isKept),
       markPublished: async () => {},
       classify: () => "failed",
     };
   }
 
   return {
-    ...ledgerOf(undefined),
+    ...ledgerOf(undefined, false),
     of: ledgerOf,
     async forget(row) {
       const chunks = chunksOf(row.spawned).length;

@@ -2,9 +2,28 @@ import type { Broker } from "../broker/broker.ts";
 import type { LedgerOutcome } from "../definition/ledger.ts";
 import { storeDeadLetter } from "../broker/dead_letter.ts";
 import { publishEvent } from "../broker/events.ts";
-import { recordEnd } from "./record_end.ts";
+import { type End, recordEnd } from "./record_end.ts";
+import { headerOf, oneLine, TASK_PARENT } from "../format/headers.ts";
+import { keepResult } from "../result/keep_result.ts";
+import { keepResultIfGood } from "../result/kept_result.ts";
 import { deleteStored } from "../broker/stored_messages.ts";
 import { identify, type Identified, type Unwanted } from "./unwanted.ts";
+
+/** Keeps how the task ended, where its message asks for that. */
+async function keepEnd(
+  broker: Broker,
+  { stored, task, vo }: Unwanted,
+  end: End & { readonly taskId: string },
+): Promise<void> {
+  const keepMs = keepResultIfGood(stored.header);
+  // What is done has its result kept by its worker, who knows it.
+  if (keepMs === undefined || end.outcome === "retry" || end.outcome === "done") return;
+  const { taskId, outcome, attempt, reason } = end;
+  await keepResult(broker, {
+    ...{ taskId, keepMs, task, vo, attempt, outcome, result: null, error: oneLine(reason), children: 0 },
+    ...{ endedAt: new Date().toISOString(), parent: headerOf(stored.header, TASK_PARENT) || null },
+  });
+}
 
 async function storeLetter(
   broker: Broker,
@@ -34,6 +53,7 @@ export async function putAway(broker: Broker, worker: string, unwanted: Unwanted
   if (outcome === "dead") {
     await storeLetter(broker, unwanted, { taskId, attempt, reason, hasRow: stands !== undefined });
   }
+  await keepEnd(broker, unwanted, { taskId, outcome, attempt, reason });
   // Where a worker was first, its outcome counts, and no event says that the task was put away.
   const told =
     outcome === unwanted.end

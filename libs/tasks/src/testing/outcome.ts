@@ -1,5 +1,6 @@
 import type { Json } from "../definition/json.ts";
 import type { OutcomeRow, SpawnedTask } from "../definition/ledger.ts";
+import type { Progress } from "../result/progress.ts";
 import { describeError } from "../run/identify.ts";
 
 /**
@@ -39,6 +40,8 @@ export interface TaskOutcome {
   readonly scheduled: readonly SpawnedTask[];
   /** Also of a run that failed. */
   readonly logged: readonly LoggedLine[];
+  /** All that the run told of its progress, in order. A worker sends less of what comes fast. Also of a run that failed. */
+  readonly progress: readonly Progress[];
   /** The keys of the locks that the run held. */
   readonly locks: readonly string[];
   /** The ledger's row that stands; undefined where nothing was recorded. */

@@ -9,6 +9,7 @@ import type { Per } from "../definition/traits.ts";
 import { checkTaskId } from "../format/delivery.ts";
 import { payloadBytesIn, voFor } from "../definition/prepare.ts";
 import { type AttemptEnd, type DepsInput, RunningAttempt } from "../run/attempt.ts";
+import type { Progress } from "../result/progress.ts";
 import { decide, type FailedOutcome, failedRow } from "../run/fail.ts";
 import { checkIsOurs, covers } from "../run/identify.ts";
 import { checkLedger } from "../worker/check_ledger.ts";
@@ -75,14 +76,15 @@ interface Ended {
   readonly row?: OutcomeRow | undefined;
   readonly error?: unknown;
   readonly logged?: readonly LoggedLine[];
+  readonly progress?: readonly Progress[];
   readonly locks?: readonly string[];
 }
 
 function outcomeOf({ task, vo, taskId, attempt }: Prepared, ended: Ended): TaskOutcome {
-  const { kind, row, error, logged = [], locks = [] } = ended;
+  const { kind, row, error, logged = [], progress = [], locks = [] } = ended;
   const spawned = kind === "done" ? (row?.spawned ?? []) : [];
   return {
-    ...{ kind, task: task.name, vo, taskId, attempt, error, spawned, logged, locks, row },
+    ...{ kind, task: task.name, vo, taskId, attempt, error, spawned, logged, progress, locks, row },
     result: kind === "done" ? row?.result : undefined,
     dueAt: kind === "retry" && row?.dueAt != null ? new Date(row.dueAt) : undefined,
     scheduled: spawned.filter(({ startAt }) => startAt !== undefined),
@@ -142,6 +144,7 @@ async function conclude(prepared: Prepared, sent: JsonObject, end: AttemptEnd): 
 async function execute(prepared: Prepared, sent: JsonObject, payload: unknown): Promise<Ended> {
   const { task, vo, taskId, attempt, errors, ledger, options, now } = prepared;
   const logged: LoggedLine[] = [];
+  const progress: Progress[] = [];
   const log = (message: string, fields: object = {}) => void logged.push({ message, fields: { ...fields } });
   let locks: readonly string[];
   try {
@@ -158,6 +161,7 @@ async function execute(prepared: Prepared, sent: JsonObject, payload: unknown): 
         missing ??= error;
       }),
     maxPayloadBytes: payloadBytesIn(),
+    progress: { report: (_run, told) => void progress.push(told) },
   });
   const { signal } = options;
   const abort = () => running.abort(signal?.reason);
@@ -166,7 +170,7 @@ async function execute(prepared: Prepared, sent: JsonObject, payload: unknown): 
   try {
     const end = await running.ended;
     if (missing !== undefined) throw missing;
-    return { ...(await conclude(prepared, sent, end)), logged, locks };
+    return { ...(await conclude(prepared, sent, end)), logged, progress, locks };
   } finally {
     signal?.removeEventListener("abort", abort);
   }

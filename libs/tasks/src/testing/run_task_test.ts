@@ -72,6 +72,23 @@ test("a run that is done tells result, children, log, locks and its row, without
   t.like(outcome.row, { outcome: "done", attempt: 1, result: outcome.result });
 });
 
+test("all progress that a run told is in its outcome, also of one that failed, and nonsense is left out", async (t) => {
+  const CountTask = atLeastOnceFactory()({
+    name: "CountTask",
+    execute({ progress }) {
+      progress(Number.NaN, 2);
+      for (const done of [1, 2]) progress(done, 2, "CEs\nasked");
+      throw new Error("down");
+    },
+  });
+  const { kind, progress } = await runTask(CountTask);
+  t.is(kind, "retry");
+  t.deepEqual(progress, [
+    { done: 1, total: 2, note: "CEs asked" },
+    { done: 2, total: 2, note: "CEs asked" },
+  ]);
+});
+
 test("a payload that the schema does not take is refused with its field, and nothing runs", async (t) => {
   const deps = () => ({ submit: () => t.fail() as never });
   const outcome = await runTask(SubmitTask, { vo: "lhcb", body: '{"ce":7}', deps });

@@ -44,7 +44,7 @@ export interface TestSystemOptions<Transaction, Deps>
 }
 
 /** Streams, buckets, VOs, a worker and a scheduler on a nats-server. Disposing of it drains the worker and stops what it started. */
-export interface TestSystem extends AsyncDisposable, Pick<Publisher, "publish" | "publishMany" | "run"> {
+export interface TestSystem extends AsyncDisposable, Pick<Publisher, "publish" | "publishMany" | "resultOf" | "run"> {
   readonly nats: NatsAccess;
   /** The test's own connection. */
   readonly broker: Broker;
@@ -158,6 +158,7 @@ export async function startTestSystem<Transaction = undefined, Deps = NoDeps>(
   const kept = opened.move();
   const { run, ...publisher } = createPublisher(broker);
   const { publish, publishMany, whyStuck } = rememberPublished(broker, publisher);
+  const { resultOf } = publisher;
   const known = new Set(tasks.map(({ name }) => name));
 
   async function outcomeOf(taskId: string): Promise<ToldStep> {
@@ -167,7 +168,7 @@ export async function startTestSystem<Transaction = undefined, Deps = NoDeps>(
   }
 
   return {
-    ...{ publish, publishMany, run, nats, broker, watcher, events, worker, scheduler, outcomeOf },
+    ...{ publish, publishMany, resultOf, run, nats, broker, watcher, events, worker, scheduler, outcomeOf },
     until: events.event,
     settled: (ms) => untilSettled(broker, ms),
     async startWorker(more) {

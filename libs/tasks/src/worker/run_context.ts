@@ -1,6 +1,7 @@
 import { maxPayloadBytes } from "../publish/publisher.ts";
 import { startCounts } from "../run/poison.ts";
 import type { RunContext } from "../run/run_task.ts";
+import { ProgressReports } from "../result/progress.ts";
 import { streamLedger } from "../run/stream_ledger.ts";
 import type { WorkerParts } from "./worker_parts.ts";
 
@@ -22,6 +23,7 @@ export function runContext(
     owns: (task) => keeper.owns(task),
     newerPayloads: parts.newerPayloads,
     deps: (input) => parts.deps(input),
+    progress: new ProgressReports(broker, parts.name),
     ...told,
     raiseIfBehind: async () => {
       await locks

@@ -1,9 +1,9 @@
 import { temporal } from "../definition/temporal.ts";
-import type { Broker } from "../broker/broker.ts";
+import type { Broker } from "./broker.ts";
 import { taskIdOf } from "../format/delivery.ts";
 import { TASKS } from "../streams/streams.ts";
 import { type TaskAddress, taskSubject } from "../format/subject.ts";
-import { walkStream } from "../broker/walk_stream.ts";
+import { walkStream } from "./walk_stream.ts";
 
 /** Greatest number of messages that are looked at, and of their bytes; some seconds' work. */
 const MAX_MESSAGES = 50_000;
