@@ -7,6 +7,7 @@ import type { JsonObject } from "./json.ts";
 import { keepResultMs } from "./keep_result.ts";
 import type { Lock } from "./lock_type.ts";
 import type { SpawnedTask } from "./ledger.ts";
+import { type MigratableTask, type PayloadSteps, stepsOf } from "./migrate.ts";
 import { checkOccurrence } from "./occurrence.ts";
 import { payloadBytesIn, prepareTask } from "./prepare.ts";
 import type { Empty, Given, PublishableTask, PublishOptions, ScheduleOptions, SpawnOptions } from "./publishable.ts";
@@ -60,7 +61,7 @@ export interface Run<Payload, Deps> {
 export type EffectKind = "once" | "at-least-once";
 
 /** Any definition, where payload and deps do not matter. Method bivariance makes every definition assignable to it. */
-export interface AnyTask extends PublishableTask, TaskTraits {
+export interface AnyTask extends PublishableTask, TaskTraits, MigratableTask {
   readonly effect: EffectKind;
   /** The rule by which the scheduler publishes it; undefined: it is only published on demand. */
   readonly recurrence: Schedule | undefined;
@@ -127,6 +128,14 @@ export interface TaskSpec<Input extends JsonObject, Payload, Deps, Result, P ext
    * `z.coerce.number<string>()` does. Its output goes to `locks` and `execute`, and may be anything.
    */
   readonly payload?: StandardSchemaV1<Input, Payload>;
+  /**
+   * How a payload of an older version becomes one of the next: `{ 1: (old) => newer, 2: … }`, with a step for each version before
+   * `payloadVersion`. Default: the schema accepts payloads of all versions.
+   *
+   * Applied before the schema, where the task runs. A step that throws makes the task a dead letter. A message that states no version is of
+   * version 1.
+   */
+  readonly migrate?: PayloadSteps;
   readonly per?: P;
   /** Makes the task periodic. Each occurrence is published with the empty object, so the task's schema must accept that. */
   readonly schedule?: ScheduleFor<Input>;
@@ -156,6 +165,7 @@ function define<Input extends JsonObject, Payload, Deps, Result, Effect extends 
     // Without a schema the payload's type parameters are inferred as the empty object.
     payload:
       spec.payload ?? (EmptyPayload as StandardSchemaV1<JsonObject, unknown> as StandardSchemaV1<Input, Payload>),
+    payloadSteps: stepsOf(spec.name, traits.payloadVersion, spec.migrate),
     effect,
     keepResultMs: spec.keepResult === undefined ? undefined : keepResultMs(spec.name, spec.keepResult),
     recurrence: spec.schedule,

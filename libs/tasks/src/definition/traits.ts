@@ -6,7 +6,7 @@ export interface TaskTraits {
   readonly per: "vo" | "all";
   /**
    * Default 1. Raise it with a change of the payload that older workers cannot read. A task of a higher version waits for a worker that
-   * knows it; otherwise an older worker would refuse it.
+   * knows it; otherwise an older worker would refuse it. `migrate` makes older payloads newer.
    */
   readonly payloadVersion: number;
   /** Strict order: realtime before normal before background. Default `normal`. */

@@ -27,6 +27,8 @@ export interface PlannedSchedule {
   readonly offsetMs: number;
   readonly taskSubject: string;
   readonly markerSubject: string;
+  /** The version of an occurrence's payload. */
+  readonly payloadVersion: number;
 }
 
 /** The planned schedules by key. */
@@ -64,7 +66,10 @@ function scheduleOf(
   return schedule !== undefined && !enabled ? SWITCHED_OFF : schedule;
 }
 
-function planned({ task: { name: task }, vo }: Place, schedule: Schedule | typeof SWITCHED_OFF): PlannedSchedule {
+function planned(
+  { task: { name: task, payloadVersion }, vo }: Place,
+  schedule: Schedule | typeof SWITCHED_OFF,
+): PlannedSchedule {
   const instance = DEFAULT_INSTANCE;
   const key = `${task}/${vo}/${instance}`;
   const where = {
@@ -74,6 +79,7 @@ function planned({ task: { name: task }, vo }: Place, schedule: Schedule | typeo
     instance,
     taskSubject: taskSubject({ task, vo }),
     markerSubject: markerSubject({ task, vo }, instance),
+    payloadVersion,
   };
   if (schedule === SWITCHED_OFF) return { ...where, schedule: undefined, text: SWITCHED_OFF, offsetMs: 0 };
   // A task that is not per VO shares its times with no VO, and people expect it on the grid's own points.

@@ -2,6 +2,7 @@
 // Tested by tests/src/worker/bad_messages_test.ts
 import type { MsgHdrs } from "@nats-io/nats-core";
 import type { JsonObject } from "../definition/json.ts";
+import { migratePayload } from "../definition/migrate.ts";
 import { checkPayload, payloadHash, readPayload } from "../definition/payload.ts";
 import type { OutcomeRow, Ledger } from "../definition/ledger.ts";
 import { attemptOf, checkTaskId, payloadVersionOf, taskIdOf } from "../format/delivery.ts";
@@ -110,7 +111,7 @@ export async function prepare(received: ReceivedTask, ledger: Ledger<unknown>): 
   const { name, payloadVersion } = received.definition;
   if (version > payloadVersion) throw new NewerPayloadError(name, version, payloadVersion);
   const raw = readPayload(received.definition.name, received.body);
-  const payload = await checkPayload(received.definition, raw);
+  const payload = await checkPayload(received.definition, migratePayload(received.definition, raw, version));
   return { received, taskId, attempt, payload, sent: raw, ledger, errors: errorsOf(received) };
 }
 

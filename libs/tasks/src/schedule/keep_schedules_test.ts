@@ -33,6 +33,15 @@ test("each VO's occurrences come on its own grid, once each, with the marker rig
   t.is(new Set(heard.seen.map(({ taskId }) => taskId)).size, heard.seen.length);
 });
 
+test("an occurrence states the version of its payload, so that no worker takes it for an older one", async (t) => {
+  await using grid = await startGrid();
+  const heard = listen(grid.broker.nc);
+  await using _leader = await grid.lead([{ ...periodic("Tick", tick), payloadVersion: 2 }]);
+  const [first] = await heard.atLeast(1);
+  const stored = await grid.broker.jsm.streams.getMessage(TASKS, { seq: first?.sequence ?? 0 });
+  t.is(stored?.header.get("Task-Payload-Version"), "2");
+});
+
 test("I19, I20: while an occurrence waits or runs none comes; when it is over, the newest one due", async (t) => {
   await using grid = await startGrid();
   const heard = listen(grid.broker.nc);

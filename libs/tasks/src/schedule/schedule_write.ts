@@ -1,5 +1,5 @@
 import type { Entry } from "../due/agenda.ts";
-import { headersFrom, TASK_ID } from "../format/headers.ts";
+import { headersFrom, TASK_ID, TASK_PAYLOAD_VERSION } from "../format/headers.ts";
 import { expecting, type Marker, printMarker } from "../broker/marker.ts";
 import { occurrenceId } from "../broker/occurrence.ts";
 import type { OutgoingMessage } from "../broker/publish_surely.ts";
@@ -23,6 +23,7 @@ export function messagesOf({ entry: { planned, stored }, step }: ScheduleWrite):
   const headers = headersFrom(expecting(expected));
   if (step.kind === "restart") return [{ subject, headers, body: printMarker({ ...value, message: step.message }) }];
   const taskHeaders = headersFrom({ [TASK_ID]: occurrenceId({ ...planned, dueAt: step.dueAt }) });
+  if (planned.payloadVersion !== 1) taskHeaders.set(TASK_PAYLOAD_VERSION, String(planned.payloadVersion));
   return [
     { subject, headers, body: printMarker(value) },
     { subject: planned.taskSubject, headers: taskHeaders, body: "{}" },

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { type CancelledError, describeCancellation } from "../cancel/cancellation.ts";
 import type { JsonObject } from "../definition/json.ts";
 import type { Ledger, OutcomeRow } from "../definition/ledger.ts";
+import { migratePayload } from "../definition/migrate.ts";
 import { checkPayload, PayloadRefusedError, readPayload } from "../definition/payload.ts";
 import type { Given, PayloadOption, VoOption } from "../definition/publishable.ts";
 import type { AnyTask, EffectKind, TaskDefinition } from "../definition/task.ts";
@@ -32,6 +33,8 @@ export type SentOption<Input> =
 
 /** How one attempt is run. */
 export interface AttemptOptions {
+  /** The version of `body`, for a task that migrates older payloads. Default: the task's own. */
+  readonly payloadVersion?: number;
   /** Default: a random one. */
   readonly taskId?: string;
   /** 1 first. Default: the one after what the ledger knows of this id, and 1 where it knows nothing. */
@@ -200,7 +203,7 @@ export async function runAttempt(
   let payload: unknown;
   try {
     sent = readPayload(task.name, body);
-    payload = await checkPayload(task, sent);
+    payload = await checkPayload(task, migratePayload(task, sent, options.payloadVersion ?? task.payloadVersion));
   } catch (error) {
     if (error instanceof PayloadRefusedError) return outcomeOf(first, { kind: "refused", error });
     throw error;

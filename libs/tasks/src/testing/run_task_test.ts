@@ -275,3 +275,17 @@ test("a clock stands still, and goes where the test sets it", (t) => {
   });
   t.throws(() => clock.advance({ seconds: -1 }), { instanceOf: RangeError });
 });
+
+test("a body of an older version is migrated as a worker does it, and a step that fails refuses it", async (t) => {
+  const MovedTask = atLeastOnceFactory()({
+    name: "MovedTask",
+    payload: z.strictObject({ to: z.string() }),
+    payloadVersion: 2,
+    migrate: { 1: ({ place }: { place: string }) => ({ to: place.trim() }) },
+    execute: ({ payload }) => payload.to,
+  });
+  const moved = await runTask(MovedTask, { body: '{"place":" here "}', payloadVersion: 1 });
+  t.is(moved.result, "here");
+  t.is((await runTask(MovedTask, { payload: { to: "there" } })).result, "there");
+  t.is((await runTask(MovedTask, { body: "{}", payloadVersion: 1 })).kind, "refused");
+});
