@@ -72,10 +72,13 @@ export type { AsJson, ResultOf } from "./definition/as_json.ts";
 export type { Published } from "./publish/store.ts";
 export { PublishUnknownError } from "./broker/publish_surely.ts";
 export type {
+  Given,
+  PayloadOption,
   PublishableTask,
   PublishOptions,
   ScheduleOptions,
   SpawnOptions,
+  VoOption,
 } from "./definition/publishable.ts";
 export type { OwnHeaders } from "./format/own_headers.ts";
 export { NoPublisherError } from "./definition/ambient.ts";

@@ -87,6 +87,15 @@ test.before(async () => {
   const { testFile, system } = await readKitExamples();
   await stranger.write("kit_test.ts", testFile);
   await stranger.write("kit_system.ts", system);
+  // A project of several files, as the page about the packages has it.
+  await stranger.write(
+    "part.ts",
+    "export interface Part {\n  readonly name: string;\n}\nexport const part: Part = { name: 'a part' };\n",
+  );
+  await stranger.write(
+    "whole.ts",
+    'import { type Part, part } from "./part.ts";\nexport const whole: readonly Part[] = [part];\n',
+  );
   const faces = installed.flatMap(({ name, manifest }) =>
     Object.keys(manifest["exports"] as object)
       .filter((path) => !path.endsWith(".json"))

@@ -1,8 +1,8 @@
-import { mkdir, mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Ended, openCleanMachine, type Running } from "../docs/clean_machine.ts";
-import { ROOT } from "../docs/markdown.ts";
+import { parsePage, ROOT } from "../docs/markdown.ts";
 
 /** A project of somebody else's, in a folder outside the workspace, on a machine that has nothing of ours. */
 export interface Stranger extends AsyncDisposable {
@@ -18,13 +18,20 @@ export interface Stranger extends AsyncDisposable {
 
 const TSC = join(ROOT, "node_modules", "typescript", "bin", "tsc");
 
-const TSCONFIG = {
-  compilerOptions: {
-    ...{ module: "nodenext", lib: ["esnext"], types: ["node"], noEmit: true },
-    ...{ strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, skipLibCheck: false },
-  },
-  include: ["*.ts"],
-};
+/** The page from which the stranger has the settings of the type checker. */
+const PAGE = join("docs", "how-to", "use-the-packages.md");
+
+/** What the page says that TypeScript is to be told, made as strict as can be. */
+async function readTsconfig(): Promise<object> {
+  const { blocks } = parsePage(PAGE, await readFile(join(ROOT, PAGE), "utf8"));
+  const shown = blocks.find(({ language, text }) => language === "json" && text.includes("compilerOptions"));
+  if (shown === undefined) throw new Error(`Cannot find a tsconfig.json in ${PAGE}`);
+  const compilerOptions = {
+    ...JSON.parse(shown.text).compilerOptions,
+    ...{ lib: ["esnext"], exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, skipLibCheck: false },
+  };
+  return { compilerOptions, include: ["*.ts"] };
+}
 
 /** Makes one with nothing in it but a `package.json`. `registry` is the only one that its npm asks. */
 export async function makeStranger(registry: string): Promise<Stranger> {
@@ -38,7 +45,7 @@ export async function makeStranger(registry: string): Promise<Stranger> {
   await mkdir(root);
   const write = (name: string, text: string) => writeFile(join(root, name), text);
   await write("package.json", '{ "name": "stranger", "private": true, "type": "module" }\n');
-  await write("tsconfig.json", JSON.stringify(TSCONFIG));
+  await write("tsconfig.json", JSON.stringify(await readTsconfig()));
   const kept = made.move();
   return {
     root,

@@ -44,7 +44,7 @@ export function findImports(text: string): Import[] {
 }
 
 /** Kits for the tests of others: what their packages have, and so no less of the product than the rest. */
-const KITS: readonly string[] = ["libs/tasks/src/testing/"];
+const KITS: readonly string[] = ["libs/tasks/src/testing/", "libs/app/src/testing/"];
 
 /** A source from its path and text. */
 export function parseSource(path: string, text: string): Source {

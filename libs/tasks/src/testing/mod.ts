@@ -17,7 +17,7 @@ export { type EventLog, openEventLog, type ToldStep } from "./event_log.ts";
 export { MissingDepError } from "./given_deps.ts";
 export { type MemoryLedger, memoryLedger, type MemoryLedgerOptions } from "./memory_ledger.ts";
 export { describeOutcome, type LoggedLine, type OutcomeKind, type TaskOutcome } from "./outcome.ts";
-export { runTask, type RunTaskOptions, type TestDepsInput } from "./run_task.ts";
+export { type AttemptOptions, runTask, type RunTaskOptions, type SentOption, type TestDepsInput } from "./run_task.ts";
 export { runTaskToEnd } from "./run_task_to_end.ts";
 export { startTestNats, type TestNats } from "./nats_program.ts";
 export { PATIENCE_MS, until, within } from "./patience.ts";

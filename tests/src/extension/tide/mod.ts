@@ -12,7 +12,7 @@ interface TideDeps {
 const gaugeLock = defineLockType("tide_gauge");
 
 /** Reads the gauge every second. */
-const ReadTideTask = taskFactory<TideDeps>()({
+export const ReadTideTask = taskFactory<TideDeps>()({
   name: "ReadTideTask",
   size: "small",
   schedule: every({ seconds: 1 }),
