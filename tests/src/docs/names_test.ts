@@ -1,8 +1,9 @@
+import { INCIDENT_DAYS } from "@muster/tasks/operate";
 import test from "ava";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { readSources } from "../rules/source.ts";
-import { type Page, parsePage, ROOT } from "./markdown.ts";
+import { type Page, parsePage, readPages, ROOT } from "./markdown.ts";
 
 async function read(path: string): Promise<string> {
   return await readFile(join(ROOT, path), "utf8");
@@ -43,6 +44,13 @@ function readVariables(): Set<string> {
   ]);
   return new Set(names.filter((name) => !EVERYBODYS.has(name)));
 }
+
+test("the pages say how long an incident is kept, as the one constant has it", async (t) => {
+  const pages = (await readPages()).filter(({ path }) => !path.startsWith("docs/decisions/"));
+  const telling = pages.filter(({ text }) => /seven days/.test(text)).map(({ path }) => path);
+  t.true(telling.length > 0);
+  t.is(INCIDENT_DAYS, 7, `"seven days" is what these say: ${telling.join(", ")}`);
+});
 
 test("the page of settings names each setting and each variable that is read, and no other", async (t) => {
   const settings = await read("libs/service/src/settings/settings.ts");

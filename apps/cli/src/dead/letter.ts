@@ -2,17 +2,7 @@ import type { StoredDeadLetter } from "@muster/tasks/operate";
 import { InvalidArgumentError } from "commander";
 
 /** A dead letter in JSON. */
-export interface LetterJson {
-  readonly sequence: number;
-  readonly task: string;
-  readonly vo: string;
-  readonly taskId: string;
-  readonly attempt: number;
-  readonly reason: string;
-  readonly errors: readonly string[];
-  readonly deadAt: string;
-  readonly subject: string;
-}
+export type LetterJson = Omit<StoredDeadLetter, "headers" | "body">;
 
 export function letterJson(letter: StoredDeadLetter): LetterJson {
   const { sequence, task, vo, taskId, attempt, reason, errors, deadAt, subject } = letter;

@@ -1,6 +1,12 @@
 import { escapeControls } from "@muster/service";
 import type { Broker } from "@muster/tasks";
-import { describeDifference, inspectConsumers, listIncidents, type StreamState } from "@muster/tasks/operate";
+import {
+  describeDifference,
+  INCIDENT_DAYS,
+  inspectConsumers,
+  listIncidents,
+  type StreamState,
+} from "@muster/tasks/operate";
 import { bad, type Finding, good, warning } from "./finding.ts";
 
 /** Largest number of incidents that are shown, the newest first. The others are counted. */
@@ -31,7 +37,7 @@ export async function examineConsumers(broker: Broker): Promise<readonly Finding
   return more > 0 ? [...shown, bad("settings", `${more} more of consumers`)] : shown;
 }
 
-/** Reports what has happened to streams, buckets and consumers in the last seven days. */
+/** Reports what has happened to streams, buckets and consumers in the last {@linkcode INCIDENT_DAYS}. */
 export async function examineIncidents(broker: Broker): Promise<readonly Finding[]> {
   const incidents = await listIncidents(broker);
   const shown = incidents.slice(0, SHOWN).map(({ text, at, firstAt, times }) => {
@@ -39,5 +45,5 @@ export async function examineIncidents(broker: Broker): Promise<readonly Finding
     return warning("incidents", `${escapeControls(text)} (${when})`);
   });
   const more = incidents.length - shown.length;
-  return more > 0 ? [...shown, warning("incidents", `${more} more in the last seven days`)] : shown;
+  return more > 0 ? [...shown, warning("incidents", `${more} more in the last ${INCIDENT_DAYS} days`)] : shown;
 }

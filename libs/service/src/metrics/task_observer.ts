@@ -2,25 +2,22 @@ import type { Log } from "../logging/log.ts";
 import { sparingly } from "../logging/sparingly.ts";
 import type { Counter, Meters } from "./meters.ts";
 
-/** One step of a task's life, as a framework reports it. */
+/** What is counted of one step of a task's life. All that it has, also its VO and its reason, goes to the log. */
 export interface ObservedStep {
   readonly step: string;
   readonly task: string;
-  readonly vo: string;
-  readonly taskId: string;
-  readonly attempt: number;
-  /** The reason in one line, if there is one. */
-  readonly reason?: string;
   /** Duration, ms. For `started` it is the time from stored to started; for other steps, from started to this step. */
   readonly tookMs?: number;
 }
 
+type Say = (message: string, details?: Readonly<Record<string, unknown>>) => void;
+
 /** Takes what a framework reports. It fits the `Observer` of @muster/tasks, which this library does not know. */
 export interface TaskObserver {
   /** Writes an error to the log, and counts it. */
-  alarm(message: string, details?: Readonly<Record<string, unknown>>): void;
+  alarm: Say;
   /** Writes a line to the log. */
-  note(message: string, details?: Readonly<Record<string, unknown>>): void;
+  note: Say;
   /** Counts a step of a task. */
   step(step: ObservedStep): void;
 }

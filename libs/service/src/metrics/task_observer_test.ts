@@ -33,7 +33,8 @@ test("a task's steps reach the metrics, without its VO and id", (t) => {
 test("a task that is given up is a line of the log, with its reason; one that is done is not", (t) => {
   const { lines, observer } = observed();
   observer.step({ ...about, step: "done", tookMs: 1 });
-  observer.step({ ...about, step: "dead", reason: "PilotSubmissionError" });
+  const dead = { ...about, step: "dead", reason: "PilotSubmissionError" };
+  observer.step(dead);
   t.is(lines.length, 1);
   t.like(lines[0], { level: "warn", msg: "dead", taskId: "a/1", reason: "PilotSubmissionError" });
 });

@@ -6,8 +6,8 @@ import type { Requests } from "./requests.ts";
 import { MESSAGE_TTL } from "../format/headers.ts";
 import { escapeToken } from "../format/token.ts";
 
-/** Lifetime of an incident, hours. It spans a long weekend and some days. */
-const KEPT_HOURS = 168;
+/** Lifetime of an incident, days. It spans a long weekend and some days. */
+export const INCIDENT_DAYS = 7;
 /** Largest number of incidents that are kept. */
 const KEPT = 60;
 const PREFIX = "incident.";
@@ -61,7 +61,7 @@ function isIncident(value: unknown): value is StoredIncident {
 
 function isKept({ at }: StoredIncident): boolean {
   // The broker may bring back an incident that had lapsed.
-  return Date.parse(at) > Date.now() - KEPT_HOURS * 3_600_000;
+  return Date.parse(at) > Date.now() - INCIDENT_DAYS * 86_400_000;
 }
 
 interface Kept {
@@ -115,7 +115,7 @@ async function removeSurplus(broker: IncidentKeeper, most: number): Promise<void
 }
 
 /**
- * Keeps an incident for seven days, in the bucket `results`. An incident with a known text increases the count of that one. One with a new
+ * Keeps an incident for {@linkcode INCIDENT_DAYS}, in the bucket `results`. An incident with a known text increases the count of that one. One with a new
  * text is kept beside the others: its damage may be another, and must not hide theirs.
  */
 export async function keepIncident(
@@ -133,12 +133,12 @@ export async function keepIncident(
     times: before === undefined ? 1 : before.times + (TOLD_BY_ALL.has(kind) ? 0 : 1),
   };
   const headers = newHeaders();
-  headers.set(MESSAGE_TTL, `${KEPT_HOURS}h`);
+  headers.set(MESSAGE_TTL, `${INCIDENT_DAYS * 24}h`);
   await broker.requests.store({ subject: `$KV.results.${key}`, body: JSON.stringify(incident), headers });
   await removeSurplus(broker, most);
 }
 
-/** Returns the incidents of the last seven days: those that lost work first, then the others, each group with the newest first. */
+/** Returns the incidents of the last {@linkcode INCIDENT_DAYS}: those that lost work first, then the others, each group with the newest first. */
 export async function listIncidents(broker: IncidentStore): Promise<readonly Incident[]> {
   return (await readAll(broker)).map(({ incident }) => incident);
 }

@@ -48,6 +48,8 @@ async function startWork(url: string) {
   };
 }
 
+const openQuick = () => openKeeper({ access: { url: server.url }, name: "keeper", observer: silentObserver, ...QUICK });
+
 const pulled = (ack = "$JS.ACK.none", forMs = 60_000) => ({
   ack,
   pulledAtMs: performance.now(),
@@ -62,12 +64,7 @@ test.serial(
   "a held message is not redelivered, though the thread is held up for longer than the ack wait",
   async (t) => {
     await using work = await startWork(server.url);
-    await using keeper = await openKeeper({
-      access: { url: server.url },
-      name: "keeper",
-      observer: silentObserver,
-      ...QUICK,
-    });
+    await using keeper = await openQuick();
     const message = await work.pullNext();
     const inHand = pulled(message?.reply);
     keeper.hold([inHand]);
@@ -84,12 +81,7 @@ test.serial(
 
 test("thousands of messages are held at once, more than one board has room for", async (t) => {
   await using work = await startWork(server.url);
-  await using keeper = await openKeeper({
-    access: { url: server.url },
-    name: "keeper",
-    observer: silentObserver,
-    ...QUICK,
-  });
+  await using keeper = await openQuick();
   const beaten = new Set<string>();
   const allBeaten = Promise.withResolvers<void>();
   const subscription = work.nc.subscribe("held.*", {
@@ -119,12 +111,7 @@ test("thousands of messages are held at once, more than one board has room for",
 
 test("heartbeats stop at the message's time, and a later hold gives it more", async (t) => {
   await using work = await startWork(server.url);
-  await using keeper = await openKeeper({
-    access: { url: server.url },
-    name: "keeper",
-    observer: silentObserver,
-    ...QUICK,
-  });
+  await using keeper = await openQuick();
   const message = await work.pullNext();
   const inHand = pulled(message?.reply, 100);
   keeper.hold([inHand]);

@@ -10,7 +10,7 @@ import type { OutcomeRow } from "../definition/ledger.ts";
 import { openBroker } from "../locks/open_broker.ts";
 import { withoutVo } from "../configuration/configuration.ts";
 import { connectNats } from "../connection/connection.ts";
-import { countOn, type Grid, listen, periodic, startGrid } from "../schedule/_grid_test.ts";
+import { countOn, type Grid, listen, periodic, startGrid, startWorking } from "../schedule/_grid_test.ts";
 import { listIncidents } from "../broker/incidents.ts";
 import { findLeaders } from "./leaders.ts";
 import { startScheduler, type StartSchedulerOptions } from "../schedule/start_scheduler.ts";
@@ -75,32 +75,24 @@ async function startChild({ url }: Grid, names: readonly string[], wanted: strin
   return { kill, [Symbol.asyncDispose]: kill };
 }
 
-/** Finishes each occurrence as it comes, until disposed of. */
-function startWorking(grid: Grid) {
-  const heard = listen(grid.broker.nc);
-  let finished = 0;
-  const timer = setInterval(() => {
-    for (const one of heard.seen.slice(finished)) {
-      finished++;
-      void grid.finish(one).catch(() => undefined); // the grid is closing
-    }
-  }, 20);
+/** Works, until disposed of, and tells of the tasks of one VO. */
+function startWorkingFor(grid: Grid) {
+  const working = startWorking(grid);
   return {
-    ...heard,
+    ...working,
     /** Resolves once each of `tasks` has fired twice from now on. */
     async firing(...tasks: readonly AnyTask[]): Promise<void> {
       const from = Date.now();
       await Promise.all(
-        tasks.map(({ name }) => heard.atLeast(2, ({ of, dueAt }) => of === `${name}/lhcb` && dueAt > from)),
+        tasks.map(({ name }) => working.atLeast(2, ({ of, dueAt }) => of === `${name}/lhcb` && dueAt > from)),
       );
     },
-    [Symbol.dispose]: () => clearInterval(timer),
   };
 }
 
 test("two applications share one Muster: all schedules of both fire, in whatever order they start, stop and are killed", async (t) => {
   await using grid = await startGrid();
-  using working = startWorking(grid);
+  using working = startWorkingFor(grid);
   const stranger = await startHere(grid, [Theirs]);
   await stranger.leads("Theirs");
   let ours = await startHere(grid, [Ours, Shared]);
@@ -139,7 +131,7 @@ test("what a stopped or killed scheduler led alone is led by another one that kn
 
 test("of two versions with different schedules for one task one leads it, and its marker is set once", async (t) => {
   await using grid = await startGrid();
-  using working = startWorking(grid);
+  using working = startWorkingFor(grid);
   await using older = await startHere(grid, [Shared]);
   await older.leads("Shared");
   await using newer = await startHere(grid, [periodic("Shared", every({ days: 40 })), Theirs]);
@@ -183,7 +175,7 @@ test("a stranger's scheduler runs none of our chores, keeps none from running, a
 
 test("a value of somebody's own under the leaders' key is replaced with an alarm that names both, and everything goes on", async (t) => {
   await using grid = await startGrid();
-  using working = startWorking(grid);
+  using working = startWorkingFor(grid);
   await grid.broker.buckets.locks.put("scheduler.leader", "maintenance");
   t.is((await findLeaders(grid.broker)).foreign, "maintenance");
   await using scheduler = await startHere(grid, [Ours]);
@@ -211,7 +203,7 @@ test("a value of somebody's own under the leaders' key is replaced with an alarm
 
 test("a session that is overwritten by hand costs its lead, and is followed by another one", async (t) => {
   await using grid = await startGrid();
-  using working = startWorking(grid);
+  using working = startWorkingFor(grid);
   await using scheduler = await startHere(grid, [Ours]);
   await scheduler.leads("Ours");
   const { state } = await grid.broker.jsm.streams.info("KV_locks", {

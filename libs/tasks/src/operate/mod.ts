@@ -76,7 +76,7 @@ export { listUnknownVos, type UnknownVo } from "../sweep/unknown_vos.ts";
 export { measureUsage, type StorageUsage, type Usage, type VoShare } from "../publish/usage.ts";
 
 // Diagnose: what is not as it must be.
-export { type Incident, listIncidents } from "../broker/incidents.ts";
+export { INCIDENT_DAYS, type Incident, listIncidents } from "../broker/incidents.ts";
 export { inspectRights, type MissingRight } from "../broker/inspect_rights.ts";
 export { inspectStreams, type StreamState } from "../streams/inspect_streams.ts";
 export { inspectConsumers } from "../pull/lane_consumer.ts";

@@ -1,8 +1,9 @@
 import test from "ava";
 import { noRetry } from "../definition/retry.ts";
 import { taskFactory } from "../definition/task.ts";
-import type { OutcomeRow, Ledger } from "../definition/ledger.ts";
+import type { Ledger, LedgerTransaction } from "../definition/ledger.ts";
 import { LeaseLostError } from "../locks/lease.ts";
+import { playedLedger } from "./_played_ledger_test.ts";
 import { type AttemptLease, RunningAttempt } from "./attempt.ts";
 
 /** What a task of this file may call. */
@@ -18,30 +19,21 @@ const WriteTask = taskFactory<Deps>()({
 });
 
 /** A ledger that notes what it is asked for. */
-function notingLedger(commit: (row: OutcomeRow) => ReturnType<ReturnType<Ledger<unknown>["open"]>["commit"]>) {
+function notingLedger(commit: LedgerTransaction<unknown>["commit"]) {
   const asked: string[] = [];
-  const ledger: Ledger<unknown> = {
-    open: () => ({
-      async transaction() {
-        asked.push("transaction");
-        return undefined;
-      },
-      commit(row) {
-        asked.push("commit");
-        return commit(row);
-      },
-      async rollback() {
-        asked.push("rollback");
-      },
-      keepAwake: async () => {},
-      destroy: async () => {},
-      gone: () => undefined,
-    }),
-    record: async (row) => row,
-    recall: async () => undefined,
-    markPublished: async () => {},
-    classify: (error) => (error instanceof Error && error.message === "again" ? "again" : "failed"),
-  };
+  const ledger = playedLedger({
+    async transaction() {
+      asked.push("transaction");
+      return undefined;
+    },
+    commit(row) {
+      asked.push("commit");
+      return commit(row);
+    },
+    async rollback() {
+      asked.push("rollback");
+    },
+  });
   return { asked, ledger };
 }
 

@@ -10,6 +10,7 @@ import { openBroker } from "../locks/open_broker.ts";
 import { openLocks } from "../locks/locks.ts";
 import { connectNats } from "../connection/connection.ts";
 import { type Observer, type Step, silentObserver } from "../connection/observer.ts";
+import { playedLedger } from "./_played_ledger_test.ts";
 import { Environment } from "./environment.ts";
 import { ProgressReports } from "../result/progress.ts";
 import { NewerPayloads } from "./newer_payloads.ts";
@@ -24,23 +25,12 @@ const LooseTask = atLeastOnceFactory()({ name: "LooseTask", per: "vo", execute()
 
 /** A ledger that knows of nothing. */
 function emptyLedger(recorded: OutcomeRow[]): Ledger<unknown> {
-  return {
-    open: () => ({
-      transaction: async () => undefined,
-      async commit(row) {
-        recorded.push(row);
-        return { kind: "committed", row };
-      },
-      rollback: async () => {},
-      keepAwake: async () => {},
-      destroy: async () => {},
-      gone: () => undefined,
-    }),
-    record: async (row) => row,
-    recall: async () => undefined,
-    markPublished: async () => {},
-    classify: () => "failed",
-  };
+  return playedLedger({
+    async commit(row) {
+      recorded.push(row);
+      return { kind: "committed", row };
+    },
+  });
 }
 
 function receivedOf(definition: ReceivedTask["definition"], storedDaysAgo: number): ReceivedTask {

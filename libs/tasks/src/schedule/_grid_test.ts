@@ -188,3 +188,16 @@ export async function assertCounts(
   }
   t.deepEqual(found, are, why);
 }
+
+/** Finishes each occurrence as it comes, until disposed of. */
+export function startWorking(grid: Grid) {
+  const heard = listen(grid.broker.nc);
+  let finished = 0;
+  const timer = setInterval(() => {
+    for (const one of heard.seen.slice(finished)) {
+      finished++;
+      void grid.finish(one).catch(() => undefined); // the grid is closing
+    }
+  }, 20);
+  return { ...heard, [Symbol.dispose]: () => clearInterval(timer) };
+}

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { every } from "../definition/schedule.ts";
-import { type Grid, listen, periodic, startGrid } from "./_grid_test.ts";
+import { type Grid, listen, periodic, startGrid, startWorking } from "./_grid_test.ts";
 import { pauseSchedule } from "./pauses.ts";
 import type { SchedulerRole } from "./run_scheduler.ts";
 import { scheduleTable } from "./schedule_table.ts";
@@ -51,19 +51,6 @@ async function startChild({ url }: Grid) {
       await once(child, "exit");
     },
   };
-}
-
-/** Finishes each occurrence as it comes, until disposed of. */
-function startWorking(grid: Grid) {
-  const heard = listen(grid.broker.nc);
-  let finished = 0;
-  const timer = setInterval(() => {
-    for (const one of heard.seen.slice(finished)) {
-      finished++;
-      void grid.finish(one).catch(() => undefined); // the grid is closing
-    }
-  }, 20);
-  return { ...heard, [Symbol.dispose]: () => clearInterval(timer) };
 }
 
 test("one of two leads; when it stops in order the other leads at once", async (t) => {
@@ -205,9 +192,11 @@ test("what the table shows is what fires", async (t) => {
 
 test("a scheduler ends by an error when its connection is closed", async (t) => {
   await using grid = await startGrid();
-  const leader = await grid.lead([periodic("Rare", every({ days: 40 }))]);
+  const leads = Promise.withResolvers<void>();
+  const chore = { name: "telling that it leads", everyMs: 60_000, run: async () => leads.resolve() };
+  const leader = await grid.lead([periodic("Rare", every({ days: 40 }))], { chores: [chore] });
   const ended = t.throwsAsync(leader.ended, { message: /connection to NATS was closed/ });
-  await wait(200);
+  await leads.promise;
   await leader.broker.nc.close();
   await ended;
 });
