@@ -84,13 +84,20 @@ test.serial(
     const later = new Date(Date.now() + FAR_TOO_LONG_MS);
     await database.database.transaction((to) =>
       database.database.ledger.publishWith(to, NoteTask, {
-        ...{ taskId: "later", payload: {}, at: later, headers: { traceparent: "00-abc-def-01" } },
+        ...{
+          taskId: "later",
+          payload: {},
+          at: later,
+          headers: { traceparent: "00-abc-def-01" },
+          keepResult: { seconds: 90 },
+        },
       }),
     );
     await untilRow(database.database, EMPTY);
     const stored = await muster.broker.jsm.streams.getMessage("LATER", { last_by_subj: "later.NoteTask._.later" });
     t.is(stored?.header.get("Nats-Schedule"), `@at ${later.toISOString()}`);
     t.is(stored?.header.get("traceparent"), "00-abc-def-01");
+    t.is(stored?.header.get("Task-Keep-Result"), "90000ms");
     t.is(await database.effects("held"), 1);
     await worker.drain();
   },

@@ -26,6 +26,8 @@ export const TaskOutbox = defineEntity({
     startAt: p.datetime().nullable(),
     /** The publisher's own headers, each with one value. */
     headers: p.json<unknown>().columnType("json").defaultRaw("'{}'::json"),
+    /** What else its publisher asked for, such as how long its result is kept. The task runner alone knows the fields. */
+    options: p.json<unknown>().columnType("json").defaultRaw("'{}'::json"),
     createdAt: p.datetime().defaultRaw("now()"),
     /** When the task was set aside since it can never be published as it is; null: it was not. */
     refusedAt: p.datetime().nullable(),

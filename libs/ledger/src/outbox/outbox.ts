@@ -4,7 +4,7 @@ import { sql } from "kysely";
 import type { Transaction } from "../database/transaction.ts";
 import { OUTBOX_CHANNEL } from "./channel.ts";
 
-/** A task of the outbox, as it is to be published. */
+/** A task of the outbox, as it is to be published. It may have further fields, as {@linkcode publishWith} was given them. */
 export interface OutboxTask {
   /** Its place in the order of insertion. */
   readonly number: number;
@@ -35,10 +35,12 @@ interface StoredTask {
   readonly payloadVersion: number;
   readonly startAt: Date | null;
   readonly headers: Readonly<Record<string, string>>;
+  readonly options: object;
 }
 
-function read({ payloadVersion, startAt, headers, ...stored }: StoredTask): OutboxTask {
+function read({ payloadVersion, startAt, headers, options, ...stored }: StoredTask): OutboxTask {
   return {
+    ...options,
     ...stored,
     ...(payloadVersion === 1 ? {} : { payloadVersion }),
     ...(startAt === null ? {} : { startAt: startAt.toISOString() }),
@@ -63,7 +65,7 @@ export async function takeOutbox(transaction: Transaction, after = 0): Promise<r
       select number, sum(bytes) over (order by number) - bytes as before from locked
     )
     select number, task_id as "taskId", task, vo, payload::text as body, payload_version as "payloadVersion",
-      start_at as "startAt", headers
+      start_at as "startAt", headers, options
     from task_outbox join placed using (number)
     where placed.before < ${TAKEN_BYTES}
     order by number`.execute(transaction.getKysely());

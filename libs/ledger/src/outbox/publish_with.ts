@@ -10,7 +10,7 @@ import type { Transaction } from "../database/transaction.ts";
  */
 export type Query = (text: string, values: (string | null)[]) => PromiseLike<unknown>;
 
-/** A checked task, as it is inserted. */
+/** A checked task, as it is inserted. It may have further fields, which are kept and handed on as they are. */
 export interface CheckedTask {
   readonly taskId: string;
   readonly task: string;
@@ -35,8 +35,9 @@ export interface PreparableTask<Options> {
 // Each value goes as text and is cast by the server: what a client makes of a json or a timestamp differs from client to client. A
 // conflict names no column, since that would need the right to read the table.
 const INSERT = `
-  insert into task_outbox (task_id, task, vo, payload, payload_version, start_at, headers)
-  values ($1::text, $2::text, $3::text, $4::text::json, $5::text::int, $6::text::timestamptz, $7::text::json)
+  insert into task_outbox (task_id, task, vo, payload, payload_version, start_at, headers, options)
+  values
+    ($1::text, $2::text, $3::text, $4::text::json, $5::text::int, $6::text::timestamptz, $7::text::json, $8::text::json)
   on conflict do nothing`;
 
 /** The connection of a MikroORM transaction as a {@linkcode Query}. Outside a transaction each statement commits by itself. */
@@ -72,10 +73,10 @@ export async function publishWith<Options extends object>(
   options: NoInfer<Options>,
 ): Promise<string> {
   const prepared = await task.prepare(options);
-  const { taskId, task: name, vo, payload, payloadVersion = 1, startAt = null, headers = {} } = prepared;
+  const { taskId, task: name, vo, payload, payloadVersion = 1, startAt = null, headers = {}, ...others } = prepared;
   await query(INSERT, [
     ...[taskId, name, vo, JSON.stringify(payload), String(payloadVersion)],
-    ...[startAt, JSON.stringify(headers)],
+    ...[startAt, JSON.stringify(headers), JSON.stringify(others)],
   ]);
   return taskId;
 }

@@ -14,6 +14,7 @@ export class AddOutbox extends Migration {
           constraint task_outbox_payload_version_check check (payload_version >= 1),
         start_at timestamptz null,
         headers json not null default '{}'::json,
+        options json not null default '{}'::json,
         created_at timestamptz not null default now(),
         refused_at timestamptz null,
         reason text null
