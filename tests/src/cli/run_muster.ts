@@ -34,7 +34,7 @@ const hosts: Host[] = [];
 let asked = 0;
 
 function startHost(): Host {
-  const child = fork(HOST, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  const child = fork(HOST, { stdio: ["ignore", "inherit", "inherit", "ipc"], execArgv: [] });
   const waiting = new Map<number, PromiseWithResolvers<Ended>>();
   child.on("message", ({ id, ...ended }: Answered) => {
     waiting.get(id)?.resolve(ended);

@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { stat } from "node:fs/promises";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
@@ -34,12 +35,23 @@ export function isOlder(a: string, b: string): boolean {
   return false;
 }
 
+/** Versions that programs have printed, by the file as it was then. Only `readNatsServerVersion` reads and writes it. */
+const printed = new Map<string, string>();
+
 /**
- * Returns the version that the nats-server `binary` prints, e.g. `2.15.1`.
+ * Returns the version that the nats-server `binary` prints, e.g. `2.15.1`. A file that has not changed is asked once.
  *
  * Throws {@linkcode NatsServerTooOldError}, and an error when the file cannot be executed or is another program.
  */
 export async function readNatsServerVersion(binary: string): Promise<string> {
+  const { ino, size, mtimeMs } = await stat(binary);
+  const file = [binary, ino, size, mtimeMs].join(" ");
+  const version = printed.get(file) ?? (await askVersion(binary));
+  printed.set(file, version);
+  return version;
+}
+
+async function askVersion(binary: string): Promise<string> {
   const { stdout } = await run(binary, ["--version"], { timeout: 10_000 });
   const version = /^nats-server: v(\d+\.\d+\.\d+\S*)/m.exec(stdout)?.[1];
   if (version === undefined) throw new Error(`Cannot use ${binary}: it is no nats-server; set NATS_SERVER to one`);

@@ -1,5 +1,5 @@
 import test from "ava";
-import { chmod, mkdir, mkdtempDisposable, readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, mkdtempDisposable, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { addToCache } from "./cache.ts";
@@ -65,6 +65,19 @@ test.serial("what is got is the version that is tried: another one in a cache is
     }
   }
   t.true(told.some((line) => line.endsWith(`${first}: it is 2.15.0, and ${TRIED_NATS_SERVER} is what is tried`)));
+});
+
+test("a nats-server that has not changed is asked for its version once, and one that was replaced is asked again", async (t) => {
+  await using folder = await testFolder();
+  const [server, asked] = [join(folder.path, "nats-server"), join(folder.path, "asked")];
+  const install = (version: string) =>
+    writeFile(server, `#!/bin/sh\necho ${version} >> ${asked}\necho 'nats-server: v${version}'\n`, { mode: 0o755 });
+  await install("2.15.1");
+  for (let time = 0; time < 3; time++) t.is(await readNatsServerVersion(server), "2.15.1");
+  await rm(server);
+  await install("2.16.10");
+  t.is(await readNatsServerVersion(server), "2.16.10");
+  t.is(await readFile(asked, "utf8"), "2.15.1\n2.16.10\n");
 });
 
 test("each source that cannot serve says why in one line, and the next one is asked", async (t) => {
