@@ -26,6 +26,9 @@ test("migrate makes the schema once, and whoever comes before it is told", async
   const early = await cli.run("ce", "list");
   t.is(early.code, 1);
   t.regex(early.errors, /lacks ledger\/0001_tables, .*; run `muster migrate`/);
+  const looked = (await cli.run("doctor")).output;
+  t.deepEqual(looked.match(/^BAD +PostgreSQL: .*/gm)?.length, 1, looked);
+  t.notRegex(looked, /relation ".*" does not exist|^BAD +pilots/m, "one cause is told once");
   const { applied } = (await cli.json("migrate")) as { applied: string[] };
   t.is(applied[0], "ledger/0001_tables");
   t.deepEqual(await cli.json("migrate"), { applied: [] });

@@ -37,6 +37,8 @@ test("a dead letter that never was a task stays, is told with its reason, and th
   t.is(all.code, 1);
   t.regex(all.output, /^stays dead: no vo: .*it names no VO/);
   t.regex(all.output, /requeued 0 of 1 dead letter\n$/);
+  const tried = await cli.run("dead", "requeue", "--task", "NoVoTask", "--dry-run");
+  t.deepEqual([tried.code, tried.output], [1, all.output.replace(/requeued 0 of 1.*/, "would requeue 0 dead letters")]);
   const one = await cli.run("dead", "requeue", String(sequence));
   t.deepEqual([one.code, one.output], [all.code, all.output], "by its sequence as by a filter");
   t.like(await cli.json("dead", "list", "--task", "NoVoTask"), { total: 1, letters: [{ taskId: "no vo" }] });
@@ -64,6 +66,30 @@ test("what the outbox sets aside is told by doctor, listed with its reason, and 
   t.is(dropped.code, 1);
   t.is(dropped.output, "was not set aside: late\ndropped 1 task\n");
   t.like(await cli.json("outbox", "list"), { waiting: 2, refused: [] });
+});
+
+test("a dead letter that somebody published by hand is told with its sequence and what it lacks, also by a dry run", async (t) => {
+  const cli = await openCli();
+  const bare = await putLetter("dead.HandTask.*", {});
+  const nameless = await putLetter("dead.HandTask.lhcb", { "Dead-Subject": "tasks.HandTask.lhcb" });
+  for (const options of [[], ["--dry-run"]]) {
+    for (const which of [
+      ["--task", "HandTask"],
+      [String(bare), String(nameless)],
+    ]) {
+      const { code, output } = await cli.run("dead", "requeue", ...which, ...options);
+      t.is(code, 1);
+      for (const [sequence, header] of [
+        [bare, "Dead-Subject"],
+        [nameless, "Task-Id"],
+      ] as const) {
+        const lacks = `header ${header} of dead letter ${sequence}: it is missing; publish the task anew, and delete the letter`;
+        t.true(output.includes(`stays dead: dead letter ${sequence}: Cannot use "" as ${lacks}`), output);
+      }
+      t.regex(output, /^(requeued 0 of 2|would requeue 0) dead letters$/m);
+    }
+  }
+  for (const sequence of [bare, nameless]) await muster.broker.jsm.streams.deleteMessage("DEAD", sequence);
 });
 
 test("what turns text around or colours it is shown as its code in every cell and field of the command's output", async (t) => {

@@ -25,6 +25,8 @@ test("the doctor and the list of schedules name what no running scheduler leads,
   t.regex(beside, /^ok +scheduler: stranger-\S+ leads CliTickTask$/m);
   t.regex(beside, /^BAD +scheduler: no running one leads MyCheckPilotsTask: its schedules do not fire; start/m);
   t.like(await cli.json("schedule", "list", "--task", "MyPilotReportTask"), [{ leader: null }]);
+  const all = (await cli.run("schedule", "list")).output;
+  t.regex(all, /\nSchedules of other applications' tasks are not listed: CliTickTask; MUSTER_EXTENSIONS adds them\n$/);
   await stranger.stop();
   await nc.close();
   t.regex(

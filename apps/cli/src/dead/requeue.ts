@@ -2,9 +2,11 @@
 import { escapeControls } from "@muster/service";
 import { type Broker, InvalidNameError } from "@muster/tasks";
 import {
+  checkRequeuable,
   countDeadLetters,
   type DeadFilter,
   findDeadLetter,
+  type RefusedLetter,
   requeueDeadLetter,
   type Requeued,
   requeueDeadLetters,
@@ -12,6 +14,7 @@ import {
 } from "@muster/tasks/operate";
 import { Command } from "commander";
 import { count, type OutputOptions, print } from "../print/output.ts";
+import { linesOf } from "../print/sum_up.ts";
 import { complain, FailedError, UsageError } from "../run/failure.ts";
 import { withBroker } from "../run/servers.ts";
 import { parseWanted } from "../run/values.ts";
@@ -24,7 +27,7 @@ Examples:
   muster dead requeue --task MyPilotTask --vo lhcb
   muster dead requeue --all`;
 
-interface RequeueOptions extends OutputOptions, Pick<DeadFilter, "task" | "vo"> {
+interface CommandOptions extends OutputOptions, Pick<DeadFilter, "task" | "vo"> {
   readonly all?: boolean;
   readonly dryRun?: boolean;
 }
@@ -40,18 +43,19 @@ interface Answer extends Requeued {
 async function requeueEach(broker: Broker, sequences: readonly number[], dryRun: boolean): Promise<Answer> {
   const wanted = [...new Set(sequences)];
   const requeued: string[] = [];
-  const refused: { taskId: string; reason: string }[] = [];
+  const refused: RefusedLetter[] = [];
   const missing: number[] = [];
   for (const sequence of wanted) {
     let taskId = "";
     try {
       const letter = await findDeadLetter(broker, sequence);
       taskId = letter.taskId;
-      if (!dryRun) await requeueDeadLetter(broker, letter);
+      if (dryRun) checkRequeuable(letter);
+      else await requeueDeadLetter(broker, letter);
       requeued.push(taskId);
     } catch (error) {
       if (error instanceof UnknownDeadLetterError) missing.push(sequence);
-      else if (error instanceof InvalidNameError) refused.push({ taskId, reason: error.message });
+      else if (error instanceof InvalidNameError) refused.push({ sequence, taskId, reason: error.message });
       else throw error;
     }
   }
@@ -60,19 +64,29 @@ async function requeueEach(broker: Broker, sequences: readonly number[], dryRun:
 
 async function requeueMatching(broker: Broker, filter: DeadFilter, dryRun: boolean): Promise<Answer> {
   const matching = await countDeadLetters(broker, filter);
-  const none: Requeued = { requeued: [], refused: [] };
-  return { matching, missing: [], ...(dryRun ? none : await requeueDeadLetters(broker, filter, matching)) };
+  return { matching, missing: [], ...(await requeueDeadLetters(broker, filter, { limit: matching, dryRun })) };
 }
 
-function checkTarget(sequences: readonly number[], { task, vo, all }: RequeueOptions): void {
+function checkTarget(sequences: readonly number[], { task, vo, all }: CommandOptions): void {
   const isFiltered = task !== undefined || vo !== undefined;
   const ways = [sequences.length > 0, isFiltered, all === true].filter(Boolean).length;
   if (ways === 1) return;
   throw new UsageError("Name dead letters by their sequences, or by --task and --vo, or say --all: one of the three");
 }
 
-function tell({ matching, requeued, refused }: Answer): string {
-  const stayed = refused.map(({ taskId, reason }) => `stays dead: ${escapeControls(`${taskId}: ${reason}`)}`);
+/** A line for each of the first letters that stay, and one for all others. */
+function linesOfRefused(refused: readonly RefusedLetter[]): readonly string[] {
+  return linesOf(
+    refused,
+    ({ sequence, taskId, reason }) =>
+      `stays dead: ${escapeControls(`${taskId === "" ? `dead letter ${sequence}` : taskId}: ${reason}`)}`,
+    (others) => `and ${count(others.length, "more dead letter")} stay dead`,
+  );
+}
+
+function tell({ matching, requeued, refused }: Answer, dryRun: boolean): string {
+  const stayed = linesOfRefused(refused);
+  if (dryRun) return [...stayed, `would requeue ${count(requeued.length, "dead letter")}`].join("\n");
   const done =
     matching === 0
       ? "no dead letter matches; nothing was requeued"
@@ -80,17 +94,17 @@ function tell({ matching, requeued, refused }: Answer): string {
   return [...stayed, done].join("\n");
 }
 
-async function requeue(sequences: readonly number[], options: RequeueOptions): Promise<void> {
+async function requeue(sequences: readonly number[], options: CommandOptions): Promise<void> {
   checkTarget(sequences, options);
   const { task, vo, dryRun = false } = options;
   const answer = await withBroker((broker) =>
     sequences.length > 0 ? requeueEach(broker, sequences, dryRun) : requeueMatching(broker, { task, vo }, dryRun),
   );
   const { matching, requeued, refused, missing } = answer;
-  if (dryRun) {
-    const found = matching - missing.length;
-    print({ matching: found, missing }, options, () => `would requeue ${count(found, "dead letter")}`);
-  } else print({ matching, requeued, refused, missing }, options, () => tell(answer));
+  const json = dryRun
+    ? { matching: matching - missing.length, requeueable: requeued.length, refused, missing }
+    : { matching, requeued, refused, missing };
+  print(json, options, () => tell(answer, dryRun));
   if (missing.length > 0) complain(`There is no dead letter ${missing.join(", ")}; see \`muster dead list\``);
   const left = refused.length + missing.length;
   if (left > 0) throw new FailedError(`${count(left, "dead letter")} cannot be requeued`);
@@ -107,8 +121,8 @@ export function requeueDeadCommand(): Command {
     .option("--task <task>", "all of this task", parseWanted)
     .option("--vo <vo>", "all of this VO", parseWanted)
     .option("--all", "all that there are")
-    .option("--dry-run", "only say how many it would be")
+    .option("--dry-run", "only say how many it would be, and which stay")
     .option("--json", "print JSON")
     .addHelpText("after", EXAMPLES)
-    .action((sequences: readonly number[], options: RequeueOptions) => requeue(sequences, options));
+    .action((sequences: readonly number[], options: CommandOptions) => requeue(sequences, options));
 }

@@ -5,8 +5,10 @@ import type { Broker } from "@muster/tasks";
 import { activeVos, findConfiguration } from "@muster/tasks/operate";
 import { count } from "../print/output.ts";
 import { hasPilots } from "../run/extensions.ts";
+import { describeFailure } from "../run/failure.ts";
 import { locateDatabase, openOwnDatabase } from "../run/servers.ts";
 import { bad, type Finding, good, warning } from "./finding.ts";
+import { UNTOLD } from "./follow_ups.ts";
 
 const ABOUT = "configuration";
 /** Largest number of names that are shown. The others are counted. */
@@ -30,6 +32,10 @@ async function examineWithoutVos(): Promise<Finding> {
   return bad(ABOUT, `${what}: the configuration was lost; add them again with \`muster vo add\``);
 }
 
+function untold(error: unknown): Finding {
+  return warning(ABOUT, `${UNTOLD}: ${describeFailure(error)}`);
+}
+
 /** Reports which configuration is in force, and why a newer one is not. */
 export async function examineConfiguration(broker: Broker): Promise<readonly Finding[]> {
   const { configuration, revision, problem, unknown } = await findConfiguration(broker);
@@ -40,7 +46,7 @@ export async function examineConfiguration(broker: Broker): Promise<readonly Fin
     findings.push(warning(ABOUT, `${which}: ${named(unknown)}; misspelt, or of a newer version`));
   }
   const isEmpty = Object.keys(configuration.vos).length === 0;
-  if (isEmpty) findings.push(await examineWithoutVos());
+  if (isEmpty) findings.push(await examineWithoutVos().catch(untold));
   if (findings.length === 0)
     findings.push(good(ABOUT, `revision ${revision} is in force, with ${count(vos.length, "VO")}`));
   return findings.map(({ about, state, text }) => ({ about, state, text: escapeControls(text) }));

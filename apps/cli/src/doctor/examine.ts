@@ -16,7 +16,7 @@ import { count } from "../print/output.ts";
 import { hasPilots, knownTasks } from "../run/extensions.ts";
 import { describeFailure } from "../run/failure.ts";
 import { locateDatabase, locateNats, openOwnDatabase } from "../run/servers.ts";
-import { withoutFollowUps, withoutTold } from "./follow_ups.ts";
+import { withoutDatabaseFollowUps, withoutFollowUps, withoutTold } from "./follow_ups.ts";
 import { examineGoneVos } from "./gone_vos.ts";
 import { describeNewer, describeUnknown } from "../task/unknown.ts";
 import { examineLocks, examineWorkerRecords } from "./locks.ts";
@@ -142,5 +142,5 @@ async function examineJetStream(nc: Connection): Promise<readonly Finding[]> {
 /** Looks at everything. Never throws: what cannot be examined becomes a finding. */
 export async function examine(): Promise<readonly Finding[]> {
   const [database, nats] = await Promise.all([look("PostgreSQL", examineDatabase), look("NATS", examineNats)]);
-  return [...database, ...nats];
+  return [...database, ...withoutDatabaseFollowUps(database, nats)];
 }

@@ -29,6 +29,20 @@ export function withoutFollowUps(
   return [...seen, warning(about, text)];
 }
 
+/** What cannot be told of the configuration where the database cannot be read. The reason follows. */
+export const UNTOLD = "no VO is configured, and whether one was cannot be told";
+
+/** Removes what only repeats that the database is bad. That is one cause, and the look at the database itself says why. */
+export function withoutDatabaseFollowUps(
+  database: readonly Finding[],
+  findings: readonly Finding[],
+): readonly Finding[] {
+  if (database.every(({ state }) => state !== "bad")) return findings;
+  return findings
+    .filter(({ about, state }) => about !== "pilots" || state !== "bad")
+    .map((finding) => (finding.text.startsWith(UNTOLD) ? { ...finding, text: `${UNTOLD}; see PostgreSQL` } : finding));
+}
+
 /** Removes incidents that still last, since a finding about the present state already says the same. */
 export function withoutTold(told: readonly Finding[], incidents: readonly Finding[]): readonly Finding[] {
   return incidents.filter(({ text }) => !told.some((finding) => text.startsWith(`${finding.text} (`)));

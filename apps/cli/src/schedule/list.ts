@@ -1,4 +1,14 @@
-import { measureClock, type PauseNote, type ScheduleRow, scheduleTable } from "@muster/tasks/operate";
+// Tested by tests/src/cli/unserved_test.ts
+import { escapeControls } from "@muster/service";
+import type { Broker } from "@muster/tasks";
+import {
+  findLeaders,
+  isTaskCharge,
+  measureClock,
+  type PauseNote,
+  type ScheduleRow,
+  scheduleTable,
+} from "@muster/tasks/operate";
 import { Command, InvalidArgumentError } from "commander";
 import { examples } from "../print/examples.ts";
 import { type OutputOptions, print, tableText } from "../print/output.ts";
@@ -44,6 +54,24 @@ function show(rows: readonly ScheduleRow[]): string {
   return `${table}\nNo running scheduler leads ${unserved.join(", ")}: nothing fires; start apps/scheduler`;
 }
 
+/** Tasks of other applications that are named; the others are counted. */
+const NAMED = 10;
+
+/** Tasks that running schedulers lead and that this command does not know, so that it lists no schedule of them. */
+async function findForeign(broker: Broker): Promise<readonly string[]> {
+  const known = new Set((await knownTasks()).map(({ name }) => name));
+  const { leaders } = await findLeaders(broker);
+  return [...leaders.keys()].filter((charge) => isTaskCharge(charge) && !known.has(charge)).sort();
+}
+
+function describeForeign(tasks: readonly string[]): string {
+  if (tasks.length === 0) return "";
+  const more = tasks.length > NAMED ? ` and ${tasks.length - NAMED} more` : "";
+  const named = `${tasks.slice(0, NAMED).join(", ")}${more}`;
+  const text = `Schedules of other applications' tasks are not listed: ${named}; MUSTER_EXTENSIONS adds them`;
+  return `\n${escapeControls(text)}`;
+}
+
 const EXAMPLES = [
   "muster schedule list --times 3",
   "muster schedule list --task MyCheckPilotsTask --vo lhcb",
@@ -54,7 +82,7 @@ const EXAMPLES = [
 export function listSchedulesCommand(): Command {
   return new Command("list")
     .alias("next")
-    .description("all schedules in force, and the times at which they will fire (UTC)")
+    .description("all schedules in force of the tasks it knows, and the times at which they will fire (UTC)")
     .option("--task <task>", "only this task's")
     .option("--vo <vo>", "only this VO's; _ for tasks that are not per VO", parseVoOrNone)
     .option("--times <number>", "this many coming times of each", parseTimes, 1)
@@ -62,12 +90,14 @@ export function listSchedulesCommand(): Command {
     .addHelpText("after", examples(...EXAMPLES))
     .action(async (options: ListOptions) => {
       if (options.task !== undefined) await taskNamed(options.task);
-      const rows = await withBroker(async (broker) => {
+      const { rows, foreign } = await withBroker(async (broker) => {
         const configuration = await readConfigurationAloud(broker);
         const now = Date.now() - (await measureClock(broker));
-        return await scheduleTable(broker, { tasks: await knownTasks(), configuration, times: options.times, now });
+        const table = { tasks: await knownTasks(), configuration, times: options.times, now };
+        const rows = await scheduleTable(broker, table);
+        return { rows, foreign: options.task === undefined ? await findForeign(broker) : [] };
       });
       const wanted = rows.filter(({ task, vo }) => task === (options.task ?? task) && vo === (options.vo ?? vo));
-      print(wanted, options, () => show(wanted));
+      print(wanted, options, () => `${show(wanted)}${describeForeign(foreign)}`);
     });
 }

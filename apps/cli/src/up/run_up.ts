@@ -78,7 +78,7 @@ async function prepare(
   opened.defer(() => nc.close());
   const broker = await openBroker(nc, { highestFence: () => database.transaction(getHighestFence) });
   const added = (await hasPilots()) ? await applyDemo(broker, database) : undefined;
-  if (added !== undefined) display.progress(`the system was empty; added ${added} and demo intervals`);
+  if (added !== undefined) display.progress(`there was no VO and no CE; added ${added} and demo intervals`);
   const connected = opened.move();
   return { broker, database, [Symbol.asyncDispose]: () => connected.disposeAsync() };
 }

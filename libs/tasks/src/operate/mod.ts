@@ -55,7 +55,14 @@ export {
   type StoredDeadLetter,
   UnknownDeadLetterError,
 } from "../dead/dead_letters.ts";
-export { requeueDeadLetter, type Requeued, requeueDeadLetters } from "../dead/requeue.ts";
+export {
+  checkRequeuable,
+  type RefusedLetter,
+  requeueDeadLetter,
+  type Requeued,
+  requeueDeadLetters,
+  type RequeueOptions,
+} from "../dead/requeue.ts";
 
 // Cancel tasks.
 export { cancelTask, type Cancelled, type CancelOptions } from "../cancel/cancel_task.ts";
