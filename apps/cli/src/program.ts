@@ -10,6 +10,7 @@ const GROUPS: Readonly<Record<string, () => Promise<Command>>> = {
   vo: async () => (await import("./vo/command.ts")).voCommand(),
   ce: async () => (await import("./ce/command.ts")).ceCommand(),
   task: async () => (await import("./task/command.ts")).taskCommand(),
+  group: async () => (await import("./group/command.ts")).groupCommand(),
   dead: async () => (await import("./dead/command.ts")).deadCommand(),
   outbox: async () => (await import("./outbox/command.ts")).outboxCommand(),
   schedule: async () => (await import("./schedule/command.ts")).scheduleCommand(),

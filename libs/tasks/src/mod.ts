@@ -35,6 +35,15 @@ export {
 } from "./definition/task.ts";
 export type { Per, Priority, Size } from "./definition/traits.ts";
 export { PeriodicPayloadError } from "./definition/occurrence.ts";
+export type {
+  ChildGroup,
+  EndedChild,
+  GroupCallback,
+  GroupChild,
+  GroupClosing,
+  GroupOptions,
+  GroupPolicy,
+} from "./definition/group.ts";
 export type { Json, JsonObject } from "./definition/json.ts";
 export {
   cron,
@@ -110,5 +119,6 @@ export type {
   Fence,
   OutcomeRow,
   RetryMessage,
+  SpawnedGroup,
   SpawnedTask,
 } from "./definition/ledger.ts";

@@ -12,6 +12,13 @@ export type CrashStep =
   | "retry stored"
   | "dead letter stored"
   | "result kept"
+  | "group listed"
+  | "group sealed"
+  | "child ended"
+  | "group closed"
+  | "callback published"
+  | "group called"
+  | "callback ended"
   | "told"
   | "cancellation noted"
   | "acked"
@@ -42,6 +49,16 @@ class Fuse {
   }
 }
 
+/** The entries of a group. */
+const GROUP_STEPS: Readonly<Record<string, CrashStep>> = {
+  list: "group listed",
+  spec: "group sealed",
+  c: "child ended",
+  closed: "group closed",
+  called: "group called",
+  then: "callback ended",
+};
+
 /** What a publish to `subject` is, seen from the task's life; undefined: nothing of interest. */
 function stepOf(subject: string, data: Payload | undefined, headers: MsgHdrs | undefined): CrashStep | undefined {
   const isPurge = headers?.get("KV-Operation") === "PURGE";
@@ -49,7 +66,8 @@ function stepOf(subject: string, data: Payload | undefined, headers: MsgHdrs | u
   if (subject.startsWith("$KV.results.spawned.") && !isPurge) return "children remembered";
   if (subject.startsWith("$KV.results.cancel.")) return "cancellation noted";
   if (subject.startsWith("$KV.results.result.")) return "result kept";
-  if (subject.startsWith("tasks.")) return "child published";
+  if (subject.startsWith("$KV.results.group.")) return GROUP_STEPS[subject.split(".")[4] ?? ""];
+  if (subject.startsWith("tasks.")) return headers?.has("Task-Callback") ? "callback published" : "child published";
   if (subject.startsWith("later.")) return "retry stored";
   if (subject.startsWith("dead.")) return "dead letter stored";
   if (subject.startsWith("events.") && !subject.endsWith(".started")) return "told";

@@ -1,5 +1,6 @@
 // Tested by tests/src/cli/cancel_test.ts
-import { type Cancelled, cancelTask } from "@muster/tasks/operate";
+import { type Cancelled, cancelGroup, cancelTask, type GroupState, listGroups, readGroup } from "@muster/tasks/operate";
+import type { Broker } from "@muster/tasks";
 import { Command } from "commander";
 import { type OutputOptions, print } from "../print/output.ts";
 import { FailedError } from "../run/failure.ts";
@@ -10,10 +11,18 @@ import { whoRunsThis } from "../run/who.ts";
 const EXAMPLES = `
 Examples:
   muster task cancel 0198c3f2-7a51-7cc4-9d58-0a4f7d1f3f55
-  muster task cancel nightly-probe --reason "wrong dataset" --json`;
+  muster task cancel nightly-probe --reason "wrong dataset" --json
+  muster task cancel nightly-probe --group`;
 
 interface CancelOptions extends OutputOptions {
   readonly reason?: string;
+  readonly group?: boolean;
+}
+
+/** What became of the wish: of the task's own, unless the id was a group's, and of its groups'. */
+interface Answer {
+  readonly task: Cancelled | undefined;
+  readonly groups: readonly GroupState[];
 }
 
 function whereItIs(found: Extract<Cancelled, { kind: "requested" }>["found"]): string {
@@ -25,28 +34,62 @@ function whereItIs(found: Extract<Cancelled, { kind: "requested" }>["found"]): s
     : `${task} of ${vo} waits for a worker, or runs`;
 }
 
-function show(answer: Cancelled): string {
+function describe(answer: Cancelled): string {
   const { kind, taskId } = answer;
   if (kind === "cancelled") return `cancelled ${taskId}`;
   if (kind === "too late") return `too late: ${taskId} is ${answer.outcome}`;
   return `requested: ${whereItIs(answer.found)}; what is pulled under this id until ${answer.expiresAt} is cancelled`;
 }
 
+function describeGroup({ id, ended, total, closed }: GroupState): string {
+  if (closed !== null) return `too late: group ${id} is closed`;
+  return `cancelled group ${id}: ${total - ended} of its ${total} children had not ended`;
+}
+
+function show({ task, groups }: Answer): string {
+  return [...(task === undefined ? [] : [describe(task)]), ...groups.map(describeGroup)].join("\n");
+}
+
+/** Whether nothing was cancelled. */
+function isTooLate({ task, groups }: Answer): boolean {
+  return task?.kind !== "cancelled" && task?.kind !== "requested" && groups.every(({ closed }) => closed !== null);
+}
+
+type Asked = Parameters<typeof cancelTask>[2];
+
+async function cancel(
+  broker: Broker,
+  id: string,
+  { isWhole, asked }: { isWhole: boolean; asked: Asked },
+): Promise<Answer> {
+  const isNamed = isWhole && (await readGroup(broker, id)) !== undefined;
+  const task = isNamed ? undefined : await cancelTask(broker, id, asked);
+  const groups: GroupState[] = [];
+  // After the task: a run that commits first spawns its groups by then.
+  const all = isWhole ? await listGroups(broker) : [];
+  for (const group of all.filter((each) => each.id === id || each.parent === id)) {
+    groups.push((await cancelGroup(broker, group.id, asked)) ?? group);
+  }
+  return { task, groups };
+}
+
 /** `muster task cancel`. */
 export function cancelTaskCommand(): Command {
   return new Command("cancel")
     .description("cancel a task that waits, is delayed or runs, on any worker; exits with 1 where it had ended before")
-    .argument("<id>", "its id", parseTaskId)
+    .argument("<id>", "its id; with --group also the id of a group", parseTaskId)
+    .option("--group", "also the children of the groups that it has spawned")
     .option("--reason <text>", "kept with the task's outcome")
     .option("--json", "print JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (id: string, options: CancelOptions) => {
-      const { reason } = options;
-      const asked = { by: whoRunsThis(), ...(reason === undefined ? {} : { reason }) };
-      const answer = await withDatabaseIfKnown((database) =>
-        withBroker((broker) => cancelTask(broker, id, { ...asked, ...(database && { ledger: database.ledger }) })),
-      );
-      print(answer, options, () => show(answer));
-      if (answer.kind === "too late") throw new FailedError(show(answer));
+      const { reason, group: isWhole = false } = options;
+      const who = { by: whoRunsThis(), ...(reason === undefined ? {} : { reason }) };
+      const answer = await withDatabaseIfKnown((database) => {
+        const asked = { ...who, ...(database && { ledger: database.ledger }) };
+        return withBroker((broker) => cancel(broker, id, { isWhole, asked }));
+      });
+      print(isWhole ? { ...answer.task, groups: answer.groups } : answer.task, options, () => show(answer));
+      if (isTooLate(answer)) throw new FailedError(show(answer));
     });
 }

@@ -18,6 +18,12 @@ export interface SpawnedTask {
   readonly headers?: Readonly<Record<string, string>>;
   /** How long its result is kept after its end, ms; absent: as its definition says. */
   readonly keepResultMs?: number;
+  /** `<group>/<number>` of a child of a group; absent: it is in none. */
+  readonly group?: string;
+  /** The key of a child in its group. */
+  readonly groupKey?: string;
+  /** Given for the callback of a group, which is published when the group closes; absent: it is a child. */
+  readonly callback?: { readonly id: string; readonly policy: "wait" | "fail fast"; readonly deadlineAt: string };
 }
 
 /** The parts of the message of a task's next attempt, to publish it again if LATER loses it. */

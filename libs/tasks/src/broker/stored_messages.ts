@@ -71,6 +71,11 @@ export async function purgeStoredUpTo(
   await askAsMuster(nc, `$JS.API.STREAM.PURGE.${stream}`, { filter, seq: sequence + 1 });
 }
 
+/** Removes all messages that match `filter`. Use it with filters that Muster makes. */
+export async function purgeMatching({ nc }: Pick<Broker, "nc">, stream: string, filter: string): Promise<void> {
+  await askAsMuster(nc, `$JS.API.STREAM.PURGE.${stream}`, { filter });
+}
+
 /** Removes one message, without overwriting its bytes. Accepts that it is already gone. */
 export async function deleteStored({ jsm }: Broker, stream: string, sequence: number): Promise<void> {
   try {

@@ -1,6 +1,7 @@
 // Tested by libs/tasks/src/worker/check_ledger_test.ts
 // Tested by libs/tasks/src/run/run_task_test.ts
 import type { OwnHeaders } from "../format/own_headers.ts";
+import type { GroupPolicy } from "./group.ts";
 import type { Json, JsonObject } from "./json.ts";
 
 /** How a task ended, as the ledger records it. `retry` and `dead` may be replaced by a higher attempt; the others are final. */
@@ -20,6 +21,20 @@ export interface SpawnedTask {
   readonly headers?: OwnHeaders;
   /** How long its result is kept after its end, ms; absent: as the worker's definition says. */
   readonly keepResultMs?: number;
+  /** `<group>/<number>` of a child of a group; absent: it is in none. */
+  readonly group?: string;
+  /** The key of a child in its group. */
+  readonly groupKey?: string;
+  /** Given for the callback of a group, which is published when the group closes; absent: it is a child. */
+  readonly callback?: SpawnedGroup;
+}
+
+/** A group that a parent's run spawned. Its children stand beside its callback. */
+export interface SpawnedGroup {
+  readonly id: string;
+  readonly policy: GroupPolicy;
+  /** RFC 3339, UTC. */
+  readonly deadlineAt: string;
 }
 
 /** The content of the message of a task's next attempt, should LATER lose it. */

@@ -3,6 +3,7 @@ import type { StandardSchemaV1 } from "@standard-schema/spec";
 import * as z from "zod";
 import { checkTaskName } from "../format/names.ts";
 import { currentPublisher } from "./ambient.ts";
+import type { ChildGroup, GroupChild, GroupOptions } from "./group.ts";
 import type { JsonObject } from "./json.ts";
 import { keepResultMs } from "./keep_result.ts";
 import type { Lock } from "./lock_type.ts";
@@ -52,6 +53,19 @@ export interface Run<Payload, Deps> {
     payload: NoInfer<Input>,
     options?: SpawnOptions<NoInfer<P>>,
   ): string;
+  /**
+   * Publishes children once this run has committed, and the task `then` once all of them have ended. Returns the group's id at once. A
+   * failed run spawns none.
+   *
+   * Throws `PayloadRefusedError`, `InvalidNameError`, and `RangeError` for a key that is there twice, for too many children and for a
+   * deadline that cannot be.
+   */
+  spawnGroup<const Inputs extends readonly JsonObject[], Then extends JsonObject>(
+    children: readonly [...{ [Index in keyof Inputs]: GroupChild<Inputs[Index]> }],
+    options: GroupOptions<Then>,
+  ): string;
+  /** The group whose callback this task is; undefined: it is none. */
+  readonly group: ChildGroup | undefined;
 }
 
 /**

@@ -7,9 +7,12 @@ export const TASK_ATTEMPT = "Task-Attempt";
 /** Version of the payload's form, where it is not 1. */
 export const TASK_PAYLOAD_VERSION = "Task-Payload-Version";
 export const TASK_PARENT = "Task-Parent";
+/** `<group>/<number>` of a child of a group. */
 export const TASK_GROUP = "Task-Group";
 /** How long the result is kept, as a `Nats-TTL` states it; absent: it is not. */
 export const TASK_KEEP_RESULT = "Task-Keep-Result";
+/** The group whose callback the task is. */
+export const TASK_CALLBACK = "Task-Callback";
 export const TRACEPARENT = "traceparent";
 /** The errors of earlier attempts, oldest first, for tasks that no ledger remembers. */
 export const TASK_ERRORS = "Task-Errors";

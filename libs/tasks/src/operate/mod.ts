@@ -68,6 +68,9 @@ export {
 export { cancelTask, type Cancelled, type CancelOptions } from "../cancel/cancel_task.ts";
 export type { FoundMessage } from "../cancel/find_message.ts";
 
+// Look at groups.
+export { cancelGroup, childrenOfGroup, type GroupState, listGroups, readGroup } from "../group/list_groups.ts";
+
 // See what waits, runs and comes.
 export { type DelayedTask, type DelayedTasks, listDelayed } from "../publish/delayed.ts";
 export { findStored, listWaiting, type Waiting } from "../publish/waiting.ts";
@@ -105,7 +108,7 @@ export {
   publishRetry,
   type WholeRetry,
 } from "../later/lost_messages.ts";
-export { publishSpawned } from "../publish/publisher.ts";
+export { publishSpawned } from "../group/publish_spawned.ts";
 export { type Stored, storeTasks, type WrittenTask } from "../publish/store_tasks.ts";
 
 // For an app that is put together from parts.

@@ -4,19 +4,13 @@ import { type AmbientPublisher, withPublisher } from "../definition/ambient.ts";
 import type { JsonObject } from "../definition/json.ts";
 import type { Given, PublishableTask, PublishOptions } from "../definition/publishable.ts";
 import type { Per } from "../definition/traits.ts";
-import type { SpawnedTask } from "../definition/ledger.ts";
 import { checkedPayload, payloadBytesIn, prepareTask, voFor } from "../definition/prepare.ts";
 import type { Broker } from "../broker/broker.ts";
-import { publishSurely } from "../broker/publish_surely.ts";
 import type { ResultOf } from "../definition/as_json.ts";
 import { boundId, checkTaskId } from "../format/delivery.ts";
 import { awaitResult, type ResultOptions } from "../result/await_result.ts";
 import { type Handle, handleOf, recallOf, type ResultLedger, resultIn } from "./handle.ts";
 import { type Published, storeMany, storeOne } from "./store.ts";
-import { messageOf } from "./task_message.ts";
-
-/** Greatest number of children that are published at the same time. */
-const IN_FLIGHT = 500;
 
 /** Publishes tasks over one connection. */
 export interface Publisher {
@@ -102,12 +96,4 @@ export function createPublisher(broker: Broker, { ledger }: PublisherOptions = {
     publishMany: (task, many) => storeMany(broker, many, (options) => outgoing(task, options)),
     run: (work) => withPublisher(ambient, work),
   };
-}
-
-/** Publishes the children of a run that has committed. Their ids stay the same, so a repeat is harmless. */
-export async function publishSpawned(broker: Broker, parentId: string, spawned: readonly SpawnedTask[]): Promise<void> {
-  for (let at = 0; at < spawned.length; at += IN_FLIGHT) {
-    const turn = spawned.slice(at, at + IN_FLIGHT);
-    await Promise.all(turn.map((child) => publishSurely(broker, messageOf(child, parentId))));
-  }
 }

@@ -7,6 +7,7 @@ import {
   SCHEDULE,
   SCHEDULE_TARGET,
   TASK_ATTEMPT,
+  TASK_CALLBACK,
   TASK_ERRORS,
   TASK_GROUP,
   TASK_ID,
@@ -28,6 +29,8 @@ export function messageOf(task: SpawnedTask, parent?: string): OutgoingMessage {
   headers.set(TASK_ID, task.taskId);
   headers.set(MSG_ID, task.taskId);
   if (parent !== undefined) headers.set(TASK_PARENT, parent);
+  if (task.group !== undefined) headers.set(TASK_GROUP, task.group);
+  if (task.callback !== undefined) headers.set(TASK_CALLBACK, task.callback.id);
   if (task.payloadVersion !== undefined) headers.set(TASK_PAYLOAD_VERSION, String(task.payloadVersion));
   for (const [name, value] of Object.entries(task.headers ?? {})) headers.set(name, value);
   if (task.keepResultMs !== undefined) headers.set(TASK_KEEP_RESULT, `${task.keepResultMs}ms`);
@@ -55,7 +58,13 @@ export interface NextAttempt {
 }
 
 /** Headers of ours that stay the same over a task's attempts: who asked for it, and in what form. */
-const KEPT_HEADERS: readonly string[] = [TASK_PAYLOAD_VERSION, TASK_PARENT, TASK_GROUP, TASK_KEEP_RESULT];
+const KEPT_HEADERS: readonly string[] = [
+  TASK_PAYLOAD_VERSION,
+  TASK_PARENT,
+  TASK_GROUP,
+  TASK_CALLBACK,
+  TASK_KEEP_RESULT,
+];
 
 /** The headers of a message that stay the same over a task's attempts: some of ours, and all of its publisher's own. */
 export function keptHeadersOf(headers: MsgHdrs | undefined): Record<string, string> {

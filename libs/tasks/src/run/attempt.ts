@@ -1,6 +1,7 @@
 import type { MsgHdrs } from "@nats-io/nats-core";
 import { CancelledError } from "../cancel/cancellation.ts";
 import { withPublisher } from "../definition/ambient.ts";
+import type { ChildGroup } from "../definition/group.ts";
 import type { Json, JsonObject } from "../definition/json.ts";
 import { payloadHash, sizeProblem } from "../definition/payload.ts";
 import type { AnyTask, HeldLease, Run } from "../definition/task.ts";
@@ -75,6 +76,8 @@ export interface AttemptInput<Transaction> {
   readonly attempt: number;
   /** The headers of its message. */
   readonly headers?: MsgHdrs | undefined;
+  /** The group whose callback the task is. */
+  readonly group?: ChildGroup | undefined;
   /** In the order of the definition's locks. */
   readonly leases: readonly AttemptLease[];
   /** Errors of the attempts before this one. */
@@ -251,7 +254,9 @@ export class RunningAttempt implements Listed {
       signal,
       now: () => this.#input.now?.() ?? new Date(),
       progress: (done, total, note) => this.#report(progressFrom(done, total, note)),
+      group: this.#input.group,
       spawn: (task, childPayload, options) => children.spawn(task, childPayload, options),
+      spawnGroup: (members, options) => children.spawnGroup(members, options, run.now().getTime()),
     };
     const execution = withPublisher(children, async () => (definition as ExecutableTask).execute(run));
     return new Promise((resolve, reject) => {

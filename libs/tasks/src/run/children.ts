@@ -1,19 +1,15 @@
+import type { AnyGroupOptions, GroupChild } from "../definition/group.ts";
 import type { AmbientPublisher } from "../definition/ambient.ts";
 import { canonicalJson, type JsonObject } from "../definition/json.ts";
 import { checkPayload, PayloadRefusedError, sizeProblem } from "../definition/payload.ts";
 import type { PublishableTask, ScheduleOptions, SpawnOptions } from "../definition/publishable.ts";
 import type { SpawnedTask } from "../definition/ledger.ts";
 import { startAtOf, statedKeep, statedVersion, voFor } from "../definition/prepare.ts";
-import { boundId, checkTaskId } from "../format/delivery.ts";
 import { checkAddress } from "../format/subject.ts";
-import { createHash } from "node:crypto";
+import { type CheckedChild, childIdOf, hash, type PlannedChild, planGroup } from "./plan_group.ts";
 
 /** Largest number of children of one parent. Their list is one row of the ledger. */
 export const MAX_CHILDREN = 20_000;
-
-function hash(text: string): string {
-  return createHash("sha256").update(text).digest("base64url").slice(0, 22);
-}
 
 function toError(cause: unknown): Error {
   return cause instanceof Error ? cause : new Error(String(cause), { cause });
@@ -63,8 +59,41 @@ export class Children implements AmbientPublisher {
     return [...this.#spawned.values()];
   }
 
+  /**
+   * Buffers the children of a group and its callback, and returns the group's id. `nowMs` is when the run asks for it.
+   *
+   * Throws what {@linkcode spawn} throws, and `RangeError` for a key that is there twice and for a deadline that cannot be.
+   */
+  spawnGroup(children: readonly GroupChild[], options: AnyGroupOptions, nowMs: number): string {
+    const { then } = options;
+    const callback: Exclude<AnyGroupOptions["then"], PublishableTask> = "name" in then ? { task: then } : then;
+    const planned = planGroup({
+      parentId: this.#parentId,
+      parentVo: this.#parentVo,
+      children: children.map((child) => ({
+        ...this.#checked(child.task, child.payload ?? {}, child),
+        ...keyAndStart(child),
+      })),
+      then: this.#checked(callback.task, callback.payload ?? {}, callback),
+      options,
+      nowMs,
+      numberOf: (content) => this.#numberAmongEquals(content),
+    });
+    for (const task of planned.tasks) this.#put(task, options.key);
+    return planned.id;
+  }
+
   #buffer(task: PublishableTask, payload: JsonObject, options: SpawnOptions): string {
-    const vo = voFor(task, task.per === "all" ? undefined : (options.vo ?? this.#parentVo));
+    const { key, at } = options;
+    const checked = this.#checked(task, payload, options);
+    const taskId = this.#childId(checked, key ?? this.#keyOf(checked));
+    const startAt = at === undefined ? {} : { startAt: startAtOf(at) };
+    return this.#put({ taskId, ...checked, ...startAt }, key);
+  }
+
+  /** A copy of a child without its id. */
+  #checked(task: PublishableTask, payload: JsonObject, asked: Pick<SpawnOptions, "vo" | "keepResult">): CheckedChild {
+    const vo = voFor(task, task.per === "all" ? undefined : (asked.vo ?? this.#parentVo));
     const problem = sizeProblem(payload);
     if (problem !== undefined) throw new PayloadRefusedError(task.name, problem);
     const checked = checkPayload(task, payload);
@@ -76,36 +105,40 @@ export class Children implements AmbientPublisher {
       const limit = this.#maxPayloadBytes;
       throw new PayloadRefusedError(task.name, `it has ${bytes} bytes of JSON; ${limit} are the limit`);
     }
-    const stated = { ...statedVersion(task), ...statedKeep(task, options) };
-    return this.#add({ task: task.name, vo, payload: JSON.parse(text), ...stated }, options);
+    checkAddress({ task: task.name, vo });
+    return { task: task.name, vo, payload: JSON.parse(text), ...statedVersion(task), ...statedKeep(task, asked) };
   }
 
-  #add({ task, vo, payload, ...stated }: Omit<SpawnedTask, "taskId">, { key, at }: SpawnOptions): string {
+  #put(child: SpawnedTask, key: string | undefined): string {
+    const { task, taskId } = child;
     if (this.#spawned.size >= MAX_CHILDREN) {
       throw new RangeError(`Cannot spawn ${task}: this run has ${MAX_CHILDREN} children already, which is the limit`);
     }
-    checkAddress({ task, vo });
-    const taskId = checkTaskId(this.#idOf(task, vo, key ?? this.#keyOf(task, vo, payload)));
     if (this.#spawned.has(taskId)) {
       throw new RangeError(
         `Cannot spawn ${task}: its key ${JSON.stringify(key)} was used in this run; give each child its own`,
       );
     }
-    const startAt = at === undefined ? {} : { startAt: startAtOf(at) };
-    this.#spawned.set(taskId, { taskId, task, vo, payload, ...stated, ...startAt });
+    this.#spawned.set(taskId, child);
     return taskId;
   }
 
-  #keyOf(task: string, vo: string, payload: JsonObject): string {
-    const content = `${task}/${hash(`${vo}/${canonicalJson(payload)}`)}`;
+  #numberAmongEquals(content: string): number {
     const number = this.#equals.get(content) ?? 0;
     this.#equals.set(content, number + 1);
-    return `${content}/${number}`;
+    return number;
   }
 
-  #idOf(task: string, vo: string, key: string): string {
-    if (vo === this.#parentVo) return boundId(`${this.#parentId}/${key}`);
-    // The id of an occurrence names its VO. A child in another VO must not seem to belong to the VO of its parent.
-    return boundId(`${task}/${vo}/${hash(`${this.#parentId}/${key}`)}`);
+  #keyOf({ task, vo, payload }: CheckedChild): string {
+    const content = `${task}/${hash(`${vo}/${canonicalJson(payload)}`)}`;
+    return `${content}/${this.#numberAmongEquals(content)}`;
   }
+
+  #childId(child: CheckedChild, key: string): string {
+    return childIdOf({ parentId: this.#parentId, parentVo: this.#parentVo }, child, key);
+  }
+}
+
+function keyAndStart({ key, at }: Pick<GroupChild, "key" | "at">): Pick<PlannedChild, "key" | "startAt"> {
+  return { ...(key !== undefined && { key }), ...(at !== undefined && { startAt: startAtOf(at) }) };
 }

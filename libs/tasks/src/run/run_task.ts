@@ -5,7 +5,9 @@ import type { Locks } from "../locks/locks.ts";
 import type { Turn } from "../locks/turns.ts";
 import type { Waiter } from "../locks/waiting_room.ts";
 import { nameOfMessage } from "../format/delivery.ts";
-import { oneLine } from "../format/headers.ts";
+import { headerOf, oneLine, TASK_CALLBACK } from "../format/headers.ts";
+import type { ChildGroup } from "../definition/group.ts";
+import { openChildGroup } from "../group/child_group.ts";
 import { InvalidNameError } from "../format/names.ts";
 import { isSuperseded } from "../broker/occurrence.ts";
 import { ABORT_GRACE_MS, type AttemptEnd, type DepsInput, DrainedError, RunningAttempt } from "./attempt.ts";
@@ -27,7 +29,7 @@ import { aloneMsOf, isPoison } from "./poison.ts";
 import type { ReceivedTask } from "../pull/received_task.ts";
 import type { ProgressReports } from "../result/progress.ts";
 import { keepMsOf } from "./keep_end.ts";
-import { handBack, refuse, type SettleContext, settleByRow, tell } from "./settle.ts";
+import { dropDuplicate, handBack, refuse, type SettleContext, settleByRow, tell } from "./settle.ts";
 
 /** Age from which a message without a row is not run, ms. The ledger forgets rows after 30 days. */
 const LEDGER_HORIZON_MS = 29 * 86_400_000;
@@ -238,6 +240,11 @@ async function takeLocks(context: RunContext, task: PreparedTask, waiting: Waiti
     await endCancelled(context, task, { cancellation, tookMs: 0 });
     return OVER;
   }
+  const callbackOf = headerOf(headers, TASK_CALLBACK);
+  if (callbackOf !== "" && definition.effect !== "once" && (await context.groups.hasCalled(callbackOf))) {
+    await dropDuplicate(context, task, `the callback of group ${callbackOf} has ended`);
+    return OVER;
+  }
   if (delivery.count > 1) {
     const suspected = await suspicion(context, task, waiting);
     if (suspected !== undefined) return suspected;
@@ -274,9 +281,10 @@ async function runOnce(context: RunContext, task: PreparedTask, turns: readonly 
   // The connection may have been lost while its locks were asked for.
   if (!context.owns(task.received)) return leave(context, task.received);
   const { starts } = task.received;
+  const group = await groupOfCallback(context, task);
   if (starts !== undefined)
     await context.starts.begin({ taskId: task.taskId, attempt: task.attempt, ack: task.received.ack }, starts);
-  const running = start(context, task, turns);
+  const running = start(context, task, { leases: turns, group });
   const end = await running.ended.finally(() => context.onEnd(running));
   context.progress.end(task.taskId);
   // The transaction has certainly ended. If no code of the run is left, the next task in this process may get the locks as they are.
@@ -294,14 +302,33 @@ async function runOnce(context: RunContext, task: PreparedTask, turns: readonly 
   return running.isStuck() ? { kind: "stuck" } : concluded;
 }
 
-function start(context: RunContext, task: PreparedTask, leases: readonly Lease[]): RunningAttempt {
+/** The group of a callback; undefined: the task is none. Throws `TaskRefusedError` where its group is gone, or has another callback. */
+async function groupOfCallback(
+  { broker }: RunContext,
+  { taskId, received }: PreparedTask,
+): Promise<ChildGroup | undefined> {
+  const id = headerOf(received.headers, TASK_CALLBACK);
+  if (id === "") return undefined;
+  const group = await openChildGroup(broker, id, taskId);
+  if (group !== undefined) return group;
+  throw new TaskRefusedError(
+    taskId,
+    `group ${JSON.stringify(id)} is gone, or has another callback; spawn the group again`,
+  );
+}
+
+function start(
+  context: RunContext,
+  task: PreparedTask,
+  given: { readonly leases: readonly Lease[]; readonly group: ChildGroup | undefined },
+): RunningAttempt {
   const { definition, vo, delivery } = task.received;
   const running = new RunningAttempt({
     ...task,
     definition,
     vo,
     headers: task.received.headers,
-    leases,
+    ...given,
     deps: (input) => context.deps(input),
     maxPayloadBytes: context.maxPayloadBytes,
     progress: context.progress,

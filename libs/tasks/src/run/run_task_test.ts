@@ -1,5 +1,6 @@
 import { startNatsServer } from "@muster/local";
 import test from "ava";
+import { createGroups } from "../group/groups.ts";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -74,6 +75,7 @@ test("a task that is older than the ledger and unknown to it is not run; one wit
     broker,
     worker: "test",
     locks,
+    groups: createGroups(broker),
     cancellations: { find: () => undefined, noteEnded: async () => {} },
     ledger: emptyLedger(recorded),
     starts: startCounts(broker, "test"),

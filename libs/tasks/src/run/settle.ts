@@ -2,7 +2,8 @@
 // Tested by tests/src/crash/crash_test.ts
 import type { Cancellations } from "../cancel/cancellations.ts";
 import type { OutcomeRow } from "../definition/ledger.ts";
-import { publishSpawned } from "../publish/publisher.ts";
+import { publishSpawned } from "../group/publish_spawned.ts";
+import type { Groups } from "../group/groups.ts";
 import { retryMessageOf } from "../publish/task_message.ts";
 import type { Broker } from "../broker/broker.ts";
 import { storeDeadLetter } from "../broker/dead_letter.ts";
@@ -10,6 +11,7 @@ import { sendEvent } from "../broker/events.ts";
 import { oneLine } from "../format/headers.ts";
 import type { Step } from "../connection/observer.ts";
 import { publishSurely } from "../broker/publish_surely.ts";
+import { tellGroup } from "../group/tell_group.ts";
 import type { IdentifiedTask, PreparedTask } from "./identify.ts";
 import type { StartCounts } from "./poison.ts";
 import type { ReceivedTask } from "../pull/received_task.ts";
@@ -29,6 +31,7 @@ export interface SettleContext {
   readonly streamLedger: StreamLedger;
   /** The tasks that must not run, or not go on. */
   readonly cancellations: Pick<Cancellations, "find" | "noteEnded">;
+  readonly groups: Groups;
   /** Whether the server still counts `task` as ours. Only then may it be handed back, given up or failed. */
   owns(task: ReceivedTask): boolean;
 }
@@ -90,10 +93,18 @@ export async function refuse(context: SettleContext, task: IdentifiedTask, reaso
     data: body,
     stored: { stream: delivery.stream, sequence: delivery.streamSequence },
   });
+  await tellGroup(context.groups, headers, { taskId, outcome: "dead", result: null, errors: [oneLine(reason)] });
   await context.cancellations.noteEnded(taskId, "dead");
   await keepRefusal(context, task, reason);
   tell(context, task, { step: "refused", reason: oneLine(reason) });
   if (context.owns(task.received)) answerNow(context, task, `+TERM ${oneLine(reason)}`);
+  await forgetStarts(context, task);
+}
+
+/** Removes a message that must not run, though no row stands for it. */
+export async function dropDuplicate(context: SettleContext, task: IdentifiedTask, reason: string): Promise<void> {
+  tell(context, task, { step: "duplicate", reason });
+  context.broker.outbox.send(task.received.ack, ACK);
   await forgetStarts(context, task);
 }
 
@@ -135,6 +146,7 @@ export async function settleByRow(
     await publishSpawned(context.broker, row.taskId, row.spawned);
     await task.ledger.markPublished(row.taskId);
   }
+  await tellGroup(context.groups, task.received.headers, row);
   if (row.outcome !== "retry") await context.cancellations.noteEnded(row.taskId, row.outcome);
   await keepEnd(context, task, row);
   if (tookMs === undefined)

@@ -10,7 +10,7 @@ const TOLD_MS = 120_000;
 
 const EFFECTS: Readonly<Record<BucketName, string>> = {
   locks: "every lock was freed, and former holders are refused as soon as others have taken theirs",
-  results: "unended starts, children, cancellations and incidents are lost",
+  results: "unended starts, children, groups, cancellations and incidents are lost",
   schedules: "what comes next is shown again within seconds; pauses that a leading scheduler knew are put back",
   config: "the last configuration in force is written back",
   workers: "running workers write their records again",

@@ -16,6 +16,7 @@ import { watchLater } from "../later/later_watch.ts";
 import { createPauses } from "./pauses.ts";
 import { type Chore, repeat, sleepLong } from "../lead/repeat.ts";
 import { createCancelledSweep } from "../sweep/sweep_cancelled.ts";
+import { createGroupSweep } from "../sweep/sweep_groups.ts";
 import { createLapsedSweep } from "../sweep/lapsed_sweep.ts";
 import type { SweepLedger } from "../sweep/unwanted.ts";
 import { createReporter, type Reporter } from "../lead/reporter.ts";
@@ -37,6 +38,8 @@ const LAPSED_MS = 300_000;
 const HEARD_MS = 250;
 /** Time from one look for tasks that were just cancelled to the next, ms. Where none was, nothing is asked. */
 const CANCELLED_MS = 250;
+/** Time from one look at open groups to the next, ms. */
+const GROUPS_MS = 10_000;
 /** Longest wait of a scheduler for one answer, ms. */
 const ANSWER_MS = 2_000;
 /** Delay after a lead, or an attempt to lead, that ended by an error, ms. */
@@ -125,6 +128,7 @@ export async function lead(options: LeadOptions, report: Reporter): Promise<void
   const sweeping = { broker, worker, tasks, configuration, clock, report, ledger, charges, later, cancellations };
   const sweeper = createSweeper(sweeping);
   const cancelled = createCancelledSweep(sweeping);
+  const openGroups = createGroupSweep(sweeping);
   const lapsed = createLapsedSweep(broker, report);
   const lookForEmptied = createEmptiedLook(broker, clock, report);
   const own: readonly Chore[] = [
@@ -137,6 +141,7 @@ export async function lead(options: LeadOptions, report: Reporter): Promise<void
     },
     { name: "sweeping", everyMs: SWEEP_MS, run: (until) => sweeper.sweep(until) },
     { name: "putting cancelled tasks away", everyMs: CANCELLED_MS, run: () => cancelled.pass() },
+    { name: "looking after groups", everyMs: GROUPS_MS, run: () => openGroups.pass() },
     { name: "reading what was just delayed", everyMs: HEARD_MS, run: () => later.readHeard() },
     { name: "looking after LATER", everyMs: SWEEP_MS, run: () => later.look() },
     {

@@ -134,7 +134,7 @@ const BUCKETS: readonly Bucket[] = [
   {
     ...{ name: "results", keys: "may lapse" },
     description:
-      "Muster: unended starts of tasks, children of tasks without a database, cancellations, incidents for `muster doctor`",
+      "Muster: unended starts of tasks, children of tasks without a database, groups, cancellations, incidents for `muster doctor`",
   },
   { name: "schedules", keys: "stay", description: "Muster: pauses of schedules, and what comes next, for display" },
   {

@@ -4,6 +4,9 @@ import { storeDeadLetter } from "../broker/dead_letter.ts";
 import { publishEvent } from "../broker/events.ts";
 import { type End, recordEnd } from "./record_end.ts";
 import { headerOf, oneLine, TASK_PARENT } from "../format/headers.ts";
+import { recordChildEnd } from "../group/child_end.ts";
+import { createGroups, type Groups } from "../group/groups.ts";
+import { tellGroup } from "../group/tell_group.ts";
 import { keepResult } from "../result/keep_result.ts";
 import { keepResultIfGood } from "../result/kept_result.ts";
 import { deleteStored } from "../broker/stored_messages.ts";
@@ -23,6 +26,12 @@ async function keepEnd(
     ...{ taskId, keepMs, task, vo, attempt, outcome, result: null, error: oneLine(reason), children: 0 },
     ...{ endedAt: new Date().toISOString(), parent: headerOf(stored.header, TASK_PARENT) || null },
   });
+}
+
+/** Records a child's end. The look at open groups counts it: it would take too long to count after each of thousands. */
+function recordOnly(broker: Broker): Pick<Groups, "childEnded" | "callbackEnded"> {
+  const { callbackEnded } = createGroups(broker);
+  return { callbackEnded, childEnded: (place, end) => recordChildEnd(broker, place, end) };
 }
 
 async function storeLetter(
@@ -54,6 +63,12 @@ export async function putAway(broker: Broker, worker: string, unwanted: Unwanted
     await storeLetter(broker, unwanted, { taskId, attempt, reason, hasRow: stands !== undefined });
   }
   await keepEnd(broker, unwanted, { taskId, outcome, attempt, reason });
+  await tellGroup(recordOnly(broker), stored.header, {
+    taskId,
+    outcome,
+    result: stands?.result ?? null,
+    errors: [reason],
+  });
   // Where a worker was first, its outcome counts, and no event says that the task was put away.
   const told =
     outcome === unwanted.end

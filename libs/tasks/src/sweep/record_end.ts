@@ -1,3 +1,4 @@
+import type { Json } from "../definition/json.ts";
 import type { LedgerOutcome, OutcomeRow } from "../definition/ledger.ts";
 import { PayloadRefusedError, payloadHash, readPayload } from "../definition/payload.ts";
 import { InvalidNameError } from "../format/names.ts";
@@ -50,6 +51,8 @@ export interface End {
   readonly outcome: LedgerOutcome;
   readonly attempt: number;
   readonly reason: string;
+  /** What the task returned, where a worker has ended it; absent: nothing. */
+  readonly result?: Json;
 }
 
 /**
@@ -72,8 +75,10 @@ export async function recordEnd(ledger: SweepLedger, unwanted: Unwanted, id: Ide
     const stands = await ask(id.taskId, ledger.record(row));
     // The id belongs to another task, so a worker would have refused the message.
     if (stands.task !== task || stands.vo !== vo || stands.payloadHash !== hash) return undefined;
-    if (stands.outcome !== "retry")
-      return { outcome: stands.outcome, attempt: stands.attempt, reason: stands.errors.at(-1) ?? "given up" };
+    if (stands.outcome !== "retry") {
+      const { outcome, result } = stands;
+      return { outcome, attempt: stands.attempt, reason: stands.errors.at(-1) ?? "given up", result };
+    }
     attempt = stands.attempt + 1;
   }
   throw new LedgerSilentError(id.taskId, new Error(`its retries follow one another; ${TRIES} rows were written`));

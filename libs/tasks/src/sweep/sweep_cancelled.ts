@@ -3,6 +3,7 @@ import type { KnownCancellation } from "../cancel/cancellations.ts";
 import { describeCancellation } from "../cancel/cancellation.ts";
 import { findInLater, idOfLaterMessage } from "../cancel/find_message.ts";
 import type { Stored } from "../broker/stored_messages.ts";
+import { readChildren, readSpec } from "../group/group_state.ts";
 import { REST } from "../lead/charges.ts";
 import { LATER } from "../streams/streams.ts";
 import { putAway } from "./put_away.ts";
@@ -34,6 +35,17 @@ async function putOne(context: SweepContext, stored: Stored): Promise<void> {
   if (outcome !== "retry") await cancellations?.noteEnded(taskId, outcome);
 }
 
+/** The ids of the tasks that were cancelled: their own, and those of the children of cancelled groups. */
+async function idsOf({ broker }: SweepContext, news: readonly KnownCancellation[]): Promise<ReadonlySet<string>> {
+  const ids = new Set<string>();
+  for (const { cancellation } of news) {
+    const spec = cancellation.of === "group" ? await readSpec(broker, cancellation.id) : undefined;
+    if (cancellation.of === "task") ids.add(cancellation.id);
+    else if (spec !== undefined) for (const { taskId } of await readChildren(broker, spec)) ids.add(taskId);
+  }
+  return ids;
+}
+
 /** Begins with all that are in force, as a leader does that has just begun. */
 export function createCancelledSweep(context: SweepContext): CancelledSweep {
   let swept = new Map<string, number>();
@@ -45,7 +57,7 @@ export function createCancelledSweep(context: SweepContext): CancelledSweep {
       const isNew = ({ sequence, cancellation }: KnownCancellation) => swept.get(cancellation.id) !== sequence;
       const news = all.filter((each) => isNew(each) && each.cancellation.ended === undefined);
       if (news.length > 0) {
-        const ids = new Set(news.map(({ cancellation }) => cancellation.id));
+        const ids = await idsOf(context, news);
         for (const stored of await findInLater(broker, (id) => ids.has(id))) {
           try {
             await putOne(context, stored);

@@ -18,6 +18,7 @@ import type { TestClock } from "./clock.ts";
 import { givenDeps, type MissingDepError } from "./given_deps.ts";
 import { memoryLedger } from "./memory_ledger.ts";
 import type { LoggedLine, OutcomeKind, TaskOutcome } from "./outcome.ts";
+import { playGroup, type PlayedGroup } from "./played_group.ts";
 import { playLease } from "./played_lease.ts";
 
 /** What a test builds a task's `deps` from: what a worker gives, and a log that the test reads. */
@@ -41,6 +42,8 @@ export interface AttemptOptions {
   readonly attempt?: number;
   /** What the run's `now()` and the due time of its retry come from. Default: this machine's clock. */
   readonly clock?: TestClock;
+  /** The ends of the children, for a task that is the callback of a group. */
+  readonly group?: PlayedGroup;
   /** Aborts the run, which is abandoned with the signal's reason as when a worker drains. With a `CancelledError` it is cancelled. */
   readonly signal?: AbortSignal;
 }
@@ -158,6 +161,7 @@ async function execute(prepared: Prepared, sent: JsonObject, payload: unknown): 
   let missing: MissingDepError | undefined;
   const running = new RunningAttempt({
     ...{ definition: task, payload, sent, vo, taskId, attempt, errors, ledger, now },
+    group: options.group && playGroup(options.group),
     leases: locks.map(playLease),
     deps: (input) =>
       givenDeps(task.name, options.deps === undefined ? {} : options.deps({ ...input, log }), (error) => {

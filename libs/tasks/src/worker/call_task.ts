@@ -9,8 +9,9 @@ import type { Lease } from "../locks/lease.ts";
 import { openLocks } from "../locks/locks.ts";
 import { waitForLocks } from "../locks/wait_for_locks.ts";
 import { checkedPayload, voFor } from "../definition/prepare.ts";
-import { maxPayloadBytes, publishSpawned } from "../publish/publisher.ts";
+import { maxPayloadBytes } from "../publish/publisher.ts";
 import type { Broker } from "../broker/broker.ts";
+import { publishSpawned } from "../group/publish_spawned.ts";
 import { publishEvent } from "../broker/events.ts";
 import { ABORT_GRACE_MS, type DepsInput, RunningAttempt } from "../run/attempt.ts";
 import { checkLedger } from "./check_ledger.ts";
@@ -75,7 +76,11 @@ export async function callTask<Transaction = undefined, Deps = NoDeps>(
     const row = await runHere({ ...options, vo, payload, sent, taskId, ledger, leases });
     await publishSpawned(broker, taskId, row.spawned);
     if (row.spawned.length > 0) await ledger.markPublished(taskId);
-    return { taskId, result: row.result, spawned: row.spawned.map((child) => child.taskId) };
+    return {
+      taskId,
+      result: row.result,
+      spawned: row.spawned.flatMap(({ taskId: id, callback }) => (callback === undefined ? [id] : [])),
+    };
   } finally {
     await Promise.all(leases.map((lease) => lease.release()));
   }

@@ -1,3 +1,4 @@
+import { createGroups } from "../group/groups.ts";
 import { maxPayloadBytes } from "../publish/publisher.ts";
 import { startCounts } from "../run/poison.ts";
 import type { RunContext } from "../run/run_task.ts";
@@ -17,6 +18,7 @@ export function runContext(
     locks,
     ledger,
     cancellations,
+    groups: createGroups(broker),
     starts: startCounts(broker, parts.name),
     streamLedger: streamLedger(broker),
     maxPayloadBytes: maxPayloadBytes(broker),
