@@ -271,7 +271,7 @@ test("the doctor finds what is missing, and says so with its exit code", async (
   t.is(code, 1);
   t.regex(output, /^ok +PostgreSQL: answers/m);
   t.regex(output, /^ok +streams: 9 are there$/m);
-  t.regex(output, /^ok +settings: of streams and buckets are as they must be$/m);
+  t.regex(output, /^ok +settings: those of streams and buckets are right$/m);
   t.regex(output, /^BAD +scheduler: none leads/m);
   const locks = muster.broker.buckets.locks;
   await locks.put("scheduler.leader", "maintenance\u001b[31m");

@@ -16,7 +16,7 @@ test("the doctor names what was changed by hand in a stream: what it is now, and
   t.is(found.code, 1);
   t.regex(
     found.output,
-    /^BAD +settings: TASKS has max_age 500s and Muster needs none: .*; any app that runs sets it back$/m,
+    /^BAD +settings: TASKS has max_age 500s and Muster needs none: .*; any running app sets it back$/m,
   );
   // The doctor opens a broker as any app does, so it was set back.
   const after = await cli.run("doctor");

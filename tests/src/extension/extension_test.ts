@@ -90,7 +90,7 @@ test("alone, it needs no pilots: their tables are not made, and their commands s
   for (const words of ["ce list", "pilot summary", "pilot write-off --vo lhcb"]) {
     const { code, errors } = await muster.run(...words.split(" "));
     t.is(code, 2, words);
-    t.regex(errors, /no CEs and pilots: MUSTER_EXTENSIONS has tide alone; name @muster\/pilot-tasks there too/);
+    t.regex(errors, /no CEs and pilots: MUSTER_EXTENSIONS names only tide; add @muster\/pilot-tasks to it/);
   }
   await muster.json("vo", "add", "lhcb");
   t.deepEqual(await muster.json("vo", "remove", "lhcb"), { vo: "lhcb", activePilots: 0, vos: [] });

@@ -124,7 +124,7 @@ test("a setting that the server lets nobody change is told once, with what to do
   await muster.broker.jsm.streams.update("DEAD", { deny_purge: true });
   const [alarm] = (await startApp(muster)).alarms;
   t.true(alarm?.startsWith("DEAD has deny_purge true and Muster needs false"), alarm);
-  t.true(alarm?.includes("the server lets nobody change it") && alarm.includes("delete the stream"), alarm);
+  t.true(alarm?.includes("the server does not allow the change") && alarm.includes("delete the stream"), alarm);
   const state = (await inspectStreams(muster.broker.nc)).find(({ name }) => name === "DEAD");
   t.deepEqual(
     state?.differences.map(({ field, canBeSetBack }) => [field, canBeSetBack]),

@@ -96,7 +96,7 @@ function changeCommand(): Command {
   return new Command("change")
     .description("change a CE's capacity, success rate or VOs; what is left out stays")
     .argument("<name>", "as `muster ce list` shows it, in any case", parseCe)
-    .option("--capacity <slots>", "may be lowered below the active pilots: those run on", parseCapacity)
+    .option("--capacity <slots>", "may be less than the active pilots, which run on", parseCapacity)
     .option("--success-rate <share>", "0 to 1", parseSuccessRate)
     .option("--vo <vo>", "a VO that may submit; may be given several times", several(parseVo))
     .option("--all-vos", "every VO may submit")

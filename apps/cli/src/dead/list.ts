@@ -73,7 +73,7 @@ export function listDeadCommand(): Command {
     .description("dead letters, oldest first")
     .option("--task <task>", "only this task's", parseWanted)
     .option("--vo <vo>", "only this VO's", parseWanted)
-    .option("--after <sequence>", "only those behind this one: the next page", parseSequence)
+    .option("--after <sequence>", "start after this one, for the next page", parseSequence)
     .option("--limit <number>", "at most this many", parseLimit, 50)
     .option("--json", "print JSON")
     .addHelpText("after", EXAMPLES)

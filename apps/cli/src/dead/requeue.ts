@@ -121,7 +121,7 @@ export function requeueDeadCommand(): Command {
     .option("--task <task>", "all of this task", parseWanted)
     .option("--vo <vo>", "all of this VO", parseWanted)
     .option("--all", "all that there are")
-    .option("--dry-run", "only say how many it would be, and which stay")
+    .option("--dry-run", "only tell how many would go back, and which would stay")
     .option("--json", "print JSON")
     .addHelpText("after", EXAMPLES)
     .action((sequences: readonly number[], options: CommandOptions) => requeue(sequences, options));

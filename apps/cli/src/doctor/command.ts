@@ -19,7 +19,7 @@ function show(findings: readonly Finding[]): string {
 export function doctorCommand(): Command {
   return new Command("doctor")
     .description(
-      "look at servers, streams, clocks, scheduler, workers and dead letters; exits with 1 where something is bad",
+      "check servers, streams, clocks, scheduler, workers and dead letters; exits with 1 if something is bad",
     )
     .option("--json", "print JSON")
     .addHelpText("after", EXAMPLES)

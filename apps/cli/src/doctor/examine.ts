@@ -58,7 +58,7 @@ function examineStreams(streams: readonly StreamState[]): readonly Finding[] {
   const missing = streams.filter(({ createdAt }) => createdAt === undefined).map(({ name }) => name);
   if (missing.length === streams.length) return [warning("streams", "there is none yet; the first app declares them")];
   if (missing.length > 0)
-    return [bad("streams", `${missing.join(", ")} had gone; any app that runs declares them again`)];
+    return [bad("streams", `${missing.join(", ")} had gone; any running app declares them again`)];
   const times = streams.map(({ createdAt }) => createdAt?.getTime() ?? 0);
   const oldest = Math.min(...times);
   const younger = streams.filter(({ createdAt }) => (createdAt?.getTime() ?? 0) > oldest + YOUNGER_MS);
@@ -67,7 +67,7 @@ function examineStreams(streams: readonly StreamState[]): readonly Finding[] {
     ...younger.map(({ name, createdAt }) =>
       warning(
         "streams",
-        `${name} is younger than the others: it had gone, and was declared again at ${createdAt?.toISOString()}`,
+        `${name} is younger than the others: it was gone, and was declared again at ${createdAt?.toISOString()}`,
       ),
     ),
   ];

@@ -18,7 +18,7 @@ export async function examinePermissions(nc: Connection): Promise<readonly Findi
     const what = operation === "publish" ? "publish to" : "subscribe to";
     const text = `this command's NATS user may not ${what} ${right}`;
     return isDispensable
-      ? warning("permissions", `${text}; all works without it, but some of it later or unseen`)
+      ? warning("permissions", `${text}; everything works without it, but some things come later or are not shown`)
       : bad("permissions", `${text}; give it that right, if the apps run as this user`);
   });
 }

@@ -16,7 +16,7 @@ export async function examineSchedulers(broker: Broker): Promise<readonly Findin
     const found = `key scheduler.leader of bucket locks holds ${value}, which names no leaders`;
     findings.push(warning(ABOUT, `${found}; any running scheduler replaces it`));
   }
-  if (leaders.size === 0) findings.push(bad(ABOUT, "none leads; periodic tasks do not come; start one"));
+  if (leaders.size === 0) findings.push(bad(ABOUT, "none leads, so periodic tasks do not come; start one"));
   for (const [worker, charges] of Map.groupBy(leaders.keys(), (charge) => leaders.get(charge) ?? "")) {
     const tasks = charges.filter(isTaskCharge);
     const led = tasks.length === 0 ? "what belongs to no task" : tasks.join(", ");

@@ -15,12 +15,12 @@ const SHOWN = 20;
 /** Reports the present settings of streams and buckets that a user has changed by hand. */
 export function examineSettings(streams: readonly StreamState[]): readonly Finding[] {
   const differences = streams.flatMap((stream) => stream.differences);
-  if (differences.length === 0) return [good("settings", "of streams and buckets are as they must be")];
+  if (differences.length === 0) return [good("settings", "those of streams and buckets are right")];
   return differences.map((difference) => {
     const fate =
       difference.canBeSetBack === "yes"
-        ? "any app that runs sets it back"
-        : "the server lets nobody change it: let what waits end, stop all apps, delete the stream, and start them";
+        ? "any running app sets it back"
+        : "the server does not allow the change: wait until nothing waits, stop all apps, delete the stream, and start the apps";
     return bad("settings", `${escapeControls(describeDifference(difference))}; ${fate}`);
   });
 }

@@ -33,11 +33,9 @@ async function writeOff({ vo, dryRun, ...options }: WriteOffOptions): Promise<vo
 /** `muster pilot write-off`. */
 export function writeOffCommand(): Command {
   return new Command("write-off")
-    .description(
-      "mark the active pilots of a VO that is gone as FAILED, so that their slots are free; nobody checks them any more",
-    )
+    .description("mark the active pilots of a removed VO as FAILED, which frees their slots")
     .requiredOption("--vo <vo>", "a VO that is not configured any more", parseVo)
-    .option("--dry-run", "only say how many it would be")
+    .option("--dry-run", "only count them")
     .option("--json", "print JSON")
     .addHelpText("after", EXAMPLES)
     .action(writeOff);

@@ -46,6 +46,6 @@ export async function requirePilots(): Promise<void> {
   if (await hasPilots()) return;
   const { names } = await ourExtensions();
   throw new UsageError(
-    `There are no CEs and pilots: MUSTER_EXTENSIONS has ${names.join(", ")} alone; name @muster/pilot-tasks there too`,
+    `There are no CEs and pilots: MUSTER_EXTENSIONS names only ${names.join(", ")}; add @muster/pilot-tasks to it`,
   );
 }

@@ -1,5 +1,5 @@
 /** Help text of `--keep-ce`, for `muster migrate` and `muster up`. */
-export const KEEP_CE_HELP = "of CEs whose names differ by case only, the one that stays; may be given several times";
+export const KEEP_CE_HELP = "which CE to keep where names differ only in case; may be given several times";
 
 /** Adds a name as it was stored. Other names are brought to lower case, but this one is not. */
 export function collect(name: string, before: readonly string[] = []): readonly string[] {

@@ -57,5 +57,5 @@ export function checkGone({ vos }: Configuration, vo: string): void {
     );
   }
   if (Object.keys(vos).length > 0) return;
-  throw new Error("The configuration has no VO, so it may have been lost; add the VOs that exist first");
+  throw new Error("The configuration has no VO, so it may have been lost; add the existing VOs first");
 }

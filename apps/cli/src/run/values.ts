@@ -30,7 +30,7 @@ export const parseTaskId = named(checkTaskId);
 /** Reads a name to search for, in any form. It may be the name of something that was refused for its form. */
 export function parseWanted(text: string): string {
   if (text !== "") return text;
-  throw new InvalidArgumentError("It is empty; leave the option out where all are meant.");
+  throw new InvalidArgumentError("It is empty; leave the option out to mean all.");
 }
 
 /** Makes a parser of an option that may be given several times. */

@@ -67,8 +67,8 @@ function scheduleText(words: readonly string[]): string {
   const text = words.join(" ");
   if (words.length > 1 && words[0] !== "every") {
     throw new UsageError(
-      `Cannot read the schedule: it came as ${words.length} words; put it into quotes, as "cron 0 6 * * *", ` +
-        "lest the shell make names of files of its stars",
+      `Cannot read the schedule: it came as ${words.length} words; put it into quotes, e.g. "cron 0 6 * * *"; ` +
+        "without them the shell replaces each star by names of files",
     );
   }
   try {

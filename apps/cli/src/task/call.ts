@@ -47,7 +47,7 @@ export function callTaskCommand(): Command {
     .description("run one task in this process, under its real locks, and print its result; limiters are skipped")
     .argument("<task>", "its name")
     .argument("[payload]", "JSON, or - for standard input (default: {})")
-    .option("--vo <vo>", "the VO that it is for, where the task is per VO", parseVoOrNone)
+    .option("--vo <vo>", "the task's VO, if the task is per VO", parseVoOrNone)
     .option("--json", "print JSON")
     .addHelpText("after", EXAMPLES)
     .action(call);

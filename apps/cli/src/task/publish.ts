@@ -48,7 +48,7 @@ function parseDelay(text: string): number {
 function parseTime(text: string): Date {
   // `Date` turns the 30th of February into the 2nd of March.
   if (z.iso.datetime({ offset: true }).safeParse(text).success) return new Date(text);
-  throw new InvalidArgumentError("Write a day that there is, and its zone: 2027-01-31T12:00:00Z.");
+  throw new InvalidArgumentError("Write an existing day with its zone, e.g. 2027-01-31T12:00:00Z.");
 }
 
 /** Returns what can be known of a task that this program does not know: its name, and whether a VO was given. */
@@ -131,11 +131,11 @@ export function publishTaskCommand(): Command {
     .description("publish a task for any worker that knows it")
     .argument("<task>", "its name", parseTaskName)
     .argument("[payload]", "JSON, or - for standard input (default: {})")
-    .option("--vo <vo>", "the VO that it is for, where the task is per VO", parseVoOrNone)
+    .option("--vo <vo>", "the task's VO, if the task is per VO", parseVoOrNone)
     .option("--id <id>", "its identity: publishing it again has no second effect (default: a random one)", parseTaskId)
-    .option("--delay <length>", "start at the earliest this long from now: 90s, 10m, 2h, 60d", parseDelay)
-    .option("--at <time>", "start at the earliest at this time, as 2027-01-31T12:00:00Z", parseTime)
-    .option("--unchecked", "publish also a task that this program does not know; a worker that knows it checks it")
+    .option("--delay <length>", "start no earlier than this long from now: 90s, 10m, 2h, 60d", parseDelay)
+    .option("--at <time>", "start no earlier than this time, e.g. 2027-01-31T12:00:00Z", parseTime)
+    .option("--unchecked", "publish a task that this program does not know; its worker checks it")
     .option("--json", "print JSON")
     .addHelpText("after", EXAMPLES)
     .action(publish);

@@ -26,7 +26,7 @@ function portOption(flags: string, description: string, usual: number): Option {
 export function upCommand(): Command {
   return new Command("up")
     .description("run NATS, PostgreSQL, the scheduler and the workers on this machine, and show what they do")
-    .option("--for <seconds>", "stop by itself this long after all is ready", parseSeconds)
+    .option("--for <seconds>", "stop by itself after this time, once all is ready", parseSeconds)
     .addOption(
       new Option("--data-dir <folder>", "where streams, database and logs are kept")
         .default(DATA_DIR)

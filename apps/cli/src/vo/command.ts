@@ -93,7 +93,7 @@ export function voCommand(): Command {
         .description("add a VO, or change its weight")
         .argument("<vo>", "its name", parseVo)
         .option("--weight <turns>", "share of the turns among VOs of one priority, 1 to 1000 (default: 1)", parseWeight)
-        .option("--begin-anew", "begin with this VO alone where no configuration is left that was ever valid")
+        .option("--begin-anew", "start a new configuration with this VO, where no valid one is left")
         .option("--json", "print JSON")
         .addHelpText("after", examples(...ADD))
         .action(async (vo: string, options: AddOptions) => {

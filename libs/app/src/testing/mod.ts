@@ -8,7 +8,7 @@
  * const outcome = await runExtensionTask(extension, GreetTask, { database, vo: "lhcb" });
  * ```
  *
- * @module
+ * @module @muster/app/testing
  */
 export { type ExtensionRunOptions, runExtensionTask } from "./run_extension_task.ts";
 export { openTestDatabase } from "./test_database.ts";

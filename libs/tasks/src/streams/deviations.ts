@@ -4,7 +4,7 @@ import type { Deviation } from "./streams.ts";
 
 /** What an operator does about a setting that cannot be changed any more. */
 export const HOW_TO_REPLACE =
-  "the server lets nobody change it: let what waits end, stop all apps, delete the stream, and start them; they declare it anew";
+  "the server does not allow the change: wait until nothing waits, stop all apps, delete the stream, and start the apps; they declare it anew";
 
 function fateOf({ canBeSetBack }: Difference, refusal: string | undefined): string {
   if (canBeSetBack === "no") return HOW_TO_REPLACE;
