@@ -32,6 +32,7 @@ export type { Json, OutcomeRow, RetryMessage, SpawnedTask } from "./ledger/outco
 export {
   getHighestFence,
   getOutcomeSummary,
+  getSettledAt,
   listRetries,
   listUnpublished,
   listVosWithOutcomes,

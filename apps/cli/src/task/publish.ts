@@ -37,12 +37,19 @@ interface PublishTaskOptions extends OutputOptions {
   readonly delay?: number;
   readonly at?: Date;
   readonly unchecked?: boolean;
+  readonly keepResult?: number;
 }
 
 function parseDelay(text: string): number {
   const ms = parseLength(text);
   if (ms === undefined) throw new InvalidArgumentError("Write a whole number and a unit: 90s, 10m, 2h, 60d.");
   return ms;
+}
+
+function parseKeep(text: string): number {
+  const ms = parseDelay(text);
+  if (ms >= 1_000 && ms <= 30 * 86_400_000) return ms;
+  throw new InvalidArgumentError("A result is kept for 1s to 30d.");
 }
 
 function parseTime(text: string): Date {
@@ -114,6 +121,7 @@ async function publish(name: string, argument: string | undefined, options: Publ
         ...(vo === undefined ? {} : { vo }),
         ...(id === undefined ? {} : { taskId: id }),
         ...(at === undefined ? {} : { at }),
+        ...(options.keepResult === undefined ? {} : { keepResult: { seconds: options.keepResult / 1_000 } }),
       }),
     );
     return { published, earlier: await earlierOf(broker, published, ended) };
@@ -135,6 +143,7 @@ export function publishTaskCommand(): Command {
     .option("--id <id>", "its identity: publishing it again has no second effect (default: a random one)", parseTaskId)
     .option("--delay <length>", "start no earlier than this long from now: 90s, 10m, 2h, 60d", parseDelay)
     .option("--at <time>", "start no earlier than this time, e.g. 2027-01-31T12:00:00Z", parseTime)
+    .option("--keep-result <length>", "keep its result this long after its end: 90s, 10m, 2h, 30d at most", parseKeep)
     .option("--unchecked", "publish a task that this program does not know; its worker checks it")
     .option("--json", "print JSON")
     .addHelpText("after", EXAMPLES)

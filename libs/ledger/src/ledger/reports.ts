@@ -18,6 +18,17 @@ export async function getOutcomeSummary(transaction: Transaction): Promise<Outco
   return Object.fromEntries(rows.map(({ outcome, count }) => [outcome, count]));
 }
 
+/** When the row of a task was written; undefined: there is none. */
+export async function getSettledAt(transaction: Transaction, taskId: string): Promise<Date | undefined> {
+  const row = await transaction
+    .getKysely<LedgerDb>()
+    .selectFrom("task_outcome")
+    .select("settled_at")
+    .where("task_id", "=", taskId)
+    .executeTakeFirst();
+  return row === undefined ? undefined : new Date(row.settled_at);
+}
+
 /** Most VOs in one list. */
 const LISTED_VOS = 1_000;
 

@@ -18,6 +18,11 @@ export interface FoundMessage extends TaskAddress {
   readonly stream: typeof LATER | typeof TASKS;
 }
 
+/** The same, with the message itself. */
+export interface FoundStored extends FoundMessage {
+  readonly stored: Stored;
+}
+
 /** The id in the last token of a subject of LATER, without the attempt of a retry. */
 export function idsInLaterSubject(subject: string): readonly string[] {
   const token = subject.slice(subject.lastIndexOf(".") + 1);
@@ -60,23 +65,35 @@ export async function findMessage(
   broker: Pick<Broker, "jsm">,
   taskId: string,
 ): Promise<FoundMessage | "nowhere" | "unknown"> {
+  const found = await findStoredMessage(broker, taskId);
+  if (typeof found === "string") return found;
+  const { stream, task, vo } = found;
+  return { stream, task, vo };
+}
+
+/** Like {@linkcode findMessage}, with the message itself. */
+export async function findStoredMessage(
+  broker: Pick<Broker, "jsm">,
+  taskId: string,
+): Promise<FoundStored | "nowhere" | "unknown"> {
   const [delayed] = await findInLater(broker, (id) => id === taskId);
   if (delayed !== undefined) {
     const { task, vo } = parseLongSubject(delayed.subject);
-    return { stream: LATER, task, vo };
+    return { stream: LATER, task, vo, stored: delayed };
   }
   const { state } = await broker.jsm.streams.info(TASKS);
-  let found: FoundMessage | undefined;
+  let found: FoundStored | undefined;
   const walk = {
     ...{ stream: TASKS, filter: "tasks.>", first: state.first_seq, last: state.last_seq },
     ...{ maxMessages: MAX_MESSAGES, maxBytes: MAX_BYTES },
   };
-  const seenTo = await walkStream(broker.jsm, walk, ({ subject, header, seq, timestamp }) => {
+  const seenTo = await walkStream(broker.jsm, walk, (stored) => {
+    const { subject, header, seq, timestamp } = stored;
     const storedAtNs = temporal.Instant.from(timestamp).epochNanoseconds.toString();
     if (taskIdOf(header, { stream: TASKS, streamSequence: seq, storedAtNs }) !== taskId) return;
     // A worker has no other way to read it, and refuses what makes no sense.
     const [, task = "", ...vo] = subject.split(".");
-    found = { stream: TASKS, task, vo: vo.join(".") };
+    found = { stream: TASKS, task, vo: vo.join("."), stored };
   });
   return found ?? (seenTo >= state.last_seq ? "nowhere" : "unknown");
 }

@@ -70,6 +70,12 @@ export type { FoundMessage } from "../cancel/find_message.ts";
 
 // Look at groups.
 export { cancelGroup, childrenOfGroup, type GroupState, listGroups, readGroup } from "../group/list_groups.ts";
+// Look at one task, and follow it to its end.
+export { type FindOptions, type FoundTask, findTask, type TaskState } from "../follow/find_task.ts";
+export { type FollowOptions, followTask, type FollowUpdate } from "../follow/follow_task.ts";
+export type { TaskEvent } from "../follow/task_events.ts";
+export type { StoredProgress } from "../result/progress.ts";
+export { type EndOutcome, type KeptResult, readKeptResult } from "../result/kept_result.ts";
 
 // See what waits, runs and comes.
 export { type DelayedTask, type DelayedTasks, listDelayed } from "../publish/delayed.ts";

@@ -1,0 +1,96 @@
+// Tested by tests/src/cli/follow_test.ts
+import { DeliverPolicy } from "@nats-io/jetstream";
+import type { Broker } from "../broker/broker.ts";
+import type { StepName } from "../connection/observer.ts";
+import { eventSubject, type TaskAddress } from "../format/subject.ts";
+import { EVENTS } from "../streams/streams.ts";
+
+/** Greatest number of events that are read to find those of one task; some seconds' work. */
+const MAX_EVENTS = 300_000;
+const PAGE = 5_000;
+
+/** A step of a task's life, as `EVENTS` keeps it. Its texts are unchanged: escape them before they reach a terminal. */
+export interface TaskEvent {
+  readonly step: StepName;
+  readonly attempt: number;
+  /** RFC 3339, by the worker's clock. */
+  readonly at: string;
+  readonly worker: string;
+  readonly tookMs?: number;
+  readonly reason?: string;
+}
+
+/** The events of one task that are still there. */
+export interface TaskEvents {
+  /** Oldest first. */
+  readonly events: readonly TaskEvent[];
+  /** When the oldest event of any task was stored, RFC 3339; null: there is none. What was before is forgotten. */
+  readonly since: string | null;
+  /** Whether all of them were looked at. */
+  readonly complete: boolean;
+  readonly address: TaskAddress | undefined;
+}
+
+interface Told extends TaskEvent, TaskAddress {
+  readonly taskId: string;
+}
+
+/** The event in a message; undefined where it is of another task, or somebody else has written it. */
+export function eventOf(text: string, taskId: string): (TaskEvent & TaskAddress) | undefined {
+  // A message is parsed only where it names the id.
+  if (!text.includes(JSON.stringify(taskId))) return undefined;
+  try {
+    const { taskId: id, step, attempt, at, worker, tookMs, reason, task, vo }: Told = JSON.parse(text);
+    if (id !== taskId || typeof step !== "string") return undefined;
+    return { step, attempt, at, worker, ...(tookMs && { tookMs }), ...(reason && { reason }), task, vo };
+  } catch {
+    return undefined; // no event of ours
+  }
+}
+
+/** The subjects of a task's events; of all tasks where its name and VO are not known. */
+export function eventSubjects(of: TaskAddress | undefined): string {
+  return of === undefined ? "events.>" : eventSubject(of, "*");
+}
+
+/**
+ * Reads the events of one task. Where more than 300,000 events may be of it, only the newest are looked at. Throws when the broker does not
+ * answer.
+ */
+export async function readTaskEvents(
+  { js, jsm }: Pick<Broker, "js" | "jsm">,
+  taskId: string,
+  of: TaskAddress | undefined,
+): Promise<TaskEvents> {
+  const filter = eventSubjects(of);
+  const { state } = await jsm.streams.info(EVENTS, of === undefined ? undefined : { subjects_filter: filter });
+  const { messages, first_seq: first, last_seq: last } = state;
+  const count = of === undefined ? messages : Object.values(state.subjects ?? {}).reduce((sum, each) => sum + each, 0);
+  const since = messages === 0 ? null : state.first_ts;
+  if (count === 0) return { events: [], since, complete: true, address: of };
+  const complete = count <= MAX_EVENTS;
+  const consumer = await js.consumers.get(EVENTS, {
+    filter_subjects: [filter],
+    deliver_policy: DeliverPolicy.StartSequence,
+    opt_start_seq: complete ? Math.max(1, first) : Math.max(1, last - MAX_EVENTS),
+  });
+  const events: TaskEvent[] = [];
+  let address = of;
+  for (let pending = 1; pending > 0; ) {
+    let received = 0;
+    const page = await consumer.fetch({ max_messages: PAGE, expires: 1_000 });
+    for await (const message of page) {
+      received++;
+      pending = message.info.pending;
+      const event = eventOf(message.string(), taskId);
+      if (event !== undefined) {
+        const { task, vo, ...step } = event;
+        address ??= { task, vo };
+        events.push(step);
+      }
+      if (pending === 0) break;
+    }
+    if (received === 0) break;
+  }
+  return { events, since, complete, address };
+}
