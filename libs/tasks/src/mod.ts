@@ -56,8 +56,20 @@ export {
 export { InvalidScheduleError } from "./definition/invalid_schedule.ts";
 export { parseSchedule, printSchedule } from "./definition/schedule_text.ts";
 export { exponentialBackoff, noRetry, type RetryPolicy, RetryTask, NeverRetry } from "./definition/retry.ts";
-export { defineLockType, type Lock, type LockType, LockTypeTakenError, lockTypeNames } from "./definition/lock_type.ts";
 export type { PayloadStep, PayloadSteps } from "./definition/migrate.ts";
+export {
+  type ConcurrencyLimit,
+  defineLockType,
+  type Limiter,
+  type Lock,
+  type LockType,
+  LockTypeTakenError,
+  lockTypeNames,
+  type MutexLock,
+  type RateLimit,
+  type ReadWriteLock,
+} from "./definition/lock_type.ts";
+export { InvalidLimitError, parseRate, printRate, type Rate } from "./definition/limit_text.ts";
 export { PayloadRefusedError } from "./definition/payload.ts";
 export { InvalidNameError, NO_VO } from "./format/names.ts";
 

@@ -8,6 +8,8 @@ export interface Fence {
   readonly fencingToken: number;
   /** The random name under which this lease was taken. */
   readonly holder: string;
+  /** Whether other transactions with this token and holder may write at the same time: readers of a read-write lock. */
+  readonly isShared?: boolean;
 }
 
 /**
@@ -52,4 +54,38 @@ export async function raiseFence(session: Session, fence: Fence): Promise<void> 
   if (rowCount === 1) return;
   const stored = await session.query<{ revision: number }>("select revision from lock_fence where key = $1", [key]);
   throw new FenceRefusedError(fence, stored.rows[0]?.revision ?? fencingToken);
+}
+
+/**
+ * Makes the token of readers the stored one. Call it before the transaction, so that the row is not kept locked for it:
+ * readers that hold a lock together would otherwise wait for the first of them.
+ *
+ * It waits for a writer's transaction. A reader that rolls back afterwards has refused only older leases than its own.
+ */
+export async function raiseSharedFence(session: Session, fence: Fence): Promise<void> {
+  const { key, fencingToken, holder } = fence;
+  const stored = await session.query<{ revision: number; holder: string }>(
+    "select revision, holder from lock_fence where key = $1",
+    [key],
+  );
+  const [row] = stored.rows;
+  // The usual case: another reader was here. A stale reader is refused by `shareFence`.
+  if (row !== undefined && (row.revision > fencingToken || row.holder === holder)) return;
+  await raiseFence(session, fence);
+}
+
+/**
+ * Keeps writers out until the transaction ends, and lets other readers in. Call it at the start of the transaction.
+ *
+ * Throws {@linkcode FenceRefusedError} where a newer lease has written since.
+ */
+export async function shareFence(session: Session, fence: Fence): Promise<void> {
+  const { key, fencingToken, holder } = fence;
+  const stored = await session.query<{ revision: number; holder: string }>(
+    "select revision, holder from lock_fence where key = $1 for share",
+    [key],
+  );
+  const [row] = stored.rows;
+  if (row?.revision === fencingToken && row.holder === holder) return;
+  throw new FenceRefusedError(fence, row?.revision ?? fencingToken);
 }

@@ -2,7 +2,7 @@ import type { Connections } from "../database/connections.ts";
 import { meansDoubt, meansGone } from "../database/failures.ts";
 import type { Session } from "../database/session.ts";
 import type { Transaction } from "../database/transaction.ts";
-import { type Fence, FenceRefusedError, raiseFence } from "./fence.ts";
+import { type Fence, FenceRefusedError, raiseFence, raiseSharedFence, shareFence } from "./fence.ts";
 import { insertOutcome } from "./outcomes.ts";
 import type { OutcomeRow } from "./outcome_row.ts";
 
@@ -158,8 +158,13 @@ export class LedgerTransaction {
       const session = await this.#connections.open();
       this.#session = session;
       this.#throwIfEnded(); // it may have been destroyed during the wait for a connection
+      const { fences } = this.#claim;
+      for (const fence of fences) if (fence.isShared === true) await raiseSharedFence(session, fence);
       const transaction = await this.#connections.begin(session);
-      for (const fence of this.#claim.fences) await raiseFence(session, fence);
+      for (const fence of fences) {
+        if (fence.isShared === true) await shareFence(session, fence);
+        else await raiseFence(session, fence);
+      }
       return { session, transaction };
     } catch (error) {
       if (error instanceof FenceRefusedError || (error instanceof Error && meansGone(error))) this.#gone ??= error;

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { checkTaskName, checkVoName, NAME_PATTERNS, NO_VO } from "../format/names.ts";
 import { fields, textFor, Time } from "./fields.ts";
+import { limitFields, limitSettings } from "./limit_settings.ts";
 import { runFields } from "./run_settings.ts";
 import { scheduleFields } from "./schedule_settings.ts";
 
@@ -29,6 +30,7 @@ const voFields = {
 const overrides = {
   ...scheduleFields,
   ...runFields,
+  ...limitFields,
 };
 
 /** What a task may have. What only the whole task may have is added here, by a line. */
@@ -43,7 +45,7 @@ const TaskSettings = fields({
 const tasks = z.record(TaskName, TaskSettings).describe("Differences from the definitions of tasks, by task name.");
 
 /** What the stored document and an operator's file have in common besides VOs and tasks. Each part adds a line. */
-const others = {};
+const others = { ...limitSettings };
 
 /** The document as it is stored in the key `current`. The type, the check and the list of known fields follow from it. */
 export const StoredDocument = fields({

@@ -73,8 +73,13 @@ export interface Fence {
   readonly key: string;
   /** The revision that began the lease. */
   readonly fencingToken: number;
-  /** The random name under which the lease was taken. */
+  /** The random name under which the lease was taken. Readers that hold a read-write lock together have one in common. */
   readonly holder: string;
+  /**
+   * Whether other leases with this token and holder may write at the same time: those of readers. A transaction under it waits for none of
+   * them. Absent: no.
+   */
+  readonly isShared?: boolean;
 }
 
 /** What one run of a task claims before it may write. */

@@ -18,7 +18,10 @@ import { type Per, type TaskTraits, traitsOf } from "./traits.ts";
 /** A lease that a run holds, as the task sees it. */
 export interface HeldLease {
   readonly key: string;
-  /** The revision that began the lease. */
+  /**
+   * The revision that began the lease. Readers that hold a read-write lock together have one in common. That of a limiter means nothing: 0
+   * where it did not limit.
+   */
   readonly fencingToken: number;
 }
 

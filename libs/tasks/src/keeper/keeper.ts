@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
 import { type NatsAccess, plainAccess } from "../access/nats_access.ts";
+import type { BooksPort, FromBooks } from "../locks/book_messages.ts";
 import type { LeaseKeeper } from "../locks/lease.ts";
 import { LeaseState } from "../locks/lease_state.ts";
 import type { Observer } from "../connection/observer.ts";
@@ -36,6 +37,8 @@ export interface KeeperOptions {
 export interface Keeper extends LeaseKeeper, MessagesInHand, AsyncDisposable {
   /** Aborts when the thread has crashed. Then nothing is owned or renewed any more, and the process should end. */
   readonly signal: AbortSignal;
+  /** The tallies of read-write locks and limiters, which the thread keeps. */
+  readonly books: BooksPort;
 }
 
 /** Starts the thread, and resolves when it is connected. Throws with the reason when it cannot connect. */
@@ -73,6 +76,7 @@ export async function openKeeper(options: KeeperOptions): Promise<Keeper> {
 export function keepThrough(thread: Worker, ownership: Ownership, observer: Observer): Keeper {
   const leases = new NumberedItems<{ readonly state: LeaseState; onLost(reason: string): void }>();
   const crashed = new AbortController();
+  let hearBooks = (_message: FromBooks) => {};
   let isClosing = false;
 
   const tell = (message: ToThread) => thread.postMessage(message);
@@ -90,11 +94,13 @@ export function keepThrough(thread: Worker, ownership: Ownership, observer: Obse
       leases.take(id);
       if (state.end("lost")) onLost("the thread that renews it has crashed");
     }
+    hearBooks({ kind: "crashed", reason: "the thread that renews it has crashed" });
   }
 
   thread.on("message", (message: FromThread) => {
     if (message.kind === "note") observer.note(message.message, message.details);
     if (message.kind === "alarm") observer.alarm(message.message, message.details);
+    if (message.kind === "books") hearBooks(message.message);
     if (message.kind !== "lost") return;
     leases.take(message.id)?.onLost(message.reason);
   });
@@ -108,6 +114,16 @@ export function keepThrough(thread: Worker, ownership: Ownership, observer: Obse
   return {
     ...inHand,
     signal: crashed.signal,
+    books: {
+      post(message) {
+        if (crashed.signal.aborted)
+          hearBooks({ kind: "crashed", reason: "the thread that would renew it has crashed" });
+        else tell({ kind: "books", message });
+      },
+      listen(listener) {
+        hearBooks = listener;
+      },
+    },
     keep(lease, onLost) {
       if (crashed.signal.aborted) queueMicrotask(() => onLost("the thread that would renew it has crashed"));
       const id = leases.put({ state: new LeaseState(lease.ttlMs, lease.shared), onLost });

@@ -1,5 +1,6 @@
 /** The keeper's thread. It imports only what runs under type stripping, and is started by `keeper.ts`. */
 import { parentPort, workerData } from "node:worker_threads";
+import { openKeptBooks } from "../locks/kept_books.ts";
 import { openLockBucket } from "../locks/lock_bucket.ts";
 import { openRenewals } from "../locks/renewals.ts";
 import { connectNats } from "../connection/connection.ts";
@@ -22,10 +23,13 @@ async function run(port: NonNullable<typeof parentPort>, settings: ThreadSetting
   });
   const renewals = openRenewals(await openLockBucket(nc), (id, reason) => tell({ kind: "lost", id, reason }));
 
+  const books = openKeptBooks(nc, (message) => tell({ kind: "books", message }));
+
   let isClosing = false;
   async function close(): Promise<void> {
     isClosing = true;
     renewals[Symbol.dispose]();
+    await books[Symbol.asyncDispose]();
     await heartbeats[Symbol.asyncDispose]();
     port.close();
   }
@@ -33,6 +37,7 @@ async function run(port: NonNullable<typeof parentPort>, settings: ThreadSetting
   port.on("message", (message: ToThread) => {
     if (message.kind === "board") heartbeats.watch(new Board(message.board));
     else if (message.kind === "keep") renewals.keep(message.id, message.lease);
+    else if (message.kind === "books") books.hear(message.message);
     else void close();
   });
   tell({ kind: "ready" });

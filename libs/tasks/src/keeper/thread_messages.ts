@@ -1,4 +1,5 @@
 import type { NatsAccess } from "../access/nats_access.ts";
+import type { FromBooks, ToBooks } from "../locks/book_messages.ts";
 import type { KeptLease } from "../locks/renewals.ts";
 import type { SharedBoard } from "./board.ts";
 
@@ -16,10 +17,13 @@ export type ToThread =
   /** One more board of messages in hand. */
   | { readonly kind: "board"; readonly board: SharedBoard }
   | { readonly kind: "keep"; readonly id: number; readonly lease: KeptLease }
+  /** For the tallies of read-write locks and limiters. */
+  | { readonly kind: "books"; readonly message: ToBooks }
   | { readonly kind: "close" };
 
 export type FromThread =
   | { readonly kind: "ready" }
   | { readonly kind: "lost"; readonly id: number; readonly reason: string }
+  | { readonly kind: "books"; readonly message: FromBooks }
   | { readonly kind: "alarm"; readonly message: string; readonly details: Readonly<Record<string, unknown>> }
   | { readonly kind: "note"; readonly message: string; readonly details: Readonly<Record<string, unknown>> };

@@ -1,5 +1,10 @@
 import type { Broker } from "../broker/broker.ts";
+import type { Limiter, Lock } from "../definition/lock_type.ts";
+import type { Limit } from "../tally/plan.ts";
+import { kindOfKey } from "../tally/tally.ts";
 import { acquire, type LockAnswer, type LockRequest } from "./acquire.ts";
+import { acquireAll } from "./acquire_all.ts";
+import type { BooksPort } from "./book_messages.ts";
 import { openFreedWatch } from "./freed_watch.ts";
 import type { LeaseKeeper } from "./lease.ts";
 import { SAFETY_MS } from "./lease_state.ts";
@@ -7,12 +12,47 @@ import { openLockBucket } from "./lock_bucket.ts";
 import { Marks } from "./marks.ts";
 import { raiseIfBehind, raiseLocks } from "./raise.ts";
 import { Sightings } from "./sightings.ts";
+import { openTallies } from "./tallies.ts";
+import { TallyLines } from "./tally_lines.ts";
 import { Turns, type TurnTimes } from "./turns.ts";
 import { type RoomLimits, type Waiter, WaitingRoom } from "./waiting_room.ts";
 
+/** The limits in force, which may change at any time. */
+export interface LimitSource {
+  /** Undefined: it limits nothing now. */
+  limitOf(limiter: Limiter): Limit;
+  /** Calls `listener` when some limit has changed. */
+  onChange(listener: () => void): void;
+}
+
+/** The number of tasks of one process that wait for a lock. */
+export interface LockWaiting {
+  readonly key: string;
+  readonly count: number;
+}
+
+/** Largest number of keys of which a process tells who waits. */
+const MOST_SHOWN = 50;
+
+/** The limits that tasks state themselves. */
+const STATED_LIMITS: LimitSource = { limitOf: statedLimit, onChange() {} };
+
+/** The limit that the lock itself states. */
+export function statedLimit(limiter: Limiter): Limit {
+  if (limiter.kind === "rate") return limiter.rate === undefined ? undefined : { rate: limiter.rate };
+  return limiter.concurrency === undefined ? undefined : { concurrency: limiter.concurrency };
+}
+
+function longestOf(lengths: readonly (readonly [key: string, count: number])[]): LockWaiting[] {
+  const longest = lengths.toSorted(([, a], [, b]) => b - a).slice(0, MOST_SHOWN);
+  return longest.map(([key, count]) => ({ key, count }));
+}
+
 export interface LocksOptions {
   readonly broker: Broker;
-  readonly keeper: LeaseKeeper;
+  readonly keeper: LeaseKeeper & { readonly books: BooksPort };
+  /** Default: the limits that tasks state themselves. */
+  readonly limits?: LimitSource;
   /** The name of this process, shown in the lock's record. */
   readonly worker: string;
   /** Time after which a holder that vanished loses its locks, ms; default 15,000, at least 2,000. Use no less than 15,000 on a cluster. */
@@ -28,8 +68,8 @@ export interface LocksOptions {
 /**
  * The locks of the grid, as one process takes them.
  *
- * All are mutexes so far. A key's line, its record and its lease do not depend on the kind of lock. So read-write locks and limiters
- * need another way to take and to free, beside `take.ts`, but no other line.
+ * A mutex has a key of its own, which is taken, renewed and freed by itself. Read-write locks and limiters have a tally, which holds the
+ * leases of many. `acquire_all.ts` joins the two.
  */
 export interface Locks extends AsyncDisposable {
   /**
@@ -38,6 +78,11 @@ export interface Locks extends AsyncDisposable {
    * As far as is known no lock is taken then, and the waiter has left its lines.
    */
   tryAcquire(keys: readonly string[], request: LockRequest): Promise<LockAnswer>;
+  /**
+   * Takes all of `locks`, or none, whatever their kinds. For mutexes alone it is `tryAcquire`. A limiter that cannot be passed is held, as a
+   * lock is. A limiter without a limit costs nothing.
+   */
+  tryAcquireAll(locks: readonly Lock[], request: LockRequest): Promise<LockAnswer>;
   /**
    * Puts a waiter that found its lock held to sleep until it is its turn to try again. That is milliseconds after the release, in order
    * of arrival, and at the latest a second after the holder's TTL. Returns false where the room is full: the task goes back to the
@@ -55,6 +100,8 @@ export interface Locks extends AsyncDisposable {
   fullAt(keys: readonly string[], waiter: Waiter): string | undefined;
   /** Number of waiters in line for `key`. */
   waiting(key: string): number;
+  /** The longest lines of this process, at most 50. */
+  longestLines(): LockWaiting[];
   /** For a run that the fence refused: raises the bucket if the database has seen higher tokens, and returns whether it had. */
   raiseIfBehind(): Promise<boolean>;
 }
@@ -69,7 +116,7 @@ export async function openLocks(options: LocksOptions): Promise<Locks> {
   if (!(ttlMs >= 2 * SAFETY_MS)) {
     throw new RangeError(`Cannot open locks with a TTL of ${ttlMs} ms: give ${2 * SAFETY_MS} or more`);
   }
-  const { highestFence } = options;
+  const { highestFence, limits: inForce = STATED_LIMITS } = options;
   const { js, jsm, observer, keepIncident } = broker;
   const room = new WaitingRoom(ttlMs, limits);
   const marks = new Marks(ttlMs);
@@ -97,29 +144,49 @@ export async function openLocks(options: LocksOptions): Promise<Locks> {
     turns,
     ours: new Map<string, string>(),
   };
+  const lines = new TallyLines({
+    limits,
+    ttlMs,
+    look: (key) => keeper.books.post({ kind: "look", key }),
+    sleeps: (key, mode, sleeps) => keeper.books.post({ kind: "line", key, mode, sleeps, worker, ttlMs }),
+  });
+  const tallies = openTallies({ broker, books: keeper.books, worker, ttlMs, lines, raise });
+  const all = { acquirer, tallies, lines, limitOf: (limiter: Limiter) => inForce.limitOf(limiter) };
+  inForce.onChange(() => lines.wakeAll());
   const watch = openFreedWatch({
     broker,
-    isNeeded: () => room.asleep > 0,
+    isNeeded: () => room.asleep + lines.asleep > 0,
+    onChanged(key, revision) {
+      if (kindOfKey(key) !== "mutex" && lines.isWaitedFor(key)) keeper.books.post({ kind: "look", key, revision });
+    },
     onFreed(key, revision) {
       marks.note(key, revision);
       room.heardFreed(key, revision);
     },
-    onOpened: () => room.wakeAll(),
+    onOpened() {
+      room.wakeAll();
+      lines.lookAll();
+    },
   });
 
   return {
     tryAcquire: (keys, request) => acquire(acquirer, keys, request),
+    tryAcquireAll: (locks, request) => acquireAll(all, locks, request),
     wait(waiter) {
-      if (!room.sleep(waiter)) return false;
+      if (!(lines.sleep(waiter) ?? room.sleep(waiter))) return false;
       watch.need();
       return true;
     },
-    forget: (waiter) => room.forget(waiter),
-    get mayBeFull() {
-      return room.mayBeFull;
+    forget(waiter) {
+      room.forget(waiter);
+      lines.forget(waiter);
     },
-    fullAt: (keys, waiter) => room.fullAt(keys, waiter),
-    waiting: (key) => room.waiting(key),
+    get mayBeFull() {
+      return room.mayBeFull || lines.mayBeFull;
+    },
+    fullAt: (keys, waiter) => room.fullAt(keys, waiter) ?? lines.fullAt(keys, waiter),
+    waiting: (key) => room.waiting(key) + lines.count(key),
+    longestLines: () => longestOf([...room.lengths(), ...lines.lengths()]),
     async raiseIfBehind() {
       return highestFence === undefined
         ? false
@@ -127,6 +194,7 @@ export async function openLocks(options: LocksOptions): Promise<Locks> {
     },
     async [Symbol.asyncDispose]() {
       room.close();
+      lines.close();
       await turns.close();
       await watch[Symbol.asyncDispose]();
     },

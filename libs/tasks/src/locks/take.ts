@@ -150,7 +150,7 @@ export async function takeLock(taker: Taker, request: TakeRequest): Promise<Take
 }
 
 /** Declares the bucket if it was deleted. "No responders" may also mean a change of leader, so the stream's own info decides. */
-async function declareIfGone({ briefJsm, declareMissing, observer }: Broker): Promise<void> {
+export async function declareIfGone({ briefJsm, declareMissing, observer }: Broker): Promise<void> {
   try {
     await briefJsm.streams.info(LOCKS_STREAM);
   } catch (error) {

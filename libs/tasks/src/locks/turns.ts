@@ -27,6 +27,10 @@ export interface Hold {
 
 /** One task's time under a lock. It is the lease, except for its end. */
 export interface Turn extends Lease {
+  /** How the database fences its runs; absent: by the token of its own. */
+  readonly fence?: "own" | "shared" | "none";
+  /** Of a rate: its task begins now, so its quota is used. Throws `LeaseLostError` where that is far too late. */
+  begin?(): void;
   /**
    * Ends the turn in good order, in place of `release`. Where tasks of this process wait for the lock, or ask for it within `lingerMs`,
    * the first of them has it next without a message to the broker. Call it only once the transaction has certainly ended, and never

@@ -10,7 +10,8 @@ test.after.always(() => server[Symbol.asyncDispose]());
 const TTL_MS = 60_000;
 /** How long a test waits for what should come at once, ms: less than that. */
 const PATIENCE_MS = 30_000;
-const wanted = { keys: ["my_pilot.ce01"], taskId: "waiter", holdMs: 60_000 };
+const mutexes = (...ces: readonly string[]) => ces.map((ce) => ({ kind: "mutex" as const, key: `my_pilot.${ce}` }));
+const wanted = { wanted: mutexes("ce01"), taskId: "waiter", holdMs: 60_000 };
 
 test("an abort while the locks are being asked for is heard when the answer is here, and not at the end of the holder's TTL", async (t) => {
   await using there = await joinGrid(server.url, { worker: "there", ttlMs: TTL_MS });
@@ -20,8 +21,8 @@ test("an abort while the locks are being asked for is heard when the answer is h
   let tries = 0;
   const locks = {
     ...here.locks,
-    async tryAcquire(...asked: Parameters<typeof here.locks.tryAcquire>) {
-      const answer = await here.locks.tryAcquire(...asked);
+    async tryAcquireAll(...asked: Parameters<typeof here.locks.tryAcquireAll>) {
+      const answer = await here.locks.tryAcquireAll(...asked);
       // After the first one the watcher of locks opens, and wakes whoever sleeps.
       if (++tries === 2) interrupted.abort(new Error("Ctrl-C"));
       return answer;
@@ -45,7 +46,7 @@ test("an abort of a waiter that sleeps is heard, and the waiter leaves its line"
       return here.locks.wait(waiter);
     },
   };
-  const waiting = waitForLocks(locks, { ...wanted, keys: ["my_pilot.ce02"], signal: interrupted.signal });
+  const waiting = waitForLocks(locks, { ...wanted, wanted: mutexes("ce02"), signal: interrupted.signal });
   await t.throwsAsync(Promise.race([waiting, pause(PATIENCE_MS, "late", { ref: false })]), { message: "Ctrl-C" });
   t.is(here.locks.waiting("my_pilot.ce02"), 0);
 });
@@ -62,7 +63,7 @@ test("whoever waits for locks has them once they are let go of, and a full room 
       return here.locks.wait(waiter);
     },
   };
-  const waiting = waitForLocks(locks, { ...wanted, keys: ["my_pilot.ce03", "my_pilot.ce04"], signal: undefined });
+  const waiting = waitForLocks(locks, { ...wanted, wanted: mutexes("ce03", "ce04"), signal: undefined });
   await asleep.promise;
   await lease.release();
   const leases = await waiting;
@@ -71,7 +72,7 @@ test("whoever waits for locks has them once they are let go of, and a full room 
     ["my_pilot.ce03", "my_pilot.ce04"],
   );
   await t.throwsAsync(
-    waitForLocks({ ...here.locks, wait: () => false }, { ...wanted, keys: ["my_pilot.ce04"], signal: undefined }),
+    waitForLocks({ ...here.locks, wait: () => false }, { ...wanted, wanted: mutexes("ce04"), signal: undefined }),
     { message: /Cannot wait for lock "my_pilot.ce04": .*full/ },
   );
   await Promise.all(leases.map((each) => each.release()));

@@ -9,6 +9,8 @@ export interface Waiter {
    * what was in them alive.
    */
   keys?: Set<string> | undefined;
+  /** The keys of read-write locks and limiters in whose lines it stands. Only `TallyLines` writes and reads them. */
+  tallyKeys?: Set<string>;
 }
 
 export interface RoomLimits {
@@ -72,6 +74,11 @@ export class WaitingRoom {
   /** Number of waiters in the line of `key`, trying or asleep. */
   waiting(key: string): number {
     return this.#lines.get(key)?.places.length ?? 0;
+  }
+
+  /** The number of waiters in each line. */
+  *lengths(): Generator<readonly [key: string, count: number]> {
+    for (const [key, { places }] of this.#lines) yield [key, places.length];
   }
 
   /** Whether some line may be full. This hint costs nothing. */

@@ -37,6 +37,8 @@ const Shape = z.object({
   payloadVersions: z.record(z.string(), z.number()).optional(),
   /** Payloads that it met lately and could not read. */
   newerPayloads: z.array(NewerShape).optional(),
+  /** How many of its tasks wait for which lock or limit; absent: none. The longest lines alone. */
+  lockLines: z.array(z.object({ key: z.string(), count: z.number() })).optional(),
 });
 
 /** A worker's record in the bucket `workers`. The worker writes it; operators, the scheduler and other workers read it. */
@@ -46,17 +48,21 @@ export type WorkerRecord = Readonly<z.infer<typeof Shape>>;
 export interface ShownWorker extends Pick<WorkerRecord, "name" | "tasks" | "permits" | "payloadVersions"> {
   /** Returns the payloads that it has met lately and could not read. */
   newerPayloads?(): readonly NewerPayload[];
+  /** Returns how many of its tasks wait for which lock. */
+  lockLines?(): NonNullable<WorkerRecord["lockLines"]>;
 }
 
 /** Shows a worker to operators until disposed of, or for 30 s after its death. No promise rests on it. */
-export function registerWorker(broker: Broker, { newerPayloads, ...worker }: ShownWorker): AsyncDisposable {
+export function registerWorker(broker: Broker, { newerPayloads, lockLines, ...worker }: ShownWorker): AsyncDisposable {
   const record: WorkerRecord = { ...worker, host: hostname(), pid: process.pid, startedAt: new Date().toISOString() };
   const subject = `$KV.workers.${escapeToken(worker.name)}`;
   const headers = newHeaders();
   headers.set(MESSAGE_TTL, TTL);
   function show(): void {
     if (broker.nc.isClosed()) return;
-    const body = JSON.stringify({ ...record, newerPayloads: newerPayloads?.() });
+    const lines = lockLines?.() ?? [];
+    const waiting = lines.length === 0 ? {} : { lockLines: lines };
+    const body = JSON.stringify({ ...record, newerPayloads: newerPayloads?.(), ...waiting });
     // The answer shows whether the broker can store. An idle worker stores nothing else.
     broker.requests.store({ subject, body, headers }).catch((cause: unknown) => {
       if (!isSilence(cause)) broker.observer.note("Cannot show this worker in the bucket `workers` yet", { cause });

@@ -5,7 +5,8 @@ import type { ChildGroup } from "../definition/group.ts";
 import type { Json, JsonObject } from "../definition/json.ts";
 import { payloadHash, sizeProblem } from "../definition/payload.ts";
 import type { AnyTask, HeldLease, Run } from "../definition/task.ts";
-import type { Claim, OutcomeRow, Ledger, LedgerTransaction } from "../definition/ledger.ts";
+import type { Claim, Fence, OutcomeRow, Ledger, LedgerTransaction } from "../definition/ledger.ts";
+import { isOfSettings } from "../tally/tally.ts";
 import { Children } from "./children.ts";
 import type { Listed } from "./roster.ts";
 import { type Progress, progressFrom, type ProgressReports } from "../result/progress.ts";
@@ -20,6 +21,8 @@ const MAX_CONFLICTS = 10;
 /** The parts of a lease that an attempt needs. */
 export interface AttemptLease extends HeldLease {
   readonly holder: string;
+  /** How the database fences its runs; absent: by a token of its own. Readers of a read-write lock share one. A limiter has none. */
+  readonly fence?: "own" | "shared" | "none";
   /** Aborts with the reason when the lease is lost. */
   readonly signal: AbortSignal;
   /** Throws when the lease may have run out. It also throws in a process that was frozen until a moment ago. */
@@ -78,7 +81,7 @@ export interface AttemptInput<Transaction> {
   readonly headers?: MsgHdrs | undefined;
   /** The group whose callback the task is. */
   readonly group?: ChildGroup | undefined;
-  /** In the order of the definition's locks. */
+  /** In the order of the definition's locks. Those of limiters from the settings follow, and the task does not see them. */
   readonly leases: readonly AttemptLease[];
   /** Errors of the attempts before this one. */
   readonly errors: readonly string[];
@@ -250,7 +253,7 @@ export class RunningAttempt implements Listed {
       vo,
       taskId,
       attempt,
-      leases,
+      leases: leases.some(({ key }) => isOfSettings(key)) ? leases.filter(({ key }) => !isOfSettings(key)) : leases,
       signal,
       now: () => this.#input.now?.() ?? new Date(),
       progress: (done, total, note) => this.#report(progressFrom(done, total, note)),
@@ -269,8 +272,18 @@ export class RunningAttempt implements Listed {
   }
 }
 
+/** What the database is to fence. A limiter protects nothing from two writers. */
+function fencesOf(leases: readonly AttemptLease[]): Fence[] {
+  const fences: Fence[] = [];
+  for (const { key, fencingToken, holder, fence } of leases) {
+    if (fence === undefined || fence === "own") fences.push({ key, fencingToken, holder });
+    else if (fence === "shared") fences.push({ key, fencingToken, holder, isShared: true });
+  }
+  return fences;
+}
+
 function claimOf({ taskId, definition, vo, attempt, leases }: AttemptInput<unknown>): Claim {
-  const fences = leases.map(({ key, fencingToken, holder }) => ({ key, fencingToken, holder }));
+  const fences = fencesOf(leases);
   if (fences.length > 1) fences.sort((a, b) => (a.key < b.key ? -1 : 1));
   return { taskId, task: definition.name, vo, attempt, fences };
 }

@@ -1,9 +1,11 @@
 import { PayloadRefusedError, payloadHash, readPayload } from "../definition/payload.ts";
 import type { Ledger } from "../definition/ledger.ts";
+import type { Limiter, Lock } from "../definition/lock_type.ts";
 import { type Lease, LeaseLostError } from "../locks/lease.ts";
 import type { Locks } from "../locks/locks.ts";
 import type { Turn } from "../locks/turns.ts";
 import type { Waiter } from "../locks/waiting_room.ts";
+import { isLimiterKey } from "../tally/tally.ts";
 import { nameOfMessage } from "../format/delivery.ts";
 import { headerOf, oneLine, TASK_CALLBACK } from "../format/headers.ts";
 import type { ChildGroup } from "../definition/group.ts";
@@ -43,6 +45,8 @@ const NEWER_DELAY_MS = 30_000;
 /** The parts of a worker that a task's run needs. */
 export interface RunContext extends SettleContext {
   readonly locks: Locks;
+  /** The limiters that the configuration gives to a task, of its VO too. */
+  limitersOf(task: string, vo: string): readonly Limiter[];
   readonly ledger: Ledger<unknown> | undefined;
   /** Largest payload of a child, bytes of JSON. */
   readonly maxPayloadBytes: number;
@@ -198,16 +202,22 @@ async function run(context: RunContext, received: ReceivedTask, waiting: Waiting
  * Returns the lock for which too many tasks wait here already. Such a task goes back before it asks the ledger or the broker, since
  * otherwise each task of a crowd would ask.
  */
-function fullLine({ locks }: RunContext, { received, payload }: PreparedTask, { waiter }: Waiting): string | undefined {
+function fullLine(context: RunContext, task: PreparedTask, { waiter }: Waiting): string | undefined {
   try {
-    const wanted = received.definition.locks(payload as never, received.vo);
-    return locks.fullAt(
-      wanted.map(({ key }) => key),
+    return context.locks.fullAt(
+      locksOf(context, task).map(({ key }) => key),
       waiter,
     );
   } catch {
     return undefined; // `takeLocks` meets the same error and records it as the attempt's failure
   }
+}
+
+/** The locks that the definition names, and then the limiters of the configuration. */
+function locksOf(context: RunContext, { received: { definition, vo }, payload }: PreparedTask): readonly Lock[] {
+  const own = definition.locks(payload as never, vo);
+  const limiters = context.limitersOf(definition.name, vo);
+  return limiters.length === 0 ? own : [...own, ...limiters];
 }
 
 /** Drops a retry of a schedule's occurrence if there is a newer one, which does the same work on newer facts (PROTOCOL 6). */
@@ -234,7 +244,7 @@ async function suspicion(context: RunContext, task: PreparedTask, { aloneMs }: W
 
 async function takeLocks(context: RunContext, task: PreparedTask, waiting: Waiting): Promise<TaskEnd> {
   const { waiter, waitedMs } = waiting;
-  const { definition, vo, delivery, headers } = task.received;
+  const { definition, delivery, headers } = task.received;
   const cancellation = context.cancellations.find(task.taskId, headers);
   if (cancellation !== undefined) {
     await endCancelled(context, task, { cancellation, tookMs: 0 });
@@ -249,18 +259,20 @@ async function takeLocks(context: RunContext, task: PreparedTask, waiting: Waiti
     const suspected = await suspicion(context, task, waiting);
     if (suspected !== undefined) return suspected;
   }
-  let keys: readonly string[];
+  let locks: readonly Lock[];
   try {
-    keys = definition.locks(task.payload as never, vo).map((lock) => lock.key);
+    locks = locksOf(context, task);
   } catch (error) {
     await failAttempt(context, task, { error, tookMs: 0 });
     return OVER;
   }
-  if (keys.length === 0) return await runOnce(context, task, []);
+  if (locks.length === 0) return await runOnce(context, task, []);
   const untilMs = performance.now() + definition.timeoutMs + ABORT_GRACE_MS;
-  const taken = await context.locks.tryAcquire(keys, { taskId: task.taskId, untilMs, waiter });
+  const taken = await context.locks.tryAcquireAll(locks, { taskId: task.taskId, untilMs, waiter });
   if (taken.kind === "taken") return await underLeases(context, task, taken.leases);
   if (waitedMs < definition.lockWaitMs) return { kind: "held", by: taken.by };
+  // A limit that is reached is nobody's failure, however many wait for it.
+  if (isLimiterKey(taken.by)) return { kind: "crowded", by: taken.by };
   const seconds = Math.round(waitedMs / 1000);
   const error = new Error(`Cannot take lock "${taken.by}" for ${definition.name}: others held it for ${seconds} s`);
   await failAttempt(context, task, { error, tookMs: 0 });
@@ -284,6 +296,7 @@ async function runOnce(context: RunContext, task: PreparedTask, turns: readonly 
   const group = await groupOfCallback(context, task);
   if (starts !== undefined)
     await context.starts.begin({ taskId: task.taskId, attempt: task.attempt, ack: task.received.ack }, starts);
+  for (const turn of turns) turn.begin?.();
   const running = start(context, task, { leases: turns, group });
   const end = await running.ended.finally(() => context.onEnd(running));
   context.progress.end(task.taskId);

@@ -77,6 +77,7 @@ test("a task that is older than the ledger and unknown to it is not run; one wit
     locks,
     groups: createGroups(broker),
     cancellations: { find: () => undefined, noteEnded: async () => {} },
+    limitersOf: () => [],
     ledger: emptyLedger(recorded),
     starts: startCounts(broker, "test"),
     environment: new Environment({ broker, ledger: undefined, onChange() {} }),

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { Lock } from "../definition/lock_type.ts";
 import type { AttemptLease } from "../run/attempt.ts";
 
 let lastToken = 0;
@@ -10,11 +11,12 @@ function nextToken(): number {
 }
 
 /** A lease that nobody else wants and that is never lost. */
-export function playLease(key: string): AttemptLease {
+export function playLease({ key, kind }: Lock): AttemptLease {
   return {
     key,
     fencingToken: nextToken(),
     holder: randomUUID(),
+    fence: kind === "mutex" || kind === "exclusive" ? "own" : kind === "shared" ? "shared" : "none",
     signal: new AbortController().signal,
     checkDeadline() {},
   };

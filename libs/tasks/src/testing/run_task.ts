@@ -14,6 +14,7 @@ import type { Progress } from "../result/progress.ts";
 import { decide, type FailedOutcome, failedRow } from "../run/fail.ts";
 import { checkIsOurs, covers } from "../run/identify.ts";
 import { checkLedger } from "../worker/check_ledger.ts";
+import type { Lock } from "../definition/lock_type.ts";
 import type { TestClock } from "./clock.ts";
 import { givenDeps, type MissingDepError } from "./given_deps.ts";
 import { memoryLedger } from "./memory_ledger.ts";
@@ -152,17 +153,18 @@ async function execute(prepared: Prepared, sent: JsonObject, payload: unknown): 
   const logged: LoggedLine[] = [];
   const progress: Progress[] = [];
   const log = (message: string, fields: object = {}) => void logged.push({ message, fields: { ...fields } });
-  let locks: readonly string[];
+  let wanted: readonly Lock[];
   try {
-    locks = task.locks(payload as never, vo).map(({ key }) => key);
+    wanted = task.locks(payload as never, vo);
   } catch (error) {
     return await fail(prepared, sent, error);
   }
+  const locks = wanted.map(({ key }) => key);
   let missing: MissingDepError | undefined;
   const running = new RunningAttempt({
     ...{ definition: task, payload, sent, vo, taskId, attempt, errors, ledger, now },
     group: options.group && playGroup(options.group),
-    leases: locks.map(playLease),
+    leases: wanted.map(playLease),
     deps: (input) =>
       givenDeps(task.name, options.deps === undefined ? {} : options.deps({ ...input, log }), (error) => {
         missing ??= error;

@@ -6,7 +6,7 @@ import type { AnyTask, NoDeps } from "../definition/task.ts";
 import type { OutcomeRow, Ledger } from "../definition/ledger.ts";
 import { openKeeper } from "../keeper/keeper.ts";
 import type { Lease } from "../locks/lease.ts";
-import { openLocks } from "../locks/locks.ts";
+import { type LimitSource, openLocks } from "../locks/locks.ts";
 import { waitForLocks } from "../locks/wait_for_locks.ts";
 import { checkedPayload, voFor } from "../definition/prepare.ts";
 import { maxPayloadBytes } from "../publish/publisher.ts";
@@ -17,6 +17,9 @@ import { ABORT_GRACE_MS, type DepsInput, RunningAttempt } from "../run/attempt.t
 import { checkLedger } from "./check_ledger.ts";
 import type { TaskOver } from "./start_worker.ts";
 import { streamLedger } from "../run/stream_ledger.ts";
+
+/** A task that is called by hand passes its limiters, and takes no quota. */
+const NO_LIMITS: LimitSource = { limitOf: () => undefined, onChange() {} };
 
 /** What is called, and with what. */
 export interface CallOptions<Transaction, Deps> {
@@ -64,14 +67,15 @@ export async function callTask<Transaction = undefined, Deps = NoDeps>(
     broker,
     keeper,
     worker: taskId,
+    limits: NO_LIMITS,
     ...(lockTtlMs === undefined ? {} : { ttlMs: lockTtlMs }),
     ...(highestFence === undefined ? {} : { highestFence }),
   });
-  const keys = task.locks(payload as never, vo).map((lock) => lock.key);
+  const wanted = task.locks(payload as never, vo);
   const leases =
-    keys.length === 0
+    wanted.length === 0
       ? []
-      : await waitForLocks(locks, { keys, taskId, holdMs: task.timeoutMs + ABORT_GRACE_MS, signal });
+      : await waitForLocks(locks, { wanted, taskId, holdMs: task.timeoutMs + ABORT_GRACE_MS, signal });
   try {
     const row = await runHere({ ...options, vo, payload, sent, taskId, ledger, leases });
     await publishSpawned(broker, taskId, row.spawned);

@@ -10,12 +10,17 @@ import { ABORT_GRACE_MS } from "../run/attempt.ts";
 import { byId } from "../run/identify.ts";
 import type { Listed } from "../run/roster.ts";
 import { handBack, type SettleContext, tell } from "../run/settle.ts";
+import { isLimiterKey, limitName } from "../tally/tally.ts";
 import { Crowds } from "./crowds.ts";
 import { LockWaits } from "./lock_waits.ts";
 import type { WorkerParts } from "./worker_parts.ts";
 
 /** Time beyond its timeout for which a task gets heartbeats, ms, since it may be buffered before it runs. */
 const BUFFERED_MS = 30_000;
+
+function whyContended(by: string): string {
+  return isLimiterKey(by) ? `limit ${limitName(by)} is reached` : `lock ${by} is held`;
+}
 
 /** A task in hand and its place in line for its locks. */
 export interface InHand extends Listed, Buffered {
@@ -107,7 +112,7 @@ export class Hand {
       this.announce();
     } else if (this.#waits.begin(task) === "waits") {
       this.hold(received, lockWaitMs + timeoutMs);
-      tell(this.#options.context, byId(received), { step: "contended", reason: `lock ${by} is held` });
+      tell(this.#options.context, byId(received), { step: "contended", reason: whyContended(by) });
     } else {
       this.crowd(task, by);
     }

@@ -16,6 +16,7 @@ export function runContext(
     broker,
     worker: parts.name,
     locks,
+    limitersOf: (task, vo) => parts.limits.ofTask(task, vo),
     ledger,
     cancellations,
     groups: createGroups(broker),

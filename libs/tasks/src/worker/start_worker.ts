@@ -10,6 +10,7 @@ import { openKeeper } from "../keeper/keeper.ts";
 import { openLocks } from "../locks/locks.ts";
 import type { Broker } from "../broker/broker.ts";
 import { watchConfiguration } from "../configuration/configuration_watch.ts";
+import { limitsInForce } from "../configuration/limits_in_force.ts";
 import { watchPermissions } from "../connection/permission_watch.ts";
 import { watchStorage } from "../broker/watch_storage.ts";
 import { watchStreams } from "../broker/watch_streams.ts";
@@ -84,17 +85,19 @@ export async function startWorker<Transaction = undefined, Deps = NoDeps>(
   await using opened = new AsyncDisposableStack();
   const permissions = opened.use(watchPermissions(broker.nc, broker.observer));
   const keeper = opened.use(await openKeeper({ access: nats, name: `${name} keeper`, observer: broker.observer }));
+  const configuration = opened.use(await watchConfiguration(broker));
+  const limits = limitsInForce(configuration);
   const locks = opened.use(
     await openLocks({
       broker,
       keeper,
       worker: name,
+      limits,
       room: WAITING_ROOM,
       ...(lockTtlMs === undefined ? {} : { ttlMs: lockTtlMs }),
       ...(highestFence === undefined ? {} : { highestFence }),
     }),
   );
-  const configuration = opened.use(await watchConfiguration(broker));
   const cancellations = opened.use(await openCancellations(broker));
   opened.use(watchStreams(broker));
   opened.use(watchStorage(broker));
@@ -106,6 +109,7 @@ export async function startWorker<Transaction = undefined, Deps = NoDeps>(
       permits,
       payloadVersions: Object.fromEntries(tasks.map((task) => [task.name, task.payloadVersion])),
       newerPayloads: () => newerPayloads.list(),
+      lockLines: () => locks.longestLines(),
     }),
   );
   opened.use(reportNewerPayloads(broker, newerPayloads));
@@ -115,6 +119,7 @@ export async function startWorker<Transaction = undefined, Deps = NoDeps>(
     locks,
     configuration,
     cancellations,
+    limits,
     name,
     tasks,
     newerPayloads,

@@ -1,6 +1,7 @@
 import type { Broker } from "../broker/broker.ts";
 import type { Cancellations } from "../cancel/cancellations.ts";
 import type { ConfigurationWatch } from "../configuration/configuration_watch.ts";
+import type { LimitsInForce } from "../configuration/limits_in_force.ts";
 import type { AnyTask } from "../definition/task.ts";
 import type { Ledger } from "../definition/ledger.ts";
 import type { Keeper } from "../keeper/keeper.ts";
@@ -15,6 +16,7 @@ export interface WorkerParts {
   readonly locks: Locks;
   readonly configuration: ConfigurationWatch;
   readonly cancellations: Cancellations;
+  readonly limits: LimitsInForce;
   /** Unique among all processes, e.g. `submit-worker-host-4711-x3`. */
   readonly name: string;
   readonly tasks: readonly AnyTask[];

@@ -1,0 +1,140 @@
+import test from "ava";
+import { setTimeout as pause } from "node:timers/promises";
+import { defineLockType, type Lock } from "../definition/lock_type.ts";
+import { joinGrid, type Party, startTestBroker } from "./_grid_test.ts";
+import type { Turn } from "./turns.ts";
+import { waitForLocks } from "./wait_for_locks.ts";
+
+const server = await startTestBroker();
+test.after.always(() => server[Symbol.asyncDispose]());
+
+const site = defineLockType("tally_site");
+const untilMs = Number.POSITIVE_INFINITY;
+
+/** Asks once. Returns the leases, or the key at which they were refused. */
+async function ask({ locks }: Party, ...wanted: readonly Lock[]): Promise<readonly Turn[] | string> {
+  const answer = await locks.tryAcquireAll(wanted, { taskId: "asks", untilMs });
+  return answer.kind === "taken" ? answer.leases : answer.by;
+}
+
+/** Takes locks that must be free. */
+async function take(party: Party, ...wanted: readonly Lock[]): Promise<readonly Turn[]> {
+  const answer = await ask(party, ...wanted);
+  if (typeof answer === "string") throw new Error(`${answer} is held`);
+  return answer;
+}
+
+const wait = ({ locks }: Party, ...wanted: readonly Lock[]) =>
+  waitForLocks(locks, { wanted, taskId: "waits", holdMs: 600_000, signal: undefined });
+
+const letGo = (turns: readonly Turn[]) => Promise.all(turns.map((turn) => turn.release()));
+
+test("readers hold a lock together with one token, and a writer has it alone with a higher one", async (t) => {
+  await using here = await joinGrid(server.url, { worker: "here" });
+  await using there = await joinGrid(server.url, { worker: "there" });
+  const [reader, writer] = [site.shared("rw"), site.exclusive("rw")];
+  const first = await take(here, reader);
+  const second = await take(there, reader);
+  const third = await take(here, reader);
+  t.is(new Set([first, second, third].map(([turn]) => turn?.fencingToken)).size, 1);
+  t.is(new Set([first, second, third].map(([turn]) => turn?.holder)).size, 1);
+  t.is(await ask(there, writer), writer.key);
+  for (const turns of [first, second, third]) await letGo(turns);
+
+  const [alone] = await take(there, writer);
+  t.true((alone?.fencingToken ?? 0) > (first[0]?.fencingToken ?? Infinity));
+  t.is(await ask(here, reader), reader.key);
+  t.is(await ask(here, writer), writer.key);
+  await alone?.release();
+  const [later] = await take(here, reader);
+  t.true((later?.fencingToken ?? 0) > (alone?.fencingToken ?? Infinity));
+  await later?.release();
+});
+
+test("a waiting writer is woken by the last reader of another process, and readers who come later wait behind it", async (t) => {
+  await using here = await joinGrid(server.url, { worker: "here" });
+  await using there = await joinGrid(server.url, { worker: "there" });
+  const [reader, writer] = [site.shared("queue"), site.exclusive("queue")];
+  const held = await take(here, reader);
+  const order: string[] = [];
+  const writing = wait(there, writer).then((turns) => {
+    order.push("writer");
+    return turns;
+  });
+  for (;;) {
+    const turns = await ask(here, reader);
+    if (typeof turns === "string") break;
+    await letGo(turns);
+    await pause(10); // Nobody tells when the writer's place in the line is stored.
+  }
+  const reading = wait(here, reader).then((turns) => {
+    order.push("reader");
+    return turns;
+  });
+  await letGo(held);
+  await letGo(await writing);
+  await letGo(await reading);
+  t.deepEqual(order, ["writer", "reader"]);
+});
+
+test("a concurrency limit is one over all processes, and a released part is taken by who waits", async (t) => {
+  await using here = await joinGrid(server.url, { worker: "here" });
+  await using there = await joinGrid(server.url, { worker: "there" });
+  const limit = site.concurrency("few", 2);
+  const first = await take(here, limit);
+  await take(there, limit);
+  t.is(await ask(there, limit), limit.key);
+  const waiting = wait(there, limit);
+  await letGo(first);
+  await letGo(await waiting);
+});
+
+test("quota is given back where a later limit of the same task cannot be had", async (t) => {
+  await using here = await joinGrid(server.url, { worker: "here" });
+  await using there = await joinGrid(server.url, { worker: "there" });
+  const few = site.concurrency("back", 1);
+  const [once, other] = [site.rate("back_a", "1/1d"), site.rate("back_b", "1/1d")];
+  const [used] = await take(there, other);
+  used?.begin?.();
+  t.is(await ask(here, few, once, other), other.key);
+  const taken = await take(there, few, once);
+  for (const turn of taken) turn.begin?.();
+  t.is(await ask(here, once), once.key);
+});
+
+test("tasks that want the same locks in opposite orders never wait for each other", async (t) => {
+  await using here = await joinGrid(server.url, { worker: "here" });
+  await using there = await joinGrid(server.url, { worker: "there" });
+  const locks = [site.mutex("order"), site.exclusive("order"), site.concurrency("order", 1), site.exclusive("another")];
+  let inside = 0;
+  const runs = [here, there].flatMap((party, number) =>
+    Array.from({ length: 5 }, async () => {
+      const turns = await wait(party, ...(number === 0 ? locks : locks.toReversed()));
+      t.is(++inside, 1);
+      await pause(1);
+      inside--;
+      await letGo(turns);
+    }),
+  );
+  await Promise.all(runs);
+});
+
+test("no more tasks begin within a window than its rate allows, and the rest of them as soon as it does", async (t) => {
+  await using here = await joinGrid(server.url, { worker: "here" });
+  await using there = await joinGrid(server.url, { worker: "there" });
+  const limit = site.rate("window", "20/1s");
+  const begun: number[] = [];
+  const runs = [here, there].flatMap((party) =>
+    Array.from({ length: 35 }, async () => {
+      for (const turn of await wait(party, limit)) turn.begin?.();
+      begun.push(performance.now());
+    }),
+  );
+  await Promise.all(runs);
+  begun.sort((a, b) => a - b);
+  t.is(begun.length, 70);
+  for (const [at, ms] of begun.entries()) {
+    const after = begun[at + 20];
+    if (after !== undefined) t.true(after - ms >= 1_000, `the ${at}th and the ${at + 20}th are ${after - ms} ms apart`);
+  }
+});

@@ -1,0 +1,115 @@
+// Tested by libs/tasks/src/tally/plan_test.ts
+import * as z from "zod";
+
+/**
+ * A tally: the value under the key of a read-write lock or a limiter. It holds all leases of that key, since several tasks have a part of
+ * it at a time. Each process changes it by compare-and-set. All times in it are by the broker's clock, ms since the epoch.
+ */
+
+/** What a key of the bucket `locks` is by its form. */
+export type LockKind = "mutex" | "rw" | "concurrency" | "rate";
+
+/** The keys of tallies. They begin with `_`, as no lock type does. */
+const PREFIXES: Readonly<Record<Exclude<LockKind, "mutex">, string>> = {
+  rw: "_rw.",
+  concurrency: "_concurrency.",
+  rate: "_rate.",
+};
+
+export function kindOfKey(key: string): LockKind {
+  if (key.startsWith(PREFIXES.rw)) return "rw";
+  if (key.startsWith(PREFIXES.concurrency)) return "concurrency";
+  return key.startsWith(PREFIXES.rate) ? "rate" : "mutex";
+}
+
+/** Whether the key is that of a limiter, which may be reached and is never somebody's. */
+export function isLimiterKey(key: string): boolean {
+  const kind = kindOfKey(key);
+  return kind === "rate" || kind === "concurrency";
+}
+
+/** The part of a key that names a limiter which the settings of a task have made. No lock type has it, since it begins with `_`. */
+export const OF_SETTINGS = "_task.";
+
+/** Whether a limiter comes from the settings of a task. Its lease is none that the task has asked for. */
+export function isOfSettings(key: string): boolean {
+  return isLimiterKey(key) && limitName(key).startsWith(OF_SETTINGS);
+}
+
+/** The name of a limiter in `limits` of the configuration: its key without `_rate.` or `_concurrency.`. */
+export function limitName(key: string): string {
+  return key.slice(key.indexOf(".") + 1);
+}
+
+/** How a lease has its part: `one` of so many, or one side of a read-write lock. */
+export type Mode = "one" | "shared" | "exclusive";
+
+const LeaseShape = z.object({
+  /** A random name of this one hold. */
+  holder: z.string(),
+  worker: z.string(),
+  taskId: z.string(),
+  /** When it was taken, RFC 3339, UTC. */
+  since: z.string(),
+  /** Absent: `one`. */
+  mode: z.enum(["shared", "exclusive"]).optional(),
+  /** The lease has lapsed a second after this. Its holder's process sets it later with each renewal. */
+  untilMs: z.number(),
+  /** Time to live that each renewal gives it, ms. */
+  ttlMs: z.number(),
+});
+
+const WaitingShape = z.object({
+  /** The name of the process's line. */
+  line: z.string(),
+  worker: z.string(),
+  mode: z.enum(["shared", "exclusive"]),
+  untilMs: z.number(),
+  ttlMs: z.number(),
+});
+
+const Shape = z.object({
+  /** A random name of the write, by which its author knows it again. */
+  by: z.string(),
+  leases: z.array(LeaseShape).default([]),
+  /** Readers that hold together. `token` is the revision that began it; absent: the revision of this very write. */
+  epoch: z.object({ id: z.string(), token: z.number().optional() }).optional(),
+  /** Processes with tasks in line for a read-write lock, first come first. */
+  waiting: z.array(WaitingShape).default([]),
+  /** How many tasks began up to when, oldest first: `[atMs, count]`. */
+  takes: z.array(z.tuple([z.number(), z.number()])).default([]),
+});
+
+export type TallyLease = z.infer<typeof LeaseShape>;
+export type TallyWaiting = z.infer<typeof WaitingShape>;
+/** A tally. It is a draft while a process works on it. */
+export type Tally = z.infer<typeof Shape>;
+
+export function emptyTally(): Tally {
+  return { by: "", leases: [], waiting: [], takes: [] };
+}
+
+/** Reads a tally; undefined: the text is none, as where somebody stored it by hand. */
+export function parseTally(text: string): Tally | undefined {
+  try {
+    return Shape.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined; // not JSON
+  }
+}
+
+/** The tally as it is stored. Parts without content are left out. */
+export function printTally({ by, leases, epoch, waiting, takes }: Tally): string {
+  return JSON.stringify({
+    by,
+    ...(leases.length === 0 ? {} : { leases }),
+    ...(epoch === undefined ? {} : { epoch }),
+    ...(waiting.length === 0 ? {} : { waiting }),
+    ...(takes.length === 0 ? {} : { takes }),
+  });
+}
+
+/** Whether nobody has a part of it or waits for one. */
+export function isEmpty({ leases, waiting, takes }: Tally): boolean {
+  return leases.length === 0 && waiting.length === 0 && takes.length === 0;
+}
