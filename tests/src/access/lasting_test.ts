@@ -14,7 +14,7 @@ const TickTask = atLeastOnceFactory()({
   execute() {},
 });
 
-/** A server whose user `u` lacks `permissions`, and which tells on `port` who listens on what. */
+/** A server whose user `u` lacks `permissions`. On `port` it tells who listens on what. */
 function configOf(port: number, permissions: string): string {
   return `http: "127.0.0.1:${port}"
 authorization { users: [
@@ -30,7 +30,7 @@ interface Connections {
   }[];
 }
 
-/** All that the user `u` listens on, over all connections; of inboxes their prefix alone. */
+/** All subjects on which the user `u` listens, over all connections. Of an inbox it is only the prefix. */
 async function listenedOn(port: number): Promise<readonly string[]> {
   const answer = await fetch(`http://127.0.0.1:${port}/connz?subs=1&auth=1`);
   const { connections } = (await answer.json()) as Connections;

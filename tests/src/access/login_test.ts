@@ -26,7 +26,7 @@ const LockedTask = atLeastOnceFactory()({
 
 const temporary = () => mkdtempDisposable(join(tmpdir(), "muster-login-"));
 
-/** A user whose password needs every care, as the server's configuration has it. */
+/** A user of the server's configuration whose password has every character that needs care. */
 const PASSWORD = "p@ss:w/o,rd%?#";
 const USER_CONFIG = `authorization { users: [ { user: "the ops", password: ${JSON.stringify(PASSWORD)} } ] }\n`;
 const TOKEN_CONFIG = 'authorization { token: "t0ken+/=s3cret" }\n';

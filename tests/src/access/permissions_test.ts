@@ -29,7 +29,7 @@ function usersWith(permissions: string): string {
 const ops: Partial<NatsAccess> = { user: "ops", password: "s3cret" };
 const u = ({ url }: TestNats): NatsAccess => ({ url, user: "u", password: "s3cret" });
 
-/** How long a refusal may take on a busy machine, ms. It comes with the server's next word; what is silent is waited for 5 s and longer. */
+/** Longest way of a refusal on a busy machine, ms. It comes with the server's next word. Without one a request waits 5 s or longer. */
 const AT_ONCE_MS = 4_500;
 
 test("a forbidden publish fails at once with subject, user and right, by whatever way it goes", async (t) => {
@@ -109,7 +109,7 @@ test("a worker that may not hear wakes is told so once for each right, and goes 
   const { taskId } = await muster.publish(GreetTask, { vo: "lhcb" });
   await muster.event("done", taskId);
   t.deepEqual(worker.health().problems, []);
-  // The second is where one process tells the others what became of its look at the store of TASKS.
+  // On the second subject one process tells the others what it found in the store of TASKS.
   t.is(worker.watcher.alarms.length, 2, worker.watcher.alarms.join("; "));
   for (const right of ["wake.GreetTask.>", "wake._storage"]) {
     const start = `Cannot listen on ${right}: the NATS user of this process, user "u"`;

@@ -127,7 +127,7 @@ test("trying all rights stores and changes nothing", async (t) => {
     return states;
   }
   await grid.publish(BusyTask, { vo: "lhcb" });
-  // By which TASKS sources LATER; the server makes it a moment after the streams.
+  // TASKS sources LATER by this consumer. The server makes it a moment after the streams.
   const isSourced = async () => ((await jsm.streams.info("LATER")).state.consumer_count === 1 ? true : undefined);
   await until(isSourced, "the source of TASKS");
   const before = await written();

@@ -9,7 +9,7 @@ import { startApp } from "./app_process.ts";
 const server = await startTestServer();
 test.after.always(() => server[Symbol.asyncDispose]());
 
-/** How long an app may take to end on a busy machine, ms: ten times what it is given where the machine is its own. */
+/** Longest end of an app on a busy machine, ms: ten times its limit on a machine of its own. */
 const AT_MOST_MS = 25_000;
 
 for (const app of ["scheduler", "report-worker"] as const) {

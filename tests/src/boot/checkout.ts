@@ -97,7 +97,7 @@ export async function makeCheckout(): Promise<Checkout> {
 /** An id that no machine has a user's name for. */
 const NAMELESS = 61_712;
 
-/** The id of a user without a name; undefined, for ourselves, where we may not become another or the packages are closed to others. */
+/** The id of a user without a name. Undefined where we may not become another user, or where others may not read the packages. */
 export async function findStranger(): Promise<number | undefined> {
   if (process.getuid?.() !== 0) return undefined;
   const user = { uid: NAMELESS, gid: NAMELESS };

@@ -6,9 +6,9 @@ import { startGrid } from "./grid.ts";
 const server = await startTestServer();
 test.after.always(() => server[Symbol.asyncDispose]());
 
-/** Of leases and idle transactions, ms: a machine that stands still for three seconds loses none. */
+/** Time limit of leases and of idle transactions, ms. A machine may stand still for three seconds without losing one. */
 const TTL_MS = 5_000;
-/** What a run does before or after its write, ms: long enough to freeze it there. */
+/** Pause of a run before or after its write, ms: long enough to freeze the run there. */
 const LONG_MS = 3_000;
 
 test("a worker is killed in the middle of a task, and the task completes elsewhere with its effect once", async (t) => {

@@ -11,7 +11,7 @@ import { until } from "../support/until.ts";
 import { startGrid } from "./grid.ts";
 import { CAPACITIES, VOS } from "./storm.ts";
 
-/** Whatever waits for a lease to lapse misses half of that by far, also on a busy machine. */
+/** A wait for a lease to lapse takes far longer than half of the TTL, on a busy machine too. */
 const TTL_MS = 90_000;
 
 test("nats-server and then PostgreSQL are killed: each VO's rounds and pilots go on within ten seconds of their return", async (t) => {
@@ -26,7 +26,7 @@ test("nats-server and then PostgreSQL are killed: each VO's rounds and pilots go
     Promise.all(
       [MySubmitPilotsTask, MyCheckPilotsTask].flatMap((task) => VOS.map((vo) => muster.publish(task, { vo }))),
     );
-  // What lies before the released locks in their file makes the server forget that they were released.
+  // An older message that stays in the bucket's file makes the server forget the releases after it.
   await muster.hold("held.for.long", TTL_MS);
   for (const { taskId } of await publishRounds()) await muster.event("done", taskId);
   await muster.settled();

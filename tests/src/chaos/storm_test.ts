@@ -8,7 +8,7 @@ import { CAPACITIES, checkInvariants, loggedRandom, raiseStorm, VOS } from "./st
 
 /** A killed worker's messages come back after the ack wait of 20 s. */
 const ALL_OVER_MS = 110_000;
-/** Shorter ones, so that what a dead worker had in hand is soon somebody else's: an ack wait beyond the heartbeats of 5 s, and a lease. */
+/** An ack wait and a lease that are short, so that another worker soon has what a dead one held. The ack wait is longer than the heartbeats' 5 s. */
 const ACK_WAIT_MS = 8_000;
 const TTL_MS = 4_000;
 

@@ -15,7 +15,7 @@ test.after.always(async () => {
 const openCli = async (url?: string) =>
   commandsOn({ NATS_URL: muster.nats.url, DATABASE_URL: url ?? (await server.createUrl()) });
 
-/** Turns the text behind it around, and begins a colour: what must never reach a terminal as it is. */
+/** Reverses the text after it and begins a colour. A terminal must never receive it unescaped. */
 const TURN = "\u202E";
 const RED = "\u001B[31m";
 

@@ -51,7 +51,7 @@ test.serial("a pause is listed with its reason, with who made it and when, and w
   t.regex(output, /^MyCheckPilotsTask .* paused .* - +since [-0-9T:.]+Z by \S+@\S+: disk\\x1b\[31m change$/m);
   t.regex(output, /^MySubmitPilotsTask .* on, no leader .* -$/m);
 
-  // A pause of the whole task holds the VO too, and one that a script wrote without a note counts.
+  // A pause of the whole task holds each VO. A pause that a script wrote without a note counts too.
   const pauseOf = async (tasks: typeof pilotTasks) => {
     const configuration = await readConfiguration(muster.broker);
     const rows = await scheduleTable(muster.broker, { tasks, configuration });

@@ -13,7 +13,7 @@ test.after.always(() => server[Symbol.asyncDispose]());
 const VO = "lhcb";
 /** Processes at the same time. */
 const SIDE_BY_SIDE = 4;
-/** How soon the server hands the message of a killed worker to another one, ms. */
+/** Time after which the server hands a killed worker's message to another worker, ms. */
 const ACK_WAIT_MS = 5_000;
 
 const WORKER = new URL("./worker_main.ts", import.meta.url);
@@ -83,7 +83,7 @@ test("I14, I17, I22: a worker is killed at each arrow of a task's end, and there
       );
   }
   t.deepEqual(await muster.results("starts."), []);
-  // A list of children whose task was acked has nobody left to forget it, and goes by itself.
+  // Nobody removes the list of children of a task that was acked. It lapses by itself.
   const loose = SCENARIOS.findIndex(
     ({ ending, point }) => ending === "done without a database" && point.step === "acked",
   );

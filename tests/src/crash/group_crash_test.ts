@@ -12,7 +12,7 @@ test.after.always(() => server[Symbol.asyncDispose]());
 const VO = "lhcb";
 /** Processes at the same time. */
 const SIDE_BY_SIDE = 4;
-/** How soon the server hands the message of a killed worker to another one, ms. */
+/** Time after which the server hands a killed worker's message to another worker, ms. */
 const ACK_WAIT_MS = 5_000;
 const WORKER = new URL("./worker_main.ts", import.meta.url);
 
@@ -44,7 +44,7 @@ test("I21: a worker is killed at each arrow of a group's life, and the callback 
   }
   await Promise.all(Array.from({ length: SIDE_BY_SIDE }, play));
   const tasks = GROUP_POINTS.flatMap((_, index) => groupTasksOf(index).all);
-  // No scheduler: what a killed worker has left undone, the redelivery of its message does.
+  // There is no scheduler: the redelivered message alone does what a killed worker left undone.
   await muster.startWorker({ tasks, ...database.forWorker });
   await muster.settled();
   for (const [index, { when, step, count }] of GROUP_POINTS.entries()) {

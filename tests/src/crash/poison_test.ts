@@ -8,12 +8,12 @@ import { until } from "../support/until.ts";
 import { KillerTask, TameTask } from "./killer_task.ts";
 
 const WORKER = new URL("./killer_main.ts", import.meta.url);
-/** How soon the server hands the message of a killed worker to another one, ms. */
+/** Time after which the server hands a killed worker's message to another worker, ms. */
 const ACK_WAIT_MS = 2_000;
 
-/** How soon it does so where nobody may wait for it: longer than any test. Only Linux tells surely that a process has ended. */
+/** The same for tests in which the server must not do so, ms: longer than any test. Only on Linux can a process be known to have ended. */
 const FAR_TOO_LONG_MS = process.platform === "linux" ? 600_000 : 2 * ACK_WAIT_MS;
-/** A run that goes on after the 3 s that a suspect has for itself, ms. */
+/** Length of a run that is longer than the 3 s for which a suspect runs alone, ms. */
 const OUTLASTS_OWN_TIME_MS = 6_000;
 /** Patience with five lives of a worker, ms. */
 const LONG_MS = 230_000;
@@ -52,7 +52,7 @@ async function untilPoison(muster: Muster, taskId: string): Promise<ToldStep> {
   return dead;
 }
 
-/** Plays a killer beside slow tasks in as many processes as that at a time. Returns how many there were. */
+/** Runs a killer beside slow tasks in this many processes at a time. Returns how many processes were started. */
 async function playNeighbours(t: ExecutionContext, workers: number): Promise<number> {
   await using muster = await startMuster();
   // Longer than a suspect waits and runs: the workers' heartbeats are slower than this server's patience.
@@ -88,7 +88,7 @@ test("I25: with two workers, too, slow tasks beside one that kills its process a
   await playNeighbours(t, 2);
 });
 
-/** Publishes tasks of which one counted run has not ended, each held until it is let come: by who restarts, for the server waits far too long. */
+/** Publishes tasks that each have one counted run without an end. Each is held until the test lets it come. */
 async function holdSuspects(muster: Muster) {
   const hold = async ({ taskId }: { readonly taskId: string }, task: string) => {
     await muster.broker.buckets.results.put(`starts.${taskId}`, JSON.stringify({ attempt: 1, unended: 1, alone: 0 }));
@@ -117,7 +117,7 @@ test("I25: whoever dies in a suspect's own time is restarted, hands back at once
   await toldOf(muster, "started", tame.taskId);
   killer.come();
   await all;
-  // The one in its own time, and the two alone; the other one's two are those beside it and after it.
+  // Three runs of the one: in its own time, and twice alone. Two of the other: beside that one, and after it.
   const lives = (await restarted) - 1;
   const startsOf = (taskId: string) => muster.events.of(taskId).filter((step) => step === "started").length;
   t.deepEqual(

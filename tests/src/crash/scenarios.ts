@@ -19,7 +19,7 @@ export const CHILDREN = 3;
 
 const after = (step: CrashStep, count = 1): CrashPoint => ({ when: "after", step, count });
 
-/** Every arrow in the table of PROTOCOL 4: the one before a step is the one after the step before it. */
+/** Every arrow in the table of PROTOCOL 4. The arrow before a step is the arrow after the step before it. */
 export const SCENARIOS: readonly Scenario[] = [
   { ending: "done", point: after("lock taken") },
   { ending: "done", point: { when: "before", step: "committed" } },
@@ -73,7 +73,7 @@ function childOf(index: number) {
   });
 }
 
-/** What three children of this run are given: another run would have others. */
+/** Payloads of three children of this run. Another run would have others. */
 function childPayloads() {
   const run = `${process.pid} at ${performance.now()}`;
   return Array.from({ length: CHILDREN }, (_, number) => ({ number, run }));

@@ -153,7 +153,7 @@ async function givePage(page: string): Promise<string | undefined> {
 
 /** The tutorial starts Muster anew, so that it comes last and alone. */
 const ALONE = new Set(["docs/tutorial/README.md"]);
-/** Pages at the same time: what runs all the while costs by the time that they take together. */
+/** Number of pages whose commands run at the same time. `npm start` runs meanwhile and costs CPU, so a shorter time is cheaper. */
 const SIDE_BY_SIDE = 3;
 
 const given = new Map<string, Promise<string | undefined>>();

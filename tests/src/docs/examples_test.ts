@@ -100,7 +100,7 @@ test("every TypeScript example in the docs compiles as it stands", async (t) => 
   const pages = await readPages();
   const examples = pages.flatMap(({ path, blocks }) =>
     blocks
-      // What bears a word more belongs to a file: the tutorial's own test puts those together.
+      // A block with a further word belongs to a file. The tutorial's own test puts those together.
       .filter(({ language, info }) => language === "ts" && info === "")
       .map(({ line, text }) => ({ name: `${path}:${line}`, text })),
   );

@@ -26,7 +26,7 @@ async function problemOf(page: Page, target: string): Promise<string | undefined
   return there.anchors.has(anchor) ? undefined : `${reached} has no heading #${anchor}`;
 }
 
-/** Stands in the path of a file that a reader is to make, e.g. `docs/decisions/NNNN-title.md`. */
+/** Marks the path of a file that does not exist: the reader makes it, e.g. `docs/decisions/NNNN-title.md`. */
 const PLACEHOLDER = /NNNN|NAME|GROUP/;
 /** What looks like a path of this workspace. */
 const PATH = /^(?:apps|libs|infra|tests|docs)\/[\w./-]+$/;

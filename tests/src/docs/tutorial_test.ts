@@ -44,7 +44,7 @@ test("the tutorial's code compiles at each of its steps, its test passes, and it
   for (const [index, { file, block }] of steps.entries()) {
     await mkdir(dirname(join(copy.root, file)), { recursive: true });
     await writeFile(join(copy.root, file), block.text);
-    // What a later step writes over is kept beside it, so that one run of the type checker sees all steps.
+    // A copy of each step stays beside the file that later steps overwrite. So one run of the type checker sees all steps.
     await writeFile(join(copy.root, file.replace(".ts", `__step_${index}.ts`)), block.text);
   }
   const types = await run(copy.root, "tsc", "-p", "tsconfig.json", "--pretty", "false");

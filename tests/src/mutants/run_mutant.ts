@@ -10,7 +10,7 @@ export type Verdict =
   | { readonly kind: "caught"; readonly by: readonly string[] }
   /** All of its tests passed: nobody would notice the defect. */
   | { readonly kind: "lived"; readonly passed: number }
-  /** It proves nothing: its patch does not apply, or its tests did not run. */
+  /** A mutant that proves nothing: its patch does not apply, or its tests did not run. */
   | { readonly kind: "broken"; readonly reason: string };
 
 /** A copy of the workspace in which defects are tried, one at a time. */
@@ -42,7 +42,7 @@ async function run(cwd: string, command: readonly string[], env: Readonly<Record
 
 /** Applies or takes back a patch in `folder`, or only tries to. Returns why it cannot be done; undefined: it was. */
 async function applyPatch(folder: string, patch: string, ...how: string[]): Promise<string | undefined> {
-  // The folder may lie inside another repository, by whose paths git would go.
+  // The folder may lie inside another repository. Git would then use that repository's paths.
   const env = { GIT_CEILING_DIRECTORIES: dirname(folder) };
   const { code, stderr } = await run(folder, ["git", "apply", "-C1", ...how, patch], env);
   return code === 0 ? undefined : stderr.trim();

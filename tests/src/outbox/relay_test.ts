@@ -165,7 +165,7 @@ test("I27: a relay that is killed after it has published leaves the task to the 
   await using _next = startRelay(database, own);
   await untilRow(database.database, EMPTY);
   t.deepEqual(await storedIds(own), ["twice"], "the broker knows its id");
-  // A server that starts anew has forgotten the ids of what is gone, as beyond its window. The ledger has not.
+  // A restarted server has forgotten the ids of removed messages, as after its window. The ledger has not.
   await own.startWorker({ tasks: [NoteTask], ...database.forWorker });
   await own.event("done", "twice");
   await own.settled();

@@ -58,7 +58,7 @@ async function readKitExamples(): Promise<{ readonly testFile: string; readonly 
   return { testFile: textWith("node:test") ?? "", system: textWith("startTestSystem") ?? "" };
 }
 
-/** Makes the tarballs as a clean checkout does, and answers where they lie. */
+/** Makes the tarballs as a clean checkout does, and returns their paths. */
 async function makeTarballs(root: string): Promise<string[]> {
   const { noteInstalled } = await import(pathToFileURL(join(root, "infra", "boot", "install.mjs")).href);
   noteInstalled(root);

@@ -13,7 +13,7 @@ export interface Registry extends AsyncDisposable {
   readonly missing: ReadonlySet<string>;
 }
 
-/** Where pnpm keeps each version of each package once. A copy of the workspace has links there too, and so the same one. */
+/** Folder in which pnpm keeps each version of each package once. A copy of the workspace has links to the same folder. */
 const STORE = join(await realpath(join(ROOT, "node_modules", "typescript")), "..", "..", "..");
 
 /** What stands before the folder in the path of a tarball. */
@@ -36,7 +36,7 @@ async function describe(name: string, url: string): Promise<object | undefined> 
   return { name, "dist-tags": { latest }, versions: Object.fromEntries(found.map((each) => [each.version, each])) };
 }
 
-/** pnpm links files of the same content to each other, and npm leaves out what is a link in a tarball. bsdtar has no such flag, nor macOS such links. */
+/** Makes tar store linked files in full: pnpm links files of equal content, and npm leaves links out. On macOS there are no such links. */
 const WHOLE = process.platform === "linux" ? ["--hard-dereference"] : [];
 
 /** Sends a package's files, without those of its dependencies. npm takes off the first folder of each path, whatever its name. */

@@ -43,7 +43,7 @@ export function findImports(text: string): Import[] {
   }));
 }
 
-/** Kits for the tests of others: what their packages have, and so no less of the product than the rest. */
+/** Kits for the tests of others. Their packages have them, so they are part of the product. */
 const KITS: readonly string[] = ["libs/tasks/src/testing/", "libs/app/src/testing/"];
 
 /** A source from its path and text. */

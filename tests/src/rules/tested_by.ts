@@ -1,6 +1,6 @@
 import type { Source, Violation } from "./source.ts";
 
-/** A file longer than this has its test beside it, or says where its tests are. Lines. */
+/** Length from which a file needs a test beside it, or a line that says where its tests are; lines. */
 const LONG = 100;
 
 const POINTER = /^\/\/ Tested by (\S+)$/gm;
@@ -11,7 +11,7 @@ function isLong({ text }: Source): boolean {
   return text.split("\n").length - 1 > LONG;
 }
 
-/** Files of whose test a reader is not told: long ones without a test beside them or a pointer, and pointers to no test. */
+/** Long files that neither have a test beside them nor name one, and files that name a test which does not exist. */
 export function findUnprovenFiles(sources: readonly Source[]): Violation[] {
   const tests = new Set(sources.map(({ path }) => path).filter((path) => path.endsWith("_test.ts")));
   return sources

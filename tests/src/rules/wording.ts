@@ -3,7 +3,7 @@ import { lineAt, type Source, type Violation } from "./source.ts";
 interface Refusal {
   readonly pattern: RegExp;
   readonly message: string;
-  /** The folders where it counts, by how their paths begin; absent: everywhere. */
+  /** How the paths begin for which it counts. Absent: it counts everywhere. */
   readonly under?: readonly string[];
 }
 

@@ -18,7 +18,7 @@ function parseSummary(line: string | undefined): Summary {
   return JSON.parse(line ?? "no line at all");
 }
 
-// These tests go on from one another's data, since a new folder costs a database system of its own, and share the first start.
+// Each test goes on with the data of the one before it, since a new folder costs a new database system. They share the first start.
 const folder = await testFolder();
 test.after.always(async () => {
   await first?.[Symbol.asyncDispose]();

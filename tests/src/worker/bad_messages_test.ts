@@ -17,7 +17,7 @@ const GreetTask = defineTask({
 const SUBJECT = "tasks.GreetTask.lhcb";
 const good = { vo: "lhcb", payload: { name: "Ada" } };
 
-/** Runs a good task and waits for its end: whatever was published before it has been judged, or is still in the way. */
+/** Runs a good task and waits for its end. What was published before it has then been looked at, or still blocks it. */
 async function runGoodOne(muster: Muster): Promise<void> {
   const { taskId } = await muster.publish(GreetTask, good);
   await muster.event("done", taskId);

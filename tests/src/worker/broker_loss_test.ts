@@ -54,7 +54,7 @@ for (const stream of STREAMS) {
     t.true(tookMs < 60_000, `it took ${tookMs} ms`); // ten seconds on a machine of its own
     const told = stream.replace("KV_", "bucket ");
     // Whoever publishes may find out before the worker does.
-    // It is told once all streams have been looked at, so the work may be done before.
+    // It is told once all streams have been looked at. The work may be done before that.
     const alarms = () => [...worker.watcher.alarms, ...muster.watcher.alarms];
     await t.notThrowsAsync(until(async () => alarms().find((alarm) => alarm.includes(told)), `an alarm about ${told}`));
   });
@@ -96,7 +96,7 @@ test("I4: after TASKS was created anew its sequences begin again, and tasks stil
 test("tasks that wait, are delayed, are retried and run are each done after the server was killed and came back", async (t) => {
   const { muster, worker } = await startWarm();
   await using _ = muster;
-  // After the server is back, however long that takes: what runs as it is killed may run twice.
+  // This begins when the server is back, whenever that is. A task that runs while the server is killed may run twice.
   const at = new Date(Date.now() + 15_000);
   await muster.publishMany(
     QuickTask,
@@ -156,7 +156,7 @@ test("a server that was away for seconds finds all at work again soon after its 
   await muster.nats.start();
   const backAtMs = performance.now();
   await muster.reconnected();
-  // One task of each lock and some more: no lock and no connection is held up any longer.
+  // One task for each lock and some more. They end only if no lock and no connection is still held.
   await until(async () => (done().length >= doneBefore + 40 ? true : undefined), "forty tasks done");
   const tookMs = performance.now() - backAtMs;
   t.log(`forty done ${Math.round(tookMs)} ms after the server came back`);

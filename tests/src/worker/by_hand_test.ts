@@ -136,7 +136,7 @@ test("a purge of the markers of one task, as of one that is no more, is no alarm
   await using led = await startLed();
   const { muster, watcher, jsm } = led;
   await jsm.streams.purge("TASKS", { filter: "markers.GoneTask.>" });
-  // What is heard in turn has been judged in turn. This one takes the markers of all.
+  // The sweep works in the order in which it hears. This message takes all markers away.
   await jsm.streams.purge("TASKS", { filter: "markers.>" });
   const { text, times } = await incidentAbout(muster, "TASKS");
   t.is(times, 1);
@@ -149,7 +149,7 @@ test("the doctor's trial of each right is no change by hand, and leaves nothing 
   const { watcher, operator, jsm } = led;
   const before = watcher.notes.length;
   t.deepEqual(await inspectRights(operator, ["QuickTask"], vo), []);
-  // Each consumer is looked at after the same while, so one that is changed later is looked at later.
+  // Each consumer is looked at after the same time. One that is changed later is looked at later.
   await jsm.consumers.update("TASKS", LANE, { ack_wait: nanos(1_000) });
   await until(async () => watcher.alarms[0], "the alarm");
   await jsm.consumers.update("TASKS", LANE, { ack_wait: nanos(1_000) });

@@ -35,7 +35,7 @@ test("a plain client's task for CE01.Example.ORG waits for the lock of ce01.exam
   await muster.event("done", "mixed");
   t.like(await database.database.ledger.recall("mixed"), { result: { kind: "full", active: 1, capacity: 1 } });
 
-  // The identity of a task is what was sent: in another case it is another payload.
+  // A task's identity follows from what was sent. The same name in other letter case is another payload.
   await publish("shouted", "ce01.example.org");
   t.regex((await muster.event("refused", "shouted")).reason ?? "", /id already used by another payload/);
 });

@@ -31,7 +31,7 @@ test("a contended task starts within milliseconds of the lock being let go elsew
     t.is((await muster.event("done", taskId)).attempt, 1);
   }
   t.log(`latencies: ${latencies.map(Math.round).join(", ")} ms`);
-  // The fall-back of a watcher that says nothing would take the holder's TTL and a second.
+  // Where the watcher says nothing, the fall-back takes the holder's TTL and one second.
   t.true(Math.min(...latencies) < 5_000);
 });
 
@@ -85,7 +85,7 @@ test("a wait beyond lockWaitMs is a failure that names the lock", async (t) => {
   await using muster = await startMuster();
   await muster.startWorker({ tasks: [ImpatientTask] });
   await muster.hold(keyOf("ce01"));
-  // The second stands behind the first and would have its turn only after it.
+  // The second task waits behind the first, and would have its turn only after it.
   const ids = await muster.publishMany(ImpatientTask, [{ vo: "lhcb" }, { vo: "lhcb" }]);
   for (const { taskId } of ids) {
     t.regex((await muster.event("dead", taskId)).reason ?? "", /contention_test_site\.ce01/);

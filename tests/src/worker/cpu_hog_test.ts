@@ -46,7 +46,7 @@ test("a task that ended just before another hogs the CPU is under heartbeat unti
         return;
       }
       await ended.promise;
-      // The other's run ends in these turns of the microtask queue, and no timer gets to send its ack.
+      // The other run ends in these turns of the microtask queue. No timer runs that could send its ack.
       for (let turn = 0; turn < 200; turn++) await null;
       Atomics.wait(nothing, 0, 0, payload.hogMs);
     },

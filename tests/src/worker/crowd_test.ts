@@ -30,7 +30,7 @@ test("thousands that wait for one lock are read past once, and then stand before
   };
   await muster.startWorker({ tasks: [SiteTask], ...database.forWorker });
   const firstMs = await startedAfterMs("free");
-  // Those that come back while others were not read yet would come before them, again and again.
+  // A task that comes back while others were not read yet would overtake them, again and again.
   const { delivered } = await muster.broker.jsm.consumers.info("TASKS", "SiteTask__lhcb");
   const laterMs = [await startedAfterMs("free1"), await startedAfterMs("free2"), await startedAfterMs("free3")];
   t.log(

@@ -47,7 +47,7 @@ test("I23: a drained worker's prefetched and waiting tasks run elsewhere within 
     );
   }
   const gaps = muster.events.steps.filter(({ step, worker }) => step === "started" && worker === second.name);
-  // What was handed back began again at once: nothing lay idle until an ack wait of 20 s had passed.
+  // What was handed back began again at once. Nothing waited for the ack wait of 20 s.
   const longest = Math.max(
     ...gaps.map(({ heardAtMs }, index) => heardAtMs - (gaps[index - 1]?.heardAtMs ?? heardAtMs)),
   );

@@ -11,7 +11,7 @@ import { until } from "../support/until.ts";
 const server = await startTestServer();
 test.after.always(() => server[Symbol.asyncDispose]());
 
-/** Longer than a worker takes to find what waits, ms: a sweep comes each second. */
+/** Longer than a worker needs to find what waits, ms: it surveys each second. */
 const WOULD_BEGIN_MS = 2_500;
 
 const dropped = noRetry({ then: "drop" });
@@ -78,7 +78,7 @@ test("the schema is dropped under load and migrated again: nothing begins meanwh
   const worker = await muster.startWorker({ tasks: [NoteTask], ...database.forWorker, permits: 4 });
   const published = await muster.publishMany(NoteTask, many(100));
   await muster.event("done", published[3]?.taskId ?? "");
-  // In the order of the tasks themselves, or PostgreSQL would find a deadlock.
+  // In the order of the tasks. In another order PostgreSQL would find a deadlock.
   const locks = ["effect", "task_outcome"].map((table) => `lock table ${table} in access exclusive mode`);
   await database.sql([...locks, "drop schema public cascade", "create schema public"].join("; "));
   await untilAmiss(worker, /its schema lacks .*0001_tables.*run `muster migrate`/);

@@ -104,7 +104,7 @@ test("VOs that all have work waiting are served evenly", async (t) => {
   const vos = Array.from({ length: 20 }, (_, index) => `vo${index}`);
   const { started, normal } = tasksOf(1);
   await using muster = await startMuster({ vos });
-  // One after the other, so that first come, first served would be as uneven as can be.
+  // One VO after the other: first come, first served would be as uneven as possible.
   for (const vo of vos) await muster.publishMany(normal, many(50, vo));
   await muster.startWorker({ tasks: [normal], permits: 4 });
   await until(async () => (started.length >= 500 ? true : undefined), "500 starts");
@@ -119,7 +119,7 @@ test("VOs with work waiting are served by their weights", async (t) => {
   const { started, normal } = tasksOf(20);
   await using muster = await startMuster({ vos: ["light"] });
   await changeConfiguration(muster.broker, (now) => withVo(now, "heavy", 4));
-  // Both lanes are there from the start: a VO makes up for the time in which its consumer was being made.
+  // Both lanes exist before the test counts. A VO makes up for the time until its consumer exists.
   const first = await muster.startWorker({ tasks: [normal] });
   for (const vo of ["light", "heavy"]) await muster.event("done", (await muster.publish(normal, { vo })).taskId);
   await first.drain();
@@ -129,7 +129,7 @@ test("VOs with work waiting are served by their weights", async (t) => {
   await until(async () => (started.length >= 500 ? true : undefined), "500 starts");
   const heavy = started.slice(0, 500).filter(({ vo }) => vo === "heavy").length;
   t.log(`${heavy} of 500`);
-  // By weight 400. What is in hand when the 500th starts may be all of one VO.
+  // The weights give 400. All that is in hand when the 500th starts may belong to one VO.
   t.true(heavy >= 380 && heavy <= 420, `${heavy} of 500 were of the VO with weight 4, the other has 1`);
 });
 

@@ -22,7 +22,7 @@ async function restartBroker(muster: Muster, { watcher }: TestWorker): Promise<v
   await until(isNoticed, "the keeper's word of the restart");
 }
 
-/** What is answered to deliveries from now on, without heartbeats and acks. */
+/** The answers to deliveries from now on, without heartbeats and acks. */
 async function listenToAnswers({ broker: { nc } }: Muster): Promise<string[]> {
   const answers: string[] = [];
   nc.subscribe("$JS.ACK.>", {
@@ -87,7 +87,7 @@ test("a message that is another delivery's by now is neither handed back nor end
     per: "vo",
     locks: () => [siteLock.mutex("abandoned")],
     async execute({ signal }) {
-      // A busy machine may take its lease from a later run too, so that there is one more.
+      // On a busy machine a later run may lose its lease too. Then there is one run more.
       if (++begun > 1) return await later.promise;
       await new Promise((_resolve, reject) => {
         signal.addEventListener("abort", () => reject(signal.reason));

@@ -39,11 +39,11 @@ test("I26: after a hard kill of nats-server released locks are there again for e
     const published = SITES.map((site) => muster.publish(SiteTask, { vo: "lhcb", payload: { site } }));
     for (const { taskId } of await Promise.all(published)) await muster.event("done", taskId);
   };
-  // What stays before them in the bucket's file is what makes the server forget that they were released.
+  // An older message that stays in the bucket's file makes the server forget the releases after it.
   await holdLock(nc, "older");
   await runAll();
   await untilForgotten(nc);
-  // Then it has written to its files that all times to live until now were dealt with, as it does every two minutes, too.
+  // By then the server's files say that all times to live until now were dealt with. It writes that every two minutes, too.
   await muster.nats.stop();
   await muster.nats.start();
   await muster.reconnected();

@@ -4,7 +4,7 @@ import { defineSqlTask } from "../support/database.ts";
 
 const SIXTY_DAYS_MS = 60 * 86_400_000;
 
-/** A failure "for now" is tried again in sixty days, any other is for good. */
+/** Retries a failure "for now" in sixty days. Any other failure is final. */
 const retry: RetryPolicy = {
   name: "sixty days",
   decide: ({ error }) =>

@@ -12,7 +12,7 @@ const QuickTask = atLeastOnceFactory()({ name: "QuickTask", per: "vo", execute()
 
 type Edit = Partial<StreamConfig>;
 
-/** Opens another broker, as an app does that starts now. Returns what it told. */
+/** Opens another broker, as a new app does. Returns what it reported. */
 async function startApp({ nats }: Pick<Muster, "nats">) {
   const nc = await connectNats({ url: nats.url, name: "settings test" });
   const watcher = newWatcher();
@@ -24,7 +24,7 @@ async function startApp({ nats }: Pick<Muster, "nats">) {
 const configOf = async ({ broker }: Pick<Muster, "broker">, stream: string) =>
   (await broker.jsm.streams.info(stream)).config;
 
-/** Edits by hand that lose something or break a promise, and what is there again afterwards. */
+/** Settings that somebody changes by hand and that lose something, and their values after they were set back. */
 const HARMFUL: readonly (readonly [stream: string, edit: Edit])[] = [
   ["TASKS", { max_age: nanos(5_000), duplicate_window: nanos(5_000) }],
   ["TASKS", { max_msgs_per_subject: 1 }],

@@ -6,11 +6,11 @@ import { until } from "../support/until.ts";
 
 const defineTask = atLeastOnceFactory();
 
-/** What no task may take that is not left for the survey, in ticks: half a second on a quiet machine. */
+/** Longest start of a task that does not wait for the survey, ticks: half a second on a quiet machine. */
 const LEFT_TICKS = 45;
 const NO_TICKS: Pick<Ticks, "now"> = { now: () => 0 };
 
-/** Publishes one task after the other, each when the one before is done, so that their lane is waited for. Returns the longest way to its end, in ticks. */
+/** Publishes one task after the other, each when the one before is done, so that the worker waits at their lane. Returns the longest task's length, ticks. */
 async function oneByOne(
   muster: Muster,
   task: TaskDefinition,
@@ -41,7 +41,7 @@ test("an idle worker's pull for its next task is at the server before the task i
   await muster.startWorker({ tasks: [HotTask], permits: 2 });
   await oneByOne(muster, HotTask, { count: 3 });
   const pulls: string[] = [];
-  // Whoever listens answers for a consumer that is not there yet; this one is.
+  // A listener would answer for a consumer that does not exist yet. This one exists.
   muster.broker.nc.subscribe("$JS.API.CONSUMER.MSG.NEXT.TASKS.>", {
     callback: (_error, message) => void pulls.push(message.string()),
   });

@@ -13,7 +13,7 @@ test("what a process does not hear because it stood still is not put down to NAT
     name: "StillTask",
     per: "vo",
     async execute() {
-      // What is asked for in these turns of the event loop is waited for over the whole of the next standstill.
+      // A request that is sent in these turns of the event loop waits through the whole next standstill.
       for (const ms of [2_200, 2_200, 15_200]) {
         await setImmediate();
         Atomics.wait(nothing, 0, 0, ms);

@@ -127,7 +127,7 @@ test("of many processes one asks TASKS for a write error at a time, and the othe
   await enough.promise;
   const later = askedAtMs.slice(processes);
   const gaps = later.slice(1).map((atMs, index) => atMs - (later[index] ?? atMs));
-  // If each went by its own time alone, all of them would ask within what chance adds. One pair may have asked in the same moment.
+  // If each worker kept its own time only, all would ask at nearly the same time. One pair may have asked at the same moment.
   t.true(Math.max(...gaps) > 0.95 * lookMs, gaps.join(" "));
 });
 

@@ -8,7 +8,7 @@ import { startMuster } from "../support/muster.ts";
 const server = await startTestServer();
 test.after.always(() => server[Symbol.asyncDispose]());
 
-/** Its output is no input: who applied it twice, or sent what it returned, would be refused. */
+/** A schema whose output is no valid input. To apply it twice, or to send its output, would be refused. */
 const Downtime = z.strictObject({
   from: z.iso.datetime().transform((text) => new Date(text)),
   hours: z.int().default(2),

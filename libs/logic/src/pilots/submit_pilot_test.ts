@@ -170,7 +170,7 @@ test("I2, I9, I10: over many submissions at once, some twice, no CE goes over it
   await using database = await openWithCe({ capacity: 3 });
   await using other = await openDatabase({ url: database.orm.config.get("clientUrl") ?? "", tables: [pilotTables] });
   let token = 0;
-  // Holders overlap, as if every lease were lost at once: the fences alone keep the count.
+  // Holders overlap, as if every lease were lost at once. Only the fences keep the count right.
   async function run(taskId: string): Promise<void> {
     token++;
     const { ledger } = random() < 0.5 ? database : other;
@@ -183,7 +183,7 @@ test("I2, I9, I10: over many submissions at once, some twice, no CE goes over it
     } catch (error) {
       await opened.rollback();
       if (opened.gone() !== undefined) return;
-      // The other run of this task was first, so the failure of this one is not what is recorded.
+      // The other run of this task was first, so its outcome is recorded and not this one's failure.
       const failure = outcome(taskId, { outcome: "dropped", errors: [String(error)] });
       t.is((await ledger.record(failure)).outcome, "done");
     }

@@ -18,7 +18,7 @@ test("the migrations make exactly the tables that the entities declare", async (
 
 const ALL = ["0001_tables", "0002_ce_names", "0003_retry_messages"];
 
-/** A database as it was while all migrations had one list, with those of them in it, and with a CE and an outcome. */
+/** A database from the time when all migrations had one list. It has that list, a CE and an outcome. */
 async function openFormer(applied: readonly string[]) {
   const url = await server.createUrl();
   const database = await openDatabase({ url, tables });
@@ -84,7 +84,7 @@ test("apps of the version before go on after the lists were split, and none of t
   await migrate(url, { tables });
   const rows = await runSql<{ name: string }>(database, "select name from muster_migration order by name");
   const names = rows.map(({ name }) => name);
-  // Theirs was the readiness check that all of their migrations are in the list, and the check at start that no other is.
+  // These two checks were theirs: all of their migrations are in the list (readiness), and no other is (start).
   t.deepEqual(names.slice(0, 3), ALL);
   t.is(names.length, 4);
 });

@@ -12,7 +12,7 @@ async function get(url: string): Promise<{ status: number; body: unknown }> {
   return { status: response.status, body: await response.json() };
 }
 
-/** Asks until /readyz answers `status`; the state travels to the health thread by a message. */
+/** Asks until /readyz returns `status`. The state reaches the health thread by a message. */
 async function readyz(url: string, status: number): Promise<unknown> {
   const until = performance.now() + 5_000;
   while (performance.now() < until) {

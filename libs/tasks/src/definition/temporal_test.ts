@@ -2,7 +2,7 @@ import test from "ava";
 import { Temporal as polyfill } from "temporal-polyfill/implementation";
 import { temporal } from "./temporal.ts";
 
-/** With summer time in the north and in the south, by half an hour, skipped days, none at all, and one that moved for good. */
+/** Zones with summer time in the north, in the south and by half an hour, without any, with skipped days, and one that changed its time for good. */
 const ZONES = [
   ["Europe/Zurich", "America/New_York", "Australia/Lord_Howe", "Pacific/Apia", "UTC", "Asia/Kolkata"],
   ["America/Sao_Paulo", "Africa/Casablanca", "Europe/Dublin", "Antarctica/Troll"],

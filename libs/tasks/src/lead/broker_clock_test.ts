@@ -56,7 +56,7 @@ for (const [name, jumpMs] of [
   test.serial(`a scheduler's clock ${name}: no time twice, none lost, and all by the broker's time`, async (t) => {
     await using grid = await startGrid();
     const heard = listen(grid.broker.nc);
-    // Longer than the machine may stand still: what comes due while an occurrence waits is one with the next.
+    // Longer than the machine may stand still: what comes due while an occurrence waits is joined with the next.
     await using leader = await grid.lead([periodic("Tick", every({ seconds: 3 }))]);
     await heard.atLeast(1);
     const realNow = Date.now;

@@ -16,7 +16,7 @@ import { findLeaders } from "./leaders.ts";
 import { startScheduler, type StartSchedulerOptions } from "../schedule/start_scheduler.ts";
 import { createUnservedWatch, listUnserved } from "../sweep/unserved.ts";
 
-/** A scheduler that is gone is followed so soon, ms; yet one whose machine stands still for three seconds leads on. */
+/** TTL of the lead, ms: short, and long enough for a machine that stands still for three seconds. */
 const TTL_MS = 5_000;
 const second = every({ seconds: 1 });
 const Ours = periodic("Ours", second);

@@ -79,7 +79,7 @@ export async function renewed(lease: Lease): Promise<void> {
   }
 }
 
-/** Waits as a worker does until all `keys` are held. Resolves with how often it found one held first. */
+/** Waits as a worker does until it holds all `keys`. Resolves with the number of times that it found a key held. */
 export function holdWhenFree(locks: Locks, keys: readonly string[], onFoundHeld = () => {}) {
   const { promise, resolve, reject } = Promise.withResolvers<{ leases: readonly Lease[]; foundHeld: number }>();
   let foundHeld = 0;

@@ -7,7 +7,7 @@ import { hold, holdWhenFree, joinGrid, renewed, startTestBroker } from "./_grid_
 import { LeaseLostError } from "./lease.ts";
 
 const server = await startTestBroker();
-/** Leases lapse so soon, ms; yet a machine that stands still for three seconds loses none. */
+/** TTL of the leases, ms: short, and long enough for a machine that stands still for three seconds. */
 const TTL_MS = 5_000;
 const here = await joinGrid(server.url, { worker: "here", ttlMs: TTL_MS });
 const there = await joinGrid(server.url, { worker: "there", ttlMs: TTL_MS });

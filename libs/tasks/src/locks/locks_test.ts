@@ -169,7 +169,7 @@ test.serial(
       callback: (_, { subject }) => void asked.push(subject.slice("$KV.locks.".length)),
     });
     await here.broker.nc.flush();
-    // Whoever took b first and waited there would keep a from nobody, and meet one who holds a and waits for b.
+    // A task that took b first would meet one that holds a and waits for b.
     t.deepEqual(await here.locks.tryAcquire([b, a], request), { kind: "held", by: b });
     await here.broker.nc.flush();
     t.is(asked[0], a);

@@ -44,7 +44,7 @@ test("a lock that was released is free after the broker was killed and came back
   await using first = await startTestBroker();
   await using here = await joinGrid(first.url, { worker: "here" });
   await using there = await joinGrid(first.url, { worker: "there" });
-  // What lies before it in the bucket's file is what makes the server forget.
+  // An older message that stays in the bucket's file makes the server forget what was deleted after it.
   const older = await hold(here.locks, "older");
   const released = await hold(here.locks, "released");
   await released.release();
@@ -69,7 +69,7 @@ test("a broker that stays away loses every lease at its deadline, a second befor
   server.kill("SIGKILL");
   await server.exited;
   const { sentAtMs } = lease.lastWrite;
-  // A thread may be late to look, so that what counts is whether it may still write once its deadline has come.
+  // A thread may look late. So the test asks whether it may still write once its deadline has passed.
   await pause(sentAtMs + ttlMs - SAFETY_MS + 2 - Date.now());
   t.throws(() => lease.checkDeadline(), { instanceOf: LeaseLostError });
   await aborted;

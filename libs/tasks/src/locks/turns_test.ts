@@ -7,7 +7,7 @@ import type { Turn } from "./turns.ts";
 
 const server = await startTestBroker();
 const LONG_MS = 60_000;
-/** What is handed on here stays until it is taken up, however slow the machine is. */
+/** A lock that is handed on in these tests waits until it is taken, however slow the machine is. */
 const here = await joinGrid(server.url, {
   worker: "here",
   turns: { tenureMs: LONG_MS, offerMs: LONG_MS, lingerMs: LONG_MS },

@@ -18,7 +18,7 @@ function openRoom({ perProcess = 10, perKey = 10, ttlMs = 60_000 } = {}) {
   return { room, resumed, waiter, asleep };
 }
 
-/** Until whatever was put off to the next turn of the event loop is done. */
+/** Waits until all that was put off to the next turn of the event loop is done. */
 const nextTurn = () => new Promise<void>((resolve) => setImmediate(() => setImmediate(resolve)));
 
 test("only the first of a line tries, and the others follow in order of arrival", (t) => {

@@ -15,7 +15,7 @@ export interface PlayedLane {
 export interface Play {
   readonly lanes: readonly PlayedLane[];
   readonly permits: number;
-  /** How long each answer and each task takes, ms, one after the other and then again from the first. */
+  /** Lengths of answers and tasks, ms. They are used one after the other, and then again from the first. */
   readonly delaysMs: readonly number[];
 }
 

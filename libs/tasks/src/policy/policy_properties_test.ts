@@ -104,7 +104,7 @@ test("VOs that always have work start by their weights, however long the answers
     for (const [number, { weight, vo }] of lanes.entries()) {
       const count = grid.started.filter((lane) => lane === grid.lanes[number]).length;
       const right = (grid.started.length * weight) / sum;
-      // Ahead or behind by some turns at the most: what is in hand, and what was pulled while an answer took its time.
+      // A VO is ahead or behind by some turns at most: by what is in hand, and by what was pulled while an answer was late.
       const turns = 2 * (played.permits + 12) * weight;
       if (Math.abs(count - right) > Math.max(turns / 2, right * 0.15)) {
         throw new Error(`${vo} with weight ${weight} of ${sum} started ${count} times in ${grid.started.length}`);

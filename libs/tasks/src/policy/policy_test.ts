@@ -33,7 +33,7 @@ test("each task of a higher priority that was asked for has a permit kept for it
   const low = lane("low", "normal", 3);
   t.is(show(pulls()), "low: 3");
   for (const pending of [2, 1, 0]) bring(low, pending);
-  // Since there is no room for it, the urgent one is only asked for where something is given up.
+  // There is no room for the urgent task. It is only pulled if something is given up for it.
   policy.withdraw();
   high.wake(100);
   t.is(show(pulls()), "high: 1");

@@ -67,7 +67,7 @@ test("a first delivery is believed only of what was stored since its consumer wa
   t.true(deliveries.isFirst(lane, delivery(beforeRestartMs, 1_001)));
 
   await restart();
-  // Others have taken more from the new consumer than this worker had from the old one, so its count says nothing.
+  // Others took more from the new consumer than this worker took from the old one. So the count says nothing.
   t.false(deliveries.isFirst(lane, delivery(beforeRestartMs, 2_000)), "stored before the server was started");
   await untilBelieved(deliveries, lane, 2_001);
   t.false(deliveries.isFirst(lane, delivery(beforeRestartMs, 9_000)), "still so when all is known");

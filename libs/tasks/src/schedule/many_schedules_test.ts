@@ -11,7 +11,7 @@ const TASK_COUNT = 50;
 const VO_COUNT = 200;
 const COUNT = TASK_COUNT * VO_COUNT;
 
-/** What a server takes for as many markers and messages with nobody deciding anything, ms. */
+/** Time in which the server stores this many markers and messages without a scheduler, ms. */
 async function bareMs(): Promise<number> {
   await using grid = await startGrid();
   const headers = { "Task-Id": "MyTask17/vo123/default/2027-03-28T01:00:00.000Z" };
@@ -30,7 +30,7 @@ async function bareMs(): Promise<number> {
 test("10,000 schedules due in one second are published in batches, none with a round trip of its own", async (t) => {
   const baselineMs = await bareMs();
   await using grid = await startGrid({ vos: Array.from({ length: VO_COUNT }, (_, vo) => `vo${vo}`) });
-  // Late enough for the first markers on this machine as it is now, and within the minute that the schedule names by its second.
+  // Late enough for this machine to store the first markers, and still in the minute of the schedule's second.
   const dueAt = Math.ceil((Date.now() + Math.min(55_000, 6_000 + 8 * baselineMs)) / 1_000) * 1_000;
   const schedule = cron(`${new Date(dueAt).getUTCSeconds()} * * * * *`);
   await using leader = await grid.lead(

@@ -10,7 +10,7 @@ import { scheduleTable } from "./schedule_table.ts";
 import { startScheduler } from "./start_scheduler.ts";
 import { setTimeout as wait } from "node:timers/promises";
 
-/** A leader that is gone is followed so soon, ms; yet one whose machine stands still for three seconds leads on. */
+/** TTL of the lead, ms: short, and long enough for a machine that stands still for three seconds. */
 const TTL_MS = 5_000;
 const Tick = periodic("Tick", every({ seconds: 1 }));
 
@@ -80,7 +80,7 @@ test("I18: when the leader is killed a standby leads within the TTL and two seco
   const count = working.seen.length;
   await working.atLeast(count + 3);
   t.is(new Set(working.seen.map(({ taskId }) => taskId)).size, working.seen.length);
-  // Those that came due while nobody led have coalesced into the first one after; from then on it is each second again.
+  // What came due while nobody led came as one occurrence. From then on there is one each second again.
   const [, a, b] = working.seen.slice(count);
   const apartMs = (b?.dueAt ?? 0) - (a?.dueAt ?? 0);
   t.true(apartMs > 0 && apartMs % 1_000 === 0, `${apartMs} ms`);

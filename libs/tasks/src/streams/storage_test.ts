@@ -44,7 +44,7 @@ test("a watch of the stores ends at once, also while a broker that stands still 
   const nc = await connectNats({ url: server.url, name: "storage test" });
   const broker = await openBareBroker(nc);
   server.kill("SIGSTOP");
-  // It asks no sooner than we do, and for no shorter time: so ours is over first, however slow the machine is.
+  // It asks after us, and for at least as long. So our question ends first, however slow the machine is.
   const unanswered = broker.briefJsm.getAccountInfo().then(
     () => "answered",
     () => "timed out",
