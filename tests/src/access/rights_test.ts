@@ -78,7 +78,9 @@ test("the documented rights are enough for a worker, a scheduler, a publisher an
     [...worker.watcher.alarms, ...watcher.alarms].filter((alarm) => alarm.includes("permission")),
     [],
   );
-  t.deepEqual([worker.health().problems, scheduler.problems()], [[], []]);
+  // Trouble of a busy machine ends by itself; a right that is missing stays missing.
+  const problems = () => [...worker.health().problems, ...scheduler.problems()];
+  await until(async () => (problems().length === 0 ? true : undefined), "the end of all problems");
   await scheduler.stop();
   await nc.close();
 });

@@ -8,10 +8,13 @@ export function certificate(name: string): string {
   return join(CERTIFICATES, `${name}.pem`);
 }
 
+/** How long a TLS handshake may take, s. The server's default of 2 s is too short for a client on a busy machine. */
+const HANDSHAKE_S = 60;
+
 /** Returns the lines of a nats-server's configuration that make it serve TLS. `more` holds further settings of that block. */
 export function tlsBlock(server = "server", more = ""): string {
   const files = `cert_file: ${JSON.stringify(certificate(server))}, key_file: ${JSON.stringify(certificate(`${server}_key`))}`;
-  return `tls { ${files}${more === "" ? "" : `, ${more}`} }\n`;
+  return `tls { ${files}, timeout: ${HANDSHAKE_S}${more === "" ? "" : `, ${more}`} }\n`;
 }
 
 /** Returns TLS settings with which a client needs a certificate of our CA. */

@@ -5,6 +5,7 @@ import test from "ava";
 import * as z from "zod";
 import { createTestDatabase, defineSqlTask, effectOf, workerParts } from "../support/database.ts";
 import { type Muster, startMuster, type TestWorker } from "../support/muster.ts";
+import { startTestNats } from "../support/nats.ts";
 import { until } from "../support/until.ts";
 
 const server = await startTestServer();
@@ -46,7 +47,9 @@ test("a task that waited for its lock while the broker was restarted begins once
       runs++;
     },
   });
-  await using muster = await startMuster();
+  // A kill must lose neither the message nor the lock: a server that writes lazily may have them in its memory alone.
+  await using nats = await startTestNats({ sync: true });
+  await using muster = await startMuster({ nats });
   const worker = await muster.startWorker({ tasks: [SiteTask] });
   const holder = await muster.hold("ours_test_site.begins");
   const { taskId } = await muster.publish(SiteTask, { vo: "lhcb" });
@@ -94,7 +97,8 @@ test("a message that is another delivery's by now is neither handed back nor end
       });
     },
   });
-  await using muster = await startMuster();
+  await using nats = await startTestNats({ sync: true });
+  await using muster = await startMuster({ nats });
   const worker = await muster.startWorker({ tasks: [RefusedTask, AbandonedTask], lockTtlMs: 10_000 });
   // The library would refuse it itself.
   await muster.broker.js.publish("tasks.RefusedTask.lhcb", "{}");

@@ -1,4 +1,5 @@
 import { atLeastOnceFactory, type TaskDefinition } from "@muster/tasks";
+import { millis } from "@nats-io/transport-node";
 import test from "ava";
 import { type Muster, startMuster } from "../support/muster.ts";
 import { startTicks, type Ticks } from "../support/ticks.ts";
@@ -46,17 +47,21 @@ test("an idle worker's pull for its next task is at the server before the task i
     callback: (_error, message) => void pulls.push(message.string()),
   });
   await muster.broker.nc.flush();
+  const listensSinceMs = performance.now();
   const isOpen = async () =>
     (await muster.broker.jsm.consumers.info("TASKS", "HotTask__lhcb")).num_waiting > 0 ? true : undefined;
   for (let round = 0; round < 10; round++) {
     await until(isOpen, "the pull for the next task");
     await oneByOne(muster, HotTask, { count: 1 });
   }
-  t.deepEqual(
-    pulls.filter((body) => body.includes("no_wait")),
-    [],
-  );
-  t.true(pulls.length >= 9 && pulls.length <= 12, pulls.join("\n"));
+  // On a busy machine a round may take longer than a pull stands. A task that comes just then is fetched by a pull of its own.
+  const isNow = (body: string) => body.includes("no_wait");
+  const [{ expires = Number.NaN } = {}] = pulls
+    .filter((body) => !isNow(body))
+    .map((body): { expires?: number } => JSON.parse(body));
+  const lapses = Math.floor((performance.now() - listensSinceMs) / millis(expires));
+  t.true(pulls.filter(isNow).length <= lapses, `${lapses} may have lapsed of\n${pulls.join("\n")}`);
+  t.true(pulls.length >= 9 && pulls.length <= 12 + 2 * lapses, `${lapses} may have lapsed of\n${pulls.join("\n")}`);
 });
 
 test("a worker that waits for one lane does another's task at once, and what comes for the first meanwhile is done by somebody else", async (t) => {

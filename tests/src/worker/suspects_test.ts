@@ -13,14 +13,22 @@ const SuspectTask = defineTask({
   name: "SuspectTask",
   per: "vo",
   payload: Ms,
-  execute: ({ payload, signal }) => pause(payload.ms, undefined, { signal }),
+  execute: ({ payload, signal, taskId }) => run(taskId, payload.ms, signal),
 });
 const OtherTask = defineTask({
   name: "OtherTask",
   per: "vo",
   payload: Ms,
-  execute: ({ payload, signal }) => pause(payload.ms, undefined, { signal }),
+  execute: ({ payload, signal, taskId }) => run(taskId, payload.ms, signal),
 });
+
+/** When each task began, by `performance.now()`. An event is heard later, and on a busy machine not always by as much. */
+const begunAtMs = new Map<string, number>();
+
+async function run(taskId: string, ms: number, signal: AbortSignal): Promise<void> {
+  begunAtMs.set(taskId, performance.now());
+  await pause(ms, undefined, { signal });
+}
 
 interface Past {
   /** How long it runs this time. */
@@ -73,8 +81,10 @@ test("a task of several runs without an end waits until nothing else runs, and o
     ids: [suspect = ""],
     come,
   } = await publishSuspects(muster, [{ ms: runMs, unended: 3 }]);
-  const own = await muster.startWorker({ tasks: [OtherTask, SuspectTask] });
-  const long = await muster.publish(OtherTask, { vo: "lhcb", payload: { ms: 8_000 } });
+  const gate = Promise.withResolvers<void>();
+  const LongTask = defineTask({ name: "LongTask", per: "vo", execute: () => gate.promise });
+  const own = await muster.startWorker({ tasks: [OtherTask, SuspectTask, LongTask] });
+  const long = await muster.publish(LongTask, { vo: "lhcb" });
   await muster.event("started", long.taskId);
   come();
   await until(
@@ -86,16 +96,15 @@ test("a task of several runs without an end waits until nothing else runs, and o
   while (!muster.events.of(suspect).includes("done")) {
     const { taskId } = await muster.publish(OtherTask, { vo: "lhcb", payload: { ms: 1 } });
     begun.push(await muster.event("started", taskId));
+    if (begun.length === 5) gate.resolve(); // until then nothing but the other worker could begin them
     await pause(50);
   }
   const [startedAtMs = 0] = timesOf(muster, "started", suspect);
   const [longEndedAtMs = 0] = timesOf(muster, "done", long.taskId);
   t.true(startedAtMs >= longEndedAtMs);
   const meanwhile = begun.filter(({ heardAtMs }) => heardAtMs < startedAtMs + runMs / 2);
-  t.true(meanwhile.length > 0);
+  t.true(meanwhile.length >= 5);
   for (const { worker } of meanwhile) t.is(worker, other.name);
-  const longestMs = Math.max(...begun.map(({ tookMs = 0 }) => tookMs));
-  t.true(longestMs < 5_000, `one waited for ${longestMs} ms`);
   await muster.settled();
   t.deepEqual(await muster.results("starts."), []);
 });
@@ -108,14 +117,18 @@ test("a task of one run without an end begins when all else has run for three se
   } = await publishSuspects(muster, [{ ms: 60_000, unended: 1 }]);
   await muster.startWorker({ tasks: [OtherTask, SuspectTask] });
   const long = await muster.publish(OtherTask, { vo: "lhcb", payload: { ms: 60_000 } });
-  const { heardAtMs: longAtMs } = await muster.event("started", long.taskId);
+  await muster.event("started", long.taskId);
   come();
-  const { heardAtMs: suspectAtMs } = await muster.event("started", suspect);
+  await muster.event("started", suspect);
   const later = await muster.publish(OtherTask, { vo: "lhcb", payload: { ms: 1 } });
-  const { heardAtMs: laterAtMs } = await muster.event("started", later.taskId);
+  await muster.event("done", later.taskId);
+  const [longAtMs = 0, suspectAtMs = 0, laterAtMs = 0] = [long.taskId, suspect, later.taskId].map((id) =>
+    begunAtMs.get(id),
+  );
   const gaps = [suspectAtMs - longAtMs, laterAtMs - suspectAtMs];
   t.log(gaps.map(Math.round).join(", "));
-  for (const gap of gaps) t.true(gap > 2_900 && gap < 30_000, `${gap} ms`);
+  // Without the rule a gap is a few ms.
+  for (const gap of gaps) t.true(gap > 2_000 && gap < 30_000, `${gap} ms`);
   for (const taskId of [long.taskId, suspect]) t.deepEqual(muster.events.of(taskId), ["started"], "it still runs");
 });
 
@@ -138,7 +151,8 @@ test("suspects and other work share their only worker, and neither waits for the
     const amid = timesOf(muster, "started").filter((at) => at > startedAtMs && at < endedAtMs);
     t.deepEqual(amid, [], "something began beside it");
     const since = timesOf(muster, "started").filter((at) => at > endedAtMs && at < (starts[index + 1] ?? 0));
-    if (index < starts.length - 1) t.true(since.length > 20, `${since.length} others had their turn`);
+    // More than a single round of the permits. On a quiet machine it is over a hundred.
+    if (index < starts.length - 1) t.true(since.length > 4, `${since.length} others had their turn`);
   }
   t.is(worker.watcher.alarms.length, 0);
 });
