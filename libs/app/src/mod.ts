@@ -28,5 +28,6 @@ export {
 export { type ExtensionChoice, type ExtensionDefaults, loadExtensions } from "./extension/load_extensions.ts";
 export { openServers, type OpenServers, type OpenServersOptions } from "./open_servers.ts";
 export { probeProblems } from "./probe_problems.ts";
+export { byRun, runLog } from "./run_log.ts";
 export { runSchedulerApp } from "./run_scheduler_app.ts";
 export { runGenericWorkerApp, runWorkerApp, type WorkerAppOptions } from "./run_worker_app.ts";

@@ -6,6 +6,7 @@ import { type Composition, composeExtensions } from "./extension/compose_extensi
 import type { Extension } from "./extension/extension.ts";
 import { type ExtensionDefaults, loadExtensions } from "./extension/load_extensions.ts";
 import { openServers } from "./open_servers.ts";
+import { byRun, runLog } from "./run_log.ts";
 import { probeProblems } from "./probe_problems.ts";
 
 /** Shows the worker's tasks in hand and its permits in each scrape. */
@@ -58,7 +59,8 @@ async function work(app: App, { name, tasks, composition, longestTaskMs }: Work)
     app: name,
     tasks,
     ledger: database.ledger,
-    deps: composition.deps({ log: (message, fields) => log.info(fields, message) }),
+    middleware: [runLog, ...composition.middleware],
+    deps: composition.deps({ log: byRun((message, fields) => log.info(fields, message)) }),
     permits: settings.permits,
     drainMs: settings.drainMs,
   });

@@ -28,7 +28,7 @@ export interface PilotDeps {
   requestPilots(requests: readonly NewPilotRequest[]): Promise<void>;
   /** The number of pilots in each state. */
   getPilotSummary(): Promise<PilotSummary>;
-  /** Writes a line to the worker's log, with the run's task, id, VO and attempt. */
+  /** Writes a line to the worker's log. An app adds the run's task, id, VO and attempt. */
   log(message: string, fields: object): void;
 }
 
@@ -51,7 +51,7 @@ export interface PilotDepsOptions {
  * ```
  */
 export function pilotDeps({ random = Math.random, log = () => {} }: PilotDepsOptions = {}) {
-  return ({ transaction, signal, task, taskId, vo, attempt }: DepsInput<Transaction>): PilotDeps => {
+  return ({ transaction, signal }: Pick<DepsInput<Transaction>, "transaction" | "signal">): PilotDeps => {
     function run<Answer>(ask: (within: Transaction) => Promise<Answer>): Promise<Answer> {
       return unlessAborted(signal, async () => ask(await transaction()));
     }
@@ -61,7 +61,7 @@ export function pilotDeps({ random = Math.random, log = () => {} }: PilotDepsOpt
       getAvailableCes: (to) => run((within) => getAvailableCes(within, to)),
       requestPilots: (requests) => run((within) => requestPilots(within, requests)),
       getPilotSummary: () => run(getPilotSummary),
-      log: (message, fields) => log(message, { ...fields, task, taskId, vo, attempt }),
+      log,
     };
   };
 }

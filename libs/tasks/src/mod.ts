@@ -56,6 +56,7 @@ export {
 export { InvalidScheduleError } from "./definition/invalid_schedule.ts";
 export { parseSchedule, printSchedule } from "./definition/schedule_text.ts";
 export { exponentialBackoff, noRetry, type RetryPolicy, RetryTask, NeverRetry } from "./definition/retry.ts";
+export type { Middleware, TaskMessage, TaskRun } from "./definition/middleware.ts";
 export type { PayloadStep, PayloadSteps } from "./definition/migrate.ts";
 export {
   type ConcurrencyLimit,

@@ -1,3 +1,4 @@
+import { byRun, runLog } from "@muster/app";
 import { callTask } from "@muster/tasks";
 import { Command } from "commander";
 import { count, type OutputOptions, print } from "../print/output.ts";
@@ -19,7 +20,7 @@ interface CallTaskOptions extends OutputOptions {
 
 async function call(name: string, argument: string | undefined, options: CallTaskOptions): Promise<void> {
   const task = await taskNamed(name);
-  const { deps } = await ourExtensions();
+  const { deps, middleware } = await ourExtensions();
   const payload = await readPayload(argument);
   await checkCommand(task, { vo: options.vo, payload });
   const interrupted = new AbortController();
@@ -30,7 +31,8 @@ async function call(name: string, argument: string | undefined, options: CallTas
     return await callTask({
       ...{ broker, nats, highestFence, task, payload, vo: options.vo },
       ledger: database.ledger,
-      deps: deps({ log: (message, fields) => complain(`${message} ${JSON.stringify(fields)}`) }),
+      middleware: [runLog, ...middleware],
+      deps: deps({ log: byRun((message, fields) => complain(`${message} ${JSON.stringify(fields)}`)) }),
       signal: interrupted.signal,
     });
   });

@@ -15,6 +15,7 @@ import { Command, InvalidArgumentError } from "commander";
 import * as z from "zod";
 import { type OutputOptions, print } from "../print/output.ts";
 import { parseLength } from "../print/time.ts";
+import { ourExtensions } from "../run/extensions.ts";
 import { UsageError } from "../run/failure.ts";
 import { checkActive, findTask, taskNamed } from "../run/names.ts";
 import { readConfigurationAloud, withBroker, withDatabaseIfKnown } from "../run/servers.ts";
@@ -112,11 +113,12 @@ async function publish(name: string, argument: string | undefined, options: Publ
   await checkCommand(task, { vo, payload });
   const at = whenOf(options);
   const ended = await endedBefore(id);
+  const { middleware } = await ourExtensions();
   const answer = await withBroker(async (broker): Promise<Answer> => {
     checkActive(await readConfigurationAloud(broker), vo);
     // The server's limit for a message is known only after connecting.
     const published = await refusingPayloads(() =>
-      createPublisher(broker).publish(task, {
+      createPublisher(broker, { middleware }).publish(task, {
         payload,
         ...(vo === undefined ? {} : { vo }),
         ...(id === undefined ? {} : { taskId: id }),

@@ -1,5 +1,5 @@
 import type { TableSet, Transaction } from "@muster/ledger";
-import type { AnyTask, Chore, DepsInput } from "@muster/tasks";
+import type { AnyTask, Chore, DepsInput, Middleware } from "@muster/tasks";
 import type { ChoreContext, Extension, Offers } from "./extension.ts";
 import { ExtensionsClashError } from "./extension_errors.ts";
 
@@ -12,6 +12,8 @@ export interface Composition {
   /** Makes what a run's task may call, as the task's own extension does. */
   deps(offers: Offers): (input: DepsInput<Transaction>) => unknown;
   /** The chores of all extensions. Called once in each scheduler. */
+  /** Those of all extensions, in order. The first is the outermost. */
+  readonly middleware: readonly Middleware[];
   chores(context: ChoreContext): readonly Chore[];
 }
 
@@ -30,16 +32,23 @@ function refuseTwice(
   }
 }
 
+/** An extension of another copy of this library, which knew none, has no middleware. */
+function middlewareOf(extensions: readonly Extension[]): readonly Middleware[] {
+  return extensions.flatMap((extension: Partial<Extension>) => extension.middleware ?? []);
+}
+
 /**
- * Joins extensions. Throws {@linkcode ExtensionsClashError} where two share their name, or the name of a task or a lock
- * type.
+ * Joins extensions. Throws {@linkcode ExtensionsClashError} where two share their name, or the name of a task, a lock
+ * type or a middleware.
  */
 export function composeExtensions(extensions: readonly Extension[]): Composition {
   refuseTwice("extension", extensions, ({ name }) => [name]);
   refuseTwice("task", extensions, ({ tasks }) => tasks.map(({ name }) => name));
   refuseTwice("lock type", extensions, ({ lockTypes }) => lockTypes.map(({ name }) => name));
+  refuseTwice("middleware", extensions, (extension) => middlewareOf([extension]).map(({ name }) => name));
   return {
     names: extensions.map(({ name }) => name),
+    middleware: middlewareOf(extensions),
     tasks: extensions.flatMap(({ tasks }) => tasks),
     tables: extensions.flatMap(({ tables }) => tables),
     deps(offers) {

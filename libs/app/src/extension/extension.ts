@@ -1,9 +1,9 @@
 import type { Database, TableSet, Transaction } from "@muster/ledger";
-import type { AnyTask, Broker, Chore, DepsInput, LockType, NoDeps, Run } from "@muster/tasks";
+import type { AnyTask, Broker, Chore, DepsInput, LockType, Middleware, NoDeps, Run } from "@muster/tasks";
 
 /** What an app gives an extension, so that it can build its dependencies. */
 export interface Offers {
-  /** Writes a line of the app's log. */
+  /** Writes a line of the app's log. Inside a run it bears the run's task, id, VO, attempt and trace. */
   log(message: string, fields: object): void;
 }
 
@@ -46,6 +46,11 @@ export interface Extension {
   deps(offers: Offers): (input: DepsInput<Transaction>) => unknown;
   /** Its tables, with their entities and migrations, in the order of migration. Empty where it has none. */
   readonly tables: readonly TableSet[];
+  /**
+   * Runs around each publish and each run of all tasks of an app, also those of other extensions. The first is the
+   * outermost. Empty where it has none.
+   */
+  readonly middleware: readonly Middleware[];
   /** Its chores, which the leading scheduler runs. Called once in each scheduler. */
   chores(context: ChoreContext): readonly Chore[];
 }
@@ -73,7 +78,7 @@ type DepsOf<Tasks extends readonly AnyTask[]> = {
  * any.
  */
 export type ExtensionSpec<Tasks extends readonly AnyTask[]> = Partial<
-  Pick<Extension, "lockTypes" | "tables" | "chores">
+  Pick<Extension, "lockTypes" | "tables" | "chores" | "middleware">
 > & {
   /** The name, of letters, digits, `-` and `_`. */
   readonly name: string;
@@ -127,7 +132,7 @@ export function isExtension(value: unknown): value is Extension {
  * ```
  */
 export function defineExtension<const Tasks extends readonly AnyTask[]>(spec: ExtensionSpec<Tasks>): Extension {
-  const { name, tasks, lockTypes = [], tables = [] } = spec;
+  const { name, tasks, lockTypes = [], tables = [], middleware = [] } = spec;
   if (!/^[A-Za-z0-9_-]{1,64}$/.test(name)) {
     throw new TypeError(
       `Cannot define extension ${JSON.stringify(name)}: a name is letters, digits, - and _, at most 64`,
@@ -138,6 +143,7 @@ export function defineExtension<const Tasks extends readonly AnyTask[]>(spec: Ex
     tasks,
     lockTypes,
     tables,
+    middleware,
     deps: (offers) => spec.deps?.(offers) ?? (() => undefined),
     chores: (context) => spec.chores?.(context) ?? [],
   };

@@ -73,7 +73,7 @@ export class NoExtensionError extends Error {
 /** Two extensions of one app share a name that only one may have. */
 export class ExtensionsClashError extends Error {
   override readonly name = "ExtensionsClashError";
-  readonly what: "extension" | "task" | "lock type";
+  readonly what: "extension" | "task" | "lock type" | "middleware";
   /** The name that both have. */
   readonly shared: string;
   /** The extensions' names. */

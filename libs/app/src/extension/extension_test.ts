@@ -17,6 +17,7 @@ const horns = defineExtension({
   name: "horns",
   tasks: [BlowTask, RestTask],
   lockTypes: [defineLockType("horn")],
+  middleware: [{ name: "blow" }],
   deps: () => () => ({ blow: () => "toot" }),
 });
 
@@ -57,7 +58,17 @@ test("each task of several extensions is given what its own extension makes, and
   t.is(deps({ ...input, task: "DrumTask" }), undefined);
 });
 
-test("two extensions that share a name, a task or a lock type are refused with both names and the way out", (t) => {
+test("the middlewares of several extensions are those of the app, in order", (t) => {
+  const [watch, count] = [{ name: "watch" }, { name: "count" }];
+  const composed = composeExtensions([
+    named("brass", { middleware: [watch] }),
+    horns,
+    named("c", { middleware: [count] }),
+  ]);
+  t.deepEqual(composed.middleware, [watch, ...horns.middleware, count]);
+});
+
+test("two extensions that share a name, a task, a lock type or a middleware are refused with both names and the way out", (t) => {
   const cases = [
     { other: named("horns"), what: "extension", says: /two are named "horns"/ },
     {
@@ -65,6 +76,7 @@ test("two extensions that share a name, a task or a lock type are refused with b
       what: "task",
       says: /"horns" and "brass".*task "RestTask"; rename/,
     },
+    { other: named("brass", { middleware: [{ name: "blow" }] }), what: "middleware", says: /middleware "blow"/ },
     { other: named("brass", { lockTypes: horns.lockTypes }), what: "lock type", says: /lock type "horn".*MUSTER_EXTE/ },
   ];
   for (const { other, what, says } of cases) {

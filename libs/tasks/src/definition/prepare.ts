@@ -2,11 +2,12 @@
 // Tested by libs/tasks/src/publish/store_test.ts
 import { randomUUID } from "node:crypto";
 import { boundId, checkTaskId } from "../format/delivery.ts";
-import { checkOwnHeaders } from "../format/own_headers.ts";
+import { checkOwnHeaders, type OwnHeaders } from "../format/own_headers.ts";
 import { InvalidNameError, NO_VO } from "../format/names.ts";
 import { checkAddress } from "../format/subject.ts";
 import type { JsonObject } from "./json.ts";
 import type { SpawnedTask } from "./ledger.ts";
+import type { TaskMessage } from "./middleware.ts";
 import { checkPayload, PayloadRefusedError, sizeProblem } from "./payload.ts";
 import { keepResultMs } from "./keep_result.ts";
 import type { PublishableTask, PublishOptions, SpawnOptions } from "./publishable.ts";
@@ -118,4 +119,18 @@ export async function prepareTask(
   const own = headers === undefined ? {} : { headers: checkOwnHeaders(headers) };
   const stated = { ...statedVersion(task), ...statedKeep(task, asked), ...startAt, ...own };
   return { task: { taskId, task: task.name, vo, payload, ...stated }, size };
+}
+
+/** `task` with these headers of its publisher's own, which were checked. */
+export function withHeaders(task: SpawnedTask, headers: OwnHeaders): SpawnedTask {
+  if (Object.keys(headers).length > 0) return { ...task, headers };
+  if (task.headers === undefined) return task;
+  const { headers: _, ...without } = task;
+  return without;
+}
+
+/** `task` as a middleware sees it, with a copy of its headers to change. */
+export function messageSeen(task: SpawnedTask, headers: OwnHeaders = {}, parentId?: string): TaskMessage {
+  const { task: name, vo, taskId, payload } = task;
+  return { task: name, vo, taskId, payload, parentId, headers: { ...headers } };
 }

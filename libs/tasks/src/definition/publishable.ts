@@ -35,6 +35,11 @@ export interface SpawnOptions<P extends Per = Per> {
   readonly vo?: VoOf<P>;
   /** Tells children of equal task, VO and payload apart, in any order. Default: their number among equals. */
   readonly key?: string;
+  /**
+   * Further headers of the message, such as `traceparent`; they stay the same over all attempts. At most 2 KiB, and none that begins with
+   * `Task-`, `Nats-`, `Dead-` or `KV-`. Default: none; for a child its parent's `traceparent` and `tracestate`.
+   */
+  readonly headers?: OwnHeaders;
   /** Earliest start; default at once. */
   readonly at?: Date;
   /** How long its result is kept after its end, 1 s to 30 d; default: as its definition says. */
@@ -54,9 +59,4 @@ export type PublishOptions<Input extends JsonObject = JsonObject, P extends Per 
      * Identity of the task; publishing it again has no second effect. Default: a random one. Of an id over 200 bytes, the SHA-256 is used.
      */
     readonly taskId?: string;
-    /**
-     * Further headers of the message, such as `traceparent`; they stay the same over all attempts. At most 2 KiB, and none that begins with
-     * `Task-`, `Nats-`, `Dead-` or `KV-`. Default: none.
-     */
-    readonly headers?: OwnHeaders;
   };

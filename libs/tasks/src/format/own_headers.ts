@@ -1,4 +1,5 @@
 import type { MsgHdrs } from "@nats-io/nats-core";
+import { headerOf } from "./headers.ts";
 import { InvalidNameError } from "./names.ts";
 
 /** Headers of a publisher's own, such as `traceparent`: one value each. */
@@ -37,6 +38,19 @@ export function checkOwnHeaders(headers: OwnHeaders): OwnHeaders {
   if (bytes > MAX_BYTES)
     refuse(Object.keys(headers)[0] ?? "", `all headers have ${bytes} bytes`, `${MAX_BYTES} are the limit`);
   return headers;
+}
+
+/** Headers that a child has from its parent, by W3C Trace Context: which trace it belongs to. */
+const TRACE = ["traceparent", "tracestate"];
+
+/** The headers of `parent`'s message that its children have too. */
+export function traceHeadersOf(parent: MsgHdrs | undefined): OwnHeaders {
+  const trace: Record<string, string> = {};
+  for (const name of TRACE) {
+    const value = headerOf(parent, name);
+    if (value !== "") trace[name] = value;
+  }
+  return trace;
 }
 
 /** The publisher's own headers of a message, with the first value of each. */

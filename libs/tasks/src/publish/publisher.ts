@@ -4,10 +4,21 @@ import { type AmbientPublisher, withPublisher } from "../definition/ambient.ts";
 import type { JsonObject } from "../definition/json.ts";
 import type { Given, PublishableTask, PublishOptions } from "../definition/publishable.ts";
 import type { Per } from "../definition/traits.ts";
-import { checkedPayload, payloadBytesIn, prepareTask, voFor } from "../definition/prepare.ts";
+import type { SpawnedTask } from "../definition/ledger.ts";
+import { type Around, joinMiddleware, type Middleware, type TaskMessage } from "../definition/middleware.ts";
+import {
+  checkedPayload,
+  messageSeen,
+  payloadBytesIn,
+  type Prepared,
+  prepareTask,
+  voFor,
+  withHeaders,
+} from "../definition/prepare.ts";
 import type { Broker } from "../broker/broker.ts";
 import type { ResultOf } from "../definition/as_json.ts";
 import { boundId, checkTaskId } from "../format/delivery.ts";
+import { checkOwnHeaders } from "../format/own_headers.ts";
 import { awaitResult, type ResultOptions } from "../result/await_result.ts";
 import { type Handle, handleOf, recallOf, type ResultLedger, resultIn } from "./handle.ts";
 import { type Published, storeMany, storeOne } from "./store.ts";
@@ -66,12 +77,32 @@ export function maxPayloadBytes(broker: Broker): number {
 export interface PublisherOptions {
   /** The ledger of the tasks, where the caller has one. It tells the ends of tasks whose results are not kept, or have lapsed. */
   readonly ledger?: ResultLedger;
+  /** Runs around each publish, the first outermost. Default: none. */
+  readonly middleware?: readonly Middleware[];
 }
 
-/** A publisher over `broker`, whose connection stays the caller's. */
-export function createPublisher(broker: Broker, { ledger }: PublisherOptions = {}): Publisher {
+/** Runs `store` inside the middlewares, with the headers that these give the task. */
+async function through<Result>(
+  around: Around<TaskMessage> | undefined,
+  task: SpawnedTask,
+  store: (task: SpawnedTask) => Promise<Result>,
+): Promise<Result> {
+  if (around === undefined) return await store(task);
+  const message = messageSeen(task, task.headers);
+  return await around(message, () => store(withHeaders(task, checkOwnHeaders({ ...message.headers }))));
+}
+
+/** A publisher over `broker`, whose connection stays the caller's. Throws `TypeError` for two middlewares of one name. */
+export function createPublisher(broker: Broker, { ledger, middleware }: PublisherOptions = {}): Publisher {
+  const { publish: around } = joinMiddleware(middleware);
   const outgoing = (task: PublishableTask, options: PublishOptions) =>
     prepareTask(task, options, maxPayloadBytes(broker));
+
+  /** One of many, which is stored together with others. */
+  async function outgoingOfMany(task: PublishableTask, options: PublishOptions): Promise<Prepared> {
+    const prepared = await outgoing(task, options);
+    return { ...prepared, task: await through(around, prepared.task, async (seen) => seen) };
+  }
 
   async function publish<Task extends PublishableTask>(
     task: Task,
@@ -80,7 +111,8 @@ export function createPublisher(broker: Broker, { ledger }: PublisherOptions = {
     const { task: outgone } = await outgoing(task, options);
     const isKept = outgone.keepResultMs !== undefined;
     const address = { task: outgone.task, vo: outgone.vo };
-    return handleOf(await storeOne(broker, outgone), { broker, ledger, address, isKept });
+    const stored = await through(around, outgone, (seen) => storeOne(broker, seen));
+    return handleOf(stored, { broker, ledger, address, isKept });
   }
 
   const ambient: AmbientPublisher = {
@@ -93,7 +125,7 @@ export function createPublisher(broker: Broker, { ledger }: PublisherOptions = {
       const id = boundId(checkTaskId(taskId));
       return resultIn(id, await awaitResult(broker, { taskId: id, address, ...recallOf(ledger) }, options));
     },
-    publishMany: (task, many) => storeMany(broker, many, (options) => outgoing(task, options)),
+    publishMany: (task, many) => storeMany(broker, many, (options) => outgoingOfMany(task, options)),
     run: (work) => withPublisher(ambient, work),
   };
 }

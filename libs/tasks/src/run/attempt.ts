@@ -2,6 +2,8 @@ import type { MsgHdrs } from "@nats-io/nats-core";
 import { CancelledError } from "../cancel/cancellation.ts";
 import { withPublisher } from "../definition/ambient.ts";
 import type { ChildGroup } from "../definition/group.ts";
+import type { JoinedMiddleware, TaskRun } from "../definition/middleware.ts";
+import { ownHeadersOf } from "../format/own_headers.ts";
 import type { Json, JsonObject } from "../definition/json.ts";
 import { payloadHash, sizeProblem } from "../definition/payload.ts";
 import type { AnyTask, HeldLease, Run } from "../definition/task.ts";
@@ -91,6 +93,8 @@ export interface AttemptInput<Transaction> {
   readonly maxPayloadBytes: number;
   /** Where the run reports how far it has come; absent: nowhere. */
   readonly progress?: Pick<ProgressReports, "report">;
+  /** Runs around `execute` and around the spawning of children; absent: nothing does. */
+  readonly middleware?: JoinedMiddleware;
   /** What the run is told of the time; default: this machine's clock. */
   now?(): Date;
 }
@@ -189,7 +193,8 @@ export class RunningAttempt implements Listed {
     const opened = ledger.open(claimOf(this.#input));
     this.#opened = opened;
     try {
-      const children = new Children(this.#input.taskId, this.#input.vo, this.#input.maxPayloadBytes);
+      const { taskId, vo, headers, maxPayloadBytes, middleware } = this.#input;
+      const children = new Children({ taskId, vo, headers, maxPayloadBytes, aroundPublish: middleware?.publish });
       const answer = await this.#execute(children);
       if (answer === "stuck") {
         this.#stuck = true;
@@ -240,6 +245,13 @@ export class RunningAttempt implements Listed {
     this.#input.progress?.report({ taskId, attempt, longestMs: definition.timeoutMs + ABORT_GRACE_MS }, progress);
   }
 
+  /** This run as a middleware sees it. */
+  #seen(): TaskRun {
+    const { definition, payload, vo, taskId, attempt, headers } = this.#input;
+    const { signal } = this.#aborted;
+    return { task: definition.name, payload, vo, taskId, attempt, signal, headers: ownHeadersOf(headers) };
+  }
+
   /** Runs `execute`, and races it against a grace period after the abort. Returns `stuck` when it ignores its signal. */
   async #execute(children: Children): Promise<{ readonly result: unknown } | "stuck"> {
     const { definition, payload, vo, taskId, attempt, leases } = this.#input;
@@ -261,7 +273,10 @@ export class RunningAttempt implements Listed {
       spawn: (task, childPayload, options) => children.spawn(task, childPayload, options),
       spawnGroup: (members, options) => children.spawnGroup(members, options, run.now().getTime()),
     };
-    const execution = withPublisher(children, async () => (definition as ExecutableTask).execute(run));
+    const execute = async () => (definition as ExecutableTask).execute(run);
+    const around = this.#input.middleware?.run;
+    const work = around === undefined ? execute : () => around(this.#seen(), execute);
+    const execution = withPublisher(children, work);
     return new Promise((resolve, reject) => {
       // V8 makes a function that is written straight to a property in its old space, where it keeps the whole run alive until that is
       // cleared. With a thousand tasks at a time this cost a third of their rate. A constant in between avoids it.

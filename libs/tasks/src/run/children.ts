@@ -1,10 +1,13 @@
+import type { MsgHdrs } from "@nats-io/nats-core";
 import type { AnyGroupOptions, GroupChild } from "../definition/group.ts";
 import type { AmbientPublisher } from "../definition/ambient.ts";
 import { canonicalJson, type JsonObject } from "../definition/json.ts";
 import { checkPayload, PayloadRefusedError, sizeProblem } from "../definition/payload.ts";
 import type { PublishableTask, ScheduleOptions, SpawnOptions } from "../definition/publishable.ts";
 import type { SpawnedTask } from "../definition/ledger.ts";
-import { startAtOf, statedKeep, statedVersion, voFor } from "../definition/prepare.ts";
+import type { Around, TaskMessage } from "../definition/middleware.ts";
+import { messageSeen, startAtOf, statedKeep, statedVersion, voFor, withHeaders } from "../definition/prepare.ts";
+import { checkOwnHeaders, type OwnHeaders, traceHeadersOf } from "../format/own_headers.ts";
 import { checkAddress } from "../format/subject.ts";
 import { type CheckedChild, childIdOf, hash, type PlannedChild, planGroup } from "./plan_group.ts";
 
@@ -15,6 +18,18 @@ function toError(cause: unknown): Error {
   return cause instanceof Error ? cause : new Error(String(cause), { cause });
 }
 
+/** What a run's children take from it. */
+export interface Parent {
+  readonly taskId: string;
+  readonly vo: string;
+  /** The headers of its message. */
+  readonly headers?: MsgHdrs | undefined;
+  /** Largest payload of a child, bytes of JSON. */
+  readonly maxPayloadBytes: number;
+  /** Runs around each child before it is added; absent: nothing does. */
+  readonly aroundPublish?: Around<TaskMessage> | undefined;
+}
+
 /**
  * The children of one run, buffered until the run has committed.
  *
@@ -22,17 +37,15 @@ function toError(cause: unknown): Error {
  * other CEs must not give the id of one child to another.
  */
 export class Children implements AmbientPublisher {
-  readonly #parentId: string;
-  readonly #parentVo: string;
-  readonly #maxPayloadBytes: number;
+  readonly #parent: Parent;
   readonly #spawned = new Map<string, SpawnedTask>();
   readonly #equals = new Map<string, number>();
   readonly #checks: Promise<Error | undefined>[] = [];
+  /** The trace that the children belong to. `#put` reads it from the parent's message for the first child. */
+  #trace: OwnHeaders | undefined;
 
-  constructor(parentId: string, parentVo: string, maxPayloadBytes: number) {
-    this.#parentId = parentId;
-    this.#parentVo = parentVo;
-    this.#maxPayloadBytes = maxPayloadBytes;
+  constructor(parent: Parent) {
+    this.#parent = parent;
   }
 
   /**
@@ -50,7 +63,10 @@ export class Children implements AmbientPublisher {
     return this.#buffer(task, options.payload ?? {}, options);
   }
 
-  /** Returns all children once asynchronous schemas have checked them. Throws `PayloadRefusedError`. */
+  /**
+   * Returns all children once asynchronous schemas have checked them, and middlewares have let them pass. Throws `PayloadRefusedError`, and
+   * what a middleware throws.
+   */
   async seal(): Promise<readonly SpawnedTask[]> {
     for (const check of this.#checks) {
       const refusal = await check;
@@ -68,11 +84,12 @@ export class Children implements AmbientPublisher {
     const { then } = options;
     const callback: Exclude<AnyGroupOptions["then"], PublishableTask> = "name" in then ? { task: then } : then;
     const planned = planGroup({
-      parentId: this.#parentId,
-      parentVo: this.#parentVo,
+      parentId: this.#parent.taskId,
+      parentVo: this.#parent.vo,
       children: children.map((child) => ({
         ...this.#checked(child.task, child.payload ?? {}, child),
         ...keyAndStart(child),
+        ...ownHeaders(child),
       })),
       then: this.#checked(callback.task, callback.payload ?? {}, callback),
       options,
@@ -88,12 +105,12 @@ export class Children implements AmbientPublisher {
     const checked = this.#checked(task, payload, options);
     const taskId = this.#childId(checked, key ?? this.#keyOf(checked));
     const startAt = at === undefined ? {} : { startAt: startAtOf(at) };
-    return this.#put({ taskId, ...checked, ...startAt }, key);
+    return this.#put({ taskId, ...checked, ...startAt, ...ownHeaders(options) }, key);
   }
 
   /** A copy of a child without its id. */
   #checked(task: PublishableTask, payload: JsonObject, asked: Pick<SpawnOptions, "vo" | "keepResult">): CheckedChild {
-    const vo = voFor(task, task.per === "all" ? undefined : (asked.vo ?? this.#parentVo));
+    const vo = voFor(task, task.per === "all" ? undefined : (asked.vo ?? this.#parent.vo));
     const problem = sizeProblem(payload);
     if (problem !== undefined) throw new PayloadRefusedError(task.name, problem);
     const checked = checkPayload(task, payload);
@@ -101,8 +118,8 @@ export class Children implements AmbientPublisher {
     if (checked instanceof Promise) this.#checks.push(checked.then(() => undefined, toError));
     const text = JSON.stringify(payload);
     const bytes = Buffer.byteLength(text);
-    if (bytes > this.#maxPayloadBytes) {
-      const limit = this.#maxPayloadBytes;
+    if (bytes > this.#parent.maxPayloadBytes) {
+      const limit = this.#parent.maxPayloadBytes;
       throw new PayloadRefusedError(task.name, `it has ${bytes} bytes of JSON; ${limit} are the limit`);
     }
     checkAddress({ task: task.name, vo });
@@ -119,8 +136,26 @@ export class Children implements AmbientPublisher {
         `Cannot spawn ${task}: its key ${JSON.stringify(key)} was used in this run; give each child its own`,
       );
     }
-    this.#spawned.set(taskId, child);
+    this.#trace ??= traceHeadersOf(this.#parent.headers);
+    const own = child.headers === undefined ? this.#trace : checkOwnHeaders({ ...this.#trace, ...child.headers });
+    this.#spawned.set(taskId, withHeaders(child, own));
+    const around = this.#parent.aroundPublish;
+    // Begun here, where the caller's own context is the present one.
+    if (around !== undefined) this.#checks.push(this.#passThrough(around, child, own));
     return taskId;
+  }
+
+  /** Lets the middlewares see a child, which has its place already, and takes over the headers that they give it. */
+  async #passThrough(around: Around<TaskMessage>, child: SpawnedTask, own: OwnHeaders): Promise<Error | undefined> {
+    const message = messageSeen(child, own, this.#parent.taskId);
+    try {
+      await around(message, async () => {
+        this.#spawned.set(child.taskId, withHeaders(child, checkOwnHeaders({ ...message.headers })));
+      });
+      return undefined;
+    } catch (error) {
+      return toError(error);
+    }
   }
 
   #numberAmongEquals(content: string): number {
@@ -135,10 +170,14 @@ export class Children implements AmbientPublisher {
   }
 
   #childId(child: CheckedChild, key: string): string {
-    return childIdOf({ parentId: this.#parentId, parentVo: this.#parentVo }, child, key);
+    return childIdOf({ parentId: this.#parent.taskId, parentVo: this.#parent.vo }, child, key);
   }
 }
 
 function keyAndStart({ key, at }: Pick<GroupChild, "key" | "at">): Pick<PlannedChild, "key" | "startAt"> {
   return { ...(key !== undefined && { key }), ...(at !== undefined && { startAt: startAtOf(at) }) };
+}
+
+function ownHeaders({ headers }: Pick<SpawnOptions, "headers">): Pick<SpawnedTask, "headers"> {
+  return headers === undefined ? {} : { headers: checkOwnHeaders(headers) };
 }

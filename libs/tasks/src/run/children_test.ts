@@ -12,7 +12,7 @@ const PilotTask = defineTask({
 });
 const ReportTask = defineTask({ name: "ReportTask", execute() {} });
 const PARENT = "SubmitTask/lhcb/default/2026-08-01T00:00:00.000Z";
-const newChildren = () => new Children(PARENT, "lhcb", 100_000);
+const newChildren = () => new Children({ taskId: PARENT, vo: "lhcb", maxPayloadBytes: 100_000 });
 
 test("a child's id follows from its content and its number among equals, not from its place in the run", async (t) => {
   const [one, other] = [newChildren(), newChildren()];
@@ -85,7 +85,10 @@ test("a bad payload, a missing VO and a payload that is too large in bytes are r
     name: "PayloadRefusedError",
     message: /ceName: /,
   });
-  t.throws(() => new Children(PARENT, "_", 1_000).spawn(PilotTask, { ceName: "ce01" }), { name: "InvalidNameError" });
+  t.throws(
+    () => new Children({ taskId: PARENT, vo: "_", maxPayloadBytes: 1_000 }).spawn(PilotTask, { ceName: "ce01" }),
+    { name: "InvalidNameError" },
+  );
   t.throws(() => children.spawn(PilotTask, { ceName: "ä".repeat(60_000) }), { message: /120013 bytes.*100000/ });
 });
 

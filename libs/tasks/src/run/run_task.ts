@@ -1,6 +1,7 @@
 import { PayloadRefusedError, payloadHash, readPayload } from "../definition/payload.ts";
 import type { Ledger } from "../definition/ledger.ts";
 import type { Limiter, Lock } from "../definition/lock_type.ts";
+import type { JoinedMiddleware } from "../definition/middleware.ts";
 import { type Lease, LeaseLostError } from "../locks/lease.ts";
 import type { Locks } from "../locks/locks.ts";
 import type { Turn } from "../locks/turns.ts";
@@ -50,6 +51,8 @@ export interface RunContext extends SettleContext {
   readonly ledger: Ledger<unknown> | undefined;
   /** Largest payload of a child, bytes of JSON. */
   readonly maxPayloadBytes: number;
+  /** Runs around each run, and around each child. */
+  readonly middleware: JoinedMiddleware;
   deps(input: DepsInput<unknown>): unknown;
   /** Tells whether the servers that tasks need do their work. */
   readonly environment: Environment;
@@ -344,6 +347,7 @@ function start(
     ...given,
     deps: (input) => context.deps(input),
     maxPayloadBytes: context.maxPayloadBytes,
+    middleware: context.middleware,
     progress: context.progress,
   });
   context.onStart(running);

@@ -85,6 +85,7 @@ test("a task that is older than the ledger and unknown to it is not run; one wit
     newerPayloads: new NewerPayloads(),
     progress: new ProgressReports(broker, "test"),
     maxPayloadBytes: 1_000,
+    middleware: {},
     owns: () => true,
     deps: () => undefined,
     raiseIfBehind: async () => {},

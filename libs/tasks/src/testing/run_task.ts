@@ -2,7 +2,10 @@ import { randomUUID } from "node:crypto";
 import { type CancelledError, describeCancellation } from "../cancel/cancellation.ts";
 import type { JsonObject } from "../definition/json.ts";
 import type { Ledger, OutcomeRow } from "../definition/ledger.ts";
+import { joinMiddleware, type Middleware } from "../definition/middleware.ts";
 import { migratePayload } from "../definition/migrate.ts";
+import { headersFrom } from "../format/headers.ts";
+import type { OwnHeaders } from "../format/own_headers.ts";
 import { checkPayload, PayloadRefusedError, readPayload } from "../definition/payload.ts";
 import type { Given, PayloadOption, VoOption } from "../definition/publishable.ts";
 import type { AnyTask, EffectKind, TaskDefinition } from "../definition/task.ts";
@@ -37,6 +40,10 @@ export type SentOption<Input> =
 export interface AttemptOptions {
   /** The version of `body`, for a task that migrates older payloads. Default: the task's own. */
   readonly payloadVersion?: number;
+  /** Headers of the publisher's own, such as `traceparent`. Default: none. */
+  readonly headers?: OwnHeaders;
+  /** Runs around the run and around each child that it spawns, the first outermost. Default: none. */
+  readonly middleware?: readonly Middleware[];
   /** Default: a random one. */
   readonly taskId?: string;
   /** 1 first. Default: the one after what the ledger knows of this id, and 1 where it knows nothing. */
@@ -170,6 +177,8 @@ async function execute(prepared: Prepared, sent: JsonObject, payload: unknown): 
         missing ??= error;
       }),
     maxPayloadBytes: payloadBytesIn(),
+    middleware: joinMiddleware(options.middleware),
+    headers: options.headers === undefined ? undefined : headersFrom(options.headers),
     progress: { report: (_run, told) => void progress.push(told) },
   });
   const { signal } = options;

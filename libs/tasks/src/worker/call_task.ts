@@ -4,6 +4,7 @@ import type { NatsAccess } from "../access/nats_access.ts";
 import type { Json, JsonObject } from "../definition/json.ts";
 import type { AnyTask, NoDeps } from "../definition/task.ts";
 import type { OutcomeRow, Ledger } from "../definition/ledger.ts";
+import { joinMiddleware, type Middleware } from "../definition/middleware.ts";
 import { openKeeper } from "../keeper/keeper.ts";
 import type { Lease } from "../locks/lease.ts";
 import { type LimitSource, openLocks } from "../locks/locks.ts";
@@ -33,6 +34,8 @@ export interface CallOptions<Transaction, Deps> {
   /** Makes what the task may call. */
   deps?(input: DepsInput<Transaction>): Deps;
   /** Returns the highest fencing token in the database. */
+  /** Runs around the run and around each child that it spawns, the first outermost. Default: none. */
+  readonly middleware?: readonly Middleware[];
   readonly highestFence?: () => Promise<number>;
   readonly lockTtlMs?: number;
   /** Its abort ends the wait for locks, and aborts the task. */
@@ -106,6 +109,7 @@ interface Here {
   readonly ledger: Ledger<unknown>;
   readonly leases: readonly Lease[];
   readonly signal?: AbortSignal;
+  readonly middleware?: readonly Middleware[];
   deps?(input: DepsInput<never>): unknown;
 }
 
@@ -124,6 +128,7 @@ async function runHere(here: Here): Promise<OutcomeRow> {
     ledger,
     deps: (input) => deps?.(input as DepsInput<never>),
     maxPayloadBytes: maxPayloadBytes(broker),
+    middleware: joinMiddleware(here.middleware),
   });
   const abort = () =>
     running.abort(signal?.reason instanceof Error ? signal.reason : new Error("the call was interrupted"));

@@ -23,6 +23,7 @@ export function runContext(
     starts: startCounts(broker, parts.name),
     streamLedger: streamLedger(broker),
     maxPayloadBytes: maxPayloadBytes(broker),
+    middleware: parts.middleware,
     owns: (task) => keeper.owns(task),
     newerPayloads: parts.newerPayloads,
     deps: (input) => parts.deps(input),

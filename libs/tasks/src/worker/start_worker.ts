@@ -5,6 +5,7 @@ import { hostname } from "node:os";
 import type { NatsAccess } from "../access/nats_access.ts";
 import type { AnyTask, NoDeps, Run } from "../definition/task.ts";
 import type { Ledger } from "../definition/ledger.ts";
+import { joinMiddleware, type Middleware } from "../definition/middleware.ts";
 import { openCancellations } from "../cancel/cancellations.ts";
 import { openKeeper } from "../keeper/keeper.ts";
 import { openLocks } from "../locks/locks.ts";
@@ -37,9 +38,10 @@ export interface WorkerOptions<Transaction, Deps> {
   readonly tasks: readonly TaskOver<Deps>[];
   /** Required by tasks whose effect is `once`. */
   readonly ledger?: Ledger<Transaction>;
-  /** Builds what each run's `execute` gets as `deps`. */
   /** Makes what one run's task may call. Called once in each run. */
   deps?(input: DepsInput<Transaction>): Deps;
+  /** Runs around each run and around each child that a run spawns, the first outermost. Default: none. */
+  readonly middleware?: readonly Middleware[];
   /** The highest fencing token in the database; required with a ledger whose transactions are fenced. */
   readonly highestFence?: () => Promise<number>;
   /** Largest number of tasks that run at the same time, default 20. */
@@ -70,7 +72,7 @@ const WAITING_ROOM = { perProcess: 10_000, perKey: 1_000 };
 
 /**
  * Starts a worker on an open broker. Throws the errors of connecting. Throws `TypeError` where a task with effect `once` has no ledger,
- * or a longer timeout than the ledger's transactions.
+ * or a longer timeout than the ledger's transactions, and for two middlewares of one name.
  *
  * ```ts
  * await using worker = await startWorker({ broker, nats: { url }, app: "tutorial", tasks: [GreetTask] });
@@ -81,6 +83,7 @@ export async function startWorker<Transaction = undefined, Deps = NoDeps>(
   options: WorkerOptions<Transaction, Deps>,
 ): Promise<RunningWorker> {
   const { broker, nats, app, tasks, ledger, highestFence, permits = 20, drainMs = 20_000, lockTtlMs, signal } = options;
+  const middleware = joinMiddleware(options.middleware);
   const name = `${app}-${hostname()}-${process.pid}-${randomBytes(3).toString("hex")}`;
   await using opened = new AsyncDisposableStack();
   const permissions = opened.use(watchPermissions(broker.nc, broker.observer));
@@ -126,6 +129,7 @@ export async function startWorker<Transaction = undefined, Deps = NoDeps>(
     // The worker passes each run's transaction from the ledger to the deps, and never reads it.
     ledger: ledger as Ledger<unknown> | undefined,
     deps: (input) => options.deps?.(input as DepsInput<Transaction>),
+    middleware,
     permits,
     drainMs,
   });

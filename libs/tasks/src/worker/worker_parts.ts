@@ -4,6 +4,7 @@ import type { ConfigurationWatch } from "../configuration/configuration_watch.ts
 import type { LimitsInForce } from "../configuration/limits_in_force.ts";
 import type { AnyTask } from "../definition/task.ts";
 import type { Ledger } from "../definition/ledger.ts";
+import type { JoinedMiddleware } from "../definition/middleware.ts";
 import type { Keeper } from "../keeper/keeper.ts";
 import type { Locks } from "../locks/locks.ts";
 import type { DepsInput } from "../run/attempt.ts";
@@ -23,6 +24,7 @@ export interface WorkerParts {
   /** Required by tasks whose effect is `once`. */
   readonly ledger: Ledger<unknown> | undefined;
   readonly newerPayloads: NewerPayloads;
+  readonly middleware: JoinedMiddleware;
   deps(input: DepsInput<unknown>): unknown;
   /** Largest number of tasks that run at the same time. */
   readonly permits: number;

@@ -1,7 +1,7 @@
 /** An extension as a stranger writes one: it knows Muster's tasks, ledger and app, and no pilot. */
 import { type ChoreContext, defineExtension, type Offers } from "@muster/app";
 import type { Transaction } from "@muster/ledger";
-import { type DepsInput, defineLockType, every, taskFactory } from "@muster/tasks";
+import { type DepsInput, defineLockType, every, type Middleware, taskFactory } from "@muster/tasks";
 import { type TideDb, tideTables } from "./tide_tables.ts";
 
 interface TideDeps {
@@ -29,7 +29,7 @@ function tideDeps({ log }: Offers) {
         .selectFrom("tide_reading")
         .select(({ fn }) => fn.countAll<string>().as("readings"))
         .executeTakeFirstOrThrow();
-      log("read the tide", { taskId, centimetres });
+      log("read the tide", { centimetres });
       return Number(readings);
     },
   });
@@ -43,11 +43,21 @@ async function tellReadings({ database, log }: ChoreContext): Promise<void> {
   log.info({ readings: length }, "readings of the tide");
 }
 
+/** Tells of each run in this process, of all extensions, where `TIDE_WATCH` is set. */
+const tideWatch: Middleware = {
+  name: "tide watch",
+  async run({ task, taskId }, next) {
+    if (process.env["TIDE_WATCH"] !== undefined) console.log(`watches ${task} as ${taskId}`);
+    await next();
+  },
+};
+
 export const extension = defineExtension({
   name: "tide",
   tasks: [ReadTideTask],
   lockTypes: [gaugeLock],
   deps: tideDeps,
   tables: [tideTables],
+  middleware: [tideWatch],
   chores: (context) => [{ name: "telling readings", everyMs: 60_000, run: () => tellReadings(context) }],
 });

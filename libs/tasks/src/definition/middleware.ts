@@ -1,0 +1,131 @@
+// Tested by libs/tasks/src/definition/middleware_test.ts
+// Tested by tests/src/worker/middleware_test.ts
+import type { JsonObject } from "./json.ts";
+import type { Run } from "./task.ts";
+
+/** A task that is on its way to the broker, as a middleware sees it. */
+export interface TaskMessage {
+  readonly task: string;
+  /** The VO's name, or `_` for a task that is not per VO. */
+  readonly vo: string;
+  readonly taskId: string;
+  /** The payload as it is sent. */
+  readonly payload: JsonObject;
+  /** Id of the task that spawned this one; undefined: none did. */
+  readonly parentId: string | undefined;
+  /**
+   * Headers of the publisher's own. A middleware adds its own here before it calls `next`; later changes have no effect. They are checked as
+   * the option `headers` of `publish` is.
+   */
+  readonly headers: Record<string, string>;
+}
+
+/** A run of a task, as a middleware sees it. */
+export interface TaskRun extends Pick<Run<unknown, unknown>, "payload" | "vo" | "taskId" | "attempt" | "signal"> {
+  readonly task: string;
+  /** Headers of the publisher's own, such as `traceparent`. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/**
+ * Hooks around each publish and each run, for what concerns all tasks: tracing, checks, reports of errors.
+ *
+ * Each hook calls `next` once and awaits it, or throws. The first middleware of a list is the outermost.
+ *
+ * ```ts
+ * const timing: Middleware = {
+ *   name: "timing",
+ *   async run({ task }, next) {
+ *     const startedAtMs = performance.now();
+ *     try {
+ *       return await next();
+ *     } finally {
+ *       console.log(task, performance.now() - startedAtMs);
+ *     }
+ *   },
+ * };
+ * ```
+ */
+export interface Middleware {
+  /** Named in errors. Unique in a list. */
+  readonly name: string;
+  /**
+   * Runs around each task that is published, also where it is a child. What it throws refuses the task: `publish` throws it, and a parent whose
+   * child is refused has failed.
+   *
+   * `next` resolves when the task is stored. For a child and in `publishMany` it resolves when the task has its place among those that will be
+   * stored. It throws what `publish` throws.
+   */
+  publish?(message: TaskMessage, next: () => Promise<void>): Promise<unknown>;
+  /**
+   * Runs around `execute`, inside the run's timeout and transaction, and before anything is recorded. `next` returns what `execute` returned and
+   * throws what it threw. What the hook throws is the task's failure. What it returns is ignored.
+   *
+   * A hook that swallows an error of `next` changes nothing: the task has failed. Where the database ends a transaction in favour of others,
+   * `execute` runs again inside its hooks.
+   */
+  run?(run: TaskRun, next: () => Promise<unknown>): Promise<unknown>;
+}
+
+/** Runs `inner` inside all hooks of one kind, and returns what `inner` came to. Throws what a hook throws, or else what `inner` throws. */
+export type Around<Subject> = <Result>(subject: Subject, inner: () => Promise<Result>) => Promise<Result>;
+
+/** The hooks of a list, joined. A kind that no middleware has is undefined, and costs nothing. */
+export interface JoinedMiddleware {
+  readonly publish?: Around<TaskMessage>;
+  readonly run?: Around<TaskRun>;
+}
+
+/** A hook with the name of its middleware. */
+interface Named<Subject> {
+  readonly name: string;
+  hook(subject: Subject, next: () => Promise<unknown>): Promise<unknown>;
+}
+
+/** Runs one hook around `inner`. */
+async function through<Subject, Result>(
+  { name, hook }: Named<Subject>,
+  subject: Subject,
+  inner: () => Promise<Result>,
+): Promise<Result> {
+  let called: Promise<Result> | undefined;
+  const next = (): Promise<Result> => {
+    if (called !== undefined) throw new Error(`Cannot go on: middleware "${name}" has called next a second time`);
+    called = inner();
+    called.catch(() => undefined); // this function returns it, also where the hook has not awaited it
+    return called;
+  };
+  try {
+    await hook(subject, next);
+  } catch (error) {
+    // What is inside may still be running, and its end must not come after the task's.
+    await called?.catch(() => undefined);
+    throw error;
+  }
+  if (called !== undefined) return await called;
+  throw new Error(`Cannot go on: middleware "${name}" has not called next; let it throw where a task is to be refused`);
+}
+
+function around<Subject>(hooks: readonly Named<Subject>[]): Around<Subject> | undefined {
+  if (hooks.length === 0) return undefined;
+  return (subject, inner) =>
+    hooks.reduceRight<typeof inner>((within, hook) => () => through(hook, subject, within), inner)();
+}
+
+/** Joins middlewares, the first outermost. Throws `TypeError` for a name that is empty or there twice. */
+export function joinMiddleware(list: readonly Middleware[] = []): JoinedMiddleware {
+  const names = new Set<string>();
+  for (const { name } of list) {
+    if (name === "" || names.has(name)) {
+      throw new TypeError(`Cannot use a middleware of name ${JSON.stringify(name)}: give each a name of its own`);
+    }
+    names.add(name);
+  }
+  const publish = around<TaskMessage>(
+    list.flatMap((each) => (each.publish === undefined ? [] : [{ name: each.name, hook: each.publish.bind(each) }])),
+  );
+  const run = around<TaskRun>(
+    list.flatMap((each) => (each.run === undefined ? [] : [{ name: each.name, hook: each.run.bind(each) }])),
+  );
+  return { ...(publish && { publish }), ...(run && { run }) };
+}

@@ -1,0 +1,106 @@
+import test from "ava";
+import { joinMiddleware, type Middleware, type TaskRun } from "./middleware.ts";
+
+const run: TaskRun = {
+  ...{ task: "GreetTask", vo: "_", taskId: "one", attempt: 1, payload: {}, headers: {} },
+  signal: new AbortController().signal,
+};
+
+/** A middleware that writes down when it is entered and left. */
+function noting(name: string, said: string[]): Middleware {
+  return {
+    name,
+    async run({ task }, next) {
+      said.push(`${name} before ${task}`);
+      const result = await next();
+      said.push(`${name} after ${result}`);
+    },
+  };
+}
+
+test("hooks run from the first, which is the outermost, and what is inside is the result whatever they return", async (t) => {
+  const said: string[] = [];
+  const joined = joinMiddleware([
+    noting("a", said),
+    { name: "publishes alone", publish: (_, next) => next() },
+    noting("b", said),
+  ]);
+  t.is(await joined.run?.(run, async () => "done"), "done");
+  t.deepEqual(said, ["a before GreetTask", "b before GreetTask", "b after done", "a after done"]);
+});
+
+test("without a hook of a kind there is nothing to run through", (t) => {
+  t.deepEqual(joinMiddleware(), {});
+  t.deepEqual(joinMiddleware([{ name: "empty" }]), {});
+  t.deepEqual(Object.keys(joinMiddleware([noting("a", [])])), ["run"]);
+});
+
+test("a hook that swallows an error changes nothing, and one that throws another is heard", async (t) => {
+  const failure = new Error("the task's own");
+  const failing = async () => {
+    throw failure;
+  };
+  const swallow: Middleware = { name: "swallow", run: (_, next) => next().catch(() => "all is well") };
+  t.is(await t.throwsAsync(async () => joinMiddleware([swallow]).run?.(run, failing)), failure);
+  const other = new Error("another");
+  const replace: Middleware = {
+    name: "replace",
+    run: (_, next) =>
+      next().catch(() => {
+        throw other;
+      }),
+  };
+  t.is(await t.throwsAsync(async () => joinMiddleware([replace]).run?.(run, failing)), other);
+});
+
+test("a hook that throws without waiting ends after what it has started", async (t) => {
+  const inside = Promise.withResolvers<void>();
+  const hasty: Middleware = {
+    name: "hasty",
+    async run(_, next) {
+      void next();
+      throw new Error("hasty");
+    },
+  };
+  let isOver = false;
+  const ended = t.throwsAsync(
+    async () =>
+      joinMiddleware([hasty]).run?.(run, async () => {
+        await inside.promise;
+        isOver = true;
+      }),
+    { message: "hasty" },
+  );
+  inside.resolve();
+  await ended;
+  t.true(isOver);
+});
+
+test("a hook that never calls next, or calls it twice, is refused by its name", async (t) => {
+  const never: Middleware = { name: "never", run: async () => "skipped" };
+  await t.throwsAsync(async () => joinMiddleware([never]).run?.(run, async () => 1), {
+    message: /middleware "never" has not called next; let it throw/,
+  });
+  let runs = 0;
+  const twice: Middleware = { name: "twice", run: async (_, next) => [await next(), await next()] };
+  await t.throwsAsync(async () => joinMiddleware([twice]).run?.(run, async () => ++runs), {
+    message: /middleware "twice" has called next a second time/,
+  });
+  t.is(runs, 1);
+});
+
+test("a middleware has a name of its own, and keeps its this", async (t) => {
+  for (const names of [[""], ["a", "a"]]) {
+    t.throws(() => joinMiddleware(names.map((name) => ({ name }))), { instanceOf: TypeError, message: /of name "a?"/ });
+  }
+  const counting = {
+    name: "counting",
+    count: 0,
+    async run(_run: TaskRun, next: () => Promise<unknown>) {
+      this.count++;
+      await next();
+    },
+  };
+  await joinMiddleware([counting]).run?.(run, async () => undefined);
+  t.is(counting.count, 1);
+});
