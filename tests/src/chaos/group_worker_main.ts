@@ -1,0 +1,20 @@
+// A worker of a group's tasks in a process of its own. It is killed by group_storm.ts, and ends with the test.
+import { openDatabase } from "@muster/ledger";
+import { connectNats, openBroker, startWorker } from "@muster/tasks";
+import { workerParts } from "../support/database.ts";
+import { CrowdTask, MemberTask, TotalTask } from "./group_tasks.ts";
+
+process.on("disconnect", () => process.exit(1));
+
+const url = process.env["NATS_URL"] ?? "";
+const database = await openDatabase({ url: process.env["DATABASE_URL"] ?? "" });
+const nc = await connectNats({ url, name: `group ${process.pid}` });
+const worker = await startWorker({
+  ...workerParts(database),
+  broker: await openBroker(nc),
+  nats: { url },
+  app: "group",
+  tasks: [CrowdTask, MemberTask, TotalTask],
+});
+console.log("ready");
+await worker.ended;
