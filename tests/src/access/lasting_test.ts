@@ -41,6 +41,12 @@ async function listenedOn(port: number): Promise<readonly string[]> {
     .sort();
 }
 
+/** What a worker and a leading scheduler listen on last, after they have asked the broker, and how many of the two do. */
+const LAST: readonly (readonly [string, number])[] = [
+  ["$KV.results.cancel.>", 2],
+  ["$JS.API.CONSUMER.DELETE.TASKS.*", 1],
+];
+
 /** Watchers of the configuration that somebody listens to. */
 async function watchersOf({ jsm }: Broker): Promise<number> {
   const consumers = await jsm.consumers.list("KV_config").next();
@@ -60,10 +66,11 @@ test("whatever a worker and a leading scheduler listen on they hear again once a
   const onRole = (role: string) => void (role === "leading" && leads.resolve());
   const scheduler = await startScheduler({ broker, nats: u, app: "test", tasks: [TickTask], onRole });
   await leads.promise;
-  await nc.flush();
   const isInbox = (subject: string) => subject === "_INBOX";
-  const before = await listenedOn(port);
-  const heard = before.filter((subject) => !isInbox(subject));
+  const heard = await until(async () => {
+    const now = (await listenedOn(port)).filter((subject) => !isInbox(subject));
+    return LAST.every(([subject, count]) => now.filter((each) => each === subject).length === count) ? now : undefined;
+  }, "all that worker and scheduler listen on");
   t.true(heard.length > 10, heard.join(" "));
   const watchers = await watchersOf(muster.broker);
   t.is(watchers, 2, "one of each process watches the configuration");

@@ -47,6 +47,8 @@ export async function stormGroup(muster: Muster, database: TestDatabase, options
       await pause(everyMs);
       const victim = workers.shift();
       if (isOver || victim === undefined) return;
+      // On a machine under load a start may take longer than its turn to die.
+      await victim.line(/ready/);
       victim.kill("SIGKILL");
       killed++;
       workers.push(await start());

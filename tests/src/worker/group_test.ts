@@ -21,6 +21,7 @@ import { once } from "node:events";
 import * as z from "zod";
 import { createTestDatabase, defineSqlTask, effectOf, type SqlDeps } from "../support/database.ts";
 import { type Muster, startMuster } from "../support/muster.ts";
+import { startTestNats } from "../support/nats.ts";
 import { until } from "../support/until.ts";
 
 const server = await startTestServer();
@@ -364,4 +365,22 @@ test("a group is cancelled as a whole by its id, and its callback still runs, wi
   for await (const { outcome, error } of childrenOfGroup(muster.broker, group)) {
     t.deepEqual([outcome, error], ["cancelled", `cancelled with its group ${id} by ana@ui01`]);
   }
+});
+
+test("a result that the server's messages have no room for leaves its child done, with size and limit in place of the result", async (t) => {
+  const WideTask = defineLooseTask({ name: "WideTask", per: "vo", execute: () => "x".repeat(100_000) });
+  const ended = Promise.withResolvers<Awaited<ReturnType<typeof seen>>>();
+  const Then = defineLooseTask({ name: "Then", per: "vo", execute: async (run) => ended.resolve(await seen(run)) });
+  const FanTask = defineLooseTask({
+    name: "FanTask",
+    per: "vo",
+    execute: ({ spawnGroup }) => spawnGroup([{ task: WideTask }], { then: Then }),
+  });
+  await using nats = await startTestNats({ config: "max_payload: 131072\n" });
+  await using muster = await startMuster({ vos: ["lhcb"], nats });
+  await muster.startWorker({ tasks: [FanTask, WideTask, Then] });
+  await muster.publish(FanTask, { vo: "lhcb" });
+  const { children } = await ended.promise;
+  t.like(children, [{ outcome: "done", result: null }]);
+  t.regex(children[0]?.error ?? "", /its result has 100002 bytes of JSON; 61440 are the limit/);
 });

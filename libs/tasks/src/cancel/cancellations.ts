@@ -49,10 +49,10 @@ export interface Cancellations extends AsyncDisposable {
   /** Calls `listener` when something was cancelled, until the returned function is called. */
   onNews(listener: () => void): () => void;
   /**
-   * Notes in its cancellation how a task has ended. Does nothing where it has none. Never throws: the note is for the one who cancelled,
-   * and proves nothing.
+   * Notes in its cancellation how a task has ended. Does nothing and returns undefined where it has none. Never throws: the note is for the one
+   * who cancelled, and proves nothing.
    */
-  noteEnded(taskId: string, ending: TaskEnding): Promise<void>;
+  noteEnded(taskId: string, ending: TaskEnding): Promise<void> | undefined;
 }
 
 /** Whether it stops a task. One that came too late for its task means no later task of the same id. */
@@ -242,9 +242,9 @@ export async function openCancellations(broker: CancellationsBroker): Promise<Ca
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    async noteEnded(taskId, ended) {
-      if (!book.byId.has(taskId)) return;
-      await noteEnding(broker, book, { taskId, ended }).catch((cause: unknown) =>
+    noteEnded(taskId, ended) {
+      if (!book.byId.has(taskId)) return undefined;
+      return noteEnding(broker, book, { taskId, ended }).catch((cause: unknown) =>
         observer.note(`Cannot note in the cancellation of ${taskId} that it ended ${ended}`, { cause }),
       );
     },

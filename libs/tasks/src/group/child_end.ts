@@ -1,6 +1,7 @@
 import type { Broker } from "../broker/broker.ts";
 import type { GroupPlace } from "../format/group_place.ts";
 import { type ChildEnd, readChildren, readSpec } from "./group_state.ts";
+import { maxPayloadBytes } from "../publish/publisher.ts";
 import { createEntry, groupKey, readEntry, writeEntry } from "./keys.ts";
 
 /**
@@ -12,9 +13,19 @@ import { createEntry, groupKey, readEntry, writeEntry } from "./keys.ts";
 export async function recordChildEnd(broker: Broker, place: GroupPlace, end: ChildEnd): Promise<void> {
   const { group, index } = place;
   const key = groupKey(group, "c", index);
-  if ((await createEntry(broker, key, end)) === "was there") await displaceForeign(broker, place, end);
+  const kept = withinLimit(broker, end);
+  if ((await createEntry(broker, key, kept)) === "was there") await displaceForeign(broker, place, kept);
   // After the end itself: a reader of this mark finds the end.
   if (end.outcome !== "done") await createEntry(broker, groupKey(group, "f", index), { outcome: end.outcome });
+}
+
+/** The end without a result for which the server's messages are too small. A result of 256 KiB fits unless they were made so. */
+function withinLimit(broker: Broker, end: ChildEnd): ChildEnd {
+  const limit = maxPayloadBytes(broker);
+  const bytes = end.result === null ? 0 : Buffer.byteLength(JSON.stringify(end.result));
+  if (bytes <= limit) return end;
+  const error = `its result has ${bytes} bytes of JSON; ${limit} are the limit of the server's messages`;
+  return { ...end, result: null, error };
 }
 
 /** Replaces the end of a task that is no child. A client may have published a task of its own with a child's header. */

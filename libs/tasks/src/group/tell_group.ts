@@ -1,7 +1,7 @@
 import type { MsgHdrs } from "@nats-io/nats-core";
 import type { OutcomeRow } from "../definition/ledger.ts";
 import { groupPlaceOf } from "../format/group_place.ts";
-import { headerOf, TASK_CALLBACK } from "../format/headers.ts";
+import { headerOf, TASK_CALLBACK, TASK_GROUP } from "../format/headers.ts";
 import type { ChildEnd } from "./group_state.ts";
 import type { Groups } from "./groups.ts";
 
@@ -13,6 +13,11 @@ export function childEndOf({ taskId, outcome, result, errors }: Ending): ChildEn
   if (outcome === "retry") return undefined;
   const isDone = outcome === "done";
   return { taskId, outcome, result: isDone ? result : null, error: isDone ? null : (errors.at(-1) ?? null) };
+}
+
+/** Whether a task is a child of a group, or its callback. Ask this first: most tasks are neither, and need not wait for anything. */
+export function hasGroup(headers: MsgHdrs | undefined): boolean {
+  return headerOf(headers, TASK_GROUP) !== "" || headerOf(headers, TASK_CALLBACK) !== "";
 }
 
 /**
@@ -27,7 +32,6 @@ export async function tellGroup(
 ): Promise<void> {
   const place = groupPlaceOf(headers);
   const callbackOf = headerOf(headers, TASK_CALLBACK);
-  if (place === undefined && callbackOf === "") return;
   const end = childEndOf(ending);
   if (end === undefined) return;
   if (place !== undefined) await groups.childEnded(place, end);

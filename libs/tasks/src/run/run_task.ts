@@ -296,7 +296,8 @@ async function runOnce(context: RunContext, task: PreparedTask, turns: readonly 
   // The connection may have been lost while its locks were asked for.
   if (!context.owns(task.received)) return leave(context, task.received);
   const { starts } = task.received;
-  const group = await groupOfCallback(context, task);
+  const callbackOf = headerOf(task.received.headers, TASK_CALLBACK);
+  const group = callbackOf === "" ? undefined : await groupOfCallback(context, task, callbackOf);
   if (starts !== undefined)
     await context.starts.begin({ taskId: task.taskId, attempt: task.attempt, ack: task.received.ack }, starts);
   for (const turn of turns) turn.begin?.();
@@ -318,13 +319,8 @@ async function runOnce(context: RunContext, task: PreparedTask, turns: readonly 
   return running.isStuck() ? { kind: "stuck" } : concluded;
 }
 
-/** The group of a callback; undefined: the task is none. Throws `TaskRefusedError` where its group is gone, or has another callback. */
-async function groupOfCallback(
-  { broker }: RunContext,
-  { taskId, received }: PreparedTask,
-): Promise<ChildGroup | undefined> {
-  const id = headerOf(received.headers, TASK_CALLBACK);
-  if (id === "") return undefined;
+/** The group of a callback. Throws `TaskRefusedError` where it is gone, or has another callback. */
+async function groupOfCallback({ broker }: RunContext, { taskId }: PreparedTask, id: string): Promise<ChildGroup> {
   const group = await openChildGroup(broker, id, taskId);
   if (group !== undefined) return group;
   throw new TaskRefusedError(

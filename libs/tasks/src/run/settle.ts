@@ -11,7 +11,7 @@ import { sendEvent } from "../broker/events.ts";
 import { oneLine } from "../format/headers.ts";
 import type { Step } from "../connection/observer.ts";
 import { publishSurely } from "../broker/publish_surely.ts";
-import { tellGroup } from "../group/tell_group.ts";
+import { hasGroup, tellGroup } from "../group/tell_group.ts";
 import type { IdentifiedTask, PreparedTask } from "./identify.ts";
 import type { StartCounts } from "./poison.ts";
 import type { ReceivedTask } from "../pull/received_task.ts";
@@ -146,8 +146,9 @@ export async function settleByRow(
     await publishSpawned(context.broker, row.taskId, row.spawned);
     await task.ledger.markPublished(row.taskId);
   }
-  await tellGroup(context.groups, task.received.headers, row);
-  if (row.outcome !== "retry") await context.cancellations.noteEnded(row.taskId, row.outcome);
+  if (hasGroup(task.received.headers)) await tellGroup(context.groups, task.received.headers, row);
+  const noting = row.outcome === "retry" ? undefined : context.cancellations.noteEnded(row.taskId, row.outcome);
+  if (noting !== undefined) await noting;
   await keepEnd(context, task, row);
   if (tookMs === undefined)
     tell(context, task, { step: "duplicate", reason: `attempt ${row.attempt} ended ${row.outcome}` });

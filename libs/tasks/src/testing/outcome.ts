@@ -34,7 +34,10 @@ export interface TaskOutcome {
   readonly error: unknown;
   /** When the next attempt is due; undefined unless `kind` is `retry`. */
   readonly dueAt: Date | undefined;
-  /** The children, in the order in which they were spawned. A run that is not done has none. */
+  /**
+   * The children, in the order in which they were spawned. The callback of a group stands behind its children and has a `callback`. A run that
+   * is not done has none.
+   */
   readonly spawned: readonly SpawnedTask[];
   /** Those of `spawned` that begin at a time of their own, their `startAt`. */
   readonly scheduled: readonly SpawnedTask[];
