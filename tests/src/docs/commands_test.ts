@@ -1,3 +1,5 @@
+import { openDatabase } from "@muster/ledger";
+import { runSql } from "@muster/ledger/testing";
 import { provisionNatsCli } from "@muster/local";
 import { connectNats } from "@muster/tasks";
 import { jetstreamManager } from "@nats-io/jetstream";
@@ -62,8 +64,12 @@ async function stopMuster(): Promise<string[]> {
   return await untilNoneLeft(mark, 60_000);
 }
 
+async function readRunning(): Promise<{ readonly natsUrl: string; readonly databaseUrl: string }> {
+  return JSON.parse(await readFile(join(copy.root, ".muster", "running.json"), "utf8"));
+}
+
 async function natsUrl(): Promise<string> {
-  return JSON.parse(await readFile(join(copy.root, ".muster", "running.json"), "utf8")).natsUrl;
+  return (await readRunning()).natsUrl;
 }
 
 /** What npx finds in a checkout under the name `muster`, see package.json. */
@@ -116,8 +122,19 @@ async function doTutorial(): Promise<void> {
   await startMuster();
 }
 
+/** Sets two tasks aside in the outbox, which the page of the outbox takes for granted. */
+async function setTasksAside(): Promise<void> {
+  await using database = await openDatabase({ url: (await readRunning()).databaseUrl });
+  await runSql(
+    database,
+    `insert into task_outbox (task, task_id, refused_at, reason)
+     select 'No Task', id, now(), 'Cannot use "No Task" as task name' from unnest(array['order-4711', 'order-4712']) id`,
+  );
+}
+
 const BEFORE: Readonly<Record<string, () => Promise<void>>> = {
   "docs/how-to/dead-letters.md": makeDeadLetters,
+  "docs/how-to/outbox.md": setTasksAside,
   "docs/tutorial/README.md": doTutorial,
 };
 
