@@ -39,6 +39,8 @@ async function makeProject() {
   await writeFile(join(root, "misspelt.js"), "export const a = 1;\nexport const b = = 2;\n");
   await writeFile(join(root, "imports_misspelt.ts"), 'import "./drums.js";\nimport "./misspelt.js";\n');
   await writeFile(join(root, "mistyped.ts"), "export const a: number = 1;\nexport const b: = 2;\n");
+  await writeFile(join(root, "twice.ts"), "interface A {}\nexport const a: A = {};\nexport const a: A = {};\n");
+  await writeFile(join(root, "imports_twice.ts"), 'import type { A } from "./a.ts";\nimport "./twice.ts";\n');
   await mkdir(join(root, "horns"));
   return folder;
 }
@@ -101,6 +103,7 @@ test("the place of what is wrong in an extension is told: of an error, and of a 
     { name: "./misspelt.js", place: "misspelt.js:2" },
     { name: "./imports_misspelt.ts", place: "misspelt.js:2" },
     { name: "./mistyped.ts", place: "mistyped.ts:2" },
+    { name: "./imports_twice.ts", place: "twice.ts:3" },
   ];
   for (const { name, place } of cases) {
     const error = await t.throwsAsync<ExtensionFailedError>(load(project.path, [name]), undefined, name);
