@@ -74,7 +74,7 @@ const WRONG: readonly (readonly [error: RegExp, ...args: string[]])[] = [
   [/one of the two/, "outbox", "drop", "order-1", "--all"],
   [/no task "Nope"/, "schedule", "list", "--task", "Nope"],
   [/whole number from 1 to 100/, "schedule", "list", "--times", "0"],
-  [/neither "every" nor "cron"/, "schedule", "set", "MyCheckPilotsTask", "evry 5s"],
+  [/none of "every", "cron" and "rrule"/, "schedule", "set", "MyCheckPilotsTask", "evry 5s"],
   [/put it into quotes/, "schedule", "set", "MyCheckPilotsTask", "cron", "0", "6", "a.txt", "b.txt", "1"],
   [/put it into quotes/, "schedule", "set", "MyCheckPilotsTask", "0", "6", "1", "1", "1"],
   [/is not periodic/, "schedule", "set", "MyPilotTask", "every 5s"],

@@ -27,7 +27,7 @@ test("the lock type my_pilot is registered, and a second registration is refused
 test("the extension has each task and each lock type that the package exports", (t) => {
   const tasks = Object.entries(face).filter(([name]) => name.endsWith("Task"));
   const lockTypes = Object.entries(face).filter(([name]) => name.endsWith("Lock"));
-  t.true(tasks.length >= 4 && lockTypes.length >= 2);
+  t.true(tasks.length >= 4 && lockTypes.length >= 1);
   t.deepEqual(new Set<unknown>(pilots.tasks), new Set<unknown>(tasks.map(([, task]) => task)));
   t.deepEqual(new Set<unknown>(pilots.lockTypes), new Set<unknown>(lockTypes.map(([, lockType]) => lockType)));
 });

@@ -1,6 +1,6 @@
 import { defineExtension } from "@muster/app";
 import { pilotTables } from "@muster/logic";
-import { myPilotLock, periodicLock } from "./lock_types.ts";
+import { myPilotLock } from "./lock_types.ts";
 import { forgetLostRequests } from "./lost_requests.ts";
 import { pilotDeps } from "./pilot_deps.ts";
 import { pilotTasks } from "./pilot_tasks.ts";
@@ -12,7 +12,7 @@ const REQUESTS_MS = 60_000;
 export const extension = defineExtension({
   name: "pilots",
   tasks: pilotTasks,
-  lockTypes: [myPilotLock, periodicLock],
+  lockTypes: [myPilotLock],
   deps: pilotDeps,
   tables: [pilotTables],
   chores: (context) => [

@@ -5,6 +5,3 @@ import { defineLockType } from "@muster/tasks";
  * CE's name.
  */
 export const myPilotLock = defineLockType("my_pilot");
-
-/** One run of a periodic task at a time. The key is the task's name, and its VO if it has one. */
-export const periodicLock = defineLockType("periodic");

@@ -1,9 +1,9 @@
 /**
- * The four tasks that send pilots to the grid, and the locks that they take.
+ * The four tasks that send pilots to the grid, and the lock that they take.
  *
  * @module @muster/pilot-tasks
  */
-export { myPilotLock, periodicLock } from "./lock_types.ts";
+export { myPilotLock } from "./lock_types.ts";
 export { MyCheckPilotsTask } from "./my_check_pilots_task.ts";
 export { MyPilotReportTask } from "./my_pilot_report_task.ts";
 export { MyPilotTask } from "./my_pilot_task.ts";

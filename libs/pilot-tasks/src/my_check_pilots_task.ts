@@ -1,6 +1,5 @@
 import { every, noRetry } from "@muster/tasks";
 import { defineTask } from "./define_task.ts";
-import { periodicLock } from "./lock_types.ts";
 
 /** One status round over one VO's pilots: submitted ones start, running ones end. */
 export const MyCheckPilotsTask = defineTask({
@@ -10,6 +9,5 @@ export const MyCheckPilotsTask = defineTask({
   size: "small",
   retry: noRetry({ then: "drop" }), // the next round is there before a retry would be
   schedule: every({ seconds: 30 }),
-  locks: (_payload, vo) => [periodicLock.mutex(`MyCheckPilotsTask.${vo}`)],
   execute: ({ deps, vo }) => deps.transitionPilotStates({ vo }),
 });

@@ -1,6 +1,5 @@
 import { cron, exponentialBackoff } from "@muster/tasks";
 import { defineTask } from "./define_task.ts";
-import { periodicLock } from "./lock_types.ts";
 
 /** Logs and returns how many pilots have each status, over all VOs. */
 export const MyPilotReportTask = defineTask({
@@ -9,7 +8,6 @@ export const MyPilotReportTask = defineTask({
   size: "small",
   retry: exponentialBackoff({ maxRetries: 3 }),
   schedule: cron("0 * * * *"),
-  locks: () => [periodicLock.mutex("MyPilotReportTask")],
   async execute({ deps }) {
     const summary = await deps.getPilotSummary();
     deps.log("Pilots by status", summary);

@@ -189,3 +189,24 @@ test("a submission that waits for its CE's row rejects as soon as the run's sign
     t.is(await t.throwsAsync(submitting), reason);
   });
 });
+
+test("a submission with a ceRegex spawns for those CEs alone whose whole name it matches", async (t) => {
+  const outcome = await runTask(MySubmitPilotsTask, {
+    vo: "lhcb",
+    payload: { ceRegex: ".*\\.cern\\.ch" },
+    deps: () => ({
+      getAvailableCes: async () => [
+        { name: "ce01.cern.ch", availableSlots: 2 },
+        { name: "ce01.gridpp.ac.uk", availableSlots: 5 },
+      ],
+      requestPilots: async () => {},
+    }),
+  });
+  assertDone(outcome);
+  t.deepEqual(outcome.result, { requested: 2 });
+  t.deepEqual(
+    outcome.spawned.map(({ payload }) => payload),
+    [{ ceName: "ce01.cern.ch" }, { ceName: "ce01.cern.ch" }],
+  );
+  t.deepEqual(outcome.locks, ["periodic.MySubmitPilotsTask.lhcb"]);
+});

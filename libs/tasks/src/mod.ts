@@ -51,8 +51,20 @@ export {
   every,
   type Interval,
   type IntervalSchedule,
+  type RruleSchedule,
   type Schedule,
 } from "./definition/schedule.ts";
+export { rrule, type RruleOptions } from "./definition/rrule.ts";
+export {
+  type InstanceSpec,
+  isPeriodic,
+  type Missed,
+  type Overlap,
+  type OwnMutex,
+  type RecurrenceTraits,
+  type Spread,
+  type TaskInstances,
+} from "./definition/recurrence.ts";
 export { InvalidScheduleError } from "./definition/invalid_schedule.ts";
 export { parseSchedule, printSchedule } from "./definition/schedule_text.ts";
 export { exponentialBackoff, noRetry, type RetryPolicy, RetryTask, NeverRetry } from "./definition/retry.ts";

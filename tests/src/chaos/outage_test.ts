@@ -24,7 +24,7 @@ test("nats-server and then PostgreSQL are killed: each VO's rounds and pilots go
   await grid.startWorker({ ttlMs: TTL_MS });
   const publishRounds = () =>
     Promise.all(
-      [MySubmitPilotsTask, MyCheckPilotsTask].flatMap((task) => VOS.map((vo) => muster.publish(task, { vo }))),
+      VOS.flatMap((vo) => [muster.publish(MySubmitPilotsTask, { vo }), muster.publish(MyCheckPilotsTask, { vo })]),
     );
   // An older message that stays in the bucket's file makes the server forget the releases after it.
   await muster.hold("held.for.long", TTL_MS);

@@ -88,7 +88,7 @@ test("what cannot be is refused in one line, with the value, and nothing on stan
     [2, /"_" as VO name/, "schedule", "pause", "MyCheckPilotsTask", "--vo", "_"],
     [2, /no task "Nope"/, "schedule", "list", "--task", "Nope", "--json"],
     [1, /dead letter 4711/, "dead", "show", "4711", "--json"],
-    [2, /neither "every" nor "cron"/, "schedule", "set", "MyCheckPilotsTask", "evry 5s"],
+    [2, /none of "every", "cron" and "rrule"/, "schedule", "set", "MyCheckPilotsTask", "evry 5s"],
     [2, /unknown command/, "bogus"],
   ];
   const ended = await Promise.all(refused.map(([, , ...args]) => cli.run(...args)));

@@ -1,6 +1,13 @@
 // Tested by apps/cli/src/config/wrong_files_test.ts
 import { type AnyTask, NO_VO } from "@muster/tasks";
-import { checkConfigurationFile, type ConfigurationFile, type FieldProblem, nearestName } from "@muster/tasks/operate";
+import {
+  checkConfigurationFile,
+  type ConfigurationFile,
+  type FieldProblem,
+  instanceProblems,
+  nearestName,
+} from "@muster/tasks/operate";
+import { knownTasks } from "../run/extensions.ts";
 import { UsageError } from "../run/failure.ts";
 import { nameOfFile, readText } from "./read_file.ts";
 import { type Place, readYaml, type SourceProblem, type YamlSource } from "./yaml_source.ts";
@@ -66,6 +73,18 @@ function describe(name: string, problems: readonly SourceProblem[]): string {
   ].join("\n");
 }
 
+/** What the tasks of this program refuse of their named schedules: a payload, VOs, or that there is no schedule. */
+async function problemsOfInstances(file: ConfigurationFile, source: YamlSource): Promise<readonly SourceProblem[]> {
+  return (await knownTasks()).flatMap((task) => {
+    const settings = file.tasks?.[task.name];
+    if (settings === undefined) return [];
+    return instanceProblems(task, settings).map(({ instance, message }) => {
+      const path = ["tasks", task.name, "instances", instance];
+      return { ...source.placeOf(path, "key"), text: `${path.join(".")}: ${message}` };
+    });
+  });
+}
+
 /** Reads a file and checks all of it. Asks no server. Throws {@linkcode UsageError} with the line and column of each mistake. */
 export async function readFile(path: string): Promise<ReadFile> {
   const name = nameOfFile(path);
@@ -73,7 +92,8 @@ export async function readFile(path: string): Promise<ReadFile> {
   // What cannot be read as YAML may be taken for anything. Only its first reading says what is wrong.
   const checked = source.isYaml ? checkConfigurationFile(source.value) : undefined;
   const wrong = checked?.kind === "wrong" ? checked.problems.map((problem) => toSourceProblem(problem, source)) : [];
-  const problems = [...source.problems, ...wrong];
+  const refused = checked?.kind === "good" ? await problemsOfInstances(checked.file, source) : [];
+  const problems = [...source.problems, ...wrong, ...refused];
   if (checked?.kind !== "good" || problems.length > 0) throw new UsageError(describe(name, problems));
   return { name, file: checked.file, placeOf: (field) => at(name, source.placeOf(field, "key")) };
 }

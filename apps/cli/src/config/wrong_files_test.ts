@@ -171,8 +171,8 @@ const WRONG_TASKS: readonly Wrong[] = [
   [inTask('enabled: "true"'), "3:14", /expected boolean/],
   [inTask("enabled:"), "3:13", /received null/],
   [inTask("enabled: {}"), "3:14", /expected boolean/],
-  [inTask("schedule: evry 5s"), "3:15", /neither "every" nor "cron"/],
-  [inTask("schedule: 5s"), "3:15", /neither "every" nor "cron"/],
+  [inTask("schedule: evry 5s"), "3:15", /none of "every", "cron" and "rrule"/],
+  [inTask("schedule: 5s"), "3:15", /none of "every", "cron" and "rrule"/],
   [inTask("schedule: every 0s"), "3:15", /1 second to 366 days/],
   [inTask("schedule: every 5 fortnights"), "3:15", /no length of time/],
   [inTask("schedule: cron 61 * * * *"), "3:15", /61/],
@@ -181,7 +181,7 @@ const WRONG_TASKS: readonly Wrong[] = [
   [inTask("schedule: cron 0 0 * * * Mars/Olympus"), "3:15", /time zone "Mars\/Olympus"/],
   [inTask("schedule: 60"), "3:15", /expected string, received number/],
   [inTask("schedule: {every: 5s}"), "3:15", /expected string, received object/],
-  [inTask('schedule: ""'), "3:15", /neither/],
+  [inTask('schedule: ""'), "3:15", /none of/],
   [inTask("timeout: 600"), "3:14", /expected string, received number \(it is 600\)/],
   [inTask("timeout: soon"), "3:14", /no length of time from 1ms to 1d.*"soon"/],
   [inTask("timeout: 0s"), "3:14", /no length of time from 1ms/],
@@ -219,6 +219,29 @@ const WRONG_TASKS: readonly Wrong[] = [
   [inTask("vos: {lhcb: {priority: urgent}}"), "3:28", /"realtime"/],
 ];
 
+const inInstance = (text: string) => inTask(`instances: {cern: {${text}}}`);
+const ofPilots = (text: string) => `tasks:\n  MySubmitPilotsTask:\n    instances: {cern: {${text}}}\n`;
+const WRONG_INSTANCES: readonly Wrong[] = [
+  [inTask("instances: [cern]"), "3:16", /expected record, received array/],
+  [inTask("instances: {cern: true}"), "3:23", /expected object, received boolean/],
+  [inTask('instances: {"a b": {schedule: every 1h}}'), "3:17", /"a b" as schedule instance/],
+  [inInstance("schedule: evry 1h"), "3:34", /none of "every"/],
+  [inInstance("schedule: rrule FREQ=FORTNIGHTLY"), "3:34", /FREQ=FORTNIGHTLY is none of/],
+  [inInstance("schedule: every 1h, payload: [1]"), "3:53", /expected record, received array/],
+  [inInstance("schedule: every 1h, vos: lhcb"), "3:49", /expected array, received string/],
+  [inInstance('schedule: every 1h, vos: ["a b"]'), "3:44", /"a b" as VO name/],
+  [inInstance("schedule: every 1h, enabled: 1"), "3:53", /expected boolean/],
+  [inInstance("schedule: every 1h, timeout: 5m"), "3:44", /unknown field "timeout"/],
+  [ofPilots('schedule: every 2h, payload: {ceRegex: "("}'), "3:17", /ceRegex: it is no regular expression/],
+  [ofPilots("schedule: every 2h, payload: {ceRegexp: x}"), "3:17", /Unrecognized key: "ceRegexp"/],
+  [ofPilots("payload: {ceRegex: x}"), "3:17", /it has no schedule, and the definition has no instance of this name/],
+  [
+    "tasks:\n  MyPilotReportTask:\n    instances: {nightly: {schedule: every 1d, vos: [lhcb]}}\n",
+    "3:17",
+    /the task is not per VO; leave `vos` out/,
+  ],
+];
+
 test("what is no YAML is refused with line and column", async (t) => await assertTold(t, NOT_YAML));
 test("anchors, aliases, tags, fields that stand twice and control characters are refused with line and column", async (t) =>
   await assertTold(t, NOT_TAKEN));
@@ -228,6 +251,8 @@ test("wrong names and settings of VOs are refused with line, column and value", 
   await assertTold(t, WRONG_VOS));
 test("wrong names and settings of tasks are refused with line, column and value", async (t) =>
   await assertTold(t, WRONG_TASKS));
+test("wrong named schedules are refused with line, column and value, also by what the task says of the payload", async (t) =>
+  await assertTold(t, WRONG_INSTANCES));
 
 test("over a hundred different mistakes are tried", (t) => {
   t.true([NOT_YAML, NOT_TAKEN, WRONG_FORM, WRONG_VOS, WRONG_TASKS].flat().length > 130);

@@ -20,7 +20,7 @@ test("what cannot be used is named by its field and value, whatever it is", (t) 
     [print({ vos: { "a b": lhcb } }), "vos.a b", /"a b" as VO name: it holds " "/],
     [print({ tasks: { "2bad": {} } }), "tasks.2bad", /"2bad" as task name/],
     [print({ tasks: { T: { enabled: "no" } } }), "tasks.T.enabled", /expected boolean/],
-    [print({ tasks: { T: { schedule: "evry 5s" } } }), "tasks.T.schedule", /neither "every" nor "cron"/],
+    [print({ tasks: { T: { schedule: "evry 5s" } } }), "tasks.T.schedule", /none of "every", "cron" and "rrule"/],
     [print({ tasks: { T: { vos: { lhcb: { schedule: "cron 61 * * * *" } } } } }), "tasks.T.vos.lhcb.schedule", /61/],
     [print({ tasks: { T: { vos: { "a/b": {} } } } }), "tasks.T.vos.a/b", /"a\/b" as VO name/],
     [print({ tasks: { T: { timeout: "soon" } } }), "tasks.T.timeout", /no length of time from 1ms to 1d/],

@@ -2,6 +2,7 @@ import * as z from "zod";
 import { checkTaskName, checkVoName, NAME_PATTERNS, NO_VO } from "../format/names.ts";
 import { fields, textFor, Time } from "./fields.ts";
 import { limitFields, limitSettings } from "./limit_settings.ts";
+import { instanceFields } from "./instance_settings.ts";
 import { runFields } from "./run_settings.ts";
 import { scheduleFields } from "./schedule_settings.ts";
 
@@ -36,6 +37,7 @@ const overrides = {
 /** What a task may have. What only the whole task may have is added here, by a line. */
 const TaskSettings = fields({
   ...overrides,
+  ...instanceFields,
   vos: z
     .record(VoNameOrNone, fields(overrides))
     .describe("The same for one VO alone. It goes before what the task has for all VOs.")

@@ -8,7 +8,7 @@ export const scheduleFields = {
   schedule: textFor(parseSchedule)
     .meta({
       description: "In place of the definition's schedule.",
-      examples: ["every 5s", "cron 0 6 * * * Europe/Zurich"],
+      examples: ["every 5s", "cron 0 6 * * * Europe/Zurich", "rrule FREQ=WEEKLY;BYDAY=MO;BYHOUR=6 Europe/Zurich"],
     })
     .optional(),
 };

@@ -3,10 +3,10 @@
 import { nextWall } from "./cron_calendar.ts";
 import { readCronRule } from "./cron_rule.ts";
 import { InvalidScheduleError } from "./invalid_schedule.ts";
-import { temporal } from "./temporal.ts";
+import { checkTimeZone } from "./time_zone.ts";
 
-/** When a periodic task is due. Made by `every` or `cron`. */
-export type Schedule = IntervalSchedule | CronSchedule;
+/** When a periodic task is due. Made by `every`, `cron` or `rrule`. */
+export type Schedule = IntervalSchedule | CronSchedule | RruleSchedule;
 
 /** Due on a fixed grid: epoch + k x interval + the VO's own steady offset. */
 export interface IntervalSchedule {
@@ -19,6 +19,17 @@ export interface IntervalSchedule {
 export interface CronSchedule {
   readonly kind: "cron";
   readonly expression: string;
+  /** IANA name, default `UTC`. */
+  readonly timeZone: string;
+}
+
+/** Due as a recurrence rule of RFC 5545 says, on the wall clock of a time zone. */
+export interface RruleSchedule {
+  readonly kind: "rrule";
+  /** The rule in its one form, with UNTIL in UTC: equal rules have equal texts. */
+  readonly rule: string;
+  /** Its start on the wall clock of the zone, as `2027-01-04T06:00:00`. */
+  readonly start: string;
   /** IANA name, default `UTC`. */
   readonly timeZone: string;
 }
@@ -62,20 +73,6 @@ export function every(interval: Interval): IntervalSchedule {
     throw new InvalidScheduleError(given, "an interval lasts from 1 second to 366 days");
   }
   return { kind: "interval", intervalMs };
-}
-
-/** The zone's name as IANA spells it. `+02:00` is refused: it knows no summer time, which would surprise its author. */
-function checkTimeZone(given: string, timeZone: string): string {
-  try {
-    if (!/^[A-Za-z]/.test(timeZone) || /[^A-Za-z0-9_+/-]/.test(timeZone)) throw new RangeError("no IANA name");
-    return temporal.Instant.fromEpochMilliseconds(0).toZonedDateTimeISO(timeZone).timeZoneId;
-  } catch (cause) {
-    throw new InvalidScheduleError(
-      given,
-      `time zone ${JSON.stringify(timeZone)} is unknown; give an IANA name such as Europe/Zurich`,
-      { cause },
-    );
-  }
 }
 
 /**

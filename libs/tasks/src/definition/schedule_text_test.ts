@@ -37,7 +37,7 @@ const REFUSED: readonly (readonly [text: string, problem: RegExp])[] = [
   ["every 5 fortnights", /"5 fortnights" is no length of time/],
   ["every -5s", /"-5s" is no length of time/],
   ["every", /"" is no length of time/],
-  ["hourly", /neither "every" nor "cron"/],
+  ["hourly", /none of "every", "cron" and "rrule"/],
   ["cron 0 0 31 2 *", /no date ever matches/],
   ["cron 0 0 30 feb *", /no date ever matches/],
   ["cron 0 0 31 4,6,9,11 *", /no date ever matches/],

@@ -10,8 +10,17 @@ import type { Lock } from "./lock_type.ts";
 import type { SpawnedTask } from "./ledger.ts";
 import { type MigratableTask, type PayloadSteps, stepsOf } from "./migrate.ts";
 import { checkOccurrence } from "./occurrence.ts";
+import { ownMutexOf } from "./own_mutex.ts";
 import { payloadBytesIn, prepareTask } from "./prepare.ts";
 import type { Empty, Given, PublishableTask, PublishOptions, ScheduleOptions, SpawnOptions } from "./publishable.ts";
+import {
+  checkInstances,
+  type InstanceSpec,
+  isPeriodic,
+  type RecurrenceTraits,
+  recurrenceTraits,
+  type TaskInstances,
+} from "./recurrence.ts";
 import type { Interval, Schedule } from "./schedule.ts";
 import { type Per, type TaskTraits, traitsOf } from "./traits.ts";
 
@@ -78,10 +87,12 @@ export interface Run<Payload, Deps> {
 export type EffectKind = "once" | "at-least-once";
 
 /** Any definition, where payload and deps do not matter. Method bivariance makes every definition assignable to it. */
-export interface AnyTask extends PublishableTask, TaskTraits, MigratableTask {
+export interface AnyTask extends PublishableTask, TaskTraits, MigratableTask, RecurrenceTraits {
   readonly effect: EffectKind;
-  /** The rule by which the scheduler publishes it; undefined: it is only published on demand. */
+  /** The rule by which the scheduler publishes it; undefined: it has none but those of its `instances`. */
   readonly recurrence: Schedule | undefined;
+  /** Its named schedules, each with a payload of its own. */
+  readonly instances: TaskInstances;
   /** The locks that a run must hold. */
   locks(payload: never, vo: string): readonly Lock[];
   /** Does the work of one run. */
@@ -135,7 +146,8 @@ export type ScheduleFor<Input> = Empty extends Input
 
 /** What a task is made of. */
 export interface TaskSpec<Input extends JsonObject, Payload, Deps, Result, P extends Per = Per>
-  extends Partial<TaskTraits> {
+  extends Partial<TaskTraits>,
+    Partial<RecurrenceTraits> {
   /** Letters, digits, `-` and `_`. It is part of subjects, so it must never change. */
   readonly name: string;
   /**
@@ -161,7 +173,12 @@ export interface TaskSpec<Input extends JsonObject, Payload, Deps, Result, P ext
    * write to the broker.
    */
   readonly keepResult?: Interval;
-  /** The locks that a run must hold; default none. */
+  /**
+   * Named schedules beside `schedule`, each with a payload of its own. They too make the task periodic. `default` is the name of
+   * `schedule` itself.
+   */
+  readonly instances?: Readonly<Record<string, InstanceSpec<NoInfer<Input>>>>;
+  /** The locks that a run must hold; default none. A run of a periodic task holds one more, see `ownMutex`. */
   locks?(payload: Payload, vo: string): readonly Lock[];
   execute(run: Run<Payload, Deps>): Promise<Result> | Result;
 }
@@ -173,20 +190,31 @@ function define<Input extends JsonObject, Payload, Deps, Result, Effect extends 
   spec: TaskSpec<Input, Payload, Deps, Result, P>,
   effect: Effect,
 ): TaskDefinition<Input, Payload, Deps, Result, Effect, P> {
+  const name = checkTaskName(spec.name);
   const traits = traitsOf(spec);
+  const recurring = recurrenceTraits(name, spec);
+  // Without a schema the payload's type parameters are inferred as the empty object.
+  const payload =
+    spec.payload ?? (EmptyPayload as StandardSchemaV1<JsonObject, unknown> as StandardSchemaV1<Input, Payload>);
+  const owner = { ...traits, name, payload: payload as AnyTask["payload"] };
+  const periodic = { recurrence: spec.schedule, instances: checkInstances(owner, spec.instances ?? {}) };
+  const holdsOwnMutex = isPeriodic(periodic) && recurring.ownMutex === "held";
   const definition: TaskDefinition<Input, Payload, Deps, Result, Effect, P> = {
     ...traits,
+    ...recurring,
+    ...periodic,
     // Without `per` the type parameter is inferred as "all", which is also the default.
     per: traits.per as P,
-    name: checkTaskName(spec.name),
-    // Without a schema the payload's type parameters are inferred as the empty object.
-    payload:
-      spec.payload ?? (EmptyPayload as StandardSchemaV1<JsonObject, unknown> as StandardSchemaV1<Input, Payload>),
-    payloadSteps: stepsOf(spec.name, traits.payloadVersion, spec.migrate),
+    name,
+    payload,
+    payloadSteps: stepsOf(name, traits.payloadVersion, spec.migrate),
     effect,
-    keepResultMs: spec.keepResult === undefined ? undefined : keepResultMs(spec.name, spec.keepResult),
-    recurrence: spec.schedule,
-    locks: (payload, vo) => spec.locks?.(payload, vo) ?? [],
+    keepResultMs: spec.keepResult === undefined ? undefined : keepResultMs(name, spec.keepResult),
+    // Last, so that a task's leases stand where its own locks do.
+    locks(input, vo) {
+      const own = spec.locks?.(input, vo) ?? [];
+      return holdsOwnMutex ? [...own, ownMutexOf(name, vo)] : own;
+    },
     execute: (run) => spec.execute(run),
     schedule: async (...[options]) => currentPublisher(spec.name).schedule(definition, options ?? {}),
     prepare: async (options) => (await prepareTask(definition, options, payloadBytesIn())).task,

@@ -1,3 +1,4 @@
+import { rrule } from "../definition/rrule.ts";
 import { cron } from "../definition/schedule.ts";
 import { newestDue, nextDue } from "./due.ts";
 
@@ -14,6 +15,13 @@ export const EXPRESSIONS = [
   "0 12 13 * 5",
   "0 0 */2 * 1",
   "59 23 31 * *",
+];
+const RULES = [
+  "FREQ=DAILY;BYHOUR=2;BYMINUTE=30",
+  "FREQ=HOURLY;INTERVAL=5",
+  "FREQ=MINUTELY;INTERVAL=35;BYHOUR=1,2,3",
+  "FREQ=MONTHLY;BYDAY=-1SU;BYHOUR=2;BYMINUTE=15,45",
+  "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29",
 ];
 export const ZONES = [
   "UTC",
@@ -42,12 +50,14 @@ export function timesBetween(
 export function answers(): string {
   const lines: string[] = [];
   for (const timeZone of ZONES) {
-    for (const expression of EXPRESSIONS) {
-      const grid = { schedule: cron(expression, { timeZone }), offsetMs: 0 };
+    const crons = EXPRESSIONS.map((text) => [text, cron(text, { timeZone })] as const);
+    const rules = RULES.map((text) => [text, rrule(text, { timeZone })] as const);
+    for (const [text, schedule] of [...crons, ...rules]) {
+      const grid = { schedule, offsetMs: 0 };
       for (const day of ["2027-03-28", "2027-10-31", "2027-04-03", "2027-10-02", "2028-02-28", "2027-03-14"]) {
         const now = Date.parse(`${day}T01:07:00Z`);
         lines.push(
-          [timeZone, expression, nextDue(grid, now), newestDue(grid, { after: now - 40 * 86_400_000, now })].join(" "),
+          [timeZone, text, nextDue(grid, now), newestDue(grid, { after: now - 40 * 86_400_000, now })].join(" "),
         );
       }
     }

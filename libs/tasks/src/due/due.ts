@@ -1,31 +1,46 @@
 import { createHash } from "node:crypto";
-import type { Schedule } from "../definition/schedule.ts";
+import { msOf, type Schedule } from "../definition/schedule.ts";
+import type { Spread } from "../definition/recurrence.ts";
 import { newestCronDue, nextCronDue } from "./cron_due.ts";
+import { newestRruleDue, nextRruleDue } from "./rrule_due.ts";
 
-/** Greatest offset of an interval, ms. So `every 1d` comes within the first hour of a day (UTC). */
+/** Greatest offset of an interval whose definition names no length, ms. So `every 1d` comes within the first hour of a day (UTC). */
 const WIDEST_OFFSET_MS = 3_600_000;
 
-/**
- * Time by which an interval is due after the grid's own points, ms. It is always the same for the same key.
- *
- * Offsets are spread evenly over the interval or its first hour, so that VOs do not all fire in the same second. A cron has none: it states
- * its times.
- */
-export function steadyOffsetMs(schedule: Schedule, key: string): number {
-  if (schedule.kind === "cron") return 0;
-  const number = createHash("sha256").update(key).digest().readUIntBE(0, 6);
-  return number % Math.min(schedule.intervalMs, WIDEST_OFFSET_MS);
+/** Length over which the times of VOs are spread, ms; 0: they share their times. */
+function spreadOver(schedule: Schedule, spread: Spread): number {
+  if (spread === "none") return 0;
+  const mostMs = schedule.kind === "interval" ? schedule.intervalMs : Number.POSITIVE_INFINITY;
+  if (spread !== "interval") return Math.min(mostMs, msOf(spread));
+  return schedule.kind === "interval" ? Math.min(mostMs, WIDEST_OFFSET_MS) : 0;
 }
 
+/**
+ * Time by which a schedule is due after its own points, ms. It is always the same for the same key.
+ *
+ * Offsets are spread evenly, so that VOs do not all fire in the same second: by default over the interval or its first hour. A cron or rule has
+ * none by default, since it states its times.
+ */
+export function steadyOffsetMs(schedule: Schedule, key: string, spread: Spread = "interval"): number {
+  const overMs = spreadOver(schedule, spread);
+  if (overMs < 1) return 0;
+  return createHash("sha256").update(key).digest().readUIntBE(0, 6) % overMs;
+}
+
+/** A schedule with its own offset. */
 export interface Grid {
   readonly schedule: Schedule;
-  /** Of an interval: {@linkcode steadyOffsetMs}. */
+  /** {@linkcode steadyOffsetMs}. */
   readonly offsetMs: number;
 }
 
-/** The first due time after `after`; both in ms since the epoch. Throws `InvalidScheduleError` for a cron that is never due. */
+/**
+ * The first due time after `after`; both in ms since the epoch. Infinity: a rule that has ended. Throws `InvalidScheduleError` for a cron
+ * that is never due.
+ */
 export function nextDue({ schedule, offsetMs }: Grid, after: number): number {
-  if (schedule.kind === "cron") return nextCronDue(schedule, after);
+  if (schedule.kind === "cron") return nextCronDue(schedule, after - offsetMs) + offsetMs;
+  if (schedule.kind === "rrule") return nextRruleDue(schedule, after - offsetMs) + offsetMs;
   const { intervalMs } = schedule;
   return (Math.floor((after - offsetMs) / intervalMs) + 1) * intervalMs + offsetMs;
 }
@@ -33,10 +48,14 @@ export function nextDue({ schedule, offsetMs }: Grid, after: number): number {
 /** The last due time after `after` and up to `now`; undefined: none. It stands for all due times in between. */
 export function newestDue(
   { schedule, offsetMs }: Grid,
-  range: { readonly after: number; readonly now: number },
+  { after, now }: { readonly after: number; readonly now: number },
 ): number | undefined {
-  if (schedule.kind === "cron") return newestCronDue(schedule, range);
-  const { intervalMs } = schedule;
-  const newest = Math.floor((range.now - offsetMs) / intervalMs) * intervalMs + offsetMs;
-  return newest > range.after ? newest : undefined;
+  if (schedule.kind === "interval") {
+    const { intervalMs } = schedule;
+    const newest = Math.floor((now - offsetMs) / intervalMs) * intervalMs + offsetMs;
+    return newest > after ? newest : undefined;
+  }
+  const range = { after: after - offsetMs, now: now - offsetMs };
+  const newest = schedule.kind === "cron" ? newestCronDue(schedule, range) : newestRruleDue(schedule, range);
+  return newest === undefined ? undefined : newest + offsetMs;
 }

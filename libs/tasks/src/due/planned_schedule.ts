@@ -1,13 +1,20 @@
 import { parseSchedule, printSchedule } from "../definition/schedule_text.ts";
+import type { Missed, Overlap } from "../definition/recurrence.ts";
 import type { Schedule } from "../definition/schedule.ts";
 import type { AnyTask } from "../definition/task.ts";
 import { activeVos, type Configuration } from "../configuration/configuration.ts";
 import { checkVoName, NO_VO } from "../format/names.ts";
 import { markerSubject, taskSubject } from "../format/subject.ts";
 import { steadyOffsetMs } from "./due.ts";
+import {
+  type InForce,
+  inForceAt,
+  inForceByDefinition,
+  InstanceRefusedError,
+  instanceNames,
+  type Place,
+} from "./instances.ts";
 
-/** The one instance that each periodic task has. Several named instances, each with a schedule and arguments, would be planned here too. */
-export const DEFAULT_INSTANCE = "default";
 /** Text in the marker of a schedule that is switched off, in place of the schedule. */
 export const SWITCHED_OFF = "off";
 
@@ -19,12 +26,18 @@ export interface PlannedSchedule {
   /** The VO's name, or `_`. */
   readonly vo: string;
   readonly instance: string;
-  /** Undefined where it is switched off. */
+  /** Undefined where it is switched off, or has ended. */
   readonly schedule: Schedule | undefined;
   /** The text in its marker: the schedule's, or `off`. */
   readonly text: string;
   /** See {@linkcode steadyOffsetMs}. */
   readonly offsetMs: number;
+  /** What its occurrences carry, JSON. */
+  readonly body: string;
+  readonly missed: Missed;
+  readonly overlap: Overlap;
+  /** Whether nobody names it any more: its last occurrence is put away, and no more comes. */
+  readonly isEnded: boolean;
   readonly taskSubject: string;
   readonly markerSubject: string;
   /** The version of an occurrence's payload. */
@@ -47,44 +60,52 @@ function createReader(): (text: string) => Schedule {
   };
 }
 
-interface Place {
-  readonly task: AnyTask;
-  readonly vo: string;
-  readonly configuration: Configuration;
+/** The key of one schedule, `<Task>/<vo>/<instance>`. */
+function keyOf({ task, vo, instance }: Pick<PlannedSchedule, "task" | "vo" | "instance">): string {
+  return `${task}/${vo}/${instance}`;
 }
 
-/** The schedule that the configuration asks for, or `off`; undefined where the task has none. Throws `InvalidScheduleError`. */
-function scheduleOf(
-  { task, vo, configuration }: Place,
-  read: (text: string) => Schedule,
-): Schedule | typeof SWITCHED_OFF | undefined {
-  const settings = configuration.tasks[task.name];
-  const ofVo = settings?.vos?.[vo];
-  const text = ofVo?.schedule ?? settings?.schedule;
-  const schedule = text === undefined ? task.recurrence : read(text);
-  const enabled = ofVo?.enabled ?? settings?.enabled ?? true;
-  return schedule !== undefined && !enabled ? SWITCHED_OFF : schedule;
-}
-
-function planned(
-  { task: { name: task, payloadVersion }, vo }: Place,
-  schedule: Schedule | typeof SWITCHED_OFF,
-): PlannedSchedule {
-  const instance = DEFAULT_INSTANCE;
-  const key = `${task}/${vo}/${instance}`;
-  const where = {
-    key,
-    task,
-    vo,
-    instance,
+function planned({ task: definition, vo, instance }: Place, { schedule, isOn, payload }: InForce): PlannedSchedule {
+  const { name: task, missed, overlap, spread, payloadVersion } = definition;
+  const key = keyOf({ task, vo, instance });
+  // A task that is not per VO shares its times with no VO, and people expect it on the grid's own points.
+  const offsetMs = vo === NO_VO || !isOn ? 0 : steadyOffsetMs(schedule, key, spread);
+  return {
+    ...{ key, task, vo, instance, offsetMs, missed, overlap },
+    schedule: isOn ? schedule : undefined,
+    text: isOn ? printSchedule(schedule) : SWITCHED_OFF,
+    body: payload === undefined ? "{}" : JSON.stringify(payload),
+    isEnded: false,
     taskSubject: taskSubject({ task, vo }),
     markerSubject: markerSubject({ task, vo }, instance),
     payloadVersion,
   };
-  if (schedule === SWITCHED_OFF) return { ...where, schedule: undefined, text: SWITCHED_OFF, offsetMs: 0 };
-  // A task that is not per VO shares its times with no VO, and people expect it on the grid's own points.
-  const offsetMs = vo === NO_VO ? 0 : steadyOffsetMs(schedule, key);
-  return { ...where, schedule, text: printSchedule(schedule), offsetMs };
+}
+
+/** A schedule of `task` that neither its definition nor the configuration names any more. */
+export function endedSchedule(
+  task: AnyTask,
+  { vo, instance }: Pick<PlannedSchedule, "vo" | "instance">,
+): PlannedSchedule {
+  const { name, missed, overlap } = task;
+  return {
+    ...{ task: name, vo, instance, missed, overlap },
+    key: keyOf({ task: name, vo, instance }),
+    schedule: undefined,
+    text: SWITCHED_OFF,
+    offsetMs: 0,
+    body: "{}",
+    payloadVersion: task.payloadVersion,
+    isEnded: true,
+    taskSubject: taskSubject({ task: name, vo }),
+    markerSubject: markerSubject({ task: name, vo }, instance),
+  };
+}
+
+const COMPARED = ["text", "offsetMs", "body", "payloadVersion", "missed", "overlap", "isEnded"] as const;
+
+function isSame(one: PlannedSchedule, other: PlannedSchedule): boolean {
+  return COMPARED.every((field) => one[field] === other[field]);
 }
 
 /** Whether `vo` is a valid name. Somebody may have written another text into the configuration by hand. */
@@ -98,36 +119,47 @@ function isUsable(vo: string, report: ReportProblem): boolean {
   }
 }
 
+export interface PlanInput {
+  readonly tasks: readonly AnyTask[];
+  readonly configuration: Configuration;
+  readonly before: Plan;
+}
+
 /**
  * All schedules in force by the definitions and the configuration: for each active VO where a task is per VO, otherwise once.
  *
  * An override that cannot be used is reported and changes nothing. What was in force `before` stays, or else the definition's own. Objects
  * of `before` are reused where nothing changed.
  */
-export function planSchedules(
-  { tasks, configuration, before }: { tasks: readonly AnyTask[]; configuration: Configuration; before: Plan },
-  report: ReportProblem,
-): Plan {
+export function planSchedules({ tasks, configuration, before }: PlanInput, report: ReportProblem): Plan {
   const read = createReader();
   const plan = new Map<string, PlannedSchedule>();
   const vos = activeVos(configuration).filter((vo) => isUsable(vo, report));
 
   function add(place: Place): void {
-    const { task, vo } = place;
-    const last = before.get(`${task.name}/${vo}/${DEFAULT_INSTANCE}`);
+    const last = before.get(keyOf({ ...place, task: place.task.name }));
     let next: PlannedSchedule | undefined;
     try {
-      const schedule = scheduleOf(place, read);
-      next = schedule && planned(place, schedule);
+      const inForce = inForceAt(place, read);
+      next = inForce && planned(place, inForce);
     } catch (cause) {
-      report(`${task.name}/${vo}`, cause);
-      next = last ?? (task.recurrence && planned(place, task.recurrence));
+      const { task, instance } = place;
+      // What is wrong with an instance is wrong for all VOs.
+      const about =
+        cause instanceof InstanceRefusedError
+          ? `${task.name}, instance ${instance}`
+          : keyOf({ ...place, task: task.name });
+      report(about, cause);
+      const own = inForceByDefinition(place);
+      next = last ?? (own && planned(place, own));
     }
-    if (next !== undefined) plan.set(next.key, last?.text === next.text ? last : next);
+    if (next !== undefined) plan.set(next.key, last !== undefined && isSame(last, next) ? last : next);
   }
 
   for (const task of tasks) {
-    for (const vo of task.per === "vo" ? vos : [NO_VO]) add({ task, vo, configuration });
+    for (const instance of instanceNames(task, configuration)) {
+      for (const vo of task.per === "vo" ? vos : [NO_VO]) add({ task, vo, instance, configuration });
+    }
   }
   return plan;
 }

@@ -85,6 +85,7 @@ export { untilWorkersShown } from "../presence/workers_shown.ts";
 export { listNewerPayloads } from "../run/newer_payloads.ts";
 export { scheduleTable, type ScheduleRow, type TableOptions } from "../schedule/schedule_table.ts";
 export { type ScheduleInForce, schedulesInForce } from "../schedule/in_force.ts";
+export { instanceProblems, InstanceRefusedError } from "../due/instances.ts";
 export { findLeaders, type FoundLeaders } from "../lead/leaders.ts";
 export { listUnserved, type UnservedTask } from "../sweep/unserved.ts";
 export { listUnknownTasks, type UnknownTask } from "../sweep/unknown_tasks.ts";

@@ -225,7 +225,10 @@ function locksOf(context: RunContext, { received: { definition, vo }, payload }:
 
 /** Drops a retry of a schedule's occurrence if there is a newer one, which does the same work on newer facts (PROTOCOL 6). */
 async function goOn(context: RunContext, task: PreparedTask, waiting: Waiting): Promise<TaskEnd> {
-  if (task.attempt === 1 || !(await isSuperseded(context.broker, task.taskId))) {
+  const { missed, overlap } = task.received.definition;
+  // Where each occurrence counts, a newer one does not stand for it.
+  const mayBeSuperseded = task.attempt > 1 && missed !== "all" && overlap === "skip";
+  if (!mayBeSuperseded || !(await isSuperseded(context.broker, task.taskId))) {
     return await takeLocks(context, task, waiting);
   }
   await dropSuperseded(context, task);

@@ -7,7 +7,8 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import type { Schedule } from "../definition/schedule.ts";
-import { type AnyTask, atLeastOnceFactory } from "../definition/task.ts";
+import type { JsonObject } from "../definition/json.ts";
+import { type AnyTask, atLeastOnceFactory, type NoDeps, type TaskSpec } from "../definition/task.ts";
 import { openBroker } from "../locks/open_broker.ts";
 import type { Broker } from "../broker/broker.ts";
 import { changeConfiguration } from "../configuration/change_configuration.ts";
@@ -29,11 +30,17 @@ export function periodic(name: string, schedule: Schedule | undefined, per: "vo"
   return defineTask({ name, per, ...(schedule === undefined ? {} : { schedule }), execute() {} });
 }
 
+/** A task per VO that nobody runs here, with instances or policies of its own. */
+export function recurring(spec: Omit<TaskSpec<JsonObject, unknown, NoDeps, unknown, "vo">, "execute">): AnyTask {
+  return defineTask<JsonObject, unknown, unknown, "vo">({ per: "vo", ...spec, execute() {} });
+}
+
 /** An occurrence, as TASKS announced it when it was stored. */
 export interface Seen {
   readonly taskId: string;
   /** `<Task>/<vo>`. */
   readonly of: string;
+  readonly instance: string;
   readonly dueAt: number;
   readonly sequence: number;
   /** When we heard of it, ms since the epoch. */
@@ -49,9 +56,9 @@ export function listen(nc: NatsConnection) {
       if (error !== null) throw error;
       if (!message.headers?.has("Nats-Sequence")) return; // processes tell one another there too
       const taskId = message.headers.get(TASK_ID);
-      const [task, vo, , dueAt = ""] = taskId.split("/");
+      const [task, vo, instance = "", dueAt = ""] = taskId.split("/");
       const sequence = Number(message.headers.get("Nats-Sequence"));
-      seen.push({ taskId, of: `${task}/${vo}`, dueAt: Date.parse(dueAt), sequence, heardAt: Date.now() });
+      seen.push({ taskId, of: `${task}/${vo}`, instance, dueAt: Date.parse(dueAt), sequence, heardAt: Date.now() });
       for (const look of waiting) look();
     },
   });

@@ -19,7 +19,7 @@ export interface ShownSchedule {
 }
 
 function time(at: number | undefined): string | null {
-  return at === undefined ? null : new Date(at).toISOString();
+  return at === undefined || at === Number.POSITIVE_INFINITY ? null : new Date(at).toISOString();
 }
 
 function shown({ planned, stored }: Entry, pauses: Pauses): ShownSchedule {
@@ -41,7 +41,8 @@ export function createDisplay({
 }): () => Promise<void> {
   const written = new Map<string, string>();
   return async () => {
-    const byTask = Map.groupBy(agenda.entries, ({ planned }) => planned.task);
+    const entries = [...agenda.entries].filter(({ planned }) => !planned.isEnded);
+    const byTask = Map.groupBy(entries, ({ planned }) => planned.task);
     // A later leader of the task may have written something else.
     for (const task of written.keys()) if (!byTask.has(task)) written.delete(task);
     for (const [task, entries] of byTask) {

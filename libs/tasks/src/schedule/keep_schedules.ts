@@ -8,7 +8,16 @@ import type { BrokerClock } from "../lead/broker_clock.ts";
 import type { Charges } from "../lead/charges.ts";
 import { createOccupancy } from "./occupancy.ts";
 import type { Pauses } from "./pauses.ts";
-import { type Plan, planSchedules } from "../due/planned_schedule.ts";
+import {
+  endedSchedule,
+  type Plan,
+  type PlannedSchedule,
+  planSchedules,
+  SWITCHED_OFF,
+} from "../due/planned_schedule.ts";
+import { activeVos } from "../configuration/configuration.ts";
+import { NO_VO } from "../format/names.ts";
+import type { LeftSchedules, ScheduleName } from "../sweep/left_markers.ts";
 import type { SweepLedger } from "../sweep/unwanted.ts";
 import type { Reporter } from "../lead/reporter.ts";
 import { backoffMs, type RoundContext, runRound } from "./round.ts";
@@ -28,12 +37,43 @@ export interface KeepOptions {
   readonly report: Reporter;
   /** The ledger that the workers have. */
   readonly ledger?: SweepLedger | undefined;
+  /** Schedules that earlier schedulers have left, and that are to be ended. */
+  readonly left?: Pick<LeftSchedules, "all" | "onFound"> | undefined;
   /** Only schedules of tasks that are led here are kept. */
   readonly charges: Charges;
 }
 
+/** Whether an ended schedule needs nothing more: its marker says that it is off, or is gone. */
+function isOver({ planned, stored }: Entry): boolean {
+  return planned.isEnded && stored !== "unread" && (stored === undefined || stored.schedule === SWITCHED_OFF);
+}
+
+/**
+ * Adds to `plan` the schedules that must be ended: those on the agenda that nobody names any more, and those that were left by schedulers
+ * before this one.
+ */
+function withEnded(
+  plan: Plan,
+  agenda: Agenda,
+  { tasks, configuration, left }: KeepOptions & { tasks: readonly AnyTask[] },
+): Plan {
+  const named = new Map(tasks.map((task) => [task.name, task]));
+  const vos = new Set([...activeVos(configuration.current), NO_VO]);
+  const all = new Map(plan);
+  function end(name: ScheduleName, known?: PlannedSchedule): void {
+    const task = named.get(name.task);
+    if (task === undefined || !vos.has(name.vo)) return;
+    const ended = known?.isEnded ? known : endedSchedule(task, name);
+    if (!all.has(ended.key)) all.set(ended.key, ended);
+  }
+  for (const entry of agenda.entries) if (!isOver(entry)) end(entry.planned, entry.planned);
+  for (const name of left?.all ?? []) end(name);
+  return all;
+}
+
 /** Keeps the agenda in step with the configuration and with the charges, until disposed of. */
-function followPlan({ tasks, configuration, bell, report, charges }: KeepOptions, agenda: Agenda): Disposable {
+function followPlan(options: KeepOptions, agenda: Agenda): Disposable {
+  const { tasks, configuration, bell, report, charges, left } = options;
   let plan: Plan = new Map();
   function replan(): void {
     const led = tasks.filter(({ name }) => charges.led.has(name));
@@ -44,11 +84,11 @@ function followPlan({ tasks, configuration, bell, report, charges }: KeepOptions
         { cause },
       ),
     );
-    agenda.adopt(plan);
+    agenda.adopt(withEnded(plan, agenda, { ...options, tasks: led }));
     bell.ring();
   }
   replan();
-  const stops = [configuration.onChange(replan), charges.onChange(replan)];
+  const stops = [configuration.onChange(replan), charges.onChange(replan), left?.onFound(replan) ?? (() => {})];
   return {
     [Symbol.dispose]() {
       for (const stop of stops) stop();

@@ -1,7 +1,11 @@
+// Tested by libs/tasks/src/schedule/keep_schedules_test.ts
+// Tested by libs/tasks/src/schedule/policies_test.ts
 import type { StoredMsg } from "@nats-io/jetstream";
 import type { Broker } from "../broker/broker.ts";
+import { parseOccurrenceId } from "../broker/occurrence.ts";
 import { TASK_ID } from "../format/headers.ts";
 import { TASKS } from "../streams/streams.ts";
+import { nextStored, type Stored } from "../broker/stored_messages.ts";
 import { inParallel } from "../lead/in_parallel.ts";
 import type { PlannedSchedule } from "../due/planned_schedule.ts";
 
@@ -23,7 +27,33 @@ export function isOccurrenceOf(
   { key, taskSubject }: PlannedSchedule,
   stored: Pick<StoredMsg, "subject"> & { readonly header: StoredMsg["header"] | undefined },
 ): boolean {
-  return stored.subject === taskSubject && (stored.header?.get(TASK_ID) ?? "").startsWith(`${key}/`);
+  const taskId = stored.header?.get(TASK_ID) ?? "";
+  // What was triggered by hand begins alike, and is no occurrence.
+  return stored.subject === taskSubject && taskId.startsWith(`${key}/`) && parseOccurrenceId(taskId) !== undefined;
+}
+
+/** Greatest number of messages on one subject among which occurrences of a schedule are looked for. */
+const LOOKED_THROUGH = 1_000;
+
+/**
+ * The occurrences of a schedule that wait or run: the one at `message`, and where they may overlap also those before it. Throws when nobody
+ * answers.
+ */
+export async function waitingOf(
+  { jsm }: Broker,
+  planned: PlannedSchedule,
+  message: number,
+): Promise<readonly Stored[]> {
+  const { overlap, taskSubject: subject } = planned;
+  const found: Stored[] = [];
+  let from = overlap === "skip" ? message : 1;
+  for (let count = 0; from <= message && count < LOOKED_THROUGH; count++) {
+    const stored = await nextStored(jsm, TASKS, { from, subject });
+    if (stored === null || stored.seq > message) break;
+    if (isOccurrenceOf(planned, stored)) found.push(stored);
+    from = stored.seq + 1;
+  }
+  return found;
 }
 
 interface Sighting {

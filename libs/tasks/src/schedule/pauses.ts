@@ -7,7 +7,7 @@ import { publishSurely } from "../broker/publish_surely.ts";
 import { EXPECTED_LAST_SUBJECT_SEQUENCE, headersFrom, isMark } from "../format/headers.ts";
 import { isConflict } from "../streams/streams.ts";
 import { checkInstanceName, checkTaskName, checkVoName, NO_VO } from "../format/names.ts";
-import { DEFAULT_INSTANCE } from "../due/planned_schedule.ts";
+import { DEFAULT_INSTANCE } from "../due/instances.ts";
 import { nextMatching } from "../broker/stored_messages.ts";
 
 const STREAM = "KV_schedules";

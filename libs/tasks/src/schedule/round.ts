@@ -6,18 +6,18 @@ import { isConflict, TASKS } from "../streams/streams.ts";
 import type { Agenda, Entry } from "../due/agenda.ts";
 import { BATCH_LIMIT, publishAtomically } from "../broker/atomic_batch.ts";
 import type { BrokerClock } from "../lead/broker_clock.ts";
+import { MOST_MISSED } from "../definition/recurrence.ts";
 import { nextDue } from "../due/due.ts";
 import { inParallel } from "../lead/in_parallel.ts";
 import { setTimeout as pause } from "node:timers/promises";
 import { readMarkers } from "./read_markers.ts";
 import { nextStep } from "../due/next_step.ts";
-import { isOccurrenceOf, type Occupancy } from "./occupancy.ts";
+import { type Occupancy, waitingOf } from "./occupancy.ts";
 import type { Pauses } from "./pauses.ts";
 import type { Reporter } from "../lead/reporter.ts";
 import { markerAfter, messagesOf, type ScheduleWrite } from "./schedule_write.ts";
 import { putAway } from "../sweep/put_away.ts";
 import type { SweepLedger } from "../sweep/unwanted.ts";
-import { nextStored } from "../broker/stored_messages.ts";
 
 /** Delay of the next look at a schedule whose last occurrence still waits or runs, and at one that is paused, ms. */
 const BLOCKED_MS = 500;
@@ -71,6 +71,10 @@ function writesFor({ agenda, clock, report }: RoundContext, entries: readonly En
       agenda.put(entry, step.untilAt);
       return [];
     }
+    if (step.kind === "publish" && step.isCut) {
+      const text = `More than ${MOST_MISSED} occurrences of ${planned.key} were missed: the newest ${MOST_MISSED} come, the older ones do not`;
+      report.note(`missed ${planned.key}`, text);
+    }
     if (step.kind === "restart" && (step.reason === "ahead of the clock" || step.reason === "unreadable")) {
       report.alarm(
         `marker ${planned.key}`,
@@ -82,13 +86,13 @@ function writesFor({ agenda, clock, report }: RoundContext, entries: readonly En
   });
 }
 
-/** Leaves out schedules whose last occurrence is not over. The newest due one is tried again when it is. */
+/** Leaves out schedules whose last occurrence is not over, unless theirs may overlap. They are tried again when it is. */
 async function withoutBlocked(
   { agenda, clock, occupancy }: RoundContext,
   writes: readonly ScheduleWrite[],
 ): Promise<ScheduleWrite[]> {
   const last = writes.flatMap(({ entry: { planned, stored }, step }) =>
-    step.kind === "publish" && stored !== undefined && stored !== "unread"
+    step.kind === "publish" && planned.overlap === "skip" && stored !== undefined && stored !== "unread"
       ? [{ planned, message: stored.message }]
       : [],
   );
@@ -110,18 +114,18 @@ function groupsOf(writes: readonly ScheduleWrite[]): ScheduleWrite[][] {
 }
 
 /**
- * A schedule was switched off, so its waiting occurrence is no longer wanted. It is deleted first, since the new marker then says that all
- * is done.
+ * A schedule was switched off, so its waiting occurrences are no longer wanted. They are deleted first, since the new marker then says that
+ * all is done.
  *
- * A worker may have it in hand, so the ledger hears before it goes. A silent ledger holds up no schedules: the occurrence stays until the
+ * A worker may have one in hand, so the ledger hears before it goes. A silent ledger holds up no schedules: the occurrence stays until the
  * ledger answers, or runs.
  */
 async function dropWaiting(context: RoundContext, { entry: { planned }, step }: ScheduleWrite): Promise<void> {
   if (step.kind !== "restart" || step.reason !== "switched off" || step.message === 0) return;
   const { broker, worker, report } = context;
-  const { task, vo, taskSubject: subject, key } = planned;
-  const stored = await nextStored(broker.jsm, TASKS, { from: step.message, subject });
-  if (stored?.seq !== step.message || !isOccurrenceOf(planned, stored)) return;
+  const { task, vo, key } = planned;
+  const waiting = await waitingOf(broker, planned, step.message);
+  if (waiting.length === 0) return;
   const custody = context.custodyOf(task);
   const stays = (cause?: unknown) => {
     const text = `The last occurrence of ${key}, which was switched off, still runs: the ledger has not heard that it is not wanted`;
@@ -130,7 +134,9 @@ async function dropWaiting(context: RoundContext, { entry: { planned }, step }: 
   if (custody === "left alone") return stays();
   const ledger = custody === "none need" ? undefined : custody;
   const reason = "its schedule was switched off";
-  const gone = putAway(broker, worker, { stream: TASKS, stored, end: "dropped", reason, task, vo, ledger });
+  const gone = inParallel(waiting, DROPS_AT_ONCE, (stored) =>
+    putAway(broker, worker, { stream: TASKS, stored, end: "dropped", reason, task, vo, ledger }),
+  );
   if (ledger === undefined) await gone;
   else await Promise.race([gone.catch(stays), pause(LEDGER_MS, undefined, { ref: false })]);
 }

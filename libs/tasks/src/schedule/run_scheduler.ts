@@ -18,6 +18,7 @@ import { type Chore, repeat, sleepLong } from "../lead/repeat.ts";
 import { createCancelledSweep } from "../sweep/sweep_cancelled.ts";
 import { createGroupSweep } from "../sweep/sweep_groups.ts";
 import { createLapsedSweep } from "../sweep/lapsed_sweep.ts";
+import { createLeftSchedules } from "../sweep/left_markers.ts";
 import type { SweepLedger } from "../sweep/unwanted.ts";
 import { createReporter, type Reporter } from "../lead/reporter.ts";
 import { createSweeper, SWEEP_MS } from "../sweep/sweeper.ts";
@@ -124,8 +125,9 @@ export async function lead(options: LeadOptions, report: Reporter): Promise<void
   // The leader of the rest looks after what belongs to no task.
   const leadsRest = () => charges.led.has(REST);
   using later = watchLater({ broker, clock, report, isLed: leadsRest });
+  const left = createLeftSchedules();
   await using cancellations = await openCancellations({ ...broker, briefJsm: broker.jsm });
-  const sweeping = { broker, worker, tasks, configuration, clock, report, ledger, charges, later, cancellations };
+  const sweeping = { broker, worker, tasks, configuration, clock, report, ledger, charges, later, cancellations, left };
   const sweeper = createSweeper(sweeping);
   const cancelled = createCancelledSweep(sweeping);
   const openGroups = createGroupSweep(sweeping);
@@ -171,7 +173,7 @@ export async function lead(options: LeadOptions, report: Reporter): Promise<void
       },
     },
   ];
-  const keeping = { broker, worker, tasks, configuration, clock, bell, pauses, report, charges, ledger };
+  const keeping = { broker, worker, tasks, configuration, clock, bell, pauses, report, charges, ledger, left };
   await together(signal, [
     (until) => throwWhenClosed(broker, until),
     (until) => keepSchedules(keeping, agenda, until),

@@ -1,7 +1,9 @@
+// Tested by libs/tasks/src/schedule/run_scheduler_test.ts
+// Tested by tests/src/cli/cli_test.ts
 import type { AnyTask } from "../definition/task.ts";
 import type { Broker } from "../broker/broker.ts";
 import type { Configuration } from "../configuration/configuration.ts";
-import { nextDue } from "../due/due.ts";
+import { type Grid, nextDue } from "../due/due.ts";
 import type { Marker } from "../broker/marker.ts";
 import { readMarkers } from "./read_markers.ts";
 import { findLeaders } from "../lead/leaders.ts";
@@ -41,6 +43,14 @@ export interface TableOptions {
   readonly now?: number;
 }
 
+/** Up to `times` due times, the first of which is `first`. Fewer where a rule ends. */
+export function comingTimes(grid: Grid, first: number, times: number): Date[] {
+  const coming: Date[] = [];
+  for (let at = first; at < Number.POSITIVE_INFINITY && coming.length < times; at = nextDue(grid, at))
+    coming.push(new Date(at));
+  return coming;
+}
+
 function timesOf(
   planned: PlannedSchedule,
   marker: Marker | undefined,
@@ -50,9 +60,8 @@ function timesOf(
   if (schedule === undefined) return [];
   const step = nextStep(planned, marker, now);
   const grid = { schedule, offsetMs };
-  const next = [step.kind === "rest" ? step.untilAt : step.kind === "publish" ? step.dueAt : nextDue(grid, step.dueAt)];
-  while (next.length < times) next.push(nextDue(grid, next.at(-1) ?? now));
-  return next.map((at) => new Date(at));
+  const first = step.kind === "rest" ? step.untilAt : step.kind === "publish" ? step.dueAt : nextDue(grid, step.dueAt);
+  return comingTimes(grid, first, times);
 }
 
 /**

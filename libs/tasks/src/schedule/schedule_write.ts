@@ -26,7 +26,7 @@ export function messagesOf({ entry: { planned, stored }, step }: ScheduleWrite):
   if (planned.payloadVersion !== 1) taskHeaders.set(TASK_PAYLOAD_VERSION, String(planned.payloadVersion));
   return [
     { subject, headers, body: printMarker(value) },
-    { subject: planned.taskSubject, headers: taskHeaders, body: "{}" },
+    { subject: planned.taskSubject, headers: taskHeaders, body: planned.body },
   ];
 }
 

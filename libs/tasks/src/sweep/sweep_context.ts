@@ -6,6 +6,7 @@ import type { LaterWatch } from "../later/later_watch.ts";
 import type { BrokerClock } from "../lead/broker_clock.ts";
 import type { Charges } from "../lead/charges.ts";
 import type { Reporter } from "../lead/reporter.ts";
+import type { LeftSchedules } from "./left_markers.ts";
 import type { SweepLedger } from "./unwanted.ts";
 
 /** What all sweeps of a leader share. */
@@ -22,6 +23,8 @@ export interface SweepContext {
   readonly charges: Charges;
   /** The tasks that were cancelled; absent: it puts none of them away. */
   readonly cancellations?: Pick<Cancellations, "find" | "list" | "noteEnded"> | undefined;
+  /** Hears of schedules that were taken away while no scheduler ran. */
+  readonly left?: Pick<LeftSchedules, "found" | "forget">;
   /** Hears of each good message in LATER. */
   readonly later?: Pick<LaterWatch, "saw">;
 }

@@ -5,6 +5,7 @@ import { isLiteralSubject } from "../format/subject.ts";
 import { looksAfter, REST } from "../lead/charges.ts";
 import { graceLeftMs, isOlderThan, mayJudgeUnknown, reportOlder, withoutUnsure } from "./configuration_trust.ts";
 import { inParallel } from "../lead/in_parallel.ts";
+import { lookForLeft } from "./left_markers.ts";
 import type { PatternSweep } from "./pattern_sweep.ts";
 import { putAway } from "./put_away.ts";
 import { rawAddress, type SweepLedger } from "./unwanted.ts";
@@ -168,12 +169,15 @@ async function clearMarkers(
     counts.filter(([subject]) => !isMarkerWanted(subject, rules)),
     rules,
   );
-  const old = counts.filter(([subject, count]) => count > 1 && isMarkerWanted(subject, rules));
+  const wanted = counts.filter(([subject]) => isMarkerWanted(subject, rules));
+  const old = wanted.filter(([, count]) => count > 1);
   const cleared = [
     ...unwanted.map(([subject]) => ({ subject, keep: 0 })),
     ...old.sort(([, a], [, b]) => b - a).map(([subject]) => ({ subject, keep: 1 })),
   ];
   await inParallel(cleared.slice(0, CLEARED), CLEARED_AT_ONCE, (purge) => purgeStored(broker, TASKS, purge));
+  const subjects = wanted.map(([subject]) => subject);
+  await lookForLeft(context, subjects, rules);
 }
 
 /**

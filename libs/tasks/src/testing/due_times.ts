@@ -3,12 +3,16 @@ import type { VoOption } from "../definition/publishable.ts";
 import type { AnyTask } from "../definition/task.ts";
 import type { Per } from "../definition/traits.ts";
 import { nextDue } from "../due/due.ts";
+import { DEFAULT_INSTANCE, isNamed } from "../due/instances.ts";
 import { planSchedules } from "../due/planned_schedule.ts";
 import { voFor } from "../definition/prepare.ts";
 import { NO_VO } from "../format/names.ts";
+import { comingTimes } from "../schedule/schedule_table.ts";
 
 /** `vo` is required by a task that is per VO, and taken by no other. */
 export type DueTimesOptions<P extends Per = Per> = VoOption<P> & {
+  /** Which of its named schedules; default: its own `schedule`. */
+  readonly instance?: string;
   /** Only later times count. */
   readonly after: Date;
   /** How many, default 1. */
@@ -19,9 +23,9 @@ export type DueTimesOptions<P extends Per = Per> = VoOption<P> & {
 
 /**
  * The next times at which a scheduler publishes a task, by its own arithmetic: an interval has the VO's steady offset, a cron its time zone.
- * Empty where it is switched off.
+ * Empty where it is switched off, and fewer where a rule ends.
  *
- * Throws `TypeError` for a task without a schedule, `InvalidNameError`, and `InvalidScheduleError` for a schedule that cannot be used.
+ * Throws `TypeError` for a task without such a schedule, `InvalidNameError`, and `InvalidScheduleError` for a schedule that cannot be used.
  *
  * ```ts
  * const [first] = dueTimes(GreetTask, { after: new Date("2026-03-29T00:59:00Z") });
@@ -29,24 +33,22 @@ export type DueTimesOptions<P extends Per = Per> = VoOption<P> & {
  */
 export function dueTimes<P extends Per>(
   task: AnyTask & { readonly per: P },
-  { vo, after, times = 1, settings }: DueTimesOptions<NoInfer<P>>,
+  { vo, instance = DEFAULT_INSTANCE, after, times = 1, settings }: DueTimesOptions<NoInfer<P>>,
 ): readonly Date[] {
-  const configured = settings?.vos?.[vo ?? NO_VO]?.schedule ?? settings?.schedule;
-  if (task.recurrence === undefined && configured === undefined) {
+  const none: Configuration = { vos: {}, tasks: settings === undefined ? {} : { [task.name]: settings } };
+  if (!isNamed({ task, vo: vo ?? NO_VO, instance, configuration: none })) {
+    const which = instance === DEFAULT_INSTANCE ? "schedule and comes on demand only" : `instance "${instance}" there`;
     throw new TypeError(
-      `Cannot tell when ${task.name} is due: it has no schedule and comes on demand only; give one to its definition, or to dueTimes as settings`,
+      `Cannot tell when ${task.name} is due: it has no ${which}; give one to its definition, or to dueTimes as settings`,
     );
   }
   const of = voFor(task, vo);
-  const none: Configuration = { vos: {}, tasks: settings === undefined ? {} : { [task.name]: settings } };
   const configuration = vo === undefined ? none : withVo(none, of);
   const problems: unknown[] = [];
   const plan = planSchedules({ tasks: [task], configuration, before: new Map() }, (_, cause) => problems.push(cause));
   if (problems.length > 0) throw problems[0];
-  const [planned] = plan.values();
+  const planned = plan.get(`${task.name}/${of}/${instance}`);
   if (planned?.schedule === undefined) return [];
   const grid = { schedule: planned.schedule, offsetMs: planned.offsetMs };
-  const due: Date[] = [];
-  while (due.length < times) due.push(new Date(nextDue(grid, (due.at(-1) ?? after).getTime())));
-  return due;
+  return comingTimes(grid, nextDue(grid, after.getTime()), times);
 }

@@ -2,6 +2,7 @@ import { type NatsAccess, plainAccess } from "../access/nats_access.ts";
 import type { Broker } from "../broker/broker.ts";
 import { changeConfiguration } from "../configuration/change_configuration.ts";
 import { withVo } from "../configuration/configuration.ts";
+import { isPeriodic } from "../definition/recurrence.ts";
 import { connectNats } from "../connection/connection.ts";
 import type { StepName } from "../connection/observer.ts";
 import type { NoDeps } from "../definition/task.ts";
@@ -153,8 +154,7 @@ export async function startTestSystem<Transaction = undefined, Deps = NoDeps>(
   if (worker !== undefined) opened.use(worker);
   const { ledger, highestFence } = forWorker;
   const parts = { tasks, ...(ledger && { ledger }), ...(highestFence && { highestFence }) };
-  const isPeriodic = tasks.some(({ recurrence }) => recurrence !== undefined);
-  const scheduler = isPeriodic ? opened.use(await startTestScheduler(nats, parts)) : undefined;
+  const scheduler = tasks.some(isPeriodic) ? opened.use(await startTestScheduler(nats, parts)) : undefined;
   const kept = opened.move();
   const { run, ...publisher } = createPublisher(broker);
   const { publish, publishMany, whyStuck } = rememberPublished(broker, publisher);

@@ -1,0 +1,139 @@
+// Tested by libs/tasks/src/due/planned_schedule_test.ts
+import type { Configuration } from "../configuration/configuration.ts";
+import type { JsonObject } from "../definition/json.ts";
+import { PayloadRefusedError } from "../definition/payload.ts";
+import { checkScheduledPayload, DEFAULT_INSTANCE } from "../definition/recurrence.ts";
+import type { Schedule } from "../definition/schedule.ts";
+import type { AnyTask } from "../definition/task.ts";
+
+export { DEFAULT_INSTANCE } from "../definition/recurrence.ts";
+
+/** One schedule of a task for one VO, or for all where the VO is `_`. */
+export interface Place {
+  readonly task: AnyTask;
+  readonly vo: string;
+  readonly instance: string;
+  readonly configuration: Configuration;
+}
+
+/** What is in force there. */
+export interface InForce {
+  readonly schedule: Schedule;
+  readonly isOn: boolean;
+  readonly payload: JsonObject | undefined;
+}
+
+/** What the configuration says of one instance cannot be used. */
+export class InstanceRefusedError extends Error {
+  override readonly name = "InstanceRefusedError";
+  readonly task: string;
+  readonly instance: string;
+  readonly problem: string;
+  constructor(
+    { task, instance }: { readonly task: string; readonly instance: string },
+    problem: string,
+    cause?: unknown,
+  ) {
+    super(`Cannot use instance ${JSON.stringify(instance)} of ${task}: ${problem}`, { cause });
+    this.task = task;
+    this.instance = instance;
+    this.problem = problem;
+  }
+}
+
+/** The names of the instances that a task may have by its definition and by the configuration. */
+export function instanceNames(task: AnyTask, configuration: Configuration): readonly string[] {
+  const configured = Object.keys(configuration.tasks[task.name]?.instances ?? {});
+  return [...new Set([DEFAULT_INSTANCE, ...Object.keys(task.instances), ...configured])];
+}
+
+/** The VOs of the instance; undefined: all. */
+function vosOf({ task, instance, configuration }: Place): readonly string[] | undefined {
+  return configuration.tasks[task.name]?.instances?.[instance]?.vos ?? task.instances[instance]?.vos;
+}
+
+/** The text of the schedule that the configuration gives; undefined: it gives none. */
+function configuredText({ task, vo, instance, configuration }: Place): string | undefined {
+  const settings = configuration.tasks[task.name];
+  const own = settings?.instances?.[instance]?.schedule;
+  return instance === DEFAULT_INSTANCE ? (settings?.vos?.[vo]?.schedule ?? own ?? settings?.schedule) : own;
+}
+
+function ownSchedule({ task, instance }: Place): Schedule | undefined {
+  return instance === DEFAULT_INSTANCE ? task.recurrence : task.instances[instance]?.schedule;
+}
+
+/**
+ * Whether definition or configuration name this schedule, usable or not. A marker of one that they do not name is a leftover.
+ *
+ * What cannot be used is named all the same, so that a mistake in the configuration ends no schedule.
+ */
+export function isNamed(place: Place): boolean {
+  const { vo, task, instance, configuration } = place;
+  if (vosOf(place)?.includes(vo) === false) return false;
+  const isConfigured = configuration.tasks[task.name]?.instances?.[instance] !== undefined;
+  return isConfigured || configuredText(place) !== undefined || ownSchedule(place) !== undefined;
+}
+
+/** What the configuration says of one task. */
+type Settings = Configuration["tasks"][string];
+
+/** Why what the configuration says of one instance cannot be used; undefined: it can. */
+function problemOf(task: AnyTask, instance: string, settings: Settings | undefined): InstanceRefusedError | undefined {
+  const refused = (problem: string, cause?: unknown) =>
+    new InstanceRefusedError({ task: task.name, instance }, problem, cause);
+  const set = settings?.instances?.[instance];
+  if (set?.vos !== undefined && task.per === "all") return refused("the task is not per VO; leave `vos` out");
+  const own = instance === DEFAULT_INSTANCE ? task.recurrence : task.instances[instance]?.schedule;
+  const isScheduled = own !== undefined || set?.schedule !== undefined || instance === DEFAULT_INSTANCE;
+  if (!isScheduled) return refused("it has no schedule, and the definition has no instance of this name; give it one");
+  // The configuration was read from JSON.
+  const payload = (set?.payload as JsonObject | undefined) ?? task.instances[instance]?.payload;
+  try {
+    // That the definition's own schedule fits was checked where it was defined.
+    if (payload !== undefined || instance !== DEFAULT_INSTANCE) checkScheduledPayload(task, payload);
+    return undefined;
+  } catch (error) {
+    if (error instanceof PayloadRefusedError) return refused(error.problem, error);
+    throw error;
+  }
+}
+
+/** All instances of a task that `settings` name and that cannot be used. Schedules themselves are checked with the document. */
+export function instanceProblems(task: AnyTask, settings: Settings): readonly InstanceRefusedError[] {
+  return Object.keys(settings.instances ?? {}).flatMap((instance) => problemOf(task, instance, settings) ?? []);
+}
+
+/**
+ * What is in force; undefined: the task has no such schedule there.
+ *
+ * Throws {@linkcode InstanceRefusedError} and `InvalidScheduleError` where the configuration cannot be used.
+ */
+export function inForceAt(place: Place, read: (text: string) => Schedule): InForce | undefined {
+  const { task, vo, instance, configuration } = place;
+  const settings = configuration.tasks[task.name];
+  const set = settings?.instances?.[instance];
+  if (!isNamed(place)) return undefined;
+  const problem = problemOf(task, instance, settings);
+  if (problem !== undefined) throw problem;
+  const text = configuredText(place);
+  const schedule = text === undefined ? ownSchedule(place) : read(text);
+  if (schedule === undefined) return undefined;
+  const isTaskOn = settings?.vos?.[vo]?.enabled ?? settings?.enabled ?? true;
+  return {
+    schedule,
+    isOn: isTaskOn && (set?.enabled ?? true),
+    payload: (set?.payload as JsonObject | undefined) ?? task.instances[instance]?.payload,
+  };
+}
+
+/** The same by the definition alone; undefined: the definition has no such schedule. */
+export function inForceByDefinition(place: Place): InForce | undefined {
+  const schedule = ownSchedule(place);
+  if (schedule === undefined || isLeftOut(place)) return undefined;
+  return { schedule, isOn: true, payload: place.task.instances[place.instance]?.payload };
+}
+
+function isLeftOut({ task, vo, instance }: Place): boolean {
+  return task.instances[instance]?.vos?.includes(vo) === false;
+}
