@@ -4,7 +4,6 @@ import { randomUUID } from "node:crypto";
 import { boundId, checkTaskId } from "../format/delivery.ts";
 import { checkOwnHeaders, type OwnHeaders } from "../format/own_headers.ts";
 import { InvalidNameError, NO_VO } from "../format/names.ts";
-import { checkAddress } from "../format/subject.ts";
 import type { JsonObject } from "./json.ts";
 import type { SpawnedTask } from "./ledger.ts";
 import type { TaskMessage } from "./middleware.ts";
@@ -102,7 +101,8 @@ export interface Prepared {
 }
 
 /**
- * Checks all that can be checked without a server, and gives the task its id. `maxBytes` bounds the payload, bytes of JSON.
+ * Checks what is to be published, but for the name of a VO, which its subject checks. Gives the task its id. `maxBytes` bounds the payload,
+ * bytes of JSON.
  *
  * Throws `InvalidNameError`, `PayloadRefusedError`, and `RangeError` for a start that cannot be.
  */
@@ -112,7 +112,6 @@ export async function prepareTask(
   maxBytes: number,
 ): Promise<Prepared> {
   const vo = voFor(task, wantedVo);
-  checkAddress({ task: task.name, vo });
   const { payload, size } = await checkedPayload(task, given, maxBytes);
   const taskId = boundId(checkTaskId(wantedId));
   const startAt = at === undefined ? {} : { startAt: startAtOf(at) };

@@ -2,6 +2,7 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import * as z from "zod";
 import { checkTaskName } from "../format/names.ts";
+import { checkAddress } from "../format/subject.ts";
 import { currentPublisher } from "./ambient.ts";
 import type { ChildGroup, GroupChild, GroupOptions } from "./group.ts";
 import type { JsonObject } from "./json.ts";
@@ -217,7 +218,11 @@ function define<Input extends JsonObject, Payload, Deps, Result, Effect extends 
     },
     execute: (run) => spec.execute(run),
     schedule: async (...[options]) => currentPublisher(spec.name).schedule(definition, options ?? {}),
-    prepare: async (options) => (await prepareTask(definition, options, payloadBytesIn())).task,
+    async prepare(options) {
+      const { task } = await prepareTask(definition, options, payloadBytesIn());
+      checkAddress(task);
+      return task;
+    },
   };
   // A scheduler that starts awaits what an asynchronous schema says.
   if (spec.schedule !== undefined) checkOccurrence(definition)?.catch(() => undefined);

@@ -101,6 +101,7 @@ export function createPublisher(broker: Broker, { ledger, middleware }: Publishe
   /** One of many, which is stored together with others. */
   async function outgoingOfMany(task: PublishableTask, options: PublishOptions): Promise<Prepared> {
     const prepared = await outgoing(task, options);
+    if (around === undefined) return prepared;
     return { ...prepared, task: await through(around, prepared.task, async (seen) => seen) };
   }
 

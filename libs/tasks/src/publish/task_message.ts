@@ -32,7 +32,7 @@ export function messageOf(task: SpawnedTask, parent?: string): OutgoingMessage {
   if (task.group !== undefined) headers.set(TASK_GROUP, task.group);
   if (task.callback !== undefined) headers.set(TASK_CALLBACK, task.callback.id);
   if (task.payloadVersion !== undefined) headers.set(TASK_PAYLOAD_VERSION, String(task.payloadVersion));
-  for (const [name, value] of Object.entries(task.headers ?? {})) headers.set(name, value);
+  if (task.headers !== undefined) for (const [name, value] of Object.entries(task.headers)) headers.set(name, value);
   if (task.keepResultMs !== undefined) headers.set(TASK_KEEP_RESULT, `${task.keepResultMs}ms`);
   const body = JSON.stringify(task.payload);
   if (task.startAt === undefined || Date.parse(task.startAt) <= Date.now())
