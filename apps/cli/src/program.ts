@@ -14,6 +14,7 @@ const GROUPS: Readonly<Record<string, () => Promise<Command>>> = {
   dead: async () => (await import("./dead/command.ts")).deadCommand(),
   outbox: async () => (await import("./outbox/command.ts")).outboxCommand(),
   schedule: async () => (await import("./schedule/command.ts")).scheduleCommand(),
+  queue: async () => (await import("./queue/command.ts")).queueCommand(),
   config: async () => (await import("./config/command.ts")).configCommand(),
   pilot: async () => (await import("./pilot/command.ts")).pilotCommand(),
   doctor: async () => (await import("./doctor/command.ts")).doctorCommand(),

@@ -24,6 +24,7 @@ import { bad, type Finding, good, warning } from "./finding.ts";
 import { examineConfiguration } from "./configuration.ts";
 import { type Connection, examinePermissions } from "./permissions.ts";
 import { examineOutbox } from "./outbox.ts";
+import { examineQueues } from "./queues.ts";
 import { examineSchedulers } from "./schedulers.ts";
 import { examineStorage } from "./storage.ts";
 import { examineUnknownVos } from "./unknown_vos.ts";
@@ -127,6 +128,7 @@ async function examineJetStream(nc: Connection): Promise<readonly Finding[]> {
     scheduler: async () => withoutFollowUps(broker, "scheduler", await examineSchedulers(broker)),
     workers: async () => withoutFollowUps(broker, "workers", await examineWorkers(broker)),
     tasks: examineUnknownVos,
+    queues: examineQueues,
     records: examineWorkerRecords,
     locks: examineLocks,
     "dead letters": examineDead,

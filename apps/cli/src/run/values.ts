@@ -24,6 +24,15 @@ export function parseVoOrNone(text: string): string {
 }
 /** Reads the name of a schedule's instance. */
 export const parseInstance = named(checkInstanceName);
+/** Longest reason of a pause, characters. */
+const MAX_REASON = 500;
+
+/** Reads the reason of a pause. */
+export function parseReason(text: string): string {
+  if (text.length <= MAX_REASON) return text;
+  throw new InvalidArgumentError(`A reason has at most ${MAX_REASON} characters.`);
+}
+
 /** Reads a task's id. */
 export const parseTaskId = named(checkTaskId);
 

@@ -1,17 +1,11 @@
 // Tested by tests/src/cli/unserved_test.ts
 import { escapeControls } from "@muster/service";
 import type { Broker } from "@muster/tasks";
-import {
-  findLeaders,
-  isTaskCharge,
-  measureClock,
-  type PauseNote,
-  type ScheduleRow,
-  scheduleTable,
-} from "@muster/tasks/operate";
+import { findLeaders, isTaskCharge, measureClock, type ScheduleRow, scheduleTable } from "@muster/tasks/operate";
 import { Command, InvalidArgumentError } from "commander";
 import { examples } from "../print/examples.ts";
 import { type OutputOptions, print, tableText } from "../print/output.ts";
+import { describePause } from "../print/pause.ts";
 import { knownTasks } from "../run/extensions.ts";
 import { taskNamed } from "../run/names.ts";
 import { readConfigurationAloud, withBroker } from "../run/servers.ts";
@@ -27,13 +21,6 @@ function parseTimes(text: string): number {
   const times = /^[0-9]{1,3}$/.test(text) ? Number(text) : 0;
   if (times >= 1 && times <= 100) return times;
   throw new InvalidArgumentError("Times are a whole number from 1 to 100.");
-}
-
-/** `since <time> by <user>: <why>`, with the parts that are known. */
-function describePause({ pausedAt, by, reason }: PauseNote): string {
-  const who = [pausedAt === undefined ? "" : `since ${pausedAt}`, by === undefined ? "" : `by ${by}`];
-  const known = who.filter((part) => part !== "").join(" ") || "yes";
-  return reason === undefined ? known : `${known}: ${reason}`;
 }
 
 function show(rows: readonly ScheduleRow[]): string {

@@ -1,23 +1,15 @@
 import type { Broker } from "@muster/tasks";
 import { pauseSchedule, type PauseTarget, resumeSchedule, scheduleTable } from "@muster/tasks/operate";
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
 import { examples } from "../print/examples.ts";
 import { type OutputOptions, print } from "../print/output.ts";
 import { knownTasks } from "../run/extensions.ts";
 import { UsageError } from "../run/failure.ts";
 import { checkActive } from "../run/names.ts";
 import { readConfigurationAloud, withBroker } from "../run/servers.ts";
-import { parseInstance, parseVo } from "../run/values.ts";
+import { parseInstance, parseReason, parseVo } from "../run/values.ts";
 import { whoRunsThis } from "../run/who.ts";
 import { checkTarget } from "./change.ts";
-
-/** Longest reason of a pause, characters. */
-const MAX_REASON = 500;
-
-function parseReason(text: string): string {
-  if (text.length <= MAX_REASON) return text;
-  throw new InvalidArgumentError(`A reason has at most ${MAX_REASON} characters.`);
-}
 
 interface PauseOptions extends OutputOptions {
   readonly vo?: string;

@@ -17,7 +17,10 @@ import {
 } from "@muster/tasks/operate";
 import { Command } from "commander";
 import { count, type OutputOptions, print, tableText } from "../print/output.ts";
-import { SHOWN, sumOf } from "../print/sum_up.ts";
+import { describePause } from "../print/pause.ts";
+import { linesOf, SHOWN, sumOf } from "../print/sum_up.ts";
+import { type HeldBy, jsonOfHeld, readQueues } from "../queue/held.ts";
+import { nameOfTarget } from "../queue/target.ts";
 import { knownTasks } from "../run/extensions.ts";
 import { withBroker } from "../run/servers.ts";
 import { describeNewer, describeUnknown } from "./unknown.ts";
@@ -46,6 +49,8 @@ interface TaskList {
   readonly unknown: readonly UnknownTask[];
   /** Tasks that wait for a worker that knows the version of their payload. */
   readonly newerPayloads: readonly NewerPayload[];
+  /** What is paused, so that no worker takes it, and how much waits because of it. */
+  readonly pauses: readonly HeldBy[];
 }
 
 interface Usable {
@@ -81,7 +86,9 @@ async function readList(broker: Broker): Promise<TaskList> {
       delayed: sum("delayed"),
     };
   });
-  return { tasks, waiting, unknown: await listUnknownTasks(broker), newerPayloads: await listNewerPayloads(broker) };
+  const { pauses } = await readQueues(broker);
+  const newerPayloads = await listNewerPayloads(broker);
+  return { tasks, waiting, unknown: await listUnknownTasks(broker), newerPayloads, pauses };
 }
 
 /** `and 14,580 more: 14,592 tasks of 14,580 VOs`. */
@@ -91,7 +98,12 @@ function describeOthers(others: readonly Waiting[]): string {
   return `and ${others.length.toLocaleString("en")} more: ${count(tasks, "task")} of ${count(vos, "VO")}; all with --json`;
 }
 
-function show({ tasks, waiting, unknown, newerPayloads }: TaskList): string {
+function describePaused({ pause: { target, note }, ready }: HeldBy): string {
+  const since = describePause(note);
+  return `paused: ${nameOfTarget(target)} (${since}); ${count(ready, "task")} ${ready === 1 ? "waits" : "wait"}; see \`muster queue list\``;
+}
+
+function show({ tasks, waiting, unknown, newerPayloads, pauses }: TaskList): string {
   const parts = [
     tableText(
       ["TASK", "PER", "PRIORITY", "SIZE", "RETRY", "OWN SCHEDULE", "#WORKERS", "#READY", "#DELAYED"],
@@ -109,7 +121,8 @@ function show({ tasks, waiting, unknown, newerPayloads }: TaskList): string {
     const others = waiting.slice(SHOWN);
     parts.push(others.length === 0 ? table : `${table}\n${describeOthers(others)}`);
   }
-  const notes = [...describeUnknown(unknown), ...describeNewer(newerPayloads)].map((text) =>
+  const paused = linesOf(pauses, describePaused, (others) => `${count(others.length, "more pause")}`);
+  const notes = [...paused, ...describeUnknown(unknown), ...describeNewer(newerPayloads)].map((text) =>
     escapeControls(`${text.charAt(0).toUpperCase()}${text.slice(1)}`),
   );
   if (notes.length > 0) parts.push(notes.join("\n"));
@@ -124,6 +137,6 @@ export function listTasksCommand(): Command {
     .addHelpText("after", EXAMPLES)
     .action(async (options: OutputOptions) => {
       const list = await withBroker(readList);
-      print(list, options, () => show(list));
+      print({ ...list, pauses: list.pauses.map(jsonOfHeld) }, options, () => show(list));
     });
 }

@@ -137,7 +137,7 @@ async function openAnother(url: string) {
   return { broker: await openBroker(nc), [Symbol.asyncDispose]: () => nc.close() };
 }
 
-test("a file is applied only to the revision from which its difference was seen, and one that says the same writes nothing", async (t) => {
+test("I42: a file is applied only to the revision from which its difference was seen, and one that says the same writes nothing", async (t) => {
   await using grid = await startGrid({ vos: ["lhcb", "cms"] });
   const { broker } = grid;
   await using other = await openAnother(grid.url);

@@ -1,6 +1,7 @@
 // Tested by libs/tasks/src/configuration/last_good_test.ts
 import { setTimeout as pause } from "node:timers/promises";
 import type { Broker } from "../broker/broker.ts";
+import { watchKeys } from "../broker/watch_keys.ts";
 import { isConflict } from "../streams/streams.ts";
 import { type Configuration, namesVos } from "./configuration.ts";
 import { findConfiguration, type FoundConfiguration, keepCopy, storeConfiguration } from "./stored_configuration.ts";
@@ -12,6 +13,9 @@ import { findConfiguration, type FoundConfiguration, keepCopy, storeConfiguratio
 const REREAD_MS = 5_000;
 /** Absence of the broker after which it is an alarm, ms. A restart takes less. */
 const AWAY_MS = 30_000;
+
+/** The key that is watched, and what it holds. */
+const KEY = { bucket: "config", key: "current", what: "the configuration" } as const;
 
 /** The present configuration, kept up to date until disposed of. */
 export interface ConfigurationWatch extends AsyncDisposable {
@@ -112,41 +116,6 @@ function createCopies(broker: Broker): (found: FoundConfiguration) => Promise<vo
   };
 }
 
-interface KeyWatcher extends Disposable {
-  /** Opens the watcher, unless it is open. Throws where the broker refuses. */
-  openIfEnded(): Promise<void>;
-}
-
-/** Calls `onEntry` for each write of the key. The client's watcher ends for good where the server refuses its inbox. */
-function createKeyWatcher({ buckets, observer }: Broker, onEntry: () => Promise<void>): KeyWatcher {
-  const watch = () => buckets.config.watch({ key: "current" });
-  let watcher: Awaited<ReturnType<typeof watch>> | undefined;
-  let isOver = false;
-
-  async function follow(entries: AsyncIterable<unknown>): Promise<void> {
-    try {
-      for await (const _entry of entries) await onEntry();
-    } catch (cause) {
-      observer.note("The watcher of the configuration has ended; it is opened anew", { cause });
-    }
-    watcher = undefined;
-  }
-
-  return {
-    async openIfEnded() {
-      if (watcher !== undefined) return;
-      const opened = await watch();
-      if (isOver) return opened.stop();
-      watcher = opened;
-      void follow(opened);
-    },
-    [Symbol.dispose]() {
-      isOver = true;
-      watcher?.stop();
-    },
-  };
-}
-
 /**
  * Follows the configuration by a watcher, and also by a reading every 5 s.
  *
@@ -192,7 +161,7 @@ export async function watchConfiguration(
   const failed = (cause: unknown) => {
     if (!ended.signal.aborted) silence.failed(cause);
   };
-  const watcher = createKeyWatcher(broker, () => refresh().then(() => {}, failed));
+  const watcher = watchKeys(broker, KEY, () => refresh().then(() => {}, failed));
   async function reread(): Promise<void> {
     while (!ended.signal.aborted) {
       // Only our own abort rejects the pause.

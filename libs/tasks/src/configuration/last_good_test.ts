@@ -215,11 +215,11 @@ test("one of a newer version is left to newer programs, and a field that only th
   const change = changeConfiguration(grid.broker, (before) => withVo(before, "dune"));
   await t.throwsAsync(change, { message: /is of version 2, and this program knows version 1; .*upgrade this program/ });
 
-  await grid.broker.buckets.config.put("current", JSON.stringify({ ...now, limits: { all: 7 } }));
-  await until(() => running.notes.some((note) => note.includes("does not know: limits")));
+  await grid.broker.buckets.config.put("current", JSON.stringify({ ...now, quotas: { all: 7 } }));
+  await until(() => running.notes.some((note) => note.includes("does not know: quotas")));
   await changeConfiguration(grid.broker, (before) => withVo(before, "dune"));
   const written = JSON.parse((await grid.broker.buckets.config.get("current"))?.string() ?? "");
-  t.deepEqual(written.limits, { all: 7 });
+  t.deepEqual(written.quotas, { all: 7 });
 });
 
 test("a schedule goes on by the last good configuration, also in a scheduler that starts after it broke", async (t) => {

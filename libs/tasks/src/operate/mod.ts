@@ -44,7 +44,10 @@ export {
   readConfiguration,
 } from "../configuration/stored_configuration.ts";
 export { type ScheduleTarget, withSchedule, withScheduleSwitched } from "../schedule/change_schedule.ts";
-export { type PauseNote, pauseSchedule, type PauseTarget, resumeSchedule } from "../schedule/pauses.ts";
+export { pauseSchedule, type PauseTarget, resumeSchedule } from "../schedule/pauses.ts";
+export type { PauseNote } from "../queue/pause_book.ts";
+export { listQueuePauses, pauseQueue, pausesHolding, type QueuePause, resumeQueue } from "../queue/queue_pauses.ts";
+export type { QueueTarget } from "../queue/queue_target.ts";
 
 // Look at dead letters, and requeue them.
 export {

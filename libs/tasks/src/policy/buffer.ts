@@ -42,6 +42,28 @@ export class Buffer<T extends Buffered> {
     this.#waiting[PRIORITIES.indexOf(task.received.definition.priority)]?.resumed.push(task);
   }
 
+  /**
+   * Takes out all tasks that `isOut` names, and returns them. The others stay in their order, each by the priority that it has now: the
+   * configuration may have given it another one.
+   */
+  sift(isOut: (task: T) => boolean): readonly T[] {
+    const out: T[] = [];
+    const stay: { readonly task: T; readonly as: "resumed" | "pulled" }[] = [];
+    for (const line of this.#waiting) {
+      for (const as of ["resumed", "pulled"] as const) {
+        for (let task = line[as].shift(); task !== undefined; task = line[as].shift()) {
+          if (isOut(task)) out.push(task);
+          else stay.push({ task, as });
+        }
+      }
+    }
+    for (const { task, as } of stay) {
+      if (as === "resumed") this.resume(task);
+      else this.add(task);
+    }
+    return out;
+  }
+
   /** Whether a task of this or a higher priority is here. */
   holds(lowest: Priority): boolean {
     for (const { priority, resumed, pulled } of this.#waiting) {

@@ -14,9 +14,10 @@ const UNKNOWN = Number.POSITIVE_INFINITY;
 
 export type LaneState = "idle" | "ready" | "pulling" | "standing" | "creating" | "resting";
 
-/** What identifies a lane. It never changes. */
+/** What a lane is made of. Of these only `definition` changes. */
 export interface LaneIdentity {
   readonly number: number;
+  /** The task as the configuration has it for this VO: its priority, timeout and retry policy may differ from those of its code. */
   readonly definition: AnyTask;
   readonly vo: string;
   /** The consumer's name, `<TaskName>__<vo, escaped>`. It is wire format, shared by all workers. */
@@ -60,13 +61,16 @@ export interface LaneDelivery {
  *   idle, pulling, standing -> ready  the open pull will not be answered any more (`giveUp`)
  *
  * News of messages is kept in every state. It takes effect once the lane is ready or idle.
+ *
+ * In every state a lane may be paused: then it is not pulled, and holds no other lane back.
  */
 export class Lane implements LaneIdentity {
   readonly number: number;
-  readonly definition: AnyTask;
   readonly vo: string;
   readonly consumer: string;
   readonly subject: string;
+  #definition: AnyTask;
+  #isPaused = false;
   #state: LaneState = "ready"; // nobody knows yet whether messages wait in a new lane
   /** Messages that the server holds for the lane, as last known. */
   #pending = 0;
@@ -94,19 +98,33 @@ export class Lane implements LaneIdentity {
 
   constructor({ number, definition, vo, consumer, subject }: LaneIdentity) {
     this.number = number;
-    this.definition = definition;
+    this.#definition = definition;
     this.vo = vo;
     this.consumer = consumer;
     this.subject = subject;
+  }
+
+  get definition(): AnyTask {
+    return this.#definition;
   }
 
   get state(): LaneState {
     return this.#state;
   }
 
+  /** Whether its tasks are paused, so that none is to be taken. */
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
   /** Whether the server probably holds messages for this lane. */
   get hasWork(): boolean {
     return this.#pending > 0 || this.#untilEmpty;
+  }
+
+  /** Whether it has work that may be taken. */
+  get isWanted(): boolean {
+    return this.hasWork && !this.#isPaused;
   }
 
   /** Messages that wait there, as far as is known; Infinity: pull until nothing is left. */
@@ -155,12 +173,12 @@ export class Lane implements LaneIdentity {
 
   /** Whether a pull is open, and more messages wait there than it asks for. */
   get isMoreComing(): boolean {
-    return this.#state === "pulling" && this.known > this.#asked;
+    return this.#state === "pulling" && this.known > this.#asked && !this.#isPaused;
   }
 
   /** Whether it has work and is pulled within milliseconds: its consumer is being made, or an announced message is not there yet. */
   get isPulledSoon(): boolean {
-    return this.hasWork && (this.#state === "creating" || this.#misses > 0);
+    return this.isWanted && (this.#state === "creating" || this.#misses > 0);
   }
 
   /** Ends a rest whose time is over. */
@@ -172,6 +190,30 @@ export class Lane implements LaneIdentity {
   join(floor: number): void {
     if (this.#joins && this.#granted < floor) this.#granted = floor;
     this.#joins = false;
+  }
+
+  /** The configuration has another definition for it. A lane of another priority begins there like one that had no work. */
+  redefine(definition: AnyTask): void {
+    if (definition.priority !== this.#definition.priority) {
+      this.#granted = 0;
+      this.#joins = true;
+    }
+    this.#definition = definition;
+  }
+
+  /** Its tasks are paused. An open pull may still bring some, which go back. */
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  /** Its tasks are not paused any more. It does not make up for the time of the pause. */
+  resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#joins = true;
+    // What was handed back is not counted, and wakes may have gone by.
+    this.#untilEmpty = true;
+    if (this.#state === "idle") this.#settle();
   }
 
   /** A wake has told of the message with this sequence; undefined: of a message that was handed back. */

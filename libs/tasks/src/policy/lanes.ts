@@ -1,5 +1,6 @@
 // Tested by libs/tasks/src/policy/policy_test.ts
 // Tested by libs/tasks/src/policy/policy_properties_test.ts
+import type { AnyTask } from "../definition/task.ts";
 import { PRIORITIES, type Priority } from "../definition/traits.ts";
 import { HotLane } from "./hot_lane.ts";
 import type { Lane, LaneDelivery } from "./lane.ts";
@@ -40,6 +41,25 @@ export class Lanes {
     if (this.#wish === lane) this.#wish = undefined;
   }
 
+  /** The configuration has another definition for a lane, perhaps with another priority. */
+  redefine(lane: Lane, definition: AnyTask): void {
+    const from = this.#ringOf(lane);
+    lane.redefine(definition);
+    const to = this.#ringOf(lane);
+    if (from === to) return;
+    from.remove(lane);
+    from.asked -= lane.asked;
+    to.add(lane);
+    to.asked += lane.asked;
+  }
+
+  /** The lane's tasks are paused, or are not any more. */
+  setPaused(lane: Lane, isPaused: boolean): void {
+    if (isPaused === lane.isPaused) return;
+    if (isPaused) lane.pause();
+    else lane.resume();
+  }
+
   /** Messages asked for by open pulls and not yet here. The message of a standing pull is not counted. */
   asked(): number {
     let asked = 0;
@@ -74,7 +94,8 @@ export class Lanes {
 
   /** The lane whose next message is worth a standing pull; undefined: none. */
   hot(nowMs: number): Lane | undefined {
-    return this.#hot.at(nowMs);
+    const hot = this.#hot.at(nowMs);
+    return hot?.isPaused === true ? undefined : hot;
   }
 
   /**
@@ -84,7 +105,7 @@ export class Lanes {
   takeWish(): Lane | undefined {
     const wish = this.#wish;
     this.#wish = undefined;
-    return wish;
+    return wish?.isPaused === true ? undefined : wish;
   }
 
   /** Opens a pull for `count` messages. */

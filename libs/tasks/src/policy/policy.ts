@@ -37,6 +37,7 @@ export interface PolicyOptions {
  * - Priorities are strict. Nothing is pulled while more tasks of a higher priority wait than were asked for. Each task that was asked
  *   for has a permit kept for it, and no task of a lower priority starts on that permit.
  * - VOs take turns by their weights, see `Ring`. They do so in the buffer too.
+ * - A lane whose tasks are paused is not pulled and holds nobody back.
  * - A worker has in hand at most its permits and what it consumes in 10 ms.
  * - A worker with nothing to do keeps a standing pull open for the lane that was served last.
  */

@@ -72,7 +72,7 @@ export class Ring {
     let restsUntilMs = Number.POSITIVE_INFINITY;
     for (const lane of this.#lanes) {
       lane.look(nowMs);
-      if (!lane.hasWork) continue;
+      if (!lane.isWanted) continue;
       this.#working++;
       lane.join(this.#floor);
       if (lane.state === "ready") {

@@ -1,3 +1,5 @@
+// Tested by tests/src/worker/queue_pause_test.ts
+// Tested by tests/src/worker/overrides_test.ts
 import type { AnyTask } from "../definition/task.ts";
 import { NO_VO } from "../format/names.ts";
 import type { Lane } from "../policy/lane.ts";
@@ -43,9 +45,11 @@ export class KnownLanes {
   readonly #knows;
   readonly #lanes = new Map<string, Lane>();
   readonly #byNumber: Lane[] = [];
+  readonly #options: TaskSourceOptions;
 
   /** Adds each lane to the policy, and removes each lane whose VO is no longer configured. */
   constructor(options: TaskSourceOptions) {
+    this.#options = options;
     this.#policy = options.policy.lanes;
     this.#tasks = new Map(options.tasks.map((task) => [task.name, task]));
     this.#knows = knownVos(options);
@@ -65,11 +69,24 @@ export class KnownLanes {
       return undefined;
     }
     if (known !== undefined) return known;
-    const lane = newLane({ number: this.#byNumber.length, definition, vo });
+    const { inForce, isPaused } = this.#options;
+    const lane = newLane({ number: this.#byNumber.length, definition: inForce(definition, vo), vo });
     this.#lanes.set(key, lane);
     this.#byNumber.push(lane);
     this.#policy.add(lane);
+    this.#policy.setPaused(lane, isPaused(task, vo));
     return lane;
+  }
+
+  /** Takes over what the configuration and the pauses say now of each lane. */
+  review(): void {
+    const { inForce, isPaused } = this.#options;
+    for (const lane of this.#lanes.values()) {
+      const { name } = lane.definition;
+      const definition = this.#tasks.get(name);
+      if (definition !== undefined) this.#policy.redefine(lane, inForce(definition, lane.vo));
+      this.#policy.setPaused(lane, isPaused(name, lane.vo));
+    }
   }
 
   /** The known lane of a task's subject. */

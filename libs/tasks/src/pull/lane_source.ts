@@ -2,6 +2,7 @@
 // Tested by tests/src/worker/standing_pull_test.ts
 import type { Msg } from "@nats-io/nats-core";
 import { nanos } from "@nats-io/nats-core";
+import type { AnyTask } from "../definition/task.ts";
 import { setTimeout as pause } from "node:timers/promises";
 import { newInbox } from "../connection/connection.ts";
 import { readAckReply } from "../format/delivery.ts";
@@ -62,6 +63,14 @@ export class LaneSource implements TaskSource {
 
   noteMove(): void {
     this.#wakes.noteMove();
+  }
+
+  review(): void {
+    this.#known.review();
+  }
+
+  definitionOf(subject: string): AnyTask | undefined {
+    return this.#known.ofSubject(subject)?.definition;
   }
 
   pump(nowMs: number): void {
@@ -151,7 +160,8 @@ export class LaneSource implements TaskSource {
     const nowMs = this.#lastAnswerAtMs;
     const askedBy = policy.lanes.delivered(lane, delivery, nowMs);
     const { headers, problem } = readHeaders(message);
-    const give = askedBy === "standing pull" && !policy.hasRoom(nowMs) ? handBack : take;
+    const isWithoutRoom = askedBy === "standing pull" && !policy.hasRoom(nowMs);
+    const give = isWithoutRoom || lane.isPaused ? handBack : take;
     give({
       definition: lane.definition,
       vo: lane.vo,
@@ -181,7 +191,7 @@ export class LaneSource implements TaskSource {
   /** Wakes another worker for each lane that has work which we cannot take. */
   #handOnWakes(): void {
     for (const lane of this.#known) {
-      if (lane.hasWork) this.#options.broker.nc.publish(wakeSubject({ task: lane.definition.name, vo: lane.vo }));
+      if (lane.isWanted) this.#options.broker.nc.publish(wakeSubject({ task: lane.definition.name, vo: lane.vo }));
     }
   }
 

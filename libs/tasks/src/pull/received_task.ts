@@ -33,7 +33,8 @@ export interface KnownCount extends StartCount {
 
 /** A task message in this worker's hand: buffered, waiting for a lock, or running. */
 export interface ReceivedTask extends PulledMessage {
-  readonly definition: AnyTask;
+  /** The task as the configuration had it when it was pulled. Set again by `Hand` where that changes before it begins. */
+  definition: AnyTask;
   /** The VO's name, or `_`. */
   readonly vo: string;
   readonly subject: string;

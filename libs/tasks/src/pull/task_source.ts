@@ -24,6 +24,10 @@ export interface TaskSource {
   stop(): Promise<void>;
   /** Tells other workers that tasks were handed back to them. */
   announceHandBack(tasks: Iterable<ReceivedTask>): void;
+  /** Takes over what the configuration and the pauses say now of each lane. */
+  review(): void;
+  /** The task that this subject means, as the configuration has it now; undefined: it is not served any more. */
+  definitionOf(subject: string): AnyTask | undefined;
   /** When the broker last answered us, by `performance.now()`. */
   lastAnswerAtMs(): number;
 }
@@ -33,6 +37,10 @@ export interface TaskSourceOptions {
   readonly tasks: readonly AnyTask[];
   readonly configuration: ConfigurationWatch;
   readonly policy: PullPolicy;
+  /** The task as the configuration has it for a VO. */
+  inForce(task: AnyTask, vo: string): AnyTask;
+  /** Whether no new task of it is to be taken. */
+  isPaused(task: string, vo: string): boolean;
   /** Takes what was pulled. Messages of one network read come one after the other, in one turn of the event loop. */
   take(task: ReceivedTask): void;
   /** Hands back at once a task that came when no room was left. */

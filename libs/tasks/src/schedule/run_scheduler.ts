@@ -13,6 +13,8 @@ import { createEmptiedLook } from "./emptied_buckets.ts";
 import { createElection } from "../lead/election.ts";
 import { keepSchedules } from "./keep_schedules.ts";
 import { watchLater } from "../later/later_watch.ts";
+import { createPauseBook } from "../queue/pause_book.ts";
+import { QUEUE_KEYS } from "../queue/queue_pauses.ts";
 import { createPauses } from "./pauses.ts";
 import { type Chore, repeat, sleepLong } from "../lead/repeat.ts";
 import { createCancelledSweep } from "../sweep/sweep_cancelled.ts";
@@ -120,6 +122,8 @@ export async function lead(options: LeadOptions, report: Reporter): Promise<void
   const { broker, worker, tasks, configuration, chores = [], signal } = options;
   const { charges = fixedCharges(chargesOf(options)) } = options;
   const [agenda, bell, pauses] = [createAgenda(), createBell(), createPauses(broker)];
+  // Workers go by them. They are read here to be stored again where the bucket is lost while no worker runs.
+  const queues = createPauseBook(broker, QUEUE_KEYS);
   const clock = await openBrokerClock(broker);
   const { ledger } = options;
   // The leader of the rest looks after what belongs to no task.
@@ -158,9 +162,9 @@ export async function lead(options: LeadOptions, report: Reporter): Promise<void
       name: "reading all pauses",
       everyMs: PAUSES_MS,
       async run() {
-        const again = await pauses.reread();
+        const again = [...(await pauses.reread()), ...(await queues.reread()).map((key) => QUEUE_KEYS + key)];
         if (again.length === 0) return;
-        const text = `Stored pauses of schedules again that a roll-up took from the bucket schedules: ${again.join(", ")}`;
+        const text = `Stored pauses again that the bucket schedules had lost: ${again.join(", ")}`;
         report.alarm("pauses restored", text, { count: again.length });
         broker.keepIncident({ kind: "restored", about: "KV_schedules", text, isLoss: false });
       },

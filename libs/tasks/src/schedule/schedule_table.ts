@@ -9,7 +9,8 @@ import { readMarkers } from "./read_markers.ts";
 import { findLeaders } from "../lead/leaders.ts";
 import { nextStep } from "../due/next_step.ts";
 import { createOccupancy } from "./occupancy.ts";
-import { createPauses, type PauseNote } from "./pauses.ts";
+import type { PauseNote } from "../queue/pause_book.ts";
+import { createPauses } from "./pauses.ts";
 import { type PlannedSchedule, planSchedules } from "../due/planned_schedule.ts";
 
 /** One schedule and its present state. */

@@ -36,10 +36,12 @@ export interface HandOptions {
   readonly parts: Pick<WorkerParts, "broker" | "keeper" | "locks">;
   readonly context: SettleContext;
   readonly policy: Policy<InHand>;
-  /** Announces hand-backs to other workers. */
-  source(): Pick<TaskSource, "announceHandBack">;
+  /** Announces hand-backs to other workers, and says what a task's definition is now. */
+  source(): Pick<TaskSource, "announceHandBack" | "definitionOf">;
   /** Whether this worker begins nothing, so that tasks which have not begun go to other workers. */
   isClosed(): boolean;
+  /** Whether no task of it is to begin. */
+  isPaused(task: string, vo: string): boolean;
   /** Called when something may be started. */
   onReady(): void;
 }
@@ -82,12 +84,15 @@ export class Hand {
     for (const task of arrived) this.#holdFor(task, task.definition.timeoutMs);
     this.#options.parts.keeper.hold(arrived);
     const isClosed = this.#options.isClosed();
+    let isAnyBack = false;
     for (const received of arrived) {
       const task = this.#inHand(received);
-      if (isClosed) this.giveBack(task);
-      else this.#options.policy.buffer.add(task);
+      if (isClosed || this.isPaused(received)) {
+        this.giveBack(task);
+        isAnyBack = true;
+      } else this.#options.policy.buffer.add(task);
     }
-    if (isClosed) this.announce();
+    if (isAnyBack) this.announce();
   }
 
   /** Hands back at once a task that has arrived and does not run here, and wakes others so that they need not wait for their survey. */
@@ -106,8 +111,10 @@ export class Hand {
   /** Lets a task wait for the lock `by`, which another holds. */
   wait(task: InHand, by: string): void {
     const { received } = task;
+    // It was in nobody's list while its locks were asked for, so a review may have missed it.
+    this.redefine(received);
     const { lockWaitMs, timeoutMs } = received.definition;
-    if (this.#options.isClosed()) {
+    if (this.#options.isClosed() || this.isPaused(received)) {
       this.giveBack(task);
       this.announce();
     } else if (this.#waits.begin(task) === "waits") {
@@ -148,6 +155,34 @@ export class Hand {
     const take = () => this.#options.policy.withdraw();
     for (let task = take(); task !== undefined; task = take()) this.giveBack(task);
     for (const task of [...this.#waits]) this.giveBack(task);
+  }
+
+  /**
+   * Takes over what the configuration and the pauses say now of tasks that have not begun. Paused ones are handed back. Those that have just
+   * arrived follow in `admit`.
+   */
+  review(): void {
+    const out = this.#options.policy.buffer.sift((task) => {
+      this.redefine(task.received);
+      return this.isPaused(task.received);
+    });
+    for (const task of out) this.giveBack(task);
+    for (const task of [...this.#waits]) {
+      this.redefine(task.received);
+      if (this.isPaused(task.received)) this.giveBack(task);
+    }
+    for (const received of this.#arrived) this.redefine(received);
+    this.announce();
+  }
+
+  /** Whether no task of its name, its VO or both is to begin. */
+  isPaused({ definition, vo }: ReceivedTask): boolean {
+    return this.#options.isPaused(definition.name, vo);
+  }
+
+  /** Gives a task that has not begun the definition that it has now. */
+  redefine(received: ReceivedTask): void {
+    received.definition = this.#options.source().definitionOf(received.subject) ?? received.definition;
   }
 
   /** Adds a task that its own run has handed back to the next announcement. */

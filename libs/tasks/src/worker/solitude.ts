@@ -97,6 +97,11 @@ export class Solitude {
     return "accepted";
   }
 
+  /** The suspect that has not begun; undefined: there is none. */
+  get waiting(): InHand | undefined {
+    return this.#state.kind === "waiting" ? this.#state.suspect.task : undefined;
+  }
+
   /** Gives up a suspect that has not begun, and returns it. */
   withdraw(): InHand | undefined {
     if (this.#state.kind !== "waiting") return undefined;

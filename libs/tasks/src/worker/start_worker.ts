@@ -13,6 +13,7 @@ import type { Broker } from "../broker/broker.ts";
 import { watchConfiguration } from "../configuration/configuration_watch.ts";
 import { limitsInForce } from "../configuration/limits_in_force.ts";
 import { watchPermissions } from "../connection/permission_watch.ts";
+import { watchQueuePauses } from "../queue/pauses_watch.ts";
 import { watchStorage } from "../broker/watch_storage.ts";
 import { watchStreams } from "../broker/watch_streams.ts";
 import type { DepsInput } from "../run/attempt.ts";
@@ -102,6 +103,7 @@ export async function startWorker<Transaction = undefined, Deps = NoDeps>(
     }),
   );
   const cancellations = opened.use(await openCancellations(broker));
+  const pauses = opened.use(await watchQueuePauses(broker));
   opened.use(watchStreams(broker));
   opened.use(watchStorage(broker));
   const newerPayloads = new NewerPayloads();
@@ -123,6 +125,7 @@ export async function startWorker<Transaction = undefined, Deps = NoDeps>(
     configuration,
     cancellations,
     limits,
+    pauses,
     name,
     tasks,
     newerPayloads,
@@ -137,28 +140,44 @@ export async function startWorker<Transaction = undefined, Deps = NoDeps>(
   void handBackAndTell(broker);
   const kept = opened.move();
 
-  let closing: Promise<void> | undefined;
-  const close = () => {
-    closing ??= worker.drain().then(() => kept.disposeAsync());
-    return closing;
-  };
-  const ended = (async () => {
-    try {
-      await Promise.race([worker.ended, crashOf(keeper.signal)]);
-    } finally {
-      await close();
-    }
-  })();
-  signal?.addEventListener("abort", () => void close(), { once: true });
-  if (signal?.aborted) void close();
-
+  const running = runningWorker(worker, { name, crashed: keeper.signal, dispose: () => kept.disposeAsync() });
+  signal?.addEventListener("abort", () => void running.drain(), { once: true });
+  if (signal?.aborted) void running.drain();
   return {
-    name,
-    ended,
+    ...running,
     health() {
       const health = worker.health();
       return { ...health, problems: [...health.problems, ...permissions.problems()] };
     },
+  };
+}
+
+interface Surroundings {
+  readonly name: string;
+  /** Aborts where the heartbeats' thread has crashed. */
+  readonly crashed: AbortSignal;
+  /** Disposes of all that the worker used. */
+  dispose(): Promise<void>;
+}
+
+/** A worker and what it used, as one thing that is drained once. */
+function runningWorker(worker: Worker, { name, crashed, dispose }: Surroundings): RunningWorker {
+  let closing: Promise<void> | undefined;
+  const close = () => {
+    closing ??= worker.drain().then(dispose);
+    return closing;
+  };
+  const ended = (async () => {
+    try {
+      await Promise.race([worker.ended, crashOf(crashed)]);
+    } finally {
+      await close();
+    }
+  })();
+  return {
+    name,
+    ended,
+    health: () => worker.health(),
     drain: close,
     hasten: () => worker.hasten(),
     [Symbol.asyncDispose]: close,

@@ -1,5 +1,6 @@
 // Tested by tests/src/worker/order_test.ts
 // Tested by tests/src/worker/drain_test.ts
+import type { TasksInForce } from "../configuration/tasks_in_force.ts";
 import { Permits } from "../policy/permits.ts";
 import { Policy } from "../policy/policy.ts";
 import { LaneSource } from "../pull/lane_source.ts";
@@ -15,6 +16,7 @@ import { Running } from "./running.ts";
 import { unwantedBy } from "./unwanted.ts";
 import { Solitude } from "./solitude.ts";
 import { runContext } from "./run_context.ts";
+import { tasksInForce } from "./tasks_in_force.ts";
 import type { WorkerHealth, WorkerParts } from "./worker_parts.ts";
 
 /** Number of permits lost to tasks that ignore their signal after which the process must be restarted. */
@@ -64,6 +66,8 @@ export class Worker {
   readonly #stuck: string[] = [];
   readonly #solitude: Solitude;
   readonly #environment: Environment;
+  readonly #inForce: TasksInForce;
+  readonly #unfollow: () => void;
   /** Number of lost permits at which the process must be restarted: three, or all permits if there are fewer. */
   readonly #mayLose: number;
   readonly #alarm = new Alarm(() => this.#goOn());
@@ -72,12 +76,13 @@ export class Worker {
   #goingOn = false;
 
   constructor(parts: WorkerParts) {
-    const { broker, tasks, ledger, configuration, cancellations, permits } = parts;
+    const { broker, tasks, ledger, configuration, pauses, cancellations, permits } = parts;
     checkLedger(tasks, ledger);
     this.#parts = parts;
     this.ended = this.#end.promise;
     this.#mayLose = Math.min(MAX_LOST_PERMITS, permits);
     this.#running = new Running(unwantedBy(parts));
+    this.#inForce = tasksInForce(parts);
     this.#environment = new Environment({ broker, ledger, onChange: () => this.#environmentChanged() });
     this.#context = runContext(parts, {
       environment: this.#environment,
@@ -98,6 +103,7 @@ export class Worker {
       policy: this.#policy,
       source: () => this.#source,
       isClosed: () => this.#isClosed,
+      isPaused: (task, vo) => pauses.isPaused(task, vo),
       onReady: () => this.#goOnSoon(),
     });
     // What waits for a lock ends at once. What is in the buffer ends when it begins.
@@ -106,10 +112,15 @@ export class Worker {
     this.#source = new LaneSource({
       ...{ broker, tasks, configuration },
       policy: this.#policy,
+      inForce: (task, vo) => this.#inForce.of(task, vo),
+      isPaused: (task, vo) => pauses.isPaused(task, vo),
       take: (task) => this.#hand.take(task),
       handBack: (task) => this.#hand.refuse(task),
       onNews: () => this.#goOnSoon(),
     });
+    const review = () => this.#review();
+    pauses.onChange(review);
+    this.#unfollow = configuration.onChange(review);
   }
 
   health(): WorkerHealth {
@@ -183,6 +194,20 @@ export class Worker {
     this.#hand.announce();
   }
 
+  /** The configuration or the pauses have changed: takes over what they say of lanes, and of tasks that have not begun. */
+  #review(): void {
+    if (this.#draining !== undefined) return;
+    this.#source.review();
+    this.#hand.review();
+    const suspect = this.#solitude.waiting;
+    if (suspect !== undefined) this.#hand.redefine(suspect.received);
+    if (suspect !== undefined && this.#hand.isPaused(suspect.received)) {
+      this.#solitude.withdraw();
+      this.#hand.giveBack(suspect);
+    }
+    this.#goOnSoon();
+  }
+
   #begun(attempt: RunningAttempt): void {
     this.#running.add(attempt);
     this.#solitude.noteBegun();
@@ -254,9 +279,11 @@ export class Worker {
     const { received, waiter } = task;
     // Tasks behind it in a line must not wait for it.
     this.#parts.locks.forget(waiter);
-    const longestMs = Math.max(...this.#parts.tasks.map(({ timeoutMs }) => timeoutMs));
+    this.#hand.redefine(received);
+    const longestMs = this.#inForce.longestTimeoutMs(this.#parts.tasks);
     this.#hand.hold(received, longestMs + received.definition.timeoutMs);
-    const answer = this.#draining === undefined ? this.#solitude.ask(task, aloneMs) : { againMs: 0 };
+    const isWelcome = this.#draining === undefined && !this.#hand.isPaused(received);
+    const answer = isWelcome ? this.#solitude.ask(task, aloneMs) : { againMs: 0 };
     if (answer !== "accepted") this.#hand.giveBack(task, answer.againMs);
   }
 
@@ -272,6 +299,7 @@ export class Worker {
   }
 
   async #drain(): Promise<void> {
+    this.#unfollow();
     await this.#source.stop();
     this.#alarm.close();
     this.#hand.admit();

@@ -8,6 +8,7 @@ import type { JoinedMiddleware } from "../definition/middleware.ts";
 import type { Keeper } from "../keeper/keeper.ts";
 import type { Locks } from "../locks/locks.ts";
 import type { DepsInput } from "../run/attempt.ts";
+import type { PausesWatch } from "../queue/pauses_watch.ts";
 import type { NewerPayloads } from "../run/newer_payloads.ts";
 
 /** The parts of which a worker is made. */
@@ -18,6 +19,8 @@ export interface WorkerParts {
   readonly configuration: ConfigurationWatch;
   readonly cancellations: Cancellations;
   readonly limits: LimitsInForce;
+  /** Which tasks and VOs are paused. */
+  readonly pauses: PausesWatch;
   /** Unique among all processes, e.g. `submit-worker-host-4711-x3`. */
   readonly name: string;
   readonly tasks: readonly AnyTask[];
