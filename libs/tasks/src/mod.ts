@@ -103,6 +103,7 @@ export {
 } from "./result/result_errors.ts";
 export type { Progress } from "./result/progress.ts";
 export type { AsJson, ResultOf } from "./definition/as_json.ts";
+export type { Unique } from "./definition/unique.ts";
 export type { Published } from "./publish/store.ts";
 export { PublishUnknownError } from "./broker/publish_surely.ts";
 export type {

@@ -71,6 +71,9 @@ test("muster task show tells state, place, worker, errors, parent, children, res
   await muster.publish(IdleTask, { vo: "lhcb", taskId: "delayed", at: dueAt });
   t.like(await show("delayed"), { state: "delayed", stream: "LATER", task: "IdleTask", dueAt: dueAt.toISOString() });
   await muster.publish(IdleTask, { vo: "lhcb", taskId: "waiting" });
+  const quiet = ["task", "publish", "MyPilotReportTask", "--unique", "report", "--debounce", "10m"];
+  const { taskId } = (await cli.json(...quiet)) as { taskId: string };
+  t.like(await show(taskId), { state: "delayed", stream: "LATER", task: "MyPilotReportTask" });
   t.like(await show("waiting"), { state: "waiting", stream: "TASKS", vo: "lhcb", attempt: 1, errors: [] });
 
   await muster.publish(HeldTask, { vo: "lhcb", taskId: "running" });

@@ -44,5 +44,18 @@ test("what waits for its time is listed with it, and a day that there is not is 
   t.is(total, 2);
   const refused = await cli.run(...PUBLISH, "--at", "2027-02-30T12:00:00Z");
   t.is(refused.code, 2);
-  t.regex(refused.errors, /a day that there is/);
+  t.regex(refused.errors, /an existing day/);
+});
+
+test("a task under a unique key tells which one stands, and which one it has replaced", async (t) => {
+  const unique = [...PUBLISH, "--unique", "probe of ce01"];
+  const { taskId } = (await cli.json(...unique)) as { taskId: string };
+  t.like(await cli.json(...unique), { taskId, duplicate: true, duplicateOf: taskId });
+  const told = await cli.run(...unique);
+  t.is(told.output, `nothing was published: ${taskId} waits under this key and stands for it\n`);
+  const replacing = await cli.run(...unique, "--replace");
+  t.regex(
+    replacing.output,
+    new RegExp(`^published MyPilotTask of lhcb as \\S+ in place of ${taskId}, which will not run\n$`),
+  );
 });

@@ -12,6 +12,7 @@ export type CrashStep =
   | "retry stored"
   | "dead letter stored"
   | "result kept"
+  | "key changed"
   | "group listed"
   | "group sealed"
   | "child ended"
@@ -67,6 +68,7 @@ function stepOf(subject: string, data: Payload | undefined, headers: MsgHdrs | u
   if (subject.startsWith("$KV.results.cancel.")) return "cancellation noted";
   if (subject.startsWith("$KV.results.result.")) return "result kept";
   if (subject.startsWith("$KV.results.group.")) return GROUP_STEPS[subject.split(".")[4] ?? ""];
+  if (subject.startsWith("$KV.results.unique.")) return "key changed";
   if (subject.startsWith("tasks.")) return headers?.has("Task-Callback") ? "callback published" : "child published";
   if (subject.startsWith("later.")) return "retry stored";
   if (subject.startsWith("dead.")) return "dead letter stored";

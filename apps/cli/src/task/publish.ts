@@ -9,6 +9,7 @@ import {
   type OutcomeRow,
   type PublishableTask,
   type Published,
+  type Unique,
 } from "@muster/tasks";
 import { findStored } from "@muster/tasks/operate";
 import { Command, InvalidArgumentError } from "commander";
@@ -27,6 +28,7 @@ Examples:
   muster task publish MyPilotTask '{"ceName":"ce01.example.org"}' --vo lhcb
   muster task publish MyPilotTask '{"ceName":"ce01.example.org"}' --vo lhcb --delay 10m --id nightly-probe
   jq -c . payload.json | muster task publish MyPilotTask - --vo lhcb
+  muster task publish MyPilotReportTask --unique report --debounce 30s
   muster task publish MyPilotReportTask`;
 
 /** Latest time that the library accepts, ms since the epoch. */
@@ -39,6 +41,9 @@ interface PublishTaskOptions extends OutputOptions {
   readonly at?: Date;
   readonly unchecked?: boolean;
   readonly keepResult?: number;
+  readonly unique?: string;
+  readonly debounce?: number;
+  readonly replace?: boolean;
 }
 
 function parseDelay(text: string): number {
@@ -73,6 +78,21 @@ function whenOf({ delay, at }: PublishTaskOptions): Date | undefined {
   return when;
 }
 
+/** What was asked for of other tasks of the same key. Throws {@linkcode UsageError}. */
+function uniqueOf({ unique: key, debounce, replace, ...options }: PublishTaskOptions): Unique | undefined {
+  if (key === undefined) {
+    if (debounce === undefined && replace === undefined) return undefined;
+    throw new UsageError("--debounce and --replace need --unique, which names the key");
+  }
+  if (debounce === undefined) return { key, mode: replace === true ? "replace" : "one waiting" };
+  if (replace === true)
+    throw new UsageError("--debounce and --replace exclude each other: a debounced task replaces too");
+  if (options.delay !== undefined || options.at !== undefined)
+    throw new UsageError("--debounce says when the task starts; leave --delay and --at out");
+  if (!(debounce >= 1_000 && debounce <= 30 * 86_400_000)) throw new UsageError("--debounce takes 1s to 30d");
+  return { key, mode: "debounce", wait: { seconds: debounce / 1_000 } };
+}
+
 /** Returns the row of a task that has already ended under this id; undefined: none, or no database is known. */
 async function endedBefore(id: string | undefined): Promise<OutcomeRow | undefined> {
   return id === undefined ? undefined : await withDatabaseIfKnown(async (database) => database?.ledger.recall(id));
@@ -90,10 +110,22 @@ async function earlierOf(
   ended: OutcomeRow | undefined,
 ): Promise<Answer["earlier"]> {
   if (ended !== undefined) return { task: ended.task, vo: ended.vo, outcome: ended.outcome };
-  return published.duplicate ? ((await findStored(broker, published)) ?? null) : null;
+  return published.duplicate && published.duplicateOf === undefined
+    ? ((await findStored(broker, published)) ?? null)
+    : null;
+}
+
+/** What became of a task beside others of its unique key; undefined: there was none. */
+function tellUnique({ duplicateOf, replaced }: Published, what: string): string | undefined {
+  if (replaced !== undefined) return `published ${what} in place of ${replaced}, which will not run`;
+  return duplicateOf === undefined
+    ? undefined
+    : `nothing was published: ${duplicateOf} waits under this key and stands for it`;
 }
 
 function tell({ published, earlier }: Answer, what: string): string {
+  const ofKey = tellUnique(published, what);
+  if (ofKey !== undefined) return ofKey;
   const was =
     earlier === null
       ? ""
@@ -112,6 +144,7 @@ async function publish(name: string, argument: string | undefined, options: Publ
   const payload: JsonObject = await readPayload(argument);
   await checkCommand(task, { vo, payload });
   const at = whenOf(options);
+  const unique = uniqueOf(options);
   const ended = await endedBefore(id);
   const { middleware } = await ourExtensions();
   const answer = await withBroker(async (broker): Promise<Answer> => {
@@ -123,6 +156,7 @@ async function publish(name: string, argument: string | undefined, options: Publ
         ...(vo === undefined ? {} : { vo }),
         ...(id === undefined ? {} : { taskId: id }),
         ...(at === undefined ? {} : { at }),
+        ...(unique === undefined ? {} : { unique }),
         ...(options.keepResult === undefined ? {} : { keepResult: { seconds: options.keepResult / 1_000 } }),
       }),
     );
@@ -145,6 +179,9 @@ export function publishTaskCommand(): Command {
     .option("--id <id>", "its identity: publishing it again has no second effect (default: a random one)", parseTaskId)
     .option("--delay <length>", "start no earlier than this long from now: 90s, 10m, 2h, 60d", parseDelay)
     .option("--at <time>", "start no earlier than this time, e.g. 2027-01-31T12:00:00Z", parseTime)
+    .option("--unique <key>", "let one task of this key wait: none is published while another one waits", parseTaskId)
+    .option("--replace", "with --unique: take the place of the one that waits")
+    .option("--debounce <length>", "with --unique: replace it, and start this long after the last publish", parseDelay)
     .option("--keep-result <length>", "keep its result this long after its end: 90s, 10m, 2h, 30d at most", parseKeep)
     .option("--unchecked", "publish a task that this program does not know; its worker checks it")
     .option("--json", "print JSON")

@@ -39,13 +39,6 @@ async function makeProject() {
   await writeFile(join(root, "misspelt.js"), "export const a = 1;\nexport const b = = 2;\n");
   await writeFile(join(root, "imports_misspelt.ts"), 'import "./drums.js";\nimport "./misspelt.js";\n');
   await writeFile(join(root, "mistyped.ts"), "export const a: number = 1;\nexport const b: = 2;\n");
-  await writeFile(join(root, "twice.ts"), "interface A {}\nexport const a: A = {};\nexport const a: A = {};\n");
-  await writeFile(join(root, "imports_twice.ts"), 'import type { A } from "./a.ts";\nimport "./twice.ts";\n');
-  const errors = pathToFileURL(join(APP, "src", "extension", "load_extensions.ts")).href;
-  await writeFile(
-    join(root, "deep.ts"),
-    `import { loadExtensions } from ${JSON.stringify(errors)};\nawait loadExtensions({ byDefault: ["./none.js"], from: import.meta.url });\n`,
-  );
   await mkdir(join(root, "horns"));
   return folder;
 }
@@ -108,8 +101,6 @@ test("the place of what is wrong in an extension is told: of an error, and of a 
     { name: "./misspelt.js", place: "misspelt.js:2" },
     { name: "./imports_misspelt.ts", place: "misspelt.js:2" },
     { name: "./mistyped.ts", place: "mistyped.ts:2" },
-    { name: "./imports_twice.ts", place: "twice.ts:3" },
-    { name: "./deep.ts", place: "deep.ts:2" },
   ];
   for (const { name, place } of cases) {
     const error = await t.throwsAsync<ExtensionFailedError>(load(project.path, [name]), undefined, name);

@@ -1,3 +1,4 @@
+// Tested by tests/src/cli/cancel_test.ts
 import type { Broker } from "../broker/broker.ts";
 import { nextStored, type Stored } from "../broker/stored_messages.ts";
 import { walkStream } from "../broker/walk_stream.ts";
@@ -47,7 +48,10 @@ export async function findInLater(
   const { state } = await jsm.streams.info(LATER, { subjects_filter: "later.>" });
   const subjects = Object.keys(state.subjects ?? {}).filter(
     // A subject that is a pattern would be looked up as one. The sweep reports it.
-    (subject) => isLiteralSubject(subject) && idsInLaterSubject(subject).some((id) => isWanted(boundId(id))),
+    (subject) =>
+      isLiteralSubject(subject) &&
+      // A unique task lies under its key, which begins with NUL as no id does.
+      idsInLaterSubject(subject).some((id) => id.startsWith("\0") || isWanted(boundId(id))),
   );
   const found: Stored[] = [];
   for (const subject of subjects) {

@@ -1,7 +1,7 @@
 // Tested by tests/src/cli/dead_test.ts
 import { headers as newHeaders } from "@nats-io/nats-core";
 import type { Broker } from "../broker/broker.ts";
-import { DEAD_SUBJECT, MSG_ID, TASK_ATTEMPT, TASK_ID, TASK_KEEP_RESULT } from "../format/headers.ts";
+import { DEAD_SUBJECT, MSG_ID, TASK_ATTEMPT, TASK_ID, TASK_KEEP_RESULT, TASK_UNIQUE } from "../format/headers.ts";
 import { InvalidNameError } from "../format/names.ts";
 import { publishSurely } from "../broker/publish_surely.ts";
 import { forgetResult } from "../result/keep_result.ts";
@@ -53,7 +53,8 @@ export async function requeueDeadLetter(broker: Broker, letter: StoredDeadLetter
   const address = checkRequeuable(letter);
   const headers = newHeaders();
   for (const [key, values] of letter.headers ?? []) {
-    if (key.startsWith("Dead-") || key.startsWith("Nats-")) continue;
+    // It has begun, so its place under a unique key is free.
+    if (key.startsWith("Dead-") || key.startsWith("Nats-") || key === TASK_UNIQUE) continue;
     for (const value of values) headers.append(key, value);
   }
   const attempt = letter.attempt + 1;

@@ -111,6 +111,9 @@ export async function prepareTask(
   { vo: wantedVo, payload: given, taskId: wantedId = randomUUID(), at, headers, ...asked }: PublishOptions,
   maxBytes: number,
 ): Promise<Prepared> {
+  if (asked.unique !== undefined) {
+    throw new RangeError(`Cannot publish ${task.name} under a unique key here: publish it by itself, with a publisher`);
+  }
   const vo = voFor(task, wantedVo);
   const { payload, size } = await checkedPayload(task, given, maxBytes);
   const taskId = boundId(checkTaskId(wantedId));

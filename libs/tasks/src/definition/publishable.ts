@@ -3,6 +3,7 @@ import type { OwnHeaders } from "../format/own_headers.ts";
 import type { JsonObject } from "./json.ts";
 import type { Interval } from "./schedule.ts";
 import type { Per, TaskTraits } from "./traits.ts";
+import type { Unique } from "./unique.ts";
 
 /** What publishing needs to know of a task. `Input` is the payload as it is sent, before its schema has filled or changed it. */
 export interface PublishableTask<Input extends JsonObject = JsonObject, P extends Per = Per>
@@ -59,4 +60,6 @@ export type PublishOptions<Input extends JsonObject = JsonObject, P extends Per 
      * Identity of the task; publishing it again has no second effect. Default: a random one. Of an id over 200 bytes, the SHA-256 is used.
      */
     readonly taskId?: string;
+    /** Lets one task of a key wait at a time. Only `publish` takes it. Default: any number waits. */
+    readonly unique?: Unique;
   };

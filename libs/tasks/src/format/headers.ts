@@ -17,6 +17,9 @@ export const TRACEPARENT = "traceparent";
 /** The errors of earlier attempts, oldest first, for tasks that no ledger remembers. */
 export const TASK_ERRORS = "Task-Errors";
 
+/** Under which claim of which unique key a task was published: the revision of the claim, a space, and the key. */
+export const TASK_UNIQUE = "Task-Unique";
+
 /** Headers of a dead letter, in addition to the task's own. */
 export const DEAD_REASON = "Dead-Reason";
 export const DEAD_SUBJECT = "Dead-Subject";

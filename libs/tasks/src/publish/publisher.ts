@@ -5,6 +5,7 @@ import type { JsonObject } from "../definition/json.ts";
 import type { Given, PublishableTask, PublishOptions } from "../definition/publishable.ts";
 import type { Per } from "../definition/traits.ts";
 import type { SpawnedTask } from "../definition/ledger.ts";
+import type { Unique } from "../definition/unique.ts";
 import { type Around, joinMiddleware, type Middleware, type TaskMessage } from "../definition/middleware.ts";
 import {
   checkedPayload,
@@ -21,7 +22,9 @@ import { boundId, checkTaskId } from "../format/delivery.ts";
 import { checkOwnHeaders } from "../format/own_headers.ts";
 import { awaitResult, type ResultOptions } from "../result/await_result.ts";
 import { type Handle, handleOf, recallOf, type ResultLedger, resultIn } from "./handle.ts";
+import { type PublishedUnique, storeUnique, waitMsOf } from "./publish_unique.ts";
 import { type Published, storeMany, storeOne } from "./store.ts";
+import { checkUniqueKey } from "./unique_entry.ts";
 
 /** Publishes tasks over one connection. */
 export interface Publisher {
@@ -92,6 +95,20 @@ async function through<Result>(
   return await around(message, () => store(withHeaders(task, checkOwnHeaders({ ...message.headers }))));
 }
 
+/** When a task of a key starts, where it is debounced. Throws `InvalidNameError` and `RangeError`. */
+function startOf({ name }: PublishableTask, unique: Unique, { at }: PublishOptions): Pick<PublishOptions, "at"> {
+  checkUniqueKey(unique.key);
+  if (unique.mode !== "debounce") return {};
+  if (at === undefined) return { at: new Date(Date.now() + waitMsOf(name, unique.wait)) };
+  throw new RangeError(`Cannot publish ${name} at a time and debounced: leave out \`at\`, or take the mode "replace"`);
+}
+
+/** Stores one task, under its key where it has one. */
+async function storeAs(broker: Broker, task: SpawnedTask, unique: Unique | undefined): Promise<PublishedUnique> {
+  if (unique !== undefined) return await storeUnique(broker, task, unique);
+  return { published: await storeOne(broker, task), keepResultMs: task.keepResultMs };
+}
+
 /** A publisher over `broker`, whose connection stays the caller's. Throws `TypeError` for two middlewares of one name. */
 export function createPublisher(broker: Broker, { ledger, middleware }: PublisherOptions = {}): Publisher {
   const { publish: around } = joinMiddleware(middleware);
@@ -107,13 +124,13 @@ export function createPublisher(broker: Broker, { ledger, middleware }: Publishe
 
   async function publish<Task extends PublishableTask>(
     task: Task,
-    options: PublishOptions = {},
+    { unique, ...options }: PublishOptions = {},
   ): Promise<Handle<ResultOf<Task>>> {
-    const { task: outgone } = await outgoing(task, options);
-    const isKept = outgone.keepResultMs !== undefined;
+    const start = unique === undefined ? {} : startOf(task, unique, options);
+    const { task: outgone } = await outgoing(task, { ...options, ...start });
     const address = { task: outgone.task, vo: outgone.vo };
-    const stored = await through(around, outgone, (seen) => storeOne(broker, seen));
-    return handleOf(stored, { broker, ledger, address, isKept });
+    const { published, keepResultMs } = await through(around, outgone, (seen) => storeAs(broker, seen, unique));
+    return handleOf(published, { broker, ledger, address, isKept: keepResultMs !== undefined });
   }
 
   const ambient: AmbientPublisher = {

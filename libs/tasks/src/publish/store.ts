@@ -25,8 +25,12 @@ export interface Published {
   readonly stream: string;
   /** Sequence of the stored message, or of the first one where this was a repeat. */
   readonly sequence: number;
-  /** The broker had this id already, within its window, and stored nothing. */
+  /** The broker had this id already, within its window, and stored nothing. Or another task of its unique key waits. */
   readonly duplicate: boolean;
+  /** The task that stands in place of this one, under its unique key; absent: none does. `taskId` is then its id too. */
+  readonly duplicateOf?: string;
+  /** The waiting task whose place this one has taken under its unique key; absent: none. */
+  readonly replaced?: string;
 }
 
 /** Stores one task. Throws what JetStream refuses, and `PublishUnknownError` after 20 s without an answer. */

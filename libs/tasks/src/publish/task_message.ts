@@ -14,6 +14,7 @@ import {
   TASK_KEEP_RESULT,
   TASK_PARENT,
   TASK_PAYLOAD_VERSION,
+  TASK_UNIQUE,
 } from "../format/headers.ts";
 import type { OutgoingMessage } from "../broker/publish_surely.ts";
 import { dueSubject, laterSubject, taskSubject } from "../format/subject.ts";
@@ -59,6 +60,7 @@ export interface NextAttempt {
 
 /** Headers of ours that stay the same over a task's attempts: who asked for it, and in what form. */
 const KEPT_HEADERS: readonly string[] = [
+  TASK_UNIQUE,
   TASK_PAYLOAD_VERSION,
   TASK_PARENT,
   TASK_GROUP,

@@ -101,6 +101,11 @@ export async function dropSuperseded(context: SettleContext, task: PreparedTask)
   await record(context, task, { outcome: "dropped", dueAt: null, error, tookMs: 0 });
 }
 
+/** Drops a task whose place another one of its unique key has taken. */
+export async function dropReplaced(context: SettleContext, task: PreparedTask, reason: string): Promise<void> {
+  await record(context, task, { outcome: "dropped", dueAt: null, error: reason, tookMs: 0 });
+}
+
 /** Returns what the message of the next attempt can be made from again. The body is UTF-8, since its JSON was read. */
 function retryMessageFrom({ headers, body }: FailedTask["received"]): RetryMessage {
   return {

@@ -15,7 +15,7 @@ import { InvalidNameError } from "../format/names.ts";
 import { isSuperseded } from "../broker/occurrence.ts";
 import { ABORT_GRACE_MS, type AttemptEnd, type DepsInput, DrainedError, RunningAttempt } from "./attempt.ts";
 import type { Environment } from "./environment.ts";
-import { dropSuperseded, endCancelled, failAttempt, giveUpPoison, MAX_ERRORS } from "./fail.ts";
+import { dropReplaced, dropSuperseded, endCancelled, failAttempt, giveUpPoison, MAX_ERRORS } from "./fail.ts";
 import {
   byId,
   checkIsOurs,
@@ -32,6 +32,7 @@ import { aloneMsOf, isPoison } from "./poison.ts";
 import type { ReceivedTask } from "../pull/received_task.ts";
 import type { ProgressReports } from "../result/progress.ts";
 import { keepMsOf } from "./keep_end.ts";
+import { beginUnique } from "./unique_run.ts";
 import { dropDuplicate, handBack, refuse, type SettleContext, settleByRow, tell } from "./settle.ts";
 
 /** Age from which a message without a row is not run, ms. The ledger forgets rows after 30 days. */
@@ -298,6 +299,11 @@ async function underLeases(context: RunContext, task: PreparedTask, turns: reado
 async function runOnce(context: RunContext, task: PreparedTask, turns: readonly Turn[]): Promise<TaskEnd> {
   // The connection may have been lost while its locks were asked for.
   if (!context.owns(task.received)) return leave(context, task.received);
+  const replaced = await beginUnique(context.broker, task);
+  if (replaced !== undefined) {
+    await dropReplaced(context, task, replaced);
+    return OVER;
+  }
   const { starts } = task.received;
   const callbackOf = headerOf(task.received.headers, TASK_CALLBACK);
   const group = callbackOf === "" ? undefined : await groupOfCallback(context, task, callbackOf);

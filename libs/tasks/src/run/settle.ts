@@ -17,6 +17,7 @@ import type { StartCounts } from "./poison.ts";
 import type { ReceivedTask } from "../pull/received_task.ts";
 import type { StreamLedger } from "./stream_ledger.ts";
 import { keepEnd, keepRefusal } from "./keep_end.ts";
+import { endUnique } from "./unique_run.ts";
 
 /** Number of errors that a message carries to its next attempt. They have a kilobyte each and must fit into the headers that TASKS allows. */
 const MAX_TOLD_ERRORS = 8;
@@ -96,6 +97,7 @@ export async function refuse(context: SettleContext, task: IdentifiedTask, reaso
   await tellGroup(context.groups, headers, { taskId, outcome: "dead", result: null, errors: [oneLine(reason)] });
   await context.cancellations.noteEnded(taskId, "dead");
   await keepRefusal(context, task, reason);
+  await endUnique(context.broker, task);
   tell(context, task, { step: "refused", reason: oneLine(reason) });
   if (context.owns(task.received)) answerNow(context, task, `+TERM ${oneLine(reason)}`);
   await forgetStarts(context, task);
@@ -150,6 +152,7 @@ export async function settleByRow(
   const noting = row.outcome === "retry" ? undefined : context.cancellations.noteEnded(row.taskId, row.outcome);
   if (noting !== undefined) await noting;
   await keepEnd(context, task, row);
+  if (row.outcome !== "retry") await endUnique(context.broker, task);
   if (tookMs === undefined)
     tell(context, task, { step: "duplicate", reason: `attempt ${row.attempt} ended ${row.outcome}` });
   else if (row.outcome === "done") tell(context, task, { step: "done", tookMs });
