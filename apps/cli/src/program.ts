@@ -16,6 +16,7 @@ const GROUPS: Readonly<Record<string, () => Promise<Command>>> = {
   schedule: async () => (await import("./schedule/command.ts")).scheduleCommand(),
   queue: async () => (await import("./queue/command.ts")).queueCommand(),
   config: async () => (await import("./config/command.ts")).configCommand(),
+  lock: async () => (await import("./lock/command.ts")).lockCommand(),
   pilot: async () => (await import("./pilot/command.ts")).pilotCommand(),
   doctor: async () => (await import("./doctor/command.ts")).doctorCommand(),
 };

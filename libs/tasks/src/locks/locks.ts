@@ -1,7 +1,6 @@
 import type { Broker } from "../broker/broker.ts";
 import type { Limiter, Lock } from "../definition/lock_type.ts";
 import type { Limit } from "../tally/plan.ts";
-import { kindOfKey } from "../tally/tally.ts";
 import { acquire, type LockAnswer, type LockRequest } from "./acquire.ts";
 import { acquireAll } from "./acquire_all.ts";
 import type { BooksPort } from "./book_messages.ts";
@@ -147,7 +146,7 @@ export async function openLocks(options: LocksOptions): Promise<Locks> {
   const lines = new TallyLines({
     limits,
     ttlMs,
-    look: (key) => keeper.books.post({ kind: "look", key }),
+    look: (key, revision) => keeper.books.post({ kind: "look", key, ...(revision === undefined ? {} : { revision }) }),
     sleeps: (key, mode, sleeps) => keeper.books.post({ kind: "line", key, mode, sleeps, worker, ttlMs }),
   });
   const tallies = openTallies({ broker, books: keeper.books, worker, ttlMs, lines, raise });
@@ -156,10 +155,9 @@ export async function openLocks(options: LocksOptions): Promise<Locks> {
   const watch = openFreedWatch({
     broker,
     isNeeded: () => room.asleep + lines.asleep > 0,
-    onChanged(key, revision) {
-      if (kindOfKey(key) !== "mutex" && lines.isWaitedFor(key)) keeper.books.post({ kind: "look", key, revision });
-    },
+    onChanged: (key, revision) => lines.heardChanged(key, revision),
     onFreed(key, revision) {
+      lines.heardChanged(key, revision);
       marks.note(key, revision);
       room.heardFreed(key, revision);
     },

@@ -48,7 +48,7 @@ export interface RaiseIfBehindOptions extends RaiseOptions {
 }
 
 /** A key that nobody locks, for a write that only asks for the next revision. Its entry expires. */
-const PROBE_KEY = "revision.probe";
+export const PROBE_KEY = "revision.probe";
 const PROBE_TTL = "1s";
 
 /** Returns the revision of a write made now. The stream's info, in contrast, may come from a former leader that is behind. */

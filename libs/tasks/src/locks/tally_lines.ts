@@ -38,8 +38,8 @@ export interface TallyLinesOptions {
   readonly limits: RoomLimits;
   /** Longest time without news after which a line looks by itself, ms. */
   readonly ttlMs: number;
-  /** Asks for the room of a key. */
-  look(key: string): void;
+  /** Asks for the room of a key. `revision`: that of a write that was heard of. */
+  look(key: string, revision?: number): void;
   /** Tells that tasks sleep in a line in this mode, or that none is left there. */
   sleeps(key: string, mode: Mode, sleeps: boolean): void;
 }
@@ -161,13 +161,18 @@ export class TallyLines {
   }
 
   /** Whether a waiter sleeps in the line of `key`. */
-  isWaitedFor(key: string): boolean {
+  #isWaitedFor(key: string): boolean {
     return this.#lines.get(key)?.places.some(({ state }) => state === "asleep") === true;
+  }
+
+  /** A key was written by `revision`, perhaps by another process. Costs nothing where nobody sleeps in its line. */
+  heardChanged(key: string, revision: number): void {
+    if (this.#isWaitedFor(key)) this.#options.look(key, revision);
   }
 
   /** Asks for the room of each key for which somebody sleeps, since news may have been missed. */
   lookAll(): void {
-    for (const key of this.#lines.keys()) if (this.isWaitedFor(key)) this.#options.look(key);
+    for (const key of this.#lines.keys()) if (this.#isWaitedFor(key)) this.#options.look(key);
   }
 
   /** All try again, since a limit has changed. */
