@@ -10,12 +10,12 @@ const siteLock = defineLockType("hog_test_site");
 /** The lock's, ms: a machine that stands still for two seconds loses no lease. */
 const TTL_MS = 4_000;
 
-test("a task that holds up its thread for two TTLs of its lock runs once, and neither it nor its neighbour loses a lease", async (t) => {
+test("a task that holds up its thread for two TTLs of its locks, a mutex and parts of two others, runs once, and neither it nor its neighbour loses a lease", async (t) => {
   const HogTask = defineTask({
     name: "HogTask",
     per: "vo",
     payload: z.strictObject({ site: z.string() }),
-    locks: ({ site }) => [siteLock.mutex(site)],
+    locks: ({ site }) => [siteLock.mutex(site), siteLock.shared("all"), siteLock.concurrency("all", 2)],
     async execute({ payload, signal }) {
       if (payload.site === "neighbour") return pause(2 * TTL_MS + 500, undefined, { signal });
       await pause(300);

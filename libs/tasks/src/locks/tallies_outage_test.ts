@@ -3,6 +3,7 @@ import { jetstreamManager } from "@nats-io/jetstream";
 import test from "ava";
 import { openRequests } from "../broker/requests.ts";
 import { defineLockType, type Lock } from "../definition/lock_type.ts";
+import { within } from "../testing/patience.ts";
 import { joinGrid, type Party, startTestBroker, TTL_MS } from "./_grid_test.ts";
 import { startRevived } from "./_revive_test.ts";
 import type { AskedWant, FromBooks } from "./book_messages.ts";
@@ -15,6 +16,8 @@ import { waitForLocks } from "./wait_for_locks.ts";
 
 const site = defineLockType("outage_site");
 const untilMs = Number.POSITIVE_INFINITY;
+/** How long a test waits for what should come at once, ms. */
+const PATIENCE_MS = 20_000;
 
 async function ask({ locks }: Party, ...wanted: readonly Lock[]): Promise<readonly Turn[] | string> {
   const answer = await locks.tryAcquireAll(wanted, { taskId: "asks", untilMs });
@@ -90,10 +93,11 @@ async function openTestBooks(party: Party, around: (bucket: TallyBucket) => Tall
     for (;;) {
       const found = told.find((message) => message.kind === kind && "id" in message && message.id === id);
       if (found !== undefined) return found as Extract<FromBooks, { kind: Kind }>;
-      await new Promise<void>((resolve) => hears.add(resolve));
+      const news = new Promise<void>((resolve) => hears.add(resolve));
+      await within(news, () => `"${kind}" of ${id} (told: ${JSON.stringify(told)})`, PATIENCE_MS);
     }
   }
-  return { books, heard };
+  return { books, heard, [Symbol.asyncDispose]: () => books[Symbol.asyncDispose]() };
 }
 
 function want(id: number, key: string, limit: AskedWant["limit"]): AskedWant {
@@ -118,7 +122,8 @@ function deafAt(deaf: readonly number[], { write, ...bucket }: TallyBucket): Tal
 test("a write whose answer was lost is found again: it grants once, and gives quota back once", async (t) => {
   await using server = await startTestBroker();
   await using party = await joinGrid(server.url, { worker: "here" });
-  const { books, heard } = await openTestBooks(party, (bucket) => deafAt([1, 2], bucket));
+  await using opened = await openTestBooks(party, (bucket) => deafAt([1, 2], bucket));
+  const { books, heard } = opened;
   const limit = { rate: { count: 2, perMs: 86_400_000 } };
   const key = site.rate("deaf").key;
   books.hear({ kind: "ask", want: want(1, key, limit) });
@@ -128,6 +133,5 @@ test("a write whose answer was lost is found again: it grants once, and gives qu
   await heard("granted", 2);
   await heard("granted", 3);
   await heard("held", 4);
-  await books[Symbol.asyncDispose]();
   t.pass();
 });
