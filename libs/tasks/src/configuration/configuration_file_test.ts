@@ -25,13 +25,29 @@ const retry = fc.record(
   },
   optional,
 );
+const rate = fc.constantFrom("100/1m", "5/10s", "unlimited");
+const concurrency = fc.oneof(fc.integer({ min: 1, max: 1_000 }), fc.constant("unlimited"));
 const overrides = {
+  rate,
+  concurrency,
   enabled: fc.boolean(),
   schedule: fc.constantFrom("every 5s", "cron 0 6 * * * Europe/Zurich"),
   timeout: length,
   priority: fc.constantFrom("realtime", "normal", "background"),
   retry: retry.filter(({ maxDelay }) => maxDelay !== "250ms"),
 };
+const instance = fc.record(
+  {
+    schedule: fc.constant("every 2h"),
+    payload: fc.dictionary(
+      fc.string({ maxLength: 3 }),
+      fc.oneof(fc.string(), fc.integer(), fc.constant(null), fc.array(fc.boolean()), fc.record({ a: fc.string() })),
+    ),
+    vos: fc.array(fc.constant("lhcb")),
+  },
+  { requiredKeys: ["schedule"] },
+);
+const instances = fc.dictionary(fc.constantFrom("default", "cern"), instance);
 const voName = fc.stringMatching(/^[A-Za-z0-9]{1,3}(\.[a-z0-9]{1,2})?$/);
 const taskName = fc.stringMatching(/^[A-Z][A-Za-z0-9_-]{0,3}$/);
 const file = fc.record(
@@ -41,9 +57,13 @@ const file = fc.record(
       voName,
       fc.oneof(fc.constant(null), fc.record({ weight: fc.integer({ min: 1, max: 9 }) }, optional)),
     ),
+    limits: fc.dictionary(fc.constantFrom("pilot", "pilot.ce01", "site"), fc.record({ rate, concurrency }, optional)),
     tasks: fc.dictionary(
       taskName,
-      fc.record({ ...overrides, vos: fc.dictionary(voName, fc.record(overrides, optional), { maxKeys: 2 }) }, optional),
+      fc.record(
+        { ...overrides, instances, vos: fc.dictionary(voName, fc.record(overrides, optional), { maxKeys: 2 }) },
+        optional,
+      ),
       { maxKeys: 3 },
     ),
   },

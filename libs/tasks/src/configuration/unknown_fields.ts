@@ -41,24 +41,27 @@ export function knownFieldsAt(schema: z.core.$ZodType, path: Path): readonly str
   return schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
 }
 
+/** An object of these entries. A field called `__proto__` is one of its own. */
+function objectOf(entries: readonly (readonly [key: string, part: unknown])[]): Record<string, unknown> {
+  return Object.fromEntries(entries);
+}
+
 /** The fields of `value` that `schema` does not know, with the objects around them; undefined: there are none. */
 function unknownPart(schema: z.core.$ZodType, value: unknown): Record<string, unknown> | undefined {
-  const kept: Record<string, unknown> = {};
-  for (const [key, part] of partsOf(value)) {
+  const kept = partsOf(value).flatMap(([key, part]) => {
     const below = schemaAt(schema, key);
     const own = below === "unknown" ? part : below === undefined ? undefined : unknownPart(below, part);
-    if (own !== undefined) kept[key] = own;
-  }
-  return Object.keys(kept).length === 0 ? undefined : kept;
+    return own === undefined ? [] : [[key, own] as const];
+  });
+  return kept.length === 0 ? undefined : objectOf(kept);
 }
 
 function merge(next: unknown, kept: Readonly<Record<string, unknown>>): unknown {
-  const merged = Object.fromEntries(partsOf(next));
+  const own = new Map(partsOf(next));
   for (const [key, part] of Object.entries(kept)) {
-    const own = Object.hasOwn(merged, key) ? merged[key] : undefined;
-    merged[key] = partsOf(part).length > 0 ? merge(own, Object.fromEntries(partsOf(part))) : part;
+    own.set(key, partsOf(part).length > 0 ? merge(own.get(key), objectOf(partsOf(part))) : part);
   }
-  return merged;
+  return objectOf([...own]);
 }
 
 /** Returns `next` with the fields of `before` that `schema` does not know: a newer program has written them, and they are not ours. */
@@ -70,10 +73,10 @@ export function withUnknownOf<Value extends object>(schema: z.core.$ZodType, nex
 /** Returns `value` without the fields that `schema` does not know. */
 export function knownPartOf<Value>(schema: z.core.$ZodType, value: Value): Value {
   if (partsOf(value).length === 0) return value;
-  const known: Record<string, unknown> = {};
-  for (const [key, part] of partsOf(value)) {
+  const known = partsOf(value).flatMap(([key, part]) => {
     const below = schemaAt(schema, key);
-    if (below !== "unknown" && part !== undefined) known[key] = below === undefined ? part : knownPartOf(below, part);
-  }
-  return known as Value;
+    if (below === "unknown" || part === undefined) return [];
+    return [[key, below === undefined ? part : knownPartOf(below, part)] as const];
+  });
+  return objectOf(known) as Value;
 }
