@@ -11,9 +11,9 @@ export interface Composition {
   readonly tables: readonly TableSet[];
   /** Makes what a run's task may call, as the task's own extension does. */
   deps(offers: Offers): (input: DepsInput<Transaction>) => unknown;
-  /** The chores of all extensions. Called once in each scheduler. */
   /** Those of all extensions, in order. The first is the outermost. */
   readonly middleware: readonly Middleware[];
+  /** The chores of all extensions. Called once in each scheduler. */
   chores(context: ChoreContext): readonly Chore[];
 }
 

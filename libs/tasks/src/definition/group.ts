@@ -20,6 +20,7 @@ export type GroupCallback<Input extends JsonObject = JsonObject, P extends Per =
 } & Pick<SpawnOptions<P>, "vo"> &
   PayloadOption<NoInfer<Input>>;
 
+/** What runs when a group's children have ended, and what their failures mean. */
 export interface GroupOptions<Input extends JsonObject = JsonObject> {
   /** The callback: a task, or a task with its payload and VO. It is published once, with the id `<group>/then`. */
   readonly then: PublishableTask<Input> | GroupCallback<Input>;

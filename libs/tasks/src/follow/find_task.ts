@@ -47,6 +47,7 @@ export interface FoundTask {
   readonly notes: readonly string[];
 }
 
+/** Who else may know of the task. */
 export interface FindOptions {
   /** The workers' ledger, where the caller has one. */
   readonly ledger?: Pick<Ledger<never>, "recall">;

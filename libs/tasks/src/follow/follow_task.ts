@@ -94,6 +94,7 @@ async function lookForEnd(broker: Broker, taskId: string, options: FindOptions):
   return task;
 }
 
+/** Who else may know of the task, and how long it is followed. */
 export interface FollowOptions extends FindOptions {
   /** Ends the following. */
   readonly signal?: AbortSignal;

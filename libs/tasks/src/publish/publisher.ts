@@ -77,6 +77,7 @@ export function maxPayloadBytes(broker: Broker): number {
   return payloadBytesIn(broker.nc.info?.max_payload);
 }
 
+/** What a publisher uses beside its broker. */
 export interface PublisherOptions {
   /** The ledger of the tasks, where the caller has one. It tells the ends of tasks whose results are not kept, or have lapsed. */
   readonly ledger?: ResultLedger;

@@ -14,6 +14,7 @@ const LONGEST_MS = 2 ** 31 - 1;
 /** Time from a reading that nobody answered to the next, ms. */
 const AGAIN_MS = 500;
 
+/** How long a result is waited for. */
 export interface ResultOptions {
   /** Longest wait, ms; default 10 minutes. */
   readonly timeoutMs?: number;

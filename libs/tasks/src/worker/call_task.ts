@@ -33,9 +33,9 @@ export interface CallOptions<Transaction, Deps> {
   readonly ledger?: Ledger<Transaction>;
   /** Makes what the task may call. */
   deps?(input: DepsInput<Transaction>): Deps;
-  /** Returns the highest fencing token in the database. */
   /** Runs around the run and around each child that it spawns, the first outermost. Default: none. */
   readonly middleware?: readonly Middleware[];
+  /** Returns the highest fencing token in the database. */
   readonly highestFence?: () => Promise<number>;
   readonly lockTtlMs?: number;
   /** Its abort ends the wait for locks, and aborts the task. */
