@@ -12,6 +12,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { mkdtempDisposable } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { until } from "../support/until.ts";
 
 const opened = new AsyncDisposableStack();
 const folder = opened.use(await mkdtempDisposable(join(tmpdir(), "muster-chores-")));
@@ -67,6 +68,23 @@ test("children that nobody marked as published are published by the scheduler, o
   await run("publishing forgotten children");
   t.is(await countWaiting("republished"), 2);
   t.deepEqual(await database.transaction((transaction) => listUnpublished(transaction)), []);
+});
+
+test("the leading scheduler publishes what applications have put into the outbox", async (t) => {
+  const database = await postgres.open();
+  await using _closed = database;
+  const chore = createChores({ broker, database, log: quiet }, composeExtensions([extension])).find(
+    ({ name }) => name === "publishing the outbox",
+  );
+  const stop = new AbortController();
+  const running = chore?.run(stop.signal);
+  await database.transaction((transaction) =>
+    database.ledger.publishWith(transaction, MyPilotTask, { vo: "outbox", payload }),
+  );
+  await until(async () => ((await countWaiting("outbox")) === 1 ? true : undefined), "the task");
+  stop.abort();
+  await running;
+  t.pass();
 });
 
 test("a pilot that was asked for and whose message is lost gives its slot back after ten minutes, whatever else waits for its VO", async (t) => {

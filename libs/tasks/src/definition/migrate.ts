@@ -9,10 +9,16 @@ import { PayloadRefusedError, sizeProblem } from "./payload.ts";
  * of that type. What it returns is checked by the next step, and in the end by the task's schema.
  */
 // As a method, its parameter may be narrower than a JSON object.
-export type PayloadStep = { step(old: JsonObject): JsonObject }["step"];
+export type PayloadStep = {
+  /** Returns the payload as the next version has it. */
+  step(old: JsonObject): JsonObject;
+}["step"];
 
 /** A step for each version of a task's payload before the present one, by the version that it begins with. */
-export type PayloadSteps = { readonly [version: number]: PayloadStep };
+export interface PayloadSteps {
+  /** The step from this version to the next. */
+  readonly [version: number]: PayloadStep;
+}
 
 /**
  * The steps from version 1 to `payloadVersion`, in order; none where `steps` is absent. Throws `RangeError` where one is missing, and where one
