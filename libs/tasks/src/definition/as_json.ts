@@ -2,6 +2,16 @@ import type { Json } from "./json.ts";
 
 type Plain = string | number | boolean | null;
 
+/** What says itself how it is written. */
+interface WrittenAs<Written> {
+  toJSON(): Written;
+}
+
+/** What has a result. */
+interface Returning<Returned> {
+  execute(run: never): Returned;
+}
+
 /**
  * A value as JSON keeps it, for the types of results. A `Date` becomes a string, and what returns nothing becomes `null`. A result of unknown
  * type is any JSON.
@@ -12,7 +22,7 @@ export type AsJson<Value> = unknown extends Value
     ? Value
     : undefined extends Value
       ? null
-      : Value extends { toJSON(): infer Written }
+      : Value extends WrittenAs<infer Written>
         ? AsJson<Written>
         : Value extends (...input: never[]) => unknown
           ? null
@@ -26,4 +36,4 @@ export type AsJson<Value> = unknown extends Value
 type AsJsonField<Value> = undefined extends Value ? AsJson<Exclude<Value, undefined>> | undefined : AsJson<Value>;
 
 /** What a task of this type returns, as JSON keeps it. Any JSON where its code is not known here. */
-export type ResultOf<Task> = Task extends { execute(run: never): infer Returned } ? AsJson<Awaited<Returned>> : Json;
+export type ResultOf<Task> = Task extends Returning<infer Returned> ? AsJson<Awaited<Returned>> : Json;
