@@ -74,13 +74,12 @@ export async function readChildren(
   broker: Pick<Broker, "jsm" | "time">,
   { id, chunks }: Pick<GroupSpec, "id" | "chunks">,
 ): Promise<readonly ListedChild[]> {
-  const children: ListedChild[] = [];
-  for (let chunk = 0; chunk < chunks; chunk++) {
-    const entry = await readEntry<readonly ListedChild[]>(broker, groupKey(id, "list", chunk));
-    if (entry === undefined) throw new Error(`Cannot list the children of group ${id}: part ${chunk} is gone`);
-    children.push(...entry.value);
-  }
-  return children;
+  const parts = Array.from({ length: chunks }, async (_, number) => {
+    const entry = await readEntry<readonly ListedChild[]>(broker, groupKey(id, "list", number));
+    if (entry === undefined) throw new Error(`Cannot list the children of group ${id}: part ${number} is gone`);
+    return entry.value;
+  });
+  return (await Promise.all(parts)).flat();
 }
 
 /** The numbers of the children that have ended. */

@@ -9,8 +9,8 @@ import { createEntry, groupKey } from "./keys.ts";
 
 /** Greatest number of children that are published at the same time. */
 const IN_FLIGHT = 500;
-/** Greatest number of children in one part of a group's list. A part stays far below the server's payload limit. */
-const LISTED = 1_000;
+/** Size of one part of a group's list, bytes of JSON. It fits into a message also where the server's limit was made small. */
+const PART_BYTES = 32 * 1024;
 
 /**
  * Publishes the children of a run that has committed, and seals its groups. The ids stay the same, so a repeat is harmless.
@@ -36,19 +36,39 @@ interface Sealing {
   readonly own: readonly SpawnedTask[];
 }
 
+function partsOf(children: readonly ListedChild[]): readonly ListedChild[][] {
+  const parts: ListedChild[][] = [];
+  let bytes = PART_BYTES;
+  for (const child of children) {
+    const size = Buffer.byteLength(JSON.stringify(child));
+    if (bytes + size > PART_BYTES) {
+      parts.push([]);
+      bytes = 0;
+    }
+    bytes += size;
+    parts.at(-1)?.push(child);
+  }
+  return parts;
+}
+
 /** Stores the list of a group's children, then what the group is, and counts what has ended meanwhile. */
 async function seal(broker: Broker, { parentId, then, own }: Sealing): Promise<void> {
   const { callback } = then;
   if (callback === undefined) return;
   const { id, policy, deadlineAt } = callback;
-  const chunks = Math.ceil(own.length / LISTED);
-  for (let chunk = 0; chunk < chunks; chunk++) {
-    const part = own.slice(chunk * LISTED, (chunk + 1) * LISTED);
-    const list = part.map(({ taskId, task, vo, groupKey: key = "" }): ListedChild => ({ key, taskId, task, vo }));
-    await createEntry(broker, groupKey(id, "list", chunk), list);
-  }
+  const parts = partsOf(own.map(({ taskId, task, vo, groupKey: key = "" }) => ({ key, taskId, task, vo })));
+  for (const [number, part] of parts.entries()) await createEntry(broker, groupKey(id, "list", number), part);
   const sealedAt = new Date().toISOString();
-  const spec: GroupSpec = { id, total: own.length, chunks, policy, deadlineAt, sealedAt, parent: parentId, then };
+  const spec: GroupSpec = {
+    id,
+    total: own.length,
+    chunks: parts.length,
+    policy,
+    deadlineAt,
+    sealedAt,
+    parent: parentId,
+    then,
+  };
   await createEntry(broker, groupKey(id, "spec"), spec);
   await createGroups(broker).check(id);
 }

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { AnyGroupOptions } from "../definition/group.ts";
 import { canonicalJson } from "../definition/json.ts";
 import type { SpawnedTask } from "../definition/ledger.ts";
-import { boundId, checkTaskId } from "../format/delivery.ts";
+import { boundId, checkTaskId, MAX_ID_BYTES } from "../format/delivery.ts";
 import { printGroupPlace } from "../format/group_place.ts";
 
 const DAY_MS = 86_400_000;
@@ -79,6 +79,11 @@ export function planGroup(plan: GroupPlan): PlannedGroup {
   );
   const keys = new Set<string>();
   for (const [index, { key = String(index), task, vo, payload }] of children.entries()) {
+    if (Buffer.byteLength(key) > MAX_ID_BYTES) {
+      throw new RangeError(
+        `Cannot spawn a group: a key has ${Buffer.byteLength(key)} bytes; ${MAX_ID_BYTES} are the limit`,
+      );
+    }
     if (keys.has(key)) throw new RangeError(`Cannot spawn a group: its key ${JSON.stringify(key)} is there twice`);
     keys.add(key);
     content.update(canonicalJson([key, task, vo, payload]));

@@ -12,6 +12,7 @@ test("a group is refused as a whole where it cannot be: a key twice, a deadline 
   const Then = defineLooseTask({ name: "Then", per: "vo", execute() {} });
   const groups: readonly { children: GroupChild[]; deadline?: Date; because: RegExp }[] = [
     { children: [{ task: ChildTask, key: "1" }, { task: ChildTask }], because: /its key "1" is there twice/ },
+    { children: [{ task: ChildTask, key: "k".repeat(201) }], because: /a key has 201 bytes; 200 are the limit/ },
     { children: [], deadline: new Date(Date.now() - day), because: /give a time from now to/ },
     { children: [], deadline: new Date(Date.now() + 31 * day), because: /give a time from now to/ },
     { children: [], deadline: new Date(Number.NaN), because: /the deadline no time/ },
