@@ -234,6 +234,10 @@ test("under fail fast the first failure calls back, and the rest are cancelled, 
   await muster.settled();
   const result = await keptBy(ledger, `${id}/then`);
   t.is(result.closed, "failed");
+  const group = await readGroup(muster.broker, id);
+  const later: string[] = [];
+  if (group !== undefined) for await (const child of childrenOfGroup(muster.broker, group)) later.push(child.outcome);
+  t.deepEqual(later, ["missing", "missing", "dropped", "missing"], "what ended after the closing does not count");
   t.like(result.ends[2], { outcome: "dropped", error: "Error: no luck" });
   t.is(await database.effects(`${id}/then`), 1);
   t.like(await ledger.recall(`${id}/0`), {

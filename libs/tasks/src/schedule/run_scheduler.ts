@@ -1,5 +1,4 @@
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
-import { openCancellations } from "../cancel/cancellations.ts";
 import type { AnyTask } from "../definition/task.ts";
 import type { Locks } from "../locks/locks.ts";
 import type { Broker } from "../broker/broker.ts";
@@ -130,10 +129,9 @@ export async function lead(options: LeadOptions, report: Reporter): Promise<void
   const leadsRest = () => charges.led.has(REST);
   using later = watchLater({ broker, clock, report, isLed: leadsRest });
   const left = createLeftSchedules();
-  await using cancellations = await openCancellations({ ...broker, briefJsm: broker.jsm });
-  const sweeping = { broker, worker, tasks, configuration, clock, report, ledger, charges, later, cancellations, left };
+  const sweeping = { broker, worker, tasks, configuration, clock, report, ledger, charges, later, left };
   const sweeper = createSweeper(sweeping);
-  const cancelled = createCancelledSweep(sweeping);
+  await using cancelled = createCancelledSweep(sweeping);
   const openGroups = createGroupSweep(sweeping);
   const lapsed = createLapsedSweep(broker, report);
   const lookForEmptied = createEmptiedLook(broker, clock, report);

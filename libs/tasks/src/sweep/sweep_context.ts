@@ -1,5 +1,4 @@
 import type { AnyTask } from "../definition/task.ts";
-import type { Cancellations } from "../cancel/cancellations.ts";
 import type { Broker } from "../broker/broker.ts";
 import type { ConfigurationWatch } from "../configuration/configuration_watch.ts";
 import type { LaterWatch } from "../later/later_watch.ts";
@@ -21,8 +20,6 @@ export interface SweepContext {
   readonly ledger?: SweepLedger | undefined;
   /** What this process leads. It looks after those tasks' messages and markers. */
   readonly charges: Charges;
-  /** The tasks that were cancelled; absent: it puts none of them away. */
-  readonly cancellations?: Pick<Cancellations, "find" | "list" | "noteEnded"> | undefined;
   /** Hears of schedules that were taken away while no scheduler ran. */
   readonly left?: Pick<LeftSchedules, "found" | "forget">;
   /** Hears of each good message in LATER. */
