@@ -1,5 +1,5 @@
 import { escapeControls } from "@muster/service";
-import type { Broker } from "@muster/tasks";
+import { type Broker, isPeriodic } from "@muster/tasks";
 import { findLeaders, isTaskCharge, listUnserved } from "@muster/tasks/operate";
 import { count } from "../print/output.ts";
 import { knownTasks } from "../run/extensions.ts";
@@ -23,7 +23,7 @@ export async function examineSchedulers(broker: Broker): Promise<readonly Findin
     findings.push(good(ABOUT, escapeControls(`${worker} leads ${led}`)));
   }
   const known = await knownTasks();
-  const ours = new Set(known.filter(({ recurrence }) => recurrence !== undefined).map(({ name }) => name));
+  const ours = new Set(known.filter(isPeriodic).map(({ name }) => name));
   // If there is no leader at all, another finding has already said so.
   for (const name of leaders.size === 0 ? [] : ours) {
     if (leaders.has(name)) continue;

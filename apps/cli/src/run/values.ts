@@ -1,5 +1,5 @@
-import { InvalidNameError, NO_VO } from "@muster/tasks";
-import { checkInstanceName, checkTaskId, checkTaskName, checkVoName } from "@muster/tasks/operate";
+import { InvalidNameError, InvalidScheduleError, NO_VO } from "@muster/tasks";
+import { readTimeZone, checkInstanceName, checkTaskId, checkTaskName, checkVoName } from "@muster/tasks/operate";
 import { InvalidArgumentError } from "commander";
 
 /** Makes a parser for the command line from a check that throws `InvalidNameError`. */
@@ -33,6 +33,18 @@ export function parseReason(text: string): string {
   throw new InvalidArgumentError(`A reason has at most ${MAX_REASON} characters.`);
 }
 
+/** Reads the name of a time zone, as IANA spells it. */
+export function parseZone(text: string): string {
+  try {
+    return readTimeZone(text);
+  } catch (error) {
+    if (error instanceof InvalidScheduleError)
+      throw new InvalidArgumentError(
+        `There is no time zone ${JSON.stringify(text)}; write an IANA name such as Europe/Zurich.`,
+      );
+    throw error;
+  }
+}
 /** Reads a task's id. */
 export const parseTaskId = named(checkTaskId);
 

@@ -9,15 +9,16 @@ import { describePause } from "../print/pause.ts";
 import { knownTasks } from "../run/extensions.ts";
 import { taskNamed } from "../run/names.ts";
 import { readConfigurationAloud, withBroker } from "../run/servers.ts";
-import { parseVoOrNone } from "../run/values.ts";
+import { parseInstance, parseVoOrNone } from "../run/values.ts";
 
 interface ListOptions extends OutputOptions {
   readonly task?: string;
   readonly vo?: string;
+  readonly instance?: string;
   readonly times: number;
 }
 
-function parseTimes(text: string): number {
+export function parseTimes(text: string): number {
   const times = /^[0-9]{1,3}$/.test(text) ? Number(text) : 0;
   if (times >= 1 && times <= 100) return times;
   throw new InvalidArgumentError("Times are a whole number from 1 to 100.");
@@ -65,13 +66,21 @@ const EXAMPLES = [
   "muster schedule list --vo _ --json",
 ];
 
+/** Whether a schedule is one of those that the options name. What they leave out may be any. */
+export function isWanted(
+  { task, vo, instance }: Pick<ScheduleRow, "task" | "vo" | "instance">,
+  wanted: { readonly task?: string; readonly vo?: string; readonly instance?: string },
+): boolean {
+  return task === (wanted.task ?? task) && vo === (wanted.vo ?? vo) && instance === (wanted.instance ?? instance);
+}
+
 /** `muster schedule list`. */
 export function listSchedulesCommand(): Command {
   return new Command("list")
-    .alias("next")
     .description("all schedules in force of the tasks it knows, and the times at which they will fire (UTC)")
     .option("--task <task>", "only this task's")
     .option("--vo <vo>", "only this VO's; _ for tasks that are not per VO", parseVoOrNone)
+    .option("--instance <name>", "only schedules of this name; default is that of a task's own", parseInstance)
     .option("--times <number>", "this many coming times of each", parseTimes, 1)
     .option("--json", "print JSON")
     .addHelpText("after", examples(...EXAMPLES))
@@ -84,7 +93,7 @@ export function listSchedulesCommand(): Command {
         const rows = await scheduleTable(broker, table);
         return { rows, foreign: options.task === undefined ? await findForeign(broker) : [] };
       });
-      const wanted = rows.filter(({ task, vo }) => task === (options.task ?? task) && vo === (options.vo ?? vo));
+      const wanted = rows.filter((row) => isWanted(row, options));
       print(wanted, options, () => `${show(wanted)}${describeForeign(foreign)}`);
     });
 }

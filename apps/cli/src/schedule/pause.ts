@@ -1,4 +1,4 @@
-import type { Broker } from "@muster/tasks";
+import { type Broker, NO_VO } from "@muster/tasks";
 import { pauseSchedule, type PauseTarget, resumeSchedule, scheduleTable } from "@muster/tasks/operate";
 import { Command } from "commander";
 import { examples } from "../print/examples.ts";
@@ -9,7 +9,7 @@ import { checkActive } from "../run/names.ts";
 import { readConfigurationAloud, withBroker } from "../run/servers.ts";
 import { parseInstance, parseReason, parseVo } from "../run/values.ts";
 import { whoRunsThis } from "../run/who.ts";
-import { checkTarget } from "./change.ts";
+import { checkTarget } from "./target.ts";
 
 interface PauseOptions extends OutputOptions {
   readonly vo?: string;
@@ -18,9 +18,10 @@ interface PauseOptions extends OutputOptions {
 }
 
 async function targetOf(task: string, { vo, instance }: PauseOptions): Promise<PauseTarget> {
-  await checkTarget(task, vo);
-  if (instance !== undefined && vo === undefined) throw new UsageError("--instance needs --vo");
-  return { task, vo, instance };
+  const { per } = await checkTarget(task, vo);
+  if (instance === undefined || vo !== undefined) return { task, vo, instance };
+  if (per === "vo") throw new UsageError("--instance needs --vo");
+  return { task, vo: NO_VO, instance };
 }
 
 /** Throws unless this schedule exists. A pause of an absent schedule would be stored without any effect. */
@@ -36,7 +37,7 @@ async function checkSchedule(broker: Broker, { task, vo, instance = "default" }:
 }
 
 function nameOf({ task, vo, instance }: PauseTarget): string {
-  return `${task}${vo === undefined ? "" : ` of ${vo}`}${instance === undefined ? "" : `, instance ${instance}`}`;
+  return `${task}${vo === undefined || vo === NO_VO ? "" : ` of ${vo}`}${instance === undefined ? "" : `, instance ${instance}`}`;
 }
 
 const EXAMPLES = {

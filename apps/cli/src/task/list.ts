@@ -33,8 +33,10 @@ Examples:
 /** One task: parts of its definition, and its present state. */
 interface TaskRow extends Pick<AnyTask, "name" | "per" | "effect" | "priority" | "size" | "timeoutMs"> {
   readonly retry: string;
-  /** The definition's own schedule; null: the task runs on demand. */
+  /** The definition's own schedule; null: it has none. */
   readonly schedule: string | null;
+  /** The names of the definition's named schedules. */
+  readonly instances: readonly string[];
   readonly workers: number;
   /** Number of tasks in TASKS, which wait or run. */
   readonly ready: number;
@@ -74,13 +76,14 @@ async function readList(broker: Broker): Promise<TaskList> {
   const [all, workers] = await Promise.all([listWaiting(broker), listWorkers(broker)]);
   const known = await knownTasks();
   const waiting = byWeight(all, { configuration, known });
-  const tasks = known.map(({ name, per, effect, priority, size, timeoutMs, retry, recurrence }): TaskRow => {
+  const tasks = known.map(({ name, per, effect, priority, size, timeoutMs, retry, recurrence, instances }): TaskRow => {
     const own = waiting.filter(({ task }) => task === name);
     const sum = (kind: "ready" | "delayed") => sumOf(own, (each) => each[kind]);
     return {
       ...{ name, per, effect, priority, size, timeoutMs },
       retry: retry.name,
       schedule: recurrence === undefined ? null : printSchedule(recurrence),
+      instances: Object.keys(instances),
       workers: workers.filter((worker) => worker.tasks.includes(name)).length,
       ready: sum("ready"),
       delayed: sum("delayed"),
@@ -103,12 +106,19 @@ function describePaused({ pause: { target, note }, ready }: HeldBy): string {
   return `paused: ${nameOfTarget(target)} (${since}); ${count(ready, "task")} ${ready === 1 ? "waits" : "wait"}; see \`muster queue list\``;
 }
 
+/** What the definition says of when the task comes: its schedule, its named ones, or that it comes on demand. */
+function describeSchedule({ schedule, instances }: TaskRow): string {
+  const own = schedule === null ? [] : [schedule];
+  const all = [...own, ...instances.map((name) => `instance ${name}`)];
+  return all.join(", ") || "on demand";
+}
+
 function show({ tasks, waiting, unknown, newerPayloads, pauses }: TaskList): string {
   const parts = [
     tableText(
       ["TASK", "PER", "PRIORITY", "SIZE", "RETRY", "OWN SCHEDULE", "#WORKERS", "#READY", "#DELAYED"],
       tasks.map((task) => [
-        ...[task.name, task.per, task.priority, task.size, task.retry, task.schedule ?? "on demand"],
+        ...[task.name, task.per, task.priority, task.size, task.retry, describeSchedule(task)],
         ...[task.workers, task.ready, task.delayed].map(String),
       ]),
     ),

@@ -18,6 +18,7 @@ import { type OutputOptions, print } from "../print/output.ts";
 import { parseLength } from "../print/time.ts";
 import { ourExtensions } from "../run/extensions.ts";
 import { UsageError } from "../run/failure.ts";
+import { parseInstant } from "../run/instant.ts";
 import { checkActive, findTask, taskNamed } from "../run/names.ts";
 import { readConfigurationAloud, withBroker, withDatabaseIfKnown } from "../run/servers.ts";
 import { parseTaskId, parseTaskName, parseVoOrNone } from "../run/values.ts";
@@ -56,12 +57,6 @@ function parseKeep(text: string): number {
   const ms = parseDelay(text);
   if (ms >= 1_000 && ms <= 30 * 86_400_000) return ms;
   throw new InvalidArgumentError("A result is kept for 1s to 30d.");
-}
-
-function parseTime(text: string): Date {
-  // `Date` turns the 30th of February into the 2nd of March.
-  if (z.iso.datetime({ offset: true }).safeParse(text).success) return new Date(text);
-  throw new InvalidArgumentError("Write an existing day with its zone, e.g. 2027-01-31T12:00:00Z.");
 }
 
 /** Returns what can be known of a task that this program does not know: its name, and whether a VO was given. */
@@ -178,7 +173,7 @@ export function publishTaskCommand(): Command {
     .option("--vo <vo>", "the task's VO, if the task is per VO", parseVoOrNone)
     .option("--id <id>", "its identity: publishing it again has no second effect (default: a random one)", parseTaskId)
     .option("--delay <length>", "start no earlier than this long from now: 90s, 10m, 2h, 60d", parseDelay)
-    .option("--at <time>", "start no earlier than this time, e.g. 2027-01-31T12:00:00Z", parseTime)
+    .option("--at <time>", "start no earlier than this time, e.g. 2027-01-31T12:00:00Z", parseInstant)
     .option("--unique <key>", "let one task of this key wait: none is published while another one waits", parseTaskId)
     .option("--replace", "with --unique: take the place of the one that waits")
     .option("--debounce <length>", "with --unique: replace it, and start this long after the last publish", parseDelay)

@@ -43,7 +43,17 @@ export {
   type FoundConfiguration,
   readConfiguration,
 } from "../configuration/stored_configuration.ts";
-export { type ScheduleTarget, withSchedule, withScheduleSwitched } from "../schedule/change_schedule.ts";
+export {
+  type InstanceChange,
+  type InstanceTarget,
+  type ScheduleTarget,
+  withInstance,
+  withoutInstance,
+  withSchedule,
+  withScheduleSwitched,
+} from "../schedule/change_schedule.ts";
+export { localTime, readTimeZone, timesFrom } from "../schedule/coming.ts";
+export { type Triggered, type TriggerOptions, triggerSchedule, UnknownInstanceError } from "../schedule/trigger.ts";
 export { pauseSchedule, type PauseTarget, resumeSchedule } from "../schedule/pauses.ts";
 export type { PauseNote } from "../queue/pause_book.ts";
 export { listQueuePauses, pauseQueue, pausesHolding, type QueuePause, resumeQueue } from "../queue/queue_pauses.ts";

@@ -30,3 +30,34 @@ export function withSchedule(now: Configuration, target: ScheduleTarget, text: s
 export function withScheduleSwitched(now: Configuration, target: ScheduleTarget, to: "on" | "off"): Configuration {
   return withOverride(now, target, { enabled: to === "on" });
 }
+
+/** What a configuration may say of one instance. What is left out stays as it is. */
+export type InstanceChange = Partial<NonNullable<TaskSettings["instances"]>[string]>;
+
+/** A named schedule of a task. */
+export interface InstanceTarget {
+  readonly task: string;
+  readonly instance: string;
+}
+
+/** The configuration with a change of one instance, which it may add. For `changeConfiguration`. Throws `InvalidScheduleError`. */
+export function withInstance(
+  now: Configuration,
+  { task, instance }: InstanceTarget,
+  change: InstanceChange,
+): Configuration {
+  const settings = now.tasks[task] ?? {};
+  const { schedule } = change;
+  const printed = schedule === undefined ? {} : { schedule: printSchedule(parseSchedule(schedule)) };
+  const next = { ...settings.instances?.[instance], ...change, ...printed };
+  const instances = { ...settings.instances, [instance]: next };
+  return { ...now, tasks: { ...now.tasks, [task]: { ...settings, instances } } };
+}
+
+/** The configuration without what it says of one instance. One that the definition has is then as the definition says. */
+export function withoutInstance(now: Configuration, { task, instance }: InstanceTarget): Configuration {
+  const settings = now.tasks[task];
+  if (settings?.instances?.[instance] === undefined) return now;
+  const { [instance]: _gone, ...instances } = settings.instances;
+  return { ...now, tasks: { ...now.tasks, [task]: { ...settings, instances } } };
+}

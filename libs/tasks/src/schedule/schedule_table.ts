@@ -21,6 +21,8 @@ export interface ScheduleRow {
   readonly instance: string;
   /** Its text, such as `every 5s` or `cron 0 * * * * Europe/Zurich`; `off` where it is switched off. */
   readonly schedule: string;
+  /** The zone on whose clock it is read; `UTC` for an interval. */
+  readonly timeZone: string;
   readonly state: "on" | "off" | "paused";
   /** The note of its pause; null where it is not paused. */
   readonly pause: PauseNote | null;
@@ -42,6 +44,8 @@ export interface TableOptions {
   readonly times?: number;
   /** ms since the epoch, default this machine's time. */
   readonly now?: number;
+  /** The coming times from this moment on, whatever waits or was missed; ms since the epoch. Default: those that will come. */
+  readonly from?: number;
 }
 
 /** Up to `times` due times, the first of which is `first`. Fewer where a rule ends. */
@@ -55,12 +59,13 @@ export function comingTimes(grid: Grid, first: number, times: number): Date[] {
 function timesOf(
   planned: PlannedSchedule,
   marker: Marker | undefined,
-  { now, times }: { now: number; times: number },
+  { now, times, from }: { now: number; times: number; from: number | undefined },
 ): Date[] {
   const { schedule, offsetMs } = planned;
   if (schedule === undefined) return [];
-  const step = nextStep(planned, marker, now);
   const grid = { schedule, offsetMs };
+  if (from !== undefined) return comingTimes(grid, nextDue(grid, from - 1), times);
+  const step = nextStep(planned, marker, now);
   const first = step.kind === "rest" ? step.untilAt : step.kind === "publish" ? step.dueAt : nextDue(grid, step.dueAt);
   return comingTimes(grid, first, times);
 }
@@ -71,7 +76,7 @@ function timesOf(
  * Where an override cannot be used, the definition's own schedule counts. Throws when nobody answers.
  */
 export async function scheduleTable(broker: Broker, options: TableOptions): Promise<readonly ScheduleRow[]> {
-  const { tasks, configuration, times = 1, now = Date.now() } = options;
+  const { tasks, configuration, times = 1, now = Date.now(), from } = options;
   const plan = [...planSchedules({ tasks, configuration, before: new Map() }, () => {}).values()];
   const pauses = createPauses(broker);
   const markers = await readMarkers(
@@ -88,12 +93,13 @@ export async function scheduleTable(broker: Broker, options: TableOptions): Prom
     const pause = schedule === undefined ? undefined : pauses.find(planned);
     const state = schedule === undefined ? "off" : pause === undefined ? "on" : "paused";
     const since = marker?.dueAt === undefined ? undefined : new Date(marker.dueAt);
-    const next = state === "on" ? timesOf(planned, marker, { now, times }) : [];
+    const next = state === "on" ? timesOf(planned, marker, { now, times, from }) : [];
     return {
       task,
       vo,
       instance,
       schedule: text,
+      timeZone: schedule === undefined || schedule.kind === "interval" ? "UTC" : schedule.timeZone,
       state,
       pause: pause ?? null,
       since,
