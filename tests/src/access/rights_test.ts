@@ -10,7 +10,7 @@ import {
   openBroker,
   startScheduler,
 } from "@muster/tasks";
-import { inspectRights } from "@muster/tasks/operate";
+import { followTask, inspectRights } from "@muster/tasks/operate";
 import { jetstreamManager } from "@nats-io/jetstream";
 import test from "ava";
 import { readFile } from "node:fs/promises";
@@ -60,8 +60,13 @@ test("the documented rights are enough for a worker, a scheduler, a publisher an
   const broker = await openBroker(nc, { observer: watcher });
   const scheduler = await startScheduler({ broker, nats: { url: nats.url, ...muster }, app: "rights", tasks });
   const worker = await grid.startWorker({ tasks });
-  const { taskId } = await createPublisher(broker).publish(BusyTask, { vo: "lhcb" });
-  await grid.event("done", taskId);
+  const handle = await createPublisher(broker).publish(BusyTask, {
+    ...{ vo: "lhcb", keepResult: { hours: 1 }, unique: { key: "ce01", mode: "one waiting" } },
+  });
+  t.is(await handle.result(), null);
+  const followed: string[] = [];
+  for await (const { kind } of followTask(broker, handle.taskId)) followed.push(kind);
+  t.is(followed.at(-1), "ended");
   await grid.events.find(({ step, task }) => step === "done" && task === "ChildTask", "the child's end");
   await grid.events.find(({ step, task }) => step === "done" && task === "TickTask", "an occurrence's end");
   const pilots = await connectNats({ url: nats.url, user: "pilots", password: "s3cret", name: "pilots" });

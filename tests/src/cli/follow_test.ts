@@ -1,6 +1,6 @@
 import { startTestServer } from "@muster/logic/testing";
 import { atLeastOnceFactory, noRetry, taskFactory } from "@muster/tasks";
-import { type FollowUpdate, followTask, type FoundTask } from "@muster/tasks/operate";
+import { cancelTask, type FollowUpdate, followTask, type FoundTask } from "@muster/tasks/operate";
 import test from "ava";
 import { createTestDatabase, type SqlDeps } from "../support/database.ts";
 import { startMuster } from "../support/muster.ts";
@@ -74,6 +74,11 @@ test("muster task show tells state, place, worker, errors, parent, children, res
   const quiet = ["task", "publish", "MyPilotReportTask", "--unique", "report", "--debounce", "10m"];
   const { taskId } = (await cli.json(...quiet)) as { taskId: string };
   t.like(await show(taskId), { state: "delayed", stream: "LATER", task: "MyPilotReportTask" });
+  await cancelTask(muster.broker, "waiting", { by: "ana@ui01", reason: "wrong site", waitMs: 0 });
+  t.regex(
+    (await show("waiting")).notes[0] ?? "",
+    /^cancelled by ana@ui01: wrong site at .*; nobody has carried that out/,
+  );
   t.like(await show("waiting"), { state: "waiting", stream: "TASKS", vo: "lhcb", attempt: 1, errors: [] });
 
   await muster.publish(HeldTask, { vo: "lhcb", taskId: "running" });

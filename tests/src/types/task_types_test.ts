@@ -91,6 +91,8 @@ const WRONG: readonly (readonly [string, RegExp])[] = [
   ],
   ['defineTask({ name: "A", keepResult: 60, execute: ({ taskId }) => taskId });', /'number'.*'Interval'/],
   ['defineTask({ name: "A", execute: ({ progress }) => progress("half", 2) });', /'string'.*'number'/],
+  ['publisher.publish(BareTask, { unique: { key: "k", mode: "debounce" } });', /'wait' is missing/],
+  ['publisher.publish(BareTask, { unique: { key: "k", mode: "once" } });', /"once"/],
   // Who executes is given its output.
   ['defineTask({ name: "A", payload: Downtime, execute: ({ payload }) => payload.from.trim() });', /'trim'.*'Date'/],
 ];

@@ -1,5 +1,6 @@
 // Tested by tests/src/cli/follow_test.ts
 import type { Broker } from "../broker/broker.ts";
+import { type Cancellation, describeCancellation, readCancellation } from "../cancel/cancellation.ts";
 import { type FoundStored, findStoredMessage } from "../cancel/find_message.ts";
 import type { StepName } from "../connection/observer.ts";
 import { deadLetters, type StoredDeadLetter } from "../dead/dead_letters.ts";
@@ -64,6 +65,8 @@ interface Sources {
   readonly letter: StoredDeadLetter | undefined;
   readonly told: TaskEvents;
   readonly progress: StoredProgress | undefined;
+  /** The wish that it is cancelled; undefined: nobody has it. */
+  readonly cancellation: Cancellation | undefined;
 }
 
 const ENDS: ReadonlySet<StepName> = new Set(["done", "dead", "dropped", "refused", "cancelled"]);
@@ -73,7 +76,13 @@ export function isEnd(step: StepName): step is "done" | "dead" | "dropped" | "re
   return ENDS.has(step);
 }
 
-function addressOf({ row, kept, message, letter, told }: Omit<Sources, "progress">): TaskAddress | undefined {
+function addressOf({
+  row,
+  kept,
+  message,
+  letter,
+  told,
+}: Omit<Sources, "progress" | "cancellation">): TaskAddress | undefined {
   const found = typeof message === "string" ? undefined : message;
   const known = row ?? kept ?? found ?? letter ?? told.address;
   return known === undefined ? undefined : { task: known.task, vo: known.vo };
@@ -111,6 +120,7 @@ function stateOf(sources: Sources): TaskState {
   if (row !== undefined) return row.outcome === "retry" ? "delayed" : row.outcome;
   if (kept !== undefined) return kept.outcome;
   if (letter !== undefined) return "dead";
+  if (sources.cancellation?.ended !== undefined) return sources.cancellation.ended;
   const last = told.events.findLast(({ step }) => isEnd(step))?.step;
   return last !== undefined && isEnd(last) ? last : "unknown";
 }
@@ -118,6 +128,10 @@ function stateOf(sources: Sources): TaskState {
 function notesOf(sources: Sources, state: TaskState, hasLedger: boolean): readonly string[] {
   const { row, kept, message, told, letter } = sources;
   const notes: string[] = [];
+  const { cancellation } = sources;
+  if (cancellation !== undefined && cancellation.ended === undefined) {
+    notes.push(`${describeCancellation(cancellation)} at ${cancellation.at}; nobody has carried that out yet`);
+  }
   if (!hasLedger) notes.push("the ledger was not asked: no database is known here");
   if (message === "unknown") notes.push("more tasks wait than were looked at, so it may wait as well");
   const since = told.since === null ? "EVENTS holds none" : `EVENTS goes back to ${told.since}`;
@@ -184,12 +198,13 @@ async function ask(broker: Broker, taskId: string, { ledger }: FindOptions): Pro
     findStoredMessage(broker, taskId),
   ]);
   const known = addressOf({ taskId, row, kept, message, letter: undefined, told: NO_EVENTS });
-  const [letter, told, progress] = await Promise.all([
+  const [letter, told, progress, { cancellation }] = await Promise.all([
     newestLetter(broker, taskId, known),
     readTaskEvents(broker, taskId, known),
     readProgress(broker, taskId),
+    readCancellation(broker, taskId),
   ]);
-  return { taskId, row, kept, message, letter, told, progress };
+  return { taskId, row, kept, message, letter, told, progress, cancellation };
 }
 
 const NO_EVENTS: TaskEvents = { events: [], since: null, complete: true, address: undefined };

@@ -52,9 +52,11 @@ class Heard {
   }
 }
 
-function listen({ nc }: Broker, taskId: string, heard: Heard): Disposable {
+function listen({ nc, observer }: Broker, taskId: string, heard: Heard): Disposable {
   const events = nc.subscribe("events.>", {
     callback(error, message) {
+      if (error !== null)
+        observer.alarm("Cannot hear the steps of tasks; the task is looked for every 10 s", { error });
       const event = error === null ? eventOf(message.string(), taskId) : undefined;
       if (event === undefined) return;
       const { task: _task, vo: _vo, ...step } = event;
