@@ -1,6 +1,7 @@
 import test from "ava";
 import { setTimeout as pause } from "node:timers/promises";
 import { defineLockType, type Lock } from "../definition/lock_type.ts";
+import { within } from "../testing/patience.ts";
 import { joinGrid, type Party, startTestBroker } from "./_grid_test.ts";
 import type { Turn } from "./turns.ts";
 import { waitForLocks } from "./wait_for_locks.ts";
@@ -137,4 +138,45 @@ test("no more tasks begin within a window than its rate allows, and the rest of 
     const after = begun[at + 20];
     if (after !== undefined) t.true(after - ms >= 1_000, `the ${at}th and the ${at + 20}th are ${after - ms} ms apart`);
   }
+});
+
+test("hundreds of tasks of two processes that want one limit at once travel together in few writes", async (t) => {
+  const room = { perKey: 1_000, perProcess: 10_000 };
+  await using here = await joinGrid(server.url, { worker: "here", room });
+  await using there = await joinGrid(server.url, { worker: "there", room });
+  const limit = site.rate("many", "100000/1s");
+  let writes = 0;
+  here.broker.nc.subscribe(`$KV.locks.${limit.key}`, { callback: () => void writes++ });
+  const runs = [here, there].flatMap((party) =>
+    Array.from({ length: 300 }, async () => {
+      for (const turn of await wait(party, limit)) turn.begin?.();
+    }),
+  );
+  await within(Promise.all(runs), () => "the begin of all");
+  await here.broker.nc.flush();
+  t.log(`${writes} writes`);
+  t.true(writes < 300, `${writes} writes for 600 tasks`);
+});
+
+test("a writer gets its turn under a stream of readers of its own process and of another one", async (t) => {
+  await using here = await joinGrid(server.url, { worker: "here" });
+  await using there = await joinGrid(server.url, { worker: "there" });
+  let hasWritten = false;
+  let reads = 0;
+  async function readOn(party: Party): Promise<void> {
+    while (!hasWritten) {
+      const turns = await wait(party, site.shared("stream"));
+      reads++;
+      await pause(5);
+      await letGo(turns);
+    }
+  }
+  // Each begins before the others have ended, so that some reader has the lock all the time.
+  const readers = [here, here, here, there, there, there].map((party) => readOn(party));
+  while (reads < 20) await pause(5);
+  const turns = await within(wait(here, site.exclusive("stream")), () => "the writer's turn");
+  hasWritten = true;
+  await letGo(turns);
+  await Promise.all(readers);
+  t.pass();
 });

@@ -5,8 +5,8 @@ import type { RoomLimits, Waiter } from "./waiting_room.ts";
 
 /** Shortest time to the next look at a key, ms. */
 const LEAST_LOOK_MS = 20;
-/** Greatest number of tasks of one line that try at a time where nobody is known to be refused. */
-const MOST_TRYING = 64;
+/** Greatest number of tasks of one line that try at a time. One write serves all of them. */
+const MOST_TRYING = 256;
 
 /**
  * A waiter's place in one line.
@@ -19,7 +19,7 @@ interface Place {
   readonly waiter: Waiter;
   readonly mode: Mode;
   state: "trying" | "asleep";
-  /** The line's `news` when the place was refused. Later news may have woken it already. */
+  /** The line's `news` with the room that was told with its refusal. Later news may have found it awake. 0: it was not refused yet. */
   refusedAt: number;
 }
 
@@ -102,10 +102,12 @@ export class TallyLines {
       waiter.tallyKeys ??= new Set();
       waiter.tallyKeys.add(key);
     }
-    const ahead = line.places.slice(0, line.places.indexOf(place));
+    const at = line.places.indexOf(place);
     this.#setState(place, "trying");
-    if (ahead.length >= MOST_TRYING) return false;
-    return ahead.every((each) => each.state === "trying" && each.mode === mode && mode !== "exclusive");
+    if (at >= MOST_TRYING) return false;
+    return line.places
+      .slice(0, at)
+      .every((each) => each.state === "trying" && each.mode === mode && mode !== "exclusive");
   }
 
   /** The waiter has its part of `key` and leaves the line. */
@@ -122,7 +124,7 @@ export class TallyLines {
   noteRefused(key: string, waiter: Waiter): void {
     const line = this.#lines.get(key);
     const place = line?.places.find((each) => each.waiter === waiter);
-    if (line !== undefined && place !== undefined) place.refusedAt = line.news;
+    if (line !== undefined && place !== undefined) place.refusedAt = line.news + 1;
   }
 
   /** Puts a refused waiter to sleep. Returns undefined where it stands in no line, and false where room or line is full: it has left then. */
@@ -142,7 +144,7 @@ export class TallyLines {
     this.#options.sleeps(key, place.mode, true);
     if (line.timer === undefined) this.#setTimer(key, line);
     // Not at once: its caller is still on the way out of its try.
-    if (line.news > place.refusedAt) setImmediate(() => this.#serve(key));
+    if (index < MOST_TRYING && line.news > place.refusedAt) setImmediate(() => this.#serve(key));
     return true;
   }
 
@@ -206,7 +208,7 @@ export class TallyLines {
     if (line?.room === undefined) return;
     const { free, forWriter } = line.room;
     let left = free;
-    for (const place of [...line.places]) {
+    for (const place of line.places.slice(0, MOST_TRYING)) {
       if (place.mode === "exclusive") {
         // A writer is alone, so it must be the first of all.
         if (forWriter && line.places[0] === place) this.#resume(place);

@@ -149,10 +149,19 @@ function changeTakes(draft: Tally, { refunds, moves, limit }: Wanted, now: Broke
 }
 
 /** Keeps the places of this process in the line. A process that may have the lock needs none. */
-function keepLines(draft: Tally, { line, lines, leaves }: Wanted, now: BrokerNow): boolean {
+function keepLines(
+  draft: Tally,
+  { line, lines, leaves, over }: Pick<Wanted, "line" | "lines" | "leaves"> & { readonly over: ReadonlySet<Mode> },
+  now: BrokerNow,
+): boolean {
   let isChanged = false;
-  for (const mode of leaves) isChanged = leaveLine(draft, line, mode) || isChanged;
+  const isWanted = (mode: Mode) => !over.has(mode) && lines.some((each) => each.mode === mode);
+  const unwanted = draft.waiting.filter((each) => each.line === line && !isWanted(each.mode));
+  for (const mode of [...leaves, ...unwanted.map((each) => each.mode)]) {
+    isChanged = leaveLine(draft, line, mode) || isChanged;
+  }
   for (const { mode, worker, ttlMs, isDue } of lines) {
+    if (over.has(mode)) continue;
     const isThere = draft.waiting.some((each) => each.line === line && each.mode === mode);
     if (isThere ? !isDue : mayHold(draft, mode, line)) continue;
     joinLine(draft, { line, worker, mode, untilMs: now.earliestMs + ttlMs, ttlMs });
@@ -174,6 +183,7 @@ export function planTally(base: Tally, wanted: Wanted, now: BrokerNow): Plan {
   const granted: Granted[] = [];
   const refused: Want[] = [];
   const served = new Set<Exclude<Mode, "one">>();
+  const over = new Set<Mode>();
   for (const want of wanted.wants) {
     const answer = grant(draft, { want, line: wanted.line }, now);
     if (answer === undefined) {
@@ -183,9 +193,11 @@ export function planTally(base: Tally, wanted: Wanted, now: BrokerNow): Plan {
     granted.push(answer);
     // A writer has had its turn. Readers go on together until the last of their process has the lock, or their place is given up.
     if (want.mode !== "one" && (want.mode === "exclusive" || want.others === 0)) served.add(want.mode);
+    // Nobody of this process waits in this mode any more. A place that nobody gives up would hold others up until it lapses.
+    if (want.others === 0) over.add(want.mode);
   }
   for (const mode of served) leaveLine(draft, wanted.line, mode);
-  isChanged = keepLines(draft, wanted, now) || granted.length > 0 || isChanged;
+  isChanged = keepLines(draft, { ...wanted, over }, now) || granted.length > 0 || isChanged;
   return { draft, isChanged, granted, refused };
 }
 

@@ -90,6 +90,13 @@ test("a writer that waits goes before readers who come later, and readers who wa
   t.deepEqual(holders(planTally(over, wanted("c", { wants: [want("r2", "shared")] }), at(7))), ["r2"]);
 });
 
+test("the last task of a process that gets the lock takes its place in the line along, and one of several does not", (t) => {
+  const ask = { wants: [want("w1", "exclusive")], ...waits("exclusive") };
+  t.deepEqual(planTally(emptyTally(), wanted("a", ask), at(0)).draft.waiting, []);
+  const several = { wants: [want("w1", "exclusive", { others: 1 })], ...waits("exclusive") };
+  t.is(planTally(emptyTally(), wanted("a", several), at(0)).draft.waiting.length, 1);
+});
+
 test("a process that waits and dies lets the others pass a second after its time to live", (t) => {
   const reading = planTally(emptyTally(), wanted("a", { wants: [want("r1", "shared")] }), at(0)).draft;
   const queued = planTally(
