@@ -103,6 +103,10 @@ tasks:
     vos: { lhbc: { timeout: 5m } }
   MyPilotReportTask:
     vos: { lhcb: { timeout: 5m } }
+  MyCheckPilotsTask:
+    timeout: 45s
+    priority: background
+    instances: { more: { schedule: every 2h, vos: [lhcb, atlas] } }
 `);
   const { code, errors } = await cli.run("config", "apply", "-f", file);
   t.is(code, 0, errors);
@@ -113,10 +117,14 @@ tasks:
       .map((line) => line.replaceAll(file, "FILE")),
     [
       "Warning: FILE:6:12: vos does not name lhbc, so what MyPilotTask has for it has no effect; did you mean lhcb?",
+      "Warning: FILE:12:46: vos does not name atlas, so what MyCheckPilotsTask has for it has no effect",
       "Warning: FILE:8:12: MyPilotReportTask is not per VO, so what it has for lhcb has no effect",
       "Warning: FILE:3:3: neither this program nor a running worker knows task MyPilotTsk, so what it has may have no effect; did you mean MyPilotTask?",
     ],
   );
+  const { tasks } = Object(await cli.json("task", "list"));
+  const shown = tasks.find(({ name }: { readonly name: string }) => name === "MyCheckPilotsTask");
+  t.like(shown, { timeoutMs: 45_000, priority: "background" }, "the list shows what is in force");
   t.like((await readConfiguration(muster.broker)).tasks, { MyPilotTsk: { timeout: "5m" } });
 });
 

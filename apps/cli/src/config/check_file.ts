@@ -103,17 +103,27 @@ function guess(name: string, names: readonly string[]): string {
   return meant === undefined ? "" : `; did you mean ${meant}?`;
 }
 
-/** Warns of overrides for VOs that the file does not name: they have no effect. */
-function warningsOfVos({ file, placeOf }: ReadFile): readonly string[] {
-  const vos = Object.keys(file.vos ?? {});
-  return Object.entries(file.tasks ?? {}).flatMap(([task, settings]) =>
-    Object.keys(settings.vos ?? {})
-      .filter((vo) => vo !== NO_VO && !vos.includes(vo))
-      .map((vo) => {
-        const what = `vos does not name ${vo}, so what ${task} has for it has no effect`;
-        return `${placeOf(["tasks", task, "vos", vo])}: ${what}${guess(vo, vos)}`;
-      }),
-  );
+/** Every VO that the file names for a task, and where. */
+function vosOfTasks({
+  file,
+}: ReadFile): readonly { readonly task: string; readonly vo: string; readonly path: string[] }[] {
+  return Object.entries(file.tasks ?? {}).flatMap(([task, { vos = {}, instances = {} }]) => [
+    ...Object.keys(vos).map((vo) => ({ task, vo, path: ["tasks", task, "vos", vo] })),
+    ...Object.entries(instances).flatMap(([instance, { vos: ofInstance = [] }]) =>
+      ofInstance.map((vo) => ({ task, vo, path: ["tasks", task, "instances", instance, "vos"] })),
+    ),
+  ]);
+}
+
+/** Warns of VOs of tasks that the file does not name: what the tasks have for them has no effect. */
+function warningsOfVos(read: ReadFile): readonly string[] {
+  const vos = Object.keys(read.file.vos ?? {});
+  return vosOfTasks(read)
+    .filter(({ vo }) => vo !== NO_VO && !vos.includes(vo))
+    .map(({ task, vo, path }) => {
+      const what = `vos does not name ${vo}, so what ${task} has for it has no effect`;
+      return `${read.placeOf(path)}: ${what}${guess(vo, vos)}`;
+    });
 }
 
 function warningOfTask(task: string, { file, placeOf }: ReadFile, known: readonly AnyTask[]): readonly string[] {

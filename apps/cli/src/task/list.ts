@@ -10,6 +10,7 @@ import {
   listWaiting,
   listWorkers,
   type NewerPayload,
+  taskForAllVos,
   readConfiguration,
   type UnknownTask,
   untilWorkersShown,
@@ -30,7 +31,7 @@ Examples:
   muster task list
   muster task list --json | jq '.waiting[] | select(.ready > 1000)'`;
 
-/** One task: parts of its definition, and its present state. */
+/** One task: parts of its definition, as the configuration has them for all VOs, and its present state. */
 interface TaskRow extends Pick<AnyTask, "name" | "per" | "effect" | "priority" | "size" | "timeoutMs"> {
   readonly retry: string;
   /** The definition's own schedule; null: it has none. */
@@ -76,7 +77,9 @@ async function readList(broker: Broker): Promise<TaskList> {
   const [all, workers] = await Promise.all([listWaiting(broker), listWorkers(broker)]);
   const known = await knownTasks();
   const waiting = byWeight(all, { configuration, known });
-  const tasks = known.map(({ name, per, effect, priority, size, timeoutMs, retry, recurrence, instances }): TaskRow => {
+  const tasks = known.map((definition): TaskRow => {
+    const { name, per, effect, size, recurrence, instances } = definition;
+    const { priority, timeoutMs, retry } = taskForAllVos(definition, configuration);
     const own = waiting.filter(({ task }) => task === name);
     const sum = (kind: "ready" | "delayed") => sumOf(own, (each) => each[kind]);
     return {

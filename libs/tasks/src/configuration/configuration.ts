@@ -10,6 +10,7 @@ export const TOMBSTONE_MS = 30 * 86_400_000;
 export type Configuration = Immutable<z.output<typeof StoredDocument>>;
 
 /** What is configured of one VO. */
+/** What is stored of a VO. */
 export type VoSettings = Configuration["vos"][string];
 
 /** Differences from a task's definition. */

@@ -48,6 +48,14 @@ export function describeUnusable({ task, vo, timeout, longestMs }: UnusableTimeo
   return `Cannot use ${where} of the configuration: it is ${timeout}, and the database ends every transaction of this worker after ${longest}; it changes nothing. Give at most ${longest}`;
 }
 
+/**
+ * Returns the task with what the configuration says of its runs for all VOs. A worker may find a timeout too long for its database, and
+ * then goes by the definition's.
+ */
+export function taskForAllVos(task: AnyTask, configuration: Configuration): AnyTask {
+  return createTasksInForce({ configuration: () => configuration, longestMs: undefined, onUnusable() {} }).of(task, "");
+}
+
 /** Makes definitions of what the code says and what the configuration says. Nothing is made where the configuration says nothing. */
 export function createTasksInForce({ configuration, longestMs, onUnusable }: TasksInForceOptions): TasksInForce {
   /** The first usable timeout, ms; undefined: none is given. */

@@ -36,6 +36,7 @@ export {
 } from "../configuration/configuration_file.ts";
 export type { FieldProblem } from "../configuration/field_problem.ts";
 export { configurationJsonSchema } from "../configuration/json_schema.ts";
+export { taskForAllVos } from "../configuration/tasks_in_force.ts";
 export { nearestName } from "../configuration/nearest_name.ts";
 export {
   type ConfigurationProblem,
