@@ -1,10 +1,12 @@
 import test from "ava";
 import { complaintsAbout } from "../docs/compile.ts";
 
-const PRELUDE = `import { type AnyTask, atLeastOnceFactory, cron, every, type PublishableTask, type Publisher, taskFactory } from "@muster/tasks";
+const PRELUDE = `import { publishWith, type Query } from "@muster/ledger";
+import { type AnyTask, atLeastOnceFactory, cron, every, type Middleware, type PublishableTask, type Publisher, taskFactory } from "@muster/tasks";
 import { dueTimes, runTask } from "@muster/tasks/testing";
 import * as z from "zod";
 declare const publisher: Publisher;
+declare const query: Query;
 const defineTask = taskFactory<{ readonly site: string }>();
 const defineBareTask = atLeastOnceFactory();
 const Downtime = z.strictObject({
@@ -84,6 +86,22 @@ const WRONG: readonly (readonly [string, RegExp])[] = [
   ['runTask(BareTask, { vo: "lhcb" });', /'string' is not assignable to type 'never'|'undefined'/],
   ['defineTask({ name: "A", execute: ({ spawn }) => spawn(BareTask, {}, { vo: "lhcb" }) });', /'string'/],
   ['defineTask({ name: "A", execute: ({ spawn }) => spawn(DownTask, {}) });', /'\{\}' is missing.*ce, from/],
+  // The same holds for what is published with a transaction.
+  ['publishWith(query, DownTask, { payload: { ce: "ce01" } });', /'from' is missing/],
+  ["publishWith(query, VoTask, {});", /'vo' is missing/],
+  // A step of a migration makes an object of an object.
+  [
+    'defineTask({ name: "A", payloadVersion: 2, migrate: { 1: () => "text" }, execute: ({ taskId }) => taskId });',
+    /'string' is not assignable to type 'JsonObject'/,
+  ],
+  [
+    'defineTask({ name: "A", payloadVersion: 2, migrate: { one: () => ({}) }, execute: ({ taskId }) => taskId });',
+    /'one' does not exist/,
+  ],
+  [
+    'const late: Middleware = { name: "late", run: (_, next) => void next() };',
+    /'undefined' is not assignable to type 'Promise/,
+  ],
   // A result has its type, as JSON keeps it.
   [
     "publisher.publish(DownTask, { payload: { ce: '', from: '' } }).then(async (handle) => (await handle.result()).until);",
@@ -105,6 +123,8 @@ const RIGHT = [
   'defineTask({ name: "A", execute: ({ spawn }) => spawn(DownTask, { ce: "ce01", from: "" }) });',
   'defineTask({ name: "A", payload: z.object({ n: z.coerce.number<string>() }), execute: ({ payload }) => payload.n * 2 });',
   'defineTask({ name: "A", payload: z.object({ n: z.int() }).transform(({ n }) => n), execute: ({ payload }) => payload * 2 });',
+  'publishWith(query, VoTask, { vo: "lhcb", at: new Date() }).then((id) => id.trim()); publishWith(query, BareTask, {});',
+  'defineTask({ name: "A", payload: Downtime, payloadVersion: 2, migrate: { 1: ({ at }: { at: string }) => ({ from: at }) }, execute() {} });',
   'defineTask({ name: "A", execute() {} }).schedule();',
   "publisher.publish(BareTask); publisher.publishMany(BareTask, [{}, { at: new Date() }]); runTask(BareTask);",
   'publisher.publish(VoTask, { vo: "lhcb" }); runTask(VoTask, { vo: "lhcb" }); dueTimes(VoTask, { vo: "lhcb", after: new Date() });',

@@ -26,6 +26,7 @@ export class NotHeldError extends Error {
   }
 }
 
+/** How a lock is released by hand. */
 export interface ReleaseOptions {
   /** Beginning of a holder's name: only this lease. Default: all leases of the key. */
   readonly holder?: string | undefined;
