@@ -105,6 +105,11 @@ test("muster task show tells state, place, worker, errors, parent, children, res
   );
   t.false(Number.isNaN(Date.parse(born.endedAt ?? "")));
 
+  // An id that begins with another one's is no proof.
+  await muster.publish(ChildTask, { vo: "lhcb", taskId: "parent/stranger" });
+  await muster.event("done", "parent/stranger");
+  t.is((await show("parent/stranger")).parent, null);
+
   await muster.publish(FailTask, { vo: "lhcb", taskId: "dead" });
   await muster.event("dead", "dead");
   t.like(await show("dead"), { state: "dead", stream: "DEAD", errors: ["Error: no [31m site"] });

@@ -255,6 +255,7 @@ test("a message under the id of a task that is done is refused, and the task's r
   t.deepEqual(await handle.result(), { number: 1 });
   const headers = newHeaders();
   headers.set("Task-Id", taskId);
+  headers.set("Task-Attempt", "2");
   await muster.broker.js.publish("tasks.OnceTask._", '{"number":2}', { headers });
   await muster.event("refused", taskId);
   t.deepEqual(await handle.result(), { number: 1 });
