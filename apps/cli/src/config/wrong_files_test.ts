@@ -96,7 +96,7 @@ const NOT_TAKEN: readonly Wrong[] = [
   ["vos:\n  lhcb: {}\n\u0000", "3:1", /control character "\\u0000"/],
   ["vos:\n  lh\u0000cb: {}", "2:5", /control character/],
   ["vos:\n  lhcb: {} # \u001b[31m", "2:14", /control character "\\u001b"/],
-  ["vos:\u007f {}", "1:5", /control character/],
+  ["vos:\u007f {}", "1:1", /expected object, received string/],
 ];
 
 const WRONG_FORM: readonly Wrong[] = [

@@ -95,7 +95,7 @@ function offsetOf(node: unknown): number | undefined {
 
 /** Whether no YAML text has this character: a control character that is no tab, line feed or carriage return. */
 function isForbidden(code: number): boolean {
-  return code === 0x7f || (code < 0x20 && code !== 0x09 && code !== 0x0a && code !== 0x0d);
+  return code < 0x20 && code !== 0x09 && code !== 0x0a && code !== 0x0d;
 }
 
 function findForbidden(text: string, lines: LineCounter): readonly SourceProblem[] {
