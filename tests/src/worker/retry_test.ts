@@ -231,6 +231,33 @@ test("the attempt that a raw message claims counts where the ledger knows none f
   t.is((await muster.event("dead", "claims")).attempt, 17);
 });
 
+for (const policy of [{ missed: "all" }, { overlap: "allow" }] as const) {
+  test(`with ${JSON.stringify(policy)} a retry of an occurrence runs, though a newer one is out: each of them counts`, async (t) => {
+    const older = "TickTask/lhcb/default/2027-01-01T12:00:00.000Z";
+    const newer = "TickTask/lhcb/default/2027-01-01T12:01:00.000Z";
+    const ran: string[] = [];
+    await using muster = await startMuster();
+    const TickTask = defineTask({
+      name: "TickTask",
+      per: "vo",
+      retry: soon,
+      ...policy,
+      async execute({ taskId, attempt }) {
+        ran.push(`${taskId} ${attempt}`);
+        if (taskId === newer || attempt > 1) return;
+        await muster.broker.js.publish("markers.TickTask.lhcb.default", '{"dueAt":"2027-01-01T12:01:00.000Z"}');
+        await muster.publish(TickTask, { vo: "lhcb", taskId: newer });
+        throw new Error("no");
+      },
+    });
+    await muster.startWorker({ tasks: [TickTask] });
+    await muster.publish(TickTask, { vo: "lhcb", taskId: older });
+    t.is((await muster.event("done", older)).attempt, 2);
+    await muster.event("done", newer);
+    t.deepEqual(ran.toSorted(), [`${older} 1`, `${older} 2`, `${newer} 1`]);
+  });
+}
+
 test("a retry of an occurrence makes way for the newer one that is out by then", async (t) => {
   const older = "TickTask/lhcb/default/2027-01-01T12:00:00.000Z";
   const newer = "TickTask/lhcb/default/2027-01-01T12:01:00.000Z";
