@@ -9,9 +9,9 @@ const LONG_MS = 600_000;
 
 test("I30: a killed worker's readers free a waiting writer, and its parts of a limit are free, a second after the time to live", async (t) => {
   await using muster = await startMuster();
-  await using worker = await startProcess(WORKER, { NATS_URL: muster.nats.url });
   // The killed worker's messages come back to nobody while this test lasts.
   await muster.declareConsumer("ReaderTask", "lhcb", LONG_MS);
+  await using worker = await startProcess(WORKER, { NATS_URL: muster.nats.url });
   const killed = await Promise.all(
     [LONG_MS, LONG_MS].map((ms) => muster.publish(ReaderTask, { vo: "lhcb", payload: { ms } })),
   );

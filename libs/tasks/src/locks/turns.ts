@@ -29,8 +29,8 @@ export interface Hold {
 export interface Turn extends Lease {
   /** How the database fences its runs; absent: by the token of its own. */
   readonly fence?: "own" | "shared" | "none";
-  /** Of a rate: its task begins now, so its quota is used. Throws `LeaseLostError` where that is far too late. */
-  begin?(): void;
+  /** Of a rate: its task begins now, so its quota is used. Returns false where that is far too late: release it, and begin nothing. */
+  begin?(): boolean;
   /**
    * Ends the turn in good order, in place of `release`. Where tasks of this process wait for the lock, or ask for it within `lingerMs`,
    * the first of them has it next without a message to the broker. Call it only once the transaction has certainly ended, and never

@@ -29,6 +29,7 @@ import {
 } from "./identify.ts";
 import type { NewerPayloads } from "./newer_payloads.ts";
 import { aloneMsOf, isPoison } from "./poison.ts";
+import { fullLine, locksOf } from "./wanted_locks.ts";
 import type { ReceivedTask } from "../pull/received_task.ts";
 import type { ProgressReports } from "../result/progress.ts";
 import { keepMsOf } from "./keep_end.ts";
@@ -202,28 +203,6 @@ async function run(context: RunContext, received: ReceivedTask, waiting: Waiting
   return OVER;
 }
 
-/**
- * Returns the lock for which too many tasks wait here already. Such a task goes back before it asks the ledger or the broker, since
- * otherwise each task of a crowd would ask.
- */
-function fullLine(context: RunContext, task: PreparedTask, { waiter }: Waiting): string | undefined {
-  try {
-    return context.locks.fullAt(
-      locksOf(context, task).map(({ key }) => key),
-      waiter,
-    );
-  } catch {
-    return undefined; // `takeLocks` meets the same error and records it as the attempt's failure
-  }
-}
-
-/** The locks that the definition names, and then the limiters of the configuration. */
-function locksOf(context: RunContext, { received: { definition, vo }, payload }: PreparedTask): readonly Lock[] {
-  const own = definition.locks(payload as never, vo);
-  const limiters = context.limitersOf(definition.name, vo);
-  return limiters.length === 0 ? own : [...own, ...limiters];
-}
-
 /** Drops a retry of a schedule's occurrence if there is a newer one, which does the same work on newer facts (PROTOCOL 6). */
 async function goOn(context: RunContext, task: PreparedTask, waiting: Waiting): Promise<TaskEnd> {
   const { missed, overlap } = task.received.definition;
@@ -309,7 +288,12 @@ async function runOnce(context: RunContext, task: PreparedTask, turns: readonly 
   const group = callbackOf === "" ? undefined : await groupOfCallback(context, task, callbackOf);
   if (starts !== undefined)
     await context.starts.begin({ taskId: task.taskId, attempt: task.attempt, ack: task.received.ack }, starts);
-  for (const turn of turns) turn.begin?.();
+  const late = turns.find((turn) => turn.begin?.() === false);
+  if (late !== undefined) {
+    // This process stood still. The quota goes to others, and the task has not begun.
+    if (starts !== undefined) await context.starts.handedBack(task, starts);
+    return { kind: "crowded", by: late.key };
+  }
   const running = start(context, task, { leases: turns, group });
   const end = await running.ended.finally(() => context.onEnd(running));
   context.progress.end(task.taskId);
