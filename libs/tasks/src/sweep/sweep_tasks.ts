@@ -164,12 +164,11 @@ async function clearMarkers(
   rules: SweepRules,
 ): Promise<void> {
   const { broker } = context;
-  const unwanted = await withoutUnsure(
-    context,
-    counts.filter(([subject]) => !isMarkerWanted(subject, rules)),
-    rules,
-  );
-  const wanted = counts.filter(([subject]) => isMarkerWanted(subject, rules));
+  // There may be ten thousand, so each is judged once.
+  const wanted: (readonly [string, number])[] = [];
+  const others: (readonly [string, number])[] = [];
+  for (const one of counts) (isMarkerWanted(one[0], rules) ? wanted : others).push(one);
+  const unwanted = await withoutUnsure(context, others, rules);
   const old = wanted.filter(([, count]) => count > 1);
   const cleared = [
     ...unwanted.map(([subject]) => ({ subject, keep: 0 })),
