@@ -17,6 +17,8 @@ export interface StormOptions {
   readonly ms: number;
   /** Worker processes at the same time. */
   readonly workers: number;
+  /** Tasks that each of them runs at the same time. Those that are killed twice run alone for three seconds each, one after the other. */
+  readonly permits: number;
   /** Time from one kill to the next, ms. */
   readonly everyMs: number;
   /** Greatest number of kills. */
@@ -36,7 +38,7 @@ export interface StormEnd {
 export async function stormGroup(muster: Muster, database: TestDatabase, options: StormOptions): Promise<StormEnd> {
   const { children, bytes, ms, everyMs, kills } = options;
   for (const { name } of [CrowdTask, MemberTask, TotalTask]) await muster.declareConsumer(name, VO, ACK_WAIT_MS);
-  const env = { NATS_URL: muster.nats.url, DATABASE_URL: database.url };
+  const env = { NATS_URL: muster.nats.url, DATABASE_URL: database.url, PERMITS: String(options.permits) };
   const start = () => startProcess(WORKER, env);
   const workers: TestProcess[] = await Promise.all(Array.from({ length: options.workers }, start));
   await Promise.all(workers.map((worker) => worker.line(/ready/)));

@@ -14,6 +14,7 @@ const worker = await startWorker({
   broker: await openBroker(nc),
   nats: { url },
   app: "group",
+  permits: Number(process.env["PERMITS"]),
   tasks: [CrowdTask, MemberTask, TotalTask],
 });
 console.log("ready");
