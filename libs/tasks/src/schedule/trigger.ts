@@ -12,6 +12,7 @@ import { taskSubject } from "../format/subject.ts";
 import { storeOne } from "../publish/store.ts";
 import { TASKS } from "../streams/streams.ts";
 
+/** Of which instance, and under which id. */
 export interface TriggerOptions {
   readonly task: AnyTask;
   readonly configuration: Configuration;
