@@ -53,8 +53,8 @@ export {
   type IntervalSchedule,
   type RruleSchedule,
   type Schedule,
-} from "./definition/schedule.ts";
-export { rrule, type RruleOptions } from "./definition/rrule.ts";
+} from "./calendar/schedule.ts";
+export { rrule, type RruleOptions } from "./calendar/rrule.ts";
 export {
   type InstanceSpec,
   isPeriodic,
@@ -65,8 +65,8 @@ export {
   type Spread,
   type TaskInstances,
 } from "./definition/recurrence.ts";
-export { InvalidScheduleError } from "./definition/invalid_schedule.ts";
-export { parseSchedule, printSchedule } from "./definition/schedule_text.ts";
+export { InvalidScheduleError } from "./calendar/invalid_schedule.ts";
+export { parseSchedule, printSchedule } from "./calendar/schedule_text.ts";
 export { exponentialBackoff, noRetry, type RetryPolicy, RetryTask, NeverRetry } from "./definition/retry.ts";
 export type { Middleware, TaskMessage, TaskRun } from "./definition/middleware.ts";
 export type { PayloadStep, PayloadSteps } from "./definition/migrate.ts";

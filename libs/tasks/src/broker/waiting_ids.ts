@@ -1,4 +1,4 @@
-import { temporal } from "../definition/temporal.ts";
+import { temporal } from "../calendar/temporal.ts";
 import type { Broker } from "./broker.ts";
 import { taskIdOf } from "../format/delivery.ts";
 import { TASKS } from "../streams/streams.ts";

@@ -2,7 +2,7 @@
 import type { Broker } from "../broker/broker.ts";
 import { nextStored, type Stored } from "../broker/stored_messages.ts";
 import { walkStream } from "../broker/walk_stream.ts";
-import { temporal } from "../definition/temporal.ts";
+import { temporal } from "../calendar/temporal.ts";
 import { boundId, taskIdOf } from "../format/delivery.ts";
 import { headerOf, MSG_ID, TASK_ID } from "../format/headers.ts";
 import { isLiteralSubject, parseLongSubject, type TaskAddress } from "../format/subject.ts";

@@ -1,6 +1,6 @@
 import * as z from "zod";
-import { InvalidScheduleError } from "../definition/invalid_schedule.ts";
-import { parseLengthMs } from "../definition/length_text.ts";
+import { InvalidScheduleError } from "../calendar/invalid_schedule.ts";
+import { parseLengthMs } from "../calendar/length_text.ts";
 import { InvalidNameError } from "../format/names.ts";
 
 /** A value that nobody changes, however deep. */

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { parseLengthMs } from "../definition/length_text.ts";
+import { parseLengthMs } from "../calendar/length_text.ts";
 import { type BackoffOptions, exponentialBackoff, type RetryPolicy } from "../definition/retry.ts";
 import { PRIORITIES } from "../definition/traits.ts";
 import { fields, type Immutable, lengthText } from "./fields.ts";

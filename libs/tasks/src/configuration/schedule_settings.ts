@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { parseSchedule } from "../definition/schedule_text.ts";
+import { parseSchedule } from "../calendar/schedule_text.ts";
 import { textFor } from "./fields.ts";
 
 /** What a task's schedules may have in the configuration, for all VOs or for one. */

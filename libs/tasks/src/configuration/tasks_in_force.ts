@@ -1,5 +1,5 @@
 // Tested by libs/tasks/src/configuration/tasks_in_force_test.ts
-import { parseLengthMs, printLength } from "../definition/length_text.ts";
+import { parseLengthMs, printLength } from "../calendar/length_text.ts";
 import type { AnyTask } from "../definition/task.ts";
 import type { Configuration, TaskSettings } from "./configuration.ts";
 import { retryPolicyOf } from "./run_settings.ts";

@@ -1,4 +1,4 @@
-import { type Interval, msOf } from "./schedule.ts";
+import { type Interval, msOf } from "../calendar/schedule.ts";
 
 /** Shortest and longest time for which a task's result is kept, ms. The ledger forgets after 30 days as well. */
 export const KEPT_MIN_MS = 1_000;

@@ -1,4 +1,4 @@
-import { parseLengthMs, printLength } from "./length_text.ts";
+import { parseLengthMs, printLength } from "../calendar/length_text.ts";
 
 /** At most `count` tasks begin within any `perMs`. */
 export interface Rate {

@@ -1,7 +1,7 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { OwnHeaders } from "../format/own_headers.ts";
 import type { JsonObject } from "./json.ts";
-import type { Interval } from "./schedule.ts";
+import type { Interval } from "../calendar/schedule.ts";
 import type { Per, TaskTraits } from "./traits.ts";
 import type { Unique } from "./unique.ts";
 

@@ -3,7 +3,7 @@ import { checkInstanceName, checkVoName, InvalidNameError } from "../format/name
 import type { JsonObject } from "./json.ts";
 import { checkPayload, PayloadRefusedError, sizeProblem } from "./payload.ts";
 import type { PayloadOption, PublishableTask } from "./publishable.ts";
-import { type Interval, msOf, type Schedule } from "./schedule.ts";
+import { type Interval, msOf, type Schedule } from "../calendar/schedule.ts";
 
 /**
  * What becomes of due times that nobody could publish: no scheduler ran, the schedule was paused, or the last occurrence was not over.

@@ -2,7 +2,7 @@ import test from "ava";
 import * as z from "zod";
 import { defineLockType } from "./lock_type.ts";
 import { isPeriodic } from "./recurrence.ts";
-import { every } from "./schedule.ts";
+import { every } from "../calendar/schedule.ts";
 import { atLeastOnceFactory } from "./task.ts";
 
 const defineTask = atLeastOnceFactory();

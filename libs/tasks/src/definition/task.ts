@@ -22,7 +22,7 @@ import {
   recurrenceTraits,
   type TaskInstances,
 } from "./recurrence.ts";
-import type { Interval, Schedule } from "./schedule.ts";
+import type { Interval, Schedule } from "../calendar/schedule.ts";
 import { type Per, type TaskTraits, traitsOf } from "./traits.ts";
 
 /** A lease that a run holds, as the task sees it. */

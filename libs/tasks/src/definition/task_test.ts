@@ -1,7 +1,7 @@
 import test from "ava";
 import * as z from "zod";
 import { checkOccurrence, PeriodicPayloadError } from "./occurrence.ts";
-import { every } from "./schedule.ts";
+import { every } from "../calendar/schedule.ts";
 import { atLeastOnceFactory, taskFactory } from "./task.ts";
 
 const defineTask = atLeastOnceFactory();

@@ -1,4 +1,4 @@
-import type { Interval } from "./schedule.ts";
+import type { Interval } from "../calendar/schedule.ts";
 
 /**
  * Lets one task of a key wait at a time, among all tasks of its name and VO.

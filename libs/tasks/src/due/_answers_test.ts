@@ -1,5 +1,5 @@
-import { rrule } from "../definition/rrule.ts";
-import { cron } from "../definition/schedule.ts";
+import { rrule } from "../calendar/rrule.ts";
+import { cron } from "../calendar/schedule.ts";
 import { newestDue, nextDue } from "./due.ts";
 
 /** Expressions and zones whose times are asked for around the changes of clocks of two years. */

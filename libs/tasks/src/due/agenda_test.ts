@@ -1,5 +1,5 @@
 import test from "ava";
-import { every } from "../definition/schedule.ts";
+import { every } from "../calendar/schedule.ts";
 import { withVo } from "../configuration/configuration.ts";
 import { periodic } from "../schedule/_grid_test.ts";
 import { createAgenda } from "./agenda.ts";

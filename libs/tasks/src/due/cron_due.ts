@@ -1,9 +1,9 @@
 // Tested by libs/tasks/src/due/due_test.ts
 // Tested by libs/tasks/src/due/_answers_test.ts
-import { nextWall, previousWall, type WallMs } from "../definition/cron_calendar.ts";
-import { type CronRule, readCronRule } from "../definition/cron_rule.ts";
-import { InvalidScheduleError } from "../definition/invalid_schedule.ts";
-import type { CronSchedule } from "../definition/schedule.ts";
+import { nextWall, previousWall, type WallMs } from "../calendar/cron_calendar.ts";
+import { type CronRule, readCronRule } from "../calendar/cron_rule.ts";
+import { InvalidScheduleError } from "../calendar/invalid_schedule.ts";
+import type { CronSchedule } from "../calendar/schedule.ts";
 import { type ZonePeriod, zonePeriodAt } from "./zone_period.ts";
 
 /*

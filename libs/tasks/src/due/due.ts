@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { msOf, type Schedule } from "../definition/schedule.ts";
+import { msOf, type Schedule } from "../calendar/schedule.ts";
 import type { Spread } from "../definition/recurrence.ts";
 import { newestCronDue, nextCronDue } from "./cron_due.ts";
 import { newestRruleDue, nextRruleDue } from "./rrule_due.ts";

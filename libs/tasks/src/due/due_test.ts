@@ -1,8 +1,8 @@
 import test from "ava";
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import { cron, every } from "../definition/schedule.ts";
-import { temporal } from "../definition/temporal.ts";
+import { cron, every } from "../calendar/schedule.ts";
+import { temporal } from "../calendar/temporal.ts";
 import { answers, EXPRESSIONS, timesBetween, ZONES } from "./_answers_test.ts";
 import { newestDue, nextDue, steadyOffsetMs } from "./due.ts";
 

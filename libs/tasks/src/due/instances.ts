@@ -3,7 +3,7 @@ import type { Configuration } from "../configuration/configuration.ts";
 import type { JsonObject } from "../definition/json.ts";
 import { PayloadRefusedError } from "../definition/payload.ts";
 import { checkScheduledPayload, DEFAULT_INSTANCE } from "../definition/recurrence.ts";
-import type { Schedule } from "../definition/schedule.ts";
+import type { Schedule } from "../calendar/schedule.ts";
 import type { AnyTask } from "../definition/task.ts";
 
 export { DEFAULT_INSTANCE } from "../definition/recurrence.ts";

@@ -1,8 +1,8 @@
 import test from "ava";
 import type { Marker } from "../broker/marker.ts";
 import type { Missed } from "../definition/recurrence.ts";
-import { rrule } from "../definition/rrule.ts";
-import { cron, every, type Schedule } from "../definition/schedule.ts";
+import { rrule } from "../calendar/rrule.ts";
+import { cron, every, type Schedule } from "../calendar/schedule.ts";
 import { withVo } from "../configuration/configuration.ts";
 import { atLeastOnceFactory } from "../definition/task.ts";
 import { nextDue } from "./due.ts";

@@ -1,6 +1,6 @@
-import { parseSchedule, printSchedule } from "../definition/schedule_text.ts";
+import { parseSchedule, printSchedule } from "../calendar/schedule_text.ts";
 import type { Missed, Overlap } from "../definition/recurrence.ts";
-import type { Schedule } from "../definition/schedule.ts";
+import type { Schedule } from "../calendar/schedule.ts";
 import type { AnyTask } from "../definition/task.ts";
 import { activeVos, type Configuration } from "../configuration/configuration.ts";
 import { checkVoName, NO_VO } from "../format/names.ts";

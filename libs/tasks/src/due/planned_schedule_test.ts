@@ -1,9 +1,9 @@
 import test from "ava";
-import { cron, every } from "../definition/schedule.ts";
+import { cron, every } from "../calendar/schedule.ts";
 import { type Configuration, withoutVo, withVo } from "../configuration/configuration.ts";
 import { periodic } from "../schedule/_grid_test.ts";
 import { withSchedule, withScheduleSwitched } from "../schedule/change_schedule.ts";
-import { InvalidScheduleError } from "../definition/invalid_schedule.ts";
+import { InvalidScheduleError } from "../calendar/invalid_schedule.ts";
 import { type Plan, planSchedules } from "./planned_schedule.ts";
 
 const tasks = [

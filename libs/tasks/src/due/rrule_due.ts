@@ -1,9 +1,9 @@
 // Tested by libs/tasks/src/due/rrule_due_test.ts
-import { type CompiledRrule, compiledRrule } from "../definition/rrule.ts";
-import { END_OF_TIME } from "../definition/rrule_steps.ts";
-import type { RruleSchedule } from "../definition/schedule.ts";
-import type { WallMs } from "../definition/cron_calendar.ts";
-import { temporal } from "../definition/temporal.ts";
+import { type CompiledRrule, compiledRrule } from "../calendar/rrule.ts";
+import { END_OF_TIME } from "../calendar/rrule_steps.ts";
+import type { RruleSchedule } from "../calendar/schedule.ts";
+import type { WallMs } from "../calendar/cron_calendar.ts";
+import { temporal } from "../calendar/temporal.ts";
 import { type ZonePeriod, zonePeriodAt } from "./zone_period.ts";
 
 /*

@@ -1,7 +1,7 @@
 import test from "ava";
-import { type RruleOptions, rrule } from "../definition/rrule.ts";
-import type { RruleSchedule } from "../definition/schedule.ts";
-import { temporal } from "../definition/temporal.ts";
+import { type RruleOptions, rrule } from "../calendar/rrule.ts";
+import type { RruleSchedule } from "../calendar/schedule.ts";
+import { temporal } from "../calendar/temporal.ts";
 import { ZONES } from "./_answers_test.ts";
 import { newestDue, nextDue, steadyOffsetMs } from "./due.ts";
 

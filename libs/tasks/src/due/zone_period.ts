@@ -1,4 +1,4 @@
-import { temporal } from "../definition/temporal.ts";
+import { temporal } from "../calendar/temporal.ts";
 
 /** A stretch of time in which a zone's clock runs evenly. Instants are ms since the epoch. */
 export interface ZonePeriod {

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
 import { type NatsAccess, plainAccess } from "../access/nats_access.ts";
-import type { BooksPort, FromBooks } from "../locks/book_messages.ts";
+import type { BooksPort, FromBooks } from "../tally/book_messages.ts";
 import type { LeaseKeeper } from "../locks/lease.ts";
 import { LeaseState } from "../locks/lease_state.ts";
 import type { Observer } from "../connection/observer.ts";

@@ -1,5 +1,5 @@
 import type { NatsAccess } from "../access/nats_access.ts";
-import type { FromBooks, ToBooks } from "../locks/book_messages.ts";
+import type { FromBooks, ToBooks } from "../tally/book_messages.ts";
 import type { KeptLease } from "../locks/renewals.ts";
 import type { SharedBoard } from "./board.ts";
 

@@ -1,5 +1,5 @@
 import test from "ava";
-import { every } from "../definition/schedule.ts";
+import { every } from "../calendar/schedule.ts";
 import type { Broker } from "../broker/broker.ts";
 import { listen, periodic, startGrid } from "../schedule/_grid_test.ts";
 import { measureClock, openBrokerClock } from "./broker_clock.ts";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as wait } from "node:timers/promises";
 import type { AnyTask } from "../definition/task.ts";
-import { every } from "../definition/schedule.ts";
+import { every } from "../calendar/schedule.ts";
 import type { OutcomeRow } from "../definition/ledger.ts";
 import { openBroker } from "../locks/open_broker.ts";
 import { withoutVo } from "../configuration/configuration.ts";

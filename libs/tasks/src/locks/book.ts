@@ -7,12 +7,12 @@ import { isStreamGone } from "../streams/streams.ts";
 import { dropLapsed, mayHold } from "../tally/grants.ts";
 import { allowanceMs, type Limit, type Plan, planTally, roomIn, type Wanted } from "../tally/plan.ts";
 import type { Mode, Tally } from "../tally/tally.ts";
-import type { AskedWant, FromBooks } from "./book_messages.ts";
+import type { AskedWant, FromBooks } from "../tally/book_messages.ts";
 import type { BrokerClock, BrokerMoment } from "./broker_clock.ts";
 import { elapsedMs, type Moment, momentNow, sharedNowMs } from "./clocks.ts";
 import { LeaseState } from "./lease_state.ts";
 import { OwnPlaces, type PlacesWanted } from "./own_places.ts";
-import { QuotaChanges } from "./quota_changes.ts";
+import { QuotaChanges } from "../tally/quota_changes.ts";
 import { Sightings } from "./sightings.ts";
 import { asStored, type StoredTally, type TallyBucket } from "./tally_bucket.ts";
 

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { Book, type BookParts } from "./book.ts";
-import type { ToBooks } from "./book_messages.ts";
+import type { ToBooks } from "../tally/book_messages.ts";
 import { sharedNowMs } from "./clocks.ts";
 
 /** Time between two looks at the times of leases, ms. */

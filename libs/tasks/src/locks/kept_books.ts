@@ -1,7 +1,7 @@
 import { jetstreamManager } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/nats-core";
 import { openRequests } from "../broker/requests.ts";
-import type { FromBooks, ToBooks } from "./book_messages.ts";
+import type { FromBooks, ToBooks } from "../tally/book_messages.ts";
 import { type Books, openBooks } from "./books.ts";
 import { openBrokerClock } from "./broker_clock.ts";
 import { openTallyBucket } from "./tally_bucket.ts";

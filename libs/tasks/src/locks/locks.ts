@@ -3,7 +3,7 @@ import type { Limiter, Lock } from "../definition/lock_type.ts";
 import type { Limit } from "../tally/plan.ts";
 import { acquire, type LockAnswer, type LockRequest } from "./acquire.ts";
 import { acquireAll } from "./acquire_all.ts";
-import type { BooksPort } from "./book_messages.ts";
+import type { BooksPort } from "../tally/book_messages.ts";
 import { openFreedWatch } from "./freed_watch.ts";
 import type { LeaseKeeper } from "./lease.ts";
 import { SAFETY_MS } from "./lease_state.ts";

@@ -5,7 +5,7 @@ import { createReminder } from "../connection/reminder.ts";
 import type { Lock } from "../definition/lock_type.ts";
 import type { Limit } from "../tally/plan.ts";
 import type { Mode } from "../tally/tally.ts";
-import type { BooksPort, FromBooks } from "./book_messages.ts";
+import type { BooksPort, FromBooks } from "../tally/book_messages.ts";
 import { asSharedMs, sharedNowMs } from "./clocks.ts";
 import { LeaseState } from "./lease_state.ts";
 import { LOWEST_TOKEN } from "./raise.ts";

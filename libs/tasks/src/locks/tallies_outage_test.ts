@@ -6,7 +6,7 @@ import { defineLockType, type Lock } from "../definition/lock_type.ts";
 import { within } from "../testing/patience.ts";
 import { joinGrid, type Party, startTestBroker, TTL_MS } from "./_grid_test.ts";
 import { startRevived } from "./_revive_test.ts";
-import type { AskedWant, FromBooks } from "./book_messages.ts";
+import type { AskedWant, FromBooks } from "../tally/book_messages.ts";
 import { openBooks } from "./books.ts";
 import { openBrokerClock } from "./broker_clock.ts";
 import { LeaseState } from "./lease_state.ts";

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Limit } from "../tally/plan.ts";
-import type { BooksPort, FromBooks } from "./book_messages.ts";
+import type { BooksPort, FromBooks } from "../tally/book_messages.ts";
 import { elapsedMs, sharedNowMs } from "./clocks.ts";
 import { LeaseLostError } from "./lease.ts";
 import type { LeaseState } from "./lease_state.ts";

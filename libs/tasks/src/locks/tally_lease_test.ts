@@ -1,6 +1,6 @@
 import test from "ava";
 import { defineLockType } from "../definition/lock_type.ts";
-import type { ToBooks } from "./book_messages.ts";
+import type { ToBooks } from "../tally/book_messages.ts";
 import { momentNow, sharedNowMs } from "./clocks.ts";
 import { LeaseState } from "./lease_state.ts";
 import { openTallyLease } from "./tally_lease.ts";

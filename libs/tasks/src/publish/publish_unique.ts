@@ -1,6 +1,6 @@
 // Tested by tests/src/worker/unique_test.ts
 import type { SpawnedTask } from "../definition/ledger.ts";
-import { type Interval, msOf } from "../definition/schedule.ts";
+import { type Interval, msOf } from "../calendar/schedule.ts";
 import type { Unique } from "../definition/unique.ts";
 import type { Broker } from "../broker/broker.ts";
 import { publishEvent } from "../broker/events.ts";

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
-import type { Schedule } from "../definition/schedule.ts";
+import type { Schedule } from "../calendar/schedule.ts";
 import type { JsonObject } from "../definition/json.ts";
 import { type AnyTask, atLeastOnceFactory, type NoDeps, type TaskSpec } from "../definition/task.ts";
 import { openBroker } from "../locks/open_broker.ts";

@@ -1,4 +1,4 @@
-import { every } from "../definition/schedule.ts";
+import { every } from "../calendar/schedule.ts";
 import { openBroker } from "../locks/open_broker.ts";
 import { connectNats } from "../connection/connection.ts";
 import { recurring } from "./_grid_test.ts";

@@ -1,4 +1,4 @@
-import { parseSchedule, printSchedule } from "../definition/schedule_text.ts";
+import { parseSchedule, printSchedule } from "../calendar/schedule_text.ts";
 import type { Configuration, TaskSettings } from "../configuration/configuration.ts";
 
 /** The schedules of a task: for one VO, or for all VOs that have none of their own. */

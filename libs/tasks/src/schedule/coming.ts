@@ -1,6 +1,6 @@
-import type { Schedule } from "../definition/schedule.ts";
-import { temporal } from "../definition/temporal.ts";
-import { checkTimeZone } from "../definition/time_zone.ts";
+import type { Schedule } from "../calendar/schedule.ts";
+import { temporal } from "../calendar/temporal.ts";
+import { checkTimeZone } from "../calendar/time_zone.ts";
 import { nextDue } from "../due/due.ts";
 import { comingTimes } from "./schedule_table.ts";
 

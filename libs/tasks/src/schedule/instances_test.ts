@@ -1,7 +1,7 @@
 import test from "ava";
 import * as z from "zod";
 import { type Configuration, type TaskSettings, withVo } from "../configuration/configuration.ts";
-import { every } from "../definition/schedule.ts";
+import { every } from "../calendar/schedule.ts";
 import { headersFrom, TASK_ID } from "../format/headers.ts";
 import { TASKS } from "../streams/streams.ts";
 import { assertCounts, type Grid, listen, periodic, recurring, type Seen, startGrid } from "./_grid_test.ts";

@@ -1,11 +1,11 @@
 import test from "ava";
 import { setTimeout as pause } from "node:timers/promises";
-import { every } from "../definition/schedule.ts";
+import { every } from "../calendar/schedule.ts";
 import { withoutVo, withVo } from "../configuration/configuration.ts";
 import { TASKS } from "../streams/streams.ts";
 import { assertCounts, type Grid, listen, periodic, startGrid } from "./_grid_test.ts";
 import { withSchedule, withScheduleSwitched } from "./change_schedule.ts";
-import { cron } from "../definition/schedule.ts";
+import { cron } from "../calendar/schedule.ts";
 import { parseMarker, printMarker } from "../broker/marker.ts";
 import { pauseSchedule, resumeSchedule } from "./pauses.ts";
 

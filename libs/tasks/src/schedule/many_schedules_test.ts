@@ -1,6 +1,6 @@
 import test from "ava";
 import { setTimeout as pause } from "node:timers/promises";
-import { cron } from "../definition/schedule.ts";
+import { cron } from "../calendar/schedule.ts";
 import { TASKS } from "../streams/streams.ts";
 import { countOn, periodic, startGrid } from "./_grid_test.ts";
 import { BATCH_LIMIT, publishAtomically } from "../broker/atomic_batch.ts";

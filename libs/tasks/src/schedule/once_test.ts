@@ -2,7 +2,7 @@ import { AckPolicy, type JetStreamClient, jetstream } from "@nats-io/jetstream";
 import { nanos, TimeoutError } from "@nats-io/nats-core";
 import test, { type ExecutionContext } from "ava";
 import { setTimeout as pause } from "node:timers/promises";
-import { every } from "../definition/schedule.ts";
+import { every } from "../calendar/schedule.ts";
 import type { Broker } from "../broker/broker.ts";
 import { TASK_ID } from "../format/headers.ts";
 import { TASKS } from "../streams/streams.ts";

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { printMarker } from "../broker/marker.ts";
-import { every } from "../definition/schedule.ts";
+import { every } from "../calendar/schedule.ts";
 import { assertCounts, countOn, type Grid, listen, recurring, type Seen, startGrid } from "./_grid_test.ts";
 import { withScheduleSwitched } from "./change_schedule.ts";
 

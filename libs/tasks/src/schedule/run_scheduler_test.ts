@@ -2,7 +2,7 @@ import test from "ava";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { every } from "../definition/schedule.ts";
+import { every } from "../calendar/schedule.ts";
 import { type Grid, listen, periodic, startGrid, startWorking } from "./_grid_test.ts";
 import { pauseSchedule } from "./pauses.ts";
 import type { SchedulerRole } from "./run_scheduler.ts";

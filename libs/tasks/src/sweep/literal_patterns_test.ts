@@ -3,7 +3,7 @@ import { connect } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { countDeadLetters, deadLetters, type StoredDeadLetter } from "../dead/dead_letters.ts";
 import { requeueDeadLetters } from "../dead/requeue.ts";
-import { every } from "../definition/schedule.ts";
+import { every } from "../calendar/schedule.ts";
 import { listDelayed } from "../publish/delayed.ts";
 import { listWaiting } from "../publish/waiting.ts";
 import { headersFrom, SCHEDULE, SCHEDULE_TARGET } from "../format/headers.ts";

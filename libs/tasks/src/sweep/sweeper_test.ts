@@ -11,7 +11,7 @@ import { fixedCharges, REST_WITH_LEDGER } from "../lead/charges.ts";
 import { createReporter } from "../lead/reporter.ts";
 import type { SweepContext } from "./sweep_context.ts";
 import { sweepTasks } from "./sweep_tasks.ts";
-import { every } from "../definition/schedule.ts";
+import { every } from "../calendar/schedule.ts";
 import { withSchedule } from "../schedule/change_schedule.ts";
 import { registerWorker } from "../presence/registration.ts";
 import { listUnknownTasks } from "./unknown_tasks.ts";

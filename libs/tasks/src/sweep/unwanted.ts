@@ -1,4 +1,4 @@
-import { temporal } from "../definition/temporal.ts";
+import { temporal } from "../calendar/temporal.ts";
 import type { Ledger } from "../definition/ledger.ts";
 import { attemptOf, taskIdOf } from "../format/delivery.ts";
 import { InvalidNameError, NO_VO } from "../format/names.ts";

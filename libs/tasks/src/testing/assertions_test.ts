@@ -1,8 +1,8 @@
 import { AssertionError } from "node:assert";
 import test from "ava";
 import * as z from "zod";
-import { every } from "../definition/schedule.ts";
-import { InvalidScheduleError } from "../definition/invalid_schedule.ts";
+import { every } from "../calendar/schedule.ts";
+import { InvalidScheduleError } from "../calendar/invalid_schedule.ts";
 import { noRetry } from "../definition/retry.ts";
 import { type AnyTask, atLeastOnceFactory } from "../definition/task.ts";
 import { assertDone, assertFailed, assertLogged, assertSpawned } from "./assertions.ts";

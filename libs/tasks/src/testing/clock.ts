@@ -1,4 +1,4 @@
-import { type Interval, msOf } from "../definition/schedule.ts";
+import { type Interval, msOf } from "../calendar/schedule.ts";
 
 /** A clock that stands still until a test moves it. It may be set back. */
 export interface TestClock {

@@ -6,7 +6,7 @@ import test from "ava";
 import * as z from "zod";
 import { changeConfiguration } from "../configuration/change_configuration.ts";
 import { withVo } from "../configuration/configuration.ts";
-import { every } from "../definition/schedule.ts";
+import { every } from "../calendar/schedule.ts";
 import { exponentialBackoff, noRetry } from "../definition/retry.ts";
 import { atLeastOnceFactory, taskFactory } from "../definition/task.ts";
 import { memoryLedger } from "./memory_ledger.ts";

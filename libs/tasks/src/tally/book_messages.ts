@@ -1,6 +1,6 @@
-import type { Room } from "../tally/grants.ts";
-import type { Limit, Want } from "../tally/plan.ts";
-import type { Mode } from "../tally/tally.ts";
+import type { Room } from "./grants.ts";
+import type { Limit, Want } from "./plan.ts";
+import type { Mode } from "./tally.ts";
 
 /** A want of one key, with the memory of the lease that it may become. */
 export interface AskedWant extends Want {

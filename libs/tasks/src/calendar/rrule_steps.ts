@@ -1,4 +1,4 @@
-// Tested by libs/tasks/src/definition/rrule_test.ts
+// Tested by libs/tasks/src/calendar/rrule_test.ts
 import type { WallMs } from "./cron_calendar.ts";
 import type { Frequency, RruleParts } from "./rrule_parts.ts";
 

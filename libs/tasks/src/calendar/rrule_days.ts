@@ -1,4 +1,4 @@
-// Tested by libs/tasks/src/definition/rrule_test.ts
+// Tested by libs/tasks/src/calendar/rrule_test.ts
 import { createRequire } from "node:module";
 import type { RRuleTemporal } from "rrule-temporal";
 import type { WallMs } from "./cron_calendar.ts";

@@ -1,4 +1,4 @@
-// Tested by libs/tasks/src/definition/rrule_test.ts
+// Tested by libs/tasks/src/calendar/rrule_test.ts
 import { InvalidScheduleError } from "./invalid_schedule.ts";
 
 /*

@@ -1,4 +1,4 @@
-import type { Wanted } from "../tally/plan.ts";
+import type { Wanted } from "./plan.ts";
 
 type Changes = Pick<Wanted, "refunds" | "moves">;
 

@@ -1,4 +1,4 @@
-// Tested by libs/tasks/src/definition/schedule_text_test.ts
+// Tested by libs/tasks/src/calendar/schedule_text_test.ts
 // Tested by libs/tasks/src/due/due_test.ts
 import { type Cron, parseCronExpression } from "cron-schedule";
 import { InvalidScheduleError } from "./invalid_schedule.ts";
