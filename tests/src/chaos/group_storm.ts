@@ -39,7 +39,13 @@ export async function stormGroup(muster: Muster, database: TestDatabase, options
   const { children, bytes, ms, everyMs, kills } = options;
   for (const { name } of [CrowdTask, MemberTask, TotalTask]) await muster.declareConsumer(name, VO, ACK_WAIT_MS);
   const env = { NATS_URL: muster.nats.url, DATABASE_URL: database.url, PERMITS: String(options.permits) };
-  const start = () => startProcess(WORKER, env);
+  /** All that were ever started, so that none outlives the storm. */
+  const all: TestProcess[] = [];
+  const start = async () => {
+    const started = await startProcess(WORKER, env);
+    all.push(started);
+    return started;
+  };
   const workers: TestProcess[] = await Promise.all(Array.from({ length: options.workers }, start));
   await Promise.all(workers.map((worker) => worker.line(/ready/)));
   let killed = 0;
@@ -70,12 +76,12 @@ export async function stormGroup(muster: Muster, database: TestDatabase, options
     }
     isOver = true;
     await inTrouble;
-    const [all] = await database.sql<{ count: number }>("select count(*)::int as count from effect");
+    const [effects] = await database.sql<{ count: number }>("select count(*)::int as count from effect");
     const then = await database.effects(`${id}/then`);
     const total = (await database.database.ledger.recall(`${id}/then`))?.result;
-    return { killed, total, effects: [then, (all?.count ?? 0) - then] };
+    return { killed, total, effects: [then, (effects?.count ?? 0) - then] };
   } finally {
     isOver = true;
-    await Promise.all(workers.map((worker) => worker[Symbol.asyncDispose]()));
+    await Promise.all(all.map((worker) => worker[Symbol.asyncDispose]()));
   }
 }
