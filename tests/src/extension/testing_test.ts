@@ -13,7 +13,7 @@ test("a task of an extension runs with the deps that the extension makes, on a d
   await using database = await openTestDatabase(await server.createEmptyUrl(), [extension]);
   const first = await runExtensionTask(extension, ReadTideTask, { database, taskId: "t1" });
   t.deepEqual(assertDone(first), { readings: 1 });
-  t.deepEqual(first.locks, ["tide_gauge.harbour"]);
+  t.deepEqual(first.locks, ["tide_gauge.harbour", "periodic.ReadTideTask"]);
   assertLogged(first, "read the tide", { taskId: "t1", centimetres: 412 });
   t.like(await runExtensionTask(extension, ReadTideTask, { database, taskId: "t1" }), { kind: "duplicate" });
   t.deepEqual(assertDone(await runExtensionTask(extension, ReadTideTask, { database })), { readings: 2 });

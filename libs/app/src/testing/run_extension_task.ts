@@ -9,6 +9,7 @@ import {
   type TestDepsInput,
 } from "@muster/tasks/testing";
 import type { Extension } from "../extension/extension.ts";
+import { byRun, runLog } from "../run_log.ts";
 
 /** What `runTask` takes, without what the extension makes. `database` is required by a task that uses its transaction. */
 export type ExtensionRunOptions<Input extends JsonObject = JsonObject, P extends Per = Per> = AttemptOptions &
@@ -27,9 +28,9 @@ function requireTask({ name, tasks }: Extension, wanted: AnyTask): void {
 }
 
 /**
- * Runs one attempt of a task of an extension, as `runTask` does, with the `deps` that the extension itself makes, and returns how it ended.
+ * Runs one attempt of a task of an extension, as `runTask` does, with the `deps` and the middleware of the extension, and returns how it ended.
  *
- * What the extension logs is in the outcome's `logged`. A task that differs from the extension's only in its traits is taken as well.
+ * What the extension logs is in the outcome's `logged`, with the task, id, VO and attempt, as in an app's log. A task that differs from the extension's only in its traits is taken as well.
  *
  * Throws what `runTask` throws, and `TypeError` where the extension has no such task.
  *
@@ -46,7 +47,8 @@ export async function runExtensionTask<Input extends JsonObject, Payload, Deps, 
   requireTask(extension, task);
   const { database, ...options }: ExtensionRunOptions = given ?? {};
   // Its definition holds each task's `deps` against what the extension makes.
-  const deps = (input: TestDepsInput<Transaction>) => extension.deps({ log: input.log })(input) as Partial<Deps>;
+  const deps = (input: TestDepsInput<Transaction>) => extension.deps({ log: byRun(input.log) })(input) as Partial<Deps>;
   const anyTask: TaskDefinition = task;
-  return await runTask(anyTask, { ...options, deps, ...(database && { ledger: database.ledger }) });
+  const middleware = [runLog, ...extension.middleware, ...(options.middleware ?? [])];
+  return await runTask(anyTask, { ...options, deps, middleware, ...(database && { ledger: database.ledger }) });
 }
