@@ -133,8 +133,7 @@ const BUCKETS: readonly Bucket[] = [
   { name: "locks", keys: "may lapse", description: "Muster: who holds which lock. Never restore it from a backup" },
   {
     ...{ name: "results", keys: "may lapse" },
-    description:
-      "Muster: unended starts of tasks, children of tasks without a database, groups, cancellations, incidents for `muster doctor`",
+    description: "Muster: results, groups, cancellations and unended starts of tasks; incidents for `muster doctor`",
   },
   { name: "schedules", keys: "stay", description: "Muster: pauses of schedules, and what comes next, for display" },
   {
