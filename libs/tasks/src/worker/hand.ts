@@ -120,6 +120,8 @@ export class Hand {
     } else if (this.#waits.begin(task) === "waits") {
       this.hold(received, lockWaitMs + timeoutMs);
       tell(this.#options.context, byId(received), { step: "contended", reason: whyContended(by) });
+      // It may have been cancelled while its locks were asked for.
+      if (this.#isCancelled(received)) this.#resume(task);
     } else {
       this.crowd(task, by);
     }
@@ -127,11 +129,7 @@ export class Hand {
 
   /** Lets cancelled tasks that wait for locks begin, which ends them. */
   resumeCancelled(): void {
-    const { cancellations } = this.#options.context;
-    for (const task of [...this.#waits]) {
-      const { received } = task;
-      if (cancellations.find(byId(received).taskId, received.headers) !== undefined) this.#resume(task);
-    }
+    for (const task of [...this.#waits]) if (this.#isCancelled(task.received)) this.#resume(task);
   }
 
   /** Sends back a task for which there is no place to wait for the lock `by`. It comes back when a place may be free. */
@@ -214,6 +212,10 @@ export class Hand {
       waitLimit: undefined,
     };
     return task;
+  }
+
+  #isCancelled(received: ReceivedTask): boolean {
+    return this.#options.context.cancellations.find(byId(received).taskId, received.headers) !== undefined;
   }
 
   #resume(task: InHand): void {
