@@ -4,7 +4,8 @@ import { LAPSE_MARGIN_MS, readStored } from "../broker/timed_entry.ts";
 import type { Requests } from "../broker/requests.ts";
 import { EXPECTED_LAST_SUBJECT_SEQUENCE, MESSAGE_TTL } from "../format/headers.ts";
 import { isConflict } from "../streams/streams.ts";
-import { emptyTally, parseTally, printTally, type Tally } from "../tally/tally.ts";
+import { parseTally } from "../tally/parse_tally.ts";
+import { emptyTally, printTally, type Tally } from "../tally/tally.ts";
 
 /** What is stored under the key of a tally. */
 export interface StoredTally {

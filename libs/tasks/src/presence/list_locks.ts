@@ -5,7 +5,8 @@ import { isLiteralSubject } from "../format/subject.ts";
 import { LOCKS_STREAM } from "../locks/lock_bucket.ts";
 import { listLocksByHand, NO_LOCK } from "../locks/locks_by_hand.ts";
 import { PROBE_KEY } from "../locks/raise.ts";
-import { kindOfKey, type LockKind, parseTally, type Tally } from "../tally/tally.ts";
+import { parseTally } from "../tally/parse_tally.ts";
+import { kindOfKey, type LockKind, type Tally } from "../tally/tally.ts";
 import { listWorkers, type WorkerRecord } from "./registration.ts";
 
 const SUBJECTS = "$KV.locks.";

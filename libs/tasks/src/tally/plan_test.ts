@@ -1,7 +1,8 @@
 import test from "ava";
 import * as fc from "fast-check";
 import { type Plan, planTally, roomIn, type Want, type Wanted } from "./plan.ts";
-import { emptyTally, type Mode, parseTally, printTally, type Tally } from "./tally.ts";
+import { parseTally } from "./parse_tally.ts";
+import { emptyTally, type Mode, printTally, type Tally } from "./tally.ts";
 
 const TTL_MS = 15_000;
 const at = (ms: number) => ({ earliestMs: ms, latestMs: ms });

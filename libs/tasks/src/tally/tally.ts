@@ -1,5 +1,4 @@
 // Tested by libs/tasks/src/tally/plan_test.ts
-import * as z from "zod";
 
 /**
  * A tally: the value under the key of a read-write lock or a limiter. It holds all leases of that key, since several tasks have a part of
@@ -44,58 +43,45 @@ export function limitName(key: string): string {
 /** How a lease has its part: `one` of so many, or one side of a read-write lock. */
 export type Mode = "one" | "shared" | "exclusive";
 
-const LeaseShape = z.object({
+export interface TallyLease {
   /** A random name of this one hold. */
-  holder: z.string(),
-  worker: z.string(),
-  taskId: z.string(),
+  readonly holder: string;
+  readonly worker: string;
+  readonly taskId: string;
   /** When it was taken, RFC 3339, UTC. */
-  since: z.string(),
+  readonly since: string;
   /** Absent: `one`. */
-  mode: z.enum(["shared", "exclusive"]).optional(),
+  readonly mode?: "shared" | "exclusive" | undefined;
   /** The lease has lapsed a second after this. Its holder's process sets it later with each renewal. */
-  untilMs: z.number(),
+  untilMs: number;
   /** Time to live that each renewal gives it, ms. */
-  ttlMs: z.number(),
-});
+  readonly ttlMs: number;
+}
 
-const WaitingShape = z.object({
+export interface TallyWaiting {
   /** The name of the process's line. */
-  line: z.string(),
-  worker: z.string(),
-  mode: z.enum(["shared", "exclusive"]),
-  untilMs: z.number(),
-  ttlMs: z.number(),
-});
+  readonly line: string;
+  readonly worker: string;
+  readonly mode: "shared" | "exclusive";
+  untilMs: number;
+  readonly ttlMs: number;
+}
 
-const Shape = z.object({
-  /** A random name of the write, by which its author knows it again. */
-  by: z.string(),
-  leases: z.array(LeaseShape).default([]),
-  /** Readers that hold together. `token` is the revision that began it; absent: the revision of this very write. */
-  epoch: z.object({ id: z.string(), token: z.number().optional() }).optional(),
-  /** Processes with tasks in line for a read-write lock, first come first. */
-  waiting: z.array(WaitingShape).default([]),
-  /** How many tasks began up to when, oldest first: `[atMs, count]`. */
-  takes: z.array(z.tuple([z.number(), z.number()])).default([]),
-});
-
-export type TallyLease = z.infer<typeof LeaseShape>;
-export type TallyWaiting = z.infer<typeof WaitingShape>;
 /** A tally. It is a draft while a process works on it. */
-export type Tally = z.infer<typeof Shape>;
+export interface Tally {
+  /** A random name of the write, by which its author knows it again. */
+  by: string;
+  leases: TallyLease[];
+  /** Readers that hold together. `token` is the revision that began it; absent: the revision of this very write. */
+  epoch?: { id: string; token?: number | undefined } | undefined;
+  /** Processes with tasks in line for a read-write lock, first come first. */
+  waiting: TallyWaiting[];
+  /** How many tasks began up to when, oldest first: `[atMs, count]`. */
+  takes: [number, number][];
+}
 
 export function emptyTally(): Tally {
   return { by: "", leases: [], waiting: [], takes: [] };
-}
-
-/** Reads a tally; undefined: the text is none, as where somebody stored it by hand. */
-export function parseTally(text: string): Tally | undefined {
-  try {
-    return Shape.safeParse(JSON.parse(text)).data;
-  } catch {
-    return undefined; // not JSON
-  }
 }
 
 /** The tally as it is stored. Parts without content are left out. */
