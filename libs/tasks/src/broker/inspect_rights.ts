@@ -65,7 +65,7 @@ const API: readonly Trial[] = [
 function trialsFor(tasks: readonly string[], vo: string): readonly Trial[] {
   return [
     ...tasks.map((task) => publish(`tasks.${task}.>`, `tasks.${task}.${vo}`)),
-    ...["later", "dead", "markers", "events", "wake"].map((word) =>
+    ...["later", "dead", "markers", "events", "audit", "wake"].map((word) =>
       publish(`${word}.>`, `${word}.${NOBODY}.${vo}.try`),
     ),
     ...BUCKET_NAMES.map((bucket) => publish(`$KV.${bucket}.>`, `$KV.${bucket}.${NOBODY}`)),
@@ -140,7 +140,7 @@ export async function inspectRights(
 }
 
 /** First tokens of subjects that a stream stores. A message there whose expectation fails is not stored. */
-const STORED = /^(?:tasks|later|dead|markers|events|\$KV)\./;
+const STORED = /^(?:tasks|later|dead|markers|events|audit|\$KV)\./;
 
 /**
  * Whether the server still refuses what it refused before. A trial must leave no trace. Returns false for what cannot be tried that way.

@@ -10,7 +10,7 @@ const REMEMBERED = 100;
 
 /** Rights whose refusal costs time or visibility, and no task. */
 const DISPENSABLE = {
-  publish: /^(?:events|wake)\.|^\$KV\.workers\./,
+  publish: /^(?:events|audit|wake)\.|^\$KV\.workers\./,
   subscription: /^(?:events|wake|later|due)\.|^\$JS\.(?:API|EVENT)\.|^\$KV\./,
 };
 

@@ -106,6 +106,11 @@ export { listUnknownTasks, type UnknownTask } from "../sweep/unknown_tasks.ts";
 export { listUnknownVos, type UnknownVo } from "../sweep/unknown_vos.ts";
 export { measureUsage, type StorageUsage, type Usage, type VoShare } from "../publish/usage.ts";
 
+// Keep and see who did what.
+export { recordAudit } from "../audit/record_audit.ts";
+export type { Audited, AuditRecord } from "../audit/audit_record.ts";
+export { type AuditFilter, type AuditPage, listAudit, type StoredAuditRecord } from "../audit/list_audit.ts";
+
 // Diagnose: what is not as it must be.
 export { INCIDENT_DAYS, type Incident, listIncidents } from "../broker/incidents.ts";
 export { inspectRights, type MissingRight } from "../broker/inspect_rights.ts";

@@ -45,6 +45,7 @@ const BY_FIRST_TOKEN: Readonly<Record<string, string>> = {
   due: "LATER",
   dead: "DEAD",
   events: "EVENTS",
+  audit: "AUDIT",
 };
 
 /** The stream that stores `subject`. */

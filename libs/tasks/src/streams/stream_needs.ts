@@ -13,14 +13,15 @@ export const TASKS = "TASKS";
 export const LATER = "LATER";
 export const DEAD = "DEAD";
 export const EVENTS = "EVENTS";
-export type StreamName = typeof TASKS | typeof LATER | typeof DEAD | typeof EVENTS;
+export const AUDIT = "AUDIT";
+export type StreamName = typeof TASKS | typeof LATER | typeof DEAD | typeof EVENTS | typeof AUDIT;
 
 export type BucketName = "locks" | "results" | "schedules" | "config" | "workers";
 export const BUCKET_NAMES: readonly BucketName[] = ["locks", "results", "schedules", "config", "workers"];
 
 /** All streams that Muster needs, with those of the buckets. */
 export const STREAM_NAMES: readonly string[] = [
-  ...[TASKS, LATER, DEAD, EVENTS],
+  ...[TASKS, LATER, DEAD, EVENTS, AUDIT],
   ...BUCKET_NAMES.map((name) => `KV_${name}`),
 ];
 
@@ -29,6 +30,9 @@ const DAY_MS = 86_400_000;
 const HEADROOM_BYTES = 64 * 1024;
 /** Time for which the trace of a lapsed key stays in a bucket with TTLs, ms. Every watcher sees it in that time. */
 const MARKER_TTL_MS = 60_000;
+/** For how long it is kept who did what, and greatest size of all of it, bytes. */
+const AUDIT_DAYS = 400;
+const AUDIT_BYTES = 100_000_000;
 /** Time in which a stream refuses a repeated message id, ms: the server's default. */
 const DUPLICATE_WINDOW_MS = 120_000;
 
@@ -198,6 +202,20 @@ function streamNeeds(maxPayload: number, replicas: number): readonly StreamNeed[
       operators: [
         ...(["max_age", "max_msgs", "max_bytes", "max_msgs_per_subject", "max_msg_size"] as const),
         ...(["discard_new_per_subject", "persist_mode", "duplicate_window"] as const),
+      ],
+    },
+    {
+      name: AUDIT,
+      description: "Muster: who did what (audit.<action>), from the command line and the dashboard; kept for 400 days",
+      settings: { subjects: ["audit.>"] },
+      atCreation: { max_age: nanos(AUDIT_DAYS * DAY_MS), max_bytes: AUDIT_BYTES, discard: DiscardPolicy.Old },
+      operators: [
+        "max_age",
+        "max_msgs",
+        "max_bytes",
+        "max_msgs_per_subject",
+        "max_msg_size",
+        "discard_new_per_subject",
       ],
     },
   ];

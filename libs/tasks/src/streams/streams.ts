@@ -5,7 +5,7 @@ import { nanos } from "@nats-io/nats-core";
 import { type Difference, findDifferences, setBack } from "./settings_check.ts";
 import { LATER, neededStreams, SOURCE, type StreamNeed, TASKS, type TopologyOptions } from "./stream_needs.ts";
 
-export { DEAD, EVENTS, LATER, type StreamName, TASKS } from "./stream_needs.ts";
+export { AUDIT, DEAD, EVENTS, LATER, type StreamName, TASKS } from "./stream_needs.ts";
 
 /**
  * Version of Muster's settings; raised with every change in stream_needs.ts. A stream is only changed to a higher version, so an old
