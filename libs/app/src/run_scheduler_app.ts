@@ -11,7 +11,7 @@ const DATABASE_CONNECTIONS = 2;
 
 async function schedule(name: string, app: App, composition: Composition): Promise<void> {
   const { log, signal, health, metrics } = app;
-  const { tasks, tables } = composition;
+  const { tasks, tables, middleware } = composition;
   await using servers = await openServers(app, { name, tables, databaseConnections: DATABASE_CONNECTIONS });
   const { broker, database, nats, highestFence } = servers;
   const leads = metrics
@@ -23,7 +23,7 @@ async function schedule(name: string, app: App, composition: Composition): Promi
     labels: ["task"],
   });
   await using scheduler = await startScheduler({
-    ...{ broker, nats, highestFence, signal, tasks },
+    ...{ broker, nats, highestFence, signal, tasks, middleware },
     app: name,
     ledger: database.ledger,
     chores: createChores({ broker, database, log }, composition),

@@ -54,15 +54,15 @@ test("a stranger's extension is migrated, scheduled and run beside the pilots, w
   await muster.json("vo", "add", "lhcb");
   await muster.json("ce", "add", "ce01", "--capacity", "2");
   await muster.json("schedule", "set", "MySubmitPilotsTask", "every 1s");
-  const scheduler = await system.start("scheduler");
-  const worker = await system.start("worker", { TIDE_WATCH: "on" });
+  const scheduler = await system.start("scheduler", { TIDE_WATCH: "scheduler" });
+  const worker = await system.start("worker", { TIDE_WATCH: "worker" });
   const more = async (table: string, than: number) =>
     await until(async () => ((await system.rows(table)).length > than ? true : undefined), `rows of ${table}`);
   await more("tide_reading", 1);
   await more("pilot", 0);
   await scheduler.line(/"msg":"readings of the tide"/);
   // Its middleware runs around the pilots' tasks too, and its lines say which run has written them.
-  await worker.line(/^watches MySubmitPilotsTask as MySubmitPilotsTask\/lhcb\//);
+  await worker.line(/^watches MySubmitPilotsTask as MySubmitPilotsTask\/lhcb\/.* from scheduler$/);
   await worker.line(/^\{.*"task":"ReadTideTask","taskId":"ReadTideTask\/_\/.*"attempt":1.*"msg":"read the tide"/);
   await worker.line(/"name":"worker".*"worker":"worker-.*MySubmitPilotsTask.*ReadTideTask.*ready for tasks/);
 

@@ -1,6 +1,7 @@
 import { outboxChore, type OutboxOptions } from "@muster/app";
 import { getOutboxSummary, listRefusedTasks, retryRefusedTasks } from "@muster/ledger";
 import { startDurableTestServer, startTestServer } from "@muster/ledger/testing";
+import type { Middleware } from "@muster/tasks";
 import { listWaiting } from "@muster/tasks/operate";
 import { startPostgres } from "@muster/local";
 import test from "ava";
@@ -139,6 +140,39 @@ test.serial("a task that can never be published is set aside with its reason, an
   await untilEmpty(database);
   t.like(await database.database.transaction(getOutboxSummary), { waiting: 0, refused: 2 });
 });
+
+test.serial(
+  "a task of the outbox passes the publish hooks, and one that they refuse is set aside with their reason until somebody retries it",
+  async (t) => {
+    await using database = await createTestDatabase(server);
+    let isOpen = false;
+    const guard: Middleware = {
+      name: "guard",
+      async publish({ payload, headers }, next) {
+        if (payload["words"] === "rude" && !isOpen) throw new Error("no rude words");
+        headers["X-Guard"] = `saw ${headers["traceparent"]}`;
+        await next();
+      },
+    };
+    await using _relay = startRelay(database, muster, { middleware: [guard] });
+    await database.database.transaction(async (to) => {
+      const { ledger } = database.database;
+      const headers = { traceparent: "00-a-b-01" };
+      await ledger.publishWith(to, NoteTask, { taskId: "rude", payload: { words: "rude" }, headers });
+      await ledger.publishWith(to, NoteTask, { taskId: "kind", payload: { words: "kind" }, headers });
+    });
+    await untilEmpty(database);
+    const [refused, ...others] = await database.database.transaction((to) => listRefusedTasks(to));
+    t.like(refused, { taskId: "rude", reason: "a middleware refused it: no rude words" });
+    t.deepEqual(others, []);
+    isOpen = true;
+    await database.database.transaction((to) => retryRefusedTasks(to, "all"));
+    await untilEmpty(database);
+    const stored = await muster.broker.jsm.streams.getMessage("TASKS", { last_by_subj: "tasks.NoteTask._" });
+    t.is(stored?.header.get("Task-Id"), "rude");
+    t.is(stored?.header.get("X-Guard"), "saw 00-a-b-01");
+  },
+);
 
 test.serial("ten thousand tasks are each stored once while two relays publish them at once", async (t) => {
   await using nats = await startTestNats();

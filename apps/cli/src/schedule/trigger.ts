@@ -3,6 +3,7 @@ import { scheduleTable, triggerSchedule } from "@muster/tasks/operate";
 import { Command } from "commander";
 import { examples } from "../print/examples.ts";
 import { count, type OutputOptions, print } from "../print/output.ts";
+import { ourExtensions } from "../run/extensions.ts";
 import { checkActive, checkVoFits } from "../run/names.ts";
 import { readConfigurationAloud, withBroker } from "../run/servers.ts";
 import { parseInstance, parseVo } from "../run/values.ts";
@@ -17,11 +18,12 @@ async function trigger(name: string, options: TriggerOptions): Promise<void> {
   const { vo, instance } = options;
   const task = await checkTarget(name, vo);
   checkVoFits(task, vo);
+  const { middleware } = await ourExtensions();
   const { triggered, state } = await withBroker(async (broker) => {
     const configuration = await readConfigurationAloud(broker);
     checkActive(configuration, vo);
     const rows = await scheduleTable(broker, { tasks: [task], configuration });
-    const triggered = await triggerSchedule(broker, { task, configuration, vo, instance });
+    const triggered = await triggerSchedule(broker, { task, configuration, vo, instance, middleware });
     const row = rows.find((each) => each.vo === (vo ?? "_") && each.instance === instance);
     return { triggered, state: row?.state ?? "on" };
   });

@@ -54,7 +54,10 @@ export async function pruneOldOutcomes({ database, log }: ChoreServers, signal: 
 }
 
 /** The chores of the leading scheduler: those of the ledger, and those of the extensions. */
-export function createChores(servers: ChoreServers, { chores }: Pick<Composition, "chores">): readonly Chore[] {
+export function createChores(
+  servers: ChoreServers,
+  { chores, middleware }: Pick<Composition, "chores" | "middleware">,
+): readonly Chore[] {
   const toldRetries = new Set<string>();
   return [
     { name: "publishing forgotten children", everyMs: MINUTE_MS, run: () => republishChildren(servers) },
@@ -64,7 +67,7 @@ export function createChores(servers: ChoreServers, { chores }: Pick<Composition
       run: (signal) => republishRetries(servers, signal, toldRetries),
     },
     { name: "pruning the ledger", everyMs: 60 * MINUTE_MS, run: (signal) => pruneOldOutcomes(servers, signal) },
-    outboxChore(servers),
+    outboxChore(servers, { middleware }),
     ...chores({ ...servers, publishForgottenChildren: () => republishChildren(servers) }),
   ];
 }

@@ -1,7 +1,7 @@
 // Tested by tests/src/outbox/relay_test.ts
 import { type OutboxTask, settleOutbox, takeOutbox } from "@muster/ledger";
-import { type Stored, storeTasks } from "@muster/tasks/operate";
-import type { Chore } from "@muster/tasks";
+import { createHookGate, type HookGate, type Stored, storeTasks } from "@muster/tasks/operate";
+import type { Chore, Middleware } from "@muster/tasks";
 import type { ChoreServers } from "./chores.ts";
 
 /**
@@ -11,6 +11,11 @@ import type { ChoreServers } from "./chores.ts";
 const LOOK_MS = 2_000;
 /** Rest after a server did not answer, ms. */
 const REST_MS = 1_000;
+
+interface RelayContext extends ChoreServers {
+  /** Lets tasks pass the middlewares; undefined: there is none. */
+  readonly gate: HookGate | undefined;
+}
 
 /** What one batch came to. */
 interface Batch {
@@ -28,10 +33,10 @@ function ofKind<Kind extends Stored["kind"]>(stored: readonly Stored[], kind: Ki
 }
 
 /** Publishes the next tasks behind `after`, and deletes them once the broker has them. */
-async function relayBatch({ broker, database, log }: ChoreServers, after: number): Promise<Batch> {
+async function relayBatch({ broker, database, log, gate }: RelayContext, after: number): Promise<Batch> {
   return await database.transaction(async (transaction) => {
     const tasks = await takeOutbox(transaction, after);
-    const stored = await storeTasks(broker, tasks);
+    const stored = await storeTasks(broker, tasks, gate);
     const numberAt = (at: number) => tasks[at]?.number ?? 0;
     const published = ofKind(stored, "stored").map(({ at }) => numberAt(at));
     const refused = ofKind(stored, "refused").map(({ at, each }) => ({ number: numberAt(at), reason: each.reason }));
@@ -50,10 +55,10 @@ async function relayBatch({ broker, database, log }: ChoreServers, after: number
  *
  * Throws why one could not be published yet, once the others were tried.
  */
-async function drainOutbox(servers: ChoreServers, signal: AbortSignal): Promise<void> {
+async function drainOutbox(context: RelayContext, signal: AbortSignal): Promise<void> {
   let kept: unknown;
   for (let after = 0; !signal.aborted; ) {
-    const batch = await relayBatch(servers, after);
+    const batch = await relayBatch(context, after);
     kept ??= batch.kept;
     const last = batch.tasks.at(-1);
     if (last === undefined || batch.isStuck) break;
@@ -66,6 +71,8 @@ async function drainOutbox(servers: ChoreServers, signal: AbortSignal): Promise<
 export interface OutboxOptions {
   /** Longest time from one look to the next where the database tells of nothing, ms; default 2,000. */
   readonly lookMs?: number;
+  /** Runs around each task that is published, the first outermost. Default: none. */
+  readonly middleware?: readonly Middleware[];
 }
 
 /**
@@ -74,7 +81,8 @@ export interface OutboxOptions {
  *
  * Several processes may do it at once, as while the lead changes: each task is taken by one of them, and its id stays.
  */
-export function outboxChore(servers: ChoreServers, { lookMs = LOOK_MS }: OutboxOptions = {}): Chore {
+export function outboxChore(servers: ChoreServers, { lookMs = LOOK_MS, middleware = [] }: OutboxOptions = {}): Chore {
+  const context = { ...servers, gate: createHookGate(middleware) };
   return {
     name: "publishing the outbox",
     everyMs: REST_MS,
@@ -82,7 +90,7 @@ export function outboxChore(servers: ChoreServers, { lookMs = LOOK_MS }: OutboxO
       // It listens before it looks, so that nothing is missed between the two.
       await using listener = await servers.database.listenToOutbox();
       while (!signal.aborted) {
-        await drainOutbox(servers, signal);
+        await drainOutbox(context, signal);
         await listener.untilTold(lookMs, signal);
       }
     },

@@ -53,8 +53,11 @@ export interface Middleware {
    * Runs around each task that is published, also where it is a child. What it throws refuses the task: `publish` throws it, and a parent whose
    * child is refused has failed.
    *
-   * `next` resolves when the task is stored. For a child and in `publishMany` it resolves when the task has its place among those that will be
-   * stored. It throws what `publish` throws.
+   * `next` resolves when the task is stored. For a child, in `publishMany` and in a scheduler it resolves when the task has its place among those
+   * that will be stored. It throws what `publish` throws.
+   *
+   * A scheduler publishes occurrences, and the tasks of the outbox. It waits a second for a hook. An occurrence that is refused is tried again, and
+   * a task of the outbox is set aside.
    */
   publish?(message: TaskMessage, next: () => Promise<void>): Promise<unknown>;
   /**

@@ -138,6 +138,7 @@ export {
 } from "../later/lost_messages.ts";
 export { publishSpawned } from "../group/publish_spawned.ts";
 export { type Stored, storeTasks, type WrittenTask } from "../publish/store_tasks.ts";
+export { createHookGate, type Gated, type HookGate } from "../publish/hook_gate.ts";
 
 // For an app that is put together from parts.
 export { checkTaskId } from "../format/delivery.ts";

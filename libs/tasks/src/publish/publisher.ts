@@ -86,7 +86,7 @@ export interface PublisherOptions {
 }
 
 /** Runs `store` inside the middlewares, with the headers that these give the task. */
-async function through<Result>(
+export async function throughPublishHooks<Result>(
   around: Around<TaskMessage> | undefined,
   task: SpawnedTask,
   store: (task: SpawnedTask) => Promise<Result>,
@@ -120,7 +120,7 @@ export function createPublisher(broker: Broker, { ledger, middleware }: Publishe
   async function outgoingOfMany(task: PublishableTask, options: PublishOptions): Promise<Prepared> {
     const prepared = await outgoing(task, options);
     if (around === undefined) return prepared;
-    return { ...prepared, task: await through(around, prepared.task, async (seen) => seen) };
+    return { ...prepared, task: await throughPublishHooks(around, prepared.task, async (seen) => seen) };
   }
 
   async function publish<Task extends PublishableTask>(
@@ -130,7 +130,9 @@ export function createPublisher(broker: Broker, { ledger, middleware }: Publishe
     const start = unique === undefined ? {} : startOf(task, unique, options);
     const { task: outgone } = await outgoing(task, { ...options, ...start });
     const address = { task: outgone.task, vo: outgone.vo };
-    const { published, keepResultMs } = await through(around, outgone, (seen) => storeAs(broker, seen, unique));
+    const { published, keepResultMs } = await throughPublishHooks(around, outgone, (seen) =>
+      storeAs(broker, seen, unique),
+    );
     return handleOf(published, { broker, ledger, address, isKept: keepResultMs !== undefined });
   }
 

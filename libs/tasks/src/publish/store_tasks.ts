@@ -8,6 +8,7 @@ import type { SpawnedTask } from "../definition/ledger.ts";
 import { oneLine } from "../format/headers.ts";
 import { InvalidNameError } from "../format/names.ts";
 import { StorageLimitError } from "../streams/storage_errors.ts";
+import type { Gated, HookGate } from "./hook_gate.ts";
 import { messageOf } from "./task_message.ts";
 
 /** Smallest number of messages that go as a batch: below it each by itself is as fast. */
@@ -87,13 +88,40 @@ function batchesOf(tasks: readonly WrittenTask[]): number[][] {
   return batches.filter((batch) => batch.length >= BATCH_FROM);
 }
 
+/** What a task comes to that its hooks have not let pass. */
+function judgeGated(gated: Exclude<Gated, { kind: "passed" }>): Stored {
+  if (gated.kind === "late") return { kind: "kept", reach: "this task", cause: gated.error };
+  const { error } = gated;
+  return {
+    kind: "refused",
+    reason: oneLine(`a middleware refused it: ${error instanceof Error ? error.message : error}`),
+  };
+}
+
 /**
  * Stores tasks once each, and returns what became of each, in order. Never throws: one that cannot be stored holds up no other.
  *
  * Many go in batches, which a server that writes each message to its disk stores several times as fast. A batch that is refused, for
  * example since one of it is a repeat, is stored message by message.
+ *
+ * With a `gate` each task passes the `publish` hooks first. One that a hook refuses is refused for good.
  */
-export async function storeTasks(broker: Broker, tasks: readonly WrittenTask[]): Promise<readonly Stored[]> {
+export async function storeTasks(
+  broker: Broker,
+  tasks: readonly WrittenTask[],
+  gate?: HookGate,
+): Promise<readonly Stored[]> {
+  if (gate === undefined) return await storeAll(broker, tasks);
+  const gated = await Promise.all(tasks.map((task) => gate.pass({ ...task, payload: JSON.parse(task.body) })));
+  const passed = tasks.flatMap((task, at) => {
+    const answer = gated[at];
+    return answer?.kind === "passed" ? [{ ...task, headers: answer.headers }] : [];
+  });
+  const stored = (await storeAll(broker, passed)).values();
+  return gated.flatMap((answer) => (answer.kind === "passed" ? (stored.next().value ?? []) : [judgeGated(answer)]));
+}
+
+async function storeAll(broker: Broker, tasks: readonly WrittenTask[]): Promise<readonly Stored[]> {
   const stored = new Map<number, Stored>();
   const batches = batchesOf(tasks);
 

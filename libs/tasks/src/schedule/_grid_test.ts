@@ -8,6 +8,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import type { Schedule } from "../calendar/schedule.ts";
 import type { JsonObject } from "../definition/json.ts";
+import type { Middleware } from "../definition/middleware.ts";
 import { type AnyTask, atLeastOnceFactory, type NoDeps, type TaskSpec } from "../definition/task.ts";
 import { openBroker } from "../locks/open_broker.ts";
 import type { Broker } from "../broker/broker.ts";
@@ -128,13 +129,25 @@ export async function startGrid(options: { readonly vos?: readonly string[] } = 
     /** Leads with `tasks` until disposed of. `distort` plays a broken network. */
     async lead(
       tasks: readonly AnyTask[],
-      { distort = (broker: Broker) => broker, chores = [] as readonly Chore[] } = {},
+      {
+        distort = (broker: Broker) => broker,
+        chores = [] as readonly Chore[],
+        middleware = [] as readonly Middleware[],
+      } = {},
     ): Promise<Leader> {
       const { broker, configuration, alarms } = await connect();
       const stopped = new AbortController();
       const distorted = distort(await impatient(broker));
       const report = createReporter(distorted.observer);
-      const lent = { broker: distorted, configuration, tasks, chores, worker: "test", signal: stopped.signal };
+      const lent = {
+        broker: distorted,
+        configuration,
+        tasks,
+        chores,
+        middleware,
+        worker: "test",
+        signal: stopped.signal,
+      };
       const ended = lead(lent, report);
       const leader = {
         broker,

@@ -17,6 +17,7 @@ import {
 } from "../due/planned_schedule.ts";
 import { activeVos } from "../configuration/configuration.ts";
 import { NO_VO } from "../format/names.ts";
+import type { HookGate } from "../publish/hook_gate.ts";
 import type { LeftSchedules, ScheduleName } from "../sweep/left_markers.ts";
 import type { SweepLedger } from "../sweep/unwanted.ts";
 import type { Reporter } from "../lead/reporter.ts";
@@ -41,6 +42,8 @@ export interface KeepOptions {
   readonly left?: Pick<LeftSchedules, "all" | "onFound"> | undefined;
   /** Only schedules of tasks that are led here are kept. */
   readonly charges: Charges;
+  /** Lets occurrences pass the middlewares; undefined: there is none. */
+  readonly gate?: HookGate | undefined;
 }
 
 /** Whether an ended schedule needs nothing more: its marker says that it is off, or is gone. */
@@ -133,11 +136,11 @@ async function attemptRound(context: RoundContext, entries: readonly Entry[]): P
  * Throws only when the connection is closed.
  */
 export async function keepSchedules(options: KeepOptions, agenda: Agenda, signal: AbortSignal): Promise<void> {
-  const { broker, worker, clock, bell, pauses, report, tasks, ledger } = options;
+  const { broker, worker, clock, bell, pauses, report, tasks, ledger, gate } = options;
   const onces = new Set(tasks.filter(({ effect }) => effect === "once").map(({ name }) => name));
   const custodyOf = (task: string) => (onces.has(task) ? (ledger ?? "left alone") : "none need");
   const occupancy = createOccupancy(broker);
-  const context: RoundContext = { broker, worker, clock, agenda, pauses, report, occupancy, custodyOf };
+  const context: RoundContext = { broker, worker, clock, agenda, pauses, report, occupancy, custodyOf, gate };
   using _plan = followPlan(options, agenda);
   let notBefore = 0;
   while (!signal.aborted) {

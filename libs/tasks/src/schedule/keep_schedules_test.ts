@@ -3,7 +3,8 @@ import { setTimeout as pause } from "node:timers/promises";
 import { every } from "../calendar/schedule.ts";
 import { withoutVo, withVo } from "../configuration/configuration.ts";
 import { TASKS } from "../streams/streams.ts";
-import { assertCounts, type Grid, listen, periodic, startGrid } from "./_grid_test.ts";
+import type { Middleware } from "../definition/middleware.ts";
+import { assertCounts, type Grid, listen, periodic, recurring, startGrid } from "./_grid_test.ts";
 import { withSchedule, withScheduleSwitched } from "./change_schedule.ts";
 import { cron } from "../calendar/schedule.ts";
 import { parseMarker, printMarker } from "../broker/marker.ts";
@@ -40,6 +41,34 @@ test("an occurrence states the version of its payload, so that no worker takes i
   const [first] = await heard.atLeast(1);
   const stored = await grid.broker.jsm.streams.getMessage(TASKS, { seq: first?.sequence ?? 0 });
   t.is(stored?.header.get("Task-Payload-Version"), "2");
+});
+
+test("an occurrence passes the publish hooks: it has the headers that they give it, and one that they refuse comes when they let it pass", async (t) => {
+  await using grid = await startGrid();
+  const heard = listen(grid.broker.nc);
+  const choosyIds: string[] = [];
+  const marking: Middleware = {
+    name: "marking",
+    async publish({ task, vo, taskId, headers, payload }, next) {
+      if (task === "Choosy" && choosyIds.push(taskId) < 3) throw new Error("not yet");
+      headers["X-Site"] = `${vo} ${JSON.stringify(payload)}`;
+      await next();
+    },
+  };
+  const choosy = recurring({ name: "Choosy", schedule: tick, missed: "all" });
+  await using leader = await grid.lead([periodic("Tick", tick), choosy], { middleware: [marking] });
+  const [first] = await heard.atLeast(1, ({ of }) => of === "Tick/lhcb");
+  const [late] = await heard.atLeast(1, ({ of }) => of === "Choosy/lhcb");
+  for (const seen of [first, late]) {
+    const stored = await grid.broker.jsm.streams.getMessage(TASKS, { seq: seen?.sequence ?? 0 });
+    t.is(stored?.header.get("X-Site"), "lhcb {}");
+  }
+  // Each that was missed counts here, so the same one was tried again.
+  t.deepEqual(choosyIds.slice(0, 3), Array(3).fill(late?.taskId));
+  t.is(
+    leader.alarms.filter((alarm) => alarm.includes("does not let occurrences of Choosy/lhcb/default pass")).length,
+    1,
+  );
 });
 
 test("I19, I20: while an occurrence waits or runs none comes; when it is over, the newest one due", async (t) => {

@@ -8,6 +8,8 @@ import { BATCH_LIMIT, publishAtomically } from "../broker/atomic_batch.ts";
 import type { BrokerClock } from "../lead/broker_clock.ts";
 import { MOST_MISSED } from "../definition/recurrence.ts";
 import { nextDue } from "../due/due.ts";
+import type { HookGate } from "../publish/hook_gate.ts";
+import { occurrenceId } from "../broker/occurrence.ts";
 import { inParallel } from "../lead/in_parallel.ts";
 import { setTimeout as pause } from "node:timers/promises";
 import { readMarkers } from "./read_markers.ts";
@@ -45,6 +47,8 @@ export interface RoundContext {
    * no ledger that could hear.
    */
   custodyOf(task: string): SweepLedger | "none need" | "left alone";
+  /** Lets occurrences pass the middlewares; undefined: there is none. */
+  readonly gate?: HookGate | undefined;
 }
 
 /** Delay of a schedule after `failures` failures in a row, ms. */
@@ -171,15 +175,50 @@ function refused({ agenda, clock, report }: RoundContext, group: readonly Schedu
   });
 }
 
-async function publishGroup(context: RoundContext, group: readonly ScheduleWrite[]): Promise<void> {
-  const { broker, agenda, clock, pauses } = context;
+/** Leaves out schedules that are paused, or that the plan does not have any more. */
+async function withoutPaused(
+  { agenda, clock, pauses }: RoundContext,
+  group: readonly ScheduleWrite[],
+): Promise<ScheduleWrite[]> {
   await pauses.refresh();
-  const wanted = group.filter(({ entry, step }) => {
+  return group.filter(({ entry, step }) => {
     if (!agenda.isCurrent(entry)) return false;
     if (step.kind === "restart" || !pauses.isPaused(entry.planned)) return true;
     agenda.put(entry, clock.now() + PAUSED_MS);
     return false;
   });
+}
+
+/**
+ * Lets the occurrences of a group pass the middlewares. Those that do not pass are tried again after a rest, while their marker stands: so
+ * each is told again, or a newer one in its place.
+ */
+async function throughGate(
+  { agenda, clock, report }: RoundContext,
+  gate: HookGate,
+  group: readonly ScheduleWrite[],
+): Promise<ScheduleWrite[]> {
+  const passing = group.map(async (write): Promise<ScheduleWrite[]> => {
+    const { entry, step } = write;
+    if (step.kind === "restart") return [write];
+    const { key, task, vo, body } = entry.planned;
+    const taskId = occurrenceId({ ...entry.planned, dueAt: step.dueAt });
+    const gated = await gate.pass({ task, vo, taskId, payload: JSON.parse(body) });
+    if (gated.kind === "passed") return [{ ...write, headers: gated.headers }];
+    entry.failures++;
+    agenda.put(entry, clock.now() + backoffMs(entry.failures));
+    const text = `A middleware does not let occurrences of ${key} pass yet; they are tried again`;
+    report.alarm(`hook ${key}`, text, { cause: gated.error });
+    return [];
+  });
+  return (await Promise.all(passing)).flat();
+}
+
+async function publishGroup(context: RoundContext, group: readonly ScheduleWrite[]): Promise<void> {
+  const { broker, gate } = context;
+  let wanted = await withoutPaused(context, group);
+  // A hook may take its time, and somebody may have paused a schedule meanwhile.
+  if (gate !== undefined) wanted = await withoutPaused(context, await throughGate(context, gate, wanted));
   if (wanted.length === 0) return;
   let firstSequence: number;
   try {

@@ -1,4 +1,5 @@
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
+import type { Middleware } from "../definition/middleware.ts";
 import type { AnyTask } from "../definition/task.ts";
 import type { Locks } from "../locks/locks.ts";
 import type { Broker } from "../broker/broker.ts";
@@ -13,6 +14,7 @@ import { createElection } from "../lead/election.ts";
 import { keepSchedules } from "./keep_schedules.ts";
 import { watchLater } from "../later/later_watch.ts";
 import { createPauseBook } from "../queue/pause_book.ts";
+import { createHookGate } from "../publish/hook_gate.ts";
 import { QUEUE_KEYS } from "../queue/queue_pauses.ts";
 import { createPauses } from "./pauses.ts";
 import { type Chore, repeat, sleepLong } from "../lead/repeat.ts";
@@ -70,6 +72,8 @@ export interface SchedulerOptions {
   readonly signal: AbortSignal;
   /** Further work of one scheduler, such as looking after the ledger. Of each name one runs at a time. */
   readonly chores?: readonly Chore[];
+  /** Runs around each occurrence that it publishes, the first outermost. Default: none. */
+  readonly middleware?: readonly Middleware[];
   /** Called when this scheduler begins or ceases to lead. */
   onRole?(role: SchedulerRole): void;
   /** Called with the names of the tasks that it leads: with none at first, then at each change. */
@@ -175,7 +179,8 @@ export async function lead(options: LeadOptions, report: Reporter): Promise<void
       },
     },
   ];
-  const keeping = { broker, worker, tasks, configuration, clock, bell, pauses, report, charges, ledger, left };
+  const gate = createHookGate(options.middleware ?? []);
+  const keeping = { broker, worker, tasks, configuration, clock, bell, pauses, report, charges, ledger, left, gate };
   await together(signal, [
     (until) => throwWhenClosed(broker, until),
     (until) => keepSchedules(keeping, agenda, until),

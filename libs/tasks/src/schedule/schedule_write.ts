@@ -1,5 +1,6 @@
 import type { Entry } from "../due/agenda.ts";
 import { headersFrom, TASK_ID, TASK_PAYLOAD_VERSION } from "../format/headers.ts";
+import type { OwnHeaders } from "../format/own_headers.ts";
 import { expecting, type Marker, printMarker } from "../broker/marker.ts";
 import { occurrenceId } from "../broker/occurrence.ts";
 import type { OutgoingMessage } from "../broker/publish_surely.ts";
@@ -9,6 +10,8 @@ import type { NextStep } from "../due/next_step.ts";
 export interface ScheduleWrite {
   readonly entry: Entry;
   readonly step: Exclude<NextStep, { kind: "rest" }>;
+  /** What middlewares have added to the occurrence; absent: nothing. */
+  readonly headers?: OwnHeaders;
 }
 
 /**
@@ -16,13 +19,17 @@ export interface ScheduleWrite {
  *
  * The task has no `Nats-Msg-Id`: a repeat inside the broker's window would refuse the batch. The marker already excludes a second one.
  */
-export function messagesOf({ entry: { planned, stored }, step }: ScheduleWrite): readonly OutgoingMessage[] {
+export function messagesOf({
+  entry: { planned, stored },
+  step,
+  headers: own = {},
+}: ScheduleWrite): readonly OutgoingMessage[] {
   const expected = stored === undefined || stored === "unread" ? 0 : stored.sequence;
   const value = { dueAt: step.dueAt, schedule: planned.text };
   const subject = planned.markerSubject;
   const headers = headersFrom(expecting(expected));
   if (step.kind === "restart") return [{ subject, headers, body: printMarker({ ...value, message: step.message }) }];
-  const taskHeaders = headersFrom({ [TASK_ID]: occurrenceId({ ...planned, dueAt: step.dueAt }) });
+  const taskHeaders = headersFrom({ ...own, [TASK_ID]: occurrenceId({ ...planned, dueAt: step.dueAt }) });
   if (planned.payloadVersion !== 1) taskHeaders.set(TASK_PAYLOAD_VERSION, String(planned.payloadVersion));
   return [
     { subject, headers, body: printMarker(value) },

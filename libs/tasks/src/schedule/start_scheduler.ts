@@ -4,6 +4,7 @@ import { hostname } from "node:os";
 import { setTimeout as pause } from "node:timers/promises";
 import type { NatsAccess } from "../access/nats_access.ts";
 import { checkOccurrences } from "../definition/occurrence.ts";
+import { joinMiddleware, type Middleware } from "../definition/middleware.ts";
 import type { AnyTask } from "../definition/task.ts";
 import { openKeeper } from "../keeper/keeper.ts";
 import { LOCKS_STREAM } from "../locks/lock_bucket.ts";
@@ -40,6 +41,8 @@ export interface StartSchedulerOptions {
   readonly leaderTtlMs?: number;
   /** Further work of one scheduler, such as publishing again what the ledger says was never published. */
   readonly chores?: readonly Chore[];
+  /** Runs around each occurrence that it publishes, the first outermost. Default: none. */
+  readonly middleware?: readonly Middleware[];
   /** Stops the scheduler. */
   readonly signal?: AbortSignal;
   /** Called at the start, and at each change. */
@@ -92,7 +95,8 @@ async function leaderTtlMs({ jsm }: Broker): Promise<number> {
  * Starts a scheduler on an open broker. Any number may run, of one application or of several: each task is led by one of those that know
  * it, the others stand by.
  *
- * Throws what connecting throws, and `PeriodicPayloadError` where the asynchronous schema of a periodic task refuses the empty object.
+ * Throws what connecting throws, and `PeriodicPayloadError` where the asynchronous schema of a periodic task refuses the empty object. Throws
+ * `TypeError` for two middlewares of one name.
  *
  * ```ts
  * await using scheduler = await startScheduler({ broker, nats: { url }, app: "scheduler", tasks: [MyCheckPilotsTask] });
@@ -101,7 +105,9 @@ async function leaderTtlMs({ jsm }: Broker): Promise<number> {
  */
 export async function startScheduler(options: StartSchedulerOptions): Promise<RunningScheduler> {
   const { broker, nats, app, tasks, ledger, highestFence, chores = [], signal, onRole, onLead } = options;
+  const { middleware = [] } = options;
   await checkOccurrences(tasks);
+  joinMiddleware(middleware); // throws here, and not where it leads
   const name = `${app}-${hostname()}-${process.pid}-${randomBytes(3).toString("hex")}`;
   await using opened = new AsyncDisposableStack();
   const permissions = opened.use(watchPermissions(broker.nc, broker.observer));
@@ -121,7 +127,7 @@ export async function startScheduler(options: StartSchedulerOptions): Promise<Ru
     const [until, over] = [AbortSignal.any(signals), new AbortController()];
     try {
       const running = runScheduler({
-        ...{ broker, locks, tasks, configuration, worker: name, chores, signal: until },
+        ...{ broker, locks, tasks, configuration, worker: name, chores, middleware, signal: until },
         ...(ledger === undefined ? {} : { ledger }),
         onRole(next) {
           role = next;

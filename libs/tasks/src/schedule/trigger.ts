@@ -3,12 +3,14 @@ import { randomUUID } from "node:crypto";
 import type { Broker } from "../broker/broker.ts";
 import type { Configuration } from "../configuration/configuration.ts";
 import type { JsonObject } from "../definition/json.ts";
+import { joinMiddleware, type Middleware } from "../definition/middleware.ts";
 import type { AnyTask } from "../definition/task.ts";
 import { DEFAULT_INSTANCE } from "../due/instances.ts";
 import { planSchedules } from "../due/planned_schedule.ts";
 import { boundId } from "../format/delivery.ts";
 import { NO_VO } from "../format/names.ts";
 import { taskSubject } from "../format/subject.ts";
+import { throughPublishHooks } from "../publish/publisher.ts";
 import { storeOne } from "../publish/store.ts";
 import { TASKS } from "../streams/streams.ts";
 
@@ -20,6 +22,8 @@ export interface TriggerOptions {
   readonly vo?: string | undefined;
   /** Default: the task's own schedule. */
   readonly instance?: string | undefined;
+  /** Runs around the publish, the first outermost. Default: none. */
+  readonly middleware?: readonly Middleware[];
 }
 
 /** What was triggered. */
@@ -56,12 +60,14 @@ export async function triggerSchedule(broker: Broker, options: TriggerOptions): 
   }
   const { state } = await broker.jsm.streams.info(TASKS, { subjects_filter: taskSubject({ task: task.name, vo }) });
   const waiting = Object.values(state.subjects ?? {}).reduce((sum, count) => sum + count, 0);
-  const { taskId } = await storeOne(broker, {
+  const triggered = {
     taskId: boundId(`${planned.key}/trigger-${randomUUID()}`),
     task: task.name,
     vo,
     payload: JSON.parse(planned.body) as JsonObject,
     ...(planned.payloadVersion === 1 ? {} : { payloadVersion: planned.payloadVersion }),
-  });
+  };
+  const { publish: around } = joinMiddleware(options.middleware);
+  const { taskId } = await throughPublishHooks(around, triggered, (seen) => storeOne(broker, seen));
   return { taskId, waiting };
 }

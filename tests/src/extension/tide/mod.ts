@@ -43,11 +43,15 @@ async function tellReadings({ database, log }: ChoreContext): Promise<void> {
   log.info({ readings: length }, "readings of the tide");
 }
 
-/** Tells of each run in this process, of all extensions, where `TIDE_WATCH` is set. */
+/** Tells of each run in this process, of all extensions, where `TIDE_WATCH` is set, and through which process it was published. */
 const tideWatch: Middleware = {
   name: "tide watch",
-  async run({ task, taskId }, next) {
-    if (process.env["TIDE_WATCH"] !== undefined) console.log(`watches ${task} as ${taskId}`);
+  async publish({ headers }, next) {
+    headers["X-Tide"] = process.env["TIDE_WATCH"] ?? "unwatched";
+    await next();
+  },
+  async run({ task, taskId, headers }, next) {
+    if (process.env["TIDE_WATCH"] !== undefined) console.log(`watches ${task} as ${taskId} from ${headers["X-Tide"]}`);
     await next();
   },
 };
