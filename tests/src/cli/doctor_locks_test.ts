@@ -14,7 +14,7 @@ test("the doctor names a lock that somebody has stored by hand, with the command
   await muster.broker.buckets.locks.put("my_pilot.ce02.example.org", "downtime\u001b[31m");
   t.regex(
     (await cli.run("doctor")).output,
-    /^WARN +locks: my_pilot\.ce02\.example\.org was stored by hand at 20.*Z \("downtime\\u001b\[31m"\); .*: nats kv del locks 'my_pilot\.ce02\.example\.org'$/m,
+    /^WARN +locks: my_pilot\.ce02\.example\.org was stored by hand at 20.*Z \("downtime\\u001b\[31m"\); .*: muster lock release 'my_pilot\.ce02\.example\.org'$/m,
   );
 });
 
@@ -22,18 +22,18 @@ test("the doctor names each entry of the locks on a subject that is a pattern, a
   await using muster = await startMuster();
   const cli = commandsOn({ NATS_URL: muster.nats.url, DATABASE_URL: await server.createUrl() });
   await muster.hold("my_pilot.ce01.example.org");
-  const { js, jsm } = muster.broker;
-  const sequences: number[] = [];
-  for (const key of ["my_pilot.*", "*", ">"]) sequences.push((await js.publish(`$KV.locks.${key}`, "mine")).seq);
+  const { js } = muster.broker;
+  const patterns = ["my_pilot.*", "*", ">"];
+  for (const key of patterns) await js.publish(`$KV.locks.${key}`, "mine");
   await muster.hold("my_pilot.ce02.example.org");
   const { output } = await cli.run("doctor");
   const told = output.split("\n").filter((line) => /^\S+ +locks: /.test(line));
   t.is(told.length, 3, told.join("\n"));
   for (const [index, key] of ["my_pilot\\.\\*", "\\*", ">"].entries()) {
-    const way = `delete it: nats stream rmm KV_locks ${sequences[index]}`;
+    const way = `delete it: muster lock release '${key}'`;
     t.regex(told[index] ?? "", new RegExp(`^WARN +locks: ${key} was stored by hand at .*no lock's key.*; ${way}$`));
   }
-  for (const sequence of sequences) await jsm.streams.deleteMessage("KV_locks", sequence);
+  for (const key of patterns) t.is((await cli.run("lock", "release", key)).code, 0);
   t.regex((await cli.run("doctor")).output, /^ok +locks: none was stored by hand$/m);
 });
 

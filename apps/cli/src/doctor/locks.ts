@@ -8,10 +8,10 @@ const ABOUT = "locks";
 /** Largest number of keys that are named one by one. */
 const NAMED = 20;
 
-function describe({ kind, key, sequence, value, storedAt }: StoredByHand): string {
+function describe({ kind, key, value, storedAt }: StoredByHand): string {
   const what = `${key} was stored by hand at ${storedAt.toISOString()} (${JSON.stringify(value)})`;
-  if (kind === "key") return `${what}; tasks wait for it until you free it: nats kv del locks '${key}'`;
-  return `${what}; that is a pattern and no lock's key, so nobody waits for it; delete it: nats stream rmm KV_locks ${sequence}`;
+  if (kind === "key") return `${what}; tasks wait for it until you free it: muster lock release '${key}'`;
+  return `${what}; that is a pattern and no lock's key, so nobody waits for it; delete it: muster lock release '${key}'`;
 }
 
 /** Reports locks that a user has stored by hand. Nothing will ever free them. */
@@ -20,7 +20,7 @@ export async function examineLocks(broker: Broker): Promise<readonly Finding[]> 
   if (found.length === 0) return [good(ABOUT, "none was stored by hand")];
   const named = found.slice(0, NAMED).map((lock) => warning(ABOUT, escapeControls(describe(lock))));
   const rest = found.length - named.length;
-  return rest > 0 ? [...named, warning(ABOUT, `${count(rest, "more lock")} stored by hand: nats kv ls locks`)] : named;
+  return rest > 0 ? [...named, warning(ABOUT, `${count(rest, "more lock")} stored by hand: muster lock list`)] : named;
 }
 
 /** Reports records that a user has stored among those of the workers. They stand for no worker, and nothing will remove them. */

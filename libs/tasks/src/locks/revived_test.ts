@@ -77,7 +77,7 @@ test("a lock that somebody has stored by hand stays held, and whoever waits for 
     t.deepEqual(await takeLock(taker, { key, record, ttlMs: 2_000, mark: 0 }), { kind: "held", ttlMs: undefined });
     t.is(told(), count);
   }
-  t.true(party.alarms.some((alarm) => alarm.includes(`nats kv del locks '${key}'`)));
+  t.true(party.alarms.some((alarm) => alarm.includes(`muster lock release '${key}'`)));
   await broker.buckets.locks.delete(key);
   t.is((await takeLock(taker, { key, record, ttlMs: 2_000, mark: 0 })).kind, "taken");
 });

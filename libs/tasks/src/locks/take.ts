@@ -63,7 +63,7 @@ type Taken = Extract<StoredLock, { readonly kind: "taken" }>;
 function tellOfForeign({ broker, sightings }: Taker, key: string): void {
   if (!sightings.isTimeToTell(key)) return;
   broker.observer.alarm(
-    `Tasks wait for lock "${key}", which somebody has stored by hand and nothing will free; free it with: nats kv del locks '${key}'`,
+    `Tasks wait for lock "${key}", which somebody has stored by hand and nothing will free; free it with: muster lock release '${key}'`,
     { key },
   );
 }
