@@ -1,5 +1,6 @@
 import type { Ledger } from "@muster/tasks";
 import type { MsgHdrs, NatsConnection, Payload } from "@nats-io/transport-node";
+import { overridden } from "../support/overridden.ts";
 
 /** The steps of a task's end, as they leave a worker: what goes over the wire to NATS, and what is asked of the ledger. */
 export type CrashStep =
@@ -93,14 +94,7 @@ export function fusedConnection(nc: NatsConnection, point: CrashPoint): NatsConn
   const request = (...[subject, data, options]: Parameters<Request>): ReturnType<Request> => {
     return fuse.through(stepOf(subject, data, options?.headers), () => nc.request(subject, data, options));
   };
-  return new Proxy(nc, {
-    get(target, key) {
-      if (key === "publish") return publish;
-      if (key === "request") return request;
-      const value: unknown = Reflect.get(target, key, target);
-      return typeof value === "function" ? value.bind(target) : value;
-    },
-  });
+  return overridden(nc, { publish, request });
 }
 
 /** `ledger`, at which the process dies at `point`. */

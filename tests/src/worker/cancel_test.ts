@@ -1,16 +1,20 @@
 import { startTestServer } from "@muster/ledger/testing";
 import {
   atLeastOnceFactory,
+  connectNats,
   defineLockType,
   exponentialBackoff,
+  openBroker,
   type StartSchedulerOptions,
   startScheduler,
+  startWorker,
 } from "@muster/tasks";
 import { cancelTask } from "@muster/tasks/operate";
-import { headers } from "@nats-io/transport-node";
+import { headers, type NatsConnection } from "@nats-io/transport-node";
 import test from "ava";
 import { createTestDatabase, defineSqlTask, effectOf } from "../support/database.ts";
 import { type Muster, startMuster } from "../support/muster.ts";
+import { overridden } from "../support/overridden.ts";
 import { until } from "../support/until.ts";
 
 const server = await startTestServer();
@@ -189,6 +193,52 @@ test("a task that waits for a lock is cancelled at once, and the lock's holder g
   await holder.letGo();
   await muster.settled();
   t.is(await database.effects(taskId), 0);
+});
+
+/** `nc`, on which the first message to a subject that begins with `prefix` is held back until it may go on. */
+function holdingBack(nc: NatsConnection, prefix: string) {
+  const held = Promise.withResolvers<void>();
+  const release = Promise.withResolvers<void>();
+  let isHeld = false;
+  const publish: NatsConnection["publish"] = (...message) => {
+    if (isHeld || !message[0].startsWith(prefix)) return nc.publish(...message);
+    isHeld = true;
+    held.resolve();
+    void release.promise.then(() => nc.publish(...message));
+  };
+  return { nc: overridden(nc, { publish }), held: held.promise, goOn: release.resolve };
+}
+
+test("a task that is cancelled while it asks for its lock does not go on to wait for it", async (t) => {
+  const siteLock = defineLockType("cancel_race");
+  const LockedTask = defineSqlTask({
+    name: "LockedTask",
+    per: "vo",
+    locks: () => [siteLock.mutex("ce01")],
+    execute: ({ deps, taskId }) => deps.sql(effectOf(taskId)).then(() => {}),
+  });
+  const HeldTask = defineSqlTask({ name: "HeldTask", per: "vo", execute: ({ signal }) => gate().wait(signal) });
+  await using database = await createTestDatabase(server);
+  await using muster = await startMuster({ vos: ["lhcb"] });
+  await muster.hold("cancel_race.ce01", 600_000);
+  await using nc = await connectNats({ url: muster.nats.url, name: "asks slowly" });
+  const asking = holdingBack(nc, "$KV.locks.cancel_race.");
+  const nats = { url: muster.nats.url };
+  await using _worker = await startWorker({
+    ...{ ...database.forWorker, broker: await openBroker(asking.nc), nats, app: "test" },
+    tasks: [LockedTask, HeldTask],
+  });
+  const running = await muster.publish(HeldTask, { vo: "lhcb" });
+  await muster.event("started", running.taskId);
+  const { taskId } = await muster.publish(LockedTask, { vo: "lhcb" });
+  await asking.held;
+  await cancelTask(muster.broker, taskId, { waitMs: 0 });
+  // A worker reads cancellations in their order. So when the later one has ended its task, the worker knows the earlier one too.
+  t.is((await cancelTask(muster.broker, running.taskId, { waitMs: 60_000 })).kind, "cancelled");
+  t.deepEqual(muster.events.of(taskId), []);
+  asking.goOn();
+  await muster.event("cancelled", taskId);
+  t.deepEqual(muster.events.of(taskId), ["contended", "cancelled"]);
 });
 
 test("a delayed task and a retry between its attempts are put away before their time, the ledger first", async (t) => {
