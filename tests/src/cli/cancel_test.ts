@@ -1,20 +1,12 @@
-import { startTestServer } from "@muster/logic/testing";
 import { atLeastOnceFactory } from "@muster/tasks";
 import test from "ava";
 import { once } from "node:events";
-import { createTestDatabase, defineSqlTask } from "../support/database.ts";
-import { startMuster } from "../support/muster.ts";
-import { commandsOn } from "./run_muster.ts";
+import { defineSqlTask } from "../support/database.ts";
+import { startServedCommands } from "./served_commands.ts";
 
-const server = await startTestServer();
-const muster = await startMuster({ vos: ["lhcb"] });
-const database = await createTestDatabase(server);
-const cli = commandsOn({ NATS_URL: muster.nats.url, DATABASE_URL: database.url });
-test.after.always(async () => {
-  await muster[Symbol.asyncDispose]();
-  await database[Symbol.asyncDispose]();
-  await server[Symbol.asyncDispose]();
-});
+const served = await startServedCommands();
+const { muster, database, cli } = served;
+test.after.always(() => served[Symbol.asyncDispose]());
 
 const HeldTask = defineSqlTask({
   name: "HeldTask",

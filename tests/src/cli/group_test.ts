@@ -1,21 +1,13 @@
-import { startTestServer } from "@muster/logic/testing";
 import { noRetry } from "@muster/tasks";
 import test from "ava";
 import { once } from "node:events";
 import * as z from "zod";
-import { createTestDatabase, defineSqlTask } from "../support/database.ts";
-import { startMuster } from "../support/muster.ts";
-import { commandsOn } from "./run_muster.ts";
+import { defineSqlTask } from "../support/database.ts";
+import { startServedCommands } from "./served_commands.ts";
 
-const server = await startTestServer();
-const muster = await startMuster({ vos: ["lhcb"] });
-const database = await createTestDatabase(server);
-const cli = commandsOn({ NATS_URL: muster.nats.url, DATABASE_URL: database.url });
-test.after.always(async () => {
-  await muster[Symbol.asyncDispose]();
-  await database[Symbol.asyncDispose]();
-  await server[Symbol.asyncDispose]();
-});
+const served = await startServedCommands();
+const { muster, database, cli } = served;
+test.after.always(() => served[Symbol.asyncDispose]());
 
 const ChildTask = defineSqlTask({
   name: "ChildTask",

@@ -1,41 +1,27 @@
 import { startTestServer } from "@muster/ledger/testing";
 import { cancelTask } from "@muster/tasks/operate";
 import test from "ava";
-import { startProcess } from "../support/child_process.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { type Muster, startMuster } from "../support/muster.ts";
-import { within } from "../support/until.ts";
+import { playAll, playCrash } from "./play_crash.ts";
 import { CHILDREN, namesOf, SCENARIOS, tasksOf } from "./scenarios.ts";
 
 const server = await startTestServer();
 test.after.always(() => server[Symbol.asyncDispose]());
 
-const VO = "lhcb";
-/** Processes at the same time. */
-const SIDE_BY_SIDE = 4;
-/** Time after which the server hands a killed worker's message to another worker, ms. */
-const ACK_WAIT_MS = 5_000;
-
-const WORKER = new URL("./worker_main.ts", import.meta.url);
-
-/** Publishes the scenario's task to a worker that dies of it, and resolves with the task's id when that is dead. */
-async function playCrash(muster: Muster, database: TestDatabase, index: number): Promise<string> {
+/** Lets a worker die at the point of one scenario, and resolves with the task's id when it is dead. */
+async function play(systems: { readonly muster: Muster; readonly database: TestDatabase }, index: number) {
+  const { muster } = systems;
   const [parent] = tasksOf(index);
-  // The consumer is there before the worker looks for it, so that the message of a dead worker comes back soon.
-  await muster.declareConsumer(parent.name, VO, ACK_WAIT_MS);
-  const { taskId } = await muster.publish(parent, { vo: VO });
-  await using worker = await startProcess(WORKER, {
-    SCENARIO: String(index),
-    NATS_URL: muster.nats.url,
-    DATABASE_URL: database.url,
-  });
   const { cancelled } = SCENARIOS[index] ?? {};
-  if (cancelled === "while it runs") {
-    await muster.event("started", taskId);
-    await cancelTask(muster.broker, taskId, { waitMs: 0 });
-  }
-  const { signal } = await within(worker.exited, () => `the end of scenario ${index}`);
-  if (signal !== "SIGKILL") throw new Error(`scenario ${index} did not come to its point`);
+  const taskId = await playCrash(systems, {
+    ...{ index, parent, names: [parent.name] },
+    async meanwhile(id) {
+      if (cancelled !== "while it runs") return;
+      await muster.event("started", id);
+      await cancelTask(muster.broker, id, { waitMs: 0 });
+    },
+  });
   if (cancelled === "once its worker is dead") await cancelTask(muster.broker, taskId, { waitMs: 0 });
   return taskId;
 }
@@ -43,14 +29,7 @@ async function playCrash(muster: Muster, database: TestDatabase, index: number):
 test("I14, I17, I22: a worker is killed at each arrow of a task's end, and there is one outcome, one effect, and no child, retry or dead letter missing", async (t) => {
   await using database = await createTestDatabase(server);
   await using muster = await startMuster();
-  const ids: string[] = [];
-  let next = 0;
-  async function play(): Promise<void> {
-    for (let index = next++; index < SCENARIOS.length; index = next++) {
-      ids[index] = await playCrash(muster, database, index);
-    }
-  }
-  await Promise.all(Array.from({ length: SIDE_BY_SIDE }, play));
+  const ids = await playAll(SCENARIOS.length, (index) => play({ muster, database }, index));
   const tasks = SCENARIOS.flatMap((_, index) => tasksOf(index));
   await muster.startWorker({ tasks, ...database.forWorker, lockTtlMs: 2_000 });
   await muster.settled();

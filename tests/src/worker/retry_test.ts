@@ -8,7 +8,7 @@ import {
 } from "@muster/tasks";
 import test from "ava";
 import * as z from "zod";
-import { startMuster } from "../support/muster.ts";
+import { type Muster, startMuster } from "../support/muster.ts";
 import { openOldClient } from "../support/old_client.ts";
 
 const defineTask = atLeastOnceFactory();
@@ -231,57 +231,46 @@ test("the attempt that a raw message claims counts where the ledger knows none f
   t.is((await muster.event("dead", "claims")).attempt, 17);
 });
 
-for (const policy of [{ missed: "all" }, { overlap: "allow" }] as const) {
-  test(`with ${JSON.stringify(policy)} a retry of an occurrence runs, though a newer one is out: each of them counts`, async (t) => {
-    const older = "TickTask/lhcb/default/2027-01-01T12:00:00.000Z";
-    const newer = "TickTask/lhcb/default/2027-01-01T12:01:00.000Z";
-    const ran: string[] = [];
-    await using muster = await startMuster();
-    const TickTask = defineTask({
-      name: "TickTask",
-      per: "vo",
-      retry: soon,
-      ...policy,
-      async execute({ taskId, attempt }) {
-        ran.push(`${taskId} ${attempt}`);
-        if (taskId === newer || attempt > 1) return;
-        await muster.broker.js.publish("markers.TickTask.lhcb.default", '{"dueAt":"2027-01-01T12:01:00.000Z"}');
-        await muster.publish(TickTask, { vo: "lhcb", taskId: newer });
-        throw new Error("no");
-      },
-    });
-    await muster.startWorker({ tasks: [TickTask] });
-    await muster.publish(TickTask, { vo: "lhcb", taskId: older });
-    t.is((await muster.event("done", older)).attempt, 2);
-    await muster.event("done", newer);
-    t.deepEqual(ran.toSorted(), [`${older} 1`, `${older} 2`, `${newer} 1`]);
-  });
-}
+const OLDER = "TickTask/lhcb/default/2027-01-01T12:00:00.000Z";
+const NEWER = "TickTask/lhcb/default/2027-01-01T12:01:00.000Z";
 
-test("a retry of an occurrence makes way for the newer one that is out by then", async (t) => {
-  const older = "TickTask/lhcb/default/2027-01-01T12:00:00.000Z";
-  const newer = "TickTask/lhcb/default/2027-01-01T12:01:00.000Z";
+/** Runs an occurrence that fails its first attempt, when a newer one is out as the scheduler brings it. Resolves when the newer one is done. */
+async function overtake(muster: Muster, policy: Pick<Parameters<typeof defineTask>[0], "missed" | "overlap">) {
   const ran: string[] = [];
-  await using muster = await startMuster();
   const TickTask = defineTask({
     name: "TickTask",
     per: "vo",
     retry: soon,
-    async execute({ taskId }) {
-      ran.push(taskId);
-      if (taskId === newer) return;
-      // As the scheduler would, once this one's message is gone: the marker, and behind it the occurrence.
+    ...policy,
+    async execute({ taskId, attempt }) {
+      ran.push(`${taskId} ${attempt}`);
+      if (taskId === NEWER || attempt > 1) return;
+      // Once this one's message is gone: the marker, and behind it the occurrence.
       await muster.broker.js.publish("markers.TickTask.lhcb.default", '{"dueAt":"2027-01-01T12:01:00.000Z"}');
-      await muster.publish(TickTask, { vo: "lhcb", taskId: newer });
+      await muster.publish(TickTask, { vo: "lhcb", taskId: NEWER });
       throw new Error("no");
     },
   });
   await muster.startWorker({ tasks: [TickTask] });
-  await muster.publish(TickTask, { vo: "lhcb", taskId: older });
-  const { reason } = await muster.event("dropped", older);
-  t.regex(reason ?? "", /a newer occurrence/);
-  await muster.event("done", newer);
+  await muster.publish(TickTask, { vo: "lhcb", taskId: OLDER });
+  await muster.event("done", NEWER);
+  return ran;
+}
+
+for (const policy of [{ missed: "all" }, { overlap: "allow" }] as const) {
+  test(`with ${JSON.stringify(policy)} a retry of an occurrence runs, though a newer one is out: each of them counts`, async (t) => {
+    await using muster = await startMuster();
+    const ran = await overtake(muster, policy);
+    t.is((await muster.event("done", OLDER)).attempt, 2);
+    t.deepEqual(ran.toSorted(), [`${OLDER} 1`, `${OLDER} 2`, `${NEWER} 1`]);
+  });
+}
+
+test("a retry of an occurrence makes way for the newer one that is out by then", async (t) => {
+  await using muster = await startMuster();
+  const ran = await overtake(muster, {});
+  t.regex((await muster.event("dropped", OLDER)).reason ?? "", /a newer occurrence/);
   await muster.settled();
-  t.deepEqual(ran.toSorted(), [older, newer]);
+  t.deepEqual(ran.toSorted(), [`${OLDER} 1`, `${NEWER} 1`]);
   t.deepEqual(await muster.deadLetters(), []);
 });

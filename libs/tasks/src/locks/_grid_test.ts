@@ -7,10 +7,13 @@ import { type Keeper, openKeeper } from "../keeper/keeper.ts";
 import type { Broker } from "../broker/broker.ts";
 import { connectNats } from "../connection/connection.ts";
 import type { Observer } from "../connection/observer.ts";
+import type { Lock } from "../definition/lock_type.ts";
 import type { Lease } from "./lease.ts";
 import { type LockBucket, openLockBucket } from "./lock_bucket.ts";
 import { type Locks, type LocksOptions, openLocks } from "./locks.ts";
 import { openBroker } from "./open_broker.ts";
+import type { Turn } from "./turns.ts";
+import { waitForLocks } from "./wait_for_locks.ts";
 import type { Waiter } from "./waiting_room.ts";
 
 /** A real server, in a folder of its own. */
@@ -94,4 +97,22 @@ export function holdWhenFree(locks: Locks, keys: readonly string[], onFoundHeld 
   const waiter: Waiter = { resume: () => void attempt().catch(reject) };
   waiter.resume();
   return promise;
+}
+
+/** Asks once for locks of any kind. Returns the leases, or the key at which they were refused. */
+export async function ask({ locks }: Party, ...wanted: readonly Lock[]): Promise<readonly Turn[] | string> {
+  const answer = await locks.tryAcquireAll(wanted, { taskId: "asks", untilMs: Number.POSITIVE_INFINITY });
+  return answer.kind === "taken" ? answer.leases : answer.by;
+}
+
+/** Takes locks of any kind that must be free. */
+export async function take(party: Party, ...wanted: readonly Lock[]): Promise<readonly Turn[]> {
+  const answer = await ask(party, ...wanted);
+  if (typeof answer === "string") throw new Error(`${answer} is held`);
+  return answer;
+}
+
+/** Waits for locks of any kind as a caller without a worker does. */
+export function wait({ locks }: Party, ...wanted: readonly Lock[]): Promise<readonly Turn[]> {
+  return waitForLocks(locks, { wanted, taskId: "waits", holdMs: 600_000, signal: undefined });
 }

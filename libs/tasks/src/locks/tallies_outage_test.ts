@@ -2,38 +2,21 @@ import { TimeoutError } from "@nats-io/nats-core";
 import { jetstreamManager } from "@nats-io/jetstream";
 import test from "ava";
 import { openRequests } from "../broker/requests.ts";
-import { defineLockType, type Lock } from "../definition/lock_type.ts";
+import { defineLockType } from "../definition/lock_type.ts";
 import { within } from "../testing/patience.ts";
-import { joinGrid, type Party, startTestBroker, TTL_MS } from "./_grid_test.ts";
+import { joinGrid, type Party, startTestBroker, take, TTL_MS, wait } from "./_grid_test.ts";
 import { startRevived } from "./_revive_test.ts";
 import type { AskedWant, FromBooks } from "../tally/book_messages.ts";
 import { openBooks } from "./books.ts";
 import { openBrokerClock } from "./broker_clock.ts";
 import { LeaseState } from "./lease_state.ts";
 import { openTallyBucket, type TallyBucket } from "./tally_bucket.ts";
-import type { Turn } from "./turns.ts";
-import { waitForLocks } from "./wait_for_locks.ts";
 
 const site = defineLockType("outage_site");
-const untilMs = Number.POSITIVE_INFINITY;
 /** The TTL of leases that outlast a start of the broker on a busy machine, ms. */
 const LONG_TTL_MS = 60_000;
 /** How long a test waits for what should come at once, ms. */
 const PATIENCE_MS = 20_000;
-
-async function ask({ locks }: Party, ...wanted: readonly Lock[]): Promise<readonly Turn[] | string> {
-  const answer = await locks.tryAcquireAll(wanted, { taskId: "asks", untilMs });
-  return answer.kind === "taken" ? answer.leases : answer.by;
-}
-
-async function take(party: Party, ...wanted: readonly Lock[]): Promise<readonly Turn[]> {
-  const answer = await ask(party, ...wanted);
-  if (typeof answer === "string") throw new Error(`${answer} is held`);
-  return answer;
-}
-
-const wait = ({ locks }: Party, ...wanted: readonly Lock[]) =>
-  waitForLocks(locks, { wanted, taskId: "waits", holdMs: 600_000, signal: undefined });
 
 test("a reader keeps its lease over a kill and a new start of the broker, and who waits for it goes on when it ends", async (t) => {
   const first = await startTestBroker();

@@ -2,31 +2,13 @@ import test from "ava";
 import { setTimeout as pause } from "node:timers/promises";
 import { defineLockType, type Lock } from "../definition/lock_type.ts";
 import { within } from "../testing/patience.ts";
-import { joinGrid, type Party, startTestBroker } from "./_grid_test.ts";
+import { ask, joinGrid, type Party, startTestBroker, take, wait } from "./_grid_test.ts";
 import type { Turn } from "./turns.ts";
-import { waitForLocks } from "./wait_for_locks.ts";
 
 const server = await startTestBroker();
 test.after.always(() => server[Symbol.asyncDispose]());
 
 const site = defineLockType("tally_site");
-const untilMs = Number.POSITIVE_INFINITY;
-
-/** Asks once. Returns the leases, or the key at which they were refused. */
-async function ask({ locks }: Party, ...wanted: readonly Lock[]): Promise<readonly Turn[] | string> {
-  const answer = await locks.tryAcquireAll(wanted, { taskId: "asks", untilMs });
-  return answer.kind === "taken" ? answer.leases : answer.by;
-}
-
-/** Takes locks that must be free. */
-async function take(party: Party, ...wanted: readonly Lock[]): Promise<readonly Turn[]> {
-  const answer = await ask(party, ...wanted);
-  if (typeof answer === "string") throw new Error(`${answer} is held`);
-  return answer;
-}
-
-const wait = ({ locks }: Party, ...wanted: readonly Lock[]) =>
-  waitForLocks(locks, { wanted, taskId: "waits", holdMs: 600_000, signal: undefined });
 
 /** Waits for a limit until a task may begin, as a worker does. Returns when it began. */
 async function begin(party: Party, limit: Lock): Promise<number> {
