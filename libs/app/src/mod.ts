@@ -4,7 +4,8 @@
  *
  * @module @muster/app
  */
-export { createChores, type ChoreServers } from "./chores/chores.ts";
+export type { ChoreServers } from "./chores/chore_servers.ts";
+export { createChores } from "./chores/chores.ts";
 export { outboxChore, type OutboxOptions } from "./chores/outbox_relay.ts";
 export { chooseTasks } from "./extension/choose_tasks.ts";
 export { type Composition, composeExtensions } from "./extension/compose_extensions.ts";

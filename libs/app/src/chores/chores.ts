@@ -1,8 +1,8 @@
-import { type Database, listUnpublished, pruneLedger } from "@muster/ledger";
-import type { Broker, Chore } from "@muster/tasks";
+import { listUnpublished, pruneLedger } from "@muster/ledger";
+import type { Chore } from "@muster/tasks";
 import { publishSpawned } from "@muster/tasks/operate";
 import type { Composition } from "../extension/compose_extensions.ts";
-import type { ChoreLog } from "../extension/extension.ts";
+import type { ChoreServers } from "./chore_servers.ts";
 import { republishRetries } from "./lost_retries.ts";
 import { outboxChore } from "./outbox_relay.ts";
 
@@ -16,13 +16,6 @@ const RETRIES_MS = 20_000;
 const PRUNED_AT_ONCE = 10_000;
 /** Most rows that are read at once to publish their children. */
 const REPUBLISHED_AT_ONCE = 100;
-
-/** The connections and the log that a scheduler's chores use. */
-export interface ChoreServers {
-  readonly broker: Broker;
-  readonly database: Database;
-  readonly log: ChoreLog;
-}
 
 /**
  * Publishes children that the ledger lists and that nobody has marked as published for five minutes. This happens when

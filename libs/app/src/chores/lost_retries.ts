@@ -1,6 +1,6 @@
 import { listRetries, type RecordedRetry, rereadRetries, type StandingRetry } from "@muster/ledger";
 import { findLostRetries, publishRetry } from "@muster/tasks/operate";
-import type { ChoreServers } from "./chores.ts";
+import type { ChoreServers } from "./chore_servers.ts";
 
 /** Rows that are read at once. For each page all of LATER may be listed. */
 const PAGE = 10_000;

@@ -2,7 +2,7 @@
 import { type OutboxTask, settleOutbox, takeOutbox } from "@muster/ledger";
 import { createHookGate, type HookGate, type Stored, storeTasks } from "@muster/tasks/operate";
 import type { Chore, Middleware } from "@muster/tasks";
-import type { ChoreServers } from "./chores.ts";
+import type { ChoreServers } from "./chore_servers.ts";
 
 /**
  * Time from one look at the outbox to the next where nothing was told, ms. It finds what a relay that died had taken, and

@@ -2,7 +2,8 @@
 import type { Lock } from "../definition/lock_type.ts";
 import type { Limit } from "../tally/plan.ts";
 import { acquire, type Acquirer, type LockAnswer, type LockRequest } from "./acquire.ts";
-import { modeOf, type Tallies, type TallyWanted } from "./tallies.ts";
+import type { Tallies } from "./tallies.ts";
+import { modeOf, type TallyWanted } from "./tally_wanted.ts";
 import { openGate } from "./tally_lease.ts";
 import type { TallyLines } from "./tally_lines.ts";
 import type { Turn } from "./turns.ts";

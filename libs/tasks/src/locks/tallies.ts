@@ -2,9 +2,6 @@
 import { randomUUID } from "node:crypto";
 import type { Broker } from "../broker/broker.ts";
 import { createReminder } from "../connection/reminder.ts";
-import type { Lock } from "../definition/lock_type.ts";
-import type { Limit } from "../tally/plan.ts";
-import type { Mode } from "../tally/tally.ts";
 import type { BooksPort, FromBooks } from "../tally/book_messages.ts";
 import { asSharedMs, sharedNowMs } from "./clocks.ts";
 import { LeaseState } from "./lease_state.ts";
@@ -12,17 +9,12 @@ import { LOWEST_TOKEN } from "./raise.ts";
 import { declareIfGone, LockUnknownError } from "./take.ts";
 import { type Granted, openTallyLease } from "./tally_lease.ts";
 import type { TallyLines } from "./tally_lines.ts";
+import { modeOf, type TallyWanted } from "./tally_wanted.ts";
 import type { Turn } from "./turns.ts";
 import type { Waiter } from "./waiting_room.ts";
 
 /** Number of times that the bucket is raised for one take. After that the lock counts as held. */
 const MAX_RAISES = 4;
-
-/** A read-write lock or a limiter, with the limit in force for it. */
-export interface TallyWanted {
-  readonly lock: Exclude<Lock, { readonly kind: "mutex" }>;
-  readonly limit: Limit;
-}
 
 export interface TallyRequest {
   readonly taskId: string;
@@ -56,10 +48,6 @@ interface Entry {
 export interface Tallies {
   /** Takes a part of the key. Returns undefined where there is none to be had. Throws `LockUnknownError`. */
   take(wanted: TallyWanted, request: TallyRequest): Promise<Turn | undefined>;
-}
-
-export function modeOf({ kind }: TallyWanted["lock"]): Mode {
-  return kind === "exclusive" || kind === "shared" ? kind : "one";
 }
 
 export function openTallies(options: TalliesOptions): Tallies {

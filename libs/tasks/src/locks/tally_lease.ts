@@ -4,7 +4,7 @@ import type { BooksPort, FromBooks } from "../tally/book_messages.ts";
 import { elapsedMs, sharedNowMs } from "./clocks.ts";
 import { LeaseLostError } from "./lease.ts";
 import type { LeaseState } from "./lease_state.ts";
-import type { TallyWanted } from "./tallies.ts";
+import type { TallyWanted } from "./tally_wanted.ts";
 import type { Turn } from "./turns.ts";
 
 /** Time by which a task that begins late is counted later than that, ms. */

@@ -18,7 +18,7 @@ import {
 import { activeVos } from "../configuration/configuration.ts";
 import { NO_VO } from "../format/names.ts";
 import type { HookGate } from "../publish/hook_gate.ts";
-import type { LeftSchedules, ScheduleName } from "../sweep/left_markers.ts";
+import type { LeftSchedules, ScheduleName } from "../sweep/left_schedules.ts";
 import type { SweepLedger } from "../sweep/unwanted.ts";
 import type { Reporter } from "../lead/reporter.ts";
 import { backoffMs, type RoundContext, runRound } from "./round.ts";

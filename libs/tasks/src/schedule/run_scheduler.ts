@@ -21,7 +21,7 @@ import { type Chore, repeat, sleepLong } from "../lead/repeat.ts";
 import { createCancelledSweep } from "../sweep/sweep_cancelled.ts";
 import { createGroupSweep } from "../sweep/sweep_groups.ts";
 import { createLapsedSweep } from "../sweep/lapsed_sweep.ts";
-import { createLeftSchedules } from "../sweep/left_markers.ts";
+import { createLeftSchedules } from "../sweep/left_schedules.ts";
 import type { SweepLedger } from "../sweep/unwanted.ts";
 import { createReporter, type Reporter } from "../lead/reporter.ts";
 import { createSweeper, SWEEP_MS } from "../sweep/sweeper.ts";

@@ -3,48 +3,10 @@ import { readMarker } from "../broker/marker.ts";
 import { purgeStoredUpTo } from "../broker/stored_messages.ts";
 import { isNamed } from "../due/instances.ts";
 import { SWITCHED_OFF } from "../due/planned_schedule.ts";
-import { parseLongSubject, type TaskAddress } from "../format/subject.ts";
+import { parseLongSubject } from "../format/subject.ts";
 import { TASKS } from "../streams/streams.ts";
 import type { SweepContext } from "./sweep_context.ts";
 import type { SweepRules } from "./sweep_verdict.ts";
-
-/** One schedule, by its names. */
-export interface ScheduleName extends TaskAddress {
-  readonly instance: string;
-}
-
-/**
- * Schedules that neither definition nor configuration name any more, and whose marker says that they go on. They were taken away while no
- * scheduler ran. The sweep finds them, and `keepSchedules` ends them.
- */
-export interface LeftSchedules {
-  readonly all: Iterable<ScheduleName>;
-  /** Calls `listener` when there is another one, until the returned function is called. */
-  onFound(listener: () => void): () => void;
-  found(name: ScheduleName): void;
-  forget(name: ScheduleName): void;
-}
-
-export function createLeftSchedules(): LeftSchedules {
-  const names = new Map<string, ScheduleName>();
-  const listeners = new Set<() => void>();
-  const keyOf = ({ task, vo, instance }: ScheduleName) => `${task}/${vo}/${instance}`;
-  return {
-    get all() {
-      return names.values();
-    },
-    onFound(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    found(name) {
-      if (names.has(keyOf(name))) return;
-      names.set(keyOf(name), name);
-      for (const listener of listeners) listener();
-    },
-    forget: (name) => void names.delete(keyOf(name)),
-  };
-}
 
 /** Greatest number of leftovers that one pass reads. */
 const AT_ONCE = 32;

@@ -5,7 +5,7 @@ import type { LaterWatch } from "../later/later_watch.ts";
 import type { BrokerClock } from "../lead/broker_clock.ts";
 import type { Charges } from "../lead/charges.ts";
 import type { Reporter } from "../lead/reporter.ts";
-import type { LeftSchedules } from "./left_markers.ts";
+import type { LeftSchedules } from "./left_schedules.ts";
 import type { SweepLedger } from "./unwanted.ts";
 
 /** What all sweeps of a leader share. */
