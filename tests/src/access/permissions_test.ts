@@ -81,7 +81,9 @@ test("a task that a user may not publish ends the command with that reason", asy
 
 test("who may listen on no inbox hears so at once, and may use one under the prefix that is granted", async (t) => {
   await using nats = await startTestNats({
-    config: usersWith('subscribe: { allow: ["_INBOX_u.>", "wake.>", "$JS.EVENT.>", "$KV.results.cancel.>"] }'),
+    config: usersWith(
+      'subscribe: { allow: ["_INBOX_u.>", "wake.>", "drain.>", "$JS.EVENT.>", "$KV.results.cancel.>"] }',
+    ),
   });
   await using muster = await startMuster({ nats, access: ops });
   const nc = await connectNats({ ...u(nats), name: "u" });

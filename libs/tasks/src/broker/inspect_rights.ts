@@ -65,7 +65,7 @@ const API: readonly Trial[] = [
 function trialsFor(tasks: readonly string[], vo: string): readonly Trial[] {
   return [
     ...tasks.map((task) => publish(`tasks.${task}.>`, `tasks.${task}.${vo}`)),
-    ...["later", "dead", "markers", "events", "audit", "wake"].map((word) =>
+    ...["later", "dead", "markers", "events", "audit", "wake", "drain"].map((word) =>
       publish(`${word}.>`, `${word}.${NOBODY}.${vo}.try`),
     ),
     ...BUCKET_NAMES.map((bucket) => publish(`$KV.${bucket}.>`, `$KV.${bucket}.${NOBODY}`)),
@@ -74,6 +74,7 @@ function trialsFor(tasks: readonly string[], vo: string): readonly Trial[] {
     ...API,
     ...[
       "wake.>",
+      "drain.>",
       "later.>",
       "due.>",
       "$JS.EVENT.ADVISORY.STREAM.>",

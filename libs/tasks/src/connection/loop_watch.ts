@@ -17,6 +17,8 @@ export interface LoopWatch {
   wentOnAtMs(): number;
   /** Why an answer may have arrived without being read, in words; undefined: there was no standstill lately. */
   explanation(): string | undefined;
+  /** Returns the longest delay of a beat since the last call, ms. The worker's record alone may ask. */
+  takeWorstLateMs(): number;
 }
 
 /** Watches until the connection is closed. Reports a long standstill to the observer, at most once a minute. */
@@ -24,6 +26,7 @@ export function watchLoop(nc: Pick<NatsConnection, "closed">, observer: Pick<Obs
   let beatAtMs = performance.now();
   let wentOnAtMs = Number.NEGATIVE_INFINITY;
   let stillMs = 0;
+  let worstLateMs = 0;
   const reminder = createReminder();
 
   /** Measures the delay of the last beat. Every question calls it first: another timer may fire before the beat's own. */
@@ -31,6 +34,7 @@ export function watchLoop(nc: Pick<NatsConnection, "closed">, observer: Pick<Obs
     const nowMs = performance.now();
     const lateMs = nowMs - beatAtMs - BEAT_MS;
     beatAtMs = nowMs;
+    worstLateMs = Math.max(worstLateMs, lateMs);
     if (lateMs < STILL_MS) return;
     stillMs = lateMs;
     wentOnAtMs = nowMs;
@@ -51,6 +55,12 @@ export function watchLoop(nc: Pick<NatsConnection, "closed">, observer: Pick<Obs
       look();
       if (performance.now() - wentOnAtMs > EXPLAINS_MS) return undefined;
       return `this process itself stood still for ${seconds(stillMs)} and read no answers`;
+    },
+    takeWorstLateMs() {
+      look();
+      const worst = worstLateMs;
+      worstLateMs = 0;
+      return worst;
     },
   };
 }

@@ -35,14 +35,16 @@ export function markOwn(headers: MsgHdrs): void {
 }
 
 /**
- * Sends a request to JetStream's API that would raise an alarm if an operator sent it. Throws {@linkcode ApiRefusedError}, and a timeout.
+ * Sends a request to JetStream's API that would raise an alarm if an operator sent it. Returns how many messages were purged, where it was a
+ * purge. Throws {@linkcode ApiRefusedError}, and a timeout.
  */
-export async function askAsMuster(nc: NatsConnection, subject: string, body: object = {}): Promise<void> {
+export async function askAsMuster(nc: NatsConnection, subject: string, body: object = {}): Promise<number> {
   const headers = newHeaders();
   markOwn(headers);
   const answer = await nc.request(subject, JSON.stringify(body), { timeout: ANSWER_MS, headers });
-  const { error } = answer.json<{ error?: ApiError }>();
+  const { error, purged = 0 } = answer.json<{ error?: ApiError; purged?: number }>();
   if (error !== undefined) throw new ApiRefusedError(subject, error);
+  return purged;
 }
 
 /** Whether Muster itself sent this request. */

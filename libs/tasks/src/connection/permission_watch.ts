@@ -10,8 +10,8 @@ const REMEMBERED = 100;
 
 /** Rights whose refusal costs time or visibility, and no task. */
 const DISPENSABLE = {
-  publish: /^(?:events|audit|wake)\.|^\$KV\.workers\./,
-  subscription: /^(?:events|wake|later|due)\.|^\$JS\.(?:API|EVENT)\.|^\$KV\./,
+  publish: /^(?:events|audit|wake|drain)\.|^\$KV\.workers\./,
+  subscription: /^(?:events|wake|drain|later|due)\.|^\$JS\.(?:API|EVENT)\.|^\$KV\./,
 };
 
 /** Whether everything works without this right, only later or unseen. */

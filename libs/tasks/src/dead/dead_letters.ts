@@ -1,8 +1,10 @@
 // Tested by tests/src/cli/dead_test.ts
+// Tested by tests/src/worker/operate_test.ts
 // Tested by tests/src/worker/requeue_test.ts
 import { DeliverPolicy, type JsMsg } from "@nats-io/jetstream";
 import type { MsgHdrs } from "@nats-io/nats-core";
 import type { Broker } from "../broker/broker.ts";
+import { countSince } from "../broker/count_since.ts";
 import {
   DEAD_AT,
   DEAD_ERRORS,
@@ -20,6 +22,11 @@ export interface DeadFilter {
   readonly task?: string | undefined;
   readonly vo?: string | undefined;
   readonly taskId?: string | undefined;
+  /** Text that the reason holds, in any case. */
+  readonly reason?: string | undefined;
+  /** Only letters that were stored at this time or later, and before that one, by the broker's clock. */
+  readonly diedAfter?: Date | undefined;
+  readonly diedBefore?: Date | undefined;
 }
 
 /** A dead letter in the stream DEAD. Its texts are unchanged: escape them before they reach a terminal or a page. */
@@ -43,7 +50,8 @@ export interface StoredDeadLetter {
 
 const PAGE = 1_000;
 
-function filterSubject({ task, vo }: DeadFilter): string {
+/** The subjects of the letters that a filter may mean. */
+export function filterSubject({ task, vo }: DeadFilter): string {
   if (task === undefined && vo === undefined) return "dead.>";
   const of = task === undefined ? "*" : escapeToken(task);
   return `dead.${of}.${vo === undefined ? ">" : vo.split(".").map(escapeToken).join(".")}`;
@@ -81,12 +89,92 @@ function read(message: Pick<JsMsg, "subject" | "headers" | "seq" | "data">): Sto
   };
 }
 
-/** Number of dead letters on the matching subjects. Ignores a filter by task id. */
-export async function countDeadLetters(broker: Broker, filter: DeadFilter = {}): Promise<number> {
+/** Number of dead letters on the matching subjects, of any age and reason. */
+async function countOnSubjects({ jsm }: Pick<Broker, "jsm">, filter: DeadFilter): Promise<number> {
   // The stream holds nothing else, and a list of its subjects may be long.
-  if (filter.task === undefined && filter.vo === undefined) return (await broker.jsm.streams.info(DEAD)).state.messages;
-  const { state } = await broker.jsm.streams.info(DEAD, { subjects_filter: filterSubject(filter) });
+  if (filter.task === undefined && filter.vo === undefined) return (await jsm.streams.info(DEAD)).state.messages;
+  const { state } = await jsm.streams.info(DEAD, { subjects_filter: filterSubject(filter) });
   return Object.values(state.subjects ?? {}).reduce((sum, count) => sum + count, 0);
+}
+
+/**
+ * Number of matching dead letters, each message by itself. Ignores a filter by task id. Letters are read only where a reason is asked for.
+ */
+export async function countDeadLetters(broker: Broker, filter: DeadFilter = {}): Promise<number> {
+  const { reason, diedAfter, diedBefore } = filter;
+  if (reason !== undefined) {
+    let count = 0;
+    for await (const page of letterPages(broker, { ...filter, taskId: undefined }, { headersOnly: true })) {
+      count += page.length;
+    }
+    return count;
+  }
+  const since = (time: Date) => countSince(broker, { stream: DEAD, subjects: [filterSubject(filter)], since: time });
+  const from = diedAfter === undefined ? await countOnSubjects(broker, filter) : await since(diedAfter);
+  return from === 0 || diedBefore === undefined ? from : Math.max(0, from - (await since(diedBefore)));
+}
+
+interface PageOptions {
+  /** Sequence behind which the pages begin, default 0. */
+  readonly after?: number;
+  /** Last sequence that is looked at. */
+  readonly upTo?: number;
+  readonly headersOnly?: boolean;
+}
+
+function matches(letter: StoredDeadLetter, storedAtMs: number, { taskId, reason, diedAfter }: DeadFilter): boolean {
+  if (taskId !== undefined && taskId !== letter.taskId) return false;
+  if (diedAfter !== undefined && storedAtMs < diedAfter.getTime()) return false;
+  return reason === undefined || letter.reason.toLowerCase().includes(reason.toLowerCase());
+}
+
+/** The matching letters, oldest first, as they are read. A page may be empty. */
+async function* letterPages(
+  broker: Broker,
+  filter: DeadFilter,
+  { after = 0, upTo = Number.MAX_SAFE_INTEGER, headersOnly = false }: PageOptions = {},
+): AsyncGenerator<readonly StoredDeadLetter[]> {
+  const waiting = await countOnSubjects(broker, filter);
+  if (waiting === 0) return;
+  const { diedAfter, diedBefore } = filter;
+  const beforeMs = diedBefore?.getTime() ?? Number.POSITIVE_INFINITY;
+  const start =
+    diedAfter !== undefined && after === 0
+      ? { deliver_policy: DeliverPolicy.StartTime, opt_start_time: diedAfter.toISOString() }
+      : { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: after + 1 };
+  const filters = { filter_subjects: [filterSubject(filter)], headers_only: headersOnly };
+  const consumer = await broker.js.consumers.get(DEAD, { ...filters, ...start });
+  for (;;) {
+    const page: StoredDeadLetter[] = [];
+    let received = 0;
+    let isLast = false;
+    const messages = await consumer.fetch({ max_messages: Math.min(PAGE, waiting), expires: 1_000 });
+    for await (const message of messages) {
+      received++;
+      const storedAtMs = Math.floor(message.info.timestampNanos / 1e6);
+      const isBeyond = message.seq > upTo || storedAtMs >= beforeMs;
+      isLast = isBeyond || message.info.pending === 0;
+      const letter = read(message);
+      if (!isBeyond && matches(letter, storedAtMs, filter)) page.push(letter);
+      if (isLast) break;
+    }
+    yield page;
+    if (received === 0 || isLast) return;
+  }
+}
+
+/** Each matching letter, oldest first, also several of one task. Bodies are empty. */
+export async function* matchingLetters(
+  broker: Broker,
+  filter: DeadFilter,
+  { upTo }: Pick<PageOptions, "upTo"> = {},
+): AsyncGenerator<StoredDeadLetter> {
+  for await (const page of letterPages(broker, filter, {
+    headersOnly: true,
+    ...(upTo === undefined ? {} : { upTo }),
+  })) {
+    yield* page;
+  }
 }
 
 /** Adds a letter to the page. It replaces older letters of the same task, and has its own place in the order. */
@@ -108,28 +196,10 @@ export async function* deadLetters(
   filter: DeadFilter = {},
   { after = 0, headersOnly = false }: { readonly after?: number; readonly headersOnly?: boolean } = {},
 ): AsyncGenerator<StoredDeadLetter> {
-  const waiting = await countDeadLetters(broker, filter);
-  if (waiting === 0) return;
-  const consumer = await broker.js.consumers.get(DEAD, {
-    filter_subjects: [filterSubject(filter)],
-    deliver_policy: DeliverPolicy.StartSequence,
-    opt_start_seq: after + 1,
-    headers_only: headersOnly,
-  });
-  for (;;) {
+  for await (const letters of letterPages(broker, filter, { after, headersOnly })) {
     const page = new Map<string, StoredDeadLetter>();
-    let pending = 0;
-    let received = 0;
-    const messages = await consumer.fetch({ max_messages: Math.min(PAGE, waiting), expires: 1_000 });
-    for await (const message of messages) {
-      received++;
-      pending = message.info.pending;
-      const letter = read(message);
-      if (filter.taskId === undefined || filter.taskId === letter.taskId) keep(page, letter);
-      if (pending === 0) break;
-    }
+    for (const letter of letters) keep(page, letter);
     yield* page.values();
-    if (received === 0 || pending === 0) return;
   }
 }
 

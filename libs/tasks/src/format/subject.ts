@@ -60,6 +60,11 @@ export function wakeSubject({ task, vo }: TaskAddress): string {
   return `wake.${task}.${vo}`;
 }
 
+/** `drain.<worker>`: the core subject on which a worker is asked to drain. */
+export function drainSubject(worker: string): string {
+  return `drain.${escapeToken(worker)}`;
+}
+
 /** `markers.<TaskName>.<vo>.<instance>`: where the marker of one schedule is stored. */
 export function markerSubject(to: TaskAddress, instance: string): string {
   return `markers.${address(to)}.${checkInstanceName(instance)}`;

@@ -60,7 +60,7 @@ export type { PauseNote } from "../queue/pause_book.ts";
 export { listQueuePauses, pauseQueue, pausesHolding, type QueuePause, resumeQueue } from "../queue/queue_pauses.ts";
 export type { QueueTarget } from "../queue/queue_target.ts";
 
-// Look at dead letters, and requeue them.
+// Look at dead letters, requeue and drop them.
 export {
   countDeadLetters,
   type DeadFilter,
@@ -78,6 +78,14 @@ export {
   type RequeueOptions,
 } from "../dead/requeue.ts";
 
+export {
+  type CountedLetters,
+  countToDrop,
+  DeadLettersChangedError,
+  dropDeadLetter,
+  dropDeadLetters,
+} from "../dead/drop.ts";
+
 // Cancel tasks.
 export { cancelTask, type Cancelled, type CancelOptions } from "../cancel/cancel_task.ts";
 export type { FoundMessage } from "../cancel/find_message.ts";
@@ -94,7 +102,9 @@ export { type EndOutcome, type KeptResult, readKeptResult } from "../result/kept
 // See what waits, runs and comes.
 export { type DelayedTask, type DelayedTasks, listDelayed } from "../publish/delayed.ts";
 export { findStored, listWaiting, type Waiting } from "../publish/waiting.ts";
+export { listQueues, type QueueFigures, type QueueOptions } from "../follow/list_queues.ts";
 export { listWorkers, type NewerPayload, type WorkerRecord } from "../presence/registration.ts";
+export { drainWorker, UnknownWorkerError, type WorkerDrain } from "../presence/drain_worker.ts";
 export { untilWorkersShown } from "../presence/workers_shown.ts";
 export { listNewerPayloads } from "../run/newer_payloads.ts";
 export { scheduleTable, type ScheduleRow, type TableOptions } from "../schedule/schedule_table.ts";

@@ -6,6 +6,7 @@ import { MESSAGE_TTL } from "../format/headers.ts";
 import { isSilence } from "../broker/publish_surely.ts";
 import { hasLapsed, readStored } from "../broker/timed_entry.ts";
 import { escapeToken } from "../format/token.ts";
+import { ownVersion } from "./own_version.ts";
 
 /** Time between two writes of a worker's record, ms. */
 export const RENEW_MS = 10_000;
@@ -39,10 +40,22 @@ const Shape = z.object({
   newerPayloads: z.array(NewerShape).optional(),
   /** How many of its tasks wait for which lock or limit; absent: none. The longest lines alone. */
   lockLines: z.array(z.object({ key: z.string(), count: z.number() })).optional(),
+  /** Version of Muster that it runs. This and all below is absent in the records of older workers. */
+  version: z.string().optional(),
+  /** Resident memory of its process, bytes. */
+  memory: z.number().optional(),
+  /** Longest time by which its event loop came late in the ten seconds before the record, ms. */
+  lagMs: z.number().optional(),
+  /** Its tasks: those that run, those that wait for a permit, and those that wait for a lock or limit. */
+  inHand: z.object({ running: z.number(), buffered: z.number(), waitingForLocks: z.number() }).optional(),
+  /** Whether it takes no more tasks, and ends once those in hand have ended; absent: it does not. */
+  draining: z.boolean().optional(),
 });
 
 /** A worker's record in the bucket `workers`. The worker writes it; operators, the scheduler and other workers read it. */
 export type WorkerRecord = Readonly<z.infer<typeof Shape>>;
+
+type Hands = NonNullable<WorkerRecord["inHand"]> & { readonly draining: boolean };
 
 /** The facts of a worker from which its record is made. */
 export interface ShownWorker extends Pick<WorkerRecord, "name" | "tasks" | "permits" | "payloadVersions"> {
@@ -50,11 +63,27 @@ export interface ShownWorker extends Pick<WorkerRecord, "name" | "tasks" | "perm
   newerPayloads?(): readonly NewerPayload[];
   /** Returns how many of its tasks wait for which lock. */
   lockLines?(): NonNullable<WorkerRecord["lockLines"]>;
+  /** Returns what it has in hand, and whether it drains. */
+  hands?(): Hands;
+}
+
+/** A worker's record, as long as the worker keeps it. */
+export interface Registration extends AsyncDisposable {
+  /** Writes the record now, besides its usual times. */
+  show(): void;
+}
+
+function handsIn(hands: Hands | undefined): Pick<WorkerRecord, "inHand" | "draining"> {
+  if (hands === undefined) return {};
+  const { running, buffered, waitingForLocks, draining } = hands;
+  return { inHand: { running, buffered, waitingForLocks }, ...(draining ? { draining } : {}) };
 }
 
 /** Shows a worker to operators until disposed of, or for 30 s after its death. No promise rests on it. */
-export function registerWorker(broker: Broker, { newerPayloads, lockLines, ...worker }: ShownWorker): AsyncDisposable {
-  const record: WorkerRecord = { ...worker, host: hostname(), pid: process.pid, startedAt: new Date().toISOString() };
+export function registerWorker(broker: Broker, shown: ShownWorker): Registration {
+  const { newerPayloads, lockLines, hands, ...worker } = shown;
+  const started = { host: hostname(), pid: process.pid, startedAt: new Date().toISOString(), version: ownVersion() };
+  const record: WorkerRecord = { ...worker, ...started };
   const subject = `$KV.workers.${escapeToken(worker.name)}`;
   const headers = newHeaders();
   headers.set(MESSAGE_TTL, TTL);
@@ -62,7 +91,11 @@ export function registerWorker(broker: Broker, { newerPayloads, lockLines, ...wo
     if (broker.nc.isClosed()) return;
     const lines = lockLines?.() ?? [];
     const waiting = lines.length === 0 ? {} : { lockLines: lines };
-    const body = JSON.stringify({ ...record, newerPayloads: newerPayloads?.(), ...waiting });
+    const state = { memory: process.memoryUsage.rss(), lagMs: Math.round(broker.loop.takeWorstLateMs()) };
+    const body = JSON.stringify({
+      ...{ ...record, ...state, newerPayloads: newerPayloads?.() },
+      ...{ ...waiting, ...handsIn(hands?.()) },
+    });
     // The answer shows whether the broker can store. An idle worker stores nothing else.
     broker.requests.store({ subject, body, headers }).catch((cause: unknown) => {
       if (!isSilence(cause)) broker.observer.note("Cannot show this worker in the bucket `workers` yet", { cause });
@@ -71,6 +104,7 @@ export function registerWorker(broker: Broker, { newerPayloads, lockLines, ...wo
   show();
   const timer = setInterval(show, RENEW_MS);
   return {
+    show,
     async [Symbol.asyncDispose]() {
       clearInterval(timer);
       if (broker.nc.isClosed()) return;

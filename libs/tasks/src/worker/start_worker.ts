@@ -19,6 +19,7 @@ import { watchStreams } from "../broker/watch_streams.ts";
 import type { DepsInput } from "../run/attempt.ts";
 import { handBackAndTell } from "../run/hand_back_dead.ts";
 import { NewerPayloads, reportNewerPayloads } from "../run/newer_payloads.ts";
+import { answerDrains } from "../presence/drain_worker.ts";
 import { registerWorker } from "../presence/registration.ts";
 import { Worker } from "./worker.ts";
 import type { WorkerHealth } from "./worker_parts.ts";
@@ -107,16 +108,6 @@ export async function startWorker<Transaction = undefined, Deps = NoDeps>(
   opened.use(watchStreams(broker));
   opened.use(watchStorage(broker));
   const newerPayloads = new NewerPayloads();
-  opened.use(
-    registerWorker(broker, {
-      name,
-      tasks: tasks.map((task) => task.name),
-      permits,
-      payloadVersions: Object.fromEntries(tasks.map((task) => [task.name, task.payloadVersion])),
-      newerPayloads: () => newerPayloads.list(),
-      lockLines: () => locks.longestLines(),
-    }),
-  );
   opened.use(reportNewerPayloads(broker, newerPayloads));
   const worker = new Worker({
     broker,
@@ -138,11 +129,26 @@ export async function startWorker<Transaction = undefined, Deps = NoDeps>(
   });
   void followConnection(broker, worker);
   void handBackAndTell(broker);
+  const registration = opened.use(
+    registerWorker(broker, {
+      ...{ name, permits, tasks: tasks.map((task) => task.name) },
+      payloadVersions: Object.fromEntries(tasks.map((task) => [task.name, task.payloadVersion])),
+      newerPayloads: () => newerPayloads.list(),
+      lockLines: () => locks.longestLines(),
+      hands: () => worker.health(),
+    }),
+  );
+  const drain = () => void running.drain();
+  opened.use(answerDrains(broker, { name, health: () => worker.health(), drain }));
   const kept = opened.move();
 
-  const running = runningWorker(worker, { name, crashed: keeper.signal, dispose: () => kept.disposeAsync() });
-  signal?.addEventListener("abort", () => void running.drain(), { once: true });
-  if (signal?.aborted) void running.drain();
+  const running = runningWorker(worker, {
+    ...{ name, crashed: keeper.signal },
+    onDrain: () => registration.show(),
+    dispose: () => kept.disposeAsync(),
+  });
+  signal?.addEventListener("abort", drain, { once: true });
+  if (signal?.aborted) drain();
   return {
     ...running,
     health() {
@@ -156,15 +162,23 @@ interface Surroundings {
   readonly name: string;
   /** Aborts where the heartbeats' thread has crashed. */
   readonly crashed: AbortSignal;
+  /** Is called when draining has begun. */
+  onDrain(): void;
   /** Disposes of all that the worker used. */
   dispose(): Promise<void>;
 }
 
 /** A worker and what it used, as one thing that is drained once. */
-function runningWorker(worker: Worker, { name, crashed, dispose }: Surroundings): RunningWorker {
+function runningWorker(worker: Worker, { name, crashed, onDrain, dispose }: Surroundings): RunningWorker {
   let closing: Promise<void> | undefined;
+  async function drainAndDispose(): Promise<void> {
+    const drained = worker.drain();
+    onDrain();
+    await drained;
+    await dispose();
+  }
   const close = () => {
-    closing ??= worker.drain().then(dispose);
+    closing ??= drainAndDispose();
     return closing;
   };
   const ended = (async () => {

@@ -140,6 +140,7 @@ export class Worker {
       buffered: this.#policy.buffer.size,
       waitingForLocks: this.#hand.waiting,
       lostPermits: this.#permits.lost,
+      draining: this.#draining !== undefined,
     };
   }
 

@@ -44,4 +44,6 @@ export interface WorkerHealth {
   readonly buffered: number;
   readonly waitingForLocks: number;
   readonly lostPermits: number;
+  /** Whether it takes no more tasks, and ends once those in hand have ended. */
+  readonly draining: boolean;
 }
