@@ -27,6 +27,7 @@ export {
   NoSuchTaskError,
 } from "./extension/extension_errors.ts";
 export { type ExtensionChoice, type ExtensionDefaults, loadExtensions } from "./extension/load_extensions.ts";
+export type { Figure, FigureSource } from "./figures/figures.ts";
 export { openServers, type OpenServers, type OpenServersOptions } from "./open_servers.ts";
 export { probeProblems } from "./probe_problems.ts";
 export { byRun, runLog } from "./run_log.ts";

@@ -1,6 +1,15 @@
 // Tested by tests/src/apps/apps_test.ts
 import { type Database, getHighestFence, openDatabase, SchemaAheadError, type TableSet } from "@muster/ledger";
-import { type App, insist, InvalidSettingsError, locateNats, locateServers, observeTasks } from "@muster/service";
+import {
+  type App,
+  insist,
+  InvalidSettingsError,
+  type KnownVos,
+  knownVos,
+  locateNats,
+  locateServers,
+  observeTasks,
+} from "@muster/service";
 import {
   type Broker,
   connectNats,
@@ -29,6 +38,8 @@ export interface OpenServers extends AsyncDisposable {
   readonly database: Database;
   /** Address and login of NATS, for the connection of the framework's own thread. */
   readonly nats: NatsAccess;
+  /** Which VOs have figures of their own in the metrics. */
+  readonly vos: KnownVos;
   /** The highest fencing token that the database has stored. */
   highestFence(): Promise<number>;
 }
@@ -98,7 +109,8 @@ export async function openServers(app: App, options: OpenServersOptions): Promis
   });
   opened.defer(() => nc.close());
   health.probe("NATS", () => nc.rtt());
-  const observer = observeTasks(log, metrics);
+  const vos = knownVos();
+  const observer = observeTasks(log, metrics, vos);
   const broker = await insist({
     ...trying("streams"),
     what: "declare the streams",
@@ -106,5 +118,5 @@ export async function openServers(app: App, options: OpenServersOptions): Promis
   });
   opened.defer(tellStorage(app, broker));
   const kept = opened.move();
-  return { broker, database, nats, highestFence, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+  return { broker, database, nats, vos, highestFence, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }

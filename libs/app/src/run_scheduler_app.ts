@@ -1,6 +1,8 @@
 import { type App, runPreparedApp } from "@muster/service";
 import { startScheduler } from "@muster/tasks";
 import { createChores } from "./chores/chores.ts";
+import { figuresChore } from "./figures/figures_chore.ts";
+import { queueFigures } from "./figures/queue_figures.ts";
 import type { Composition } from "./extension/compose_extensions.ts";
 import { type ExtensionDefaults, loadExtensions } from "./extension/load_extensions.ts";
 import { openServers } from "./open_servers.ts";
@@ -13,7 +15,7 @@ async function schedule(name: string, app: App, composition: Composition): Promi
   const { log, signal, health, metrics } = app;
   const { tasks, tables, middleware } = composition;
   await using servers = await openServers(app, { name, tables, databaseConnections: DATABASE_CONNECTIONS });
-  const { broker, database, nats, highestFence } = servers;
+  const { broker, database, nats, vos, highestFence } = servers;
   const leads = metrics
     .gauge({ name: "muster_scheduler_leads", help: "1 while this scheduler leads something, 0 while it stands by." })
     .of();
@@ -26,7 +28,17 @@ async function schedule(name: string, app: App, composition: Composition): Promi
     ...{ broker, nats, highestFence, signal, tasks, middleware },
     app: name,
     ledger: database.ledger,
-    chores: createChores({ broker, database, log }, composition),
+    chores: [
+      ...createChores({ broker, database, log }, composition),
+      figuresChore(metrics, [
+        queueFigures(
+          broker,
+          vos,
+          tasks.map(({ name: task }) => task),
+        ),
+        ...composition.figures({ broker, database }),
+      ]),
+    ],
     onRole(role) {
       leads.value = role === "leading" ? 1 : 0;
       log.info(role === "leading" ? "leads" : "stands by");

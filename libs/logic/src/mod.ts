@@ -40,6 +40,7 @@ export {
   type PilotRequested,
   requestPilots,
 } from "./pilots/pilot_requests.ts";
+export { type CeSlots, countPilots, listCeSlots, type PilotCount } from "./pilots/pilot_counts.ts";
 export {
   getMaxActiveOverCapacity,
   getPilotShares,

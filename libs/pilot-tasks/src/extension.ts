@@ -3,6 +3,7 @@ import { pilotTables } from "@muster/logic";
 import { myPilotLock } from "./lock_types.ts";
 import { forgetLostRequests } from "./lost_requests.ts";
 import { pilotDeps } from "./pilot_deps.ts";
+import { pilotFigures } from "./pilot_figures.ts";
 import { pilotTasks } from "./pilot_tasks.ts";
 
 /** Time between two looks for lost requests, ms. A request counts as lost after ten minutes at the earliest. */
@@ -15,6 +16,7 @@ export const extension = defineExtension({
   lockTypes: [myPilotLock],
   deps: pilotDeps,
   tables: [pilotTables],
+  figures: (context) => [pilotFigures(context)],
   chores: (context) => [
     {
       name: "forgetting lost requests",

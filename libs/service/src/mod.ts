@@ -9,9 +9,19 @@ export type { Ask } from "./health/probe.ts";
 export { escapeControls, escapeControlsInLines } from "./logging/escape.ts";
 export { createLog, type Log, type LogOptions } from "./logging/log.ts";
 export { sparingly, type SparingLevel, type SparingLog } from "./logging/sparingly.ts";
-export { type Counter, createMeters, type Gauge, type Histogram, type Meters, type Metric } from "./metrics/meters.ts";
+export type { Metric } from "./metrics/exposition.ts";
 export type { Family } from "./metrics/family.ts";
-export { type ObservedStep, observeTasks, type TaskObserver } from "./metrics/task_observer.ts";
+export { type Counter, createMeters, type Gauge, type Histogram, type Meters } from "./metrics/meters.ts";
+export type { Reading, ReadValue } from "./metrics/reading.ts";
+export {
+  type ObservedLine,
+  type ObservedLocks,
+  type ObservedOccurrence,
+  type ObservedStep,
+  observeTasks,
+  type TaskObserver,
+} from "./metrics/task_observer.ts";
+export { type KnownVos, knownVos } from "./metrics/known_vos.ts";
 export { type App, type AppOptions, type Preparation, runApp, runPreparedApp } from "./run_app.ts";
 export type { NatsSettings } from "./settings/nats_settings.ts";
 export { InvalidSettingsError, readSettings } from "./settings/read_settings.ts";

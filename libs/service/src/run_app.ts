@@ -1,6 +1,7 @@
 import { type Health, startHealth } from "./health/health.ts";
 import { ListenError } from "./health/listen_error.ts";
 import { createLog, type Log } from "./logging/log.ts";
+import { showBuild } from "./metrics/build_info.ts";
 import { createMeters, type Meters } from "./metrics/meters.ts";
 import { processMetrics } from "./metrics/process_metrics.ts";
 import { InvalidSettingsError, readSettings } from "./settings/read_settings.ts";
@@ -101,6 +102,7 @@ async function serve(
   const { signal, hastened } = stop;
   crashBy(log, signal);
   const metrics = createMeters();
+  showBuild(metrics, name);
   const ofProcess = await processMetrics();
   await using health = await startHealth({
     app: name,

@@ -68,6 +68,7 @@ export {
 export { InvalidScheduleError } from "./calendar/invalid_schedule.ts";
 export { parseSchedule, printSchedule } from "./calendar/schedule_text.ts";
 export { exponentialBackoff, noRetry, type RetryPolicy, RetryTask, NeverRetry } from "./definition/retry.ts";
+export type { RunLog } from "./definition/run_log.ts";
 export type { Middleware, TaskMessage, TaskRun } from "./definition/middleware.ts";
 export type { PayloadStep, PayloadSteps } from "./definition/migrate.ts";
 export {
@@ -126,7 +127,16 @@ export { ForbiddenError } from "./connection/forbidden.ts";
 export { JetStreamOffError } from "./connection/jetstream_off.ts";
 export type { Broker } from "./broker/broker.ts";
 export { openBroker, type BrokerOptions } from "./locks/open_broker.ts";
-export { type Observer, silentObserver, type Step, type StepName } from "./connection/observer.ts";
+export {
+  type LineLevel,
+  type LocksHeld,
+  type Observer,
+  type PublishedOccurrence,
+  type RunLine,
+  silentObserver,
+  type Step,
+  type StepName,
+} from "./connection/observer.ts";
 export { startWorker, type RunningWorker, type TaskOver, type WorkerOptions } from "./worker/start_worker.ts";
 export type { WorkerHealth } from "./worker/worker_parts.ts";
 export { WorkerSpentError } from "./worker/worker.ts";

@@ -55,8 +55,20 @@ const HeldTask = defineBareTask({
     return { asked: 4 };
   },
 });
+/** Says what it does, and goes on when the test says so. */
+const TalkTask = defineBareTask({
+  name: "TalkTask",
+  per: "vo",
+  async execute({ log, taskId }) {
+    log.debug("looking");
+    log.info("asked\u001b[31m the site", { ceName: "ce01" });
+    await gateOf(taskId).promise;
+    for (let n = 0; n < 60; n++) log.warn(`line ${n}`);
+  },
+});
 test.before(async () => {
-  await muster.startWorker({ tasks: [ChildTask, ParentTask, FailTask, HeldTask, LostTask], ...database.forWorker });
+  const tasks = [ChildTask, ParentTask, FailTask, HeldTask, LostTask, TalkTask];
+  await muster.startWorker({ tasks, ...database.forWorker });
 });
 
 const show = async (id: string) => (await cli.json("task", "show", id)) as FoundTask;
@@ -115,6 +127,36 @@ test("muster task show tells state, place, worker, errors, parent, children, res
   t.like(await show("dead"), { state: "dead", stream: "DEAD", errors: ["Error: no [31m site"] });
   const { output } = await cli.run("task", "show", "dead");
   t.regex(output, /^task id +dead\ntask +FailTask\nVO +lhcb\nstate +dead at attempt 1\nstream +DEAD\n/);
+});
+
+test("muster task show has the lines of a run, fifty of them at most, and they say nothing of the task's state", async (t) => {
+  await muster.publish(TalkTask, {
+    vo: "lhcb",
+    taskId: "talk",
+    headers: { traceparent: `00-${"a".repeat(32)}-1234567890abcdef-01` },
+  });
+  const isToldOf = async () => ((await show("talk")).timeline.length === 2 ? true : undefined);
+  await until(isToldOf, "its first line");
+  const talking = await show("talk");
+  t.like(talking, { state: "running" });
+  t.like(talking.timeline[1], {
+    ...{ step: "log", level: "info", attempt: 1, reason: 'asked [31m the site {"ceName":"ce01"}' },
+    ...{ traceId: "a".repeat(32), worker: talking.worker },
+  });
+  const updates: FollowUpdate[] = [];
+  const following = (async () => {
+    for await (const update of followTask(muster.broker, "talk")) updates.push(update);
+  })();
+  await until(async () => (updates.length > 0 ? true : undefined), "what was known of it");
+  gateOf("talk").resolve();
+  await following;
+  const told = updates.flatMap((update) => (update.kind === "step" ? [update.step.reason ?? update.step.step] : []));
+  t.deepEqual(told.slice(0, 2), ["line 0", "line 1"]);
+  t.is(told.at(-2), "11 more lines of this run are in its worker's log alone");
+  t.is(told.at(-1), "done");
+  const ended = await show("talk");
+  t.is(ended.state, "done");
+  t.is(ended.timeline.filter(({ step }) => step === "log").length, 51);
 });
 
 test("muster task show is honest where sources are gone or were not asked, and shows a stranger's id as text", async (t) => {

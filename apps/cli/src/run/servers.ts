@@ -13,6 +13,7 @@ const onStandardError: Observer = {
   alarm: (message) => complain(message),
   note() {},
   step() {},
+  line: ({ text, task, taskId, vo, attempt }) => complain(`${text} (${task} ${taskId}, VO ${vo}, attempt ${attempt})`),
 };
 
 /** Finds the database that the settings name. Throws `ServersUnknownError`. */

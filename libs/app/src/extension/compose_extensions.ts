@@ -1,5 +1,6 @@
 import type { TableSet, Transaction } from "@muster/ledger";
 import type { AnyTask, Chore, DepsInput, Middleware } from "@muster/tasks";
+import type { FigureSource } from "../figures/figures.ts";
 import type { ChoreContext, Extension, Offers } from "./extension.ts";
 import { ExtensionsClashError } from "./extension_errors.ts";
 
@@ -15,6 +16,8 @@ export interface Composition {
   readonly middleware: readonly Middleware[];
   /** The chores of all extensions. Called once in each scheduler. */
   chores(context: ChoreContext): readonly Chore[];
+  /** The figures of all extensions. Called once in each scheduler. */
+  figures(context: Pick<ChoreContext, "broker" | "database">): readonly FigureSource[];
 }
 
 function refuseTwice(
@@ -61,5 +64,7 @@ export function composeExtensions(extensions: readonly Extension[]): Composition
       return (input) => makers.get(input.task)?.(input);
     },
     chores: (context) => extensions.flatMap((extension) => extension.chores(context)),
+    // An extension of another copy of this library, which knew none, has no figures.
+    figures: (context) => extensions.flatMap((extension: Partial<Extension>) => extension.figures?.(context) ?? []),
   };
 }

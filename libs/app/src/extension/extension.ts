@@ -1,4 +1,5 @@
 import type { Database, TableSet, Transaction } from "@muster/ledger";
+import type { FigureSource } from "../figures/figures.ts";
 import type { AnyTask, Broker, Chore, DepsInput, LockType, Middleware, NoDeps, Run } from "@muster/tasks";
 
 /** What an app gives an extension, so that it can build its dependencies. */
@@ -53,6 +54,8 @@ export interface Extension {
   readonly middleware: readonly Middleware[];
   /** Its chores, which the leading scheduler runs. Called once in each scheduler. */
   chores(context: ChoreContext): readonly Chore[];
+  /** Its figures in `/metrics`, which one scheduler shows. Called once in each scheduler. */
+  figures(context: Pick<ChoreContext, "broker" | "database">): readonly FigureSource[];
 }
 
 /** What one task's `execute` takes as `deps`; `unknown` where it takes none. */
@@ -78,7 +81,7 @@ type DepsOf<Tasks extends readonly AnyTask[]> = {
  * any.
  */
 export type ExtensionSpec<Tasks extends readonly AnyTask[]> = Partial<
-  Pick<Extension, "lockTypes" | "tables" | "chores" | "middleware">
+  Pick<Extension, "lockTypes" | "tables" | "chores" | "figures" | "middleware">
 > & {
   /** The name, of letters, digits, `-` and `_`. */
   readonly name: string;
@@ -146,6 +149,7 @@ export function defineExtension<const Tasks extends readonly AnyTask[]>(spec: Ex
     middleware,
     deps: (offers) => spec.deps?.(offers) ?? (() => undefined),
     chores: (context) => spec.chores?.(context) ?? [],
+    figures: (context) => spec.figures?.(context) ?? [],
   };
   return Object.defineProperty(extension, EXTENSION, { value: true });
 }

@@ -1,6 +1,7 @@
 import test from "ava";
 import { runSql } from "@muster/ledger/testing";
 import { startTestServer } from "../testing/mod.ts";
+import { countPilots, listCeSlots } from "./pilot_counts.ts";
 import { getMaxActiveOverCapacity, getPilotShares, getPilotSummary } from "./pilot_summary.ts";
 
 const server = await startTestServer();
@@ -27,6 +28,25 @@ test("pilots are counted by status, and by CE and VO", async (t) => {
     { ceName: "ce01", vo: "atlas", submitted: 0, running: 0, done: 1, failed: 0 },
     { ceName: "ce01", vo: "lhcb", submitted: 1, running: 0, done: 1, failed: 0 },
     { ceName: "ce02", vo: "lhcb", submitted: 0, running: 1, done: 0, failed: 1 },
+  ]);
+});
+
+test("pilots are counted by CE and state, those of removed CEs together, beside the slots of each CE", async (t) => {
+  await using database = await server.open();
+  await runSql(
+    database,
+    `insert into compute_element (name, capacity, success_rate, enabled) values ('ce01', 5, 1, true), ('ce02', 7, 1, false);
+     ${insert} ('ce01', 'lhcb', 'DONE', 'a', 0, 9), ('ce01', 'atlas', 'DONE', 'b', 0, 9), ('ce01', 'lhcb', 'RUNNING', 'c', 0, 9),
+       ('gone1', 'lhcb', 'DONE', 'd', 0, 9), ('gone2', 'lhcb', 'DONE', 'e', 0, 9)`,
+  );
+  t.deepEqual(await database.transaction(countPilots), [
+    { ceName: "ce01", status: "DONE", count: 2 },
+    { ceName: "ce01", status: "RUNNING", count: 1 },
+    { ceName: null, status: "DONE", count: 2 },
+  ]);
+  t.deepEqual(await database.transaction(listCeSlots), [
+    { ceName: "ce01", capacity: 5, enabled: true },
+    { ceName: "ce02", capacity: 7, enabled: false },
   ]);
 });
 

@@ -66,7 +66,7 @@ test("metrics are collected when they are asked for", async (t) => {
     t.is(response.headers.get("content-type"), "text/plain; version=0.0.4; charset=utf-8");
     text = await response.text();
   }
-  t.regex(text, /muster_event_loop_silent_seconds [0-9.]+\n$/);
+  t.regex(text, /^muster_event_loop_silent_seconds [0-9.]+$/m);
 });
 
 test("metrics that cannot be collected answer 500 with the reason", async (t) => {

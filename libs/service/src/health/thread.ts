@@ -51,10 +51,22 @@ async function freshMetrics(): Promise<void> {
   scrapes = scrapes.filter((waiting) => waiting !== resolve);
 }
 
-function silenceMetric(): string {
-  const name = "muster_event_loop_silent_seconds";
-  const help = "For how long the main thread's event loop has been held; the other metrics are as old.";
-  return `# HELP ${name} ${help}\n# TYPE ${name} gauge\n${name} ${look(performance.now()) / 1_000}\n`;
+function gauge({ name, help }: { readonly name: string; readonly help: string }, value: number): string {
+  return `# HELP ${name} ${help}\n# TYPE ${name} gauge\n${name} ${value}\n`;
+}
+
+/** What the main thread could not tell of itself while its event loop is held. */
+function ownMetrics(silentMs: number): string {
+  const isReady = readiness(state, silentMs, limits).status === 200;
+  return (
+    gauge(
+      {
+        name: "muster_event_loop_silent_seconds",
+        help: "For how long the main thread's event loop has been held; the other metrics are as old.",
+      },
+      silentMs / 1_000,
+    ) + gauge({ name: "muster_ready", help: "1 while /readyz is green, 0 while it is red." }, isReady ? 1 : 0)
+  );
 }
 
 function send(response: ServerResponse, status: number, { type, body }: { type: string; body: string }): void {
@@ -85,7 +97,10 @@ async function answer({ method = "", url = "" }: IncomingMessage, response: Serv
   await freshMetrics();
   if (metricsFailure !== undefined)
     return sendJson(response, 500, { error: `Cannot collect metrics: ${metricsFailure}` });
-  return send(response, 200, { type: "text/plain; version=0.0.4; charset=utf-8", body: metrics + silenceMetric() });
+  return send(response, 200, {
+    type: "text/plain; version=0.0.4; charset=utf-8",
+    body: metrics + ownMetrics(look(performance.now())),
+  });
 }
 
 const server = createServer({ requestTimeout: 10_000 }, (request, response) => void answer(request, response));

@@ -1,3 +1,5 @@
+import { printLabels } from "./exposition.ts";
+
 /** One metric with a meter for each combination of its labels' values. */
 export interface Family<Meter> {
   /**
@@ -13,28 +15,21 @@ export interface Series<Meter> {
   readonly meter: Meter;
 }
 
-/**
- * Most label combinations of one metric. Further ones are counted under `other`, so that no input can fill the memory.
- */
-const MAX_SERIES = 500;
-const OVERFLOW = "other";
+/** The label value under which further combinations are counted, so that no input can fill the memory. */
+export const OTHER = "other";
 
-function escapeLabel(value: string): string {
-  return value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
-}
-
-/** A family of meters. `create` makes each when it is first asked for. */
+/** A family of meters. `create` makes each when it is first asked for. Beyond `maxSeries` label combinations they share one. */
 export function createFamily<Meter>(
-  labelNames: readonly string[],
+  { labels: labelNames = [], maxSeries }: { readonly labels?: readonly string[]; readonly maxSeries: number },
   create: () => Meter,
 ): Family<Meter> & { series(): Series<Meter>[] } {
   const known = new Map<string, Series<Meter>>();
   function find(values: readonly string[]): Meter {
-    const labels = labelNames.map((name, at) => `${name}="${escapeLabel(values[at] ?? "")}"`).join(",");
+    const labels = printLabels(labelNames, values);
     const found = known.get(labels);
     if (found !== undefined) return found.meter;
-    if (known.size >= MAX_SERIES && values.some((value) => value !== OVERFLOW)) {
-      return find(labelNames.map(() => OVERFLOW));
+    if (known.size >= maxSeries && values.some((value) => value !== OTHER)) {
+      return find(labelNames.map(() => OTHER));
     }
     const meter = create();
     known.set(labels, { labels, meter });

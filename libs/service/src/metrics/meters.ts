@@ -1,4 +1,6 @@
+import { type Metric, sample } from "./exposition.ts";
 import { createFamily, type Family } from "./family.ts";
+import { createReading, type Reading } from "./reading.ts";
 
 /** A number that only rises. */
 export interface Counter {
@@ -16,16 +18,6 @@ export interface Histogram {
   observe(value: number): void;
 }
 
-/** Name, meaning and labels of a metric. */
-export interface Metric {
-  /** Name in Prometheus' form: `muster_tasks_started_total`. */
-  readonly name: string;
-  /** One sentence. */
-  readonly help: string;
-  /** Names of its labels; default none. */
-  readonly labels?: readonly string[];
-}
-
 /**
  * Meters are plain numbers; only a scrape turns them into text.
  *
@@ -39,15 +31,18 @@ export interface Meters {
   gauge(metric: Metric): Family<Gauge>;
   /** `bounds` are the buckets' upper ends, rising, without infinity. */
   histogram(metric: Metric, bounds: readonly number[]): Family<Histogram>;
+  /** Makes a gauge whose values are all replaced together. */
+  reading(metric: Metric): Reading;
   /** Runs `update` before each scrape, for values that are cheaper to look up than to keep. */
   onScrape(update: () => void): void;
   /** All meters in Prometheus' text format. */
   text(): string;
 }
 
-function sample(name: string, labels: string, value: number): string {
-  return `${name}${labels === "" ? "" : `{${labels}}`} ${value}\n`;
-}
+/** Most label combinations of one counter or gauge: ten tasks of thirty VOs make some ten steps. */
+const MAX_NUMBERS = 3_000;
+/** Most label combinations of one histogram, each of which is some twenty lines. */
+const MAX_HISTOGRAMS = 500;
 
 interface Buckets extends Histogram {
   text(name: string, labels: string): string;
@@ -88,18 +83,22 @@ export function createMeters(): Meters {
     metrics.set(name, () => `# HELP ${name} ${help}\n# TYPE ${name} ${kind}\n${lines().join("")}`);
   }
   function numbers(metric: Metric, kind: "counter" | "gauge"): Family<{ value: number }> {
-    const { name, labels: labelNames = [] } = metric;
-    const meters = createFamily(labelNames, () => ({ value: 0 }));
-    register(metric, kind, () => meters.series().map(({ labels, meter }) => sample(name, labels, meter.value)));
+    const meters = createFamily({ ...metric, maxSeries: MAX_NUMBERS }, () => ({ value: 0 }));
+    register(metric, kind, () => meters.series().map(({ labels, meter }) => sample(metric.name, labels, meter.value)));
     return meters;
   }
   return {
     counter: (metric) => numbers(metric, "counter"),
     gauge: (metric) => numbers(metric, "gauge"),
     histogram(metric, bounds) {
-      const meters = createFamily(metric.labels ?? [], () => createBuckets(bounds));
+      const meters = createFamily({ ...metric, maxSeries: MAX_HISTOGRAMS }, () => createBuckets(bounds));
       register(metric, "histogram", () => meters.series().map(({ labels, meter }) => meter.text(metric.name, labels)));
       return meters;
+    },
+    reading(metric) {
+      const reading = createReading(metric);
+      register(metric, "gauge", () => reading.lines());
+      return reading;
     },
     onScrape: (update) => void updates.push(update),
     text() {

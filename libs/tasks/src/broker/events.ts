@@ -1,5 +1,5 @@
 import type { Broker } from "./broker.ts";
-import type { Step } from "../connection/observer.ts";
+import type { RunLine, Step } from "../connection/observer.ts";
 import { eventSubject } from "../format/subject.ts";
 
 let lastMs = 0;
@@ -22,10 +22,10 @@ function nowText(): string {
  */
 export function sendEvent({ observer, outbox }: Pick<Broker, "observer" | "outbox">, worker: string, step: Step): void {
   observer.step(step);
-  const { task, vo, taskId, attempt, reason } = step;
+  const { task, vo, taskId, attempt, reason, traceId } = step;
   // Microseconds are enough: a number of sixteen digits takes long to print.
   const tookMs = step.tookMs === undefined ? undefined : Math.round(step.tookMs * 1_000) / 1_000;
-  const event = { step: step.step, tookMs, reason, task, vo, taskId, attempt, at: nowText(), worker };
+  const event = { step: step.step, tookMs, reason, task, vo, taskId, attempt, at: nowText(), worker, traceId };
   // The buffer comes from a pool. The client would allocate one for each text.
   outbox.send(eventSubject(step, step.step), Buffer.from(JSON.stringify(event)));
 }
@@ -34,4 +34,15 @@ export function sendEvent({ observer, outbox }: Pick<Broker, "observer" | "outbo
 export function publishEvent(broker: Pick<Broker, "observer" | "outbox">, worker: string, step: Step): void {
   sendEvent(broker, worker, step);
   broker.outbox.flush();
+}
+
+/** A line of a run that is told as an event. */
+export type LineEvent = Omit<RunLine, "message" | "fields">;
+
+/** Publishes a line of a run on `events.<TaskName>.<vo>.log`, with the next write to the connection. */
+export function sendLine({ observer, outbox }: Pick<Broker, "observer" | "outbox">, worker: string, line: LineEvent) {
+  const { task, vo, taskId, attempt, level, text, traceId } = line;
+  const reason = observer.redact?.(text) ?? text;
+  const event = { step: "log", level, reason, task, vo, taskId, attempt, at: nowText(), worker, traceId };
+  outbox.send(eventSubject(line, "log"), Buffer.from(JSON.stringify(event)));
 }

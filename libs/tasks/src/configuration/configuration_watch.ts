@@ -132,6 +132,8 @@ export async function watchConfiguration(
   const copy = createCopies(broker);
   let found = await findOrRestore(broker, undefined);
   let text = JSON.stringify(found.configuration);
+  const tellVos = () => broker.observer.vos?.(Object.keys(found.configuration.vos));
+  tellVos();
   if (found.problem !== undefined || found.unknown.length > 0) reportProblem(found);
 
   async function readAnew(): Promise<Configuration> {
@@ -143,6 +145,7 @@ export async function watchConfiguration(
     const nextText = JSON.stringify(next.configuration);
     if (nextText !== text) {
       text = nextText;
+      tellVos();
       for (const listener of listeners) listener(next.configuration);
     }
     await copy(next);

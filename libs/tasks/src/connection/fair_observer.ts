@@ -13,5 +13,10 @@ export function fairObserver(observer: Observer, loop: Pick<LoopWatch, "explanat
     alarm: (message, details) => observer.alarm(fair(message, details), details),
     note: (message, details) => observer.note(fair(message, details), details),
     step: (step) => observer.step(step),
+    line: (line) => observer.line?.(line),
+    redact: (text) => observer.redact?.(text) ?? text,
+    locks: (held) => observer.locks?.(held),
+    occurrence: (published) => observer.occurrence?.(published),
+    vos: (names) => observer.vos?.(names),
   };
 }

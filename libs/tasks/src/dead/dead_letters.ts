@@ -48,6 +48,13 @@ export interface StoredDeadLetter {
   readonly body: Uint8Array;
 }
 
+/** Number of dead letters of one task and VO. Its names may be any text: anybody may publish. */
+export interface DeadCount {
+  readonly task: string;
+  readonly vo: string;
+  readonly count: number;
+}
+
 const PAGE = 1_000;
 
 /** The subjects of the letters that a filter may mean. */
@@ -87,6 +94,12 @@ function read(message: Pick<JsMsg, "subject" | "headers" | "seq" | "data">): Sto
     headers,
     body: data,
   };
+}
+
+/** Number of dead letters of each task and VO that has some. Takes one request, and one more for each 100,000 subjects. */
+export async function countDeadByQueue({ jsm }: Pick<Broker, "jsm">): Promise<readonly DeadCount[]> {
+  const { state } = await jsm.streams.info(DEAD, { subjects_filter: "dead.>" });
+  return Object.entries(state.subjects ?? {}).map(([subject, count]) => ({ ...namesOf(subject), count }));
 }
 
 /** Number of dead letters on the matching subjects, of any age and reason. */

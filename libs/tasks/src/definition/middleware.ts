@@ -21,7 +21,8 @@ export interface TaskMessage {
 }
 
 /** A run of a task, as a middleware sees it. */
-export interface TaskRun extends Pick<Run<unknown, unknown>, "payload" | "vo" | "taskId" | "attempt" | "signal"> {
+export interface TaskRun
+  extends Pick<Run<unknown, unknown>, "payload" | "vo" | "taskId" | "attempt" | "signal" | "log"> {
   readonly task: string;
   /** Headers of the publisher's own, such as `traceparent`. */
   readonly headers: Readonly<Record<string, string>>;

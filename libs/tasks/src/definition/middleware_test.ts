@@ -4,6 +4,7 @@ import { joinMiddleware, type Middleware, type TaskRun } from "./middleware.ts";
 const run: TaskRun = {
   ...{ task: "GreetTask", vo: "_", taskId: "one", attempt: 1, payload: {}, headers: {} },
   signal: new AbortController().signal,
+  log: { debug() {}, info() {}, warn() {}, error() {} },
 };
 
 /** A middleware that writes down when it is entered and left. */

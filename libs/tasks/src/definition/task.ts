@@ -9,6 +9,7 @@ import type { JsonObject } from "./json.ts";
 import { keepResultMs } from "./keep_result.ts";
 import type { Lock } from "./lock_type.ts";
 import type { SpawnedTask } from "./ledger.ts";
+import type { RunLog } from "./run_log.ts";
 import { type MigratableTask, type PayloadSteps, stepsOf } from "./migrate.ts";
 import { checkOccurrence } from "./occurrence.ts";
 import { ownMutexOf } from "./own_mutex.ts";
@@ -60,6 +61,8 @@ export interface Run<Payload, Deps> {
    * faster is sent. Returns at once and never throws. The run's end takes it away.
    */
   progress(done: number, total: number, note?: string): void;
+  /** Writes lines about this run, for the app's log and for `muster task show`. */
+  readonly log: RunLog;
   /** Publishes a child once this run has committed, and returns its id at once. A failed run spawns none. */
   spawn<Input extends JsonObject, P extends Per>(
     task: PublishableTask<Input, P>,

@@ -2,7 +2,6 @@
 import type { Broker } from "../broker/broker.ts";
 import { type Cancellation, describeCancellation, readCancellation } from "../cancel/cancellation.ts";
 import { type FoundStored, findStoredMessage } from "../cancel/find_message.ts";
-import type { StepName } from "../connection/observer.ts";
 import { deadLetters, type StoredDeadLetter } from "../dead/dead_letters.ts";
 import type { Json } from "../definition/json.ts";
 import type { Ledger, LedgerOutcome, OutcomeRow } from "../definition/ledger.ts";
@@ -69,11 +68,16 @@ interface Sources {
   readonly cancellation: Cancellation | undefined;
 }
 
-const ENDS: ReadonlySet<StepName> = new Set(["done", "dead", "dropped", "refused", "cancelled"]);
+const ENDS: ReadonlySet<TaskEvent["step"]> = new Set(["done", "dead", "dropped", "refused", "cancelled"]);
 
 /** Whether an event tells that its task has ended. */
-export function isEnd(step: StepName): step is "done" | "dead" | "dropped" | "refused" | "cancelled" {
+export function isEnd(step: TaskEvent["step"]): step is "done" | "dead" | "dropped" | "refused" | "cancelled" {
   return ENDS.has(step);
+}
+
+/** The newest step of a task. A line that its run has written says nothing of its state. */
+function lastStep({ events }: TaskEvents): TaskEvent | undefined {
+  return events.findLast(({ step }) => step !== "log");
 }
 
 function addressOf({
@@ -96,7 +100,7 @@ function attemptOfMessage({ stored }: FoundStored): number {
 function messageToRun({ row, kept, message, told }: Sources): FoundStored | undefined {
   if (typeof message === "string") return undefined;
   const attempt = attemptOfMessage(message);
-  const last = told.events.at(-1);
+  const last = lastStep(told);
   if (last !== undefined && isEnd(last.step) && last.attempt >= attempt) return undefined;
   // The message of an attempt that has ended is there until its ack.
   if (row !== undefined && row.outcome !== "retry" && row.attempt >= attempt) return undefined;
@@ -104,7 +108,7 @@ function messageToRun({ row, kept, message, told }: Sources): FoundStored | unde
 }
 
 function isRunning({ told, progress }: Sources, attempt: number): boolean {
-  const last = told.events.at(-1);
+  const last = lastStep(told);
   return last?.step === "started" && last.attempt >= attempt
     ? true
     : progress?.attempt === attempt && last === undefined;
@@ -228,7 +232,7 @@ export async function findTask(broker: Broker, id: string, options: FindOptions 
   const message = messageToRun(sources);
   const address = addressOf(sources);
   const attempt =
-    message === undefined ? (row ?? kept ?? letter ?? told.events.at(-1))?.attempt : attemptOfMessage(message);
+    message === undefined ? (row ?? kept ?? letter ?? lastStep(told))?.attempt : attemptOfMessage(message);
   const result = state !== "done" ? undefined : row !== undefined ? row.result : kept?.result;
   const settledAt = row === undefined ? undefined : await options.settledAt?.(taskId);
   const end = told.events.findLast(({ step }) => isEnd(step));

@@ -119,11 +119,12 @@ export async function* followTask(
   await broker.nc.flush();
   let task = await findTask(broker, taskId, options);
   yield { kind: "found", task };
-  const known = new Set(task.timeline.map(({ step, attempt, at }) => `${step} ${attempt} ${at}`));
+  const nameOf = ({ step, attempt, at, reason = "" }: TaskEvent) => `${step} ${attempt} ${at} ${reason}`;
+  const known = new Set(task.timeline.map(nameOf));
   while (!isOver(task)) {
     const update = await heard.next(LOOK_AGAIN_MS, signal);
     if (signal?.aborted) return;
-    if (update?.kind === "step" && known.has(`${update.step.step} ${update.step.attempt} ${update.step.at}`)) continue;
+    if (update?.kind === "step" && known.has(nameOf(update.step))) continue;
     if (update !== undefined) yield update;
     if (update === undefined) task = await findTask(broker, taskId, options);
     else if (update.kind === "step" && mayBeEnd(update.step)) task = await lookForEnd(broker, taskId, options);

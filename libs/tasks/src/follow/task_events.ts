@@ -1,7 +1,7 @@
 // Tested by tests/src/cli/follow_test.ts
 import { DeliverPolicy } from "@nats-io/jetstream";
 import type { Broker } from "../broker/broker.ts";
-import type { StepName } from "../connection/observer.ts";
+import type { LineLevel, StepName } from "../connection/observer.ts";
 import { eventSubject, type TaskAddress } from "../format/subject.ts";
 import { EVENTS } from "../streams/streams.ts";
 
@@ -11,13 +11,18 @@ const PAGE = 5_000;
 
 /** A step of a task's life, as `EVENTS` keeps it. Its texts are unchanged: escape them before they reach a terminal. */
 export interface TaskEvent {
-  readonly step: StepName;
+  /** `log`: a line that the run has written, as its `reason`. */
+  readonly step: StepName | "log";
   readonly attempt: number;
   /** RFC 3339, by the worker's clock. */
   readonly at: string;
   readonly worker: string;
   readonly tookMs?: number;
   readonly reason?: string;
+  /** Of a line. */
+  readonly level?: LineLevel;
+  /** The trace that the task belongs to. */
+  readonly traceId?: string;
 }
 
 /** The events of one task that are still there. */
@@ -40,9 +45,15 @@ export function eventOf(text: string, taskId: string): (TaskEvent & TaskAddress)
   // A message is parsed only where it names the id.
   if (!text.includes(JSON.stringify(taskId))) return undefined;
   try {
-    const { taskId: id, step, attempt, at, worker, tookMs, reason, task, vo }: Told = JSON.parse(text);
+    const { taskId: id, step, attempt, at, worker, tookMs, reason, level, traceId, task, vo }: Told = JSON.parse(text);
     if (id !== taskId || typeof step !== "string") return undefined;
-    return { step, attempt, at, worker, ...(tookMs && { tookMs }), ...(reason && { reason }), task, vo };
+    return {
+      ...{ step, attempt, at, worker, task, vo },
+      ...(tookMs && { tookMs }),
+      ...(reason && { reason }),
+      ...(level && { level }),
+      ...(traceId && { traceId }),
+    };
   } catch {
     return undefined; // no event of ours
   }

@@ -1,5 +1,5 @@
 import type { MsgHdrs } from "@nats-io/nats-core";
-import { headerOf } from "./headers.ts";
+import { headerOf, TRACEPARENT } from "./headers.ts";
 import { InvalidNameError } from "./names.ts";
 
 /** Headers of a publisher's own, such as `traceparent`: one value each. */
@@ -41,7 +41,7 @@ export function checkOwnHeaders(headers: OwnHeaders): OwnHeaders {
 }
 
 /** Headers that a child has from its parent, by W3C Trace Context: which trace it belongs to. */
-const TRACE = ["traceparent", "tracestate"];
+const TRACE = [TRACEPARENT, "tracestate"];
 
 /** The headers of `parent`'s message that its children have too. */
 export function traceHeadersOf(parent: MsgHdrs | undefined): OwnHeaders {
@@ -61,4 +61,15 @@ export function ownHeadersOf(headers: MsgHdrs | undefined): Record<string, strin
     if (value !== undefined && value !== "" && isOwnHeader(name)) own[name] = value;
   }
   return own;
+}
+
+/** The trace in a `traceparent` of W3C Trace Context, `00-<trace>-<span>-<flags>`; undefined where there is none. */
+export function traceIdIn(traceparent: string | undefined): string | undefined {
+  return /^[0-9a-f]{2}-([0-9a-f]{32})-/.exec(traceparent ?? "")?.[1];
+}
+
+/** The trace that a message belongs to; undefined: none. */
+export function traceIdOf(headers: MsgHdrs | undefined): string | undefined {
+  const traceparent = headerOf(headers, TRACEPARENT);
+  return traceparent === "" ? undefined : traceIdIn(traceparent);
 }

@@ -62,7 +62,9 @@ export type { QueueTarget } from "../queue/queue_target.ts";
 
 // Look at dead letters, requeue and drop them.
 export {
+  countDeadByQueue,
   countDeadLetters,
+  type DeadCount,
   type DeadFilter,
   deadLetters,
   findDeadLetter,

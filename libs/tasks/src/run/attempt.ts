@@ -12,6 +12,7 @@ import { isOfSettings } from "../tally/tally.ts";
 import { Children } from "./children.ts";
 import type { Listed } from "./roster.ts";
 import { type Progress, progressFrom, type ProgressReports } from "../result/progress.ts";
+import { createRunLines, type LineSink, type RunLines } from "./run_lines.ts";
 
 /** Longest time that a task may go on after its signal has aborted, ms. After that it is given up as stuck. */
 export const ABORT_GRACE_MS = 5_000;
@@ -93,6 +94,8 @@ export interface AttemptInput<Transaction> {
   readonly maxPayloadBytes: number;
   /** Where the run reports how far it has come; absent: nowhere. */
   readonly progress?: Pick<ProgressReports, "report">;
+  /** Makes where the run's lines go. Called once, at the first line. Absent: nowhere. */
+  lines?(): LineSink;
   /** Runs around `execute` and around the spawning of children; absent: nothing does. */
   readonly middleware?: JoinedMiddleware;
   /** What the run is told of the time; default: this machine's clock. */
@@ -125,6 +128,8 @@ export class RunningAttempt implements Listed {
   /** Ends the wait for an `execute` that ignores the abort. */
   #giveUp: (() => void) | undefined;
   #stuck = false;
+  /** Made at the run's first line. */
+  #lines: RunLines | undefined;
 
   constructor(input: AttemptInput<unknown>) {
     this.#input = input;
@@ -183,6 +188,7 @@ export class RunningAttempt implements Listed {
     } finally {
       clearTimeout(timer);
       clearTimeout(this.#grace);
+      this.#lines?.end();
       for (const lease of leases) lease.signal.removeEventListener("abort", loseAny);
     }
   }
@@ -245,17 +251,28 @@ export class RunningAttempt implements Listed {
     this.#input.progress?.report({ taskId, attempt, longestMs: definition.timeoutMs + ABORT_GRACE_MS }, progress);
   }
 
+  get #log(): RunLines {
+    this.#lines ??= createRunLines(this.#input.lines?.() ?? NO_SINK);
+    return this.#lines;
+  }
+
   /** This run as a middleware sees it. */
-  #seen(): TaskRun {
+  #seen(run: Run<unknown, unknown>): TaskRun {
     const { definition, payload, vo, taskId, attempt, headers } = this.#input;
     const { signal } = this.#aborted;
-    return { task: definition.name, payload, vo, taskId, attempt, signal, headers: ownHeadersOf(headers) };
+    return {
+      ...{ task: definition.name, payload, vo, taskId, attempt, signal, headers: ownHeadersOf(headers) },
+      get log() {
+        return run.log;
+      },
+    };
   }
 
   /** Runs `execute`, and races it against a grace period after the abort. Returns `stuck` when it ignores its signal. */
   async #execute(children: Children): Promise<{ readonly result: unknown } | "stuck"> {
     const { definition, payload, vo, taskId, attempt, leases } = this.#input;
     const { signal } = this.#aborted;
+    const log = () => this.#log;
     const run: Run<unknown, unknown> = {
       deps: this.#input.deps({
         transaction: () => this.#transaction(),
@@ -268,6 +285,9 @@ export class RunningAttempt implements Listed {
       leases: leases.some(({ key }) => isOfSettings(key)) ? leases.filter(({ key }) => !isOfSettings(key)) : leases,
       signal,
       now: () => this.#input.now?.() ?? new Date(),
+      get log() {
+        return log();
+      },
       progress: (done, total, note) => this.#report(progressFrom(done, total, note)),
       group: this.#input.group,
       spawn: (task, childPayload, options) => children.spawn(task, childPayload, options),
@@ -275,7 +295,7 @@ export class RunningAttempt implements Listed {
     };
     const execute = async () => (definition as ExecutableTask).execute(run);
     const around = this.#input.middleware?.run;
-    const work = around === undefined ? execute : () => around(this.#seen(), execute);
+    const work = around === undefined ? execute : () => around(this.#seen(run), execute);
     const execution = withPublisher(children, work);
     return new Promise((resolve, reject) => {
       // V8 makes a function that is written straight to a property in its old space, where it keeps the whole run alive until that is
@@ -286,6 +306,9 @@ export class RunningAttempt implements Listed {
     });
   }
 }
+
+/** Takes the lines of a run that nobody listens to. */
+const NO_SINK: LineSink = { write() {}, tell() {} };
 
 /** What the database is to fence. A limiter protects nothing from two writers. */
 function fencesOf(leases: readonly AttemptLease[]): Fence[] {

@@ -4,7 +4,6 @@ import type { Limiter, Lock } from "../definition/lock_type.ts";
 import type { JoinedMiddleware } from "../definition/middleware.ts";
 import { type Lease, LeaseLostError } from "../locks/lease.ts";
 import type { Locks } from "../locks/locks.ts";
-import type { Turn } from "../locks/turns.ts";
 import type { Waiter } from "../locks/waiting_room.ts";
 import { isLimiterKey } from "../tally/tally.ts";
 import { nameOfMessage } from "../format/delivery.ts";
@@ -29,12 +28,13 @@ import {
 } from "./identify.ts";
 import type { NewerPayloads } from "./newer_payloads.ts";
 import { aloneMsOf, isPoison } from "./poison.ts";
+import { type Held, NO_LOCKS, tellLocks } from "./held_locks.ts";
 import { fullLine, locksOf } from "./wanted_locks.ts";
 import type { ReceivedTask } from "../pull/received_task.ts";
 import type { ProgressReports } from "../result/progress.ts";
 import { keepMsOf } from "./keep_end.ts";
 import { beginUnique } from "./unique_run.ts";
-import { dropDuplicate, handBack, refuse, type SettleContext, settleByRow, tell } from "./settle.ts";
+import { dropDuplicate, handBack, linesOf, refuse, type SettleContext, settleByRow, tell } from "./settle.ts";
 
 /** Age from which a message without a row is not run, ms. The ledger forgets rows after 30 days. */
 const LEDGER_HORIZON_MS = 29 * 86_400_000;
@@ -252,10 +252,15 @@ async function takeLocks(context: RunContext, task: PreparedTask, waiting: Waiti
     await failAttempt(context, task, { error, tookMs: 0 });
     return OVER;
   }
-  if (locks.length === 0) return await runOnce(context, task, []);
-  const untilMs = performance.now() + definition.timeoutMs + ABORT_GRACE_MS;
+  if (locks.length === 0) return await runOnce(context, task, NO_LOCKS);
+  const askedAtMs = performance.now();
+  const untilMs = askedAtMs + definition.timeoutMs + ABORT_GRACE_MS;
   const taken = await context.locks.tryAcquireAll(locks, { taskId: task.taskId, untilMs, waiter });
-  if (taken.kind === "taken") return await underLeases(context, task, taken.leases);
+  if (taken.kind === "taken") {
+    const takenAtMs = performance.now();
+    const held = { turns: taken.leases, waitedMs: waitedMs + takenAtMs - askedAtMs, takenAtMs };
+    return await underLeases(context, task, held);
+  }
   if (waitedMs < definition.lockWaitMs) return { kind: "held", by: taken.by };
   // A limit that is reached is nobody's failure, however many wait for it.
   if (isLimiterKey(taken.by)) return { kind: "crowded", by: taken.by };
@@ -266,16 +271,17 @@ async function takeLocks(context: RunContext, task: PreparedTask, waiting: Waiti
   return OVER;
 }
 
-async function underLeases(context: RunContext, task: PreparedTask, turns: readonly Turn[]): Promise<TaskEnd> {
+async function underLeases(context: RunContext, task: PreparedTask, held: Held): Promise<TaskEnd> {
   try {
-    return await runOnce(context, task, turns);
+    return await runOnce(context, task, held);
   } finally {
     // Releases the locks on every way out. This is harmless where the turns are over. A lock that cannot be released expires.
-    await Promise.all(turns.map((turn) => turn.release()));
+    await Promise.all(held.turns.map((turn) => turn.release()));
   }
 }
 
-async function runOnce(context: RunContext, task: PreparedTask, turns: readonly Turn[]): Promise<TaskEnd> {
+async function runOnce(context: RunContext, task: PreparedTask, held: Held): Promise<TaskEnd> {
+  const { turns } = held;
   // The connection may have been lost while its locks were asked for.
   if (!context.owns(task.received)) return leave(context, task.received);
   const replaced = await beginUnique(context.broker, task);
@@ -297,6 +303,7 @@ async function runOnce(context: RunContext, task: PreparedTask, turns: readonly 
   const running = start(context, task, { leases: turns, group });
   const end = await running.ended.finally(() => context.onEnd(running));
   context.progress.end(task.taskId);
+  tellLocks(context.broker, task, { ...held, end });
   // The transaction has certainly ended. If no code of the run is left, the next task in this process may get the locks as they are.
   const isClean = !running.isStuck() && (end.kind === "done" || end.kind === "failed" || end.kind === "cancelled");
   const released = Promise.all(turns.map((turn) => (isClean ? turn.handOn() : turn.release())));
@@ -328,6 +335,8 @@ function start(
   given: { readonly leases: readonly Lease[]; readonly group: ChildGroup | undefined },
 ): RunningAttempt {
   const { definition, vo, delivery } = task.received;
+  // Told before the run may write its first line.
+  tell(context, task, { step: "started", tookMs: Math.max(0, Date.now() - Number(delivery.storedAtNs) / 1e6) });
   const running = new RunningAttempt({
     ...task,
     definition,
@@ -338,9 +347,9 @@ function start(
     maxPayloadBytes: context.maxPayloadBytes,
     middleware: context.middleware,
     progress: context.progress,
+    lines: () => linesOf(context, task),
   });
   context.onStart(running);
-  tell(context, task, { step: "started", tookMs: Math.max(0, Date.now() - Number(delivery.storedAtNs) / 1e6) });
   return running;
 }
 

@@ -7,13 +7,15 @@ import type { Groups } from "../group/groups.ts";
 import { retryMessageOf } from "../publish/task_message.ts";
 import type { Broker } from "../broker/broker.ts";
 import { storeDeadLetter } from "../broker/dead_letter.ts";
-import { sendEvent } from "../broker/events.ts";
+import { sendEvent, sendLine } from "../broker/events.ts";
 import { oneLine } from "../format/headers.ts";
+import { traceIdOf } from "../format/own_headers.ts";
 import type { Step } from "../connection/observer.ts";
 import { publishSurely } from "../broker/publish_surely.ts";
 import { hasGroup, tellGroup } from "../group/tell_group.ts";
 import type { IdentifiedTask, PreparedTask } from "./identify.ts";
 import type { StartCounts } from "./poison.ts";
+import type { LineSink } from "./run_lines.ts";
 import type { ReceivedTask } from "../pull/received_task.ts";
 import type { StreamLedger } from "./stream_ledger.ts";
 import { keepEnd, keepRefusal } from "./keep_end.ts";
@@ -49,7 +51,23 @@ export function tell(
   { received, taskId, attempt }: IdentifiedTask,
   step: Pick<Step, "step" | "reason" | "tookMs">,
 ): void {
-  sendEvent(broker, worker, { ...step, task: received.definition.name, vo: received.vo, taskId, attempt });
+  sendEvent(broker, worker, { ...step, ...told({ received, taskId, attempt }) });
+}
+
+/** What every report of a task says of it. */
+function told({ received, taskId, attempt }: IdentifiedTask): Omit<Step, "step"> {
+  const about = { task: received.definition.name, vo: received.vo, taskId, attempt };
+  const traceId = received.headers === undefined ? undefined : traceIdOf(received.headers);
+  return traceId === undefined ? about : { ...about, traceId };
+}
+
+/** Where the lines of a task's run go. */
+export function linesOf({ broker, worker }: SettleContext, task: IdentifiedTask): LineSink {
+  const about = told(task);
+  return {
+    write: (line) => broker.observer.line?.({ ...about, ...line }),
+    tell: (level, text) => sendLine(broker, worker, { ...about, level, text }),
+  };
 }
 
 /**

@@ -145,10 +145,19 @@ async function dropWaiting(context: RoundContext, { entry: { planned }, step }: 
   else await Promise.race([gone.catch(stays), pause(LEDGER_MS, undefined, { ref: false })]);
 }
 
-function noteStored({ agenda }: RoundContext, group: readonly ScheduleWrite[], firstSequence: number): void {
+function noteStored(
+  { agenda, broker, clock }: RoundContext,
+  group: readonly ScheduleWrite[],
+  firstSequence: number,
+): void {
   let sequence = firstSequence;
+  const now = clock.now();
   for (const write of group) {
     const { entry, step } = write;
+    if (step.kind === "publish") {
+      const { task, vo } = entry.planned;
+      broker.observer.occurrence?.({ task, vo, lagMs: Math.max(0, now - step.dueAt) });
+    }
     entry.stored = markerAfter(write, sequence);
     entry.failures = 0;
     entry.isAlone = false;

@@ -27,6 +27,13 @@ export function isLimiterKey(key: string): boolean {
   return kind === "rate" || kind === "concurrency";
 }
 
+/** The lock type in a key: `my_pilot` of `my_pilot.ce01`, and `site` of `_rw.site.ce01`. */
+export function lockTypeIn(key: string): string {
+  const name = kindOfKey(key) === "mutex" ? key : limitName(key);
+  const end = name.indexOf(".");
+  return end < 0 ? name : name.slice(0, end);
+}
+
 /** The part of a key that names a limiter which the settings of a task have made. No lock type has it, since it begins with `_`. */
 export const OF_SETTINGS = "_task.";
 

@@ -33,6 +33,7 @@ export async function openEventLog(nc: NatsConnection): Promise<EventLog> {
   nc.subscribe("events.>", {
     callback: (error, message) => {
       if (error !== null) throw error;
+      if (message.subject.endsWith(".log")) return; // a line of a run, and no step
       const step: ToldStep = { ...message.json<ToldStep>(), heardAtMs: performance.now() };
       steps.push(step);
       for (const want of [...wanted]) {

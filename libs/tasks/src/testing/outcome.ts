@@ -1,3 +1,4 @@
+import type { LineLevel } from "../connection/observer.ts";
 import type { Json } from "../definition/json.ts";
 import type { OutcomeRow, SpawnedTask } from "../definition/ledger.ts";
 import type { Progress } from "../result/progress.ts";
@@ -13,8 +14,9 @@ import { describeError } from "../run/identify.ts";
  */
 export type OutcomeKind = "done" | "retry" | "dead" | "dropped" | "cancelled" | "refused" | "abandoned" | "duplicate";
 
-/** A line that a task logged through the `log` of its test. */
+/** A line that a task logged, with `run.log` or through the `log` of its test. One of `run.log` has the task's name, id, VO and attempt too. */
 export interface LoggedLine {
+  readonly level: LineLevel;
   readonly message: string;
   readonly fields: Readonly<Record<string, unknown>>;
 }

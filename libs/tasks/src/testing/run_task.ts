@@ -4,8 +4,8 @@ import type { JsonObject } from "../definition/json.ts";
 import type { Ledger, OutcomeRow } from "../definition/ledger.ts";
 import { joinMiddleware, type Middleware } from "../definition/middleware.ts";
 import { migratePayload } from "../definition/migrate.ts";
-import { headersFrom } from "../format/headers.ts";
-import type { OwnHeaders } from "../format/own_headers.ts";
+import { headersFrom, TRACEPARENT } from "../format/headers.ts";
+import { type OwnHeaders, traceIdIn } from "../format/own_headers.ts";
 import { checkPayload, PayloadRefusedError, readPayload } from "../definition/payload.ts";
 import type { Given, PayloadOption, VoOption } from "../definition/publishable.ts";
 import type { AnyTask, EffectKind, TaskDefinition } from "../definition/task.ts";
@@ -159,7 +159,10 @@ async function execute(prepared: Prepared, sent: JsonObject, payload: unknown): 
   const { task, vo, taskId, attempt, errors, ledger, options, now } = prepared;
   const logged: LoggedLine[] = [];
   const progress: Progress[] = [];
-  const log = (message: string, fields: object = {}) => void logged.push({ message, fields: { ...fields } });
+  const log = (message: string, fields: object = {}) =>
+    void logged.push({ level: "info", message, fields: { ...fields } });
+  const traceId = traceIdIn(options.headers?.[TRACEPARENT]);
+  const trace = traceId === undefined ? {} : { traceId };
   let wanted: readonly Lock[];
   try {
     wanted = task.locks(payload as never, vo);
@@ -179,6 +182,11 @@ async function execute(prepared: Prepared, sent: JsonObject, payload: unknown): 
     maxPayloadBytes: payloadBytesIn(),
     middleware: joinMiddleware(options.middleware),
     headers: options.headers === undefined ? undefined : headersFrom(options.headers),
+    lines: () => ({
+      write: ({ level, message, fields }) =>
+        void logged.push({ level, message, fields: { ...fields, task: task.name, taskId, vo, attempt, ...trace } }),
+      tell() {},
+    }),
     progress: { report: (_run, told) => void progress.push(told) },
   });
   const { signal } = options;

@@ -68,7 +68,7 @@ test("a run that is done tells result, children, log, locks and its row, without
     ],
   );
   t.deepEqual(outcome.scheduled, outcome.spawned.slice(0, 1));
-  t.deepEqual(outcome.logged, [{ message: "submits", fields: { ce: "ce01" } }]);
+  t.deepEqual(outcome.logged, [{ level: "info", message: "submits", fields: { ce: "ce01" } }]);
   t.like(outcome.row, { outcome: "done", attempt: 1, result: outcome.result });
 });
 

@@ -13,8 +13,9 @@ import { checkedPayload, voFor } from "../definition/prepare.ts";
 import { maxPayloadBytes } from "../publish/publisher.ts";
 import type { Broker } from "../broker/broker.ts";
 import { publishSpawned } from "../group/publish_spawned.ts";
-import { publishEvent } from "../broker/events.ts";
+import { publishEvent, sendLine } from "../broker/events.ts";
 import { ABORT_GRACE_MS, type DepsInput, RunningAttempt } from "../run/attempt.ts";
+import type { LineSink } from "../run/run_lines.ts";
 import { checkLedger } from "./check_ledger.ts";
 import type { TaskOver } from "./start_worker.ts";
 import { streamLedger } from "../run/stream_ledger.ts";
@@ -113,6 +114,15 @@ interface Here {
   deps?(input: DepsInput<never>): unknown;
 }
 
+/** Where the lines of a called task go. */
+function linesOfCall({ broker, task, vo, taskId }: Here): LineSink {
+  const about = { task: task.name, vo, taskId, attempt: 1 };
+  return {
+    write: (line) => broker.observer.line?.({ ...about, ...line }),
+    tell: (level, text) => sendLine(broker, taskId, { ...about, level, text }),
+  };
+}
+
 async function runHere(here: Here): Promise<OutcomeRow> {
   const { broker, task, vo, payload, sent, taskId, ledger, leases, signal, deps } = here;
   const started = performance.now();
@@ -129,6 +139,7 @@ async function runHere(here: Here): Promise<OutcomeRow> {
     deps: (input) => deps?.(input as DepsInput<never>),
     maxPayloadBytes: maxPayloadBytes(broker),
     middleware: joinMiddleware(here.middleware),
+    lines: () => linesOfCall(here),
   });
   const abort = () =>
     running.abort(signal?.reason instanceof Error ? signal.reason : new Error("the call was interrupted"));
