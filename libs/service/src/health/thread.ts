@@ -1,3 +1,4 @@
+// Tested by libs/service/src/health/health_test.ts
 /**
  * The health thread: answers /healthz, /readyz and /metrics whatever the main thread is doing.
  *

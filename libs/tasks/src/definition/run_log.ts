@@ -5,11 +5,11 @@
  * Calls return at once and never throw.
  *
  * ```ts
- * run.log.info("asked the site", { ceName, slots: 3 });
+ * run.log.info("asked the site", { site, seconds: 3 });
  * ```
  */
 export interface RunLog {
-  /** For whoever looks for a mistake. It is no event. */
+  /** For those who look for a mistake. It is no event. */
   debug(message: string, fields?: object): void;
   /** Tells what was done. */
   info(message: string, fields?: object): void;

@@ -16,7 +16,7 @@ test("a run's lines from level info on are told as events, each in one line of a
   const loop: { self?: object } = {};
   loop.self = loop;
   log.debug("looking");
-  log.info("asked", { ceName: "ce01", slots: 3n });
+  log.info("asked", { ceName: "ce01", seconds: 3n });
   log.warn("slow\n\u001b[31m", { cause: new Error("timeout") });
   log.error("odd", loop);
   log.info("long".repeat(1_000));
@@ -24,7 +24,7 @@ test("a run's lines from level info on are told as events, each in one line of a
   t.is(lines.length, 5);
   t.like(lines[0], { level: "debug", message: "looking", text: "looking" });
   t.deepEqual(told.slice(0, 3), [
-    'info asked {"ceName":"ce01","slots":"3"}',
+    'info asked {"ceName":"ce01","seconds":"3"}',
     'warn slow [31m {"cause":"Error: timeout"}',
     "error odd (its fields are no JSON)",
   ]);
