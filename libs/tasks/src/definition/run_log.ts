@@ -5,7 +5,10 @@
  * Calls return at once and never throw.
  *
  * ```ts
- * run.log.info("asked the site", { site, seconds: 3 });
+ * const AskTask = atLeastOnceFactory()({
+ *   name: "AskTask",
+ *   execute: ({ log }) => log.info("asked the site", { site: "cern", seconds: 3 }),
+ * });
  * ```
  */
 export interface RunLog {
