@@ -154,6 +154,22 @@ test("a task that is called runs here: its result is printed, its effect is in t
   t.regex(failed.errors, /the CE is disabled/);
 });
 
+test("a task that is paused is called only where that is asked for, and a call says under which id it can be cancelled", async (t) => {
+  const cli = await openCli();
+  const call = ["task", "call", "MyCheckPilotsTask", "--vo", "lhcb"];
+  await cli.run("queue", "pause", "MyCheckPilotsTask", "--vo", "lhcb", "--reason", "drill");
+  const refused = await cli.run(...call);
+  t.like(refused, { code: 1, output: "" });
+  t.regex(
+    refused.errors,
+    /paused MyCheckPilotsTask of lhcb \(since .* by .*: drill\); run it all the same with --paused, or `muster queue resume MyCheckPilotsTask --vo lhcb`/,
+  );
+  const called = await cli.run(...call, "--paused");
+  t.is(called.code, 0);
+  t.regex(called.errors, /^calls MyCheckPilotsTask as (call-\S+); Ctrl-C or "muster task cancel \1" ends it$/m);
+  await cli.run("queue", "resume", "MyCheckPilotsTask", "--vo", "lhcb");
+});
+
 test("the pilots of a VO that is removed are counted, named by the doctor, and written off once it is gone", async (t) => {
   const url = await server.createUrl();
   const cli = await openCli(url);

@@ -1,7 +1,10 @@
 import { byRun, runLog } from "@muster/app";
-import { callTask } from "@muster/tasks";
+import { type Broker, callTask, NO_VO } from "@muster/tasks";
+import { listQueuePauses, pausesHolding } from "@muster/tasks/operate";
 import { Command } from "commander";
 import { count, type OutputOptions, print } from "../print/output.ts";
+import { describePause } from "../print/pause.ts";
+import { nameOfTarget, resumeCommand } from "../queue/target.ts";
 import { complain } from "../run/failure.ts";
 import { ourExtensions } from "../run/extensions.ts";
 import { checkActive, taskNamed } from "../run/names.ts";
@@ -12,10 +15,21 @@ import { checkCommand, readPayload } from "./payload.ts";
 const EXAMPLES = `
 Examples:
   muster task call MyPilotReportTask
-  muster task call MyPilotTask '{"ceName":"ce01.example.org"}' --vo lhcb --json`;
+  muster task call MyPilotTask '{"ceName":"ce01.example.org"}' --vo lhcb --json
+  muster task call MyCheckPilotsTask --vo lhcb --paused`;
 
 interface CallTaskOptions extends OutputOptions {
   readonly vo?: string;
+  readonly paused?: true;
+}
+
+/** Throws where the task is paused, with who and why. */
+async function checkNotPaused(broker: Broker, task: string, vo: string | undefined): Promise<void> {
+  const [pause] = pausesHolding(await listQueuePauses(broker), task, vo ?? NO_VO);
+  if (pause === undefined) return;
+  const what = `${nameOfTarget(pause.target)} (${describePause(pause.note)})`;
+  const ways = `run it all the same with --paused, or \`${resumeCommand(pause.target)}\``;
+  throw new Error(`Cannot call ${task}: somebody has paused ${what}; ${ways}`);
 }
 
 async function call(name: string, argument: string | undefined, options: CallTaskOptions): Promise<void> {
@@ -27,13 +41,16 @@ async function call(name: string, argument: string | undefined, options: CallTas
   const interrupt = () => interrupted.abort(new Error("The call was interrupted; what it had begun is rolled back"));
   process.once("SIGINT", interrupt).once("SIGTERM", interrupt);
   const called = await withBoth(async ({ broker, database, nats, highestFence }) => {
-    checkActive(await readConfigurationAloud(broker), options.vo);
+    const configuration = await readConfigurationAloud(broker);
+    checkActive(configuration, options.vo);
+    if (!options.paused) await checkNotPaused(broker, name, options.vo);
     return await callTask({
-      ...{ broker, nats, highestFence, task, payload, vo: options.vo },
+      ...{ broker, nats, highestFence, configuration, task, payload, vo: options.vo },
       ledger: database.ledger,
       middleware: [runLog, ...middleware],
       deps: deps({ log: byRun((message, fields) => complain(`${message} ${JSON.stringify(fields)}`)) }),
       signal: interrupted.signal,
+      onId: (id) => complain(`calls ${name} as ${id}; Ctrl-C or "muster task cancel ${id}" ends it`),
     });
   });
   print(called, options, () => {
@@ -50,6 +67,7 @@ export function callTaskCommand(): Command {
     .argument("<task>", "its name")
     .argument("[payload]", "JSON, or - for standard input (default: {})")
     .option("--vo <vo>", "the task's VO, if the task is per VO", parseVoOrNone)
+    .option("--paused", "run it also where it, or its VO, is paused")
     .option("--json", "print JSON")
     .addHelpText("after", EXAMPLES)
     .action(call);

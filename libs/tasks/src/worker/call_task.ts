@@ -1,35 +1,46 @@
 // Tested by tests/src/worker/call_test.ts
 import { randomUUID } from "node:crypto";
 import type { NatsAccess } from "../access/nats_access.ts";
+import type { Broker } from "../broker/broker.ts";
+import { publishEvent, sendLine } from "../broker/events.ts";
+import { CancelledError, describeCancellation } from "../cancel/cancellation.ts";
+import { type Cancellations, openCancellations } from "../cancel/cancellations.ts";
+import type { Configuration } from "../configuration/configuration.ts";
+import { createTasksInForce, describeUnusable } from "../configuration/tasks_in_force.ts";
+import type { StepName } from "../connection/observer.ts";
 import type { Json, JsonObject } from "../definition/json.ts";
-import type { AnyTask, NoDeps } from "../definition/task.ts";
-import type { OutcomeRow, Ledger } from "../definition/ledger.ts";
+import type { Ledger, OutcomeRow } from "../definition/ledger.ts";
 import { joinMiddleware, type Middleware } from "../definition/middleware.ts";
+import { payloadHash } from "../definition/payload.ts";
+import { checkedPayload, voFor } from "../definition/prepare.ts";
+import type { PayloadOption, PublishableTask } from "../definition/publishable.ts";
+import type { AnyTask, NoDeps } from "../definition/task.ts";
+import type { Per } from "../definition/traits.ts";
+import { publishSpawned } from "../group/publish_spawned.ts";
 import { openKeeper } from "../keeper/keeper.ts";
 import type { Lease } from "../locks/lease.ts";
 import { type LimitSource, openLocks } from "../locks/locks.ts";
 import { waitForLocks } from "../locks/wait_for_locks.ts";
-import { checkedPayload, voFor } from "../definition/prepare.ts";
 import { maxPayloadBytes } from "../publish/publisher.ts";
-import type { Broker } from "../broker/broker.ts";
-import { publishSpawned } from "../group/publish_spawned.ts";
-import { publishEvent, sendLine } from "../broker/events.ts";
 import { ABORT_GRACE_MS, type DepsInput, RunningAttempt } from "../run/attempt.ts";
 import type { LineSink } from "../run/run_lines.ts";
+import { streamLedger } from "../run/stream_ledger.ts";
 import { checkLedger } from "./check_ledger.ts";
 import type { TaskOver } from "./start_worker.ts";
-import { streamLedger } from "../run/stream_ledger.ts";
 
 /** A task that is called by hand passes its limiters, and takes no quota. */
 const NO_LIMITS: LimitSource = { limitOf: () => undefined, onChange() {} };
 
-/** What is called, and with what. */
-export interface CallOptions<Transaction, Deps> {
+/** What is called, and with what. `payload` may be left out where the task's schema accepts `{}`. */
+export type CallOptions<Transaction, Deps, Input extends JsonObject = JsonObject, P extends Per = Per> = PayloadOption<
+  NoInfer<Input>
+> & {
   readonly broker: Broker;
   readonly nats: NatsAccess;
-  readonly task: TaskOver<Deps>;
+  readonly task: TaskOver<Deps> & PublishableTask<Input, P>;
   readonly vo?: string | undefined;
-  readonly payload?: JsonObject;
+  /** What is in force: it may give the task another timeout. Default: the definition alone counts. */
+  readonly configuration?: Configuration;
   /** Required by a task whose effect is `once`. */
   readonly ledger?: Ledger<Transaction>;
   /** Makes what the task may call. */
@@ -41,7 +52,9 @@ export interface CallOptions<Transaction, Deps> {
   readonly lockTtlMs?: number;
   /** Its abort ends the wait for locks, and aborts the task. */
   readonly signal?: AbortSignal;
-}
+  /** Called with the task's id before anything waits. By it the call can be cancelled from elsewhere. */
+  onId?(taskId: string): void;
+};
 
 /** What came of a call. */
 export interface Called {
@@ -51,22 +64,65 @@ export interface Called {
   readonly spawned: readonly string[];
 }
 
+/** The task as the configuration has it for `vo`. A timeout that the database would cut short is told, and changes nothing. */
+function inForce<Task extends AnyTask>(
+  task: Task,
+  vo: string,
+  { configuration, broker, ledger }: InForceOptions,
+): Task {
+  if (configuration === undefined) return task;
+  const { timeoutMs } = createTasksInForce({
+    configuration: () => configuration,
+    longestMs: ledger?.transactionTimeoutMs,
+    onUnusable: (found) => broker.observer.alarm(describeUnusable(found), { task: found.task, vo: found.vo }),
+  }).of(task, vo);
+  return { ...task, timeoutMs };
+}
+
+interface InForceOptions {
+  readonly broker: Broker;
+  readonly configuration?: Configuration;
+  readonly ledger?: Pick<Ledger<never>, "transactionTimeoutMs">;
+}
+
+/** A signal that aborts with `signal`, and with a {@linkcode CancelledError} when the task is cancelled. */
+function followEnds(
+  cancellations: Cancellations,
+  taskId: string,
+  signal: AbortSignal | undefined,
+): { readonly signal: AbortSignal } & Disposable {
+  const cancelled = new AbortController();
+  const stop = cancellations.onNews(() => {
+    const cancellation = cancellations.find(taskId, undefined);
+    if (cancellation !== undefined) cancelled.abort(new CancelledError(cancellation));
+  });
+  const both = signal === undefined ? cancelled.signal : AbortSignal.any([signal, cancelled.signal]);
+  return { signal: both, [Symbol.dispose]: stop };
+}
+
 /**
  * Runs one task in this process, with its real locks, transaction and ledger row, and returns its result. It makes one attempt and no
- * retry.
+ * retry. It passes limiters, priorities and pauses.
  *
- * Throws the task's own error, `PayloadRefusedError` or `InvalidNameError`. Throws the cause where the run ends without an outcome, and
- * `TypeError` where the ledger does not fit the task.
+ * It can be cancelled by its id, as any task: its signal aborts, and its row says so. Where `signal` aborts, it has no outcome.
+ *
+ * Throws the task's own error, `PayloadRefusedError` or `InvalidNameError`, and `CancelledError`. Throws the cause where the run ends without an
+ * outcome, and `TypeError` where the ledger does not fit the task.
  */
-export async function callTask<Transaction = undefined, Deps = NoDeps>(
-  options: CallOptions<Transaction, Deps>,
-): Promise<Called> {
-  const { broker, nats, task, highestFence, lockTtlMs, signal } = options;
-  const vo = voFor(task, options.vo);
+export async function callTask<
+  Transaction = undefined,
+  Deps = NoDeps,
+  Input extends JsonObject = JsonObject,
+  P extends Per = Per,
+>(options: CallOptions<Transaction, Deps, Input, P>): Promise<Called> {
+  const { broker, nats, highestFence, lockTtlMs, onId } = options;
+  const vo = voFor(options.task, options.vo);
+  const task = inForce(options.task, vo, options);
   const { payload: sent, parsed: payload } = await checkedPayload(task, options.payload, maxPayloadBytes(broker));
   const ledger = ledgerFor(task, broker, options.ledger as Ledger<unknown> | undefined);
   const taskId = `call-${randomUUID()}`;
   await using keeper = await openKeeper({ access: nats, name: `${taskId} keeper`, observer: broker.observer });
+  await using cancellations = await openCancellations(broker);
   await using locks = await openLocks({
     broker,
     keeper,
@@ -75,20 +131,26 @@ export async function callTask<Transaction = undefined, Deps = NoDeps>(
     ...(lockTtlMs === undefined ? {} : { ttlMs: lockTtlMs }),
     ...(highestFence === undefined ? {} : { highestFence }),
   });
-  const wanted = task.locks(payload as never, vo);
-  const leases =
-    wanted.length === 0
-      ? []
-      : await waitForLocks(locks, { wanted, taskId, holdMs: task.timeoutMs + ABORT_GRACE_MS, signal });
+  using ends = followEnds(cancellations, taskId, options.signal);
+  onId?.(taskId);
+  const called = { broker, task, vo, payload, sent, taskId, ledger, cancellations };
+  let leases: readonly Lease[] = [];
   try {
-    const row = await runHere({ ...options, vo, payload, sent, taskId, ledger, leases });
+    const wanted = task.locks(payload as never, vo);
+    const holdMs = task.timeoutMs + ABORT_GRACE_MS;
+    if (wanted.length > 0) leases = await waitForLocks(locks, { wanted, taskId, holdMs, signal: ends.signal });
+    const row = await runHere({ ...options, ...called, leases, signal: ends.signal });
     await publishSpawned(broker, taskId, row.spawned);
     if (row.spawned.length > 0) await ledger.markPublished(taskId);
+    await cancellations.noteEnded(taskId, row.outcome === "retry" ? "done" : row.outcome);
     return {
       taskId,
       result: row.result,
       spawned: row.spawned.flatMap(({ taskId: id, callback }) => (callback === undefined ? [id] : [])),
     };
+  } catch (error) {
+    if (error instanceof CancelledError) await recordCancelled(called, error);
+    throw error;
   } finally {
     await Promise.all(leases.map((lease) => lease.release()));
   }
@@ -99,7 +161,8 @@ function ledgerFor(task: AnyTask, broker: Broker, given: Ledger<unknown> | undef
   return task.effect === "once" && given !== undefined ? given : streamLedger(broker);
 }
 
-interface Here {
+/** A call under way. */
+interface OneCall {
   readonly broker: Broker;
   readonly task: TaskOver<never>;
   readonly vo: string;
@@ -108,8 +171,33 @@ interface Here {
   readonly sent: JsonObject;
   readonly taskId: string;
   readonly ledger: Ledger<unknown>;
+  readonly cancellations: Cancellations;
+}
+
+function tell({ broker, taskId, task, vo }: OneCall, step: StepName, more: { tookMs?: number; reason?: string }): void {
+  publishEvent(broker, taskId, { step, task: task.name, vo, taskId, attempt: 1, ...more });
+}
+
+/** Records that the call was cancelled, and tells whoever waits for that. Its transaction was rolled back. */
+async function recordCancelled(call: OneCall, { cancellation }: CancelledError): Promise<void> {
+  const { task, vo, taskId, sent, ledger, cancellations } = call;
+  const reason = describeCancellation(cancellation);
+  const row = {
+    taskId,
+    task: task.name,
+    vo,
+    payloadHash: payloadHash(sent),
+    attempt: 1,
+    outcome: "cancelled",
+  } as const;
+  await ledger.record({ ...row, result: null, spawned: [], dueAt: null, errors: [reason] });
+  await cancellations.noteEnded(taskId, "cancelled");
+  tell(call, "cancelled", { reason });
+}
+
+interface Here extends OneCall {
   readonly leases: readonly Lease[];
-  readonly signal?: AbortSignal;
+  readonly signal: AbortSignal;
   readonly middleware?: readonly Middleware[];
   deps?(input: DepsInput<never>): unknown;
 }
@@ -142,22 +230,15 @@ async function runHere(here: Here): Promise<OutcomeRow> {
     lines: () => linesOfCall(here),
   });
   const abort = () =>
-    running.abort(signal?.reason instanceof Error ? signal.reason : new Error("the call was interrupted"));
-  signal?.addEventListener("abort", abort, { once: true });
-  if (signal?.aborted) abort();
+    running.abort(signal.reason instanceof Error ? signal.reason : new Error("the call was interrupted"));
+  signal.addEventListener("abort", abort, { once: true });
+  if (signal.aborted) abort();
   try {
     const end = await running.ended;
     if (end.kind !== "done" && end.kind !== "earlier") throw end.error;
-    publishEvent(broker, taskId, {
-      step: "done",
-      task: task.name,
-      vo,
-      taskId,
-      attempt: 1,
-      tookMs: performance.now() - started,
-    });
+    tell(here, "done", { tookMs: performance.now() - started });
     return end.row;
   } finally {
-    signal?.removeEventListener("abort", abort);
+    signal.removeEventListener("abort", abort);
   }
 }
