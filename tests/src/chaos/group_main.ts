@@ -12,7 +12,9 @@ await using muster = await startMuster({ vos: ["lhcb"] });
 const startedMs = performance.now();
 const kills = seconds === 0 ? 0 : Number.POSITIVE_INFINITY;
 const everyMs = 1_000 * seconds;
-const end = await stormGroup(muster, database, { children, bytes, ms: 5, workers: 4, permits: 20, everyMs, kills });
+const tell = (progress: object) => console.error(JSON.stringify(progress));
+const storm = { children, bytes, ms: 5, workers: 4, permits: 20, everyMs, kills, tell };
+const end = await stormGroup(muster, database, storm);
 console.log(JSON.stringify({ ...end, tookSeconds: Math.round((performance.now() - startedMs) / 1_000) }));
 const wanted = { children, numbers: (children * (children - 1)) / 2, bytes: children * bytes };
 const isRight =

@@ -1,3 +1,4 @@
+import type { OutcomeRow } from "@muster/tasks";
 import { setTimeout as pause } from "node:timers/promises";
 import { startProcess, type TestProcess } from "../support/child_process.ts";
 import type { TestDatabase } from "../support/database.ts";
@@ -7,6 +8,8 @@ import { CrowdTask, MemberTask, TotalTask } from "./group_tasks.ts";
 const WORKER = new URL("./group_worker_main.ts", import.meta.url);
 /** How soon the server hands the message of a killed worker to another one, ms. */
 const ACK_WAIT_MS = 5_000;
+/** Longest start of a worker, ms. */
+const START_MS = 600_000;
 const VO = "lhcb";
 
 export interface StormOptions {
@@ -19,11 +22,16 @@ export interface StormOptions {
   readonly workers: number;
   /** Tasks that each of them runs at the same time. Those that are killed twice run alone for three seconds each, one after the other. */
   readonly permits: number;
-  /** Time from one kill to the next, ms. */
+  /** Time from one kill to the next, ms, while all workers run. */
   readonly everyMs: number;
   /** Greatest number of kills. */
   readonly kills: number;
+  /** Called every ten seconds with how far the group is. */
+  tell?(progress: { readonly killed: number; readonly ended: number; readonly callback: readonly string[] }): void;
 }
+
+/** Time from one word about the progress to the next, ms. */
+const TELL_MS = 10_000;
 
 /** What came of a storm. */
 export interface StormEnd {
@@ -47,41 +55,49 @@ export async function stormGroup(muster: Muster, database: TestDatabase, options
     return started;
   };
   const workers: TestProcess[] = await Promise.all(Array.from({ length: options.workers }, start));
-  await Promise.all(workers.map((worker) => worker.line(/ready/)));
+  await Promise.all(workers.map((worker) => worker.line(/ready/, START_MS)));
   let killed = 0;
   let isOver = false;
   async function trouble(): Promise<void> {
     while (!isOver && killed < kills) {
+      // On a machine under load a start may take longer than the turn of all others to die. Then each would die as it becomes ready.
+      await Promise.all(workers.map((worker) => worker.line(/ready/, START_MS)));
       await pause(everyMs);
       const victim = workers.shift();
       if (isOver || victim === undefined) return;
-      // On a machine under load a start may take longer than its turn to die.
-      await victim.line(/ready/);
       victim.kill("SIGKILL");
       killed++;
       workers.push(await start());
       await victim.exited;
     }
   }
+  let id: string | undefined;
+  async function tellProgress(): Promise<void> {
+    const [row] = await database.sql<{ count: number }>("select count(*)::int as count from effect");
+    options.tell?.({ killed, ended: row?.count ?? 0, callback: muster.events.of(`${id}/then`) });
+  }
+  const telling = options.tell && setInterval(() => void tellProgress(), TELL_MS);
   try {
     const payload = { children, bytes, ms };
     const { taskId } = await muster.publish(CrowdTask, { vo: VO, payload });
     await muster.event("started", taskId);
     const inTrouble = trouble();
     // Nobody waits here for an event: the worker that would tell it may be the next to die.
-    let id: string | undefined;
-    while (id === undefined || (await database.database.ledger.recall(`${id}/then`))?.outcome !== "done") {
+    let end: OutcomeRow | undefined;
+    while (end?.outcome !== "done") {
+      if (end?.outcome === "dead") throw new Error(`the callback was given up: ${end.errors.join("; ")}`);
       await pause(250);
       id ??= (await database.database.ledger.recall(taskId))?.result as string | undefined;
+      if (id !== undefined) end = await database.database.ledger.recall(`${id}/then`);
     }
     isOver = true;
     await inTrouble;
     const [effects] = await database.sql<{ count: number }>("select count(*)::int as count from effect");
     const then = await database.effects(`${id}/then`);
-    const total = (await database.database.ledger.recall(`${id}/then`))?.result;
-    return { killed, total, effects: [then, (effects?.count ?? 0) - then] };
+    return { killed, total: end.result, effects: [then, (effects?.count ?? 0) - then] };
   } finally {
     isOver = true;
+    clearInterval(telling);
     await Promise.all(all.map((worker) => worker[Symbol.asyncDispose]()));
   }
 }

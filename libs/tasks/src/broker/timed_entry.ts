@@ -1,3 +1,4 @@
+// Tested by libs/tasks/src/run/revived_entries_test.ts
 import type { JetStreamManager, StoredMsg } from "@nats-io/jetstream";
 import type { BrokerTime } from "../connection/broker_time.ts";
 import { headerOf, isMark, MESSAGE_TTL, storedHeaders } from "../format/headers.ts";
@@ -85,6 +86,8 @@ export interface KeyState {
   readonly revision: number;
   /** The value; undefined where there is none, or where it no longer counts. */
   readonly text: string | undefined;
+  /** When it was stored, by the broker's clock, ms since the epoch; undefined: nothing is stored. */
+  readonly storedAtMs: number | undefined;
 }
 
 /** Reads a key whose entries have a TTL. Throws when the broker does not answer. */
@@ -94,7 +97,7 @@ export async function readTimed(
   key: string,
 ): Promise<KeyState> {
   const stored = await readStored(jsm, bucket, key);
-  if (stored === undefined) return { revision: 0, text: undefined };
+  if (stored === undefined) return { revision: 0, text: undefined, storedAtMs: undefined };
   const counts = stored.kind === "value" && !(await hasLapsed(time, stored));
-  return { revision: stored.revision, text: counts ? stored.text : undefined };
+  return { revision: stored.revision, text: counts ? stored.text : undefined, storedAtMs: stored.storedAtMs };
 }

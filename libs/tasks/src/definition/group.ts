@@ -66,7 +66,10 @@ export interface ChildGroup {
   /** Number of children. */
   readonly total: number;
   readonly closed: GroupClosing;
-  /** The ends of all children, in the order of the list. Throws when the broker does not answer. */
+  /**
+   * The ends of all children, in the order of the list. Reads 64 ahead of what is taken, and keeps none, so that results of any number fit into
+   * memory. Throws when the broker does not answer.
+   */
   children(): AsyncIterable<EndedChild>;
   /** The end of the child with this key; undefined: there is no such child. Throws when the broker does not answer. */
   child(key: string): Promise<EndedChild | undefined>;

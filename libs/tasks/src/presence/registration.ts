@@ -6,6 +6,7 @@ import { MESSAGE_TTL } from "../format/headers.ts";
 import { isSilence } from "../broker/publish_surely.ts";
 import { hasLapsed, readStored } from "../broker/timed_entry.ts";
 import { escapeToken } from "../format/token.ts";
+import { ownProcess } from "./own_process.ts";
 import { ownVersion } from "./own_version.ts";
 
 /** Time between two writes of a worker's record, ms. */
@@ -50,6 +51,8 @@ const Shape = z.object({
   inHand: z.object({ running: z.number(), buffered: z.number(), waitingForLocks: z.number() }).optional(),
   /** Whether it takes no more tasks, and ends once those in hand have ended; absent: it does not. */
   draining: z.boolean().optional(),
+  /** Its process. Absent where nobody could tell that it has ended. */
+  process: z.object({ place: z.string(), pid: z.number(), startedTicks: z.string() }).optional(),
 });
 
 /** A worker's record in the bucket `workers`. The worker writes it; operators, the scheduler and other workers read it. */
@@ -83,7 +86,7 @@ function handsIn(hands: Hands | undefined): Pick<WorkerRecord, "inHand" | "drain
 export function registerWorker(broker: Broker, shown: ShownWorker): Registration {
   const { newerPayloads, lockLines, hands, ...worker } = shown;
   const started = { host: hostname(), pid: process.pid, startedAt: new Date().toISOString(), version: ownVersion() };
-  const record: WorkerRecord = { ...worker, ...started };
+  const record = { ...worker, ...started, process: ownProcess() };
   const subject = `$KV.workers.${escapeToken(worker.name)}`;
   const headers = newHeaders();
   headers.set(MESSAGE_TTL, TTL);
@@ -133,27 +136,37 @@ const SUBJECTS = `$KV.${BUCKET}.`;
 /** Number of records that are read at the same time. */
 const AT_ONCE = 100;
 
-/** The text of a record that counts: a worker gives each a TTL, and what has none was stored by somebody else and tells of nobody. */
-async function readText({ jsm, time }: Pick<Broker, "jsm" | "time">, key: string): Promise<string | undefined> {
+/** A worker's record, and when it was stored. */
+export interface StoredWorker {
+  readonly record: WorkerRecord;
+  /** By the broker's clock, ms since the epoch. */
+  readonly storedAtMs: number;
+}
+
+/** A record that counts: a worker gives each a TTL, and what has none was stored by somebody else and tells of nobody. */
+async function readWorker({ jsm, time }: Pick<Broker, "jsm" | "time">, key: string): Promise<StoredWorker | undefined> {
   const stored = await readStored(jsm, BUCKET, key);
   if (stored?.kind !== "value" || stored.ttlMs === undefined || (await hasLapsed(time, stored))) return undefined;
-  return stored.text;
+  const record = readRecord(stored.text);
+  return record && { record, storedAtMs: stored.storedAtMs };
 }
 
 /** Lists the workers that show themselves now. A record past its TTL is left out, even if the broker still has it. */
 export async function listWorkers(broker: Broker): Promise<readonly WorkerRecord[]> {
+  return (await listStoredWorkers(broker)).map(({ record }) => record);
+}
+
+/** Does the same as {@linkcode listWorkers}, with the time of each record. */
+export async function listStoredWorkers(broker: Broker): Promise<readonly StoredWorker[]> {
   const { state } = await broker.jsm.streams.info(`KV_${BUCKET}`, { subjects_filter: `${SUBJECTS}>` });
   // A key that somebody wrote by hand may be a pattern.
   const keys = Object.keys(state.subjects ?? {})
     .map((subject) => subject.slice(SUBJECTS.length))
     .filter((key) => OUR_KEY.test(key));
-  const records: WorkerRecord[] = [];
+  const workers: StoredWorker[] = [];
   for (let at = 0; at < keys.length; at += AT_ONCE) {
-    const read = keys.slice(at, at + AT_ONCE).map((key) => readText(broker, key));
-    for (const text of await Promise.all(read)) {
-      const record = text === undefined ? undefined : readRecord(text);
-      if (record !== undefined) records.push(record);
-    }
+    const read = keys.slice(at, at + AT_ONCE).map((key) => readWorker(broker, key));
+    for (const worker of await Promise.all(read)) if (worker !== undefined) workers.push(worker);
   }
-  return records;
+  return workers;
 }

@@ -21,6 +21,12 @@ export interface StartCount {
   readonly alone: number;
   /** Runs that are not counted as unended, since their worker died while another task had the process alone; absent: 0. */
   readonly excused?: number;
+  /** Runs alone that are not counted, since other workers died at that time too; absent: 0. */
+  readonly spared?: number;
+  /** The workers of the newest counted runs; absent: none. */
+  readonly workers?: readonly string[];
+  /** When the first counted run was stored, by the broker's clock, ms since the epoch. Absent until the second one. */
+  readonly sinceMs?: number;
   /** Absent where no run is under way and none was cut off. Older workers do not write it. */
   readonly by?: CountedBy;
 }
@@ -29,6 +35,8 @@ export interface StartCount {
 export interface KnownCount extends StartCount {
   /** Revision of the entry; 0: there is none. */
   readonly revision: number;
+  /** When it was stored, by the broker's clock, ms since the epoch; absent: there is none. */
+  readonly storedAtMs?: number;
 }
 
 /** A task message in this worker's hand: buffered, waiting for a lock, or running. */

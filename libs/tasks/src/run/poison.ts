@@ -2,6 +2,7 @@ import { headers as newHeaders } from "@nats-io/nats-core";
 import type { Broker } from "../broker/broker.ts";
 import { EXPECTED_LAST_SUBJECT_SEQUENCE, MESSAGE_TTL } from "../format/headers.ts";
 import { isConflict } from "../streams/streams.ts";
+import { listDeadWorkers } from "../presence/dead_workers.ts";
 import { ownProcess } from "../presence/own_process.ts";
 import type { KnownCount, StartCount } from "../pull/received_task.ts";
 import { readTimed } from "../broker/timed_entry.ts";
@@ -15,6 +16,10 @@ const UNENDED_FOR_ALL = ALONE_MS.length + 1;
 export const MAX_LONE_STARTS = 2;
 /** Largest number of unended runs that are excused because the worker died in the own time of a suspect. Later ones count. */
 const MAX_EXCUSED = 2;
+/** Largest number of lone runs that are not held against a task, since other workers died at that time too. */
+export const MAX_SPARED = 20;
+/** Largest number of workers whose names a count keeps. */
+const MAX_NAMES = 40;
 /** Time to live of a count that nobody removes. */
 const COUNT_TTL = "24h";
 /** Time to live of the note which task has a worker to itself. Everything that was in the worker's hand comes back sooner. */
@@ -73,7 +78,7 @@ export interface StartCounts {
 export async function writeCount(
   { js }: Pick<Broker, "js">,
   key: string,
-  { revision, ...count }: KnownCount,
+  { revision, storedAtMs: _, ...count }: KnownCount,
 ): Promise<void> {
   const headers = newHeaders();
   headers.set(MESSAGE_TTL, COUNT_TTL);
@@ -97,6 +102,31 @@ export async function judge(broker: Broker, taskId: string, { by, ...count }: St
   return { ...count, unended: Math.max(0, unended - 1), excused: excused + 1 };
 }
 
+/**
+ * Whether some worker has died without any doing of this task: since its first counted run, in none of its runs, and while no suspect had that
+ * worker to itself. Then workers die for another reason, such as a machine without memory or a platform that ends them, and the death of a lone
+ * run proves nothing.
+ */
+async function doOthersDie(broker: Broker, { workers = [], sinceMs }: StartCount): Promise<boolean> {
+  if (sinceMs === undefined) return false;
+  for (const { record, storedAtMs } of await listDeadWorkers(broker)) {
+    if (storedAtMs < sinceMs || workers.includes(record.name)) continue;
+    const { text: suspect } = await readTimed(broker, "results", aloneKeyOf(record.name));
+    if (suspect === undefined) return true;
+  }
+  return false;
+}
+
+/**
+ * Takes the newest lone run back from the count of a task that would be poison, where other workers die too. Returns undefined where none does,
+ * or where that was done so often that the task is given up all the same. Throws when the broker does not answer.
+ */
+export async function spare(broker: Broker, known: KnownCount): Promise<KnownCount | undefined> {
+  const { spared = 0 } = known;
+  if (spared >= MAX_SPARED || !(await doOthersDie(broker, known))) return undefined;
+  return { ...known, alone: MAX_LONE_STARTS - 1, spared: spared + 1 };
+}
+
 /** What one run adds to `alone`: 1 where the count before it demands that it runs alone to its end. */
 function loneRunAfter(known: KnownCount): 0 | 1 {
   return Number.isFinite(aloneMsOf(known)) ? 0 : 1;
@@ -111,10 +141,10 @@ export function startCounts(broker: Broker, worker: string): StartCounts {
   let isNoted = false;
 
   async function load({ taskId, attempt }: CountedTask): Promise<KnownCount> {
-    const { revision, text } = await readTimed(broker, "results", keyOf(taskId));
+    const { revision, text, storedAtMs } = await readTimed(broker, "results", keyOf(taskId));
     const count: StartCount | undefined = text === undefined ? undefined : JSON.parse(text);
     if (count?.attempt !== attempt) return { attempt, unended: 0, alone: 0, revision };
-    return { ...count, revision };
+    return { ...count, revision, ...(storedAtMs === undefined ? {} : { storedAtMs }) };
   }
 
   async function change(task: CountedTask, known: KnownCount, next: (now: KnownCount) => KnownCount): Promise<void> {
@@ -137,16 +167,24 @@ export function startCounts(broker: Broker, worker: string): StartCounts {
 
   return {
     async read(task) {
-      const { revision, ...count } = await load(task);
-      return { ...(await judge(broker, task.taskId, count)), revision };
+      const { revision, storedAtMs, ...count } = await load(task);
+      const judged = await judge(broker, task.taskId, count);
+      return { ...judged, revision, ...(storedAtMs === undefined ? {} : { storedAtMs }) };
     },
     async begin({ ack, ...task }, known) {
       const aloneMs = aloneMsOf(known);
       // Before the count, so that the note is there if the worker dies a moment later.
-      if (aloneMs > 0 && Number.isFinite(aloneMs)) await noteAlone(task.taskId);
+      if (aloneMs > 0) await noteAlone(task.taskId);
       const by = { worker, ack, ...(process === undefined ? {} : { process }) };
       const lone = loneRunAfter(known);
-      await change(task, known, (now) => ({ ...now, unended: now.unended + 1, alone: now.alone + lone, by }));
+      await change(task, known, ({ storedAtMs, ...now }) => ({
+        ...now,
+        unended: now.unended + 1,
+        alone: now.alone + lone,
+        by,
+        workers: [...(now.workers ?? []), worker].slice(-MAX_NAMES),
+        ...(now.sinceMs === undefined && storedAtMs !== undefined ? { sinceMs: storedAtMs } : {}),
+      }));
     },
     async aloneNoMore() {
       if (!isNoted) return;
@@ -167,6 +205,7 @@ export function startCounts(broker: Broker, worker: string): StartCounts {
         ...now,
         unended: Math.max(0, now.unended - 1),
         alone: Math.max(0, now.alone - lone),
+        workers: (now.workers ?? []).slice(0, -1),
       }));
     },
     async settled(taskId) {

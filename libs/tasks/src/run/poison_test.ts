@@ -1,6 +1,10 @@
 import test from "ava";
-import { joinGrid, startTestBroker } from "../locks/_grid_test.ts";
-import { aloneMsOf, type CountedTask, startCounts } from "./poison.ts";
+import { headersFrom } from "../format/headers.ts";
+import { escapeToken } from "../format/token.ts";
+import { joinGrid, type Party, startTestBroker } from "../locks/_grid_test.ts";
+import { ownProcess } from "../presence/own_process.ts";
+import type { KnownCount } from "../pull/received_task.ts";
+import { aloneMsOf, type CountedTask, isPoison, spare, startCounts } from "./poison.ts";
 
 const ack = "$JS.ACK.TASKS.nobody.1.1.1.1.0";
 const suspect: CountedTask = { taskId: "suspect", attempt: 1 };
@@ -60,3 +64,53 @@ test("a run that was handed back in good order leaves nothing to judge", async (
   await counts.handedBack(suspect, known);
   t.like(await startCounts(party.broker, "next").read(suspect), { unended: 1, alone: 0 });
 });
+
+const LONE: Pick<KnownCount, "attempt" | "unended" | "alone"> = { attempt: 1, unended: 4, alone: 1 };
+
+/** Counts two more lone runs of the suspect, whose workers die. Returns the count that would make it poison. */
+async function dieAlone({ broker }: Party, past: Partial<KnownCount> = {}): Promise<KnownCount> {
+  await startCounts(broker, "first death").begin({ ...suspect, ack }, { ...LONE, alone: 0, revision: 0, ...past });
+  const second = startCounts(broker, "second death");
+  await second.begin({ ...suspect, ack }, await second.read(suspect));
+  const known = await startCounts(broker, "heir").read(suspect);
+  if (!isPoison(known)) throw new Error("it would not be given up");
+  return known;
+}
+
+/** Leaves the record of a worker of this machine whose process has ended. */
+async function leaveRecord({ broker }: Party, name: string): Promise<void> {
+  const own = ownProcess() ?? { place: "", pid: 0, startedTicks: "" };
+  // Our own process id, and a start that was not ours: that process has ended.
+  const record = { name, host: "h", pid: own.pid, startedAt: "", tasks: [], permits: 1 };
+  const body = JSON.stringify({ ...record, process: { ...own, startedTicks: "1" } });
+  await broker.js.publish(`$KV.workers.${escapeToken(name)}`, body, { headers: headersFrom({ "Nats-TTL": "30s" }) });
+}
+
+if (process.platform === "linux") {
+  test("a lone run's death is not held against a task where a worker dies that had never run it, twenty times at most", async (t) => {
+    await using server = await startTestBroker();
+    await using party = await joinGrid(server.url);
+    await leaveRecord(party, "died before the first counted run");
+    const known = await dieAlone(party);
+    t.is(await spare(party.broker, known), undefined);
+    await leaveRecord(party, "second death");
+    t.is(await spare(party.broker, known), undefined, "it ran the task");
+    await leaveRecord(party, "bystander");
+    const spared = await spare(party.broker, known);
+    t.like(spared, { ...LONE, unended: known.unended, spared: 1 });
+    t.is(await spare(party.broker, { ...known, spared: 20 }), undefined);
+    const next = startCounts(party.broker, "third death");
+    await next.begin({ ...suspect, ack }, spared ?? t.fail());
+    t.like(await startCounts(party.broker, "heir").read(suspect), { alone: 2, spared: 1 });
+  });
+
+  test("the death of a worker that another suspect had to itself clears no task", async (t) => {
+    await using server = await startTestBroker();
+    await using party = await joinGrid(server.url);
+    const other = startCounts(party.broker, "of another suspect");
+    await other.begin({ taskId: "another suspect", attempt: 1, ack }, { ...LONE, revision: 0 });
+    const known = await dieAlone(party);
+    await leaveRecord(party, "of another suspect");
+    t.is(await spare(party.broker, known), undefined);
+  });
+}

@@ -27,7 +27,7 @@ import {
   TaskRefusedError,
 } from "./identify.ts";
 import type { NewerPayloads } from "./newer_payloads.ts";
-import { aloneMsOf, isPoison } from "./poison.ts";
+import { aloneMsOf, isPoison, spare } from "./poison.ts";
 import { type Held, NO_LOCKS, tellLocks } from "./held_locks.ts";
 import { fullLine, locksOf } from "./wanted_locks.ts";
 import type { ReceivedTask } from "../pull/received_task.ts";
@@ -221,8 +221,12 @@ async function suspicion(context: RunContext, task: PreparedTask, { aloneMs }: W
   // Read once for each delivery: no other worker can begin the task before the next delivery.
   received.starts ??= await context.starts.read(task);
   if (isPoison(received.starts)) {
-    await giveUpPoison(context, task);
-    return OVER;
+    const spared = await spare(context.broker, received.starts);
+    if (spared === undefined) {
+      await giveUpPoison(context, task);
+      return OVER;
+    }
+    received.starts = spared;
   }
   const neededMs = aloneMsOf(received.starts);
   return neededMs <= aloneMs ? undefined : { kind: "suspect", aloneMs: neededMs };

@@ -178,7 +178,7 @@ function tell({ broker, taskId, task, vo }: OneCall, step: StepName, more: { too
   publishEvent(broker, taskId, { step, task: task.name, vo, taskId, attempt: 1, ...more });
 }
 
-/** Records that the call was cancelled, and tells whoever waits for that. Its transaction was rolled back. */
+/** Records that the call was cancelled, and tells the one who cancelled it. Its transaction was rolled back. */
 async function recordCancelled(call: OneCall, { cancellation }: CancelledError): Promise<void> {
   const { task, vo, taskId, sent, ledger, cancellations } = call;
   const reason = describeCancellation(cancellation);
