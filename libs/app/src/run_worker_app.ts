@@ -8,6 +8,7 @@ import { type ExtensionDefaults, loadExtensions } from "./extension/load_extensi
 import { openServers } from "./open_servers.ts";
 import { byRun, runLog } from "./run_log.ts";
 import { probeProblems } from "./probe_problems.ts";
+import { threadsFor, wantsThread } from "./app_threads.ts";
 
 /** Shows the worker's tasks in hand and its permits in each scrape. */
 function showHands(metrics: Meters, worker: RunningWorker): void {
@@ -21,14 +22,31 @@ function showHands(metrics: Meters, worker: RunningWorker): void {
     help: "Tasks that may run at once: granted, and of these lost to tasks that ignored their abort signal.",
     labels: ["state"],
   });
+  const threads = metrics.gauge({
+    name: "muster_worker_threads",
+    help: "Threads for medium and large tasks: most that may be, those that are started, and of these busy with a task.",
+    labels: ["state"],
+  });
   metrics.onScrape(() => {
     const health = worker.health();
+    for (const [state, count] of Object.entries(health.threads ?? {})) threads.of(state).value = count;
     tasks.of("running").value = health.running;
     tasks.of("buffered").value = health.buffered;
     tasks.of("waiting for a lock").value = health.waitingForLocks;
     permits.of("granted").value = health.permits;
     permits.of("lost").value = health.lostPermits;
   });
+}
+
+/** Says which tasks share the event loop although their size asks for a thread. */
+function tellWithoutThread({ log, settings }: App, { modules }: Composition, tasks: readonly AnyTask[]): void {
+  if (modules !== undefined || settings.threads === 0) return;
+  const names = tasks.filter(wantsThread).map((task) => task.name);
+  if (names.length === 0) return;
+  log.info(
+    { tasks: names },
+    "these medium and large tasks share the event loop, since a thread could not load them; give defineExtension `module: import.meta.url`",
+  );
 }
 
 /** A worker app's plan, once its settings are read. */
@@ -54,6 +72,9 @@ async function work(app: App, { name, tasks, composition, longestTaskMs }: Work)
     transactionTimeoutMs: longestTaskMs,
   });
   const { broker, nats, database, highestFence } = servers;
+  const { logLevel, threads: count } = settings;
+  const threads = threadsFor(composition, tasks, { name, logLevel, count });
+  tellWithoutThread(app, composition, tasks);
   await using worker = await startWorker({
     ...{ broker, nats, highestFence, signal },
     app: name,
@@ -62,6 +83,7 @@ async function work(app: App, { name, tasks, composition, longestTaskMs }: Work)
     middleware: [runLog, ...composition.middleware],
     deps: composition.deps({ log: byRun((message, fields) => log.info(fields, message)) }),
     permits: settings.permits,
+    ...(threads && { threads }),
     drainMs: settings.drainMs,
   });
   hastened.addEventListener("abort", () => worker.hasten(), { once: true });

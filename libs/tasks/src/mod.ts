@@ -30,6 +30,7 @@ export {
   type TaskFactory,
   type TaskDefinition,
   type AnyTask,
+  type TaskOver,
   type Run,
   type NoDeps,
 } from "./definition/task.ts";
@@ -137,8 +138,9 @@ export {
   type Step,
   type StepName,
 } from "./connection/observer.ts";
-export { startWorker, type RunningWorker, type TaskOver, type WorkerOptions } from "./worker/start_worker.ts";
+export { startWorker, type RunningWorker, type WorkerOptions } from "./worker/start_worker.ts";
 export type { WorkerHealth } from "./worker/worker_parts.ts";
+export type { ThreadCounts, ThreadOptions } from "./thread/thread_pool.ts";
 export { WorkerSpentError } from "./worker/worker.ts";
 export { type Cancellation, CancelledError } from "./cancel/cancellation.ts";
 export { type DepsInput, DrainedError, TaskTimeoutError } from "./run/attempt.ts";

@@ -114,6 +114,7 @@ export function fusedLedger<Transaction>(ledger: Ledger<Transaction>, point: Cra
         keepAwake: () => opened.keepAwake(),
         destroy: () => opened.destroy(),
         gone: () => opened.gone(),
+        serve: async (question) => await opened.serve?.(question),
       };
     },
   };

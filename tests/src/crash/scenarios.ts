@@ -1,5 +1,12 @@
 import { once } from "node:events";
-import { atLeastOnceFactory, defineLockType, exponentialBackoff, noRetry, type TaskOver } from "@muster/tasks";
+import {
+  atLeastOnceFactory,
+  defineLockType,
+  exponentialBackoff,
+  noRetry,
+  type Size,
+  type TaskOver,
+} from "@muster/tasks";
 import * as z from "zod";
 import { defineSqlTask, effectOf, type SqlDeps } from "../support/database.ts";
 import type { CrashPoint, CrashStep } from "./points.ts";
@@ -10,6 +17,8 @@ export type Ending = "done" | "retried" | "dead" | "dropped" | "cancelled" | "do
 export interface Scenario {
   readonly ending: Ending;
   readonly point: CrashPoint;
+  /** Where the parent runs; absent: in its worker's own thread. */
+  readonly place?: "thread";
   /** When the task is cancelled; absent: never. */
   readonly cancelled?: "while it runs" | "once its worker is dead";
 }
@@ -53,6 +62,13 @@ export const SCENARIOS: readonly Scenario[] = [
   { ending: "done without a database", point: after("child published") },
   { ending: "done without a database", point: after("result kept") },
   { ending: "done without a database", point: after("acked") },
+  { ending: "done", place: "thread", point: after("lock taken") },
+  { ending: "done", place: "thread", point: { when: "before", step: "committed" } },
+  { ending: "done", place: "thread", point: after("committed") },
+  { ending: "done", place: "thread", point: after("child published") },
+  { ending: "retried", place: "thread", point: after("recorded") },
+  { ending: "cancelled", place: "thread", point: { when: "before", step: "recorded" }, cancelled: "while it runs" },
+  { ending: "done without a database", place: "thread", point: after("children remembered") },
 ];
 
 const siteLock = defineLockType("crash_site");
@@ -79,12 +95,18 @@ function childPayloads() {
   return Array.from({ length: CHILDREN }, (_, number) => ({ number, run }));
 }
 
-function databaseParent(index: number, { ending, cancelled }: Scenario, child: ReturnType<typeof childOf>) {
+function sizeOf({ place }: Scenario): Size {
+  return place === "thread" ? "medium" : "small";
+}
+
+function databaseParent(index: number, scenario: Scenario, child: ReturnType<typeof childOf>) {
+  const { ending, cancelled } = scenario;
   const giveUp = noRetry({ then: ending === "dropped" ? "drop" : "dead" });
   const onceMore = exponentialBackoff({ maxRetries: 1, firstDelayMs: 1, maxDelayMs: 1 });
   return defineSqlTask({
     name: namesOf(index).parent,
     per: "vo",
+    size: sizeOf(scenario),
     keepResult,
     retry: ending === "retried" ? onceMore : giveUp,
     locks: () => [siteLock.mutex(`${index}`)],
@@ -98,10 +120,11 @@ function databaseParent(index: number, { ending, cancelled }: Scenario, child: R
   });
 }
 
-function looseParent(index: number, child: ReturnType<typeof childOf>) {
+function looseParent(index: number, scenario: Scenario, child: ReturnType<typeof childOf>) {
   return defineLooseTask({
     name: namesOf(index).parent,
     per: "vo",
+    size: sizeOf(scenario),
     keepResult,
     execute({ spawn }) {
       for (const payload of childPayloads()) spawn(child, payload);
@@ -115,6 +138,8 @@ export function tasksOf(index: number): readonly [TaskOver<SqlDeps>, TaskOver<Sq
   if (scenario === undefined) throw new RangeError(`Cannot play scenario ${index}: there is none`);
   const child = childOf(index);
   const parent =
-    scenario.ending === "done without a database" ? looseParent(index, child) : databaseParent(index, scenario, child);
+    scenario.ending === "done without a database"
+      ? looseParent(index, scenario, child)
+      : databaseParent(index, scenario, child);
   return [parent, child];
 }

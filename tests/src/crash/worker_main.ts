@@ -17,6 +17,8 @@ if (point === undefined) throw new RangeError(`Cannot play scenario ${process.en
 const database = await openDatabase({ url: process.env["DATABASE_URL"] ?? "", poolSize: 2 });
 const { ledger, ...parts } = workerParts(database);
 const nc = await connectNats({ url: natsUrl, name: `crash worker ${index}` });
+const isInThread = !isGroup && SCENARIOS[index]?.place === "thread";
+const threads = { module: new URL("./thread.ts", import.meta.url), count: 1, data: index };
 const tasks = isGroup ? groupTasksOf(index).all : tasksOf(index).slice(0, 1);
 await startWorker({
   ...parts,
@@ -25,5 +27,6 @@ await startWorker({
   app: "crash-worker",
   tasks,
   lockTtlMs: 2_000,
+  ...(isInThread && { threads }),
   ...(ledger === undefined ? {} : { ledger: fusedLedger(ledger, point) }),
 });

@@ -24,7 +24,8 @@ export interface TestDatabase extends AsyncDisposable {
   readonly forWorker: Pick<TestWorkerOptions<Transaction, SqlDeps>, "ledger" | "deps" | "highestFence">;
 }
 
-function sqlDeps({ transaction }: Pick<DepsInput<Transaction>, "transaction">): SqlDeps {
+/** What makes the deps of database tasks, in whatever thread they run. */
+export function sqlDeps({ transaction }: Pick<DepsInput<Transaction>, "transaction">): SqlDeps {
   return { sql: async (text) => (await transaction()).execute(text) };
 }
 

@@ -10,6 +10,11 @@ export interface Composition {
   readonly names: readonly string[];
   readonly tasks: readonly AnyTask[];
   readonly tables: readonly TableSet[];
+  /**
+   * URLs of the extensions' modules, in order. Undefined: that of one is not known, so that no thread can load them, and all tasks share the
+   * event loop.
+   */
+  readonly modules: readonly string[] | undefined;
   /** Makes what a run's task may call, as the task's own extension does. */
   deps(offers: Offers): (input: DepsInput<Transaction>) => unknown;
   /** Those of all extensions, in order. The first is the outermost. */
@@ -40,17 +45,27 @@ function middlewareOf(extensions: readonly Extension[]): readonly Middleware[] {
   return extensions.flatMap((extension: Partial<Extension>) => extension.middleware ?? []);
 }
 
+/** The modules, where each is known. */
+function knownModules(modules: readonly (string | undefined)[]): readonly string[] | undefined {
+  const known = modules.filter((module) => module !== undefined);
+  return known.length === modules.length ? known : undefined;
+}
+
 /**
- * Joins extensions. Throws {@linkcode ExtensionsClashError} where two share their name, or the name of a task, a lock
- * type or a middleware.
+ * Joins extensions. `modules` are the URLs that they were loaded from; default: those that they name themselves. Throws
+ * {@linkcode ExtensionsClashError} where two share their name, or the name of a task, a lock type or a middleware.
  */
-export function composeExtensions(extensions: readonly Extension[]): Composition {
+export function composeExtensions(
+  extensions: readonly Extension[],
+  modules: readonly (string | undefined)[] = extensions.map(({ module }) => module),
+): Composition {
   refuseTwice("extension", extensions, ({ name }) => [name]);
   refuseTwice("task", extensions, ({ tasks }) => tasks.map(({ name }) => name));
   refuseTwice("lock type", extensions, ({ lockTypes }) => lockTypes.map(({ name }) => name));
   refuseTwice("middleware", extensions, (extension) => middlewareOf([extension]).map(({ name }) => name));
   return {
     names: extensions.map(({ name }) => name),
+    modules: knownModules(modules),
     middleware: middlewareOf(extensions),
     tasks: extensions.flatMap(({ tasks }) => tasks),
     tables: extensions.flatMap(({ tables }) => tables),

@@ -38,6 +38,11 @@ export interface Extension {
   readonly name: string;
   /** Every task of the extension. */
   readonly tasks: readonly AnyTask[];
+  /**
+   * URL of the module that exports it as `extension`, its `import.meta.url`. Threads load it for medium and large tasks. The app knows it where
+   * `MUSTER_EXTENSIONS` or the app's default names the module. Undefined: it is not known.
+   */
+  readonly module: string | undefined;
   /** The types of the locks that its tasks take, if the extension has made them itself. */
   readonly lockTypes: readonly LockType[];
   /**
@@ -81,7 +86,7 @@ type DepsOf<Tasks extends readonly AnyTask[]> = {
  * any.
  */
 export type ExtensionSpec<Tasks extends readonly AnyTask[]> = Partial<
-  Pick<Extension, "lockTypes" | "tables" | "chores" | "figures" | "middleware">
+  Pick<Extension, "lockTypes" | "tables" | "chores" | "figures" | "middleware" | "module">
 > & {
   /** The name, of letters, digits, `-` and `_`. */
   readonly name: string;
@@ -147,6 +152,7 @@ export function defineExtension<const Tasks extends readonly AnyTask[]>(spec: Ex
     lockTypes,
     tables,
     middleware,
+    module: spec.module,
     deps: (offers) => spec.deps?.(offers) ?? (() => undefined),
     chores: (context) => spec.chores?.(context) ?? [],
     figures: (context) => spec.figures?.(context) ?? [],

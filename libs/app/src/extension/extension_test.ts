@@ -11,7 +11,7 @@ interface Horn {
 
 const define = atLeastOnceFactory<Horn>();
 const BlowTask = define({ name: "BlowTask", size: "small", execute: ({ deps }) => deps.blow() });
-const RestTask = atLeastOnceFactory()({ name: "RestTask", execute: () => "rest" });
+const RestTask = atLeastOnceFactory()({ name: "RestTask", size: "medium", execute: () => "rest" });
 
 const horns = defineExtension({
   name: "horns",

@@ -89,12 +89,29 @@ async function importAt(url: string, specifier: string): Promise<Readonly<Record
   }
 }
 
-async function load(specifier: string, folder: string, from: string): Promise<Extension> {
-  const url = await find(specifier, folder, from);
+/** An extension and the URL of its module. */
+interface Loaded {
+  readonly extension: Extension;
+  readonly module: string;
+}
+
+async function load(specifier: string, folder: string, from: string): Promise<Loaded> {
+  const module = await find(specifier, folder, from);
+  return { extension: await extensionAt(module, specifier), module };
+}
+
+async function extensionAt(url: string, specifier: string): Promise<Extension> {
   const found = await importAt(url, specifier);
   const { extension } = found;
   if (isExtension(extension)) return extension;
   throw new NoExtensionError(specifier, Object.keys(found));
+}
+
+/** Loads extensions by the URLs of their modules, and joins them, as {@linkcode loadExtensions} does. */
+export async function loadModules(modules: readonly string[]): Promise<Composition> {
+  const extensions: Extension[] = [];
+  for (const module of modules) extensions.push(await extensionAt(module, module));
+  return composeExtensions(extensions, modules);
 }
 
 /**
@@ -104,8 +121,11 @@ async function load(specifier: string, folder: string, from: string): Promise<Ex
  */
 export async function loadExtensions(choice: ExtensionChoice): Promise<Composition> {
   const { named, byDefault, from, folder = process.cwd() } = choice;
-  const extensions: Extension[] = [];
+  const loaded: Loaded[] = [];
   // Loads them one after the other, so that a lock type that two define is reported for the second one named.
-  for (const specifier of named ?? byDefault) extensions.push(await load(specifier, folder, from));
-  return composeExtensions(extensions);
+  for (const specifier of named ?? byDefault) loaded.push(await load(specifier, folder, from));
+  return composeExtensions(
+    loaded.map(({ extension }) => extension),
+    loaded.map(({ module }) => module),
+  );
 }

@@ -1,10 +1,9 @@
 // Tested by libs/ledger/src/ledger/ledger_transaction_test.ts
 // Tested by tests/src/access/lasting_test.ts
-import { Kysely } from "kysely";
 import { type Pool, types } from "pg";
 import { askOnce, type ServerAddress } from "./ask_once.ts";
 import { connectFailure } from "./failures.ts";
-import { oneConnection } from "./one_connection.ts";
+import { beginOn } from "./begin_on.ts";
 import { ownLimitOf } from "./server_version.ts";
 import { Session } from "./session.ts";
 import type { Orm, Transaction } from "./transaction.ts";
@@ -78,13 +77,7 @@ export class Connections {
 
   /** Begins a transaction on `session` and returns an entity manager inside it. */
   async begin(session: Session): Promise<Transaction> {
-    const kysely = new Kysely<unknown>({ dialect: oneConnection(session) });
-    const begun = await kysely.startTransaction().execute();
-    // A fork has an empty identity map. So nothing that was read before the fence can be mistaken for the present
-    // state.
-    const transaction = this.#options.orm.em.fork();
-    transaction.setTransactionContext(begun);
-    return transaction;
+    return await beginOn(this.#options.orm, session);
   }
 
   /** Runs `ask` on a connection of its own, without a transaction. */

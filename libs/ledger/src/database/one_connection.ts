@@ -9,7 +9,10 @@ import {
 } from "kysely";
 import type { Session } from "./session.ts";
 
-function connectionOf(session: Session): DatabaseConnection {
+/** A connection on which the statements of one transaction run. */
+export type OneConnection = Pick<Session, "query" | "begin">;
+
+function connectionOf(session: OneConnection): DatabaseConnection {
   return {
     async executeQuery<Row>({
       sql,
@@ -35,7 +38,7 @@ function connectionOf(session: Session): DatabaseConnection {
  * ROLLBACK. So each connection lost before that would be missing from the pool for ever; a pool of one would be empty
  * after the first loss.
  */
-export function oneConnection(session: Session): Dialect {
+export function oneConnection(session: OneConnection): Dialect {
   const connection = connectionOf(session);
   async function refuse(): Promise<never> {
     throw new Error(

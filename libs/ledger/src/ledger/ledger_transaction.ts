@@ -1,6 +1,7 @@
 import type { Connections } from "../database/connections.ts";
 import { meansDoubt, meansGone } from "../database/failures.ts";
 import type { Session } from "../database/session.ts";
+import { type StatementAnswer, statementFrom } from "../database/statement.ts";
 import type { Transaction } from "../database/transaction.ts";
 import { type Fence, FenceRefusedError, raiseFence, raiseSharedFence, shareFence } from "./fence.ts";
 import { insertOutcome } from "./outcomes.ts";
@@ -76,6 +77,17 @@ export class LedgerTransaction {
   async transaction(): Promise<Transaction> {
     const { transaction } = await this.#begin();
     return transaction;
+  }
+
+  /**
+   * Runs a statement of the run's code in a thread, inside the transaction, and returns what the thread reads of it. Throws what
+   * {@linkcode transaction} throws and what the server reports.
+   */
+  async serve(question: unknown): Promise<StatementAnswer> {
+    const { sql, parameters } = statementFrom(question);
+    const { session } = await this.#begin();
+    const { command, rowCount, rows } = await session.query(sql, parameters);
+    return { command, rowCount, rows };
   }
 
   /**

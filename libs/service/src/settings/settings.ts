@@ -1,4 +1,5 @@
 // Tested by libs/service/src/settings/read_settings_test.ts
+import { availableParallelism } from "node:os";
 import { z } from "zod";
 import type { NatsSettings } from "./nats_settings.ts";
 import { isUrl, NatsVariables } from "./nats_variables.ts";
@@ -54,6 +55,7 @@ export const Environment = z
       (word) => /^(?:[A-Za-z0-9_-]+|size:(?:small|medium|large))$/.test(word),
       "all, or names of tasks, size:small, size:medium and size:large, with commas between",
     ).default(["all"]),
+    MUSTER_THREADS: wholeNumber(0, 1_000, " threads").default(availableParallelism),
     MUSTER_DATABASE_CONNECTIONS: wholeNumber(1, 200, " connections").default(10),
   })
   .transform((env) => ({
@@ -79,8 +81,16 @@ export const Environment = z
        * `HTTP_HOST`
        */
       httpHost: env.HTTP_HOST,
-      /** Permits of a worker: most tasks that it runs at once. Default 10, from 1 to 1,000. `MUSTER_PERMITS` */
+      /**
+       * Permits of a worker: most tasks that it runs at once in its event loop. Default 10, from 1 to 1,000.
+       * `MUSTER_PERMITS`
+       */
       permits: env.MUSTER_PERMITS,
+      /**
+       * Most threads of a worker, and so most medium and large tasks that it runs at once. Default: one for each
+       * processor; from 0 to 1,000. With 0 they share the event loop with the small ones. `MUSTER_THREADS`
+       */
+      threads: env.MUSTER_THREADS,
       /**
        * Longest time that running tasks may go on after the process is told to stop, ms. Then they are aborted and
        * their messages handed back. Default 20 s, from 0 to an hour. Should be some seconds less than the supervisor

@@ -133,6 +133,25 @@ export interface LedgerTransaction<Transaction> {
    * never.
    */
   isDoubtful?(): boolean;
+  /**
+   * Carries out what the run's half in another thread asks of the transaction, and returns what is to be told there. Question and answer are
+   * copied from thread to thread. Absent: a run in another thread has no transaction.
+   */
+  serve?(question: unknown): Promise<unknown>;
+}
+
+/** What a thread that runs a task has of the task's transaction. The transaction itself stays with the worker, which ends it. */
+export interface ThreadTransaction<Transaction> {
+  /** Returns the transaction for the task, which has begun. Later calls return the same one. */
+  transaction(): Promise<Transaction>;
+  /** Sends what the transaction still buffers. Called once `execute` has returned. */
+  flush(): Promise<void>;
+}
+
+/** A ledger's half in a thread that runs tasks. It asks its other half, {@linkcode LedgerTransaction.serve}. */
+export interface ThreadLedger<Transaction> {
+  /** Returns the half of one run's transaction. `ask` returns what `serve` returns, and throws what it throws. */
+  open(ask: (question: unknown) => Promise<unknown>): ThreadTransaction<Transaction>;
 }
 
 /** Opens the transactions in which effects and outcomes become durable together. The owner of the database implements it. */

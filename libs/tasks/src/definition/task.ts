@@ -103,6 +103,12 @@ export interface AnyTask extends PublishableTask, TaskTraits, MigratableTask, Re
   execute(run: Run<never, never>): unknown;
 }
 
+/** A task whose `deps` are `Deps`, or that takes none. */
+export interface TaskOver<Deps> extends AnyTask {
+  /** Does the work of one run. */
+  execute(run: Run<never, Deps>): unknown;
+}
+
 /**
  * What `defineTask` returns. Its constant has the task's name.
  *

@@ -11,11 +11,14 @@ export interface TaskTraits {
   readonly payloadVersion: number;
   /** Strict order: realtime before normal before background. Default `normal`. */
   readonly priority: "realtime" | "normal" | "background";
-  /** What a run costs a worker. A small one is short and light; a large one may fill a process for minutes. Default `medium`. */
+  /**
+   * What a run costs a worker. Default `small`: it shares the event loop of its process. A `medium` or `large` one has a thread of its own, where
+   * the worker has threads, so that it may use a processor for long. There its `deps` are made in that thread, and only JSON crosses.
+   */
   readonly size: "small" | "medium" | "large";
   /** Default `exponentialBackoff()`: five retries, then a dead letter. */
   readonly retry: RetryPolicy;
-  /** Longest run, ms; default by size: 1 minute, 10 minutes, 1 hour. */
+  /** Longest run, ms; default by size: 1 minute, 10 minutes, 1 hour. Where no size is given it is 10 minutes. */
   readonly timeoutMs: number;
   /** Longest wait for a lock, ms; default 10 minutes. A longer wait fails the attempt. */
   readonly lockWaitMs: number;
@@ -34,6 +37,9 @@ export const PRIORITIES: readonly Priority[] = ["realtime", "normal", "backgroun
 
 /** Longest run by size, ms, unless the definition says otherwise. */
 export const TIMEOUT_MS: Readonly<Record<Size, number>> = { small: 60_000, medium: 600_000, large: 3_600_000 };
+
+/** Longest run of a task whose definition states neither size nor timeout, ms. */
+const UNSIZED_TIMEOUT_MS = 600_000;
 
 /** The words that a trait may be. */
 const WORDS: { readonly [Trait in "per" | "priority" | "size"]: readonly TaskTraits[Trait][] } = {
@@ -54,9 +60,13 @@ function checkWords(task: string, given: Pick<TaskTraits, keyof typeof WORDS>): 
 
 /** The traits of a task, each with its default where the author gave none. Throws `RangeError` for one that cannot be. */
 export function traitsOf(spec: Partial<TaskTraits> & { readonly name: string }): TaskTraits {
-  const { name, per = "all", payloadVersion = 1, priority = "normal", size = "medium" } = spec;
+  const { name, per = "all", payloadVersion = 1, priority = "normal", size = "small" } = spec;
   checkWords(name, { per, priority, size });
-  const { retry = exponentialBackoff(), timeoutMs = TIMEOUT_MS[size], lockWaitMs = 600_000 } = spec;
+  const {
+    retry = exponentialBackoff(),
+    timeoutMs = spec.size === undefined ? UNSIZED_TIMEOUT_MS : TIMEOUT_MS[size],
+    lockWaitMs = 600_000,
+  } = spec;
   if (!(timeoutMs >= 1 && timeoutMs <= 86_400_000)) {
     throw new RangeError(`Cannot define ${name}: timeoutMs is ${timeoutMs}; give 1 to 86,400,000`);
   }

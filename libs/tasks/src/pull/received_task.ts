@@ -27,6 +27,8 @@ export interface StartCount {
   readonly workers?: readonly string[];
   /** When the first counted run was stored, by the broker's clock, ms since the epoch. Absent until the second one. */
   readonly sinceMs?: number;
+  /** Runs that ended their thread and not their process, and how the newest one did so. Nothing else ran there. Absent: none did. */
+  readonly died?: { readonly times: number; readonly reason: string };
   /** Absent where no run is under way and none was cut off. Older workers do not write it. */
   readonly by?: CountedBy;
 }

@@ -4,20 +4,27 @@ import { withPublisher } from "../definition/ambient.ts";
 import type { ChildGroup } from "../definition/group.ts";
 import type { JoinedMiddleware, TaskRun } from "../definition/middleware.ts";
 import { ownHeadersOf } from "../format/own_headers.ts";
-import type { Json, JsonObject } from "../definition/json.ts";
-import { payloadHash, sizeProblem } from "../definition/payload.ts";
+import type { JsonObject } from "../definition/json.ts";
 import type { AnyTask, HeldLease, Run } from "../definition/task.ts";
-import type { Claim, Fence, OutcomeRow, Ledger, LedgerTransaction } from "../definition/ledger.ts";
-import { isOfSettings } from "../tally/tally.ts";
+import type { OutcomeRow, Ledger, LedgerTransaction } from "../definition/ledger.ts";
 import { Children } from "./children.ts";
+import { claimOf, ownLeasesOf } from "./claim.ts";
+import { doneRow } from "./done_row.ts";
+import type { FailedOutcome } from "./fail.ts";
 import type { Listed } from "./roster.ts";
+import {
+  type ThreadAnswer,
+  ThreadDiedError,
+  type ThreadOrder,
+  type ThreadRun,
+  type Threads,
+  ThreadUnusableError,
+} from "./thread_order.ts";
 import { type Progress, progressFrom, type ProgressReports } from "../result/progress.ts";
 import { createRunLines, type LineSink, type RunLines } from "./run_lines.ts";
 
 /** Longest time that a task may go on after its signal has aborted, ms. After that it is given up as stuck. */
 export const ABORT_GRACE_MS = 5_000;
-/** Largest result kept in the ledger, bytes of JSON. */
-export const MAX_RESULT_BYTES = 256 * 1024;
 /** Largest number of transactions of one attempt, where PostgreSQL ends each of them in favour of others. */
 const MAX_CONFLICTS = 10;
 
@@ -96,8 +103,10 @@ export interface AttemptInput<Transaction> {
   readonly progress?: Pick<ProgressReports, "report">;
   /** Makes where the run's lines go. Called once, at the first line. Absent: nowhere. */
   lines?(): LineSink;
-  /** Runs around `execute` and around the spawning of children; absent: nothing does. */
+  /** Runs around `execute` and around the spawning of children; absent: nothing does. In a thread the thread's own do. */
   readonly middleware?: JoinedMiddleware;
+  /** The threads in one of which `execute` runs; absent: it runs in this one. */
+  readonly threads?: Threads | undefined;
   /** What the run is told of the time; default: this machine's clock. */
   now?(): Date;
 }
@@ -107,8 +116,16 @@ export type AttemptEnd =
   | { readonly kind: "done"; readonly row: OutcomeRow }
   /** Another run's row stands for this id. */
   | { readonly kind: "earlier"; readonly row: OutcomeRow }
-  /** The task failed. `isDoubtful`: a table or a right was missing, which may not be the task's fault. */
-  | { readonly kind: "failed"; readonly error: unknown; readonly isDoubtful: boolean }
+  /**
+   * The task failed. `isDoubtful`: a table or a right was missing, which may not be the task's fault. `decided`: what its retry policy has
+   * said already.
+   */
+  | {
+      readonly kind: "failed";
+      readonly error: unknown;
+      readonly isDoubtful: boolean;
+      readonly decided?: FailedOutcome | undefined;
+    }
   /** The task was cancelled while it ran. Its transaction was rolled back. */
   | { readonly kind: "cancelled"; readonly error: CancelledError }
   /** The run has no outcome. Nothing is recorded, and no attempt is used up. */
@@ -198,39 +215,47 @@ export class RunningAttempt implements Listed {
     const { ledger, leases } = this.#input;
     const opened = ledger.open(claimOf(this.#input));
     this.#opened = opened;
+    let away: ThreadRun | undefined;
     try {
+      away = this.#input.threads?.begin(this.#order(opened));
       const { taskId, vo, headers, maxPayloadBytes, middleware } = this.#input;
       const children = new Children({ taskId, vo, headers, maxPayloadBytes, aroundPublish: middleware?.publish });
-      const answer = await this.#execute(children);
+      const answer = await (away === undefined ? this.#execute(children) : this.#untilGivenUp(away.answer));
       if (answer === "stuck") {
-        this.#stuck = true;
+        // The thread of a task can be ended. The thread of all others cannot.
+        this.#stuck = away === undefined || !(await away.end());
         await opened.destroy();
         return endOfAbort(this.#aborted.signal.reason);
       }
       this.#aborted.signal.throwIfAborted();
-      const row = doneRow(this.#input, answer.result, await children.seal());
+      const row = doneRow(this.#input, answer.result, answer.spawned ?? (await children.seal()));
       for (const lease of leases) lease.checkDeadline();
       const committed = await opened.commit(row);
       if (committed.kind === "unknown") return { kind: "abandoned", error: committed.cause };
       return { kind: committed.kind === "committed" ? "done" : "earlier", row: committed.row };
     } catch (error) {
       await opened.rollback();
-      return this.#endOfError(error, opened);
+      return this.#endOfError(error, opened, away?.decided);
     } finally {
       this.#opened = undefined;
     }
   }
 
-  #endOfError(error: unknown, opened: LedgerTransaction<unknown>): AttemptEnd | "again" {
+  #endOfError(
+    error: unknown,
+    opened: LedgerTransaction<unknown>,
+    decided: FailedOutcome | undefined,
+  ): AttemptEnd | "again" {
     const { ledger, leases } = this.#input;
     if (this.#aborted.signal.aborted) return endOfAbort(this.#aborted.signal.reason);
     const gone = opened.gone();
     if (gone !== undefined) return { kind: "abandoned", error: gone };
     if (leases.some((lease) => lease.signal.aborted)) return { kind: "abandoned", error };
+    if (error instanceof ThreadDiedError || error instanceof ThreadUnusableError) return { kind: "abandoned", error };
     const meaning = ledger.classify(error);
     if (meaning === "again") return "again";
     if (meaning === "gone") return { kind: "abandoned", error };
-    return { kind: "failed", error, isDoubtful: meaning === "doubtful" || opened.isDoubtful?.() === true };
+    return { kind: "failed", error, isDoubtful: meaning === "doubtful" || opened.isDoubtful?.() === true, decided };
   }
 
   async #transaction(): Promise<unknown> {
@@ -256,6 +281,35 @@ export class RunningAttempt implements Listed {
     return this.#lines;
   }
 
+  /** What a thread needs to run this task. */
+  #order(opened: LedgerTransaction<unknown>): ThreadOrder {
+    const { definition, sent, vo, taskId, attempt, headers, leases, group, maxPayloadBytes } = this.#input;
+    return {
+      ...{ definition, sent, vo, taskId, attempt, headers, group, maxPayloadBytes },
+      leases: ownLeasesOf(leases),
+      signal: this.#aborted.signal,
+      begin: () => this.#transaction(),
+      async serve(question) {
+        if (opened.serve === undefined)
+          throw new TypeError(
+            `Cannot use the transaction of ${definition.name} in a thread: its ledger does not serve threads`,
+          );
+        return await opened.serve(question);
+      },
+      report: (progress) => this.#report(progress),
+      line: (level, message, fields) => this.#log[level](message, fields),
+    };
+  }
+
+  /** Races the answer of a thread against the grace period after the abort. Returns `stuck` when the task ignores its signal. */
+  #untilGivenUp(answer: Promise<ThreadAnswer>): Promise<ThreadAnswer | "stuck"> {
+    return new Promise((resolve, reject) => {
+      const giveUp = () => resolve("stuck");
+      this.#giveUp = giveUp;
+      answer.then(resolve, reject);
+    });
+  }
+
   /** This run as a middleware sees it. */
   #seen(run: Run<unknown, unknown>): TaskRun {
     const { definition, payload, vo, taskId, attempt, headers } = this.#input;
@@ -269,7 +323,7 @@ export class RunningAttempt implements Listed {
   }
 
   /** Runs `execute`, and races it against a grace period after the abort. Returns `stuck` when it ignores its signal. */
-  async #execute(children: Children): Promise<{ readonly result: unknown } | "stuck"> {
+  async #execute(children: Children): Promise<Answer | "stuck"> {
     const { definition, payload, vo, taskId, attempt, leases } = this.#input;
     const { signal } = this.#aborted;
     const log = () => this.#log;
@@ -282,7 +336,7 @@ export class RunningAttempt implements Listed {
       vo,
       taskId,
       attempt,
-      leases: leases.some(({ key }) => isOfSettings(key)) ? leases.filter(({ key }) => !isOfSettings(key)) : leases,
+      leases: ownLeasesOf(leases),
       signal,
       now: () => this.#input.now?.() ?? new Date(),
       get log() {
@@ -310,20 +364,10 @@ export class RunningAttempt implements Listed {
 /** Takes the lines of a run that nobody listens to. */
 const NO_SINK: LineSink = { write() {}, tell() {} };
 
-/** What the database is to fence. A limiter protects nothing from two writers. */
-function fencesOf(leases: readonly AttemptLease[]): Fence[] {
-  const fences: Fence[] = [];
-  for (const { key, fencingToken, holder, fence } of leases) {
-    if (fence === undefined || fence === "own") fences.push({ key, fencingToken, holder });
-    else if (fence === "shared") fences.push({ key, fencingToken, holder, isShared: true });
-  }
-  return fences;
-}
-
-function claimOf({ taskId, definition, vo, attempt, leases }: AttemptInput<unknown>): Claim {
-  const fences = fencesOf(leases);
-  if (fences.length > 1) fences.sort((a, b) => (a.key < b.key ? -1 : 1));
-  return { taskId, task: definition.name, vo, attempt, fences };
+/** What `execute` returned. `spawned` is given where it ran in a thread, which has checked both. */
+interface Answer {
+  readonly result: unknown;
+  readonly spawned?: ThreadAnswer["spawned"];
 }
 
 /** A task without the types of its payload and deps, which `AnyTask` hides. `startWorker` has checked the type of its deps. */
@@ -335,38 +379,4 @@ function endOfAbort(reason: unknown): AttemptEnd {
   if (reason instanceof TaskTimeoutError) return { kind: "failed", error: reason, isDoubtful: false };
   if (reason instanceof CancelledError) return { kind: "cancelled", error: reason };
   return { kind: "abandoned", error: reason };
-}
-
-function checkedResult(task: string, result: unknown): Json {
-  if (result === undefined) return null;
-  const problem = sizeProblem(result);
-  if (problem !== undefined) throw new RangeError(`Cannot keep the result of ${task}: ${problem}`);
-  const text = JSON.stringify(result) as string | undefined;
-  if (text === undefined) return null;
-  const bytes = Buffer.byteLength(text);
-  if (bytes > MAX_RESULT_BYTES) {
-    throw new RangeError(
-      `Cannot keep the result of ${task}: it has ${bytes} bytes of JSON; ${MAX_RESULT_BYTES} are the limit`,
-    );
-  }
-  return JSON.parse(text) as Json;
-}
-
-function doneRow(input: AttemptInput<unknown>, result: unknown, spawned: OutcomeRow["spawned"]): OutcomeRow {
-  const { taskId, definition, vo, sent, attempt, errors } = input;
-  // The row of a task that may run again is kept only for its children. Without children nobody reads its hash.
-  const isKept = definition.effect === "once" || spawned.length > 0;
-  const kept = checkedResult(definition.name, result);
-  return {
-    taskId,
-    task: definition.name,
-    vo,
-    payloadHash: isKept ? payloadHash(sent) : "",
-    attempt,
-    outcome: "done",
-    result: kept,
-    spawned,
-    dueAt: null,
-    errors,
-  };
 }

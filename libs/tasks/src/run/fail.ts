@@ -6,6 +6,7 @@ import { keptHeadersOf } from "../publish/task_message.ts";
 import type { OutcomeRow, RetryMessage } from "../definition/ledger.ts";
 import { oneLine } from "../format/headers.ts";
 import { checkIsOurs, describeError, type PreparedTask } from "./identify.ts";
+import { hasEndedThreads } from "./poison.ts";
 import { type SettleContext, settleByRow, tell } from "./settle.ts";
 
 /** Longest delay of a retry, a year, ms. */
@@ -30,13 +31,15 @@ export interface Failure {
   /** The value that `execute` or the commit threw. */
   readonly error: unknown;
   readonly tookMs: number;
+  /** What the task's retry policy has said of it in another thread, where the error has its class; absent: nobody has asked it. */
+  readonly decided?: FailedOutcome | undefined;
 }
 
 /** Asks the retry policy, records its decision, and carries the decision out. */
 export async function failAttempt(
   context: SettleContext,
   task: PreparedTask,
-  { error, tookMs }: Failure,
+  { error, tookMs, decided }: Failure,
 ): Promise<void> {
   const { definition } = task.received;
   if (!context.owns(task.received)) {
@@ -45,7 +48,7 @@ export async function failAttempt(
     return;
   }
   const failure = { error, attempt: task.attempt };
-  await record(context, task, { ...decide(definition.retry, failure), tookMs });
+  await record(context, task, { ...(decided ?? decide(definition.retry, failure)), tookMs });
 }
 
 /**
@@ -75,8 +78,11 @@ export function decide(
 
 /** Gives up a task whose runs began and did not end too often. */
 export async function giveUpPoison(context: SettleContext, task: PreparedTask): Promise<void> {
+  const { starts } = task.received;
   const error =
-    "killed its worker: after other runs without an end its last two had the process to themselves from start to end, and did not end";
+    starts?.died === undefined || !hasEndedThreads(starts)
+      ? "killed its worker: after other runs without an end its last two had the process to themselves from start to end, and did not end"
+      : oneLine(`killed its thread in two runs, the last time by ${starts.died.reason}`);
   await record(context, task, { outcome: "dead", dueAt: null, error, tookMs: 0 });
 }
 

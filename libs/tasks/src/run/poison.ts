@@ -41,9 +41,14 @@ export function aloneMsOf({ unended }: Pick<StartCount, "unended">): number {
   return unended === 0 ? 0 : (ALONE_MS[unended - 1] ?? Number.POSITIVE_INFINITY);
 }
 
-/** Whether the task has certainly killed its worker: no other task ran beside it. */
-export function isPoison({ alone }: StartCount): boolean {
-  return alone >= MAX_LONE_STARTS;
+/** Whether the task has certainly killed its worker or its thread: no other task ran beside it. */
+export function isPoison(count: StartCount): boolean {
+  return count.alone >= MAX_LONE_STARTS || hasEndedThreads(count);
+}
+
+/** Whether the task has ended so many threads that it is poison, whatever else dies. */
+export function hasEndedThreads({ died }: StartCount): boolean {
+  return died !== undefined && died.times >= MAX_LONE_STARTS;
 }
 
 /** Which attempt of which task. */
@@ -68,6 +73,11 @@ export interface StartCounts {
   begin(task: BegunTask, known: KnownCount): Promise<void>;
   /** Notes that no suspect has this worker to itself any more. Never throws. */
   aloneNoMore(): Promise<void>;
+  /**
+   * Notes that a run has ended its thread. The process lives, so its other count is taken back. `known` is the count with which it began;
+   * undefined: it was the first delivery, and nothing was counted.
+   */
+  died(task: CountedTask, known: KnownCount | undefined, reason: string): Promise<void>;
   /** Takes back the count of a run that began at `known`, since it was handed back in good order. */
   handedBack(task: CountedTask, known: KnownCount): Promise<void>;
   /** Removes the count of a settled task. */
@@ -123,6 +133,7 @@ async function doOthersDie(broker: Broker, { workers = [], sinceMs }: StartCount
  */
 export async function spare(broker: Broker, known: KnownCount): Promise<KnownCount | undefined> {
   const { spared = 0 } = known;
+  if (hasEndedThreads(known)) return undefined;
   if (spared >= MAX_SPARED || !(await doOthersDie(broker, known))) return undefined;
   return { ...known, alone: MAX_LONE_STARTS - 1, spared: spared + 1 };
 }
@@ -198,6 +209,10 @@ export function startCounts(broker: Broker, worker: string): StartCounts {
         ),
       );
       await noting;
+    },
+    async died(task, known, reason) {
+      if (known !== undefined) await this.handedBack(task, known);
+      await change(task, await load(task), (now) => ({ ...now, died: { times: (now.died?.times ?? 0) + 1, reason } }));
     },
     async handedBack(task, known) {
       const lone = loneRunAfter(known);

@@ -9,10 +9,10 @@ import { isLimiterKey } from "../tally/tally.ts";
 import { nameOfMessage } from "../format/delivery.ts";
 import { headerOf, oneLine, TASK_CALLBACK } from "../format/headers.ts";
 import type { ChildGroup } from "../definition/group.ts";
-import { openChildGroup } from "../group/child_group.ts";
 import { InvalidNameError } from "../format/names.ts";
 import { isSuperseded } from "../broker/occurrence.ts";
 import { ABORT_GRACE_MS, type AttemptEnd, type DepsInput, DrainedError, RunningAttempt } from "./attempt.ts";
+import { groupOfCallback } from "./callback_group.ts";
 import type { Environment } from "./environment.ts";
 import { dropReplaced, dropSuperseded, endCancelled, failAttempt, giveUpPoison, MAX_ERRORS } from "./fail.ts";
 import {
@@ -29,6 +29,7 @@ import {
 import type { NewerPayloads } from "./newer_payloads.ts";
 import { aloneMsOf, isPoison, spare } from "./poison.ts";
 import { type Held, NO_LOCKS, tellLocks } from "./held_locks.ts";
+import { ThreadDiedError, type Threads } from "./thread_order.ts";
 import { fullLine, locksOf } from "./wanted_locks.ts";
 import type { ReceivedTask } from "../pull/received_task.ts";
 import type { ProgressReports } from "../result/progress.ts";
@@ -56,6 +57,8 @@ export interface RunContext extends SettleContext {
   /** Runs around each run, and around each child. */
   readonly middleware: JoinedMiddleware;
   deps(input: DepsInput<unknown>): unknown;
+  /** The threads in which its tasks run; undefined: they run in this one. */
+  readonly threads?: Threads | undefined;
   /** Tells whether the servers that tasks need do their work. */
   readonly environment: Environment;
   /** Remembers the payloads for which this worker is too old. */
@@ -323,16 +326,6 @@ async function runOnce(context: RunContext, task: PreparedTask, held: Held): Pro
   return running.isStuck() ? { kind: "stuck" } : concluded;
 }
 
-/** The group of a callback. Throws `TaskRefusedError` where it is gone, or has another callback. */
-async function groupOfCallback({ broker }: RunContext, { taskId }: PreparedTask, id: string): Promise<ChildGroup> {
-  const group = await openChildGroup(broker, id, taskId);
-  if (group !== undefined) return group;
-  throw new TaskRefusedError(
-    taskId,
-    `group ${JSON.stringify(id)} is gone, or has another callback; spawn the group again`,
-  );
-}
-
 function start(
   context: RunContext,
   task: PreparedTask,
@@ -350,6 +343,7 @@ function start(
     deps: (input) => context.deps(input),
     maxPayloadBytes: context.maxPayloadBytes,
     middleware: context.middleware,
+    threads: context.threads,
     progress: context.progress,
     lines: () => linesOf(context, task),
   });
@@ -376,7 +370,7 @@ async function conclude(
     case "failed":
       if (await context.environment.isToBlame({ ...end, startedAtMs }))
         return concludeAbandoned(context, task, end.error);
-      await failAttempt(context, task, { error: end.error, tookMs });
+      await failAttempt(context, task, { error: end.error, tookMs, decided: end.decided });
       context.environment.noteRecorded();
       return OVER;
     case "cancelled":
@@ -388,7 +382,9 @@ async function conclude(
 }
 
 async function concludeAbandoned(context: RunContext, task: PreparedTask, error: unknown): Promise<TaskEnd> {
-  if (!(error instanceof LeaseLostError)) {
+  if (error instanceof ThreadDiedError) {
+    await context.starts.died(task, task.received.starts, error.reason);
+  } else if (!(error instanceof LeaseLostError)) {
     // This end is in good order and is not the task's fault. A lost lease stays counted, so that a task cannot be abandoned for ever.
     const { starts } = task.received;
     if (starts !== undefined) await context.starts.handedBack(task, starts);

@@ -14,7 +14,7 @@ import { joinMiddleware, type Middleware } from "../definition/middleware.ts";
 import { payloadHash } from "../definition/payload.ts";
 import { checkedPayload, voFor } from "../definition/prepare.ts";
 import type { PayloadOption, PublishableTask } from "../definition/publishable.ts";
-import type { AnyTask, NoDeps } from "../definition/task.ts";
+import type { AnyTask, NoDeps, TaskOver } from "../definition/task.ts";
 import type { Per } from "../definition/traits.ts";
 import { publishSpawned } from "../group/publish_spawned.ts";
 import { openKeeper } from "../keeper/keeper.ts";
@@ -26,7 +26,6 @@ import { ABORT_GRACE_MS, type DepsInput, RunningAttempt } from "../run/attempt.t
 import type { LineSink } from "../run/run_lines.ts";
 import { streamLedger } from "../run/stream_ledger.ts";
 import { checkLedger } from "./check_ledger.ts";
-import type { TaskOver } from "./start_worker.ts";
 
 /** A task that is called by hand passes its limiters, and takes no quota. */
 const NO_LIMITS: LimitSource = { limitOf: () => undefined, onChange() {} };

@@ -7,10 +7,7 @@ import { streamLedger } from "../run/stream_ledger.ts";
 import type { WorkerParts } from "./worker_parts.ts";
 
 /** Joins the parts of a worker that its tasks' runs need with `told`, to which the runs report. */
-export function runContext(
-  parts: WorkerParts,
-  told: Pick<RunContext, "onStart" | "onEnd" | "environment">,
-): RunContext {
+export function runContext(parts: WorkerParts, told: Pick<RunContext, "onStart" | "onEnd">): RunContext {
   const { broker, keeper, locks, ledger, cancellations } = parts;
   return {
     broker,
@@ -26,6 +23,8 @@ export function runContext(
     middleware: parts.middleware,
     owns: (task) => keeper.owns(task),
     newerPayloads: parts.newerPayloads,
+    environment: parts.environment,
+    threads: parts.threads,
     deps: (input) => parts.deps(input),
     progress: new ProgressReports(broker, parts.name),
     ...told,

@@ -13,6 +13,8 @@ const REFUSED_MAX_MS = 1_000;
 /** A suspect that waits for the process or has it to itself. */
 interface Suspect {
   readonly task: InHand;
+  /** The part of the worker that has it in hand. */
+  readonly owner: SolitudeMember;
   readonly aloneMs: number;
   readonly askedAtMs: number;
 }
@@ -25,8 +27,9 @@ type State =
   /** The suspect has begun, and nothing else begins. */
   | { readonly kind: "alone"; readonly suspect: Suspect };
 
-export interface SolitudeOptions {
-  /** Attempts that run in this process. */
+/** A part of a worker that runs tasks: those in its own thread, or those in other threads. All parts are in one process. */
+export interface SolitudeMember {
+  /** Attempts that run in it. */
   running(): Iterable<RunningAttempt>;
   /** Permits of tasks that are being prepared, run or settled. */
   permitsTaken(): number;
@@ -34,8 +37,10 @@ export interface SolitudeOptions {
   permitsUsable(): number;
   /** Whether another task waits in hand to begin. */
   hasOthers(): boolean;
+  /** A suspect of this part has been given the process. */
+  onAccepted(suspect: InHand, aloneMs: number): void;
   /** Nothing else begins from now on. Tasks that have not begun go to other workers. */
-  onClosed(suspect: InHand, aloneMs: number): void;
+  onClosed(): void;
   /** Begins the suspect. */
   begin(task: InHand, aloneMs: number): void;
   /** Any task may begin again. */
@@ -55,7 +60,7 @@ export interface SolitudeOptions {
  * a worker's time, and wait for at most the other half.
  */
 export class Solitude {
-  readonly #options: SolitudeOptions;
+  readonly #members: SolitudeMember[] = [];
   #state: State = { kind: "open" };
   #timer: NodeJS.Timeout | undefined;
   #openedAtMs = Number.NEGATIVE_INFINITY;
@@ -66,8 +71,9 @@ export class Solitude {
   /** Whether anything has begun since the last suspect. */
   #hasOthersBegun = false;
 
-  constructor(options: SolitudeOptions) {
-    this.#options = options;
+  /** Adds a part of the worker. */
+  join(member: SolitudeMember): void {
+    this.#members.push(member);
   }
 
   get isOpen(): boolean {
@@ -85,27 +91,30 @@ export class Solitude {
    * Asks for the process for a suspect, which begins once the process is quiet. Returns `againMs` where it must wait for its time and
    * ask again. Of several suspects that come together the most suspected is first: if it kills, nothing has begun beside it.
    */
-  ask(task: InHand, aloneMs: number): "accepted" | { readonly againMs: number } {
+  ask(owner: SolitudeMember, task: InHand, aloneMs: number): "accepted" | { readonly againMs: number } {
     if (!this.isOpen || this.#coming.some((other) => other > aloneMs)) return { againMs: REFUSED_MS };
     const askedAtMs = performance.now();
     const restMs = this.#restsUntilMs - askedAtMs;
-    const hasOthers = this.#hasOthersBegun || this.#options.hasOthers();
+    const hasOthers = this.#hasOthersBegun || this.#members.some((member) => member.hasOthers());
     if (restMs > 0 && hasOthers) return { againMs: Math.min(Math.max(restMs, REFUSED_MS), REFUSED_MAX_MS) };
-    this.#state = { kind: "waiting", suspect: { task, aloneMs, askedAtMs } };
-    this.#options.onClosed(task, aloneMs);
+    this.#state = { kind: "waiting", suspect: { task, owner, aloneMs, askedAtMs } };
+    owner.onAccepted(task, aloneMs);
+    for (const member of this.#members) member.onClosed();
     this.look();
     return "accepted";
   }
 
-  /** The suspect that has not begun; undefined: there is none. */
-  get waiting(): InHand | undefined {
-    return this.#state.kind === "waiting" ? this.#state.suspect.task : undefined;
+  /** The suspect of `owner` that has not begun; undefined: there is none. */
+  waitingOf(owner: SolitudeMember): InHand | undefined {
+    if (this.#state.kind !== "waiting") return undefined;
+    const { suspect } = this.#state;
+    return suspect.owner === owner ? suspect.task : undefined;
   }
 
-  /** Gives up a suspect that has not begun, and returns it. */
-  withdraw(): InHand | undefined {
-    if (this.#state.kind !== "waiting") return undefined;
-    const { task } = this.#state.suspect;
+  /** Gives up a suspect of `owner` that has not begun, and returns it. */
+  withdraw(owner: SolitudeMember): InHand | undefined {
+    const task = this.waitingOf(owner);
+    if (task === undefined) return undefined;
     clearTimeout(this.#timer);
     this.#state = { kind: "open" };
     return task;
@@ -119,7 +128,7 @@ export class Solitude {
     const waitMs = this.#untilQuietMs(suspect);
     if (waitMs <= 0) {
       this.#state = { kind: "alone", suspect };
-      this.#options.begin(suspect.task, suspect.aloneMs);
+      suspect.owner.begin(suspect.task, suspect.aloneMs);
     } else if (Number.isFinite(waitMs)) {
       this.#timer = setTimeout(() => this.look(), Math.ceil(waitMs));
     }
@@ -148,16 +157,19 @@ export class Solitude {
   }
 
   /** Time until all running tasks began longer than `aloneMs` ago, ms; Infinity: it depends on the next task that begins or ends. */
-  #untilQuietMs({ aloneMs }: Suspect): number {
-    const { running, permitsTaken, permitsUsable } = this.#options;
-    const taken = permitsTaken();
+  #untilQuietMs({ aloneMs, owner }: Suspect): number {
+    let taken = 0;
+    for (const member of this.#members) taken += member.permitsTaken();
     if (taken === 0) return 0;
-    if (taken >= permitsUsable() || !Number.isFinite(aloneMs)) return Number.POSITIVE_INFINITY;
+    const hasPermit = owner.permitsTaken() < owner.permitsUsable();
+    if (!hasPermit || !Number.isFinite(aloneMs)) return Number.POSITIVE_INFINITY;
     let youngestAtMs = Number.NEGATIVE_INFINITY;
     let count = 0;
-    for (const { startedAtMs } of running()) {
-      youngestAtMs = Math.max(youngestAtMs, startedAtMs);
-      count++;
+    for (const member of this.#members) {
+      for (const { startedAtMs } of member.running()) {
+        youngestAtMs = Math.max(youngestAtMs, startedAtMs);
+        count++;
+      }
     }
     return count < taken ? Number.POSITIVE_INFINITY : youngestAtMs + aloneMs - performance.now();
   }
@@ -170,6 +182,6 @@ export class Solitude {
     this.#restsUntilMs = nowMs + (nowMs - this.#state.suspect.askedAtMs);
     this.#hasOthersBegun = false;
     this.#state = { kind: "open" };
-    this.#options.onOpened();
+    for (const member of this.#members) member.onOpened();
   }
 }

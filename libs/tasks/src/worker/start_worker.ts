@@ -3,7 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import type { NatsAccess } from "../access/nats_access.ts";
-import type { AnyTask, NoDeps, Run } from "../definition/task.ts";
+import type { NoDeps, TaskOver } from "../definition/task.ts";
 import type { Ledger } from "../definition/ledger.ts";
 import { joinMiddleware, type Middleware } from "../definition/middleware.ts";
 import { openCancellations } from "../cancel/cancellations.ts";
@@ -19,16 +19,14 @@ import { watchStreams } from "../broker/watch_streams.ts";
 import type { DepsInput } from "../run/attempt.ts";
 import { handBackAndTell } from "../run/hand_back_dead.ts";
 import { NewerPayloads, reportNewerPayloads } from "../run/newer_payloads.ts";
+import { Environment } from "../run/environment.ts";
 import { answerDrains } from "../presence/drain_worker.ts";
 import { registerWorker } from "../presence/registration.ts";
+import { type ThreadOptions, ThreadPool } from "../thread/thread_pool.ts";
+import { Solitude } from "./solitude.ts";
+import { WholeWorker } from "./whole_worker.ts";
 import { Worker } from "./worker.ts";
-import type { WorkerHealth } from "./worker_parts.ts";
-
-/** A task whose `deps` are `Deps`, or that takes none. */
-export interface TaskOver<Deps> extends AnyTask {
-  /** Does the work of one run. */
-  execute(run: Run<never, Deps>): unknown;
-}
+import type { WorkerHealth, WorkerParts } from "./worker_parts.ts";
 
 /** What a worker runs, and with what. */
 export interface WorkerOptions<Transaction, Deps> {
@@ -46,8 +44,13 @@ export interface WorkerOptions<Transaction, Deps> {
   readonly middleware?: readonly Middleware[];
   /** The highest fencing token in the database; required with a ledger whose transactions are fenced. */
   readonly highestFence?: () => Promise<number>;
-  /** Largest number of tasks that run at the same time, default 20. */
+  /** Largest number of tasks that run at the same time in the worker's own thread, default 20. */
   readonly permits?: number;
+  /**
+   * The threads in which tasks of `size` `medium` and `large` run, one in each. Nothing of the worker's own thread is there: neither `deps` nor
+   * `middleware` of these options. Default: all tasks share the worker's own thread.
+   */
+  readonly threads?: ThreadOptions;
   /** Longest time that running tasks may go on once `signal` has aborted, ms; default 20,000. */
   readonly drainMs?: number;
   /** Time after which a holder that vanished loses its locks, ms; default 15,000. On a cluster it must not be less than that. */
@@ -109,24 +112,23 @@ export async function startWorker<Transaction = undefined, Deps = NoDeps>(
   opened.use(watchStorage(broker));
   const newerPayloads = new NewerPayloads();
   opened.use(reportNewerPayloads(broker, newerPayloads));
-  const worker = new Worker({
-    broker,
-    keeper,
-    locks,
-    configuration,
-    cancellations,
-    limits,
-    pauses,
-    name,
-    tasks,
-    newerPayloads,
-    // The worker passes each run's transaction from the ledger to the deps, and never reads it.
-    ledger: ledger as Ledger<unknown> | undefined,
-    deps: (input) => options.deps?.(input as DepsInput<Transaction>),
-    middleware,
-    permits,
-    drainMs,
-  });
+  // The worker passes each run's transaction from the ledger to the deps, and never reads it.
+  const anyLedger = ledger as Ledger<unknown> | undefined;
+  const environment = new Environment({ broker, ledger: anyLedger, onChange: () => worker.environmentChanged() });
+  opened.defer(() => environment.close());
+  const solitude = new Solitude();
+  opened.defer(() => solitude.close());
+  const pool = options.threads && opened.use(new ThreadPool({ ...options.threads, tasks, observer: broker.observer }));
+  const worker = new WholeWorker(
+    partsOf(
+      {
+        ...{ broker, keeper, locks, configuration, cancellations, limits, pauses, name, tasks, newerPayloads },
+        ...{ environment, solitude, middleware, permits, drainMs, ledger: anyLedger },
+        deps: (input) => options.deps?.(input as DepsInput<Transaction>),
+      },
+      pool,
+    ),
+  );
   void followConnection(broker, worker);
   void handBackAndTell(broker);
   const registration = opened.use(
@@ -153,9 +155,19 @@ export async function startWorker<Transaction = undefined, Deps = NoDeps>(
     ...running,
     health() {
       const health = worker.health();
-      return { ...health, problems: [...health.problems, ...permissions.problems()] };
+      const problems = [...health.problems, ...permissions.problems()];
+      return { ...health, problems, ...(pool && { threads: pool.counts() }) };
     },
   };
+}
+
+/** The part for tasks in the worker's own thread, and the part for those in threads of their own, where there are any. */
+function partsOf(parts: WorkerParts, pool: ThreadPool | undefined): readonly Worker[] {
+  const away = pool === undefined ? [] : parts.tasks.filter(({ size }) => size !== "small");
+  if (pool === undefined || away.length === 0) return [new Worker(parts)];
+  const here = parts.tasks.filter(({ size }) => size === "small");
+  const inThreads = new Worker({ ...parts, tasks: away, permits: pool.limit, threads: pool });
+  return here.length === 0 ? [inThreads] : [new Worker({ ...parts, tasks: here }), inThreads];
 }
 
 interface Surroundings {
@@ -169,7 +181,7 @@ interface Surroundings {
 }
 
 /** A worker and what it used, as one thing that is drained once. */
-function runningWorker(worker: Worker, { name, crashed, onDrain, dispose }: Surroundings): RunningWorker {
+function runningWorker(worker: WholeWorker, { name, crashed, onDrain, dispose }: Surroundings): RunningWorker {
   let closing: Promise<void> | undefined;
   async function drainAndDispose(): Promise<void> {
     const drained = worker.drain();
@@ -202,7 +214,7 @@ function crashOf(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
 }
 
-async function followConnection(broker: Broker, worker: Worker): Promise<void> {
+async function followConnection(broker: Broker, worker: WholeWorker): Promise<void> {
   for await (const status of broker.nc.status()) {
     if (status.type === "reconnect") worker.reconnected();
     if (status.type !== "disconnect") continue;

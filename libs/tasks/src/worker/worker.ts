@@ -5,7 +5,7 @@ import { Permits } from "../policy/permits.ts";
 import { Policy } from "../policy/policy.ts";
 import { LaneSource } from "../pull/lane_source.ts";
 import { ABORT_GRACE_MS, type RunningAttempt } from "../run/attempt.ts";
-import { Environment } from "../run/environment.ts";
+import type { Environment } from "../run/environment.ts";
 import { byId } from "../run/identify.ts";
 import { LONGEST_SILENCE_MS } from "../streams/storage.ts";
 import { type RunContext, runTask, type TaskEnd } from "../run/run_task.ts";
@@ -14,10 +14,11 @@ import { checkLedger } from "./check_ledger.ts";
 import { Hand, type InHand } from "./hand.ts";
 import { Running } from "./running.ts";
 import { unwantedBy } from "./unwanted.ts";
-import { Solitude } from "./solitude.ts";
+import type { Solitude, SolitudeMember } from "./solitude.ts";
 import { runContext } from "./run_context.ts";
 import { tasksInForce } from "./tasks_in_force.ts";
 import type { WorkerHealth, WorkerParts } from "./worker_parts.ts";
+import type { WorkerPart } from "./whole_worker.ts";
 
 /** Number of permits lost to tasks that ignore their signal after which the process must be restarted. */
 const MAX_LOST_PERMITS = 3;
@@ -52,7 +53,7 @@ function aloneNote({ received }: InHand, aloneMs: number): string {
  *   running -> draining  `drain` is called, or too many permits are lost
  *   draining -> ended    no task runs any more, or all were aborted and their time for last words is over
  */
-export class Worker {
+export class Worker implements WorkerPart {
   /** Settles when drained. Rejects with {@linkcode WorkerSpentError} when the process must be restarted. */
   readonly ended: Promise<void>;
   readonly #parts: WorkerParts;
@@ -65,6 +66,8 @@ export class Worker {
   readonly #end = Promise.withResolvers<void>();
   readonly #stuck: string[] = [];
   readonly #solitude: Solitude;
+  /** This worker, as the solitude of its process sees it. */
+  readonly #member: SolitudeMember;
   readonly #environment: Environment;
   readonly #inForce: TasksInForce;
   readonly #unfollow: () => void;
@@ -83,9 +86,8 @@ export class Worker {
     this.#mayLose = Math.min(MAX_LOST_PERMITS, permits);
     this.#running = new Running(unwantedBy(parts));
     this.#inForce = tasksInForce(parts);
-    this.#environment = new Environment({ broker, ledger, onChange: () => this.#environmentChanged() });
+    this.#environment = parts.environment;
     this.#context = runContext(parts, {
-      environment: this.#environment,
       onStart: (attempt) => this.#begun(attempt),
       onEnd: (attempt) => this.#running.delete(attempt),
     });
@@ -108,7 +110,9 @@ export class Worker {
     });
     // What waits for a lock ends at once. What is in the buffer ends when it begins.
     cancellations.onNews(() => this.#hand.resumeCancelled());
-    this.#solitude = this.#openSolitude();
+    this.#solitude = parts.solitude;
+    this.#member = this.#asMember();
+    this.#solitude.join(this.#member);
     this.#source = new LaneSource({
       ...{ broker, tasks, configuration },
       policy: this.#policy,
@@ -163,27 +167,25 @@ export class Worker {
     this.#running.hasten();
   }
 
-  #openSolitude(): Solitude {
+  #asMember(): SolitudeMember {
     const { broker } = this.#parts;
-    return new Solitude({
+    return {
       running: () => this.#running,
       permitsTaken: () => this.#permits.taken,
       permitsUsable: () => this.#permits.usable,
       hasOthers: () => this.#policy.buffer.size + this.#hand.arrived > 0,
-      onClosed: (task, aloneMs) => {
-        broker.observer.note(aloneNote(task, aloneMs));
-        this.#giveToOthers();
-      },
+      onAccepted: (task, aloneMs) => broker.observer.note(aloneNote(task, aloneMs)),
+      onClosed: () => this.#giveToOthers(),
       begin: (task, aloneMs) => void this.#start(task, aloneMs),
       onOpened: () => {
         void this.#context.starts.aloneNoMore();
         this.#goOnSoon();
       },
-    });
+    };
   }
 
   /** Hands tasks that have not begun to other workers while something is wrong, since it may be wrong only here. */
-  #environmentChanged(): void {
+  environmentChanged(): void {
     if (this.#environment.problem === undefined) this.#goOnSoon();
     else this.#giveToOthers();
   }
@@ -200,10 +202,10 @@ export class Worker {
     if (this.#draining !== undefined) return;
     this.#source.review();
     this.#hand.review();
-    const suspect = this.#solitude.waiting;
+    const suspect = this.#solitude.waitingOf(this.#member);
     if (suspect !== undefined) this.#hand.redefine(suspect.received);
     if (suspect !== undefined && this.#hand.isPaused(suspect.received)) {
-      this.#solitude.withdraw();
+      this.#solitude.withdraw(this.#member);
       this.#hand.giveBack(suspect);
     }
     this.#goOnSoon();
@@ -284,7 +286,7 @@ export class Worker {
     const longestMs = this.#inForce.longestTimeoutMs(this.#parts.tasks);
     this.#hand.hold(received, longestMs + received.definition.timeoutMs);
     const isWelcome = this.#draining === undefined && !this.#hand.isPaused(received);
-    const answer = isWelcome ? this.#solitude.ask(task, aloneMs) : { againMs: 0 };
+    const answer = isWelcome ? this.#solitude.ask(this.#member, task, aloneMs) : { againMs: 0 };
     if (answer !== "accepted") this.#hand.giveBack(task, answer.againMs);
   }
 
@@ -304,7 +306,7 @@ export class Worker {
     await this.#source.stop();
     this.#alarm.close();
     this.#hand.admit();
-    const suspect = this.#solitude.withdraw();
+    const suspect = this.#solitude.withdraw(this.#member);
     if (suspect !== undefined) this.#hand.giveBack(suspect);
     this.#hand.giveAllBack();
     await this.#hand.announced();
@@ -312,8 +314,6 @@ export class Worker {
     if (this.#permits.taken > 0) await Promise.race([this.#untilIdle(), this.#running.untilLastWords()]);
     clearTimeout(deadline);
     this.#running.close();
-    this.#solitude.close();
-    this.#environment.close();
     await this.#hand.announced();
     await this.#hand.flush();
   }

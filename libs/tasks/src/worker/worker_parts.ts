@@ -9,7 +9,11 @@ import type { Keeper } from "../keeper/keeper.ts";
 import type { Locks } from "../locks/locks.ts";
 import type { DepsInput } from "../run/attempt.ts";
 import type { PausesWatch } from "../queue/pauses_watch.ts";
+import type { Environment } from "../run/environment.ts";
 import type { NewerPayloads } from "../run/newer_payloads.ts";
+import type { Threads } from "../run/thread_order.ts";
+import type { ThreadCounts } from "../thread/thread_pool.ts";
+import type { Solitude } from "./solitude.ts";
 
 /** The parts of which a worker is made. */
 export interface WorkerParts {
@@ -27,6 +31,12 @@ export interface WorkerParts {
   /** Required by tasks whose effect is `once`. */
   readonly ledger: Ledger<unknown> | undefined;
   readonly newerPayloads: NewerPayloads;
+  /** Whether the servers do their work. All parts of the process share it. */
+  readonly environment: Environment;
+  /** Which suspect has the process to itself. All parts of the process share it. */
+  readonly solitude: Solitude;
+  /** The threads in which the tasks run; undefined: they run in this one. */
+  readonly threads?: Threads;
   readonly middleware: JoinedMiddleware;
   deps(input: DepsInput<unknown>): unknown;
   /** Largest number of tasks that run at the same time. */
@@ -39,6 +49,7 @@ export interface WorkerParts {
 export interface WorkerHealth {
   /** Why no task can be taken now, one line each; empty: ready. */
   readonly problems: readonly string[];
+  /** Permits of tasks that run in the worker's own thread. Each thread is a permit of the others. */
   readonly permits: number;
   readonly running: number;
   readonly buffered: number;
@@ -46,4 +57,6 @@ export interface WorkerHealth {
   readonly lostPermits: number;
   /** Whether it takes no more tasks, and ends once those in hand have ended. */
   readonly draining: boolean;
+  /** Absent: all tasks run in the worker's own thread. */
+  readonly threads?: ThreadCounts;
 }
