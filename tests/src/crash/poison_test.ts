@@ -1,5 +1,6 @@
 import { atLeastOnceFactory, type StepName } from "@muster/tasks";
 import test, { type ExecutionContext } from "ava";
+import { once } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
 import { startProcess } from "../support/child_process.ts";
 import type { ToldStep } from "@muster/tasks/testing";
@@ -152,10 +153,13 @@ test("I7: a task that was handed back ten thousand times is no poison", async (t
 
 test("the count of a task that was settled is gone for good, also when the server is killed", async (t) => {
   const defineTask = atLeastOnceFactory();
+  const isSeen = Promise.withResolvers<void>();
   const LongTask = defineTask({
     name: "LongTask",
     per: "vo",
-    execute: ({ signal }) => pause(300, undefined, { signal }),
+    async execute({ signal }) {
+      await Promise.race([isSeen.promise, once(signal, "abort")]);
+    },
   });
   await using muster = await startMuster();
   await muster.broker.buckets.results.put("older", ""); // what lies before it in its file is what makes the server forget
@@ -166,6 +170,7 @@ test("the count of a task that was settled is gone for good, also when the serve
   await muster.startWorker({ tasks: [LongTask] });
   const isCounted = async () => ((await muster.results("starts.")).length > 0 ? true : undefined);
   await until(isCounted, "the count of the second run");
+  isSeen.resolve();
   await muster.event("done", taskId);
   const isForgotten = async () => ((await muster.results("starts.")).length === 0 ? true : undefined);
   await until(isForgotten, "the end of its count");

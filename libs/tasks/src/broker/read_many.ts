@@ -33,7 +33,12 @@ function headerIn(headers: string, name: string): string {
   return from < 0 ? "" : headers.slice(from + name.length + 3, headers.indexOf("\r\n", from + 2)).trim();
 }
 
-async function readOne({ requests, time }: Parts, bucket: string, key: string): Promise<string | undefined> {
+/** Reads one key as {@linkcode readManyTimed} does. Throws when the broker does not answer. */
+export async function readOneTimed(
+  { requests, time }: Parts,
+  bucket: string,
+  key: string,
+): Promise<string | undefined> {
   const subject = `$KV.${bucket}.${key}`;
   const body = JSON.stringify({ last_by_subj: subject });
   const { error, message }: Answer = JSON.parse(
@@ -61,7 +66,7 @@ export async function* readManyTimed(
 ): AsyncGenerator<string | undefined> {
   const ahead: Promise<string | undefined>[] = [];
   for (const key of keys) {
-    const reading = readOne(parts, bucket, key);
+    const reading = readOneTimed(parts, bucket, key);
     // It is awaited in its turn. The caller may stop before that.
     reading.catch(() => undefined);
     ahead.push(reading);

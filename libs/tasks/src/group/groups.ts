@@ -1,6 +1,7 @@
 // Tested by tests/src/worker/group_test.ts
 import { askToCancel } from "../cancel/cancel_task.ts";
 import type { Broker } from "../broker/broker.ts";
+import { readOneTimed } from "../broker/read_many.ts";
 import { nextMatching } from "../broker/stored_messages.ts";
 import { publishSurely } from "../broker/publish_surely.ts";
 import type { GroupPlace } from "../format/group_place.ts";
@@ -106,7 +107,10 @@ export function createGroups(broker: Broker): Groups {
       return undefined;
     }
     const { guard } = about;
-    if (guard !== undefined && (await readEntry(broker, groupKey(group, "c", guard))) === undefined) return spec;
+    // Asked after nearly each end of a child.
+    const isOpen = async (child: number) =>
+      (await readOneTimed(broker, "results", groupKey(group, "c", child))) === undefined;
+    if (guard !== undefined && (await isOpen(guard))) return spec;
     const ended = await listEnded(broker, spec);
     about.guard = lastMissing(ended, spec.total);
     if (about.guard !== undefined) return spec;
