@@ -111,10 +111,11 @@ export async function openServers(app: App, options: OpenServersOptions): Promis
   health.probe("NATS", () => nc.rtt());
   const vos = knownVos();
   const observer = observeTasks(log, metrics, vos);
+  const replicas = settings.replicas === undefined ? {} : { replicas: settings.replicas };
   const broker = await insist({
     ...trying("streams"),
     what: "declare the streams",
-    work: () => openBroker(nc, { observer, highestFence }),
+    work: () => openBroker(nc, { observer, highestFence, ...replicas }),
   });
   opened.defer(tellStorage(app, broker));
   const kept = opened.move();

@@ -1,5 +1,5 @@
 import { findFreePort, provisionNatsServer, type ServerProcess, startServerProcess } from "@muster/local";
-import { jetstreamManager } from "@nats-io/jetstream";
+import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -31,6 +31,14 @@ export interface TestCluster extends TestServers {
   readonly nodes: readonly TestNode[];
   /** Resolves when each node reports that JetStream and each stream have a leader. After a start of all that takes some seconds. */
   ready(): Promise<void>;
+  /** Resolves when JetStream and each stream have a leader, whatever nodes run. */
+  led(): Promise<void>;
+  /** The node that leads a stream. Waits until one does. */
+  leaderOf(stream: string): Promise<TestNode>;
+  /** A node that holds a copy of a stream and does not lead it. */
+  followerOf(stream: string): Promise<TestNode>;
+  /** Resolves when each stream has all its copies up to date. After a node's start that takes some seconds. */
+  whole(): Promise<void>;
 }
 
 export interface ClusterOptions {
@@ -89,18 +97,34 @@ function createNode(parts: NodeParts, binary: string): TestNode {
 
 /** Whether JetStream and each of its streams answer at `url`. Then all have a leader. */
 async function answers(url: string): Promise<true | undefined> {
+  return await ask(url, async (jsm) => {
+    for await (const stream of jsm.streams.names()) await jsm.streams.info(stream);
+    return true as const;
+  });
+}
+
+/** Asks the JetStream of whichever node answers; undefined: none does now. */
+async function ask<Answer>(url: string, work: (jsm: JetStreamManager) => Promise<Answer>): Promise<Answer | undefined> {
   try {
     const nc = await connect({ servers: url.split(","), reconnect: false, timeout: 1_000 });
     try {
-      const jsm = await jetstreamManager(nc, { checkAPI: false, timeout: 1_000 });
-      for await (const stream of jsm.streams.names()) await jsm.streams.info(stream);
-      return true;
+      return await work(await jetstreamManager(nc, { checkAPI: false, timeout: 1_000 }));
     } finally {
       await nc.close();
     }
   } catch {
-    return undefined; // not ready yet
+    return undefined; // no leader yet
   }
+}
+
+/** Whether all copies of all streams are up to date. */
+async function areWhole(jsm: JetStreamManager): Promise<true | undefined> {
+  for await (const name of jsm.streams.names()) {
+    const { cluster, config } = await jsm.streams.info(name);
+    const others = cluster?.replicas ?? [];
+    if (others.length < config.num_replicas - 1 || others.some(({ current }) => !current)) return undefined;
+  }
+  return true;
 }
 
 /** Starts a cluster, three nodes by default, in two or three seconds. */
@@ -118,11 +142,32 @@ export async function startTestCluster({ size = 3, sync = false }: ClusterOption
   const ready = async () => {
     await Promise.all(nodes.map((node) => until(() => answers(node.url), `an answer of ${node.name}`)));
   };
+  const leaderName = (stream: string) =>
+    until(() => ask(url, async (jsm) => (await jsm.streams.info(stream)).cluster?.leader), `a leader of ${stream}`);
+  const nodeWhere = (serves: (node: TestNode) => boolean) => {
+    const node = nodes.find(serves);
+    if (node === undefined) throw new Error("Cannot find such a node: the cluster has none");
+    return node;
+  };
   const each = (act: (node: TestNode) => Promise<void>) => Promise.all(nodes.map(act));
   const cluster: TestCluster = {
     url,
     nodes,
     ready,
+    async led() {
+      await until(() => answers(url), "a leader of each stream");
+    },
+    async leaderOf(stream) {
+      const name = await leaderName(stream);
+      return nodeWhere((node) => node.name === name);
+    },
+    async followerOf(stream) {
+      const name = await leaderName(stream);
+      return nodeWhere((node) => node.name !== name);
+    },
+    async whole() {
+      await until(() => ask(url, areWhole), "all copies of all streams");
+    },
     async kill() {
       await each((node) => node.kill());
     },

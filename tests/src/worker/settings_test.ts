@@ -89,7 +89,7 @@ test("what is the operator's in a stream stays as it is, also over our own chang
   const edited = await Promise.all(streams.map((stream) => configOf(muster, stream)));
   const { alarms } = await startApp(muster);
   t.deepEqual(alarms, []);
-  await muster.broker.renewSource();
+  await muster.broker.source.renew();
   await muster.broker.jsm.streams.update("TASKS", { max_age: nanos(5_000) }).catch(() => undefined);
   await muster.broker.jsm.streams.update("TASKS", { max_age: nanos(700_000) });
   t.is((await startApp(muster)).alarms.length, 1);

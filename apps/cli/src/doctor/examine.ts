@@ -3,6 +3,7 @@
 import { escapeControls } from "@muster/service";
 import { type Broker, connectNats, openBroker } from "@muster/tasks";
 import {
+  copiesWanted,
   countDeadLetters,
   inspectStreams,
   listNewerPayloads,
@@ -15,12 +16,13 @@ import {
 import { count } from "../print/output.ts";
 import { hasPilots, knownTasks } from "../run/extensions.ts";
 import { describeFailure } from "../run/failure.ts";
-import { locateDatabase, locateNats, openOwnDatabase } from "../run/servers.ts";
+import { locateDatabase, locateNats, openOwnDatabase, ownCopies } from "../run/servers.ts";
 import { withoutDatabaseFollowUps, withoutFollowUps, withoutTold } from "./follow_ups.ts";
 import { examineGoneVos } from "./gone_vos.ts";
 import { describeNewer, describeUnknown } from "../task/unknown.ts";
 import { examineLocks, examineWorkerRecords } from "./locks.ts";
 import { bad, type Finding, good, warning } from "./finding.ts";
+import { judgeCopies } from "./copies.ts";
 import { examineConfiguration } from "./configuration.ts";
 import { type Connection, examinePermissions } from "./permissions.ts";
 import { examineOutbox } from "./outbox.ts";
@@ -56,10 +58,11 @@ async function examineDatabase(): Promise<readonly Finding[]> {
 }
 
 function examineStreams(streams: readonly StreamState[]): readonly Finding[] {
-  const missing = streams.filter(({ createdAt }) => createdAt === undefined).map(({ name }) => name);
+  const missing = streams.filter(({ state }) => state === "missing").map(({ name }) => name);
   if (missing.length === streams.length) return [warning("streams", "there is none yet; the first app declares them")];
   if (missing.length > 0)
     return [bad("streams", `${missing.join(", ")} had gone; any running app declares them again`)];
+  if (streams.some(({ state }) => state === "no leader")) return [];
   const times = streams.map(({ createdAt }) => createdAt?.getTime() ?? 0);
   const oldest = Math.min(...times);
   const younger = streams.filter(({ createdAt }) => (createdAt?.getTime() ?? 0) > oldest + YOUNGER_MS);
@@ -119,8 +122,9 @@ async function examineJetStream(nc: Connection): Promise<readonly Finding[]> {
   // This comes before a broker is opened, since that declares missing streams.
   const streams = await inspectStreams(nc);
   findings.push(...examineStreams(streams), ...examineSettings(streams.filter(({ createdAt }) => createdAt)));
+  findings.push(...judgeCopies(streams, copiesWanted(nc, ownCopies().replicas)));
   if (streams.some(({ createdAt }) => createdAt === undefined)) return findings;
-  const broker = await openBroker(nc);
+  const broker = await openBroker(nc, ownCopies());
   for (const [about, work] of Object.entries({
     clock: examineClock,
     storage: examineStorage,

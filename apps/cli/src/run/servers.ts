@@ -1,7 +1,14 @@
 // Tested by tests/src/cli/cli_test.ts
 import type { Database, DatabaseOptions } from "@muster/ledger";
 import { locateNats as locate, locateServer, readSettings, ServersUnknownError } from "@muster/service";
-import { type Broker, connectNats, type NatsAccess, type Observer, openBroker } from "@muster/tasks";
+import {
+  type Broker,
+  type BrokerOptions,
+  connectNats,
+  type NatsAccess,
+  type Observer,
+  openBroker,
+} from "@muster/tasks";
 import { checkNatsAccess, type Configuration, findConfiguration } from "@muster/tasks/operate";
 import { checkExtensions, ourExtensions, requirePilots } from "./extensions.ts";
 import { complain, isWrongSetting } from "./failure.ts";
@@ -70,6 +77,12 @@ export async function withPilots<Answer>(work: (database: Database) => Promise<A
   return await withDatabase(work);
 }
 
+/** How a command declares what is missing. It gives no stream more copies: the apps do, and their setting may be another one than ours. */
+export function ownCopies(): Pick<BrokerOptions, "replicas" | "fewerCopies"> {
+  const { replicas } = readSettings();
+  return { fewerCopies: "left", ...(replicas === undefined ? {} : { replicas }) };
+}
+
 /** Runs `work` on NATS. Missing streams are declared first. */
 export async function withBroker<Answer>(
   work: (broker: Broker) => Promise<Answer>,
@@ -78,7 +91,7 @@ export async function withBroker<Answer>(
   const nc = await connectNats({ ...(await locateNats()), name: NAME });
   try {
     const fence = highestFence === undefined ? {} : { highestFence };
-    return await work(await openBroker(nc, { observer: onStandardError, ...fence }));
+    return await work(await openBroker(nc, { observer: onStandardError, ...ownCopies(), ...fence }));
   } finally {
     await nc.close();
   }

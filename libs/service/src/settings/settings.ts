@@ -57,6 +57,7 @@ export const Environment = z
     ).default(["all"]),
     MUSTER_THREADS: wholeNumber(0, 1_000, " threads").default(availableParallelism),
     MUSTER_DATABASE_CONNECTIONS: wholeNumber(1, 200, " connections").default(10),
+    MUSTER_REPLICAS: wholeNumber(1, 5, " copies").optional(),
   })
   .transform((env) => ({
     nats: env satisfies NatsVariables,
@@ -113,6 +114,11 @@ export const Environment = z
        * `MUSTER_DATABASE_CONNECTIONS`
        */
       databaseConnections: env.MUSTER_DATABASE_CONNECTIONS,
+      /**
+       * Least number of copies of each stream and bucket, from 1 to 5. Where there are fewer, an app adds some; it never
+       * takes any away. Undefined: 3 on a cluster that has the servers, otherwise 1. `MUSTER_REPLICAS`
+       */
+      replicas: env.MUSTER_REPLICAS,
     },
   }));
 

@@ -16,30 +16,26 @@ import { type LoopWatch, watchLoop } from "../connection/loop_watch.ts";
 import { type Observer, silentObserver } from "../connection/observer.ts";
 import { openOutbox, type Outbox } from "../connection/outbox.ts";
 import { openRequests, type Requests } from "./requests.ts";
+import { createKeepCopies } from "./keep_copies.ts";
+import { createSourceRenewal, type SourceRenewal } from "./source_renewal.ts";
+import { type CopiesSeen, copiesWanted, createCopiesSeen } from "../streams/copies.ts";
 import { createDeviationReport } from "../streams/deviations.ts";
 import { type Happened, keepIncident } from "./incidents.ts";
 import { createStorage, type Storage } from "../streams/storage.ts";
-import { BUCKET_NAMES, type BucketName, maxPayloadOf, neededStreams, STREAM_NAMES } from "../streams/stream_needs.ts";
-import {
-  declareStreams,
-  isAsNeeded,
-  isStreamGone,
-  mendSettings,
-  renewSource,
-  type StreamName,
-} from "../streams/streams.ts";
+import { BUCKET_NAMES, type BucketName, neededStreams, STREAM_NAMES, topologyOf } from "../streams/stream_needs.ts";
+import { declareStreams, isAsNeeded, isStreamGone, mendSettings, type StreamName } from "../streams/streams.ts";
 
 export type { BucketName } from "../streams/stream_needs.ts";
 
-/** Shortest time from one renewal of the source of TASKS to the next, ms. The source needs a moment to be heard. */
-const RENEW_SOURCE_MS = 5_000;
 /** Longest wait for the acknowledgement of a stored message, ms. */
 const ANSWER_MS = 5_000;
 
 export interface BareBrokerOptions {
   readonly observer?: Observer;
-  /** Copies of each stream and bucket, default 1. */
+  /** Least number of copies of each stream and bucket; default 3 on a cluster that has the servers, otherwise 1. */
   readonly replicas?: number;
+  /** Whether streams that have fewer copies get more; default `raised`. */
+  readonly fewerCopies?: "raised" | "left";
   /**
    * Runs after the `locks` bucket was created, before anyone takes a lock in it. The bucket's revisions begin at 1 again. They must be
    * raised above every fencing token given out so far (PROTOCOL 3).
@@ -82,8 +78,10 @@ export interface Broker {
   mendSettings(found: readonly StreamInfo[]): Promise<void>;
   /** Keeps an incident for `muster doctor`. Returns at once. */
   keepIncident(happened: Happened): void;
-  /** Makes TASKS look for its source at once, at most every five seconds. Call it when the source has fallen silent. */
-  renewSource(): Promise<void>;
+  /** Looks after the source of TASKS. */
+  readonly source: SourceRenewal;
+  /** The number of copies of each stream, as this process last saw it. */
+  readonly copies: CopiesSeen;
 }
 
 interface Creation {
@@ -111,7 +109,7 @@ function tellCreated({ created, observer, keep }: Creation): void {
  * The connection stays the caller's. Throws `JetStreamOffError`, and what JetStream reports.
  */
 export async function openBareBroker(nc: NatsConnection, options: BareBrokerOptions = {}): Promise<Broker> {
-  const { observer: given = silentObserver, replicas = 1 } = options;
+  const { observer: given = silentObserver, replicas, fewerCopies = "raised" } = options;
   const loop = watchLoop(nc, given);
   const observer = fairObserver(given, loop);
   const jsm = await openJetStream(nc, { timeout: 10_000 });
@@ -134,12 +132,17 @@ export async function openBareBroker(nc: NatsConnection, options: BareBrokerOpti
     return created;
   }
 
-  const topology = () => ({ replicas, maxPayload: maxPayloadOf(nc) });
+  const wanted = () => copiesWanted(nc, replicas);
+  const copies = createCopiesSeen();
+  const keepCopies = createKeepCopies({ jsm, seen: copies, observer, fewer: fewerCopies, wanted, keep });
 
   async function declare(onCreated = (_what: string) => {}): Promise<void> {
     const { deviations } = await declareStreams(jsm, {
-      ...topology(),
-      async onCreated({ name, bucket }) {
+      ...topologyOf(nc),
+      copies: wanted(),
+      onFound: keepCopies,
+      async onCreated({ name, bucket }, made) {
+        copies.note(made);
         onCreated(bucket === undefined ? name : `bucket ${bucket}`);
         if (bucket === "locks") await options.raiseLocks?.(broker);
       },
@@ -148,10 +151,12 @@ export async function openBareBroker(nc: NatsConnection, options: BareBrokerOpti
   }
 
   async function mend(found: readonly StreamInfo[]): Promise<void> {
-    const needs = new Map(neededStreams(topology()).map((need) => [need.name, need]));
+    const needs = new Map(neededStreams(topologyOf(nc)).map((need) => [need.name, need]));
     for (const info of found) {
       const need = needs.get(info.config.name);
-      if (need === undefined || isAsNeeded(need, info.config)) continue;
+      if (need === undefined) continue;
+      await keepCopies(need, info);
+      if (isAsNeeded(need, info.config)) continue;
       // Another process may have set it back in the meantime. Only one of them reports it.
       const deviation = await mendSettings(briefJsm, need, await briefJsm.streams.info(need.name));
       if (deviation !== undefined) reportDeviation(deviation);
@@ -164,16 +169,6 @@ export async function openBareBroker(nc: NatsConnection, options: BareBrokerOpti
       underWay = undefined;
     });
     return underWay;
-  }
-
-  let renewedAtMs = Number.NEGATIVE_INFINITY;
-  async function renewTasksSource(): Promise<void> {
-    if (performance.now() - renewedAtMs < RENEW_SOURCE_MS) return;
-    renewedAtMs = performance.now();
-    await renewSource(jsm);
-    observer.note(
-      "TASKS had lost its source LATER, as after a restart of the server; it was made to look for it again",
-    );
   }
 
   function keep(happened: Happened): void {
@@ -202,7 +197,8 @@ export async function openBareBroker(nc: NatsConnection, options: BareBrokerOpti
     declareMissing,
     mendSettings: mend,
     keepIncident: keep,
-    renewSource: renewTasksSource,
+    source: createSourceRenewal({ nc, jsm, briefJsm, observer }),
+    copies,
   };
   const reportDeviation = createDeviationReport(observer, keep);
   for (const name of BUCKET_NAMES) buckets[name] = await kvm.open(name, { allow_direct: false });

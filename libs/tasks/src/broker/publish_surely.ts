@@ -6,6 +6,8 @@ import type { Broker } from "./broker.ts";
 /** Longest time in which one message is tried under one id, ms. After that its fate is unknown. */
 export const PUBLISH_BUDGET_MS = 20_000;
 const PAUSE_MS = 250;
+/** Longest wait for a look at all streams between two tries, ms. On a cluster another stream may be without a leader for longer. */
+const LOOK_MS = 1_000;
 
 /** A message as it goes to the broker. */
 export interface OutgoingMessage {
@@ -62,9 +64,10 @@ export async function publishSurely(broker: Broker, { subject, body, headers }: 
       }
       await pause(PAUSE_MS);
       // "No responders" also means a change of leader. Only the stream's own info says that it is gone.
-      await broker
+      const looked = broker
         .declareMissing()
         .catch((cause: unknown) => broker.observer.note("Cannot look for missing streams yet", { cause }));
+      await Promise.race([looked, pause(LOOK_MS, undefined, { ref: false })]);
     }
   }
 }

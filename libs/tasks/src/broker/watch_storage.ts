@@ -15,7 +15,7 @@ import { isSilence } from "./publish_surely.ts";
  */
 const LOOK_MS = 7_000;
 const SPREAD_MS = 3_000;
-/** Time between two looks while there is a problem, ms, so that its end is noticed soon. */
+/** Time between two looks while there is a problem or a doubt, ms, so that its end is noticed soon. */
 const AMISS_MS = 2_000;
 /** Longest time without a look of our own, ms, whatever others report. */
 const OWN_MS = 60_000;
@@ -60,15 +60,15 @@ export function watchStorage(
   function rest(): void {
     clearTimeout(timer);
     if (isOver) return;
-    const isWell = storage.problems().length === 0;
+    const isWell = storage.problems().length === 0 && !storage.isInDoubt();
     timer = setTimeout(lookNow, isWell ? lookMs + Math.random() * spreadMs : AMISS_MS).unref();
   }
 
   function tell(): void {
     if (isOver || nc.isClosed() || nc.isDraining()) return;
     const isBroken = storage.brokenStreams().length > 0;
-    // JetStream is silent, and then no process would receive the message.
-    if (!isBroken && storage.problems().length > 0) return;
+    // JetStream or a stream is silent. Others notice that by themselves.
+    if (!isBroken && (storage.problems().length > 0 || storage.isInDoubt())) return;
     nc.publish(TOLD, JSON.stringify({ by: own, is: isBroken ? "broken" : "well" }));
   }
 
@@ -91,7 +91,7 @@ export function watchStorage(
 
   const listening = subscribeLasting(nc, { subject: TOLD }, (message) => {
     const found = foundByAnother(message.string(), own);
-    if (found === undefined || storage.problems().length > 0) return;
+    if (found === undefined || storage.problems().length > 0 || storage.isInDoubt()) return;
     if (found === "broken") lookNow();
     else if (performance.now() - lookedAtMs < OWN_MS) rest();
   });

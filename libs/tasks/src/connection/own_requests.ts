@@ -8,6 +8,9 @@ const ANSWER_MS = 5_000;
 /** JetStream's code for a failed purge: the stream's store cannot be written. */
 const PURGE_FAILED = 10051;
 
+/** JetStream's code for a request that only a leader can answer, while there is none. */
+const NO_LEADER = 10008;
+
 /** JetStream refused one of Muster's own requests. */
 export class ApiRefusedError extends Error {
   override readonly name = "ApiRefusedError";
@@ -16,11 +19,14 @@ export class ApiRefusedError extends Error {
   readonly reason: string;
   /** Whether the stream's store cannot be written. */
   readonly isWriteError: boolean;
+  /** Whether the stream has no leader, since too few of its servers run. */
+  readonly isLeaderless: boolean;
   constructor(subject: string, { err_code: code = 0, description = "" }: ApiError) {
     super(`JetStream refuses ${subject}: ${description} (${code})`);
     this.code = code;
     this.reason = description;
     this.isWriteError = code === PURGE_FAILED;
+    this.isLeaderless = code === NO_LEADER;
   }
 }
 

@@ -6,8 +6,16 @@ import { raiseLocks } from "./raise.ts";
 /** How streams and buckets are declared, and who hears of them. */
 export interface BrokerOptions {
   readonly observer?: Observer;
-  /** Number of copies of each stream and bucket, default 1. */
+  /**
+   * Least number of copies of each stream and bucket, 1 to 5. Default: 3 on a cluster that has the servers, otherwise 1. Copies that somebody
+   * added are never taken away.
+   */
   readonly replicas?: number;
+  /**
+   * What to do with streams and buckets that have fewer copies. `raised` (default) gives them more. `left` leaves that to others, for a program
+   * that only looks.
+   */
+  readonly fewerCopies?: "raised" | "left";
   /** Returns the highest fencing token in the database. Give it wherever there is a database: a new lock bucket begins above it. */
   readonly highestFence?: () => Promise<number>;
 }
@@ -19,11 +27,11 @@ export interface BrokerOptions {
  */
 export function openBroker(
   nc: NatsConnection,
-  { highestFence, observer = silentObserver, replicas = 1 }: BrokerOptions = {},
+  { highestFence, observer = silentObserver, ...copies }: BrokerOptions = {},
 ): Promise<Broker> {
   return openBareBroker(nc, {
+    ...copies,
     observer,
-    replicas,
     async raiseLocks({ jsm }) {
       await raiseLocks({ jsm, observer, highestFence });
     },

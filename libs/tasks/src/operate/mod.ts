@@ -126,7 +126,13 @@ export { type AuditFilter, type AuditPage, listAudit, type StoredAuditRecord } f
 // Diagnose: what is not as it must be.
 export { INCIDENT_DAYS, type Incident, listIncidents } from "../broker/incidents.ts";
 export { inspectRights, type MissingRight } from "../broker/inspect_rights.ts";
-export { inspectStreams, type StreamState } from "../streams/inspect_streams.ts";
+export {
+  inspectStreams,
+  type StreamCopies,
+  type StreamCopy,
+  type StreamState,
+} from "../streams/inspect_streams.ts";
+export { type CopiesWanted, copiesWanted } from "../streams/copies.ts";
 export { inspectConsumers } from "../pull/lane_consumer.ts";
 export { describeDifference, type Difference } from "../streams/settings_check.ts";
 export { listLocksByHand } from "../locks/locks_by_hand.ts";

@@ -7,7 +7,7 @@ import type { AnyTask } from "../definition/task.ts";
 const OVERTAKEN_MS = [2, 4, 8];
 /** Rest of a lane whose pull was refused, ms. */
 const REFUSED_REST_MS = 200;
-/** Rest of a lane whose consumer could not be created, ms. */
+/** Rest of a lane whose consumer could not be created or has no leader, ms. */
 const NOT_CREATED_REST_MS = 1_000;
 /** `madeAtMs` of a consumer whose time of creation is not known. */
 const UNKNOWN = Number.POSITIVE_INFINITY;
@@ -56,7 +56,7 @@ export interface LaneDelivery {
  *   pulling, standing -> creating   there is no consumer (`lose`)
  *   pulling, standing -> resting    the pull was refused (`refuse`)
  *   creating -> ready               the consumer was made (`create`)
- *   creating -> resting             the consumer could not be made (`refuseCreation`)
+ *   creating -> resting             the consumer could not be made, or has no leader (`refuseCreation`)
  *   resting -> ready, idle          the rest is over (`look`)
  *   idle, pulling, standing -> ready  the open pull will not be answered any more (`giveUp`)
  *

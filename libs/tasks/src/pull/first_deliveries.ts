@@ -22,8 +22,10 @@ function keyOf(serverId: string): string {
  * A lane's consumer counts deliveries in memory. The count begins at one again when the server was restarted, or when the consumer was
  * deleted or has lapsed. That also holds for messages that were run and committed, and only not acked. So the count is believed only
  * for messages that were stored after two times, both by the server's clock. One is when the consumer was made. The other is when a
- * worker first found this start of the server, which the bucket `results` remembers. In a cluster, consumers with a single copy on
- * other nodes may have been restarted unseen.
+ * worker first found this start of the server, which the bucket `results` remembers.
+ *
+ * On a cluster a single copy may be on a server to which no worker is connected, and be restarted unseen. There the count is believed only
+ * where TASKS has several copies, which keep it on file.
  */
 export class FirstDeliveries {
   readonly #broker: Broker;
@@ -45,7 +47,8 @@ export class FirstDeliveries {
   isFirst(lane: Lane, { count, consumerSequence, storedAtNs }: Delivery): boolean {
     lane.noteCount(consumerSequence);
     if (count > 1 || lane.definition.effect !== "once") return count === 1;
-    const { nc } = this.#broker;
+    const { nc, copies } = this.#broker;
+    if (nc.info?.cluster !== undefined && copies.of(TASKS) === 1) return false;
     if (nc.info?.server_id !== this.#serverId) void this.#findServer();
     else if (this.#foundAtMs === UNKNOWN) this.#ask("server", () => this.#findServer());
     if (lane.madeAtMs === UNKNOWN) this.#ask(lane, () => this.#findLane(lane));

@@ -8,17 +8,38 @@ import type { Difference } from "../streams/settings_check.ts";
 import { isStreamGone, TASKS } from "../streams/streams.ts";
 import { type TaskAddress, taskSubject } from "../format/subject.ts";
 import { Lane, type LaneIdentity } from "../policy/lane.ts";
-import { findLaneDifferences, INACTIVE_MS, isOutdated, laneConfig, laneName, laneOf } from "./lane_needs.ts";
+import {
+  findLaneDifferences,
+  type FoundConsumer,
+  INACTIVE_MS,
+  isOutdated,
+  laneConfig,
+  laneName,
+  laneOf,
+  STATE_FIELD,
+} from "./lane_needs.ts";
 
 /** JetStream's error code for a consumer of that name with other settings. */
 const CONSUMER_EXISTS = 10148;
 
+/** Age from which a consumer was certainly not made just now by another worker, ms. */
+const OLD_MS = 1_000;
+
+/** The age of a consumer, ms, by the server's clock alone; undefined: the server does not tell the time. */
+function ageOf({ created, ts }: Pick<ConsumerInfo, "created" | "ts">): number | undefined {
+  return ts === undefined ? undefined : Date.parse(ts) - Date.parse(created);
+}
+
 /**
- * Whether the lane's consumer was there so recently that it cannot have lapsed, and the server was not restarted since. If it is not
- * there now, somebody deleted it.
+ * Whether somebody has deleted the lane's consumer: it was there so recently that it cannot have lapsed, the server was not restarted since,
+ * and the one that is there now was made later.
+ *
+ * Where a pull finds nobody, the consumer may also be without a leader. Then the old one is still there.
  */
-function hadLane({ seenAtMs }: Lane): boolean {
-  return seenAtMs !== undefined && performance.now() - seenAtMs < INACTIVE_MS / 2;
+function wasDeleted({ seenAtMs }: Lane, found: ConsumerInfo): boolean {
+  if (seenAtMs === undefined) return false;
+  const sinceMs = performance.now() - seenAtMs;
+  return sinceMs < INACTIVE_MS / 2 && (ageOf(found) ?? 0) < sinceMs;
 }
 
 /** Makes a lane of which nothing is known yet. */
@@ -30,7 +51,7 @@ export function newLane({ number, definition, vo }: Pick<LaneIdentity, "number" 
 /** Makes the consumer anew. Everything that it had delivered and that was not acknowledged is delivered again. */
 async function replaceConsumer(broker: Broker, lane: TaskAddress): Promise<void> {
   await askAsMuster(broker.nc, `$JS.API.CONSUMER.DELETE.${TASKS}.${laneName(lane)}`);
-  await broker.briefJsm.consumers.add(TASKS, laneConfig(lane));
+  await broker.briefJsm.consumers.add(TASKS, laneConfig(lane, broker.copies.of(TASKS)));
 }
 
 async function updateConsumer(
@@ -38,7 +59,7 @@ async function updateConsumer(
   lane: TaskAddress,
   { config }: Pick<ConsumerInfo, "config">,
 ): Promise<void> {
-  const { description, durable_name: _name, metadata, ...settings } = laneConfig(lane);
+  const { description, durable_name: _name, metadata, ...settings } = laneConfig(lane, broker.copies.of(TASKS));
   await broker.briefJsm.consumers.update(TASKS, laneName(lane), {
     ...settings,
     // A field that is undefined would keep its old value; these values remove it.
@@ -46,6 +67,15 @@ async function updateConsumer(
     ...(isOutdated(config) && !config.description ? { description } : {}),
     metadata: { ...config.metadata, ...metadata },
   });
+}
+
+/** Lists what is wrong with a lane's consumer. Looks at TASKS where the number of its copies may have changed meanwhile. */
+async function differencesOf(broker: Broker, lane: TaskAddress, found: FoundConsumer): Promise<readonly Difference[]> {
+  const { copies, briefJsm } = broker;
+  const differences = findLaneDifferences(lane, found, copies.of(TASKS));
+  if (!differences.some(({ field }) => field === STATE_FIELD)) return differences;
+  copies.note(await briefJsm.streams.info(TASKS));
+  return findLaneDifferences(lane, found, copies.of(TASKS));
 }
 
 /**
@@ -58,9 +88,9 @@ export async function mendConsumer(
   lane: TaskAddress,
   info: Pick<ConsumerInfo, "config" | "paused">,
 ): Promise<readonly Difference[]> {
-  const differences = findLaneDifferences(lane, info);
+  const differences = await differencesOf(broker, lane, info);
   if (differences.length === 0 && !isOutdated(info.config)) return [];
-  if (differences.some(({ field }) => field === "max_deliver")) {
+  if (differences.some(({ field }) => field === "max_deliver" || field === STATE_FIELD)) {
     await replaceConsumer(broker, lane);
     return differences;
   }
@@ -80,7 +110,12 @@ export async function mendAndTell(
   lane: TaskAddress,
   info: Pick<ConsumerInfo, "config" | "paused">,
 ): Promise<void> {
-  const differences = await mendConsumer(broker, lane, info);
+  const all = await mendConsumer(broker, lane, info);
+  const differences = all.filter(({ field }) => field !== STATE_FIELD);
+  if (differences.length < all.length) {
+    const where = broker.copies.of(TASKS) === 1 ? "in memory" : "on file";
+    broker.observer.note(`Consumer ${laneName(lane)} was made anew with its state ${where}, as TASKS has its copies`);
+  }
   if (differences.length === 0) return;
   const report = createDeviationReport(broker.observer, broker.keepIncident);
   report({ stream: `consumer ${laneName(lane)}`, differences, isByHand: true, refusal: undefined });
@@ -89,15 +124,16 @@ export async function mendAndTell(
 /** Lists what somebody changed by hand in the lanes' consumers and is still changed now. */
 export async function inspectConsumers({ jsm }: Pick<Broker, "jsm">): Promise<readonly Difference[]> {
   const differences: Difference[] = [];
+  const { config } = await jsm.streams.info(TASKS);
   for await (const info of jsm.consumers.list(TASKS)) {
     const lane = laneOf(info);
-    if (lane !== undefined) differences.push(...findLaneDifferences(lane, info));
+    if (lane !== undefined) differences.push(...findLaneDifferences(lane, info, config.num_replicas));
   }
   return differences;
 }
 
 async function addConsumer(broker: Broker, lane: TaskAddress): Promise<ConsumerInfo> {
-  const add = () => broker.briefJsm.consumers.add(TASKS, laneConfig(lane));
+  const add = () => broker.briefJsm.consumers.add(TASKS, laneConfig(lane, broker.copies.of(TASKS)));
   try {
     return await add();
   } catch (error) {
@@ -112,14 +148,17 @@ async function addConsumer(broker: Broker, lane: TaskAddress): Promise<ConsumerI
   }
 }
 
-/** Creates the lane's consumer, or finds the one that is there. */
-export async function createLaneConsumer(broker: Broker, lane: Lane): Promise<void> {
-  const hadGone = hadLane(lane);
-  const { created } = await addConsumer(broker, { task: lane.definition.name, vo: lane.vo });
-  if (hadGone) {
+/**
+ * Creates the lane's consumer, or finds the one that is there. `was there`: it has been there for a while, so that a pull which found nobody
+ * met a change of its leader.
+ */
+export async function createLaneConsumer(broker: Broker, lane: Lane): Promise<"made" | "was there"> {
+  const found = await addConsumer(broker, { task: lane.definition.name, vo: lane.vo });
+  if (wasDeleted(lane, found)) {
     const text = `Consumer ${lane.consumer} had gone and was created again`;
     broker.observer.alarm(text);
     broker.keepIncident({ kind: "gone", about: `consumer ${lane.consumer}`, text });
   }
-  lane.noteConsumer(Date.parse(created) + 1, performance.now());
+  lane.noteConsumer(Date.parse(found.created) + 1, performance.now());
+  return (ageOf(found) ?? 0) > OLD_MS ? "was there" : "made";
 }

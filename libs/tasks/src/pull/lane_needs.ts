@@ -19,10 +19,15 @@ export function laneName({ task, vo }: TaskAddress): string {
 }
 
 /**
- * The settings that a lane's consumer must have. Its state is kept in memory, so that a restart of the server forgets what is in
- * flight and delivers it again. State on file would cost half the publish rate at 2,000 lanes.
+ * The settings that a lane's consumer must have, where TASKS has so many copies.
+ *
+ * Of one copy the state is kept in memory. A restart of the server then forgets what is in flight, and delivers it again. State on file would
+ * cost half the publish rate at 2,000 lanes.
+ *
+ * Of several copies it is on file. A server that was restarted without it may not help to elect a leader, so after the loss of two of three
+ * servers the lane would wait for all three (decision 76).
  */
-function settingsOf(lane: TaskAddress): Config {
+function settingsOf(lane: TaskAddress, copies: number): Config {
   return {
     filter_subjects: [taskSubject(lane)],
     ack_policy: AckPolicy.Explicit,
@@ -31,7 +36,7 @@ function settingsOf(lane: TaskAddress): Config {
     // We count failed runs ourselves: a message that has reached the server's limit would stay in the stream, unseen.
     max_deliver: -1,
     max_ack_pending: -1,
-    mem_storage: true,
+    mem_storage: copies === 1,
     inactive_threshold: nanos(INACTIVE_MS),
   };
 }
@@ -48,13 +53,13 @@ const NEUTRAL: Readonly<Record<string, unknown>> = {
   max_expires: 0,
 };
 
-/** The configuration with which a lane's consumer is created. */
-export function laneConfig(lane: TaskAddress): Config {
+/** The configuration with which a lane's consumer is created, where TASKS has so many copies. */
+export function laneConfig(lane: TaskAddress, copies: number): Config {
   return {
     durable_name: laneName(lane),
     description: `Muster: ${lane.task}${lane.vo === NO_VO ? "" : ` of VO ${lane.vo}`}, one for all workers`,
     metadata: { [VERSION_KEY]: String(SETTINGS_VERSION) },
-    ...settingsOf(lane),
+    ...settingsOf(lane, copies),
   };
 }
 
@@ -64,7 +69,7 @@ const EFFECTS: Readonly<Record<string, string>> = {
   max_deliver: "a task that is handed back stays in the stream and is never delivered again",
   max_ack_pending: "tasks wait although workers are free",
   backoff: "a task runs twice at once, or comes back late after a crash",
-  mem_storage: "publishing is slow",
+  mem_storage: "publishing is slow, or its tasks wait for servers that are down",
   paused: "its tasks are not delivered",
   headers_only: "tasks come without their payload",
   priority_groups: "workers' pulls are refused",
@@ -77,7 +82,8 @@ function foundValue(config: Config, field: string): unknown {
 
 function serves(field: string, found: unknown, needed: unknown): boolean {
   if (field === "inactive_threshold") return Number(found) >= Number(needed);
-  return isDeepStrictEqual(found, needed) || (found === -1 && needed === 0);
+  // The server leaves out a field that is false.
+  return isDeepStrictEqual(found ?? false, needed ?? false) || (found === -1 && needed === 0);
 }
 
 /** Whether an older Muster, or none, has written these settings. */
@@ -85,10 +91,20 @@ export function isOutdated(config: Config): boolean {
   return (settingsVersionOf(config) ?? 0) < SETTINGS_VERSION;
 }
 
+/** A lane's consumer as the server tells of it. */
+export interface FoundConsumer {
+  readonly config: Config;
+  readonly paused?: boolean | undefined;
+}
+
+/** Where a lane keeps its state: the field that follows the number of copies of TASKS, and so is nobody's change by hand. */
+export const STATE_FIELD = "mem_storage";
+
 /** Compares a lane's consumer with the settings that it must have. One that a newer Muster has written is left alone. */
 export function findLaneDifferences(
   lane: TaskAddress,
-  { config, paused }: { readonly config: Config; readonly paused?: boolean | undefined },
+  { config, paused }: FoundConsumer,
+  copies: number,
 ): readonly Difference[] {
   if ((settingsVersionOf(config) ?? 0) > SETTINGS_VERSION) return [];
   const difference = (field: string, found: unknown, needed: unknown): Difference => ({
@@ -96,7 +112,7 @@ export function findLaneDifferences(
     ...{ found: showSetting(field, found), needed: showSetting(field, needed) },
     effect: EFFECTS[field] ?? "Muster's promises rest on it",
   });
-  const differences = Object.entries({ ...NEUTRAL, ...settingsOf(lane) }).flatMap(([field, needed]) => {
+  const differences = Object.entries({ ...NEUTRAL, ...settingsOf(lane, copies) }).flatMap(([field, needed]) => {
     const found = foundValue(config, field);
     return serves(field, found, needed) ? [] : [difference(field, found, needed)];
   });

@@ -141,8 +141,9 @@ export class LaneSource implements TaskSource {
     const { broker, policy } = this.#options;
     policy.lanes.lost(lane);
     try {
-      await createLaneConsumer(broker, lane);
-      lane.create();
+      // While it has no leader, another pull at once would find nobody again.
+      if ((await createLaneConsumer(broker, lane)) === "was there") lane.refuseCreation(performance.now());
+      else lane.create();
     } catch (cause) {
       broker.observer.note(`Cannot create consumer ${lane.consumer} yet`, { cause });
       lane.refuseCreation(performance.now());
@@ -204,6 +205,7 @@ export class LaneSource implements TaskSource {
       for (const { task, vo } of waiting) this.#known.find(task, vo)?.find();
     } catch (cause) {
       broker.observer.note("Cannot list what waits yet", { cause });
+      void broker.storage.look([TASKS]).catch(() => {}); // the note has told of it
     }
     policy.looked();
     this.#news();

@@ -1,7 +1,7 @@
 import type { StreamInfo } from "@nats-io/jetstream";
 import type { AnyTask } from "../definition/task.ts";
 import type { Broker } from "../broker/broker.ts";
-import { isSourceLost, isStreamGone, TASKS } from "../streams/streams.ts";
+import { isStreamGone, TASKS } from "../streams/streams.ts";
 
 /**
  * Time between two surveys, ms, spread by a fifth either way so that workers do not ask all at once. A survey finds tasks whose wake was
@@ -88,7 +88,8 @@ export async function countWaiting(broker: Broker, tasks: readonly AnyTask[]): P
   const filter = tasks.length === 1 && only !== undefined ? `tasks.${only.name}.>` : "tasks.>";
   const info = await infoOfTasks(broker, filter);
   if (info === undefined) return [];
-  if (isSourceLost(info)) await broker.renewSource();
+  broker.copies.note(info);
+  broker.source.note(info);
   return Object.entries(info.state.subjects ?? {}).map(([subject, count]) => {
     const [, task = "", ...vo] = subject.split(".");
     return { task, vo: vo.join("."), count };

@@ -19,7 +19,7 @@ const NOTHING = "muster.storage.probe";
 
 /** Why a stream accepts no messages. */
 interface Problem {
-  readonly kind: "write error" | "refused" | "full" | "silent";
+  readonly kind: "write error" | "refused" | "full" | "silent" | "leaderless";
   /** The text that `problems` returns and the alarm says. */
   readonly text: string;
   /** Until when it counts, by `performance.now()`. */
@@ -37,6 +37,8 @@ interface Problem {
 export interface Storage {
   /** Why messages cannot be stored now, one line each; empty: they can, as far as we know. */
   problems(): readonly string[];
+  /** Whether a stream has not answered lately. It is no problem yet: a leader may be changing. */
+  isInDoubt(): boolean;
   /** Streams that keep a write error. Only a restart of the server clears it. */
   brokenStreams(): readonly string[];
   /** Whether no known problem keeps this stream from accepting messages: neither its own nor one that reaches all streams. */
@@ -71,7 +73,15 @@ function reachedLimit(info: StreamInfo): string | undefined {
 function createProblems(observer: Observer) {
   const found = new Map<string, Problem>();
   const listeners = new Set<() => void>();
-  const texts = () => [...found.values()].map(({ text }) => text);
+  /** The streams without a leader have one cause, so they share one line. */
+  function texts(): string[] {
+    const leaderless = [...found].filter(([, { kind }]) => kind === "leaderless");
+    const [first] = leaderless;
+    const others = [...found.values()].filter(({ kind }) => kind !== "leaderless").map(({ text }) => text);
+    return first === undefined
+      ? others
+      : [`${leaderless.map(([name]) => name).join(", ")}: ${first[1].text}`, ...others];
+  }
   let told = "";
 
   function changed(): void {
@@ -92,8 +102,11 @@ function createProblems(observer: Observer) {
       const before = found.get(stream);
       // A refusal says less than a write error, and is repeated.
       if (before?.kind === "write error" && problem.kind !== "write error") return;
+      const isLeaderless = [...found.values()].some(({ kind }) => kind === "leaderless");
       found.set(stream, problem);
-      if (before?.kind !== problem.kind) observer.alarm(problem.text, { stream });
+      const isKnown = before?.kind === problem.kind || (problem.kind === "leaderless" && isLeaderless);
+      if (!isKnown)
+        observer.alarm(problem.kind === "leaderless" ? `${stream}: ${problem.text}` : problem.text, { stream });
       changed();
     },
     clear(stream: string, kind: Problem["kind"]): void {
@@ -105,26 +118,52 @@ function createProblems(observer: Observer) {
   };
 }
 
+/** Keeps which streams are silent, and which have no leader. */
+function createAnswers(
+  nc: NatsConnection,
+  { put, clear }: Pick<ReturnType<typeof createProblems>, "put" | "clear">,
+  silentMs: number,
+) {
+  /** When each stream fell silent, by `performance.now()`. One that answered last time is not here. */
+  const silentSinceMs = new Map<string, number>();
+
+  function heard(stream: string): void {
+    silentSinceMs.delete(stream);
+    clear(JETSTREAM, "silent");
+    clear(stream, "silent");
+    clear(stream, "leaderless");
+  }
+
+  function notHeard(stream: string, askedAtMs: number, cause: unknown): void {
+    const sinceMs = silentSinceMs.get(stream) ?? askedAtMs;
+    silentSinceMs.set(stream, sinceMs);
+    if (performance.now() - sinceMs < silentMs) return;
+    const why = cause instanceof Error ? cause.message : String(cause);
+    // A single server that stands still answers for no stream.
+    const isOneOfAll = cause instanceof TimeoutError && nc.info?.cluster !== undefined;
+    const text = isOneOfAll
+      ? `${stream} does not answer (${why}); see that most of the servers run that hold a copy of it`
+      : `JetStream does not answer (${why}); see that it is on, and that its servers have a leader`;
+    const reach = isOneOfAll ? "stream" : "all streams";
+    put(isOneOfAll ? stream : JETSTREAM, { kind: "silent", text, untilMs: Number.POSITIVE_INFINITY, reach });
+  }
+
+  /** The server says so only once it has had no leader for longer than a change takes. */
+  function leaderless(stream: string, { reason }: ApiRefusedError): void {
+    silentSinceMs.delete(stream);
+    const text = `no leader, so nothing can be stored there (JetStream says: ${reason}); start the nats-servers that do not run: most of those that hold a copy must`;
+    put(stream, { kind: "leaderless", text, untilMs: Number.POSITIVE_INFINITY });
+  }
+
+  return { silent: () => [...silentSinceMs.keys()], heard, notHeard, leaderless };
+}
+
 /** Opens a storage that knows of no problem yet. */
 export function createStorage(nc: NatsConnection, observer: Observer, silentMs = LONGEST_SILENCE_MS): Storage {
   const { found, texts, onChange, put, clear } = createProblems(observer);
   let looking: Promise<void> | undefined;
   const wanted = new Set<string>();
-  /** When JetStream fell silent, by `performance.now()`; undefined: it answered last time. */
-  let silentSinceMs: number | undefined;
-
-  function heard(): void {
-    silentSinceMs = undefined;
-    clear(JETSTREAM, "silent");
-  }
-
-  function notHeard(cause: unknown): void {
-    silentSinceMs ??= performance.now();
-    if (performance.now() - silentSinceMs < silentMs) return;
-    const why = cause instanceof Error ? cause.message : String(cause);
-    const text = `JetStream does not answer (${why}); see that it is on, and that its servers have a leader`;
-    put(JETSTREAM, { kind: "silent", text, untilMs: Number.POSITIVE_INFINITY, reach: "all streams" });
-  }
+  const answers = createAnswers(nc, { put, clear }, silentMs);
 
   function noteStored(subject: string): void {
     if (found.size === 0) return;
@@ -158,15 +197,17 @@ export function createStorage(nc: NatsConnection, observer: Observer, silentMs =
   }
 
   async function ask(stream: string): Promise<void> {
+    const askedAtMs = performance.now();
     try {
       await askAsMuster(nc, `$JS.API.STREAM.PURGE.${stream}`, { filter: NOTHING });
-      heard();
+      answers.heard(stream);
       clear(stream, "write error");
     } catch (error) {
       // `watchPermissions` reports a missing right. It says nothing about the store.
-      if (error instanceof ForbiddenError) return heard();
-      if (!(error instanceof ApiRefusedError)) return notHeard(error);
-      heard();
+      if (error instanceof ForbiddenError) return answers.heard(stream);
+      if (!(error instanceof ApiRefusedError)) return answers.notHeard(stream, askedAtMs, error);
+      if (error.isLeaderless) return answers.leaderless(stream, error);
+      answers.heard(stream);
       // The watch for streams reports one that is gone.
       if (!error.isWriteError) return;
       const text = `${stream} cannot be written: ${error.reason}; see that there is room on the server's disk, then restart nats-server: it keeps this error until then`;
@@ -177,8 +218,11 @@ export function createStorage(nc: NatsConnection, observer: Observer, silentMs =
   async function askThese(streams: readonly string[]): Promise<void> {
     const now = performance.now();
     for (const [stream, { kind, untilMs }] of found) if (untilMs < now) clear(stream, kind);
-    const isAmiss = [...found.values()].some(({ kind }) => kind === "write error");
-    await Promise.all((isAmiss ? STREAM_NAMES : streams).map(ask));
+    // What was silent or had no leader is asked again with the others, since nothing else would tell of its end.
+    const amiss = [...found].filter(([, { kind }]) => kind !== "refused" && kind !== "full").map(([stream]) => stream);
+    const isBroken = [...found.values()].some(({ kind }) => kind === "write error");
+    const asked = isBroken ? STREAM_NAMES : [...streams, ...amiss, ...answers.silent()];
+    await Promise.all([...new Set(asked)].filter((stream) => stream !== JETSTREAM).map(ask));
   }
 
   async function askWhatIsWanted(): Promise<void> {
@@ -199,6 +243,7 @@ export function createStorage(nc: NatsConnection, observer: Observer, silentMs =
 
   return {
     ...{ problems: texts, onChange, noteStored, noteFailed, noteStates, look },
+    isInDoubt: () => answers.silent().length > 0,
     takes: (stream) => !found.has(stream) && [...found.values()].every(({ reach }) => reach !== "all streams"),
     brokenStreams: () => [...found].filter(([, { kind }]) => kind === "write error").map(([stream]) => stream),
   };

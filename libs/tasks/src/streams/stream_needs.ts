@@ -57,7 +57,8 @@ export interface StreamNeed {
 /**
  * The needed value of each setting that a stream's own line does not state.
  *
- * Settings that are named nowhere are the operator's: replicas, placement, tags, compression, description, and foreign metadata.
+ * Settings that are named nowhere are the operator's: placement, tags, compression, description, and foreign metadata. Of the number of
+ * copies Muster controls only the least, see copies.ts.
  */
 export const NEUTRAL: Readonly<Partial<Record<Field, unknown>>> = {
   retention: RetentionPolicy.Limits,
@@ -93,16 +94,17 @@ export const SOURCE: StreamSource = {
   subject_transforms: [{ src: "due.>", dest: "tasks.>" }],
 };
 
-export interface TopologyOptions {
-  /** Copies of each stream and bucket that is created, default 1. */
-  readonly replicas?: number;
+/** What the needed settings depend on. */
+export interface Topology {
   /** The server's `max_payload`, bytes. */
   readonly maxPayload: number;
+  /** Whether the server is one of a cluster. */
+  readonly servers: "single" | "cluster";
 }
 
-/** The server's `max_payload`, bytes; the default where the server has not stated it yet. */
-export function maxPayloadOf({ info }: NatsConnection): number {
-  return info?.max_payload ?? 1_048_576;
+/** The topology as the server states it. Its default `max_payload` counts until it has stated one. */
+export function topologyOf({ info }: NatsConnection): Topology {
+  return { maxPayload: info?.max_payload ?? 1_048_576, servers: info?.cluster === undefined ? "single" : "cluster" };
 }
 
 interface Bucket {
@@ -147,7 +149,7 @@ const BUCKETS: readonly Bucket[] = [
   { name: "workers", keys: "may lapse", description: "Muster: the workers that run, each by its own word" },
 ];
 
-function streamNeeds(maxPayload: number, replicas: number): readonly StreamNeed[] {
+function streamNeeds({ maxPayload, servers }: Topology): readonly StreamNeed[] {
   const maxMessage = Math.max(1024, maxPayload - HEADROOM_BYTES);
   return [
     // LATER comes first: TASKS sources it. What LATER holds outlives a deleted TASKS.
@@ -196,8 +198,9 @@ function streamNeeds(maxPayload: number, replicas: number): readonly StreamNeed[
         max_msgs: 1_000_000,
         discard: DiscardPolicy.Old,
         // The server writes an event to its file a moment after it has accepted it, also with `sync_interval: always`. That is enough: no
-        // event proves anything, and each task has two of them (decision 27). The server does not permit it for a stream with replicas.
-        ...(replicas === 1 ? { persist_mode: PersistMode.Async } : {}),
+        // event proves anything, and each task has two of them (decision 27). The server does not permit it for a stream with several copies, and
+        // the mode can never be changed. So a stream on a cluster does not have it, whatever its number of copies is now.
+        ...(servers === "single" ? { persist_mode: PersistMode.Async } : {}),
       },
       operators: [
         ...(["max_age", "max_msgs", "max_bytes", "max_msgs_per_subject", "max_msg_size"] as const),
@@ -222,6 +225,6 @@ function streamNeeds(maxPayload: number, replicas: number): readonly StreamNeed[
 }
 
 /** What Muster needs of all its streams, in the order of their declaration. */
-export function neededStreams({ maxPayload, replicas = 1 }: TopologyOptions): readonly StreamNeed[] {
-  return [...streamNeeds(maxPayload, replicas), ...BUCKETS.map(bucketNeed)];
+export function neededStreams(topology: Topology): readonly StreamNeed[] {
+  return [...streamNeeds(topology), ...BUCKETS.map(bucketNeed)];
 }

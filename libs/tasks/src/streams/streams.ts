@@ -3,7 +3,8 @@
 import { JetStreamApiError, type JetStreamManager, type StreamConfig, type StreamInfo } from "@nats-io/jetstream";
 import { nanos } from "@nats-io/nats-core";
 import { type Difference, findDifferences, setBack } from "./settings_check.ts";
-import { LATER, neededStreams, SOURCE, type StreamNeed, TASKS, type TopologyOptions } from "./stream_needs.ts";
+import { type CopiesWanted, describeCopies, isTooFewServers } from "./copies.ts";
+import { LATER, neededStreams, SOURCE, type StreamNeed, TASKS, type Topology } from "./stream_needs.ts";
 
 export { AUDIT, DEAD, EVENTS, LATER, type StreamName, TASKS } from "./stream_needs.ts";
 
@@ -11,7 +12,7 @@ export { AUDIT, DEAD, EVENTS, LATER, type StreamName, TASKS } from "./stream_nee
  * Version of Muster's settings; raised with every change in stream_needs.ts. A stream is only changed to a higher version, so an old
  * process cannot undo a new one's settings.
  */
-export const SETTINGS_VERSION = 3;
+export const SETTINGS_VERSION = 4;
 /** Key of a stream's or consumer's metadata that holds {@linkcode SETTINGS_VERSION}. */
 export const VERSION_KEY = "muster-settings";
 /**
@@ -24,6 +25,8 @@ const CHANGING_KEY = "muster-changing";
 /** JetStream's codes for a stream that does not exist, and for one that another process has just created. */
 export const STREAM_NOT_FOUND = 10059;
 const STREAM_NAME_TAKEN = 10058;
+/** JetStream's code for a request that only a leader can answer, while there is none. */
+export const NO_LEADER = 10008;
 /**
  * JetStream's codes for a write whose expected last sequence is wrong: on a single server, and on a cluster while another write is under
  * way.
@@ -115,18 +118,29 @@ export async function mendSettings(
   }
 }
 
-async function createStream(
+/**
+ * Creates a stream; `taken`: another process has just done so. Where there are fewer servers than copies, it has one copy, unless the number is set.
+ *
+ * Throws where the number is set and there are too few servers.
+ */
+export async function createStream(
   jsm: JetStreamManager,
-  { name, description, settings, atCreation }: StreamNeed,
-  replicas: number,
-): Promise<"created" | "found"> {
+  need: StreamNeed,
+  { atLeast, by }: CopiesWanted,
+): Promise<StreamInfo | "taken"> {
+  const { name, description, settings, atCreation } = need;
   const metadata = { [VERSION_KEY]: String(SETTINGS_VERSION) };
   try {
-    await jsm.streams.add({ name, description, num_replicas: replicas, metadata, ...settings, ...atCreation });
-    return "created";
+    return await jsm.streams.add({ name, description, num_replicas: atLeast, metadata, ...settings, ...atCreation });
   } catch (error) {
-    if (codeOf(error) === STREAM_NAME_TAKEN) return "found";
-    throw error;
+    if (codeOf(error) === STREAM_NAME_TAKEN) return "taken";
+    if (!isTooFewServers(error) || atLeast === 1) throw error;
+    if (by === "default") return await createStream(jsm, need, { atLeast: 1, by });
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error(
+      `Cannot create ${name} with ${describeCopies(atLeast)}: JetStream says "${why}"; start more servers, or lower MUSTER_REPLICAS`,
+      { cause: error },
+    );
   }
 }
 
@@ -146,27 +160,36 @@ export async function readStreams(jsm: JetStreamManager, names: readonly string[
 }
 
 /**
- * Makes TASKS look for its source at once. By itself the server does so ten seconds after its start, and later still where LATER was
- * created anew. Until then no delayed task and no retry comes.
+ * Makes TASKS look for its source at once, by taking the source away and giving it back. By itself the server does so ten seconds after its
+ * start, and later still where LATER was created anew. Until then no delayed task and no retry comes.
  *
  * The first step marks the settings as changing. After a crash between the two steps, the next process does the second one. All other
- * settings stay.
+ * settings stay: each step sends those that the stream has just then.
  */
 export async function renewSource(jsm: JetStreamManager): Promise<void> {
   const { config } = await jsm.streams.info(TASKS);
-  const others = (config.sources ?? []).filter(({ name }) => name !== LATER);
   const ours = (config.sources ?? []).find(({ name }) => name === LATER) ?? SOURCE;
-  const { [CHANGING_KEY]: _, ...metadata } = config.metadata ?? {};
-  await jsm.streams.update(TASKS, { ...config, sources: others, metadata: { ...metadata, [CHANGING_KEY]: "sources" } });
-  await jsm.streams.update(TASKS, { ...config, sources: [ours, ...others], metadata });
+  const others = (config.sources ?? []).filter(({ name }) => name !== LATER);
+  await jsm.streams.update(TASKS, { sources: others, metadata: { ...config.metadata, [CHANGING_KEY]: "sources" } });
+  const { config: now } = await jsm.streams.info(TASKS);
+  const { [CHANGING_KEY]: _, ...metadata } = now.metadata ?? {};
+  const stillOthers = (now.sources ?? []).filter(({ name }) => name !== LATER);
+  await jsm.streams.update(TASKS, { sources: [ours, ...stillOthers], metadata });
 }
 
 /** Longest silence of a healthy source, ms: it says something every second. */
 const SOURCE_SILENT_MS = 1_500;
 
-/** Whether TASKS has lost its source, by the stream's own info. */
-export function isSourceLost({ sources = [] }: StreamInfo): boolean {
-  return sources.some(({ name, active }) => name === LATER && active > nanos(SOURCE_SILENT_MS));
+/**
+ * How TASKS hears its source LATER, by the stream's own info. `unheard`: not yet since its leader leads, or since the source was given.
+ */
+export type SourceState = "heard" | "silent" | "unheard";
+
+/** Tells how TASKS hears its source. */
+export function sourceState({ sources = [] }: Pick<StreamInfo, "sources">): SourceState {
+  const ours = sources.filter(({ name }) => name === LATER);
+  if (ours.some(({ active }) => active < 0)) return "unheard";
+  return ours.some(({ active }) => active > nanos(SOURCE_SILENT_MS)) ? "silent" : "heard";
 }
 
 export interface Declared {
@@ -176,9 +199,12 @@ export interface Declared {
   readonly deviations: readonly Deviation[];
 }
 
-export interface DeclareOptions extends TopologyOptions {
+export interface DeclareOptions extends Topology {
+  readonly copies: CopiesWanted;
+  /** Runs for each stream that is there, once its settings are right. */
+  onFound(need: StreamNeed, info: StreamInfo): Promise<void>;
   /** Runs after a stream was created, before the next one is looked at. */
-  onCreated(need: StreamNeed): Promise<void>;
+  onCreated(need: StreamNeed, made: StreamInfo): Promise<void>;
 }
 
 /** Declares missing streams, also those of the buckets, and sets wrong settings of the others back. */
@@ -188,13 +214,15 @@ export async function declareStreams(jsm: JetStreamManager, options: DeclareOpti
   for (const need of neededStreams(options)) {
     const info = await findStream(jsm, need.name);
     if (info === undefined) {
-      if ((await createStream(jsm, need, options.replicas ?? 1)) === "found") continue;
+      const made = await createStream(jsm, need, options.copies);
+      if (made === "taken") continue;
       created.push(need);
-      await options.onCreated(need);
+      await options.onCreated(need, made);
       continue;
     }
     const deviation = await mendSettings(jsm, need, info);
     if (deviation !== undefined) deviations.push(deviation);
+    await options.onFound(need, info);
   }
   const isNew = (name: string) => created.some((need) => need.name === name);
   if (isNew(LATER) && !isNew(TASKS)) await renewSource(jsm);
