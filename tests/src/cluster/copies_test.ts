@@ -63,7 +63,7 @@ test("on three servers all has three copies, what had one gets them, EVENTS too,
   t.deepEqual(await copiesOf(muster), [3]);
   t.true(
     muster.watcher.alarms.some((text) =>
-      text.startsWith("EVENTS was made anew with 3 copies, and the events before are gone"),
+      text.startsWith("EVENTS was made again with 3 copies, and the events before are gone"),
     ),
   );
   const worker = await muster.startWorker({ tasks: [QuickTask] });

@@ -17,7 +17,7 @@ import type { UpOptions } from "./options/up_options.ts";
 import { openNats, openPostgres, type ServerContext, type UsableNats, type UsableServer } from "./processes/servers.ts";
 import { listenForStopDemand, type StopDemand } from "./stop_demand.ts";
 import { hasPilots, ourExtensions } from "../run/extensions.ts";
-import { openOwnDatabase } from "../run/servers.ts";
+import { openOwnDatabase, ownCopies } from "../run/servers.ts";
 import { readSummary } from "./figures/summary.ts";
 import { watchSystem } from "./watch_system.ts";
 
@@ -76,7 +76,7 @@ async function prepare(
   const database = opened.use(await openOwnDatabase({ url: databaseUrl, poolSize: 2, applicationName: "muster up" }));
   const nc = await connectNats({ ...nats, name: "muster up" });
   opened.defer(() => nc.close());
-  const broker = await openBroker(nc, { highestFence: () => database.transaction(getHighestFence) });
+  const broker = await openBroker(nc, { ...ownCopies(), highestFence: () => database.transaction(getHighestFence) });
   const added = (await hasPilots()) ? await applyDemo(broker, database) : undefined;
   if (added !== undefined) display.progress(`there was no VO and no CE; added ${added} and demo intervals`);
   const connected = opened.move();

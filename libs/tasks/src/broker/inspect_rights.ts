@@ -62,6 +62,9 @@ const API: readonly Trial[] = [
   publish("$JS.API.CONSUMER.MSG.NEXT.>", `$JS.API.CONSUMER.MSG.NEXT.${TASKS}.${NOBODY}`),
 ];
 
+/** A right that is used on a cluster only. A single server does not answer such a request. */
+const ON_A_CLUSTER = publish("$JS.API.STREAM.LEADER.STEPDOWN.>", `$JS.API.STREAM.LEADER.STEPDOWN.${NO_STREAM}`);
+
 function trialsFor(tasks: readonly string[], vo: string): readonly Trial[] {
   return [
     ...tasks.map((task) => publish(`tasks.${task}.>`, `tasks.${task}.${vo}`)),
@@ -110,7 +113,7 @@ export async function inspectRights(
   tasks: readonly string[],
   vo: string,
 ): Promise<readonly MissingRight[]> {
-  const trials = trialsFor(tasks, vo);
+  const trials = [...trialsFor(tasks, vo), ...(nc.info?.cluster === undefined ? [] : [ON_A_CLUSTER])];
   const requests = openRequests(nc, { timeoutMs: ANSWER_MS });
   const refused = new Set<string>();
   const stop = onForbidden(nc, ({ operation, subject }) => refused.add(`${operation} ${subject}`));

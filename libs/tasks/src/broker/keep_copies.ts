@@ -31,9 +31,9 @@ export function createKeepCopies({ jsm, seen, observer, fewer, wanted, keep }: K
   async function makeEventsAnew(need: StreamNeed, copies: CopiesWanted): Promise<void> {
     await jsm.streams.delete(need.name);
     await createStream(jsm, need, copies);
-    const text = `${need.name} was made anew with ${describeCopies(copies.atLeast)}, and the events before are gone: the server lets no stream with persist_mode async have copies`;
+    const text = `${need.name} was made again with ${describeCopies(copies.atLeast)}, and the events before are gone: the server lets no stream with persist_mode async have copies`;
     observer.alarm(text, { stream: need.name });
-    keep({ kind: "made anew", about: need.name, text });
+    keep({ kind: "made again", about: need.name, text });
   }
 
   function tellRefusal({ config }: StreamInfo, { atLeast, by }: CopiesWanted, reason: string): void {

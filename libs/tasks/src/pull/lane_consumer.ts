@@ -114,7 +114,7 @@ export async function mendAndTell(
   const differences = all.filter(({ field }) => field !== STATE_FIELD);
   if (differences.length < all.length) {
     const where = broker.copies.of(TASKS) === 1 ? "in memory" : "on file";
-    broker.observer.note(`Consumer ${laneName(lane)} was made anew with its state ${where}, as TASKS has its copies`);
+    broker.observer.note(`Consumer ${laneName(lane)} was made again with its state ${where}, as TASKS has its copies`);
   }
   if (differences.length === 0) return;
   const report = createDeviationReport(broker.observer, broker.keepIncident);
