@@ -45,8 +45,9 @@ export function startFeed(publisher: Publisher, task: ReturnType<typeof countTas
 
   async function publishOn(): Promise<void> {
     for (let number = 0; !isOver; number++) {
-      // A publish that is not answered for 20 s is in doubt, and proves nothing.
-      const one = publish(KINDS[number % KINDS.length] ?? "now", number).catch(() => {});
+      const one = publish(KINDS[number % KINDS.length] ?? "now", number).catch(() => {
+        // A publish that is not answered for 20 s is in doubt, and proves nothing.
+      });
       publishing.add(one);
       void one.finally(() => publishing.delete(one));
       await pause(PUBLISH_MS);

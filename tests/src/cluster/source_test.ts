@@ -25,7 +25,9 @@ test("delayed tasks come though TASKS asked LATER for them while LATER had no le
   async function moveTasksFrom(name: string): Promise<void> {
     const isElsewhere = async () => {
       if ((await cluster.leaderOf("TASKS")).name !== name) return true;
-      await nc.request("$JS.API.STREAM.LEADER.STEPDOWN.TASKS").catch(() => {}); // it is asked again
+      await nc.request("$JS.API.STREAM.LEADER.STEPDOWN.TASKS").catch(() => {
+        // It is asked again.
+      });
       return undefined;
     };
     await until(isElsewhere, "another leader of TASKS");

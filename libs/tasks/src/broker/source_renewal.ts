@@ -26,8 +26,8 @@ export interface SourceRenewalOptions {
 /**
  * Looks after the source through which TASKS gets what has fired in LATER.
  *
- * A leader of TASKS asks LATER once for its messages, and waits 30 s for the answer. Where LATER had no leader at that moment, as after the
- * loss of a server that led both, nobody answers, and no delayed task comes in that time (nats-server 2.15, `srcConsumerWaitTime`).
+ * A leader of TASKS asks LATER once for its messages, and waits 30 s for the answer. Where LATER had no leader at that moment, nobody
+ * answers, as after the loss of a server that led both. No delayed task comes in that time (nats-server 2.15, `srcConsumerWaitTime`).
  */
 export interface SourceRenewal {
   /** Takes the newest info of TASKS, and renews the source where it has fallen silent. Returns at once. */

@@ -31,8 +31,8 @@ function ageOf({ created, ts }: Pick<ConsumerInfo, "created" | "ts">): number | 
 }
 
 /**
- * Whether somebody has deleted the lane's consumer: it was there so recently that it cannot have lapsed, the server was not restarted since,
- * and the one that is there now was made later.
+ * Whether somebody has deleted the lane's consumer. It was there so recently that it cannot have lapsed, and the server was not restarted
+ * since. The one that is there now was made later.
  *
  * Where a pull finds nobody, the consumer may also be without a leader. Then the old one is still there.
  */

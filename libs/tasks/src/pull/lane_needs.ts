@@ -24,7 +24,7 @@ export function laneName({ task, vo }: TaskAddress): string {
  * Of one copy the state is kept in memory. A restart of the server then forgets what is in flight, and delivers it again. State on file would
  * cost half the publish rate at 2,000 lanes.
  *
- * Of several copies it is on file. A server that was restarted without it may not help to elect a leader, so after the loss of two of three
+ * Of several copies it is on file. A server that was restarted without it may not help to elect a leader. After the loss of two of three
  * servers the lane would wait for all three (decision 76).
  */
 function settingsOf(lane: TaskAddress, copies: number): Config {

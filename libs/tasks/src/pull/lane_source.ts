@@ -205,10 +205,16 @@ export class LaneSource implements TaskSource {
       for (const { task, vo } of waiting) this.#known.find(task, vo)?.find();
     } catch (cause) {
       broker.observer.note("Cannot list what waits yet", { cause });
-      void broker.storage.look([TASKS]).catch(() => {}); // the note has told of it
+      this.#lookAtStore();
     }
     policy.looked();
     this.#news();
+  }
+
+  /** Readiness hears soon where TASKS has no leader. */
+  #lookAtStore(): void {
+    const { storage, observer } = this.#options.broker;
+    storage.look([TASKS]).catch((cause: unknown) => observer.note("Cannot look at the streams' stores yet", { cause }));
   }
 
   #news(): void {
