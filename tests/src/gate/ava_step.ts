@@ -9,6 +9,8 @@ export interface AvaOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Further arguments of ava. */
   readonly args?: readonly string[];
+  /** What is left out of each line that is shown. */
+  readonly leaveOut?: RegExp;
   /** Called with each line of TAP as it arrives. By default the line is printed. */
   show?(line: string): void;
 }
@@ -22,7 +24,7 @@ export interface AvaOptions {
  * The many processes of a run share one cache of compiled code.
  */
 export async function runAva(root: string, options: AvaOptions = {}): Promise<StepResult> {
-  const { env = {}, args = [], show = (line) => console.log(line) } = options;
+  const { env = {}, args = [], leaveOut = /$^/, show = (line) => console.log(line) } = options;
   const child = spawn("ava", ["--tap", ...args], {
     cwd: root,
     stdio: ["ignore", "pipe", "inherit"],
@@ -35,7 +37,7 @@ export async function runAva(root: string, options: AvaOptions = {}): Promise<St
   const tap = makeTapCounter();
   for await (const line of createInterface(child.stdout)) {
     tap.read(line);
-    show(line);
+    show(line.replace(leaveOut, ""));
   }
   const failure = await ended;
   const { passed, failed, skipped } = tap.counts();

@@ -3,7 +3,9 @@ import { provisionNatsCli, provisionNatsServer } from "@muster/local";
 import { startSharedTestServer } from "@muster/logic/testing";
 import { join } from "node:path";
 import { runAva } from "./ava_step.ts";
+import { GROUP_IN_TITLE, writeGroups } from "./plan_groups.ts";
 import { checkRules } from "./rules_step.ts";
+import { TURBO_CACHE } from "../docs/clean_machine.ts";
 import { runCommandStep, runStep, type StepCommand, type StepResult } from "./step.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..", "..");
@@ -12,7 +14,8 @@ const BUILD: StepCommand = {
   name: "build",
   command: "turbo",
   args: ["run", "build", "--output-logs=errors-only", "--no-update-notifier"],
-  env: { TURBO_TELEMETRY_DISABLED: "1" },
+  // A checkout that shares its repository with others would share their cache too, and tests look for it here.
+  env: { TURBO_TELEMETRY_DISABLED: "1", TURBO_CACHE_DIR: TURBO_CACHE },
 };
 const TYPES: StepCommand = { name: "types", command: "tsc", args: ["-p", "tsconfig.json"] };
 const LINT: StepCommand = { name: "lint", command: "biome", args: ["ci", "--colors=off", "--max-diagnostics=100"] };
@@ -42,7 +45,9 @@ function show({ name, failed, report }: StepResult): void {
 /** Runs the suites on one PostgreSQL server, except the tests that kill their own. */
 async function testOnServers(env: Readonly<Record<string, string>>): Promise<StepResult> {
   await using postgres = await startSharedTestServer();
-  return await runAva(ROOT, { env: { ...env, ...postgres.env } });
+  await writeGroups(ROOT);
+  const args = ["--config=gate.config.mjs"];
+  return await runAva(ROOT, { env: { ...env, ...postgres.env }, args, leaveOut: GROUP_IN_TITLE });
 }
 
 async function main(): Promise<void> {

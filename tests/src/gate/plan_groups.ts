@@ -1,0 +1,91 @@
+import { glob, mkdir, rm, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { pathToFileURL } from "node:url";
+
+/** Folder of the files that ava runs in a gate, relative to the workspace's folder. */
+export const GROUPS = join(".muster", "groups");
+
+/** The name of a group's file as ava writes it before each title, which names the test file itself. */
+export const GROUP_IN_TITLE = /(?<=^(?:ok|not ok|#) .*?)\b\d{3}_\w+_test › /;
+
+/** Files that need a thread of their own: they change the process's environment, clock or listeners, or they measure. */
+const ALONE = [
+  /^tests\/bench\//,
+  /^apps\/cli\/src\/up\/processes\/mend_nats_test\.ts$/,
+  /^infra\/local\/src\/provision\/provision_test\.ts$/,
+  /^libs\/tasks\/src\/run\/children_test\.ts$/,
+];
+
+/** What a group of a folder's files may hold: most files of a group, by how long they take. */
+const SIZES: readonly (readonly [RegExp, number])[] = [
+  [/^tests\/src\/docs\/(?:commands|tutorial|reference)_test\.ts$/, 1],
+  [/^tests\/src\/(?:docs|gate|rules|types)\//, 6],
+  [/^tests\/src\/(?:worker|cli|access)\//, 4],
+  [/^tests\//, 1],
+  [/^libs\/tasks\/src\/(?:schedule|locks|keeper|run)\//, 6],
+  [/./, 10],
+];
+
+/** What takes longest, first, so that nothing long is left over at the end. What measures comes last. */
+const ORDER = [
+  /^tests\/src\/docs\/commands_test/,
+  /^tests\/src\/(?:packages|up|chaos|mutants|boot)\//,
+  /^tests\/src\/(?:apps|crash|extension|outbox)\//,
+  /^tests\/src\/(?:docs|cli|access)\//,
+  /^tests\/src\/worker\//,
+  /^(?!tests\/bench\/)/,
+  /./,
+];
+
+const isAlone = (file: string) => ALONE.some((pattern) => pattern.test(file));
+const rankOf = (file: string) => ORDER.findIndex((pattern) => pattern.test(file));
+const sizeOf = (file: string) => SIZES.findIndex(([pattern]) => pattern.test(file));
+
+/** Part of a path whose files load much the same. */
+function neighbourhood(file: string): string {
+  return file.split("/").slice(0, 2).join("/");
+}
+
+/** Divides test files into groups that share a thread. A group has files of one library or app only. */
+export function planGroups(files: readonly string[]): readonly (readonly string[])[] {
+  const alike = Map.groupBy(files.toSorted(), (file) =>
+    isAlone(file) ? file : `${neighbourhood(file)} ${sizeOf(file)} ${rankOf(file)}`,
+  );
+  const groups = [...alike.values()].flatMap((those) => {
+    const most = SIZES[sizeOf(those[0] ?? "")]?.[1] ?? 1;
+    const count = Math.ceil(those.length / most);
+    return Array.from({ length: count }, (_, index) => those.filter((__, place) => place % count === index));
+  });
+  const first = ([file = ""]: readonly string[]) => rankOf(file);
+  return groups.toSorted((a, b) => first(a) - first(b));
+}
+
+/** The name of a group, by which ava sorts: its place, and its first file. */
+function nameOf(group: readonly string[], place: number): string {
+  const [first = ""] = group;
+  const of = first.replace(/_test\.ts$/, "").replaceAll(/\W+/g, "_");
+  return `${String(place).padStart(3, "0")}_${of}_test.ts`;
+}
+
+/** The workspace's test files, as ava itself finds them. It takes none whose name begins with an underscore. */
+async function findTestFiles(root: string): Promise<readonly string[]> {
+  const { default: config } = await import(pathToFileURL(join(root, "ava.config.mjs")).href);
+  const patterns: string[] = config.files;
+  const files: string[] = [];
+  for await (const file of glob(patterns, { cwd: root, exclude: (name) => name === "node_modules" })) files.push(file);
+  return files.filter((file) => !basename(file).startsWith("_"));
+}
+
+/** Writes a file for each group of the workspace's test files, and returns the groups. Files of an earlier run are removed. */
+export async function writeGroups(root: string): Promise<readonly (readonly string[])[]> {
+  const groups = planGroups(await findTestFiles(root));
+  const folder = join(root, GROUPS);
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  for (const [place, group] of groups.entries()) {
+    const lines = ['import "ava";', 'import { runGroup } from "../../tests/src/gate/run_group.ts";', ""];
+    const call = `await runGroup(${JSON.stringify(group, undefined, 2)});\n`;
+    await writeFile(join(folder, nameOf(group, place)), lines.join("\n") + call);
+  }
+  return groups;
+}
