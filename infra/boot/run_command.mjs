@@ -8,7 +8,7 @@ const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 const CLI = join(ROOT, "apps", "cli", "src", "main.ts");
 const REFERENCE = join(ROOT, "infra", "reference", "src", "main.ts");
 
-/** For each command: its program in `node_modules/.bin`, its first arguments, and whether it needs pnpm on PATH. Builds need pnpm. */
+/** For each command: its program in `node_modules/.bin`, its first arguments, what is added to its environment, and whether it needs pnpm on PATH. Builds do. */
 const COMMANDS = {
   start: { program: "node", args: [CLI, "up"], builds: false },
   muster: { program: "node", args: [CLI], builds: false },
@@ -20,6 +20,7 @@ const COMMANDS = {
   },
   test: { program: "node", args: [join(ROOT, "tests", "src", "gate", "main.ts")], builds: true },
   bench: { program: "node", args: [join(ROOT, "tests", "bench", "main.ts")], builds: true },
+  storms: { program: "ava", args: ["tests/src/chaos/*_test.ts"], builds: false, env: { MUSTER_TEST_SIZE: "large" } },
   reference: { program: "node", args: [REFERENCE], builds: false },
   mutants: { program: "node", args: [join(ROOT, "tests", "src", "mutants", "main.ts")], builds: false },
 };
@@ -32,10 +33,11 @@ async function prepareAndRun([name = "", ...given]) {
   }
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (command === undefined) throw new Error(`Cannot run "${name}"; use one of ${Object.keys(COMMANDS).join(", ")}`);
-  const { program, args, builds } = command;
+  const { program, args, builds, env = {} } = command;
   await install(ROOT);
   const folders = [join(ROOT, "node_modules", ".bin"), ...(builds ? [await pnpmFolder(ROOT)] : [])];
   process.env.PATH = [...folders, process.env.PATH].join(delimiter);
+  Object.assign(process.env, env);
   runInstalled(ROOT, program, [...args, ...given]);
 }
 

@@ -3,8 +3,9 @@ import { openDatabase } from "@muster/ledger";
 import { connectNats, openBroker, startWorker } from "@muster/tasks";
 import { workerParts } from "../support/database.ts";
 import { CrowdTask, MemberTask, TotalTask } from "./group_tasks.ts";
+import { endWithTest } from "../support/test_child.ts";
 
-process.on("disconnect", () => process.exit(1));
+endWithTest();
 
 const url = process.env["NATS_URL"] ?? "";
 const database = await openDatabase({ url: process.env["DATABASE_URL"] ?? "" });

@@ -2,11 +2,12 @@ import { getMaxActiveOverCapacity } from "@muster/logic";
 import { startTestServer } from "@muster/logic/testing";
 import { MySubmitPilotsTask } from "@muster/pilot-tasks";
 import test from "ava";
+import { sized } from "../support/size.ts";
 import { type ChaosGrid, startGrid } from "./grid.ts";
 import { CAPACITIES, VOS } from "./storm.ts";
 
 const SLOTS = Object.values(CAPACITIES).reduce((sum, capacity) => sum + capacity);
-const ROUNDS = 100;
+const ROUNDS = sized({ small: 25, large: 100 });
 
 /** Pilots that wait to be submitted, for each VO. */
 async function waitingPilots({ muster }: ChaosGrid): Promise<readonly number[]> {
@@ -14,7 +15,7 @@ async function waitingPilots({ muster }: ChaosGrid): Promise<readonly number[]> 
   return VOS.map((vo) => state.subjects?.[`tasks.MyPilotTask.${vo}`] ?? 0);
 }
 
-test("I16, I10: with the pilot workers stopped 100 rounds of three VOs ask for each free slot once; once started they fill no CE beyond its capacity", async (t) => {
+test("I16, I10: with the pilot workers stopped many rounds of three VOs ask for each free slot once; once started they fill no CE beyond its capacity", async (t) => {
   await using server = await startTestServer();
   await using grid = await startGrid(server, CAPACITIES);
   const { muster, database } = grid;

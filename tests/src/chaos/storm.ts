@@ -11,6 +11,8 @@ export const CAPACITIES = {
   "ce03.example.org": 20,
   "ce04.example.org": 5,
 };
+/** In how many parts the ad-hoc pilots are published, so that the trouble comes in between. */
+const BATCHES = 40;
 const CE_NAMES = Object.keys(CAPACITIES);
 
 /** A generator of chance whose seed is in the test's log, so that a run that failed can be played again. */
@@ -49,8 +51,9 @@ export async function raiseStorm(
     acknowledged.add(taskId);
   }
   async function publishPilots(): Promise<void> {
-    for (let published = 0; published < count; published += 50) {
-      await Promise.all(Array.from({ length: 50 }, publishPilot));
+    const batch = count / BATCHES;
+    for (let published = 0; published < count; published += batch) {
+      await Promise.all(Array.from({ length: batch }, publishPilot));
       await pause(20);
     }
   }

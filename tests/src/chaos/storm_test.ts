@@ -3,6 +3,7 @@ import { startDurableTestServer, startTestServer } from "@muster/logic/testing";
 import test from "ava";
 import { setTimeout as pause } from "node:timers/promises";
 import type { TestProcess } from "../support/child_process.ts";
+import { sized } from "../support/size.ts";
 import { startGrid } from "./grid.ts";
 import { CAPACITIES, checkInvariants, loggedRandom, raiseStorm, VOS } from "./storm.ts";
 
@@ -12,7 +13,7 @@ const ALL_OVER_MS = 110_000;
 const ACK_WAIT_MS = 8_000;
 const TTL_MS = 4_000;
 
-test("I1, I2, I6, I10: of two workers of each kind some are killed and frozen while three VOs ask for thousands of pilots", async (t) => {
+test("I1, I2, I6, I10: of two workers of each kind some are killed and frozen while three VOs ask for many pilots", async (t) => {
   const random = loggedRandom(t);
   await using server = await startTestServer();
   await using grid = await startGrid(server, CAPACITIES);
@@ -35,7 +36,7 @@ test("I1, I2, I6, I10: of two workers of each kind some are killed and frozen wh
       workers[index] = await start(index);
     }
   }
-  const storm = await raiseStorm(grid, { count: 2_000, random, trouble });
+  const storm = await raiseStorm(grid, { count: sized({ small: 400, large: 2_000 }), random, trouble });
   await grid.muster.settled(ALL_OVER_MS);
   await checkInvariants(t, grid, storm);
 });
@@ -53,7 +54,7 @@ test("I1, I2, I10: nats-server is killed and started again under load", async (t
       await grid.muster.nats.start();
     }
   }
-  const storm = await raiseStorm(grid, { count: 600, random, trouble });
+  const storm = await raiseStorm(grid, { count: sized({ small: 200, large: 600 }), random, trouble });
   await grid.muster.settled(ALL_OVER_MS);
   await checkInvariants(t, grid, storm);
 });
@@ -74,7 +75,7 @@ test("I1, I2, I10: PostgreSQL is killed and started again under load, and no wor
       postgres = await startPostgres({ dataDir, port });
     }
   }
-  const storm = await raiseStorm(grid, { count: 600, random, trouble });
+  const storm = await raiseStorm(grid, { count: sized({ small: 200, large: 600 }), random, trouble });
   await grid.muster.settled(ALL_OVER_MS);
   await checkInvariants(t, grid, storm);
   for (const worker of workers) worker.kill("SIGTERM");

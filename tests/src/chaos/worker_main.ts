@@ -4,8 +4,9 @@ import { type PilotDeps, pilotDeps, extension as pilots, pilotTasks } from "@mus
 import { connectNats, openBroker, startWorker } from "@muster/tasks";
 import { type SqlDeps, workerParts } from "../support/database.ts";
 import { SiteTask } from "./site_task.ts";
+import { endWithTest } from "../support/test_child.ts";
 
-process.on("disconnect", () => process.exit(1));
+endWithTest();
 const stop = new AbortController();
 process.on("SIGTERM", () => stop.abort());
 

@@ -4,8 +4,9 @@ import { connectNats, createPublisher, openBroker, startWorker } from "@muster/t
 import { workerParts } from "../support/database.ts";
 import { fusedConnection } from "./points.ts";
 import { UniqueTask } from "./unique_task.ts";
+import { endWithTest } from "../support/test_child.ts";
 
-process.on("disconnect", () => process.exit(1)); // the test has ended
+endWithTest();
 
 const { NATS_URL = "", DATABASE_URL, POINT = "", KEY = "", MODE, ID = "" } = process.env;
 const nc = await connectNats({ url: NATS_URL, name: "crash unique" });

@@ -5,8 +5,9 @@ import { workerParts } from "../support/database.ts";
 import { GROUP_POINTS, groupTasksOf } from "./group_scenarios.ts";
 import { fusedConnection, fusedLedger } from "./points.ts";
 import { SCENARIOS, tasksOf } from "./scenarios.ts";
+import { endWithTest } from "../support/test_child.ts";
 
-process.on("disconnect", () => process.exit(1)); // the test has ended
+endWithTest();
 
 const index = Number(process.env["SCENARIO"]);
 const natsUrl = process.env["NATS_URL"] ?? "";

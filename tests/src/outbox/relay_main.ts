@@ -3,8 +3,9 @@ import { outboxChore } from "@muster/app";
 import { openDatabase } from "@muster/ledger";
 import { connectNats, openBroker } from "@muster/tasks";
 import { fusedConnection } from "../crash/points.ts";
+import { endWithTest } from "../support/test_child.ts";
 
-process.on("disconnect", () => process.exit(1)); // the test has ended
+endWithTest();
 
 const database = await openDatabase({ url: process.env["DATABASE_URL"] ?? "", poolSize: 2 });
 const nc = await connectNats({ url: process.env["NATS_URL"] ?? "", name: "relay" });

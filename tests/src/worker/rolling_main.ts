@@ -3,8 +3,9 @@ import { openDatabase } from "@muster/ledger";
 import { connectNats, openBroker, startWorker } from "@muster/tasks";
 import { workerParts } from "../support/database.ts";
 import { GreetTaskOne, GreetTaskTwo } from "./rolling_task.ts";
+import { endWithTest } from "../support/test_child.ts";
 
-process.on("disconnect", () => process.exit(1)); // the test has ended
+endWithTest();
 
 const version = process.env["VERSION"];
 const url = process.env["NATS_URL"] ?? "";
