@@ -8,12 +8,13 @@ export const GROUPS = join(".muster", "groups");
 /** The name of a group's file as ava writes it before each title, which names the test file itself. */
 export const GROUP_IN_TITLE = /(?<=^(?:ok|not ok|#) .*?)\b\d{3}_\w+_test › /;
 
-/** Files that need a thread of their own: they change the process's environment, clock or listeners, or they measure. */
+/** Files that need a thread of their own: they change its environment, listeners or way to NATS for all that runs there, or they measure. */
 const ALONE = [
   /^tests\/bench\//,
   /^apps\/cli\/src\/up\/processes\/mend_nats_test\.ts$/,
   /^infra\/local\/src\/provision\/provision_test\.ts$/,
   /^libs\/tasks\/src\/run\/children_test\.ts$/,
+  /^tests\/src\/access\/websocket_test\.ts$/,
 ];
 
 /** What a group of a folder's files may hold: most files of a group, by how long they take. */

@@ -2,6 +2,7 @@ import ava from "ava";
 import { registerHooks } from "node:module";
 import { join, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { inspect } from "node:util";
 import { type Declaration, declaredIn, type Execution } from "./declarations.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..", "..");
@@ -37,6 +38,21 @@ async function unlessItHangs(work: () => unknown, limitMs: number): Promise<void
   } finally {
     stopTimer(timer);
   }
+}
+
+/**
+ * An error that ava's TAP reporter can write. It ends the whole run at one without a line of a stack, or with a field that YAML has no word
+ * for, such as the undefined fields of an error of PostgreSQL.
+ */
+function writable(error: unknown): unknown {
+  if (!(error instanceof Error) || error.name === "AssertionError") return error;
+  const { name, message, stack = "" } = error;
+  const fields = Object.entries(error).filter(([key]) => !["name", "message", "stack"].includes(key));
+  const shown = fields.map(([key, value]) => `\n${key}: ${inspect(value, { breakLength: Number.POSITIVE_INFINITY })}`);
+  const plain = new Error(`${message}${shown.join("")}`, { cause: error });
+  plain.name = name;
+  if (stack.includes("\n    at ")) plain.stack = stack;
+  return plain;
 }
 
 /** One file of a group. Its tests run when those of the file before it have ended. */
@@ -86,7 +102,9 @@ function declareFile({ file, previous, limitMs }: Turn): Promise<void> {
       await before;
       for (const each of of("beforeEach")) await each.work(t);
       for (const each of of("afterEach.always")) t.teardown(() => each.work(t));
-      await unlessItHangs(() => work(t), limitMs);
+      await unlessItHangs(() => work(t), limitMs).catch((error: unknown) => {
+        throw writable(error);
+      });
     });
   }
   return ended;

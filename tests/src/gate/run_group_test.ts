@@ -28,9 +28,11 @@ const LAST = `import test from "ava";
 import { appendFileSync } from "node:fs";
 test("good", (t) => { appendFileSync(new URL("steps", import.meta.url), "the last file\\n"); t.pass(); });
 test("bad", (t) => t.fail());
+test("worse", () => { throw Object.assign(new Error("refused"), { hint: undefined, at: { port: 5432 } }); });
+test("without a stack", () => { const error = new Error("alone"); error.stack = "alone"; throw error; });
 `;
 
-test("the files of a group run one after the other, each with its hooks around its tests, and one that hangs fails alone", async (t) => {
+test("the files of a group run one after the other, each with its hooks around its tests, and one that hangs or throws whatever fails alone", async (t) => {
   const folder = await realpath(await mkdtemp(join(tmpdir(), "muster-group-")));
   t.teardown(() => rm(folder, { recursive: true, force: true }));
   await symlink(join(ROOT, "node_modules"), join(folder, "node_modules"));
@@ -50,11 +52,17 @@ test("the files of a group run one after the other, each with its hooks around i
   const { passed, failed } = await runAva(folder, { show: (line) => lines.push(line) });
   const steps = (await readFile(join(folder, "steps"), "utf8")).trim().split("\n");
   t.deepEqual(steps, ["before", "one", "torn down", "two", "at the end", "after", "the last file"]);
-  t.deepEqual({ passed, failed }, { passed: 5, failed: 2 }, lines.join("\n"));
+  t.deepEqual({ passed, failed }, { passed: 5, failed: 4 }, lines.join("\n"));
+  t.true(
+    lines.some((line) => line.includes("at: { port: 5432 }")),
+    lines.join("\n"),
+  );
   const bad = lines.filter((line) => line.startsWith("not ok"));
   t.deepEqual(bad.map((line) => line.split(" › ").slice(-2).join(" › ")).toSorted(), [
     "hangs.mjs › hangs for ever",
     "last.mjs › bad",
+    "last.mjs › without a stack",
+    "last.mjs › worse",
   ]);
 });
 
