@@ -4,5 +4,7 @@ import config from "./ava.config.mjs";
 export default {
   ...config,
   files: [".muster/groups/*_test.ts"],
+  // Many files wait more than they work.
+  concurrency: 4,
   sortTestFiles: (a, b) => (a < b ? -1 : 1),
 };

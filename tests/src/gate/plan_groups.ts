@@ -27,16 +27,22 @@ const SIZES: readonly (readonly [RegExp, number])[] = [
   [/./, 10],
 ];
 
-/** What takes longest, first, so that nothing long is left over at the end. What measures comes last. */
-const ORDER = [
+/** Files that start many processes, the longest first. */
+const HEAVY = [
   /^tests\/src\/docs\/commands_test/,
-  /^tests\/src\/(?:packages|up|chaos|mutants|boot)\//,
-  /^tests\/src\/(?:apps|crash|extension|outbox)\//,
-  /^tests\/src\/(?:docs|cli|access)\//,
+  /^tests\/src\/(?:packages|up)\//,
+  /^tests\/src\/(?:chaos|apps|crash)\//,
+  /^tests\/src\/(?:boot|mutants|extension|outbox)\//,
+];
+/** The others, the longer ones first. What measures comes last. */
+const LIGHT = [
+  /^tests\/src\/docs\//,
   /^tests\/src\/worker\//,
+  /^tests\/src\/(?:cli|access)\//,
   /^(?!tests\/bench\/)/,
   /./,
 ];
+const ORDER = [...HEAVY, ...LIGHT];
 
 const isAlone = (file: string) => ALONE.some((pattern) => pattern.test(file));
 const rankOf = (file: string) => ORDER.findIndex((pattern) => pattern.test(file));
@@ -58,7 +64,11 @@ export function planGroups(files: readonly string[]): readonly (readonly string[
     return Array.from({ length: count }, (_, index) => those.filter((__, place) => place % count === index));
   });
   const first = ([file = ""]: readonly string[]) => rankOf(file);
-  return groups.toSorted((a, b) => first(a) - first(b));
+  const sorted = groups.toSorted((a, b) => first(a) - first(b));
+  const count = sorted.findIndex((group) => first(group) >= HEAVY.length);
+  const [heavy, light] = count < 0 ? [sorted, []] : [sorted.slice(0, count), sorted.slice(count)];
+  // One of these after one of those, since only heavy ones together would wait for each other's processor time.
+  return [...heavy.flatMap((group, place) => [group, ...light.slice(place, place + 1)]), ...light.slice(heavy.length)];
 }
 
 /** The name of a group, by which ava sorts: its place, and its first file. */

@@ -20,8 +20,10 @@ function parseSummary(line: string | undefined): Summary {
 
 // Each test goes on with the data of the one before it, since a new folder costs a new database system. They share the first start.
 const folder = await testFolder();
+const dataDir = join(folder.path, "new");
+const started: UpProcess[] = [];
 test.after.always(async () => {
-  await first?.[Symbol.asyncDispose]();
+  for (const up of started) await up[Symbol.asyncDispose]();
   await folder[Symbol.asyncDispose]();
 });
 
@@ -33,14 +35,28 @@ async function killOne(dataDir: string, part: string): Promise<void> {
 
 let first: UpProcess | undefined;
 
+test.serial(
+  "of two that start at once on a new folder one runs, and the other says who holds it since when",
+  async (t) => {
+    const [one, other] = [startUp(dataDir), startUp(dataDir)];
+    started.push(one, other);
+    const codeOf = async (up: UpProcess) => ({ up, code: await up.ended });
+    const { up: loser, code } = await Promise.race([codeOf(one), codeOf(other)]);
+    const winner = loser === one ? other : one;
+    first = winner;
+    t.is(code, 1);
+    t.regex(loser.errors(), new RegExp(`process ${winner.child.pid} runs there since \\d{4}-`));
+    t.deepEqual(loser.lines, [], "what failed has nothing on standard output");
+    await winner.line("all is ready");
+  },
+);
+
 test.serial("a server or an app that is killed is started again, where it was", async (t) => {
-  const up = startUp(folder.path);
-  first = up;
-  await up.line("all is ready");
+  const up = first ?? t.fail();
   t.true(up.lines.some((line) => line.includes("there was no VO and no CE; added 3 VOs, 6 CEs")));
-  await killOne(folder.path, "nats-server.conf");
+  await killOne(dataDir, "nats-server.conf");
   await up.line("nats-server ended (SIGKILL)");
-  await killOne(folder.path, "report-worker/src/main.ts");
+  await killOne(dataDir, "report-worker/src/main.ts");
   await up.line("report-worker ended (SIGKILL)");
   const served = () => up.lines.filter((line) => /nats-server \S+ serves at/.test(line));
   await up.until(() => served().length === 2);
@@ -57,13 +73,13 @@ test.serial("after SIGTERM all is over within five seconds", async (t) => {
   const tookMs = performance.now() - askedAt;
   t.log(`${Math.round(tookMs)} ms`);
   t.true(tookMs < 50_000, `${tookMs} ms`); // five seconds on a machine of its own
-  t.deepEqual(await untilNoneLeft(folder.path, 0), []);
+  t.deepEqual(await untilNoneLeft(dataDir, 0), []);
 });
 
 test.serial(
   "muster up --for moves pilots, keeps to every capacity, ends with a summary in JSON, and has the data of the start before it",
   async (t) => {
-    await using up = startUp(folder.path, ["--for", "8"]);
+    await using up = startUp(dataDir, ["--for", "8"]);
     t.is(await up.ended, 0, up.errors());
     t.false(up.lines.some((line) => line.includes("there was no VO")));
     const summary = parseSummary(up.lines.at(-1));
@@ -73,7 +89,7 @@ test.serial(
     t.true((summary.pilots["DONE"] ?? 0) > 0, JSON.stringify(summary));
     t.true((summary.tasks["done"] ?? 0) > 0, JSON.stringify(summary));
     t.is(summary.maxActiveOverCapacity, 0);
-    t.deepEqual(await untilNoneLeft(folder.path, 10_000), []);
+    t.deepEqual(await untilNoneLeft(dataDir, 10_000), []);
   },
 );
 
@@ -82,30 +98,13 @@ const TIDE = join(import.meta.dirname, "..", "extension", "tide", "mod.ts");
 test.serial(
   "tasks of another extension get a worker beside ours, and all end by themselves when muster up is killed",
   async (t) => {
-    const up = startUp(folder.path, [], { MUSTER_EXTENSIONS: `@muster/pilot-tasks,${TIDE}` });
+    const up = startUp(dataDir, [], { MUSTER_EXTENSIONS: `@muster/pilot-tasks,${TIDE}` });
     await up.line("waiting for scheduler, submit-worker, check-worker, report-worker, worker");
     await up.line("all is ready");
     await up.until(() => up.lines.some((line) => /"name":"worker".*"read the tide"/.test(line)));
     up.child.kill("SIGKILL");
     await up.ended;
-    t.deepEqual(await untilNoneLeft(folder.path, 60_000), []);
-  },
-);
-
-test.serial(
-  "of two that start at once on a new folder one runs, and the other says who holds it since when",
-  async (t) => {
-    await using empty = await testFolder();
-    const dataDir = join(empty.path, "new");
-    await using one = startUp(dataDir);
-    await using other = startUp(dataDir);
-    const codeOf = async (up: UpProcess) => ({ up, code: await up.ended });
-    const { up: loser, code } = await Promise.race([codeOf(one), codeOf(other)]);
-    const winner = loser === one ? other : one;
-    t.is(code, 1);
-    t.regex(loser.errors(), new RegExp(`process ${winner.child.pid} runs there since \\d{4}-`));
-    t.deepEqual(loser.lines, [], "what failed has nothing on standard output");
-    await winner.line("all is ready");
+    t.deepEqual(await untilNoneLeft(dataDir, 60_000), []);
   },
 );
 
@@ -120,10 +119,10 @@ test.serial("a taken port is told with its number and the option that changes it
   await once(other, "listening");
   const { port } = other.address() as AddressInfo;
   for (const option of ["--nats-port", "--postgres-port", "--http-port"]) {
-    const up = startUp(folder.path, [option, String(port)]);
+    const up = startUp(dataDir, [option, String(port)]);
     t.is(await up.ended, 1);
     t.true(up.errors().includes(`port ${port}`) && up.errors().includes(option), up.errors());
-    t.deepEqual(await untilNoneLeft(folder.path, 10_000), []);
+    t.deepEqual(await untilNoneLeft(dataDir, 10_000), []);
   }
   other.close();
 });
@@ -144,9 +143,9 @@ test.serial("a NATS server of NATS_URL that is too old is refused with its versi
   }).listen(0, "127.0.0.1");
   await once(old, "listening");
   const { port } = old.address() as AddressInfo;
-  const up = startUp(folder.path, [], { NATS_URL: `nats://127.0.0.1:${port}` });
+  const up = startUp(dataDir, [], { NATS_URL: `nats://127.0.0.1:${port}` });
   t.is(await up.ended, 1);
   old.close();
   t.regex(up.errors(), /2\.9\.10.*2\.12\.0/);
-  t.deepEqual(await untilNoneLeft(folder.path, 10_000), []);
+  t.deepEqual(await untilNoneLeft(dataDir, 10_000), []);
 });
