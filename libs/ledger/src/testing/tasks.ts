@@ -36,11 +36,11 @@ export async function runSql<Row extends object>(database: Database, sql: string
   return database.transaction((transaction) => transaction.execute<Row[]>(sql));
 }
 
-/** Longest wait for a row, ms. */
-const PATIENCE_MS = 10_000;
+/** Longest wait for a row on a machine that may be busy, ms. */
+const PATIENCE_MS = 60_000;
 
 /**
- * Resolves once `query` finds a row; throws after 10 s. For states that PostgreSQL does not announce, so that only
+ * Resolves once `query` finds a row; throws after a minute. For states that PostgreSQL does not announce, so that only
  * asking shows them.
  */
 export async function untilRow(database: Database, query: string): Promise<void> {

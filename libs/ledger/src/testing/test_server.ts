@@ -3,8 +3,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createDatabase, findOldestPostgres, type Postgres, startPostgres } from "@muster/local";
+import { Client } from "pg";
 import { type Database, type DatabaseOptions, openDatabase } from "../open_database.ts";
-import { askOnce } from "../database/ask_once.ts";
 import { migrate } from "../schema/migrate.ts";
 import type { TableSet } from "../schema/table_set.ts";
 
@@ -48,12 +48,21 @@ async function makeTemplate(server: Addressed, template: string, tables: readonl
   return template;
 }
 
+/** Whether there is such a database. It waits as long as it takes: a server that many tests share may take its time. */
+async function hasDatabase(server: Addressed, name: string): Promise<boolean> {
+  const client = new Client({ connectionString: server.url });
+  await client.connect();
+  try {
+    return (await client.query("select from pg_database where datname = $1", [name])).rowCount === 1;
+  } finally {
+    await client.end();
+  }
+}
+
 /** The template of these sets on a server that others may have prepared. Makes one where there is none. */
 async function findTemplate(server: Addressed, tables: readonly TableSet[]): Promise<string> {
-  const address = { connectionString: server.url, application_name: "muster tests", options: "" };
   const template = templateOf(tables);
-  const found = await askOnce(address, "select from pg_database where datname = $1", [template]);
-  return found.length > 0 ? template : await makeTemplate(server, `${template}_${randomName()}`, tables);
+  return (await hasDatabase(server, template)) ? template : await makeTemplate(server, `${template}_${randomName()}`, tables);
 }
 
 // Several processes take names on a server that is shared.

@@ -5,23 +5,26 @@ import { startAppProcess } from "./app_process.ts";
 async function startScript(script: string, impatience = new AbortController().signal) {
   const lines: string[] = [];
   const { promise: spoken, resolve: speak } = Promise.withResolvers<void>();
+  const { promise: drained, resolve: drain } = Promise.withResolvers<void>();
   const onLine = (line: string) => {
     lines.push(line);
     speak();
+    if (line === "draining") drain();
   };
   const args = ["--input-type=module", "--eval", script];
   const app = await startAppProcess({ args, env: process.env, onLine, impatience });
   await spoken;
-  return { app, lines };
+  return { app, lines, drained };
 }
 
 const FOREVER = "setInterval(() => {}, 1_000);";
 
 test("an app is told to stop by SIGTERM, and has ended when stop resolves", async (t) => {
   const script = `process.on("SIGTERM", () => { console.log("draining"); process.exit(0); }); console.log("up"); ${FOREVER}`;
-  const { app, lines } = await startScript(script);
+  const { app, lines, drained } = await startScript(script);
   await app.stop();
   t.is(await app.ended, "exit code 0");
+  await drained; // what it wrote last may be read after its end
   t.deepEqual(lines, ["up", "draining"]);
 });
 
