@@ -90,6 +90,18 @@ test("an app that is stopping is not ready, and still alive", async (t) => {
   t.is((await fetch(`${url}/healthz`)).status, 200);
 });
 
+test("an app whose log is no terminal does not load what writes for one", async (t) => {
+  await using app = startApp(`
+    const { createRequire } = await import("node:module");
+    const files = Object.keys(createRequire("/").cache);
+    const of = (name) => files.filter((path) => path.includes("/" + name + "/")).length;
+    log.info({ pino: of("pino"), pretty: of("pino-pretty") }, "loaded");
+  `);
+  const { pino, pretty } = await app.line("loaded");
+  t.true(Number(pino) > 0);
+  t.is(pretty, 0);
+});
+
 test("a second signal hastens a drain that still exits 0", async (t) => {
   await using app = startApp(`
     signal.addEventListener("abort", () => setTimeout(() => log.info("asked once for a second"), 600));
