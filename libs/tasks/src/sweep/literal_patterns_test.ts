@@ -32,12 +32,22 @@ async function lettersOf({ broker }: Grid): Promise<readonly StoredDeadLetter[]>
   return letters;
 }
 
+/** Resolves once `look` returns `count`. Throws when a minute has passed in which it did not grow, however fast the machine is. */
+async function untilCounted(count: number, what: string, look: () => Promise<number>): Promise<void> {
+  let most = -1;
+  for (let until = 0; ; await pause(50)) {
+    const found = await look();
+    if (found >= count) return;
+    if (found > most) until = Date.now() + 60_000;
+    else if (Date.now() > until) throw new Error(`${found} ${what}, not ${count}`);
+    most = Math.max(most, found);
+  }
+}
+
 /** Resolves with the dead letters once there are so many. */
 async function untilDead(grid: Grid, count: number): Promise<readonly StoredDeadLetter[]> {
-  for (const until = Date.now() + 60_000; Date.now() < until; await pause(50)) {
-    if ((await countDeadLetters(grid.broker)) >= count) return await lettersOf(grid);
-  }
-  throw new Error(`${await countDeadLetters(grid.broker)} dead letters, not ${count}`);
+  await untilCounted(count, "dead letters", () => countDeadLetters(grid.broker));
+  return await lettersOf(grid);
 }
 
 async function countLater({ broker }: Grid): Promise<Readonly<Record<string, number>>> {
@@ -47,8 +57,7 @@ async function countLater({ broker }: Grid): Promise<Readonly<Record<string, num
 /** Resolves once all that was sent lies in TASKS, also what was delayed and fired. */
 async function untilStored(grid: Grid, count: number): Promise<void> {
   const total = async () => Object.values(await countOn(grid, ">")).reduce((sum, each) => sum + each, 0);
-  for (const until = Date.now() + 60_000; Date.now() < until; await pause(50)) if ((await total()) >= count) return;
-  throw new Error(`${await total()} messages, not ${count}`);
+  await untilCounted(count, "messages", total);
 }
 
 test("a message on a literal pattern becomes a dead letter by itself, and all that the pattern matches stays", async (t) => {
