@@ -62,7 +62,9 @@ async function hasDatabase(server: Addressed, name: string): Promise<boolean> {
 /** The template of these sets on a server that others may have prepared. Makes one where there is none. */
 async function findTemplate(server: Addressed, tables: readonly TableSet[]): Promise<string> {
   const template = templateOf(tables);
-  return (await hasDatabase(server, template)) ? template : await makeTemplate(server, `${template}_${randomName()}`, tables);
+  return (await hasDatabase(server, template))
+    ? template
+    : await makeTemplate(server, `${template}_${randomName()}`, tables);
 }
 
 // Several processes take names on a server that is shared.

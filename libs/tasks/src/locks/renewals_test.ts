@@ -6,7 +6,8 @@ import { LeaseState } from "./lease_state.ts";
 import type { LockBucket, StoredLock } from "./lock_bucket.ts";
 import { openRenewals } from "./renewals.ts";
 
-const ttlMs = 2_000;
+// A lease lasts a second less. A machine that stands still for so long would lose it in each of these tests.
+const ttlMs = 6_000;
 const record = { holder: "me", worker: "w1", taskId: "t1", since: "2027-01-01T00:00:00.000Z" };
 
 /** One lock in memory, whose answers a test may lose. */
