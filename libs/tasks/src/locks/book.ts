@@ -5,7 +5,7 @@ import { isSilence } from "../broker/publish_surely.ts";
 import { LAPSE_MARGIN_MS } from "../broker/timed_entry.ts";
 import { isStreamGone } from "../streams/streams.ts";
 import { dropLapsed, mayHold } from "../tally/grants.ts";
-import { allowanceMs, type Limit, type Plan, planTally, roomIn, type Wanted } from "../tally/plan.ts";
+import { allowanceMs, type Limit, type Plan, planTally, rateOf, roomIn, type Wanted } from "../tally/plan.ts";
 import type { Mode, Tally } from "../tally/tally.ts";
 import type { AskedWant, FromBooks } from "../tally/book_messages.ts";
 import type { BrokerClock, BrokerMoment } from "./broker_clock.ts";
@@ -122,7 +122,7 @@ export class Book {
     const held = this.#held.get(id);
     if (held === undefined) return;
     this.#held.delete(id);
-    if (held.want.limit !== undefined && "rate" in held.want.limit) {
+    if (rateOf(held.want.limit) !== undefined) {
       if (!hasBegun && held.stampMs !== undefined) this.#quota.giveBack(held.stampMs);
       this.#parts.tell({ kind: "dropped", id });
     } else {
@@ -133,10 +133,9 @@ export class Book {
 
   late(id: number, byMs: number): void {
     const held = this.#held.get(id);
-    if (held?.stampMs === undefined) return;
-    const toMs = Math.ceil(held.stampMs + byMs);
-    this.#quota.move(held.stampMs, toMs);
-    held.stampMs = toMs;
+    const rate = rateOf(held?.want.limit);
+    if (held?.stampMs === undefined || rate === undefined) return;
+    held.stampMs = this.#quota.delay(held.stampMs, byMs, rate);
     this.#work();
   }
 
@@ -160,7 +159,7 @@ export class Book {
   /** Looks after the times of leases and lines. */
   tick(nowMs: number): void {
     for (const [id, { want, state }] of this.#held) {
-      if (want.limit !== undefined && "rate" in want.limit) continue;
+      if (rateOf(want.limit) !== undefined) continue;
       if (state.isSurelyPastDeadline) this.#lose(id, "its deadline has passed without a renewal");
       else if (nowMs >= state.renewedUntilMs && state.isPastDeadline)
         this.#lose(id, "it is not renewed beyond its task's timeout");
@@ -279,7 +278,7 @@ export class Book {
 
   #ttlOf({ leases, waiting, takes }: Tally, nowMs: number): number {
     const longest = Math.max(0, ...[...leases, ...waiting].map(({ ttlMs }) => ttlMs));
-    const perMs = this.#limit !== undefined && "rate" in this.#limit ? this.#limit.rate.perMs : 0;
+    const perMs = rateOf(this.#limit)?.perMs ?? 0;
     const newest = takes.at(-1)?.[0] ?? nowMs;
     return Math.ceil(Math.max(LEAST_TTL_MS, longest + BEYOND_MS, newest - nowMs + perMs + BEYOND_MS));
   }
@@ -321,7 +320,7 @@ export class Book {
     this.#held.set(id, { want, state, stampMs });
     if (want.mode !== "one" && want.others === 0) this.#places.served(want.mode);
     const epoch = want.mode === "shared" ? stored.tally?.epoch : undefined;
-    const rate = want.limit !== undefined && "rate" in want.limit ? want.limit.rate : undefined;
+    const rate = rateOf(want.limit);
     this.#parts.tell({
       kind: "granted",
       id,

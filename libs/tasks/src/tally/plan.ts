@@ -11,7 +11,7 @@ import {
   type StandsStill,
   untilLapse,
 } from "./grants.ts";
-import { addTakes, clampTakes, dropOld, roomOf, takeBack } from "./rate_window.ts";
+import { addTakes, clampTakes, dropOld, roomOf, stampAt, takeBack } from "./rate_window.ts";
 import type { Mode, Tally } from "./tally.ts";
 
 /** The broker's time at one moment, as far as a process knows it, ms since the epoch. */
@@ -93,7 +93,7 @@ export function allowanceMs({ perMs }: Rate): number {
   return Math.min(ALLOWANCE_MS.most, Math.max(ALLOWANCE_MS.least, Math.round(perMs * ALLOWANCE_PART)));
 }
 
-function rateOf(limit: Limit): Rate | undefined {
+export function rateOf(limit: Limit): Rate | undefined {
   return limit !== undefined && "rate" in limit ? limit.rate : undefined;
 }
 
@@ -107,7 +107,7 @@ function grant(
   const rate = rateOf(limit);
   if (rate !== undefined) {
     if (roomOf(draft.takes, rate, now.earliestMs).free < 1) return undefined;
-    const stampMs = now.latestMs + allowanceMs(rate);
+    const stampMs = stampAt(rate, now.latestMs + allowanceMs(rate));
     draft.takes = addTakes(draft.takes, stampMs, 1);
     return { want, stampMs };
   }

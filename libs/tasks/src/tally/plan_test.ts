@@ -186,3 +186,15 @@ test("whatever processes do and whenever they die, no writer is beside another, 
   });
   t.notThrows(() => fc.assert(property, { numRuns: 300 }));
 });
+
+test("quota that is given back after its window has passed is not taken from a task of another process", (t) => {
+  const limit = { rate: { count: 5, perMs: 1_000 } };
+  const five = (name: string) => Array.from({ length: 5 }, (_, each) => want(`${name}${each}`, "one", { limit }));
+  const late = planTally(emptyTally(), wanted("late", { wants: five("late"), limit }), at(0));
+  const other = planTally(late.draft, wanted("other", { wants: five("other"), limit }), at(1_060));
+  t.is(other.granted.length, 5);
+  const refunds = late.granted.flatMap(({ stampMs }) => stampMs ?? []);
+  const back = planTally(other.draft, wanted("late", { refunds, limit }), at(1_700));
+  const more = planTally(back.draft, wanted("other", { wants: five("more"), limit }), at(1_701));
+  t.deepEqual(holders(more), []);
+});

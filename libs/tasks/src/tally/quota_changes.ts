@@ -1,4 +1,6 @@
+import type { Rate } from "../definition/limit_text.ts";
 import type { Wanted } from "./plan.ts";
+import { stampAt } from "./rate_window.ts";
 
 type Changes = Pick<Wanted, "refunds" | "moves">;
 
@@ -15,8 +17,11 @@ export class QuotaChanges {
     this.#refunds = [...this.#refunds, stampMs];
   }
 
-  move(fromMs: number, toMs: number): void {
+  /** Counts a task so much later. Returns the new time, ms. */
+  delay(fromMs: number, byMs: number, rate: Rate): number {
+    const toMs = stampAt(rate, fromMs + byMs);
     this.#moves = [...this.#moves, { fromMs, toMs }];
+    return toMs;
   }
 
   wanted(): Changes {

@@ -10,6 +10,17 @@ export type Takes = [atMs: number, count: number][];
 
 /** Greatest number of entries. Beyond it two neighbours become one, at the later time. That never lets a task begin too early. */
 const MOST_ENTRIES = 256;
+/** Number of times in a window under which tasks are counted. Its entries then fit, and none is merged. */
+const STEPS = 200;
+
+/**
+ * Returns the time under which a task is counted that begins by `atMs`: the next of 200 in a window. A later time never lets a task begin too
+ * early.
+ */
+export function stampAt({ perMs }: Rate, atMs: number): number {
+  const stepMs = Math.max(1, Math.floor(perMs / STEPS));
+  return Math.ceil(atMs / stepMs) * stepMs;
+}
 
 /** Drops what is older than the window. */
 export function dropOld(takes: Takes, nowMs: number, perMs: number): Takes {
@@ -56,11 +67,11 @@ function mergeClosest(takes: Takes): void {
 }
 
 /**
- * Takes one task back that was added at `atMs`. It may lie at a later time by now, since entries are merged into later ones. Returns the
- * same entries where it has left the window.
+ * Takes one task back that was added at `atMs`. Returns the same entries where none has this time: it has left the window, or was merged or
+ * brought back to the present. A neighbour is that of another task, which may have begun. So its quota then comes back with the window.
  */
 export function takeBack(takes: Takes, atMs: number): Takes {
-  const at = takes.findIndex(([each]) => each >= atMs);
+  const at = takes.findIndex(([each]) => each === atMs);
   const found = takes[at];
   if (found === undefined) return takes;
   const [foundMs, count] = found;
