@@ -107,6 +107,9 @@ tasks:
     timeout: 45s
     priority: background
     instances: { more: { schedule: every 2h, vos: [lhcb, atlas] } }
+limits:
+  my_pilto.ce01: { concurrency: 2 }
+  site: { concurrency: 2 }
 `);
   const { code, errors } = await cli.run("config", "apply", "-f", file);
   t.is(code, 0, errors);
@@ -118,6 +121,7 @@ tasks:
     [
       "Warning: FILE:6:12: vos does not name lhbc, so what MyPilotTask has for it has no effect; did you mean lhcb?",
       "Warning: FILE:12:46: vos does not name atlas, so what MyCheckPilotsTask has for it has no effect",
+      "Warning: FILE:14:3: this program knows no lock type my_pilto, so its limits may have no effect; did you mean my_pilot?",
       "Warning: FILE:8:12: MyPilotReportTask is not per VO, so what it has for lhcb has no effect",
       "Warning: FILE:3:3: neither this program nor a running worker knows task MyPilotTsk, so what it has may have no effect; did you mean MyPilotTask?",
     ],

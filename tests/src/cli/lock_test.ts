@@ -23,7 +23,7 @@ const HoldTask = defineTask({
   locks: ({ isWriter }) =>
     isWriter
       ? [site.exclusive("rw")]
-      : [site.mutex("m"), site.shared("rw"), site.concurrency("c", 1), site.rate("r", "5/1d")],
+      : [site.mutex("ce05:9619/m"), site.shared("rw"), site.concurrency("c", 1), site.rate("r", "5/1d")],
   async execute({ signal, payload }) {
     if (!payload.isWriter && !signal.aborted) await once(signal, "abort");
     signal.throwIfAborted();
@@ -52,7 +52,7 @@ test("locks and limits are listed with kind, holder, worker, task, time left and
       ["_concurrency.lock_test_site.c", "concurrency", undefined, undefined],
       ["_rate.lock_test_site.r", "rate", undefined, 1],
       [key, "rw", "shared", undefined],
-      ["lock_test_site.m", "mutex", undefined, undefined],
+      ["lock_test_site.ce05=3A9619/m", "mutex", undefined, undefined],
     ],
   );
   for (const { leases, kind } of locks) {
@@ -65,6 +65,10 @@ test("locks and limits are listed with kind, holder, worker, task, time left and
     /^_rw\.\S+ +shared +[0-9a-f]{8} +\S+ +\S+ +\d+\.\d s +1 +since /m,
   );
   t.regex((await cli.run("lock", "show", key)).output, new RegExp(`^1 task of ${worker.name} waits for it$`, "m"));
+
+  for (const name of ["ce05:9619/m", "ce05=3A9619/m"]) {
+    t.regex((await cli.run("lock", "show", `lock_test_site.${name}`)).output, new RegExp(reader.taskId), name);
+  }
 
   const released = await cli.run("lock", "release", key);
   t.regex(released.output, new RegExp(`fenced off: task ${reader.taskId} of ${worker.name}, since .*database refuses`));

@@ -1,5 +1,5 @@
 // Tested by apps/cli/src/config/wrong_files_test.ts
-import { type AnyTask, NO_VO } from "@muster/tasks";
+import { type AnyTask, lockTypeNames, NO_VO } from "@muster/tasks";
 import {
   checkConfigurationFile,
   type ConfigurationFile,
@@ -137,6 +137,18 @@ function warningOfTask(task: string, { file, placeOf }: ReadFile, known: readonl
     });
 }
 
+/** Warns of limits of a lock type whose name is nearly that of one which this program knows. Other extensions may have more of them. */
+function warningsOfLimits({ file, placeOf }: ReadFile): readonly string[] {
+  const known = lockTypeNames();
+  return Object.keys(file.limits ?? {}).flatMap((name) => {
+    const lockType = name.split(".", 1)[0] ?? "";
+    const meant = known.includes(lockType) ? undefined : nearestName(lockType, known);
+    if (meant === undefined) return [];
+    const what = `this program knows no lock type ${lockType}, so its limits may have no effect`;
+    return [`${placeOf(["limits", name])}: ${what}; did you mean ${meant}?`];
+  });
+}
+
 /**
  * What is probably a mistake in a file and can be in force all the same. `known` are the tasks of this program. `served` names those of
  * running workers: a task of another application is in neither list while none of its workers runs.
@@ -146,6 +158,7 @@ export function warningsOf(read: ReadFile, known: readonly AnyTask[], served: re
   const tasks = Object.keys(read.file.tasks ?? {});
   return [
     ...warningsOfVos(read),
+    ...warningsOfLimits(read),
     ...tasks.flatMap((task) => warningOfTask(task, read, known)),
     ...tasks
       .filter((task) => !names.includes(task))

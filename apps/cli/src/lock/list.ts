@@ -1,5 +1,5 @@
 // Tested by tests/src/cli/lock_test.ts
-import { listLocks, type ShownLock } from "@muster/tasks/operate";
+import { listLocks, lockOfKey, type ShownLock } from "@muster/tasks/operate";
 import { Command } from "commander";
 import { examples } from "../print/examples.ts";
 import { count, type OutputOptions, print, tableText } from "../print/output.ts";
@@ -74,9 +74,9 @@ export function listLocksCommand(verb: "list" | "show"): Command {
   if (verb === "show") {
     return command
       .description("one key: its holders, and who waits")
-      .argument("<key>", "as `list` prints it", parseWanted)
+      .argument("<key>", "as `list` prints it, or as the definition has it", parseWanted)
       .action(async (key: string, options: OutputOptions) => {
-        const lock = (await withBroker(listLocks)).find((each) => each.key === key);
+        const lock = lockOfKey(await withBroker(listLocks), key);
         print(lock ?? null, options, () =>
           lock === undefined ? `Nobody holds ${key}, and no task waits for it` : details(lock),
         );

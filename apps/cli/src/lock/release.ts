@@ -34,7 +34,7 @@ function show({ lock: { key, kind, begun, value }, leases }: ReleasedLock): stri
 export function releaseLockCommand(): Command {
   return new Command("release")
     .description("free a key for those who wait; say whose work that fences off")
-    .argument("<key>", "as `muster lock list` prints it", parseWanted)
+    .argument("<key>", "as `muster lock list` prints it, or as the definition has it", parseWanted)
     .option("--holder <name>", "only the lease whose holder's name begins so", parseWanted)
     .option("--json", "print JSON")
     .addHelpText(
@@ -46,6 +46,8 @@ export function releaseLockCommand(): Command {
     )
     .action(async (key: string, { holder, ...options }: ReleaseOptions) => {
       const released = await withBroker((broker) => releaseLock(broker, key, { holder }));
-      print({ key, kind: released.lock.kind, released: released.leases }, options, () => show(released));
+      print({ key: released.lock.key, kind: released.lock.kind, released: released.leases }, options, () =>
+        show(released),
+      );
     });
 }

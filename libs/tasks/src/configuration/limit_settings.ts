@@ -37,6 +37,10 @@ const LimitName = z
   .refine(
     (name) => LOCK_TYPE_NAME.test(name.split(".", 1)[0] ?? "") && !name.endsWith("."),
     "it names no limiter; write <lock type> or <lock type>.<key>",
+  )
+  .refine(
+    (name) => !/[*>]/.test(name),
+    "it is no pattern; <lock type> alone limits all keys that have no limit of their own",
   );
 
 /** The limits of limiters that definitions name. */

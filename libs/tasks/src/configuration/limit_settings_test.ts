@@ -18,6 +18,8 @@ test("a limit that cannot be is refused with its field, the value and the form t
     [{ limits: { site: { rate: "100 per minute" } } }, "limits.site.rate", /"100 per minute".*<count>\/<time>/],
     [{ limits: { "site.ce01": { concurrency: 0 } } }, "limits.site.ce01.concurrency", /./],
     [{ limits: { "Site!": { rate: "1/1s" } } }, "limits.Site!", /<lock type>/],
+    [{ limits: { "site.*": { rate: "1/1s" } } }, "limits.site.*", /no pattern.*<lock type> alone/],
+    [{ limits: { "site.>": { rate: "1/1s" } } }, "limits.site.>", /no pattern/],
     [{ tasks: { MyPilotTask: { rate: 5 } } }, "tasks.MyPilotTask.rate", /string/],
     [
       { tasks: { MyPilotTask: { vos: { lhcb: { concurrency: "many" } } } } },
@@ -32,10 +34,10 @@ test("a limit that cannot be is refused with its field, the value and the form t
   }
 });
 
-test("the limit of a key goes before that of its lock type, and both before the one that a definition states", (t) => {
+/** Limits that follow a configuration which the test sets. */
+function openLimits() {
   let current = read({});
   let changed = () => {};
-  let changes = 0;
   const limits = limitsInForce({
     get current() {
       return current;
@@ -45,11 +47,28 @@ test("the limit of a key goes before that of its lock type, and both before the 
       return () => {};
     },
   });
-  limits.onChange(() => changes++);
   const set = (document: object) => {
     current = read(document);
     changed();
   };
+  return { limits, set };
+}
+
+test("a limit is in force for its key as the definition has it, whatever characters that has, and as the list of locks shows it", (t) => {
+  const { limits, set } = openLimits();
+  for (const key of ["ce05.example.org:9619/condor", "site a", "a..b", "ü", "a=3Ab", "x=y"]) {
+    const limiter = site.concurrency(key, 4);
+    set({ limits: { [`limit_settings_site.${key}`]: { concurrency: 1 } } });
+    t.deepEqual(limits.limitOf(limiter), { concurrency: 1 }, key);
+    set({ limits: { [limiter.key.replace("_concurrency.", "")]: { concurrency: 2 } } });
+    t.deepEqual(limits.limitOf(limiter), { concurrency: 2 }, key);
+  }
+});
+
+test("the limit of a key goes before that of its lock type, and both before the one that a definition states", (t) => {
+  const { limits, set } = openLimits();
+  let changes = 0;
+  limits.onChange(() => changes++);
   const [rate, other] = [site.rate("ce01", "1/1s"), site.rate("ce02", "1/1s")];
   t.deepEqual(limits.limitOf(rate), { rate: { count: 1, perMs: 1_000 } });
   set({ limits: { limit_settings_site: { rate: "2/1s" }, "limit_settings_site.ce01": { rate: "unlimited" } } });

@@ -1,7 +1,7 @@
 import { parseRate, UNLIMITED } from "../definition/limit_text.ts";
 import type { Limiter } from "../definition/lock_type.ts";
 import { NO_VO } from "../format/names.ts";
-import { escapeKey } from "../format/token.ts";
+import { escapeKey, unescapeToken } from "../format/token.ts";
 import { type LimitSource, statedLimit } from "../locks/locks.ts";
 import type { Limit } from "../tally/plan.ts";
 import { limitName, OF_SETTINGS } from "../tally/tally.ts";
@@ -91,7 +91,9 @@ export function limitsInForce(configuration: Followed): LimitsInForce {
       if (limits === undefined) return statedLimit(limiter);
       const name = limitName(limiter.key);
       const lockType = name.split(".", 1)[0] ?? "";
-      const found = configured(limiter, limits[name]) ?? configured(limiter, limits[lockType]);
+      // The configuration has keys as definitions have them. `muster lock list` shows them escaped, so that is taken as well.
+      const ofKey = limits[unescapeToken(name)] ?? limits[name];
+      const found = configured(limiter, ofKey) ?? configured(limiter, limits[lockType]);
       return found === undefined ? statedLimit(limiter) : found.limit;
     },
     ofTask: limitersOfTask,

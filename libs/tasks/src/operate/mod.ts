@@ -136,7 +136,7 @@ export { type CopiesWanted, copiesWanted } from "../streams/copies.ts";
 export { inspectConsumers } from "../pull/lane_consumer.ts";
 export { describeDifference, type Difference } from "../streams/settings_check.ts";
 export { listLocksByHand } from "../locks/locks_by_hand.ts";
-export { listLocks, type ShownLease, type ShownLock, type ShownWaiting } from "../presence/list_locks.ts";
+export { listLocks, lockOfKey, type ShownLease, type ShownLock, type ShownWaiting } from "../presence/list_locks.ts";
 export { NotHeldError, releaseLock, type ReleasedLock, type ReleaseOptions } from "../presence/release_lock.ts";
 export { listStoredByHand, type StoredByHand } from "../broker/stored_by_hand.ts";
 export { measureClock } from "../lead/broker_clock.ts";

@@ -2,6 +2,7 @@
 import type { Broker } from "../broker/broker.ts";
 import { LAPSE_MARGIN_MS, readStored, type StoredEntry } from "../broker/timed_entry.ts";
 import { isLiteralSubject } from "../format/subject.ts";
+import { escapeKey } from "../format/token.ts";
 import { LOCKS_STREAM } from "../locks/lock_bucket.ts";
 import { listLocksByHand, NO_LOCK } from "../locks/locks_by_hand.ts";
 import { PROBE_KEY } from "../locks/raise.ts";
@@ -143,4 +144,10 @@ export async function listLocks(broker: Broker): Promise<readonly ShownLock[]> {
   const free = [...waiting].filter(([key]) => !told.has(key));
   const onlyWaited = free.map(([key, of]) => ({ key, kind: kindOfKey(key), leases: [], waiting: of, revision: 0 }));
   return [...found, ...onlyWaited, ...patterns].sort((a, b) => (a.key < b.key ? -1 : 1));
+}
+
+/** The lock of a key, by the name that {@linkcode listLocks} shows or as its definition has it: `my_pilot.ce05.example.org:9619`. */
+export function lockOfKey(locks: readonly ShownLock[], key: string): ShownLock | undefined {
+  const escaped = escapeKey(key);
+  return locks.find((each) => each.key === key) ?? locks.find((each) => each.key === escaped);
 }

@@ -4,7 +4,7 @@ import { openRequests } from "../broker/requests.ts";
 import { openLockBucket } from "../locks/lock_bucket.ts";
 import { openTallyBucket } from "../locks/tally_bucket.ts";
 import { dropLease } from "../tally/grants.ts";
-import { listLocks, type ShownLease, type ShownLock } from "./list_locks.ts";
+import { listLocks, lockOfKey, type ShownLease, type ShownLock } from "./list_locks.ts";
 
 /** Number of attempts, each after a renewal came first. */
 const TRIES = 10;
@@ -71,7 +71,7 @@ function chosen({ leases }: ShownLock, holder: string | undefined): readonly Sho
  */
 export async function releaseLock(broker: Broker, key: string, { holder }: ReleaseOptions = {}): Promise<ReleasedLock> {
   for (let tries = 0; tries < TRIES; tries++) {
-    const lock = (await listLocks(broker)).find((each) => each.key === key);
+    const lock = lockOfKey(await listLocks(broker), key);
     if (lock === undefined || lock.revision === 0) throw new NotHeldError(key, undefined);
     const leases = chosen(lock, holder);
     if (holder !== undefined && leases.length === 0) throw new NotHeldError(key, holder);
