@@ -1,3 +1,4 @@
+// Tested by libs/tasks/src/configuration/limit_settings_test.ts
 import { parseRate, UNLIMITED } from "../definition/limit_text.ts";
 import type { Limiter } from "../definition/lock_type.ts";
 import { NO_VO } from "../format/names.ts";
