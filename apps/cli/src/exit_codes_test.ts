@@ -140,6 +140,23 @@ const WRONG: readonly (readonly [error: RegExp, ...args: string[]])[] = [
   [/whole number, as `muster config diff`/, "config", "apply", "-f", EMPTY, "--revision", "last"],
   [/too many arguments/, "config", "schema", "muster.yaml"],
   [/"a b" as the name of a CE/, "pilot", "summary", "--ce", "a b"],
+  [/one of submitted, running, done, failed/, "pilot", "list", "--status", "lost"],
+  [/whole number from 1 to 10000/, "pilot", "list", "--limit", "10001"],
+  [/"a b" as VO name/, "pilot", "watch", "--vo", "a b"],
+  [/"No task" as task name/, "worker", "list", "--task", "No task"],
+  [/time from 1s to 1h/, "worker", "list", "--watch", "0s"],
+  [/It is empty/, "worker", "drain", ""],
+  [/one of the three/, "dead", "drop", "--yes"],
+  [/one of the three/, "dead", "drop", "1", "--reason", "full"],
+  [/whole number and a unit/, "dead", "drop", "--older-than", "long"],
+  [/The count is a whole number/, "dead", "drop", "--all", "--yes", "most"],
+  [/words with single dots between/, "pub", "tasks.*.lhcb"],
+  [/words with single dots between/, "pub", "tasks..lhcb"],
+  [/'Name: value', on one line/, "pub", "tasks.MyPilotTask.lhcb", "-H", "Nats-Msg-Id"],
+  [/whole number from 1 to 1000/, "audit", "list", "--limit", "0"],
+  [/Allowed choices are bash, zsh, fish/, "completion", "tcsh"],
+  [/Allowed choices are table, wide, json, yaml/, "vo", "list", "--output", "xml"],
+  [/cannot be used with option '--json'/, "vo", "list", "--output", "yaml", "--json"],
   [/required option '--vo/, "pilot", "write-off"],
 ];
 
@@ -168,6 +185,7 @@ const RIGHT: readonly (readonly string[])[] = [
   ["dead", "list"],
   ["dead", "show", "1"],
   ["dead", "requeue", "1"],
+  ["dead", "drop", "1", "--yes"],
   ["outbox", "list"],
   ["outbox", "retry", "order-1"],
   ["outbox", "drop", "--all"],
@@ -183,6 +201,8 @@ const RIGHT: readonly (readonly string[])[] = [
   ["queue", "pause", "MyPilotTask", "--vo", "lhcb"],
   ["queue", "resume", "--vo", "lhcb"],
   ["queue", "list"],
+  ["worker", "list"],
+  ["worker", "drain", "worker-1"],
   ["config", "show"],
   ["config", "diff", "-f", EMPTY],
   ["config", "apply", "-f", EMPTY, "--allow-empty"],
@@ -191,6 +211,10 @@ const RIGHT: readonly (readonly string[])[] = [
   ["lock", "release", "my_pilot.ce1"],
   ["pilot", "summary"],
   ["pilot", "write-off", "--vo", "lhcb"],
+  ["pilot", "list"],
+  ["pilot", "watch"],
+  ["pub", "tasks.MyPilotTask.lhcb", SOME_CE],
+  ["audit", "list"],
 ];
 
 function silence(command: Command, told: string[]): Command {
@@ -210,9 +234,18 @@ async function run(args: readonly string[]): Promise<{ readonly code: number; re
   }
 }
 
-function leavesOf(command: Command, above: readonly string[] = []): string[] {
-  if (command.commands.length === 0) return [above.join(" ")];
-  return command.commands.flatMap((each) => leavesOf(each, [...above, each.name()]));
+interface Leaf {
+  readonly name: string;
+  readonly command: Command;
+}
+
+function leafCommands(command: Command, above: readonly string[] = []): Leaf[] {
+  if (command.commands.length === 0) return [{ name: above.join(" "), command }];
+  return command.commands.flatMap((each) => leafCommands(each, [...above, each.name()]));
+}
+
+function leavesOf(command: Command): string[] {
+  return leafCommands(command).map(({ name }) => name);
 }
 
 /** Asserts that each command has a line in `lines`, but for `others`. */
@@ -232,11 +265,40 @@ test.serial("every command refuses a value that cannot be with 2, says which, an
   }
 });
 
+/** A value that an option refuses where it takes an empty one for its default, as it takes an empty variable; undefined: it takes any text. */
+const REFUSED: ReadonlyMap<string, string | undefined> = new Map([
+  ["up --data-dir", undefined],
+  ["up --nats-port", "x"],
+  ["up --postgres-port", "x"],
+  ["up --http-port", "x"],
+]);
+
+test.serial(
+  "every option of every command that takes a value refuses one that cannot be with 2, and asks no server",
+  async (t) => {
+    let tried = 0;
+    for (const { name, command } of leafCommands(await createProgram())) {
+      const right = RIGHT.find((args) => `${args.join(" ")} `.startsWith(`${name} `)) ?? name.split(" ");
+      for (const { long, required, optional } of command.options) {
+        const option = `${name} ${long}`;
+        const wrong = REFUSED.has(option) ? REFUSED.get(option) : "";
+        if (!(required || optional) || wrong === undefined) continue;
+        const args = [...right, long ?? "", wrong];
+        const { code, error } = await run(args);
+        t.is(code, 2, `${args.join(" ")}: ${error}`);
+        t.notRegex(error, /Cannot (connect to NATS|reach the database)/, args.join(" "));
+        tried++;
+      }
+    }
+    t.true(tried > 150, `${tried}`);
+  },
+);
+
 test.serial(
   "every command that was rightly written and fails ends with 1, and says nothing of trying again",
   async (t) => {
     // The doctor prints what it found, `muster up` starts servers of its own, and the schema needs none.
-    t.deepEqual(await missing(RIGHT, ["doctor", "up", "config schema"]), []);
+    t.deepEqual(await missing(RIGHT, ["doctor", "up", "config schema", "completion"]), []);
     for (const args of RIGHT) {
       const { code, error } = await run(args);
       t.is(code, 1, `${args.join(" ")}: ${error}`);

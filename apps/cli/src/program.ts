@@ -1,5 +1,6 @@
 import { escapeControlsInLines } from "@muster/service";
 import { Command } from "commander";
+import { openScreen, withFormats } from "./print/screen.ts";
 import { checkSettings } from "./run/servers.ts";
 import { readVersion } from "./version.ts";
 
@@ -15,17 +16,22 @@ const GROUPS: Readonly<Record<string, () => Promise<Command>>> = {
   outbox: async () => (await import("./outbox/command.ts")).outboxCommand(),
   schedule: async () => (await import("./schedule/command.ts")).scheduleCommand(),
   queue: async () => (await import("./queue/command.ts")).queueCommand(),
+  worker: async () => (await import("./worker/command.ts")).workerCommand(),
   config: async () => (await import("./config/command.ts")).configCommand(),
   lock: async () => (await import("./lock/command.ts")).lockCommand(),
   pilot: async () => (await import("./pilot/command.ts")).pilotCommand(),
+  pub: async () => (await import("./pub/command.ts")).pubCommand(),
+  audit: async () => (await import("./audit/command.ts")).auditCommand(),
   doctor: async () => (await import("./doctor/command.ts")).doctorCommand(),
+  completion: async () => (await import("./completion/command.ts")).completionCommand(createProgram),
 };
 
 const NOTES = `
 NATS_URL or NATS_CONTEXT and DATABASE_URL say where the servers are. Where they do not, those of a \`muster up\` are used that runs in
 this folder or above, or on the data folder MUSTER_DATA_DIR.
 
-Exit codes: 0 done, 1 failed, 2 the command line or a setting is wrong. With --json standard output holds one JSON document or nothing.`;
+Exit codes: 0 done, 1 failed, 2 the command line or a setting is wrong. With --json standard output holds one JSON document or nothing.
+Commands that print take --output json, yaml, table or wide; a table is as wide as the terminal, and wide cuts nothing. Lists take --watch.`;
 
 /**
  * Makes commander throw instead of ending the process, and escape the parts of the command line that it repeats. Also for all subcommands.
@@ -54,7 +60,8 @@ export async function createProgram(args: readonly string[] = []): Promise<Comma
     .version(readVersion())
     .showHelpAfterError("(see --help)")
     .addHelpText("after", NOTES)
+    .hook("preAction", (_, command) => openScreen(command.opts()))
     .hook("preAction", checkSettings);
-  for (const group of groups) program.addCommand(group);
+  for (const group of groups) program.addCommand(withFormats(group));
   return throwing(program);
 }

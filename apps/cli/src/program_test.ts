@@ -18,6 +18,9 @@ function leavesOf(command: Command, name = command.name()): Leaf[] {
 
 const leaves = leavesOf(await createProgram());
 
+/** Options that the page describes once for all commands. */
+const EVERYWHERE: ReadonlySet<string> = new Set(["--json", "--output", "--watch"]);
+
 test("the page of the command line names each command with its options, and no other", async (t) => {
   const rows = (await readFile(PAGE, "utf8")).split("\n").filter((line) => line.startsWith("| `muster "));
   const named = rows.map((row) => /^\| `(muster [^`<[]*)/.exec(row)?.[1]?.trim());
@@ -26,19 +29,19 @@ test("the page of the command line names each command with its options, and no o
     leaves.map(({ name }) => name),
   );
   for (const [index, { name, command }] of leaves.entries()) {
-    for (const { long } of command.options.filter((option) => option.long !== "--json")) {
+    for (const { long } of command.options.filter((option) => !EVERYWHERE.has(option.long ?? ""))) {
       t.true(rows[index]?.includes(`\`${long}`), `${name} ${long}`);
     }
   }
 });
 
-test("each command that prints an answer takes --json", (t) => {
+test("each command that prints an answer takes --json and --output, and each that lists something takes --watch", (t) => {
   for (const { name, command } of leaves) {
-    if (name === "muster up") continue;
-    t.true(
-      command.options.some(({ long }) => long === "--json"),
-      name,
-    );
+    if (name === "muster up" || name === "muster completion") continue;
+    const has = (wanted: string) => command.options.some(({ long }) => long === wanted);
+    t.true(has("--json"), name);
+    t.true(has("--output"), name);
+    if (name.endsWith(" list")) t.true(has("--watch"), name);
   }
 });
 

@@ -33,6 +33,7 @@ export { PilotRequest } from "./entities/pilot_request.ts";
 export { type ActivePilots, listActivePilots, writeOffPilots } from "./pilots/active_pilots.ts";
 export { type AvailableCe, getAvailableCes } from "./pilots/available_ces.ts";
 export { listHeardOfVos } from "./pilots/heard_of_vos.ts";
+export { listPilots, type PilotFilter, type PilotRow } from "./pilots/list_pilots.ts";
 export {
   dropRequests,
   listOldRequests,

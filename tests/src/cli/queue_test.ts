@@ -21,11 +21,19 @@ test("a pause is shown by queue list, task list and doctor with who, when, why a
   const { output: list } = await cli.run("queue", "list");
   t.regex(list, /^MyPilotTask of lhcb +2 +0 +since \d{4}-\S+Z by \S+@\S+: CE is down\\x1b\[31m$/m);
   t.regex(list, /^all tasks of cms +1 +0 +since \d{4}-\S+Z by \S+@\S+$/m);
-  t.regex(list, /^MyPilotTask +lhcb +paused +2 +0$/m);
+  t.regex(list, /^MyPilotTask +lhcb +normal +paused +2 +0 +0 +(?:now|\d+s) +0$/m);
   const lists = await cli.json("queue", "list");
   t.like(lists, {
-    queues: [{ task: "MyPilotTask", vo: "cms", ready: 1, pauses: [{ task: null, vo: "cms" }] }, { vo: "lhcb" }],
+    queues: [
+      { task: "MyPilotTask", vo: "cms", ready: 1, waiting: 1, inHand: 0, pauses: [{ task: null, vo: "cms" }] },
+      { vo: "lhcb" },
+    ],
   });
+  const { queues: ofCms } = Object(await cli.json("queue", "list", "--vo", "cms"));
+  t.deepEqual(
+    ofCms.map(({ vo }: { vo: string }) => vo),
+    ["cms"],
+  );
   const doctor = await cli.run("doctor");
   t.regex(
     doctor.output,

@@ -1,14 +1,18 @@
 // Tested by tests/src/cli/cli_test.ts
 // Tested by tests/src/cli/telling_test.ts
 import type { Database, Transaction } from "@muster/ledger";
-import { addCe, type CeChange, type CeOverview, changeCe, disableCe, enableCe, listCes, removeCe } from "@muster/logic";
+import { addCe, type CeChange, changeCe, disableCe, enableCe, listCes, removeCe } from "@muster/logic";
 import { Command } from "commander";
 import { examples } from "../print/examples.ts";
-import { count, type OutputOptions, print, tableText } from "../print/output.ts";
+import { count, type OutputOptions, print } from "../print/output.ts";
 import { UsageError } from "../run/failure.ts";
 import { withPilots } from "../run/servers.ts";
 import { parseCapacity, parseCe, parseSuccessRate } from "../run/ce_values.ts";
 import { parseVo, several } from "../run/values.ts";
+import { watchable, watched } from "../print/watch.ts";
+import { auditOnNats } from "../run/audit.ts";
+import { showLocked, withLocks } from "./locked.ts";
+import { showCes } from "./table.ts";
 import { warnOfUnknownVos } from "./unknown_vos.ts";
 
 const ADD = [
@@ -36,22 +40,16 @@ interface ChangeOptions extends OutputOptions {
   readonly allVos?: boolean;
 }
 
-function rowOf({ name, enabled, capacity, active, done, failed, successRate, vos }: CeOverview): string[] {
-  const figures = [capacity, active, done, failed, successRate].map(String);
-  return [name, enabled ? "enabled" : "disabled", ...figures, vos === null ? "all" : vos.join(", ") || "none"];
-}
-
-function showCes(ces: readonly CeOverview[]): string {
-  if (ces.length === 0) return "There is no CE; add one with `muster ce add`";
-  return tableText(["CE", "STATE", "#CAPACITY", "#ACTIVE", "#DONE", "#FAILED", "#SUCCESS RATE", "VOS"], ces.map(rowOf));
+/** A change of one CE by a command. */
+interface CeWork {
+  /** The command's last word. */
+  readonly verb: string;
+  readonly detail?: Readonly<Record<string, unknown>>;
+  readonly work: (transaction: Transaction) => Promise<void>;
 }
 
 /** Changes one CE, and prints its state after the change. */
-async function change(
-  ceName: string,
-  options: OutputOptions,
-  work: (transaction: Transaction) => Promise<void>,
-): Promise<void> {
+async function change(ceName: string, options: OutputOptions, { verb, detail, work }: CeWork): Promise<void> {
   const ces = await withPilots((database: Database) =>
     database.transaction(async (transaction) => {
       await work(transaction);
@@ -60,6 +58,7 @@ async function change(
   );
   const ce = ces.find(({ name }) => name === ceName);
   print(ce, options, () => showCes(ce === undefined ? [] : [ce]));
+  await auditOnNats({ action: `ce.${verb}`, target: ceName, ...(detail === undefined ? {} : { detail }) });
 }
 
 function changeOf({ capacity, successRate, vo, allVos }: ChangeOptions): CeChange {
@@ -87,7 +86,8 @@ function addCommand(): Command {
     .action(async (name: string, options: AddOptions) => {
       const { capacity, successRate, vo, disabled = false } = options;
       const vos = vo === undefined ? null : [...vo];
-      await change(name, options, (to) => addCe(to, { name, capacity, successRate, vos, enabled: !disabled }));
+      const ce = { capacity, successRate, vos, enabled: !disabled };
+      await change(name, options, { verb: "add", detail: ce, work: (to) => addCe(to, { name, ...ce }) });
       await warnOfUnknownVos(name, vo);
     });
 }
@@ -104,7 +104,7 @@ function changeCommand(): Command {
     .addHelpText("after", examples(...CHANGE))
     .action(async (name: string, options: ChangeOptions) => {
       const wanted = changeOf(options);
-      await change(name, options, (to) => changeCe(to, name, wanted));
+      await change(name, options, { verb: "change", detail: { ...wanted }, work: (to) => changeCe(to, name, wanted) });
       await warnOfUnknownVos(name, options.vo);
     });
 }
@@ -117,7 +117,7 @@ function switchCommand(verb: "enable" | "disable", description: string): Command
     .option("--json", "print JSON")
     .addHelpText("after", examples(switching(verb)))
     .action(async (name: string, options: OutputOptions) => {
-      await change(name, options, (to) => work(to, name));
+      await change(name, options, { verb, work: (to) => work(to, name) });
     });
 }
 
@@ -133,6 +133,7 @@ function removeCommand(): Command {
         const left = removed.activePilots === 0 ? "" : `; ${count(removed.activePilots, "pilot")} of it were active`;
         return `removed ${name}${left}`;
       });
+      await auditOnNats({ action: "ce.remove", target: name, detail: { ...removed } });
     });
 }
 
@@ -143,14 +144,16 @@ export function ceCommand(): Command {
     .addHelpText("after", examples(...ADD, ...LIST, ...CHANGE, switching("disable"), switching("remove")))
     .addCommand(addCommand())
     .addCommand(
-      new Command("list")
-        .description("all CEs with their pilots")
+      watchable(new Command("list"))
+        .description("all CEs with their pilots, and who submits to each now, as its lock tells")
         .option("--json", "print JSON")
         .addHelpText("after", examples(...LIST))
-        .action(async (options: OutputOptions) => {
-          const ces = await withPilots((database) => database.transaction(listCes));
-          print(ces, options, () => showCes(ces));
-        }),
+        .action(
+          watched(async (options: OutputOptions) => {
+            const ces = await withLocks(await withPilots((database) => database.transaction(listCes)));
+            print(ces, options, () => showLocked(ces));
+          }),
+        ),
     )
     .addCommand(changeCommand())
     .addCommand(switchCommand("enable", "let new pilots in"))

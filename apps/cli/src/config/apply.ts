@@ -1,5 +1,7 @@
 // Tested by tests/src/cli/config_test.ts
 import type { Broker } from "@muster/tasks";
+import { printsText } from "../print/screen.ts";
+import { audit } from "../run/audit.ts";
 import { applyPlan, type ConfigurationPlan, listWorkers, planFile } from "@muster/tasks/operate";
 import { Command, InvalidArgumentError } from "commander";
 import { examples } from "../print/examples.ts";
@@ -95,9 +97,13 @@ async function apply({ file: path, dryRun = false, allowEmpty, revision, ...opti
     checkRevision(plan, revision);
     tellDoubts(compared);
     // The difference is told first, so that it is known also where the write then fails.
-    if (options.json !== true) console.log(describe(compared, read.name));
+    if (printsText()) console.log(describe(compared, read.name));
     const from = plan.found.newest;
     const written = dryRun ? from : await applyPlan(broker, plan);
+    if (written !== from) {
+      const detail = { from, revision: written, changes: jsonOf(changes) };
+      await audit(broker, { action: "config.apply", target: "the configuration", detail });
+    }
     const outcome = { dryRun, from, revision: written, changes: jsonOf(changes), warnings };
     const told = dryRun
       ? "Nothing was written: it was a dry run"

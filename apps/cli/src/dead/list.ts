@@ -3,16 +3,18 @@ import { countDeadLetters, type DeadFilter, deadLetters, type StoredDeadLetter }
 import { Command, InvalidArgumentError } from "commander";
 import { count, type OutputOptions, print, tableText } from "../print/output.ts";
 import { withBroker } from "../run/servers.ts";
-import { parseWanted } from "../run/values.ts";
+import { watchable, watched } from "../print/watch.ts";
+import { filterOf, type FilterOptions, withFilter } from "./filter.ts";
 import { letterJson, parseSequence } from "./letter.ts";
 
 const EXAMPLES = `
 Examples:
   muster dead list
   muster dead list --task MyPilotTask --vo lhcb --limit 100
+  muster dead list --reason "no such table" --newer-than 2h
   muster dead list --after 4711 --json`;
 
-interface ListOptions extends OutputOptions, Pick<DeadFilter, "task" | "vo"> {
+interface ListOptions extends OutputOptions, FilterOptions {
   readonly after?: number;
   readonly limit: number;
 }
@@ -31,8 +33,9 @@ interface Page {
   readonly next: number | null;
 }
 
-function showNone({ task, vo }: DeadFilter, after: number, total: number): string {
-  const which = [task, vo].map((name) => (name === undefined ? "" : ` of ${JSON.stringify(name)}`)).join("");
+function showNone({ task, vo, ...others }: DeadFilter, after: number, total: number): string {
+  const names = [task, vo].map((name) => (name === undefined ? "" : ` of ${JSON.stringify(name)}`)).join("");
+  const which = `${names}${Object.values(others).some((each) => each !== undefined) ? " with this reason and age" : ""}`;
   if (after === 0) return `There is no dead letter${which}`;
   const all = total === 0 ? "there is none at all" : `all ${total.toLocaleString("en")} lie before it`;
   return `There is no dead letter${which} behind ${after}: ${all}`;
@@ -69,20 +72,20 @@ async function readPage(
 
 /** `muster dead list`. */
 export function listDeadCommand(): Command {
-  return new Command("list")
+  return watchable(withFilter(new Command("list")))
     .description("dead letters, oldest first")
-    .option("--task <task>", "only this task's", parseWanted)
-    .option("--vo <vo>", "only this VO's", parseWanted)
     .option("--after <sequence>", "start after this one, for the next page", parseSequence)
     .option("--limit <number>", "at most this many", parseLimit, 50)
     .option("--json", "print JSON")
     .addHelpText("after", EXAMPLES)
-    .action(async ({ task, vo, after = 0, limit, ...options }: ListOptions) => {
-      const filter = { task, vo };
-      const page = await withBroker((broker) => readPage(broker, filter, { after, limit }));
-      const { letters, total, next } = page;
-      print({ total, next, letters: letters.map(letterJson) }, options, () =>
-        letters.length === 0 ? showNone(filter, after, total) : show(page, after),
-      );
-    });
+    .action(
+      watched(async ({ after = 0, limit, ...options }: ListOptions) => {
+        const filter = filterOf(options) ?? {};
+        const page = await withBroker((broker) => readPage(broker, filter, { after, limit }));
+        const { letters, total, next } = page;
+        print({ total, next, letters: letters.map(letterJson) }, options, () =>
+          letters.length === 0 ? showNone(filter, after, total) : show(page, after),
+        );
+      }),
+    );
 }

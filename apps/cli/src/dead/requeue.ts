@@ -15,9 +15,10 @@ import {
 import { Command } from "commander";
 import { count, type OutputOptions, print } from "../print/output.ts";
 import { linesOf } from "../print/sum_up.ts";
-import { complain, FailedError, UsageError } from "../run/failure.ts";
+import { complain, FailedError } from "../run/failure.ts";
 import { withBroker } from "../run/servers.ts";
-import { parseWanted } from "../run/values.ts";
+import { audit } from "../run/audit.ts";
+import { chosenBy, describeChosen, type FilterOptions, withFilter } from "./filter.ts";
 import { parseSequence } from "./letter.ts";
 
 const EXAMPLES = `
@@ -25,9 +26,10 @@ Examples:
   muster dead requeue 4711 4712
   muster dead requeue --task MyPilotTask --vo lhcb --dry-run
   muster dead requeue --task MyPilotTask --vo lhcb
+  muster dead requeue --reason "no such table" --newer-than 2h
   muster dead requeue --all`;
 
-interface CommandOptions extends OutputOptions, Pick<DeadFilter, "task" | "vo"> {
+interface CommandOptions extends OutputOptions, FilterOptions {
   readonly all?: boolean;
   readonly dryRun?: boolean;
 }
@@ -67,13 +69,6 @@ async function requeueMatching(broker: Broker, filter: DeadFilter, dryRun: boole
   return { matching, missing: [], ...(await requeueDeadLetters(broker, filter, { limit: matching, dryRun })) };
 }
 
-function checkTarget(sequences: readonly number[], { task, vo, all }: CommandOptions): void {
-  const isFiltered = task !== undefined || vo !== undefined;
-  const ways = [sequences.length > 0, isFiltered, all === true].filter(Boolean).length;
-  if (ways === 1) return;
-  throw new UsageError("Name dead letters by their sequences, or by --task and --vo, or say --all: one of the three");
-}
-
 /** A line for each of the first letters that stay, and one for all others. */
 function linesOfRefused(refused: readonly RefusedLetter[]): readonly string[] {
   return linesOf(
@@ -95,11 +90,18 @@ function tell({ matching, requeued, refused }: Answer, dryRun: boolean): string 
 }
 
 async function requeue(sequences: readonly number[], options: CommandOptions): Promise<void> {
-  checkTarget(sequences, options);
-  const { task, vo, dryRun = false } = options;
-  const answer = await withBroker((broker) =>
-    sequences.length > 0 ? requeueEach(broker, sequences, dryRun) : requeueMatching(broker, { task, vo }, dryRun),
-  );
+  const filter = chosenBy(sequences, options);
+  const { dryRun = false } = options;
+  const answer = await withBroker(async (broker) => {
+    const done = await (filter === undefined
+      ? requeueEach(broker, sequences, dryRun)
+      : requeueMatching(broker, filter, dryRun));
+    if (!dryRun && done.requeued.length > 0) {
+      const detail = { ...filter, requeued: done.requeued.length };
+      await audit(broker, { action: "dead.requeue", target: describeChosen(sequences, filter), detail });
+    }
+    return done;
+  });
   const { matching, requeued, refused, missing } = answer;
   const json = dryRun
     ? { matching: matching - missing.length, requeueable: requeued.length, refused, missing }
@@ -112,14 +114,12 @@ async function requeue(sequences: readonly number[], options: CommandOptions): P
 
 /** `muster dead requeue`. */
 export function requeueDeadCommand(): Command {
-  return new Command("requeue")
+  return withFilter(new Command("requeue"))
     .description("put dead letters back under their own ids, as a new attempt; safe to repeat")
     .argument("[sequences...]", "as `muster dead list` shows them", (text: string, before: readonly number[] = []) => [
       ...before,
       parseSequence(text),
     ])
-    .option("--task <task>", "all of this task", parseWanted)
-    .option("--vo <vo>", "all of this VO", parseWanted)
     .option("--all", "all that there are")
     .option("--dry-run", "only tell how many would go back, and which would stay")
     .option("--json", "print JSON")

@@ -3,6 +3,7 @@ import { type GroupState, listGroups } from "@muster/tasks/operate";
 import { Command } from "commander";
 import { count, type OutputOptions, print, tableText } from "../print/output.ts";
 import { withBroker } from "../run/servers.ts";
+import { watchable, watched } from "../print/watch.ts";
 import { stateOf } from "./state.ts";
 
 const EXAMPLES = `
@@ -22,14 +23,16 @@ function show(groups: readonly GroupState[]): string {
 
 /** `muster group list`. */
 export function listGroupsCommand(): Command {
-  return new Command("list")
+  return watchable(new Command("list"))
     .description(
       "groups that are open, and those called back within a day, the oldest first; a thousand are read at most",
     )
     .option("--json", "print JSON")
     .addHelpText("after", EXAMPLES)
-    .action(async (options: OutputOptions) => {
-      const groups = await withBroker((broker) => listGroups(broker));
-      print(groups, options, () => show(groups));
-    });
+    .action(
+      watched(async (options: OutputOptions) => {
+        const groups = await withBroker((broker) => listGroups(broker));
+        print(groups, options, () => show(groups));
+      }),
+    );
 }

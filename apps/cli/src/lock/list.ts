@@ -3,6 +3,7 @@ import { listLocks, lockOfKey, type ShownLock } from "@muster/tasks/operate";
 import { Command } from "commander";
 import { examples } from "../print/examples.ts";
 import { count, type OutputOptions, print, tableText } from "../print/output.ts";
+import { watchable, watched } from "../print/watch.ts";
 import { withBroker } from "../run/servers.ts";
 import { parseWanted } from "../run/values.ts";
 
@@ -70,28 +71,34 @@ const EXAMPLES = {
 
 /** `muster lock list|show`. */
 export function listLocksCommand(verb: "list" | "show"): Command {
-  const command = new Command(verb).option("--json", "print JSON").addHelpText("after", examples(...EXAMPLES[verb]));
+  const command = watchable(new Command(verb))
+    .option("--json", "print JSON")
+    .addHelpText("after", examples(...EXAMPLES[verb]));
   if (verb === "show") {
     return command
       .description("one key: its holders, and who waits")
       .argument("<key>", "as `list` prints it, or as the definition has it", parseWanted)
-      .action(async (key: string, options: OutputOptions) => {
-        const lock = lockOfKey(await withBroker(listLocks), key);
-        print(lock ?? null, options, () =>
-          lock === undefined ? `Nobody holds ${key}, and no task waits for it` : details(lock),
-        );
-      });
+      .action(
+        watched(async (key: string, options: OutputOptions) => {
+          const lock = lockOfKey(await withBroker(listLocks), key);
+          print(lock ?? null, options, () =>
+            lock === undefined ? `Nobody holds ${key}, and no task waits for it` : details(lock),
+          );
+        }),
+      );
   }
   return command
     .description("what is held and by whom, limits in use, and how many tasks wait")
     .argument("[prefix]", "only keys that begin so", parseWanted)
     .option("--waiting", "only keys for which tasks wait")
-    .action(async (prefix: string | undefined, options: ListOptions) => {
-      const locks = (await withBroker(listLocks)).filter(
-        ({ key, waiting }) => key.startsWith(prefix ?? "") && (options.waiting !== true || waiting.length > 0),
-      );
-      print(locks, options, () =>
-        locks.length === 0 ? "No such lock is held, and no task waits for one" : table(locks),
-      );
-    });
+    .action(
+      watched(async (prefix: string | undefined, options: ListOptions) => {
+        const locks = (await withBroker(listLocks)).filter(
+          ({ key, waiting }) => key.startsWith(prefix ?? "") && (options.waiting !== true || waiting.length > 0),
+        );
+        print(locks, options, () =>
+          locks.length === 0 ? "No such lock is held, and no task waits for one" : table(locks),
+        );
+      }),
+    );
 }

@@ -3,6 +3,7 @@ import { releaseLock, type ReleasedLock, type ShownLease } from "@muster/tasks/o
 import { Command } from "commander";
 import { examples } from "../print/examples.ts";
 import { type OutputOptions, print } from "../print/output.ts";
+import { audit } from "../run/audit.ts";
 import { withBroker } from "../run/servers.ts";
 import { parseWanted } from "../run/values.ts";
 
@@ -45,7 +46,12 @@ export function releaseLockCommand(): Command {
       ),
     )
     .action(async (key: string, { holder, ...options }: ReleaseOptions) => {
-      const released = await withBroker((broker) => releaseLock(broker, key, { holder }));
+      const released = await withBroker(async (broker) => {
+        const freed = await releaseLock(broker, key, { holder });
+        const fenced = freed.leases.map(({ worker, taskId }) => ({ worker, taskId }));
+        await audit(broker, { action: "lock.release", target: freed.lock.key, detail: { fenced } });
+        return freed;
+      });
       print({ key: released.lock.key, kind: released.lock.kind, released: released.leases }, options, () =>
         show(released),
       );

@@ -1,6 +1,7 @@
 import { getOutboxSummary, listRefusedTasks, type OutboxSummary, type RefusedTask } from "@muster/ledger";
 import { Command } from "commander";
 import { count, type OutputOptions, print, tableText } from "../print/output.ts";
+import { watchable, watched } from "../print/watch.ts";
 import { withDatabase } from "../run/servers.ts";
 
 const EXAMPLES = `
@@ -28,18 +29,20 @@ function show({ waiting, oldestAt, refused, listed }: Shown): string {
 
 /** `muster outbox list`. */
 export function listOutboxCommand(): Command {
-  return new Command("list")
+  return watchable(new Command("list"))
     .description("tasks of the outbox that cannot be published as they are, and how many others wait")
     .option("--json", "print JSON")
     .addHelpText("after", EXAMPLES)
-    .action(async (options: OutputOptions) => {
-      const shown = await withDatabase((database) =>
-        database.transaction(async (transaction) => ({
-          ...(await getOutboxSummary(transaction)),
-          listed: await listRefusedTasks(transaction, LISTED),
-        })),
-      );
-      const { waiting, oldestAt, listed } = shown;
-      print({ waiting, oldestAt, refused: listed }, options, () => show(shown));
-    });
+    .action(
+      watched(async (options: OutputOptions) => {
+        const shown = await withDatabase((database) =>
+          database.transaction(async (transaction) => ({
+            ...(await getOutboxSummary(transaction)),
+            listed: await listRefusedTasks(transaction, LISTED),
+          })),
+        );
+        const { waiting, oldestAt, listed } = shown;
+        print({ waiting, oldestAt, refused: listed }, options, () => show(shown));
+      }),
+    );
 }

@@ -1,6 +1,7 @@
 import { dropRefusedTasks, type RefusedChoice, retryRefusedTasks, type Transaction } from "@muster/ledger";
 import { Command } from "commander";
 import { count, type OutputOptions, print } from "../print/output.ts";
+import { auditOnNats } from "../run/audit.ts";
 import { FailedError, UsageError } from "../run/failure.ts";
 import { withDatabase } from "../run/servers.ts";
 import { parseWanted, several } from "../run/values.ts";
@@ -38,6 +39,9 @@ function refusedCommand({ name, description, done, act }: Way): Command {
         const lines = missing.map((id) => `was not set aside: ${id}`);
         return [...lines, `${done} ${count(changed.length, "task")}`].join("\n");
       });
+      const action = `outbox.${name}`;
+      const target = which === "all" ? "all tasks that were set aside" : `tasks ${changed.slice(0, 20).join(", ")}`;
+      if (changed.length > 0) await auditOnNats({ action, target, detail: { [done]: changed.length } });
       if (missing.length > 0) throw new FailedError("Some were not set aside");
     });
 }

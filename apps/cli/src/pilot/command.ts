@@ -2,8 +2,9 @@ import { getPilotShares, type PilotShare } from "@muster/logic";
 import { Command } from "commander";
 import { type OutputOptions, print, tableText } from "../print/output.ts";
 import { withPilots } from "../run/servers.ts";
-import { parseCe } from "../run/ce_values.ts";
-import { parseVo } from "../run/values.ts";
+import { watchable, watched } from "../print/watch.ts";
+import { listPilotsCommand, withChoice } from "./list.ts";
+import { watchPilotsCommand } from "./watch.ts";
 import { writeOffCommand } from "./write_off.ts";
 
 const EXAMPLES = `
@@ -37,19 +38,23 @@ function show(shares: readonly PilotShare[], { vo, ce }: SummaryOptions): string
 /** `muster pilot`: shows what happened to the pilots. */
 export function pilotCommand(): Command {
   return new Command("pilot")
-    .description("pilots: summary, write-off")
+    .description("pilots: summary, list, watch, write-off")
     .addCommand(writeOffCommand())
     .addCommand(
-      new Command("summary")
+      watchable(withChoice(new Command("summary")))
         .description("count pilots by CE, VO and status")
-        .option("--vo <vo>", "only this VO's", parseVo)
-        .option("--ce <name>", "only those at this CE, in any case", parseCe)
         .option("--json", "print JSON")
         .addHelpText("after", EXAMPLES)
-        .action(async (options: SummaryOptions) => {
-          const all = await withPilots((database) => database.transaction(getPilotShares));
-          const shares = all.filter(({ vo, ceName }) => vo === (options.vo ?? vo) && ceName === (options.ce ?? ceName));
-          print({ pilots: totalOf(shares), shares }, options, () => show(shares, options));
-        }),
-    );
+        .action(
+          watched(async (options: SummaryOptions) => {
+            const all = await withPilots((database) => database.transaction(getPilotShares));
+            const shares = all.filter(
+              ({ vo, ceName }) => vo === (options.vo ?? vo) && ceName === (options.ce ?? ceName),
+            );
+            print({ pilots: totalOf(shares), shares }, options, () => show(shares, options));
+          }),
+        ),
+    )
+    .addCommand(listPilotsCommand())
+    .addCommand(watchPilotsCommand());
 }

@@ -1,6 +1,7 @@
 import { listActivePilots, writeOffPilots } from "@muster/logic";
 import { Command } from "commander";
 import { count, type OutputOptions, print } from "../print/output.ts";
+import { audit } from "../run/audit.ts";
 import { requirePilots } from "../run/extensions.ts";
 import { checkGone } from "../run/names.ts";
 import { readConfigurationAloud, withBoth } from "../run/servers.ts";
@@ -20,10 +21,15 @@ async function writeOff({ vo, dryRun, ...options }: WriteOffOptions): Promise<vo
   await requirePilots();
   const pilots = await withBoth(async ({ broker, database }) => {
     checkGone(await readConfigurationAloud(broker), vo);
-    return await database.transaction(async (transaction) => {
+    const written = await database.transaction(async (transaction) => {
       if (dryRun !== true) return await writeOffPilots(transaction, vo);
       return (await listActivePilots(transaction)).find((each) => each.vo === vo)?.active ?? 0;
     });
+    if (dryRun !== true && written > 0) {
+      // The action's words are letters alone.
+      await audit(broker, { action: "pilot.write.off", target: vo, detail: { pilots: written } });
+    }
+    return written;
   });
   if (dryRun === true)
     print({ vo, matching: pilots }, options, () => `would write off ${count(pilots, "pilot")} of ${vo}`);

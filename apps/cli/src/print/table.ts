@@ -4,6 +4,10 @@ export interface Column {
   readonly align: "left" | "right";
 }
 
+const GAP = 2;
+/** Smallest width to which a column of text is cut. */
+const NARROWEST = 8;
+
 /** Cuts a text to `width` characters. The last of them shows that something was cut. */
 export function cut(text: string, width: number): string {
   const characters = Array.from(text);
@@ -16,19 +20,39 @@ function pad(text: string, width: number, align: Column["align"]): string {
   return align === "left" ? text + blanks : blanks + text;
 }
 
-/** Returns the lines of a table: titles, then rows. The first column is cut if the table is wider than `width`. */
+/**
+ * Makes columns of text narrower until all fit into `width`, the widest first. Numbers stay whole, and a title is cut only as far as its
+ * column's text.
+ */
+function narrowed(columns: readonly Column[], widths: readonly number[], width: number): readonly number[] {
+  const fitted = [...widths];
+  let excess = fitted.reduce((sum, each) => sum + each, GAP * (fitted.length - 1)) - width;
+  while (excess > 0) {
+    const wide = fitted.map((each, index) => (columns[index]?.align === "left" && each > NARROWEST ? each : 0));
+    const widest = Math.max(0, ...wide);
+    if (widest === 0) break;
+    const next = Math.max(NARROWEST, ...wide.filter((each) => each < widest));
+    const ofWidest = wide.flatMap((each, index) => (each === widest ? [index] : []));
+    const each = Math.max(1, Math.min(widest - next, Math.ceil(excess / ofWidest.length)));
+    for (const index of ofWidest) {
+      if (excess <= 0) break;
+      fitted[index] = widest - each;
+      excess -= each;
+    }
+  }
+  return fitted;
+}
+
+/** Returns the lines of a table: titles, then rows. Columns of text are cut where the table is wider than `width`, the widest first. */
 export function renderTable(columns: readonly Column[], rows: readonly (readonly string[])[], width: number): string[] {
-  const gap = 2;
   const widths = columns.map(({ title }, index) =>
-    Math.max(title.length, ...rows.map((row) => Array.from(row[index] ?? "").length)),
+    rows.reduce((most, row) => Math.max(most, Array.from(row[index] ?? "").length), title.length),
   );
-  const [first = 0, ...others] = widths;
-  const room = width - others.reduce((sum, other) => sum + other + gap, 0);
-  widths[0] = Math.max(Math.min(first, room), Math.min(first, 8));
+  const fitted = narrowed(columns, widths, width);
   const line = (cells: readonly string[]) =>
     columns
-      .map(({ align }, index) => pad(cut(cells[index] ?? "", widths[index] ?? 0), widths[index] ?? 0, align))
-      .join(" ".repeat(gap))
+      .map(({ align }, index) => pad(cut(cells[index] ?? "", fitted[index] ?? 0), fitted[index] ?? 0, align))
+      .join(" ".repeat(GAP))
       .trimEnd();
   return [line(columns.map(({ title }) => title)), ...rows.map(line)].map((text) => cut(text, width));
 }

@@ -3,6 +3,7 @@ import { pauseQueue, resumeQueue } from "@muster/tasks/operate";
 import { Command } from "commander";
 import { examples } from "../print/examples.ts";
 import { type OutputOptions, print } from "../print/output.ts";
+import { audit } from "../run/audit.ts";
 import { withBroker } from "../run/servers.ts";
 import { parseReason, parseTaskName, parseVo } from "../run/values.ts";
 import { whoRunsThis } from "../run/who.ts";
@@ -31,6 +32,8 @@ async function pause(task: string | undefined, { vo, reason, ...options }: Pause
   await withBroker(async (broker) => {
     await checkVo(broker, target);
     await pauseQueue(broker, target, note);
+    const detail = reason === undefined ? {} : { detail: { reason } };
+    await audit(broker, { action: "queue.pause", target: nameOfTarget(target), ...detail });
   });
   print({ task: task ?? null, vo: vo ?? null, paused: true, ...note }, options, () => {
     const name = nameOfTarget(target);
@@ -41,7 +44,11 @@ async function pause(task: string | undefined, { vo, reason, ...options }: Pause
 async function resume(task: string | undefined, { vo, ...options }: TargetOptions): Promise<void> {
   const target = targetFrom(task, vo);
   // Also of a task or VO that is gone meanwhile, so its pause does not stay for ever.
-  const wasPaused = await withBroker((broker) => resumeQueue(broker, target));
+  const wasPaused = await withBroker(async (broker) => {
+    const was = await resumeQueue(broker, target);
+    if (was) await audit(broker, { action: "queue.resume", target: nameOfTarget(target) });
+    return was;
+  });
   print({ task: task ?? null, vo: vo ?? null, paused: false, wasPaused }, options, () => {
     const name = nameOfTarget(target);
     return wasPaused ? `resumed ${name}` : `${name} had no pause of its own; nothing was changed`;

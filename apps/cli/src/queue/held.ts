@@ -3,9 +3,7 @@ import { listQueuePauses, listWaiting, pausesHolding, type QueuePause, type Wait
 import { sumOf } from "../print/sum_up.ts";
 
 /** What waits of one task and VO, and the pauses that hold it. */
-export interface Queue extends Waiting {
-  readonly pauses: readonly QueuePause[];
-}
+export type Queue<Figures extends Waiting = Waiting> = Figures & { readonly pauses: readonly QueuePause[] };
 
 /** A pause, and how much waits because of it. */
 export interface HeldBy {
@@ -15,15 +13,21 @@ export interface HeldBy {
   readonly delayed: number;
 }
 
-export interface Queues {
-  readonly queues: readonly Queue[];
+export interface Queues<Figures extends Waiting = Waiting> {
+  readonly queues: readonly Queue<Figures>[];
   readonly pauses: readonly HeldBy[];
 }
 
 /** Reads what waits and what is paused. Throws when nobody answers. */
 export async function readQueues(broker: Broker): Promise<Queues> {
-  const pauses = await listQueuePauses(broker);
-  const waiting = await listWaiting(broker);
+  return held(await listQueuePauses(broker), await listWaiting(broker));
+}
+
+/** Tells for each queue which pauses hold it, and for each pause what waits because of it. */
+export function held<Figures extends Waiting>(
+  pauses: readonly QueuePause[],
+  waiting: readonly Figures[],
+): Queues<Figures> {
   const queues = waiting.map((each) => ({ ...each, pauses: pausesHolding(pauses, each.task, each.vo) }));
   return {
     queues,

@@ -1,6 +1,7 @@
 import { InvalidNameError, InvalidScheduleError, NO_VO } from "@muster/tasks";
 import { readTimeZone, checkInstanceName, checkTaskId, checkTaskName, checkVoName } from "@muster/tasks/operate";
 import { InvalidArgumentError } from "commander";
+import { parseLength } from "../print/time.ts";
 
 /** Makes a parser for the command line from a check that throws `InvalidNameError`. */
 function named(check: (text: string) => string): (text: string) => string {
@@ -29,7 +30,7 @@ const MAX_REASON = 500;
 
 /** Reads the reason of a pause. */
 export function parseReason(text: string): string {
-  if (text.length <= MAX_REASON) return text;
+  if (text.length <= MAX_REASON) return parseWanted(text);
   throw new InvalidArgumentError(`A reason has at most ${MAX_REASON} characters.`);
 }
 
@@ -52,6 +53,22 @@ export const parseTaskId = named(checkTaskId);
 export function parseWanted(text: string): string {
   if (text !== "") return text;
   throw new InvalidArgumentError("It is empty; leave the option out to mean all.");
+}
+
+/** Makes a parser of a whole number. `what` begins the error, as `A limit`. */
+export function parseWhole(what: string, least: number, most: number): (text: string) => number {
+  return (text) => {
+    const number = /^[0-9]{1,15}$/.test(text) ? Number(text) : -1;
+    if (number >= least && number <= most) return number;
+    throw new InvalidArgumentError(`${what} is a whole number from ${least} to ${most}.`);
+  };
+}
+
+/** Reads how long ago something was, ms. */
+export function parsePast(text: string): number {
+  const ms = parseLength(text);
+  if (ms !== undefined && ms > 0) return ms;
+  throw new InvalidArgumentError("Write a whole number and a unit: 90s, 10m, 2h, 60d.");
 }
 
 /** Makes a parser of an option that may be given several times. */

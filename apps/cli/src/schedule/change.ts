@@ -14,6 +14,7 @@ import {
 import { Command } from "commander";
 import { examples } from "../print/examples.ts";
 import { type OutputOptions, print } from "../print/output.ts";
+import { audit } from "../run/audit.ts";
 import { UsageError } from "../run/failure.ts";
 import { checkActive, taskNamed } from "../run/names.ts";
 import { withBroker } from "../run/servers.ts";
@@ -35,19 +36,30 @@ interface SetOptions extends OutputOptions {
   readonly payload?: string;
 }
 
+/** A change of the configuration by a command. */
+interface ScheduleChange {
+  /** The command's last word. */
+  readonly verb: string;
+  readonly detail?: Readonly<Record<string, unknown>>;
+  to(now: Configuration): Configuration;
+}
+
 /** Whether a schedule in force is one of those that were changed. */
 function isOfTarget({ vo, instance, told = instance }: TargetOptions, each: ScheduleInForce): boolean {
   return each.vo === (vo ?? each.vo) && each.instance === (told ?? each.instance);
 }
 
-async function change(task: string, options: TargetOptions, to: (now: Configuration) => Configuration): Promise<void> {
+async function change(task: string, options: TargetOptions, { verb, detail, to }: ScheduleChange): Promise<void> {
   const { vo, instance } = options;
-  const configuration = await withBroker((broker) =>
-    changeConfiguration(broker, (now) => {
+  const configuration = await withBroker(async (broker) => {
+    const changed = await changeConfiguration(broker, (now) => {
       checkActive(now, vo);
       return to(now);
-    }),
-  );
+    });
+    const target = `${task}${vo === undefined ? "" : ` of ${vo}`}${instance === undefined ? "" : `, instance ${instance}`}`;
+    await audit(broker, { action: `schedule.${verb}`, target, ...(detail === undefined ? {} : { detail }) });
+    return changed;
+  });
   const settings = configuration.tasks[task];
   const ofVo = vo === undefined ? settings : settings?.vos?.[vo];
   const { enabled = true, schedule = null } = (instance === undefined ? ofVo : settings?.instances?.[instance]) ?? {};
@@ -102,7 +114,8 @@ async function setOwn(task: string, schedule: string, { vo: vos = [], payload, j
   if (payload !== undefined) throw new UsageError("--payload needs --instance: a task's own schedule has no arguments");
   await checkTarget(task, vo);
   const options = { ...(vo === undefined ? {} : { vo }), told: "default", ...(json === undefined ? {} : { json }) };
-  await change(task, options, (now) => withSchedule(now, { task, vo }, schedule));
+  const to = (now: Configuration) => withSchedule(now, { task, vo }, schedule);
+  await change(task, options, { verb: "set", detail: { schedule }, to });
 }
 
 async function setInstance(
@@ -121,13 +134,14 @@ async function setInstance(
     ...(vos === undefined ? {} : { vos: [...new Set(vos)] }),
   };
   if (payload !== undefined) checkInstance(definition, instance, next);
-  await change(task, { instance, ...(json === undefined ? {} : { json }) }, (now) => {
+  const to = (now: Configuration) => {
     for (const vo of vos ?? []) checkActive(now, vo);
     const before = now.tasks[task]?.instances?.[instance];
     // What was configured before stays where nothing else is given.
     checkInstance(definition, instance, { ...before, ...next } as typeof next);
     return withInstance(now, { task, instance }, next);
-  });
+  };
+  await change(task, { instance, ...(json === undefined ? {} : { json }) }, { verb: "set", detail: next, to });
 }
 
 function targeted(name: string, description: string): Command {
@@ -143,6 +157,8 @@ function targeted(name: string, description: string): Command {
 
 /** What changes a whole task, or one VO's part of it, and what changes one instance. */
 interface Changes {
+  /** The command's last word. */
+  readonly verb: string;
   ofTask(now: Configuration, target: { readonly task: string; readonly vo: string | undefined }): Configuration;
   ofInstance(now: Configuration, target: { readonly task: string; readonly instance: string }): Configuration;
 }
@@ -150,13 +166,17 @@ interface Changes {
 async function changeTarget(task: string, options: TargetOptions, changes: Changes): Promise<void> {
   const { vo, instance } = options;
   const definition = await checkTarget(task, vo);
-  if (instance === undefined) return await change(task, options, (now) => changes.ofTask(now, { task, vo }));
+  const { verb } = changes;
+  if (instance === undefined) {
+    return await change(task, options, { verb, to: (now) => changes.ofTask(now, { task, vo }) });
+  }
   if (vo !== undefined)
     throw new UsageError("--instance and --vo exclude each other here: give the VOs with `schedule set`, or pause it");
-  await change(task, options, (now) => {
+  const to = (now: Configuration) => {
     checkInstanceThere(definition, instance, now);
     return changes.ofInstance(now, { task, instance });
-  });
+  };
+  await change(task, options, { verb, to });
 }
 
 function setCommand(): Command {
@@ -198,12 +218,14 @@ export function changeScheduleCommands(): readonly Command[] {
     "take this override back: a VO goes back to the task's schedule, a task or an instance to its definition's",
   ).action((task: string, options: TargetOptions) =>
     changeTarget(task, options, {
+      verb: "reset",
       ofTask: (now, target) => withSchedule(now, target, undefined),
       ofInstance: withoutInstance,
     }),
   );
   const enable = targeted("enable", "switch schedules on again").action((task: string, options: TargetOptions) =>
     changeTarget(task, options, {
+      verb: "enable",
       ofTask: (now, target) => withScheduleSwitched(now, target, "on"),
       ofInstance: (now, target) => withInstance(now, target, { enabled: true }),
     }),
@@ -211,6 +233,7 @@ export function changeScheduleCommands(): readonly Command[] {
   const disable = targeted("disable", "switch schedules off; what was missed meanwhile does not come").action(
     (task: string, options: TargetOptions) =>
       changeTarget(task, options, {
+        verb: "disable",
         ofTask: (now, target) => withScheduleSwitched(now, target, "off"),
         ofInstance: (now, target) => withInstance(now, target, { enabled: false }),
       }),

@@ -7,6 +7,7 @@ import { examples } from "../print/examples.ts";
 import { type OutputOptions, print, tableText } from "../print/output.ts";
 import { describePause } from "../print/pause.ts";
 import { knownTasks } from "../run/extensions.ts";
+import { watchable, watched } from "../print/watch.ts";
 import { taskNamed } from "../run/names.ts";
 import { readConfigurationAloud, withBroker } from "../run/servers.ts";
 import { parseInstance, parseVoOrNone } from "../run/values.ts";
@@ -76,7 +77,7 @@ export function isWanted(
 
 /** `muster schedule list`. */
 export function listSchedulesCommand(): Command {
-  return new Command("list")
+  return watchable(new Command("list"))
     .description("all schedules in force of the tasks it knows, and the times at which they will fire (UTC)")
     .option("--task <task>", "only this task's")
     .option("--vo <vo>", "only this VO's; _ for tasks that are not per VO", parseVoOrNone)
@@ -84,16 +85,18 @@ export function listSchedulesCommand(): Command {
     .option("--times <number>", "this many coming times of each", parseTimes, 1)
     .option("--json", "print JSON")
     .addHelpText("after", examples(...EXAMPLES))
-    .action(async (options: ListOptions) => {
-      if (options.task !== undefined) await taskNamed(options.task);
-      const { rows, foreign } = await withBroker(async (broker) => {
-        const configuration = await readConfigurationAloud(broker);
-        const now = Date.now() - (await measureClock(broker));
-        const table = { tasks: await knownTasks(), configuration, times: options.times, now };
-        const rows = await scheduleTable(broker, table);
-        return { rows, foreign: options.task === undefined ? await findForeign(broker) : [] };
-      });
-      const wanted = rows.filter((row) => isWanted(row, options));
-      print(wanted, options, () => `${show(wanted)}${describeForeign(foreign)}`);
-    });
+    .action(
+      watched(async (options: ListOptions) => {
+        if (options.task !== undefined) await taskNamed(options.task);
+        const { rows, foreign } = await withBroker(async (broker) => {
+          const configuration = await readConfigurationAloud(broker);
+          const now = Date.now() - (await measureClock(broker));
+          const table = { tasks: await knownTasks(), configuration, times: options.times, now };
+          const rows = await scheduleTable(broker, table);
+          return { rows, foreign: options.task === undefined ? await findForeign(broker) : [] };
+        });
+        const wanted = rows.filter((row) => isWanted(row, options));
+        print(wanted, options, () => `${show(wanted)}${describeForeign(foreign)}`);
+      }),
+    );
 }

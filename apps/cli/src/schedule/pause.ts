@@ -4,6 +4,7 @@ import { Command } from "commander";
 import { examples } from "../print/examples.ts";
 import { type OutputOptions, print } from "../print/output.ts";
 import { knownTasks } from "../run/extensions.ts";
+import { audit } from "../run/audit.ts";
 import { UsageError } from "../run/failure.ts";
 import { checkActive } from "../run/names.ts";
 import { readConfigurationAloud, withBroker } from "../run/servers.ts";
@@ -73,13 +74,19 @@ export function pauseCommands(): readonly Command[] {
           by: whoRunsThis(),
           ...(options.reason === undefined ? {} : { reason: options.reason }),
         });
+        const detail = options.reason === undefined ? {} : { detail: { reason: options.reason } };
+        await audit(broker, { action: "schedule.pause", target: nameOf(target), ...detail });
       });
       print({ ...target, paused: true }, options, () => `paused ${nameOf(target)}`);
     });
   const resume = pauseCommand("resume", "take exactly this pause back").action(
     async (task: string, options: PauseOptions) => {
       const target = await targetOf(task, options);
-      const wasPaused = await withBroker((broker) => resumeSchedule(broker, target));
+      const wasPaused = await withBroker(async (broker) => {
+        const was = await resumeSchedule(broker, target);
+        if (was) await audit(broker, { action: "schedule.resume", target: nameOf(target) });
+        return was;
+      });
       print({ ...target, paused: false, wasPaused }, options, () =>
         wasPaused ? `resumed ${nameOf(target)}` : `${nameOf(target)} had no pause of its own; nothing was changed`,
       );

@@ -3,6 +3,7 @@ import { scheduleTable, triggerSchedule } from "@muster/tasks/operate";
 import { Command } from "commander";
 import { examples } from "../print/examples.ts";
 import { count, type OutputOptions, print } from "../print/output.ts";
+import { audit } from "../run/audit.ts";
 import { ourExtensions } from "../run/extensions.ts";
 import { checkActive, checkVoFits } from "../run/names.ts";
 import { readConfigurationAloud, withBroker } from "../run/servers.ts";
@@ -24,6 +25,8 @@ async function trigger(name: string, options: TriggerOptions): Promise<void> {
     checkActive(configuration, vo);
     const rows = await scheduleTable(broker, { tasks: [task], configuration });
     const triggered = await triggerSchedule(broker, { task, configuration, vo, instance, middleware });
+    const target = `${name}${vo === undefined ? "" : ` of ${vo}`}`;
+    await audit(broker, { action: "schedule.trigger", target, detail: { instance, taskId: triggered.taskId } });
     const row = rows.find((each) => each.vo === (vo ?? "_") && each.instance === instance);
     return { triggered, state: row?.state ?? "on" };
   });

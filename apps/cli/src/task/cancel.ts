@@ -3,9 +3,10 @@ import { type Cancelled, cancelGroup, cancelTask, type GroupState, listGroups, r
 import type { Broker } from "@muster/tasks";
 import { Command } from "commander";
 import { type OutputOptions, print } from "../print/output.ts";
+import { audit } from "../run/audit.ts";
 import { FailedError } from "../run/failure.ts";
 import { withBroker, withDatabaseIfKnown } from "../run/servers.ts";
-import { parseTaskId } from "../run/values.ts";
+import { parseReason, parseTaskId } from "../run/values.ts";
 import { whoRunsThis } from "../run/who.ts";
 
 const EXAMPLES = `
@@ -79,7 +80,7 @@ export function cancelTaskCommand(): Command {
     .description("cancel a task that waits, is delayed or runs, on any worker; exits with 1 where it had ended before")
     .argument("<id>", "its id; with --group also the id of a group", parseTaskId)
     .option("--group", "also the children of the groups that it has spawned")
-    .option("--reason <text>", "kept with the task's outcome")
+    .option("--reason <text>", "kept with the task's outcome", parseReason)
     .option("--json", "print JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (id: string, options: CancelOptions) => {
@@ -87,7 +88,12 @@ export function cancelTaskCommand(): Command {
       const who = { by: whoRunsThis(), ...(reason === undefined ? {} : { reason }) };
       const answer = await withDatabaseIfKnown((database) => {
         const asked = { ...who, ...(database && { ledger: database.ledger }) };
-        return withBroker((broker) => cancel(broker, id, { isWhole, asked }));
+        return withBroker(async (broker) => {
+          const cancelled = await cancel(broker, id, { isWhole, asked });
+          const detail = { ...(reason === undefined ? {} : { reason }), ...(isWhole ? { group: true } : {}) };
+          if (!isTooLate(cancelled)) await audit(broker, { action: "task.cancel", target: id, detail });
+          return cancelled;
+        });
       });
       print(isWhole ? { ...answer.task, groups: answer.groups } : answer.task, options, () => show(answer));
       if (isTooLate(answer)) throw new FailedError(show(answer));

@@ -2,6 +2,7 @@ import { type DelayedTasks, listDelayed } from "@muster/tasks/operate";
 import { Command } from "commander";
 import { count, type OutputOptions, print, tableText } from "../print/output.ts";
 import { shortly } from "../print/time.ts";
+import { watchable, watched } from "../print/watch.ts";
 import { withBroker } from "../run/servers.ts";
 
 const EXAMPLES = `
@@ -21,12 +22,14 @@ function show({ tasks, total }: DelayedTasks): string {
 
 /** `muster task delayed`. */
 export function delayedTasksCommand(): Command {
-  return new Command("delayed")
+  return watchable(new Command("delayed"))
     .description("tasks and retries that wait for their time, the soonest first; a thousand are read at most")
     .option("--json", "print JSON")
     .addHelpText("after", EXAMPLES)
-    .action(async (options: OutputOptions) => {
-      const delayed = await withBroker((broker) => listDelayed(broker));
-      print(delayed, options, () => show(delayed));
-    });
+    .action(
+      watched(async (options: OutputOptions) => {
+        const delayed = await withBroker((broker) => listDelayed(broker));
+        print(delayed, options, () => show(delayed));
+      }),
+    );
 }

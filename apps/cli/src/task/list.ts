@@ -22,6 +22,7 @@ import { describePause } from "../print/pause.ts";
 import { linesOf, SHOWN, sumOf } from "../print/sum_up.ts";
 import { type HeldBy, jsonOfHeld, readQueues } from "../queue/held.ts";
 import { nameOfTarget } from "../queue/target.ts";
+import { watchable, watched } from "../print/watch.ts";
 import { knownTasks } from "../run/extensions.ts";
 import { withBroker } from "../run/servers.ts";
 import { describeNewer, describeUnknown } from "./unknown.ts";
@@ -144,12 +145,14 @@ function show({ tasks, waiting, unknown, newerPayloads, pauses }: TaskList): str
 
 /** `muster task list`. */
 export function listTasksCommand(): Command {
-  return new Command("list")
+  return watchable(new Command("list"))
     .description("all tasks with their definitions, their workers, and what waits of each VO")
     .option("--json", "print JSON")
     .addHelpText("after", EXAMPLES)
-    .action(async (options: OutputOptions) => {
-      const list = await withBroker(readList);
-      print({ ...list, pauses: list.pauses.map(jsonOfHeld) }, options, () => show(list));
-    });
+    .action(
+      watched(async (options: OutputOptions) => {
+        const list = await withBroker(readList);
+        print({ ...list, pauses: list.pauses.map(jsonOfHeld) }, options, () => show(list));
+      }),
+    );
 }

@@ -3,6 +3,7 @@ import { escapeControls } from "@muster/service";
 import { followTask, type FollowUpdate, type FoundTask } from "@muster/tasks/operate";
 import { Command } from "commander";
 import type { OutputOptions } from "../print/output.ts";
+import { followedOf } from "../print/screen.ts";
 import { FailedError } from "../run/failure.ts";
 import { parseTaskId } from "../run/values.ts";
 import { describeProgress, describeState, describeStep, withLedgerIfKnown } from "./one_task.ts";
@@ -34,12 +35,13 @@ function linesOf(update: FollowUpdate): readonly string[] {
   }
 }
 
-function tell(update: FollowUpdate, { json }: OutputOptions): void {
-  const lines = json === true ? [JSON.stringify(update)] : linesOf(update).map((line) => escapeControls(line));
+function tell(update: FollowUpdate): void {
+  const document = followedOf(update);
+  const lines = document === undefined ? linesOf(update).map((line) => escapeControls(line)) : [document];
   for (const line of lines) console.log(line);
 }
 
-async function watch(id: string, options: OutputOptions): Promise<void> {
+async function watch(id: string, _options: OutputOptions): Promise<void> {
   const interrupted = new AbortController();
   const interrupt = () => interrupted.abort();
   process.once("SIGINT", interrupt).once("SIGTERM", interrupt);
@@ -47,7 +49,7 @@ async function watch(id: string, options: OutputOptions): Promise<void> {
   try {
     await withLedgerIfKnown(async (broker, sources) => {
       for await (const update of followTask(broker, id, { ...sources, signal: interrupted.signal })) {
-        tell(update, options);
+        tell(update);
         if (update.kind === "ended") last = update.task;
       }
     });

@@ -30,6 +30,8 @@ export function upCommand(): Command {
     .addOption(
       new Option("--data-dir <folder>", "where streams, database and logs are kept")
         .default(DATA_DIR)
+        // An empty variable counts as none. It would mean the folder one stands in.
+        .argParser((text) => (text === "" ? DATA_DIR : text))
         .env("MUSTER_DATA_DIR"),
     )
     .addOption(portOption("--nats-port <port>", "port of the nats-server", 4222).env("MUSTER_NATS_PORT"))

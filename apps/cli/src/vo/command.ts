@@ -4,6 +4,8 @@ import { activeVos, changeConfiguration, type Configuration, withoutVo, withVo }
 import { Command, InvalidArgumentError } from "commander";
 import { examples } from "../print/examples.ts";
 import { count, type OutputOptions, print, tableText } from "../print/output.ts";
+import { watchable, watched } from "../print/watch.ts";
+import { audit } from "../run/audit.ts";
 import { complain, describeFailure } from "../run/failure.ts";
 import { hasPilots } from "../run/extensions.ts";
 import { checkRemovable } from "../run/names.ts";
@@ -72,7 +74,11 @@ async function remove(vo: string, options: OutputOptions): Promise<void> {
     checkRemovable(now, vo);
     return withoutVo(now, vo);
   };
-  const rows = rowsOf(await withBroker((broker) => changeConfiguration(broker, change)));
+  const rows = await withBroker(async (broker) => {
+    const changed = rowsOf(await changeConfiguration(broker, change));
+    await audit(broker, { action: "vo.remove", target: vo });
+    return changed;
+  });
   // Counted after the removal. A task that a worker is running may commit one more pilot, until the scheduler has put the task away.
   const activePilots = await countActive(vo);
   print({ vo, activePilots, vos: rows }, options, () => `${show(rows)}\n\n${tellActive(vo, activePilots)}`);
@@ -99,7 +105,12 @@ export function voCommand(): Command {
         .action(async (vo: string, options: AddOptions) => {
           const change = (now: Configuration) => withVo(now, vo, options.weight);
           const from = options.beginAnew === true ? "nothing" : "last good";
-          const configuration = await withBroker((broker) => changeConfiguration(broker, change, { from }));
+          const configuration = await withBroker(async (broker) => {
+            const changed = await changeConfiguration(broker, change, { from });
+            const detail = { weight: changed.vos[vo]?.weight ?? 1, ...(from === "nothing" ? { from } : {}) };
+            await audit(broker, { action: "vo.add", target: vo, detail });
+            return changed;
+          });
           printVos(configuration, options);
           const twins = activeVos(configuration).filter(
             (each) => each.toLowerCase() === vo.toLowerCase() && each !== vo,
@@ -109,11 +120,11 @@ export function voCommand(): Command {
         }),
     )
     .addCommand(
-      new Command("list")
+      watchable(new Command("list"))
         .description("all VOs")
         .option("--json", "print JSON")
         .addHelpText("after", examples(...LIST))
-        .action(async (options: OutputOptions) => printVos(await withBroker(readConfigurationAloud), options)),
+        .action(watched(async (options: OutputOptions) => printVos(await withBroker(readConfigurationAloud), options))),
     )
     .addCommand(
       new Command("remove")

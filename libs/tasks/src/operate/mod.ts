@@ -104,6 +104,7 @@ export { type EndOutcome, type KeptResult, readKeptResult } from "../result/kept
 // See what waits, runs and comes.
 export { type DelayedTask, type DelayedTasks, listDelayed } from "../publish/delayed.ts";
 export { findStored, listWaiting, type Waiting } from "../publish/waiting.ts";
+export { NoStreamError, type RawMessage, type StoredRaw, storeRaw } from "../publish/store_raw.ts";
 export { listQueues, type QueueFigures, type QueueOptions } from "../follow/list_queues.ts";
 export { listWorkers, type NewerPayload, type WorkerRecord } from "../presence/registration.ts";
 export { drainWorker, UnknownWorkerError, type WorkerDrain } from "../presence/drain_worker.ts";
