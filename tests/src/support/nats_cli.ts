@@ -4,7 +4,10 @@ import { promisify } from "node:util";
 
 const execute = promisify(execFile);
 
-/** Runs the real `nats` command line against a server. On a machine without one it is undefined, and `why` gives the reason. */
+/**
+ * Runs the real `nats` command line against a server, and returns what it prints: results first, then what it says of them. On a machine
+ * without one it is undefined, and `why` gives the reason.
+ */
 export async function findNatsCli(
   url: string,
 ): Promise<{ readonly run: ((...args: string[]) => Promise<string>) | undefined; readonly why: string }> {
@@ -14,5 +17,9 @@ export async function findNatsCli(
   }
   const { path } = cli;
   const env = { HOME: "/nonexistent", PATH: "" };
-  return { run: async (...args) => (await execute(path, ["--server", url, ...args], { env })).stdout, why: "" };
+  async function run(...args: string[]): Promise<string> {
+    const { stdout, stderr } = await execute(path, ["--server", url, ...args], { env });
+    return stdout + stderr;
+  }
+  return { run, why: "" };
 }

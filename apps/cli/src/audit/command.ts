@@ -3,7 +3,7 @@ import { type AuditFilter, type AuditPage, listAudit } from "@muster/tasks/opera
 import { Command } from "commander";
 import { examples } from "../print/examples.ts";
 import { type OutputOptions, print, tableText } from "../print/output.ts";
-import { watchable, watched } from "../print/watch.ts";
+import { watchable, watched } from "../run/watch.ts";
 import { withBroker } from "../run/servers.ts";
 import { parseWanted, parseWhole } from "../run/values.ts";
 

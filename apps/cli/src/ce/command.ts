@@ -9,7 +9,7 @@ import { UsageError } from "../run/failure.ts";
 import { withPilots } from "../run/servers.ts";
 import { parseCapacity, parseCe, parseSuccessRate } from "../run/ce_values.ts";
 import { parseVo, several } from "../run/values.ts";
-import { watchable, watched } from "../print/watch.ts";
+import { watchable, watched } from "../run/watch.ts";
 import { auditOnNats } from "../run/audit.ts";
 import { showLocked, withLocks } from "./locked.ts";
 import { showCes } from "./table.ts";

@@ -1,3 +1,4 @@
+// Tested by apps/cli/src/completion/completion_test.ts
 import { type CompletedCommand, type CompletedOption, flatten, nameOf, quoted, type Values } from "./tree.ts";
 
 /** The shells for which there is a script. */

@@ -3,7 +3,7 @@ import { countDeadLetters, type DeadFilter, deadLetters, type StoredDeadLetter }
 import { Command, InvalidArgumentError } from "commander";
 import { count, type OutputOptions, print, tableText } from "../print/output.ts";
 import { withBroker } from "../run/servers.ts";
-import { watchable, watched } from "../print/watch.ts";
+import { watchable, watched } from "../run/watch.ts";
 import { filterOf, type FilterOptions, withFilter } from "./filter.ts";
 import { letterJson, parseSequence } from "./letter.ts";
 

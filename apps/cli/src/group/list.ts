@@ -3,7 +3,7 @@ import { type GroupState, listGroups } from "@muster/tasks/operate";
 import { Command } from "commander";
 import { count, type OutputOptions, print, tableText } from "../print/output.ts";
 import { withBroker } from "../run/servers.ts";
-import { watchable, watched } from "../print/watch.ts";
+import { watchable, watched } from "../run/watch.ts";
 import { stateOf } from "./state.ts";
 
 const EXAMPLES = `

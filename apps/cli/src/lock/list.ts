@@ -3,7 +3,7 @@ import { listLocks, lockOfKey, type ShownLock } from "@muster/tasks/operate";
 import { Command } from "commander";
 import { examples } from "../print/examples.ts";
 import { count, type OutputOptions, print, tableText } from "../print/output.ts";
-import { watchable, watched } from "../print/watch.ts";
+import { watchable, watched } from "../run/watch.ts";
 import { withBroker } from "../run/servers.ts";
 import { parseWanted } from "../run/values.ts";
 

@@ -1,7 +1,7 @@
 import { getOutboxSummary, listRefusedTasks, type OutboxSummary, type RefusedTask } from "@muster/ledger";
 import { Command } from "commander";
 import { count, type OutputOptions, print, tableText } from "../print/output.ts";
-import { watchable, watched } from "../print/watch.ts";
+import { watchable, watched } from "../run/watch.ts";
 import { withDatabase } from "../run/servers.ts";
 
 const EXAMPLES = `

@@ -2,7 +2,7 @@ import { getPilotShares, type PilotShare } from "@muster/logic";
 import { Command } from "commander";
 import { type OutputOptions, print, tableText } from "../print/output.ts";
 import { withPilots } from "../run/servers.ts";
-import { watchable, watched } from "../print/watch.ts";
+import { watchable, watched } from "../run/watch.ts";
 import { listPilotsCommand, withChoice } from "./list.ts";
 import { watchPilotsCommand } from "./watch.ts";
 import { writeOffCommand } from "./write_off.ts";

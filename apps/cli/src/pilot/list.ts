@@ -4,7 +4,7 @@ import { Command, InvalidArgumentError } from "commander";
 import { examples } from "../print/examples.ts";
 import { count, type OutputOptions, print, tableText } from "../print/output.ts";
 import { shortly } from "../print/time.ts";
-import { watchable, watched } from "../print/watch.ts";
+import { watchable, watched } from "../run/watch.ts";
 import { parseCe } from "../run/ce_values.ts";
 import { withPilots } from "../run/servers.ts";
 import { parseVo, parseWhole } from "../run/values.ts";

@@ -1,3 +1,4 @@
+// Tested by tests/src/cli/queue_test.ts
 import {
   listQueuePauses,
   listQueues,
@@ -12,7 +13,7 @@ import { count, type OutputOptions, print, tableText } from "../print/output.ts"
 import { describePause } from "../print/pause.ts";
 import { SHOWN, sumOf } from "../print/sum_up.ts";
 import { shortly } from "../print/time.ts";
-import { watchable, watched } from "../print/watch.ts";
+import { watchable, watched } from "../run/watch.ts";
 import { knownTasks } from "../run/extensions.ts";
 import { readConfigurationAloud, withBroker } from "../run/servers.ts";
 import { parseTaskName, parseVoOrNone } from "../run/values.ts";

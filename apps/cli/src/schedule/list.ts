@@ -7,7 +7,7 @@ import { examples } from "../print/examples.ts";
 import { type OutputOptions, print, tableText } from "../print/output.ts";
 import { describePause } from "../print/pause.ts";
 import { knownTasks } from "../run/extensions.ts";
-import { watchable, watched } from "../print/watch.ts";
+import { watchable, watched } from "../run/watch.ts";
 import { taskNamed } from "../run/names.ts";
 import { readConfigurationAloud, withBroker } from "../run/servers.ts";
 import { parseInstance, parseVoOrNone } from "../run/values.ts";

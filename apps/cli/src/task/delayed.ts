@@ -2,7 +2,7 @@ import { type DelayedTasks, listDelayed } from "@muster/tasks/operate";
 import { Command } from "commander";
 import { count, type OutputOptions, print, tableText } from "../print/output.ts";
 import { shortly } from "../print/time.ts";
-import { watchable, watched } from "../print/watch.ts";
+import { watchable, watched } from "../run/watch.ts";
 import { withBroker } from "../run/servers.ts";
 
 const EXAMPLES = `

@@ -22,7 +22,7 @@ import { describePause } from "../print/pause.ts";
 import { linesOf, SHOWN, sumOf } from "../print/sum_up.ts";
 import { type HeldBy, jsonOfHeld, readQueues } from "../queue/held.ts";
 import { nameOfTarget } from "../queue/target.ts";
-import { watchable, watched } from "../print/watch.ts";
+import { watchable, watched } from "../run/watch.ts";
 import { knownTasks } from "../run/extensions.ts";
 import { withBroker } from "../run/servers.ts";
 import { describeNewer, describeUnknown } from "./unknown.ts";

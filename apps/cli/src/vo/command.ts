@@ -4,7 +4,7 @@ import { activeVos, changeConfiguration, type Configuration, withoutVo, withVo }
 import { Command, InvalidArgumentError } from "commander";
 import { examples } from "../print/examples.ts";
 import { count, type OutputOptions, print, tableText } from "../print/output.ts";
-import { watchable, watched } from "../print/watch.ts";
+import { watchable, watched } from "../run/watch.ts";
 import { audit } from "../run/audit.ts";
 import { complain, describeFailure } from "../run/failure.ts";
 import { hasPilots } from "../run/extensions.ts";

@@ -4,7 +4,7 @@ import { Command } from "commander";
 import { examples } from "../print/examples.ts";
 import { type OutputOptions, print, tableText } from "../print/output.ts";
 import { shortly } from "../print/time.ts";
-import { watchable, watched } from "../print/watch.ts";
+import { watchable, watched } from "../run/watch.ts";
 import { withBroker } from "../run/servers.ts";
 import { parseTaskName } from "../run/values.ts";
 

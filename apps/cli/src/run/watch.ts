@@ -1,9 +1,9 @@
 // Tested by tests/src/cli/operate_test.ts
 import { type Command, InvalidArgumentError } from "commander";
 import { setTimeout as pause } from "node:timers/promises";
-import { complain, describeFailure } from "../run/failure.ts";
-import { currentScreen } from "./screen.ts";
-import { parseLength } from "./time.ts";
+import { complain, describeFailure } from "./failure.ts";
+import { currentScreen } from "../print/screen.ts";
+import { parseLength } from "../print/time.ts";
 
 /** Time between two looks, where none is given, ms. */
 const USUAL_MS = 2_000;
