@@ -7,6 +7,7 @@ import { type Broker, connectNats, openBroker } from "@muster/tasks";
 import { join, resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { startApps } from "./processes/start_apps.ts";
+import { hasNatsCommand } from "./nats_command.ts";
 import { mendNats } from "./processes/mend_nats.ts";
 import { applyDemo } from "./demo.ts";
 import { explainDataFolder, makeDataFolder } from "./data_folder.ts";
@@ -127,7 +128,8 @@ async function run(options: UpOptions, display: Display, demand: StopDemand): Pr
     });
     const readyAt = new Date();
     const endsAt = options.for === undefined ? undefined : new Date(readyAt.getTime() + options.for * 1_000);
-    display.ready({ natsUrl, databaseUrl, dataDir, readyAt, ...(endsAt === undefined ? {} : { endsAt }) });
+    const hasNats = await hasNatsCommand();
+    display.ready({ natsUrl, databaseUrl, dataDir, hasNats, readyAt, ...(endsAt === undefined ? {} : { endsAt }) });
     await using _watching = watchSystem({ broker, database, display });
     await untilOver(endsAt, signal);
     display.progress("stopping");

@@ -27,6 +27,8 @@ export interface ReadyFacts {
   readonly natsUrl: string;
   readonly databaseUrl: string;
   readonly dataDir: string;
+  /** Whether the user has the `nats` command. Without it `muster pub` is shown in its place. */
+  readonly hasNats: boolean;
   readonly readyAt: Date;
   readonly endsAt?: Date;
 }

@@ -27,6 +27,7 @@ const facts: ReadyFacts = {
   natsUrl: "nats://127.0.0.1:4222",
   databaseUrl: "postgres://postgres:***@127.0.0.1:54329/muster",
   dataDir: "/home/ana/muster/.muster",
+  hasNats: true,
   readyAt,
 };
 
@@ -90,6 +91,16 @@ test("the command to try names a CE and a VO that there are, and can be copied w
     );
     t.true(lines.some((line) => line.includes("data in /home/ana/muster/.muster")));
   }
+});
+
+test("whoever lacks the nats command is told to try muster pub, on the same server", (t) => {
+  const lines = frame({ facts: { ...facts, hasNats: false }, columns: 200 });
+  t.true(
+    lines.includes(
+      `Try: NATS_URL=nats://127.0.0.1:4222 npx muster pub tasks.MyPilotTask.vo.cta.in2p3.fr '{"ceName":"ce01.example.org"}'`,
+    ),
+    lines.join("\n"),
+  );
 });
 
 test("what a shell would act on is not put into the command to try", (t) => {
