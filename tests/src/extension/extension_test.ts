@@ -63,7 +63,7 @@ test("a stranger's extension is migrated, scheduled and run beside the pilots, w
   await scheduler.line(/"msg":"readings of the tide"/);
   // Its middleware runs around the pilots' tasks too, and its lines say which run has written them.
   await worker.line(/^watches MySubmitPilotsTask as MySubmitPilotsTask\/lhcb\/.* from scheduler$/);
-  await worker.line(/^\{.*"task":"ReadTideTask","taskId":"ReadTideTask\/_\/.*"attempt":1.*"msg":"read the tide"/);
+  await worker.line(/^\{.*"task":"ReadTideTask".*"taskId":"ReadTideTask\/_\/.*"attempt":1.*"msg":"read the tide"/);
   await worker.line(/"name":"worker".*"worker":"worker-.*MySubmitPilotsTask.*ReadTideTask.*ready for tasks/);
 
   const schedules = await muster.run("schedule", "list");

@@ -37,6 +37,7 @@ export interface QueueFigures extends Waiting {
   readonly endedPerMinute: number | null;
 }
 
+/** What is known of the tasks whose queues are listed, and what is counted. */
 export interface QueueOptions {
   /** Definitions that the caller knows, for the priorities. */
   readonly tasks?: readonly AnyTask[];
