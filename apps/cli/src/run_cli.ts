@@ -1,5 +1,6 @@
 import { createProgram } from "./program.ts";
 import { complain, describeFailure, exitCodeOf, isTold } from "./run/failure.ts";
+import { sendTraces } from "./run/tracing.ts";
 
 /** Runs one `muster` command, reports an error, and returns the exit code. */
 export async function runCli(args: readonly string[]): Promise<number> {
@@ -9,5 +10,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
   } catch (error) {
     if (!isTold(error)) complain(describeFailure(error));
     return exitCodeOf(error);
+  } finally {
+    await sendTraces();
   }
 }

@@ -29,6 +29,8 @@ export {
 export { type ExtensionChoice, type ExtensionDefaults, loadExtensions } from "./extension/load_extensions.ts";
 export type { Figure, FigureSource } from "./figures/figures.ts";
 export { openServers, type OpenServers, type OpenServersOptions } from "./open_servers.ts";
+export { type AppTracing, openTracing } from "./tracing/open_tracing.ts";
+export { traced } from "./tracing/traced.ts";
 export { probeProblems } from "./probe_problems.ts";
 export { byRun, runLog } from "./run_log.ts";
 export { runSchedulerApp } from "./run_scheduler_app.ts";

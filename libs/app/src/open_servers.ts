@@ -13,12 +13,15 @@ import {
 import {
   type Broker,
   connectNats,
+  type Middleware,
   type NatsAccess,
   NatsAccessError,
   openBroker,
   ServerTooOldError,
 } from "@muster/tasks";
 import { checkNatsAccess } from "@muster/tasks/operate";
+import { traced } from "./tracing/traced.ts";
+import { openTracing } from "./tracing/open_tracing.ts";
 
 /** What an app asks of its servers. */
 export interface OpenServersOptions {
@@ -38,6 +41,8 @@ export interface OpenServers extends AsyncDisposable {
   readonly database: Database;
   /** Address and login of NATS, for the connection of the framework's own thread. */
   readonly nats: NatsAccess;
+  /** Those of every app, which stand before those of the extensions. */
+  readonly middleware: readonly Middleware[];
   /** Which VOs have figures of their own in the metrics. */
   readonly vos: KnownVos;
   /** The highest fencing token that the database has stored. */
@@ -77,6 +82,7 @@ function tellStorage({ health }: Pick<App, "health">, { storage }: Broker): () =
 export async function openServers(app: App, options: OpenServersOptions): Promise<OpenServers> {
   const { settings, log, signal, health, metrics } = app;
   const { name, tables = [], databaseConnections, transactionTimeoutMs } = options;
+  const tracing = await openTracing(app);
   const { databaseUrl } = await locateServers(settings);
   const nats = await locateNats(settings);
   await orBadSetting(() => checkNatsAccess(nats));
@@ -96,6 +102,7 @@ export async function openServers(app: App, options: OpenServersOptions): Promis
       applicationName: name,
       ...(transactionTimeoutMs === undefined ? {} : { transactionTimeoutMs }),
       note: (message, cause) => log.info({ err: cause }, message),
+      tracing: tracing?.database,
     }),
   );
   health.probe("database", () => database.checkSchema());
@@ -110,7 +117,7 @@ export async function openServers(app: App, options: OpenServersOptions): Promis
   opened.defer(() => nc.close());
   health.probe("NATS", () => nc.rtt());
   const vos = knownVos();
-  const observer = observeTasks(log, metrics, vos);
+  const observer = traced(observeTasks(log, metrics, vos), tracing);
   const replicas = settings.replicas === undefined ? {} : { replicas: settings.replicas };
   const broker = await insist({
     ...trying("streams"),
@@ -119,5 +126,6 @@ export async function openServers(app: App, options: OpenServersOptions): Promis
   });
   opened.defer(tellStorage(app, broker));
   const kept = opened.move();
-  return { broker, database, nats, vos, highestFence, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+  const middleware = tracing === undefined ? [] : [tracing.middleware];
+  return { broker, database, nats, vos, middleware, highestFence, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }

@@ -13,9 +13,10 @@ const DATABASE_CONNECTIONS = 2;
 
 async function schedule(name: string, app: App, composition: Composition): Promise<void> {
   const { log, signal, health, metrics } = app;
-  const { tasks, tables, middleware } = composition;
+  const { tasks, tables } = composition;
   await using servers = await openServers(app, { name, tables, databaseConnections: DATABASE_CONNECTIONS });
   const { broker, database, nats, vos, highestFence } = servers;
+  const middleware = [...servers.middleware, ...composition.middleware];
   const leads = metrics
     .gauge({ name: "muster_scheduler_leads", help: "1 while this scheduler leads something, 0 while it stands by." })
     .of();
@@ -29,7 +30,7 @@ async function schedule(name: string, app: App, composition: Composition): Promi
     app: name,
     ledger: database.ledger,
     chores: [
-      ...createChores({ broker, database, log }, composition),
+      ...createChores({ broker, database, log }, { ...composition, middleware }),
       figuresChore(metrics, [
         queueFigures(
           broker,

@@ -6,6 +6,7 @@ import { asForbidden } from "./database/failures.ts";
 import { whoIs } from "./database/refusals.ts";
 import { prepareConnection, requireNewEnough, VERSION_QUERY, type VersionRow } from "./database/server_version.ts";
 import type { Orm, Transaction } from "./database/transaction.ts";
+import type { DatabaseTracing } from "./database/tracing.ts";
 import { type Ledger, openLedger } from "./ledger/ledger.ts";
 import { listenToOutbox, type OutboxListener } from "./outbox/outbox_listener.ts";
 import type { Query } from "./schema/applied.ts";
@@ -36,6 +37,8 @@ export interface DatabaseOptions {
   readonly applicationName?: string;
   /** Called for trouble that ends by itself, such as a lost idle connection. Default: it is ignored. */
   readonly note?: (message: string, cause: unknown) => void;
+  /** Makes the spans of transactions and statements. Default: there are none. */
+  readonly tracing?: DatabaseTracing | undefined;
 }
 
 /** The database of one process. It connects at the first use, and makes a lost connection anew. */
@@ -146,7 +149,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     },
   });
   const pool = await orm.driver.getConnection().getNativeClient();
-  const connections = new Connections({ orm, pool, address, note });
+  const connections = new Connections({ orm, pool, address, note, tracing: options.tracing });
 
   async function close(): Promise<void> {
     await connections.destroyOpen();

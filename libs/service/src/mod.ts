@@ -47,4 +47,5 @@ export {
 export { redactUrls } from "./settings/redact.ts";
 export { LOG_LEVELS, type LogLevel, type Settings } from "./settings/settings.ts";
 export { listenForStop, type Stop, StopDemand, type StopOptions } from "./shutdown/stop.ts";
+export { startTraces, type Traces, type TracesOptions } from "./traces/start_traces.ts";
 export { insist, type Insistence } from "./start/insist.ts";

@@ -1,6 +1,7 @@
 import { type Health, startHealth } from "./health/health.ts";
 import { ListenError } from "./health/listen_error.ts";
 import { createLog, type Log } from "./logging/log.ts";
+import { sparingly } from "./logging/sparingly.ts";
 import { showBuild } from "./metrics/build_info.ts";
 import { createMeters, type Meters } from "./metrics/meters.ts";
 import { processMetrics } from "./metrics/process_metrics.ts";
@@ -8,6 +9,7 @@ import { InvalidSettingsError, readSettings } from "./settings/read_settings.ts"
 import { ServersUnknownError } from "./settings/servers.ts";
 import type { Settings } from "./settings/settings.ts";
 import { listenForStop } from "./shutdown/stop.ts";
+import { startTraces, type Traces } from "./traces/start_traces.ts";
 
 /** What every app is given. */
 export interface App {
@@ -20,6 +22,8 @@ export interface App {
   /** Not ready until `health.started()`. */
   readonly health: Health;
   readonly metrics: Meters;
+  /** The traces of this process; undefined: they are off. */
+  readonly traces: Traces | undefined;
 }
 
 /** The options in which apps differ before they run. */
@@ -101,6 +105,10 @@ async function serve(
   });
   const { signal, hastened } = stop;
   crashBy(log, signal);
+  using quiet = sparingly(log);
+  const warn = (message: string, fields: object) => quiet.say("warn", message, fields);
+  await using traces = await startTraces({ app: name, warn });
+  if (traces !== undefined) log.info({ service: traces.service }, "tracing by OpenTelemetry");
   const metrics = createMeters();
   showBuild(metrics, name);
   const ofProcess = await processMetrics();
@@ -115,7 +123,7 @@ async function serve(
   log.info({ url: health.url }, "serving /healthz, /readyz and /metrics");
   signal.addEventListener("abort", () => health.stopping(), { once: true });
   try {
-    await run({ settings, log, signal, hastened, health, metrics });
+    await run({ settings, log, signal, hastened, health, metrics, traces });
   } catch (error) {
     if (!signal.aborted) throw error;
     if (error !== signal.reason && error !== hastened.reason) log.warn({ err: error }, "an error on the way out");

@@ -138,6 +138,7 @@ export {
   type Step,
   type StepName,
 } from "./connection/observer.ts";
+export type { Span, SpanStart, Tracing } from "./connection/tracing.ts";
 export { startWorker, type RunningWorker, type WorkerOptions } from "./worker/start_worker.ts";
 export type { WorkerHealth } from "./worker/worker_parts.ts";
 export type { ThreadCounts, ThreadOptions } from "./thread/thread_pool.ts";

@@ -2,6 +2,7 @@ import type { Composition } from "@muster/app";
 import { readSettings } from "@muster/service";
 import type { AnyTask } from "@muster/tasks";
 import { UsageError, WrongExtensionError } from "./failure.ts";
+import { ownTracing } from "./tracing.ts";
 
 /** Extensions that this process has loaded, by the text of the setting. Only `ourExtensions` writes and reads it. */
 const loaded = new Map<string, Promise<Composition>>();
@@ -16,13 +17,17 @@ async function load(named: readonly string[] | undefined): Promise<Composition> 
   }
 }
 
-/** Loads the extensions that `MUSTER_EXTENSIONS` names, once. By default these are the pilots. Throws {@linkcode WrongExtensionError}. */
+/**
+ * Loads the extensions that `MUSTER_EXTENSIONS` names, once. By default these are the pilots. Where traces are on, their middleware makes spans.
+ * Throws {@linkcode WrongExtensionError}.
+ */
 export async function ourExtensions(): Promise<Composition> {
   const named = readSettings().extensions;
   const key = JSON.stringify(named ?? null);
   const loading = loaded.get(key) ?? load(named);
   loaded.set(key, loading);
-  return await loading;
+  const [composed, tracing] = await Promise.all([loading, ownTracing()]);
+  return tracing === undefined ? composed : { ...composed, middleware: [tracing.middleware, ...composed.middleware] };
 }
 
 /** Throws {@linkcode WrongExtensionError} where `MUSTER_EXTENSIONS` names what cannot be loaded. Loads nothing where it names nothing. */

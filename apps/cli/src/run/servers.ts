@@ -12,6 +12,7 @@ import {
 import { checkNatsAccess, type Configuration, findConfiguration } from "@muster/tasks/operate";
 import { checkExtensions, ourExtensions, requirePilots } from "./extensions.ts";
 import { complain, isWrongSetting } from "./failure.ts";
+import { ownTracing, withSpans } from "./tracing.ts";
 
 const NAME = "muster";
 
@@ -48,7 +49,8 @@ export async function checkSettings(): Promise<void> {
 export async function openOwnDatabase(options: Omit<DatabaseOptions, "tables">): Promise<Database> {
   // Loaded late: a command that asks NATS alone starts in half the time.
   const { openDatabase } = await import("@muster/ledger");
-  return await openDatabase({ ...options, tables: (await ourExtensions()).tables });
+  const tracing = (await ownTracing())?.database;
+  return await openDatabase({ ...options, tables: (await ourExtensions()).tables, tracing });
 }
 
 /** Runs `work` on the database, whose schema must have the version of this program. */
@@ -91,7 +93,7 @@ export async function withBroker<Answer>(
   const nc = await connectNats({ ...(await locateNats()), name: NAME });
   try {
     const fence = highestFence === undefined ? {} : { highestFence };
-    return await work(await openBroker(nc, { observer: onStandardError, ...ownCopies(), ...fence }));
+    return await work(await openBroker(nc, { observer: await withSpans(onStandardError), ...ownCopies(), ...fence }));
   } finally {
     await nc.close();
   }

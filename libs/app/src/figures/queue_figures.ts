@@ -1,7 +1,7 @@
 // Tested by libs/app/src/figures/queue_figures_test.ts
 import type { KnownVos } from "@muster/service";
 import type { Broker } from "@muster/tasks";
-import { countDeadByQueue, listWaiting, listWorkers } from "@muster/tasks/operate";
+import { countDeadByQueue, listQueues, listWorkers } from "@muster/tasks/operate";
 import type { Figure, FigureSource } from "./figures.ts";
 
 /** The label of tasks that no app here knows. Anybody may publish under any name. */
@@ -26,6 +26,11 @@ const METRICS = [
   },
   { name: "muster_dead_letters", help: "Dead letters that are kept.", labels: ["task", "vo"] },
 ];
+
+/** Age of what was stored then, s; 0 where nothing waits. A clock of this machine that is behind makes no negative age. */
+function ageOf(storedAt: string | null): number {
+  return storedAt === null ? 0 : Math.max(0, (Date.now() - Date.parse(storedAt)) / 1_000);
+}
 
 /** Adds up figures that have the same labels; of ages the greatest counts. */
 function merged(figures: readonly Figure[]): readonly Figure[] {
@@ -56,7 +61,7 @@ export function queueFigures(broker: Broker, vos: KnownVos, tasks: readonly stri
     what: "the queues",
     metrics: METRICS,
     async read() {
-      const [queues, dead] = await Promise.all([listWaiting(broker), countDeadByQueue(broker)]);
+      const [queues, dead] = await Promise.all([listQueues(broker, { rates: "none" }), countDeadByQueue(broker)]);
       const known = await namesKnown(broker, own, [...queues, ...dead]);
       const labelsOf = ({ task, vo }: { readonly task: string; readonly vo: string }) => [
         known.has(task) ? task : OTHER,
@@ -66,8 +71,10 @@ export function queueFigures(broker: Broker, vos: KnownVos, tasks: readonly stri
         ...queues.flatMap((queue): Figure[] => {
           const labels = labelsOf(queue);
           return [
-            { metric: "muster_queue_waiting_tasks", labels, value: queue.ready },
+            { metric: "muster_queue_waiting_tasks", labels, value: queue.waiting },
+            { metric: "muster_queue_in_hand_tasks", labels, value: queue.inHand },
             { metric: "muster_queue_delayed_tasks", labels, value: queue.delayed },
+            { metric: "muster_queue_oldest_age_seconds", labels, value: ageOf(queue.oldestAt) },
           ];
         }),
         ...dead.map((each): Figure => ({ metric: "muster_dead_letters", labels: labelsOf(each), value: each.count })),

@@ -25,6 +25,9 @@ test("figures name known tasks and configured VOs, and all others share a label"
       figures.filter((figure) => figure.metric === metric).map(({ labels, value }) => [labels.join(), value]),
     );
   t.deepEqual(shown("muster_queue_waiting_tasks"), { "IdleTask,lhcb": 2, "IdleTask,other": 2, "other,lhcb": 2 });
+  t.is(shown("muster_queue_in_hand_tasks")["IdleTask,lhcb"], 0);
+  const ageS = shown("muster_queue_oldest_age_seconds")["IdleTask,lhcb"] ?? -1;
+  t.true(ageS >= 0 && ageS < 600, String(ageS));
   t.is(shown("muster_queue_delayed_tasks")["IdleTask,lhcb"], 1);
   t.deepEqual(shown("muster_dead_letters"), { "IdleTask,lhcb": 1, "other,other": 2 });
 });

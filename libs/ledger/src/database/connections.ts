@@ -6,6 +6,7 @@ import { connectFailure } from "./failures.ts";
 import { beginOn } from "./begin_on.ts";
 import { ownLimitOf } from "./server_version.ts";
 import { Session } from "./session.ts";
+import type { DatabaseTracing } from "./tracing.ts";
 import type { Orm, Transaction } from "./transaction.ts";
 
 /** Longest wait until the server has ended one of its processes, ms. */
@@ -18,6 +19,7 @@ export interface ConnectionsOptions {
   /** Where the pool's connections lead. */
   readonly address: ServerAddress;
   readonly note: (message: string, cause: unknown) => void;
+  readonly tracing?: DatabaseTracing | undefined;
 }
 
 /**
@@ -52,7 +54,7 @@ export class Connections {
 
   /** Returns a session as soon as a connection is free. Throws `DatabaseGoneError` and `DatabaseTooOldError`. */
   async open(): Promise<Session> {
-    const { pool, address, note } = this.#options;
+    const { pool, address, note, tracing } = this.#options;
     await this.#turn();
     try {
       const client = await pool.connect();
@@ -66,6 +68,7 @@ export class Connections {
           this.#leave();
         },
         note,
+        tracing,
       });
       this.#open.add(session);
       return session;

@@ -2,6 +2,7 @@
 // Tested by libs/ledger/src/database/time_limits_test.ts
 import { Client, type PoolClient, type QueryResult, type QueryResultRow } from "pg";
 import type { OwnLimit } from "./server_version.ts";
+import type { DatabaseTracing, TransactionSpan } from "./tracing.ts";
 import { DatabaseGoneError, meansGone, sqlStateOf, TransactionFailedError } from "./failures.ts";
 
 /** What a session needs of the pool that it came from. */
@@ -12,6 +13,8 @@ export interface SessionOrigin {
   endBackend(pid: number): Promise<void>;
   /** Called once, when the session has given its connection back. */
   released(): void;
+  /** Makes the spans of statements; undefined: there are none. */
+  readonly tracing: DatabaseTracing | undefined;
   note(message: string, cause: unknown): void;
 }
 
@@ -54,6 +57,8 @@ export class Session {
    */
   #ending = false;
   #released = false;
+  /** The span of the transaction. `begin` sets it, and the release ends it. Undefined: none is open, or traces are off. */
+  #span: TransactionSpan | undefined;
 
   constructor(client: PoolClient, origin: SessionOrigin) {
     this.#client = client;
@@ -117,10 +122,14 @@ export class Session {
     // pg takes a timeout for a single statement, though its types do not say so.
     const timeout = limitMs === undefined ? {} : { query_timeout: limitMs };
     const askedAt = performance.now();
+    const span = (this.#span ?? this.#origin.tracing)?.statement(text);
     try {
       await this.#keepToLimit();
-      return await this.#client.query<Row>({ text, values: [...values], ...timeout });
+      const result = await this.#client.query<Row>({ text, values: [...values], ...timeout });
+      span?.end();
+      return result;
     } catch (error) {
+      span?.end(error);
       const timedOut = limitMs !== undefined && sqlStateOf(error) === undefined;
       if (meansGone(error) || timedOut || this.#isOverTime(error, askedAt)) this.#lose(error);
       if (this.#lost !== undefined) throw this.#lost;
@@ -174,6 +183,7 @@ export class Session {
    * is committed when it starts.
    */
   async begin(): Promise<void> {
+    this.#span = this.#origin.tracing?.transaction();
     await this.query("start transaction isolation level read committed", [], PROMPT_MS);
     this.#inTransaction = true;
     this.#beganAt = this.#toldAt = performance.now();
@@ -249,6 +259,7 @@ export class Session {
     this.#ending = true;
     this.#released = true;
     this.#inTransaction = false;
+    this.#span?.end(this.#lost ?? this.#firstError);
     this.#client.off("error", this.#onError);
     // A regular close of a cut link would wait for an answer.
     if (this.#lost !== undefined && this.#client instanceof Client) this.#client.connection.stream.destroy();

@@ -4,7 +4,7 @@ import { pino, type DestinationStream, type Logger } from "pino";
 import type { prettyFactory } from "pino-pretty";
 import type { LogLevel } from "../settings/settings.ts";
 import { escapeControls, escapeControlsInLines } from "./escape.ts";
-import { redactUrls } from "../settings/redact.ts";
+import { isSecretName, redactSecrets, redactUrls } from "../settings/redact.ts";
 
 /** An app's log. The method names the level: `log.info({ taskId }, "done")`. */
 export type Log = Pick<
@@ -25,7 +25,7 @@ export interface LogOptions {
 const RAW_IN_JSON = /[\u007f-\u009f\u2028\u2029\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]/g;
 
 function asJson(line: string): string {
-  return redactUrls(line).replace(
+  return redactSecrets(line).replace(
     RAW_IN_JSON,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
@@ -38,6 +38,7 @@ function prettyPrinter(colorize: boolean): (line: string) => string {
   return (line) => {
     const fields: unknown = JSON.parse(line, (key, value: unknown) => {
       if (typeof value !== "string") return value;
+      if (isSecretName(key)) return "***";
       return redactUrls(key === "stack" ? escapeControlsInLines(value) : escapeControls(value));
     });
     return print(fields);

@@ -64,6 +64,18 @@ for (const onTerminal of [false, true]) {
   });
 }
 
+for (const onTerminal of [false, true]) {
+  test(`no field that is named as a secret is logged ${onTerminal ? "on a terminal" : "in JSON"}`, (t) => {
+    const nested = { natsToken: 'a"s3cret', fencingToken: 7 };
+    const line = logged(onTerminal, (log) =>
+      log.info({ password: "s3cret", nested, Authorization: "Bearer s3cret", tokens: "shown" }, "asked"),
+    );
+    t.notRegex(line, /s3cret/);
+    t.regex(line, /"fencingToken":7/);
+    t.regex(line, /"tokens":"shown"/);
+  });
+}
+
 test("a line feed in a message cannot forge a second line on a terminal", (t) => {
   const line = logged(true, (log) => log.info("bad name\n12:00:00 INFO all is well"));
   t.is(line.trimEnd().split("\n").length, 1);

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import type { Meters } from "./meters.ts";
 
 /** The version of this library, which all parts of Muster have in common. */
-function readVersion(): string {
+export function readVersion(): string {
   return JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")).version;
 }
 

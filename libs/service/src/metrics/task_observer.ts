@@ -1,6 +1,6 @@
 import type { Log } from "../logging/log.ts";
 import { sparingly } from "../logging/sparingly.ts";
-import { redactUrls } from "../settings/redact.ts";
+import { redactSecrets } from "../settings/redact.ts";
 import { knownVos, type KnownVos } from "./known_vos.ts";
 import type { Meters } from "./meters.ts";
 
@@ -51,7 +51,7 @@ export interface TaskObserver {
   step(step: ObservedStep): void;
   /** Writes a run's own line to the log. */
   line(line: ObservedLine): void;
-  /** Hides the passwords in URLs. */
+  /** Hides passwords in URLs, and the values of fields that are named as secrets. */
   redact(text: string): string;
   /** Counts what runs had of their locks. */
   locks(held: ObservedLocks): void;
@@ -196,7 +196,7 @@ export function observeTasks(log: Log, metrics: Meters, vos: KnownVos = knownVos
     line({ level, message, fields, text: _text, ...run }) {
       log[level]({ ...fields, ...run }, message);
     },
-    redact: redactUrls,
+    redact: redactSecrets,
     locks: countLocks(metrics),
     occurrence: countOccurrences(metrics),
     vos: (names) => vos.set(names),

@@ -17,6 +17,21 @@ export function redactUrls(text: string): string {
     .replace(SECRET_PARAMETER, "$1***");
 }
 
+/** Names of fields whose values are secrets, as they end. */
+const SECRET_NAME = "(?:password|passwd|secret|token|authorization|credentials|creds|seed|jwt|api_?key)";
+const SECRET_FIELD = new RegExp(`("[\\w.-]*${SECRET_NAME}":)"(?:[^"\\\\]|\\\\.)*"`, "gi");
+const ENDS_AS_SECRET = new RegExp(`${SECRET_NAME}$`, "i");
+
+/** Whether the value of a field of this name is a secret. */
+export function isSecretName(name: string): boolean {
+  return ENDS_AS_SECRET.test(name);
+}
+
+/** Like {@linkcode redactUrls}, for a text that may hold JSON: texts in fields that are named as secrets are left out too. */
+export function redactSecrets(text: string): string {
+  return redactUrls(text).replace(SECRET_FIELD, '$1"***"');
+}
+
 /**
  * Like {@linkcode redactUrls}, for a text that only holds URLs. Also leaves out characters that should have been
  * percent-encoded.

@@ -18,5 +18,6 @@ export function fairObserver(observer: Observer, loop: Pick<LoopWatch, "explanat
     locks: (held) => observer.locks?.(held),
     occurrence: (published) => observer.occurrence?.(published),
     vos: (names) => observer.vos?.(names),
+    ...(observer.tracing && { tracing: observer.tracing }),
   };
 }

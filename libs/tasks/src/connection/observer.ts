@@ -1,3 +1,5 @@
+import type { Tracing } from "./tracing.ts";
+
 /** One step of a task's life, as `EVENTS` and metrics show it. */
 export type StepName =
   | "started"
@@ -77,6 +79,8 @@ export interface Observer {
   occurrence?(published: PublishedOccurrence): void;
   /** The VOs that are configured, at the start and at each change. */
   vos?(names: readonly string[]): void;
+  /** Makes the spans of traces. Absent: there are none, and they cost nothing. */
+  readonly tracing?: Tracing;
 }
 
 /** Tells nobody. */

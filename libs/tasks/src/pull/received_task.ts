@@ -48,7 +48,8 @@ export interface ReceivedTask extends PulledMessage {
   /** The VO's name, or `_`. */
   readonly vo: string;
   readonly subject: string;
-  readonly headers: MsgHdrs | undefined;
+  /** Set again by `spanOf` alone, where the task's trace begins here. */
+  headers: MsgHdrs | undefined;
   /** Why the headers cannot be read; undefined where they can. */
   readonly headersProblem?: string | undefined;
   readonly body: Uint8Array;

@@ -1,4 +1,5 @@
 import type { Broker } from "../broker/broker.ts";
+import type { Lock } from "../definition/lock_type.ts";
 import { LeaseLostError } from "../locks/lease.ts";
 import type { Turn } from "../locks/turns.ts";
 import { lockTypeIn } from "../tally/tally.ts";
@@ -32,4 +33,16 @@ export function tellLocks(
     heldMs: performance.now() - takenAtMs,
     ...(lost === undefined ? {} : { lost: lockTypeIn(lost) }),
   });
+}
+
+/** Makes the span of a run's wait for its locks, which is over. */
+export function traceWait(
+  { observer }: Pick<Broker, "observer">,
+  { received, taskId, attempt }: PreparedTask,
+  { locks, beganAtMs }: { readonly locks: readonly Lock[]; readonly beganAtMs: number },
+): void {
+  if (observer.tracing === undefined) return;
+  const keys = locks.map(({ key }) => key);
+  const { definition, vo } = received;
+  observer.tracing.begin({ kind: "locks", task: definition.name, vo, taskId, attempt, keys, beganAtMs }).end();
 }

@@ -28,7 +28,7 @@ import {
 } from "./identify.ts";
 import type { NewerPayloads } from "./newer_payloads.ts";
 import { aloneMsOf, isPoison, spare } from "./poison.ts";
-import { type Held, NO_LOCKS, tellLocks } from "./held_locks.ts";
+import { type Held, NO_LOCKS, tellLocks, traceWait } from "./held_locks.ts";
 import { ThreadDiedError, type Threads } from "./thread_order.ts";
 import { fullLine, locksOf } from "./wanted_locks.ts";
 import type { ReceivedTask } from "../pull/received_task.ts";
@@ -265,6 +265,7 @@ async function takeLocks(context: RunContext, task: PreparedTask, waiting: Waiti
   const taken = await context.locks.tryAcquireAll(locks, { taskId: task.taskId, untilMs, waiter });
   if (taken.kind === "taken") {
     const takenAtMs = performance.now();
+    traceWait(context.broker, task, { locks, beganAtMs: askedAtMs - waitedMs });
     const held = { turns: taken.leases, waitedMs: waitedMs + takenAtMs - askedAtMs, takenAtMs };
     return await underLeases(context, task, held);
   }

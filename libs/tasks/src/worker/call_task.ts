@@ -24,6 +24,8 @@ import { waitForLocks } from "../locks/wait_for_locks.ts";
 import { maxPayloadBytes } from "../publish/publisher.ts";
 import { ABORT_GRACE_MS, type DepsInput, RunningAttempt } from "../run/attempt.ts";
 import type { LineSink } from "../run/run_lines.ts";
+import { headersFrom, TRACEPARENT } from "../format/headers.ts";
+import { type OwnHeaders, traceIdIn } from "../format/own_headers.ts";
 import { streamLedger } from "../run/stream_ledger.ts";
 import { checkLedger } from "./check_ledger.ts";
 
@@ -134,11 +136,14 @@ export async function callTask<
   onId?.(taskId);
   const called = { broker, task, vo, payload, sent, taskId, ledger, cancellations };
   let leases: readonly Lease[] = [];
+  const span = broker.observer.tracing?.begin({ kind: "process", task: task.name, vo, taskId, attempt: 1 });
+  const trace = span?.headers;
   try {
     const wanted = task.locks(payload as never, vo);
     const holdMs = task.timeoutMs + ABORT_GRACE_MS;
     if (wanted.length > 0) leases = await waitForLocks(locks, { wanted, taskId, holdMs, signal: ends.signal });
-    const row = await runHere({ ...options, ...called, leases, signal: ends.signal });
+    const run = () => runHere({ ...options, ...called, leases, trace, signal: ends.signal });
+    const row = await (span === undefined ? run() : span.within(run));
     await publishSpawned(broker, taskId, row.spawned);
     if (row.spawned.length > 0) await ledger.markPublished(taskId);
     await cancellations.noteEnded(taskId, row.outcome === "retry" ? "done" : row.outcome);
@@ -148,9 +153,11 @@ export async function callTask<
       spawned: row.spawned.flatMap(({ taskId: id, callback }) => (callback === undefined ? [id] : [])),
     };
   } catch (error) {
+    span?.end(error);
     if (error instanceof CancelledError) await recordCancelled(called, error);
     throw error;
   } finally {
+    span?.end();
     await Promise.all(leases.map((lease) => lease.release()));
   }
 }
@@ -196,14 +203,17 @@ async function recordCancelled(call: OneCall, { cancellation }: CancelledError):
 
 interface Here extends OneCall {
   readonly leases: readonly Lease[];
+  /** The headers of its span; undefined: traces are off. */
+  readonly trace: OwnHeaders | undefined;
   readonly signal: AbortSignal;
   readonly middleware?: readonly Middleware[];
   deps?(input: DepsInput<never>): unknown;
 }
 
 /** Where the lines of a called task go. */
-function linesOfCall({ broker, task, vo, taskId }: Here): LineSink {
-  const about = { task: task.name, vo, taskId, attempt: 1 };
+function linesOfCall({ broker, task, vo, taskId, trace }: Here): LineSink {
+  const traceId = traceIdIn(trace?.[TRACEPARENT]);
+  const about = { task: task.name, vo, taskId, attempt: 1, ...(traceId === undefined ? {} : { traceId }) };
   return {
     write: (line) => broker.observer.line?.({ ...about, ...line }),
     tell: (level, text) => sendLine(broker, taskId, { ...about, level, text }),
@@ -227,6 +237,7 @@ async function runHere(here: Here): Promise<OutcomeRow> {
     maxPayloadBytes: maxPayloadBytes(broker),
     middleware: joinMiddleware(here.middleware),
     lines: () => linesOfCall(here),
+    headers: here.trace === undefined ? undefined : headersFrom(here.trace),
   });
   const abort = () =>
     running.abort(signal.reason instanceof Error ? signal.reason : new Error("the call was interrupted"));

@@ -1,5 +1,6 @@
 // Tested by tests/src/worker/drain_test.ts
 // Tested by tests/src/worker/ours_test.ts
+import type { Span } from "../connection/tracing.ts";
 import type { Waiter } from "../locks/waiting_room.ts";
 import type { Buffered } from "../policy/buffer.ts";
 import type { Policy } from "../policy/policy.ts";
@@ -28,6 +29,8 @@ export interface InHand extends Listed, Buffered {
   readonly waiter: Waiter;
   /** When it first had to wait for a lock, by `performance.now()`. Written and read by the worker, and read by `LockWaits`. */
   waitsSinceMs: number | undefined;
+  /** Its span, from its first start until it leaves this worker's hand; undefined: traces are off, or it has not begun. */
+  span: Span | undefined;
   /** Timer that ends its wait for a lock, wherever it stands in line. Only `LockWaits` writes and reads it. */
   waitLimit: NodeJS.Timeout | undefined;
 }
@@ -142,6 +145,7 @@ export class Hand {
     const { received, waiter } = task;
     const { parts, context } = this.#options;
     this.#waits.end(task);
+    task.span?.end();
     parts.locks.forget(waiter);
     handBack(context, byId(received), delayMs);
     parts.keeper.letGo(received);
@@ -210,6 +214,7 @@ export class Hand {
       waiter: { resume: () => this.#resume(task), keys: undefined },
       waitsSinceMs: undefined,
       waitLimit: undefined,
+      span: undefined,
     };
     return task;
   }

@@ -15,6 +15,7 @@ import { Hand, type InHand } from "./hand.ts";
 import { Running } from "./running.ts";
 import { unwantedBy } from "./unwanted.ts";
 import type { Solitude, SolitudeMember } from "./solitude.ts";
+import { spanOf } from "./span_of.ts";
 import { runContext } from "./run_context.ts";
 import { tasksInForce } from "./tasks_in_force.ts";
 import type { WorkerHealth, WorkerParts } from "./worker_parts.ts";
@@ -249,7 +250,9 @@ export class Worker implements WorkerPart {
     // It may have been buffered for long.
     if (received.untilMs < nowMs + timeoutMs + ABORT_GRACE_MS) this.#hand.hold(received, timeoutMs);
     const waitedMs = nowMs - (task.waitsSinceMs ?? nowMs);
-    const end = await runTask(this.#context, received, { waiter, waitedMs, aloneMs });
+    const run = () => runTask(this.#context, received, { waiter, waitedMs, aloneMs });
+    task.span ??= spanOf(this.#parts.broker, received);
+    const end = await (task.span === undefined ? run() : task.span.within(run));
     if (end.kind === "suspect") await this.#solitude.shown(end.aloneMs);
     this.#permits.giveBack();
     this.#solitude.noteEnded(task);
@@ -268,7 +271,8 @@ export class Worker implements WorkerPart {
     else this.#finish(task, end);
   }
 
-  #finish({ received, waiter }: InHand, { kind }: TaskEnd): void {
+  #finish({ received, waiter, span }: InHand, { kind }: TaskEnd): void {
+    span?.end();
     this.#policy.rate.count();
     // Its ack may wait in the outbox, so its heartbeats go on until the ack was sent.
     this.#parts.broker.outbox.whenSent(() => this.#parts.keeper.letGo(received));
