@@ -57,7 +57,10 @@ test("the page of settings names each setting and each variable that is read, an
   const ofNats = await read("libs/service/src/settings/nats_variables.ts");
   const declared = [...matches(settings, /^ {4}([A-Z_]+): /gm), ...matches(ofNats, /^ {2}([A-Z_]+): /gm)];
   t.true(declared.includes("NATS_URL") && declared.includes("MUSTER_PERMITS"));
-  const known = new Set([...declared, ...readVariables(), "MUSTER_PARENT"]);
+  const ofTraces = matches(await read("libs/service/src/traces/trace_settings.ts"), /"(OTEL_[A-Z_]+)"/g);
+  // OpenTelemetry's own libraries read these.
+  const ofOthers = ["OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES"];
+  const known = new Set([...declared, ...readVariables(), ...ofTraces, ...ofOthers, "MUSTER_PARENT"]);
   t.true(known.size > 10);
   t.deepEqual([...tableNames(await reference("settings"))].sort(), [...known].sort());
 });
