@@ -17,7 +17,7 @@ export {
   DatabaseTooOldError,
   TransactionFailedError,
 } from "./database/failures.ts";
-export type { DatabaseSpan, DatabaseTracing, TransactionSpan } from "./database/tracing.ts";
+export type { DatabaseSpan, DatabaseTracing, TraceHeaders, TransactionSpan } from "./database/tracing.ts";
 export type { Orm, Transaction } from "./database/transaction.ts";
 export { LockFence } from "./entities/lock_fence.ts";
 export { LEDGER_OUTCOMES, type LedgerOutcome, TaskOutcome } from "./entities/task_outcome.ts";

@@ -165,7 +165,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
 
   return {
     orm,
-    ledger: openLedger(connections, { transactionTimeoutMs, check: checkSchema }),
+    ledger: openLedger(connections, { transactionTimeoutMs, check: checkSchema, tracing: options.tracing }),
     transaction: (work) => granted(address, () => inTransaction(connections, work)),
     ping: async () => requireNewEnough(await askOnce<VersionRow>(address, VERSION_QUERY)),
     requireMigrated: () =>

@@ -1,5 +1,5 @@
 // Tested by libs/app/src/tracing/database_spans_test.ts
-import { type Attributes, type Context, context, type Span, SpanKind, trace } from "@opentelemetry/api";
+import { type Attributes, type Context, context, propagation, type Span, SpanKind, trace } from "@opentelemetry/api";
 import type { DatabaseSpan, DatabaseTracing } from "@muster/ledger";
 import { fail } from "./span_failure.ts";
 
@@ -52,4 +52,9 @@ export const databaseTracing: DatabaseTracing = {
     return { ...ended(span), statement: (text) => statement(text, inside) };
   },
   statement: (text) => (trace.getActiveSpan() === undefined ? NOTHING : statement(text, context.active())),
+  headers() {
+    const headers: Record<string, string> = {};
+    propagation.inject(context.active(), headers);
+    return headers;
+  },
 };

@@ -10,10 +10,15 @@ export interface TransactionSpan extends DatabaseSpan {
   statement(text: string): DatabaseSpan;
 }
 
+/** Headers of a task, by name. */
+export type TraceHeaders = Readonly<Record<string, string>>;
+
 /** Makes the spans of what the database is asked. An app gives it where traces are wanted. Calls never throw. */
 export interface DatabaseTracing {
   /** Begins the span of a transaction, below the caller's. */
   transaction(): TransactionSpan;
   /** Begins the span of a statement outside a transaction, below the caller's. */
   statement(text: string): DatabaseSpan;
+  /** The headers by which a task that is published in a transaction goes on with the caller's trace; empty where there is none. */
+  headers(): TraceHeaders;
 }

@@ -1,7 +1,8 @@
 import type { Connections } from "../database/connections.ts";
 import type { Transaction } from "../database/transaction.ts";
 import { meansAgain, meansDoubt, meansGone } from "../database/failures.ts";
-import { type PreparableTask, publishWith, queryOf } from "../outbox/publish_with.ts";
+import type { DatabaseTracing } from "../database/tracing.ts";
+import { insertTask, type PreparableTask, queryOf } from "../outbox/publish_with.ts";
 import type { OutcomeRow } from "./outcome_row.ts";
 import { findOutcome, insertOutcome, notePublished } from "./outcomes.ts";
 import { type Claim, LedgerTransaction } from "./ledger_transaction.ts";
@@ -48,7 +49,11 @@ const GRACE_MS = 10_000;
 /** The ledger over `connections`, on which no transaction lasts longer than `transactionTimeoutMs`. */
 export function openLedger(
   connections: Connections,
-  { transactionTimeoutMs, check }: Pick<Ledger, "transactionTimeoutMs" | "check">,
+  {
+    transactionTimeoutMs,
+    check,
+    tracing,
+  }: Pick<Ledger, "transactionTimeoutMs" | "check"> & { readonly tracing?: Pick<DatabaseTracing, "headers"> | undefined },
 ): Ledger {
   // The server ends every transaction after its timeout. So a wait for another transaction ends by then, or the link is
   // cut.
@@ -58,7 +63,8 @@ export function openLedger(
     check,
     open: (claim) => new LedgerTransaction(connections, claim),
     record: (row) => connections.use(async (session) => (await insertOutcome(session, row, limitMs)) ?? row),
-    publishWith: (transaction, task, options) => publishWith(queryOf(transaction), task, options),
+    publishWith: async (transaction, task, options) =>
+      await insertTask(queryOf(transaction), await task.prepare(options), tracing?.headers()),
     recall: (taskId) => connections.use((session) => findOutcome(session, taskId, limitMs)),
     markPublished: (taskId) => connections.use((session) => notePublished(session, taskId, limitMs)),
     classify(error) {

@@ -1,5 +1,6 @@
 // Tested by libs/ledger/src/outbox/outbox_test.ts
 import { CompiledQuery } from "kysely";
+import type { TraceHeaders } from "../database/tracing.ts";
 import type { Transaction } from "../database/transaction.ts";
 
 /**
@@ -72,11 +73,15 @@ export async function publishWith<Options extends object>(
   task: PreparableTask<Options>,
   options: NoInfer<Options>,
 ): Promise<string> {
-  const prepared = await task.prepare(options);
+  return await insertTask(query, await task.prepare(options));
+}
+
+/** Inserts a checked task. `trace` are headers of the caller's trace; the task's own stand before them. */
+export async function insertTask(query: Query, prepared: CheckedTask, trace: TraceHeaders = {}): Promise<string> {
   const { taskId, task: name, vo, payload, payloadVersion = 1, startAt = null, headers = {}, ...others } = prepared;
   await query(INSERT, [
     ...[taskId, name, vo, JSON.stringify(payload), String(payloadVersion)],
-    ...[startAt, JSON.stringify(headers), JSON.stringify(others)],
+    ...[startAt, JSON.stringify({ ...trace, ...headers }), JSON.stringify(others)],
   ]);
   return taskId;
 }

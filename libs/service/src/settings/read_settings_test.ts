@@ -1,4 +1,5 @@
 import test from "ava";
+import { availableParallelism } from "node:os";
 import { InvalidSettingsError, readSettings } from "./read_settings.ts";
 
 test("an empty environment gives the defaults that the settings' comments promise", (t) => {
@@ -13,6 +14,8 @@ test("an empty environment gives the defaults that the settings' comments promis
     tasks: ["all"],
     httpHost: "127.0.0.1",
     permits: 10,
+    threads: availableParallelism(),
+    replicas: undefined,
     drainMs: 20_000,
     databaseConnections: 10,
   });

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import type { MsgHdrs } from "@nats-io/nats-core";
 import { CancelledError } from "../cancel/cancellation.ts";
 import { withPublisher } from "../definition/ambient.ts";
@@ -284,17 +285,19 @@ export class RunningAttempt implements Listed {
   /** What a thread needs to run this task. */
   #order(opened: LedgerTransaction<unknown>): ThreadOrder {
     const { definition, sent, vo, taskId, attempt, headers, leases, group, maxPayloadBytes } = this.#input;
+    // What the thread asks for belongs to this run, also in whatever follows runs by their asynchronous context.
+    const inContext = AsyncLocalStorage.snapshot();
     return {
       ...{ definition, sent, vo, taskId, attempt, headers, group, maxPayloadBytes },
       leases: ownLeasesOf(leases),
       signal: this.#aborted.signal,
-      begin: () => this.#transaction(),
+      begin: () => inContext(() => this.#transaction()),
       async serve(question) {
         if (opened.serve === undefined)
           throw new TypeError(
             `Cannot use the transaction of ${definition.name} in a thread: its ledger does not serve threads`,
           );
-        return await opened.serve(question);
+        return await inContext(() => opened.serve?.(question));
       },
       report: (progress) => this.#report(progress),
       line: (level, message, fields) => this.#log[level](message, fields),

@@ -1,16 +1,14 @@
 import { headers as newHeaders } from "@nats-io/nats-core";
 import type { Broker } from "../broker/broker.ts";
 import type { Span } from "../connection/tracing.ts";
-import { headerOf, TRACEPARENT } from "../format/headers.ts";
 import { traceHeadersOf } from "../format/own_headers.ts";
 import type { ReceivedTask } from "../pull/received_task.ts";
 import { byId } from "../run/identify.ts";
 
 /**
- * Begins the span of a message in this worker; undefined where traces are off.
+ * Begins the span of a message in this worker; undefined where traces are off. A message without a trace begins one here.
  *
- * A message without a trace begins one here. Its headers say so from now on, so that its log lines, its children and its later attempts belong
- * to the same trace.
+ * The message's headers name this span from now on. So its log lines, its children and its later attempts belong to its trace.
  */
 export function spanOf({ observer }: Pick<Broker, "observer">, received: ReceivedTask): Span | undefined {
   const { tracing } = observer;
@@ -19,9 +17,7 @@ export function spanOf({ observer }: Pick<Broker, "observer">, received: Receive
   const { definition, vo } = received;
   const headers = traceHeadersOf(received.headers);
   const span = tracing.begin({ kind: "process", task: definition.name, vo, taskId, attempt, headers });
-  if (headerOf(received.headers, TRACEPARENT) === "") {
-    received.headers ??= newHeaders();
-    for (const [name, value] of Object.entries(span.headers)) received.headers.set(name, value);
-  }
+  received.headers ??= newHeaders();
+  for (const [name, value] of Object.entries(span.headers)) received.headers.set(name, value);
   return span;
 }
