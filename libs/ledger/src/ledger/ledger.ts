@@ -53,7 +53,9 @@ export function openLedger(
     transactionTimeoutMs,
     check,
     tracing,
-  }: Pick<Ledger, "transactionTimeoutMs" | "check"> & { readonly tracing?: Pick<DatabaseTracing, "headers"> | undefined },
+  }: Pick<Ledger, "transactionTimeoutMs" | "check"> & {
+    readonly tracing?: Pick<DatabaseTracing, "headers"> | undefined;
+  },
 ): Ledger {
   // The server ends every transaction after its timeout. So a wait for another transaction ends by then, or the link is
   // cut.

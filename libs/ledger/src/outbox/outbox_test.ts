@@ -1,6 +1,7 @@
 import test from "ava";
 import { Client } from "pg";
 import { DatabaseGoneError } from "../database/failures.ts";
+import type { DatabaseTracing } from "../database/tracing.ts";
 import type { Database } from "../open_database.ts";
 import { openDatabase } from "../open_database.ts";
 import { runSql, startTestServer, untilWaiting } from "../testing/mod.ts";
@@ -43,6 +44,33 @@ async function connect(url: string): Promise<AsyncDisposable & { readonly client
     [Symbol.asyncDispose]: () => client.end(),
   };
 }
+
+test("a task of the outbox goes on with the trace of the caller, unless it has one of its own", async (t) => {
+  const tracing: DatabaseTracing = {
+    statement: () => ({ end() {} }),
+    transaction: () => ({ end() {}, statement: () => ({ end() {} }) }),
+    headers: () => ({ traceparent: "the caller's", tracestate: "x=1" }),
+  };
+  await using database = await server.open({ tracing });
+  const own: PreparableTask<object> = {
+    prepare: async () => ({
+      taskId: "own",
+      task: "NoteTask",
+      vo: "_",
+      payload: {},
+      headers: { traceparent: "its own" },
+    }),
+  };
+  await database.transaction(async (transaction) => {
+    await database.ledger.publishWith(transaction, NoteTask, { id: "below" });
+    await database.ledger.publishWith(transaction, own, {});
+  });
+  const rows = await runSql(database, "select task_id as id, headers from task_outbox order by number");
+  t.deepEqual(rows, [
+    { id: "below", headers: { traceparent: "the caller's", tracestate: "x=1" } },
+    { id: "own", headers: { traceparent: "its own" } },
+  ]);
+});
 
 test("a task is in the outbox if and only if the transaction that published it has committed", async (t) => {
   await using database = await server.open();

@@ -76,12 +76,12 @@ export async function publishWith<Options extends object>(
   return await insertTask(query, await task.prepare(options));
 }
 
-/** Inserts a checked task. `trace` are headers of the caller's trace; the task's own stand before them. */
+/** Inserts a checked task. `trace` are headers of the caller's trace, for a task that has none of its own. */
 export async function insertTask(query: Query, prepared: CheckedTask, trace: TraceHeaders = {}): Promise<string> {
   const { taskId, task: name, vo, payload, payloadVersion = 1, startAt = null, headers = {}, ...others } = prepared;
   await query(INSERT, [
     ...[taskId, name, vo, JSON.stringify(payload), String(payloadVersion)],
-    ...[startAt, JSON.stringify({ ...trace, ...headers }), JSON.stringify(others)],
+    ...[startAt, JSON.stringify("traceparent" in headers ? headers : { ...trace, ...headers }), JSON.stringify(others)],
   ]);
   return taskId;
 }
