@@ -13,7 +13,7 @@ const startedMs = performance.now();
 const kills = seconds === 0 ? 0 : Number.POSITIVE_INFINITY;
 const everyMs = 1_000 * seconds;
 const tell = (progress: object) => console.error(JSON.stringify(progress));
-const storm = { children, bytes, ms: 5, workers: 4, permits: 20, everyMs, kills, tell };
+const storm = { children, bytes, ms: 5, workers: 4, permits: 20, everyMs, kills, tell, ackWaitMs: 20_000 };
 const end = await stormGroup(muster, database, storm);
 console.log(JSON.stringify({ ...end, tookSeconds: Math.round((performance.now() - startedMs) / 1_000) }));
 const wanted = { children, numbers: (children * (children - 1)) / 2, bytes: children * bytes };

@@ -6,8 +6,6 @@ import type { Muster } from "../support/muster.ts";
 import { CrowdTask, MemberTask, TotalTask } from "./group_tasks.ts";
 
 const WORKER = new URL("./group_worker_main.ts", import.meta.url);
-/** How soon the server hands the message of a killed worker to another one, ms. */
-const ACK_WAIT_MS = 5_000;
 /** Longest start of a worker, ms. */
 const START_MS = 600_000;
 const VO = "lhcb";
@@ -26,6 +24,11 @@ export interface StormOptions {
   readonly everyMs: number;
   /** Greatest number of kills. */
   readonly kills: number;
+  /**
+   * How soon the server hands the message of a killed worker to another one, ms. Above the 5 s from one heartbeat to the next, or a callback that
+   * reads for longer runs twice at once though nobody is killed.
+   */
+  readonly ackWaitMs: number;
   /** Called every ten seconds with how far the group is. */
   tell?(progress: { readonly killed: number; readonly ended: number; readonly callback: readonly string[] }): void;
 }
@@ -45,7 +48,7 @@ export interface StormEnd {
 /** Runs a group on worker processes of which one is killed from time to time, and another started, until the callback has ended. */
 export async function stormGroup(muster: Muster, database: TestDatabase, options: StormOptions): Promise<StormEnd> {
   const { children, bytes, ms, everyMs, kills } = options;
-  for (const { name } of [CrowdTask, MemberTask, TotalTask]) await muster.declareConsumer(name, VO, ACK_WAIT_MS);
+  for (const { name } of [CrowdTask, MemberTask, TotalTask]) await muster.declareConsumer(name, VO, options.ackWaitMs);
   const env = { NATS_URL: muster.nats.url, DATABASE_URL: database.url, PERMITS: String(options.permits) };
   /** All that were ever started, so that none outlives the storm. */
   const all: TestProcess[] = [];
