@@ -10,6 +10,7 @@ export { type FolderLock, lockFolder } from "./process/folder_lock.ts";
 export { assertPortFree, findFreePort, PortTakenError } from "./process/port.ts";
 export { ServerStartError } from "./process/readiness.ts";
 export { type Exit, type ServerProcess, startServerProcess } from "./process/server_process.ts";
+export { type Chromium, provisionChromium } from "./provision/chromium.ts";
 export { openPrivateApt, type PrivateApt, type PrivateAptOptions } from "./provision/private_apt.ts";
 export { type NatsCli, provisionNatsCli } from "./provision/nats_cli.ts";
 export { NoNatsServerError, provisionNatsServer } from "./provision/nats_server.ts";

@@ -24,6 +24,7 @@ export {
   UnknownCeError,
 } from "./ces/administer_ces.ts";
 export { type CeOverview, listCes } from "./ces/list_ces.ts";
+export { type ActiveShare, type CeState, listCeStates } from "./ces/list_ce_states.ts";
 export { CeName, VoName } from "./ces/names.ts";
 export type { TableSet, Transaction } from "@muster/ledger";
 export { type PilotDb, pilotEntities } from "./entities/all.ts";

@@ -41,6 +41,11 @@ export function upCommand(): Command {
         .argParser(orDefault(parseFirstPort, 7460))
         .env("MUSTER_HTTP_PORT"),
     )
+    .addOption(
+      new Option("--dashboard-port <port>", "port of the dashboard (default: 7450)")
+        .argParser((text: string) => (text === "" ? undefined : parsePort(text)))
+        .env("MUSTER_DASHBOARD_PORT"),
+    )
     .option("--keep-ce <name>", KEEP_CE_HELP, collect)
     .addHelpText("after", EXAMPLES)
     .action(async (options: UpOptions) => {

@@ -8,6 +8,7 @@ import { join, resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { startApps } from "./processes/start_apps.ts";
 import { hasNatsCommand } from "./nats_command.ts";
+import { placeDashboard } from "./processes/dashboard_place.ts";
 import { mendNats } from "./processes/mend_nats.ts";
 import { applyDemo } from "./demo.ts";
 import { explainDataFolder, makeDataFolder } from "./data_folder.ts";
@@ -117,9 +118,11 @@ async function run(options: UpOptions, display: Display, demand: StopDemand): Pr
   const { restart } = servers.nats;
   const mending = { broker, dataDir: natsDataDir, tell: display.progress };
   await using _mending = restart === undefined ? undefined : mendNats({ ...mending, restart });
+  const dashboard = await placeDashboard(options, dataDir);
   {
     await using _apps = await startApps({
       options,
+      dashboard,
       environment: servers.nats.environment,
       databaseUrl,
       display,
@@ -129,7 +132,8 @@ async function run(options: UpOptions, display: Display, demand: StopDemand): Pr
     const readyAt = new Date();
     const endsAt = options.for === undefined ? undefined : new Date(readyAt.getTime() + options.for * 1_000);
     const hasNats = await hasNatsCommand();
-    display.ready({ natsUrl, databaseUrl, dataDir, hasNats, readyAt, ...(endsAt === undefined ? {} : { endsAt }) });
+    const facts = { dashboard, natsUrl, databaseUrl, dataDir, hasNats, readyAt };
+    display.ready({ ...facts, ...(endsAt === undefined ? {} : { endsAt }) });
     await using _watching = watchSystem({ broker, database, display });
     await untilOver(endsAt, signal);
     display.progress("stopping");

@@ -6,7 +6,7 @@ test("ports and seconds are numbers in their range", (t) => {
   t.is(parsePort("0"), 0);
   t.is(parsePort("65535"), 65_535);
   for (const text of ["65536", "-1", "1e3", "", " 80", "80a"]) t.throws(() => parsePort(text), undefined, text);
-  t.is(parseFirstPort("65532"), 65_532);
+  t.is(parseFirstPort("65531"), 65_531);
   t.throws(() => parseFirstPort("65533"));
   t.is(parseSeconds("60"), 60);
   t.is(parseSeconds("0.5"), 0.5);

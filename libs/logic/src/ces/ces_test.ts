@@ -3,6 +3,7 @@ import { ZodError } from "zod";
 import { runSql } from "@muster/ledger/testing";
 import { startTestServer } from "../testing/mod.ts";
 import { addCe, CeExistsError, changeCe, disableCe, enableCe, removeCe, UnknownCeError } from "./administer_ces.ts";
+import { listCeStates } from "./list_ce_states.ts";
 import { listCes } from "./list_ces.ts";
 
 const server = await startTestServer();
@@ -37,6 +38,26 @@ test("CEs are listed by name with what their pilots do", async (t) => {
   t.deepEqual(await database.transaction(listCes), [
     { ...listed, name: "ce01", active: 2, done: 1, failed: 2 },
     { ...listed, name: "ce02" },
+  ]);
+});
+
+test("the present state of a CE has the active pilots of each VO, and none that have ended", async (t) => {
+  await using database = await server.open();
+  for (const name of ["ce02", "ce01"]) await database.transaction((transaction) => addCe(transaction, { ...ce, name }));
+  await runSql(
+    database,
+    `insert into pilot (ce_name, vo, status, task_id, active_before, capacity_read) values
+       ('ce01', 'lhcb', 'SUBMITTED', 'a', 0, 9), ('ce01', 'atlas', 'RUNNING', 'b', 0, 9), ('ce01', 'lhcb', 'RUNNING', 'c', 0, 9),
+       ('ce01', 'lhcb', 'RUNNING', 'd', 0, 9), ('ce01', 'cms', 'FAILED', 'e', 0, 9), ('gone', 'lhcb', 'RUNNING', 'f', 0, 9)`,
+  );
+  const { active: _active, done: _done, failed: _failed, ...state } = listed;
+  const active = [
+    { vo: "atlas", submitted: 0, running: 1 },
+    { vo: "lhcb", submitted: 1, running: 2 },
+  ];
+  t.deepEqual(await database.transaction(listCeStates), [
+    { ...state, name: "ce01", active },
+    { ...state, name: "ce02", active: [] },
   ]);
 });
 

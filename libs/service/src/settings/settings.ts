@@ -45,6 +45,22 @@ export const Environment = z
       .string()
       .regex(/^[A-Za-z0-9.:_-]+$/, "a host name or an IP address, as 127.0.0.1, 0.0.0.0 or ::")
       .default("127.0.0.1"),
+    MUSTER_DASHBOARD_PORT: wholeNumber(0, 65_535, " (0: any free port)").default(7_450),
+    MUSTER_DASHBOARD_HOST: z
+      .string()
+      .regex(/^[A-Za-z0-9.:_-]+$/, "a host name or an IP address, as 127.0.0.1, 0.0.0.0 or ::")
+      .default("127.0.0.1"),
+    MUSTER_DASHBOARD_NAMES: list(
+      (word) => /^[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?$/.test(word),
+      "host names without a port, with commas between",
+    ).default([]),
+    MUSTER_TOKEN: z
+      .string()
+      .regex(
+        /^[\x21-\x7e]{16,256}$/,
+        "16 to 256 printable characters without spaces, as `openssl rand -hex 20` makes them",
+      )
+      .optional(),
     MUSTER_PERMITS: wholeNumber(1, 1_000, " permits").default(10),
     MUSTER_DRAIN_SECONDS: wholeNumber(0, 3_600, " seconds").default(20),
     MUSTER_EXTENSIONS: list(
@@ -82,6 +98,19 @@ export const Environment = z
        * `HTTP_HOST`
        */
       httpHost: env.HTTP_HOST,
+      /** Port of the dashboard. Default 7450; 0: any free one, which the log names. `MUSTER_DASHBOARD_PORT` */
+      dashboardPort: env.MUSTER_DASHBOARD_PORT,
+      /** Address on which that port is opened. Default `127.0.0.1`: only this machine. `MUSTER_DASHBOARD_HOST` */
+      dashboardHost: env.MUSTER_DASHBOARD_HOST,
+      /**
+       * Names under which browsers reach the dashboard, beside addresses and `localhost`. A request under another name is
+       * refused. Default none. `MUSTER_DASHBOARD_NAMES`
+       */
+      dashboardNames: env.MUSTER_DASHBOARD_NAMES.map((name) => name.toLowerCase()),
+      /**
+       * The secret that lets a visitor of the dashboard change something. Undefined: the dashboard only shows. `MUSTER_TOKEN`
+       */
+      token: env.MUSTER_TOKEN,
       /**
        * Permits of a worker: most tasks that it runs at once in its event loop. Default 10, from 1 to 1,000.
        * `MUSTER_PERMITS`

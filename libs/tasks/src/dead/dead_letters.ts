@@ -78,7 +78,10 @@ function nameOf(token: string): string {
   }
 }
 
-function read(message: Pick<JsMsg, "subject" | "headers" | "seq" | "data">): StoredDeadLetter {
+/** The dead letter in a message. */
+export function readLetter(
+  message: Pick<JsMsg, "subject" | "seq" | "data"> & { readonly headers?: MsgHdrs | undefined },
+): StoredDeadLetter {
   const { subject, seq, data } = message;
   const { headers } = readHeaders(message);
   const attempt = Number(headers?.get(TASK_ATTEMPT) || 1);
@@ -167,7 +170,7 @@ async function* letterPages(
       const storedAtMs = Math.floor(message.info.timestampNanos / 1e6);
       const isBeyond = message.seq > upTo || storedAtMs >= beforeMs;
       isLast = isBeyond || message.info.pending === 0;
-      const letter = read(message);
+      const letter = readLetter(message);
       if (!isBeyond && matches(letter, storedAtMs, filter)) page.push(letter);
       if (isLast) break;
     }
@@ -232,7 +235,7 @@ export class UnknownDeadLetterError extends Error {
 export async function findDeadLetter({ jsm }: Pick<Broker, "jsm">, sequence: number): Promise<StoredDeadLetter> {
   const stored = await jsm.streams.getMessage(DEAD, { seq: sequence });
   if (stored === null) throw new UnknownDeadLetterError(sequence);
-  return read({
+  return readLetter({
     subject: stored.subject,
     get headers() {
       return stored.header;

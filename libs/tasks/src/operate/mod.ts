@@ -61,6 +61,7 @@ export { listQueuePauses, pauseQueue, pausesHolding, type QueuePause, resumeQueu
 export type { QueueTarget } from "../queue/queue_target.ts";
 
 // Look at dead letters, requeue and drop them.
+export { type DeadPage, type DeadPageFilter, pageOfDeadLetters } from "../dead/dead_page.ts";
 export {
   countDeadByQueue,
   countDeadLetters,
@@ -106,6 +107,7 @@ export { type DelayedTask, type DelayedTasks, listDelayed } from "../publish/del
 export { findStored, listWaiting, type Waiting } from "../publish/waiting.ts";
 export { NoStreamError, type RawMessage, type StoredRaw, storeRaw } from "../publish/store_raw.ts";
 export { listQueues, type QueueFigures, type QueueOptions } from "../follow/list_queues.ts";
+export { pageOfWaiting, type WaitingPage, type WaitingPageOptions, type WaitingTask } from "../publish/waiting_page.ts";
 export { listWorkers, type NewerPayload, type WorkerRecord } from "../presence/registration.ts";
 export { drainWorker, UnknownWorkerError, type WorkerDrain } from "../presence/drain_worker.ts";
 export { untilWorkersShown } from "../presence/workers_shown.ts";

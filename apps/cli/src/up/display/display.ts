@@ -24,6 +24,8 @@ export interface Display {
 
 /** The facts that a user needs about a system that is up. */
 export interface ReadyFacts {
+  /** Where the dashboard is, and the token that lets somebody act there. Only a terminal shows the token. */
+  readonly dashboard: { readonly url: string; readonly token: string };
   readonly natsUrl: string;
   readonly databaseUrl: string;
   readonly dataDir: string;

@@ -21,7 +21,8 @@ test("no line and no frame of the live view shows a password or token of a URL",
   const view = openLiveView(terminal);
   const [natsUrl, databaseUrl] = ["nats://s3cret@broker:4222", "postgres://muster:s3cret@db:5432/muster"];
   view.progress(`the database does not answer: cannot reach ${databaseUrl}`);
-  view.ready({ natsUrl, databaseUrl, dataDir: "/data", hasNats: true, readyAt: new Date() });
+  const dashboard = { url: "http://127.0.0.1:7450", token: "let-me-in" };
+  view.ready({ dashboard, natsUrl, databaseUrl, dataDir: "/data", hasNats: true, readyAt: new Date() });
   view.progress(`cannot reach ${natsUrl}`);
   view.happened({ at: new Date(), text: `MyPilotTask failed: ${databaseUrl}` });
   view.appLine("scheduler", JSON.stringify({ level: "error", msg: `cannot connect to ${natsUrl}` }));

@@ -24,8 +24,11 @@ export function openLogLines(log: Log, sink: LineSink): Display {
     appLine: (_app, line) => void sink.write(`${line}\n`),
     // The apps themselves log the steps that are worth a line.
     happened() {},
-    ready({ natsUrl, databaseUrl, dataDir, endsAt }) {
-      log.info({ natsUrl, databaseUrl, dataDir, ...(endsAt === undefined ? {} : { endsAt }) }, "all is ready");
+    ready({ dashboard, natsUrl, databaseUrl, dataDir, endsAt }) {
+      log.info(
+        { dashboard: dashboard.url, natsUrl, databaseUrl, dataDir, ...(endsAt === undefined ? {} : { endsAt }) },
+        "all is ready",
+      );
     },
     show,
     close() {},

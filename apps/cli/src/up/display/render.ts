@@ -88,13 +88,17 @@ function counts({ summary: { tasks }, deadLetters }: Snapshot): string[] {
 }
 
 function head({ facts, now, snapshot, columns }: Frame): string[] {
-  const { readyAt, endsAt, natsUrl, databaseUrl, dataDir, hasNats } = facts;
+  const { dashboard, readyAt, endsAt, natsUrl, databaseUrl, dataDir, hasNats } = facts;
   const left = endsAt === undefined ? "Ctrl-C stops" : `stops in ${renderDuration(endsAt.getTime() - now.getTime())}`;
   const state = ["Muster", `up ${renderDuration(now.getTime() - readyAt.getTime())}`, left];
   const { vo, ceName } = exampleOf(snapshot ?? { ces: [], shares: [] });
   const command = hasNats ? ["nats", "pub", "-s", natsUrl] : [`NATS_URL=${natsUrl}`, "npx", "muster", "pub"];
   const words = ["Try:", ...command, `tasks.MyPilotTask.${vo}`, `'{"ceName":"${ceName}"}'`];
   return [
+    ...wrapFacts(
+      [`Dashboard: ${dashboard.url}`, `token to act there: ${dashboard.token}`].map(escapeControls),
+      columns,
+    ),
     ...wrapFacts([...state, ...(snapshot === undefined ? [] : counts(snapshot))], columns),
     ...wrapFacts([natsUrl, databaseUrl, `data in ${dataDir}`].map(escapeControls), columns),
     ...wrapCommand(words.map(escapeControls), columns),

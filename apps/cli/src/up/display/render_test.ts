@@ -24,6 +24,7 @@ const snapshot: Snapshot = {
 };
 const readyAt = new Date("2026-08-01T12:00:00Z");
 const facts: ReadyFacts = {
+  dashboard: { url: "http://127.0.0.1:7450", token: "let-me-in" },
   natsUrl: "nats://127.0.0.1:4222",
   databaseUrl: "postgres://postgres:***@127.0.0.1:54329/muster",
   dataDir: "/home/ana/muster/.muster",
@@ -47,11 +48,15 @@ test("a VO's pilots are those of all CEs together", (t) => {
   t.true(frame().some((line) => /^vo\.cta\.in2p3\.fr +1 +1 +15 +1$/.test(line)));
 });
 
+test("the first line tells where the dashboard is, and the token that lets somebody act there", (t) => {
+  t.is(frame()[0], "Dashboard: http://127.0.0.1:7450   token to act there: let-me-in");
+});
+
 test("the head tells how long it runs, when it stops and how the tasks ended", (t) => {
-  t.regex(frame()[0] ?? "", /up 01:05 .*Ctrl-C stops.*90 done, 7 failed {3}12 dead letters/);
-  t.regex(frame({ snapshot: { ...snapshot, deadLetters: undefined } })[0] ?? "", /dead letters: unknown/);
+  t.regex(frame()[1] ?? "", /up 01:05 .*Ctrl-C stops.*90 done, 7 failed {3}12 dead letters/);
+  t.regex(frame({ snapshot: { ...snapshot, deadLetters: undefined } })[1] ?? "", /dead letters: unknown/);
   const endsAt = new Date(readyAt.getTime() + 70_000);
-  t.regex(frame({ facts: { ...facts, endsAt } })[0] ?? "", /stops in 00:05/);
+  t.regex(frame({ facts: { ...facts, endsAt } })[1] ?? "", /stops in 00:05/);
 });
 
 test("what comes from outside cannot act on the terminal", (t) => {

@@ -12,6 +12,8 @@ export interface UpOptions {
   readonly postgresPort: number;
   /** Port of the first app's health and metrics. The other apps use the ports after it; 0: any free ports. */
   readonly httpPort: number;
+  /** Port of the dashboard; 0: any free port. Left out: 7450, and any free one where `httpPort` is 0. */
+  readonly dashboardPort?: number;
   /** The CEs that stay, where names of CEs differ only by case. */
   readonly keepCe?: readonly string[];
 }
@@ -23,11 +25,11 @@ export function parsePort(text: string): number {
   throw new InvalidArgumentError("A port is a whole number from 0 to 65535; 0 stands for any free one.");
 }
 
-/** Reads the first of the four ports of the apps. Throws commander's InvalidArgumentError. */
+/** Reads the first of the five ports of the apps. Throws commander's InvalidArgumentError. */
 export function parseFirstPort(text: string): number {
   const port = parsePort(text);
-  if (port <= 65_535 - 3) return port;
-  throw new InvalidArgumentError("The first app's port is 65532 at most: three others follow.");
+  if (port <= 65_535 - 4) return port;
+  throw new InvalidArgumentError("The first app's port is 65531 at most: four others follow.");
 }
 
 /** Reads a number of seconds, at most a week. Throws commander's InvalidArgumentError. */

@@ -11,6 +11,9 @@ export interface PlannedApp {
   readonly environment: Readonly<Record<string, string>>;
 }
 
+/** Name of the app that shows all in a browser. */
+export const DASHBOARD = "dashboard";
+
 /** Workers with the tasks that they alone run. The generic worker runs all other tasks. */
 const OWN_WORKERS: Readonly<Record<string, readonly AnyTask[]>> = {
   "submit-worker": [MySubmitPilotsTask, MyPilotTask],
@@ -18,7 +21,10 @@ const OWN_WORKERS: Readonly<Record<string, readonly AnyTask[]>> = {
   "report-worker": [MyPilotReportTask],
 };
 
-/** Returns the apps for these tasks: the scheduler, each specific worker with at least one of them, and the generic worker for the rest. */
+/**
+ * Returns the apps for these tasks: the scheduler, each specific worker with at least one of them, the generic worker for the rest, and the
+ * dashboard.
+ */
 export function planApps(tasks: readonly Pick<AnyTask, "name">[]): readonly PlannedApp[] {
   const known = new Set(tasks.map(({ name }) => name));
   const own = Object.entries(OWN_WORKERS).filter(([, those]) => those.every(({ name }) => known.has(name)));
@@ -26,6 +32,7 @@ export function planApps(tasks: readonly Pick<AnyTask, "name">[]): readonly Plan
   return [
     ...["scheduler", ...own.map(([name]) => name)].map((name) => ({ name, environment: {} })),
     ...(known.size === 0 ? [] : [{ name: "worker", environment: { MUSTER_TASKS: [...known].join(",") } }]),
+    { name: DASHBOARD, environment: {} },
   ];
 }
 

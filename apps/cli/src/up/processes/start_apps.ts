@@ -5,7 +5,8 @@ import type { UpOptions } from "../options/up_options.ts";
 import { startAppProcess } from "./app_process.ts";
 import { compiledCodeForChildren } from "../../run/compiled_code.ts";
 import { knownTasks } from "../../run/extensions.ts";
-import { argumentsOf, choosePorts, type PlannedApp, planApps } from "./apps.ts";
+import { argumentsOf, choosePorts, DASHBOARD, type PlannedApp, planApps } from "./apps.ts";
+import type { DashboardPlace } from "./dashboard_place.ts";
 import { keepRunning, type KeptRunning } from "./keep_running.ts";
 import { NotReadyError, untilReady } from "./readiness.ts";
 
@@ -20,6 +21,7 @@ export interface AppsContext {
   /** Variables with which the apps find NATS and log in to it. Secrets go through the environment, since everybody can read arguments. */
   readonly environment: Readonly<Record<string, string>>;
   readonly databaseUrl: string;
+  readonly dashboard: DashboardPlace;
   readonly display: Display;
   /** Ends the wait for the apps. */
   readonly signal: AbortSignal;
@@ -28,7 +30,14 @@ export interface AppsContext {
   readonly impatience: AbortSignal;
 }
 
-function environmentOf(app: PlannedApp, port: number, { environment, databaseUrl }: AppsContext): NodeJS.ProcessEnv {
+/** Only the dashboard gets the token. */
+function dashboardEnvironment({ name }: PlannedApp, { port, token }: DashboardPlace): NodeJS.ProcessEnv {
+  if (name !== DASHBOARD) return { MUSTER_TOKEN: "" };
+  return { MUSTER_DASHBOARD_PORT: String(port), MUSTER_DASHBOARD_HOST: "127.0.0.1", MUSTER_TOKEN: token };
+}
+
+function environmentOf(app: PlannedApp, port: number, context: AppsContext): NodeJS.ProcessEnv {
+  const { environment, databaseUrl, dashboard } = context;
   return {
     LOG_LEVEL: "info",
     MUSTER_DRAIN_SECONDS: String(DRAIN_SECONDS),
@@ -38,6 +47,7 @@ function environmentOf(app: PlannedApp, port: number, { environment, databaseUrl
     DATABASE_URL: databaseUrl,
     HTTP_PORT: String(port),
     HTTP_HOST: "127.0.0.1",
+    ...dashboardEnvironment(app, dashboard),
     ...app.environment,
   };
 }
@@ -93,10 +103,11 @@ async function waitFor({ name }: PlannedApp, port: number, context: AppsContext)
  * Throws `PortTakenError`, the signal's reason, and `NotReadyError` where `muster up` runs for a set time only. After an error no app runs.
  */
 export async function startApps(context: AppsContext): Promise<AsyncDisposable> {
-  const { options, display } = context;
+  const { options, display, dashboard } = context;
   const apps = planApps(await knownTasks());
   const ports = await choosePorts(options.httpPort, apps);
   for (const port of ports.values()) await assertPortFree(port, "--http-port");
+  await assertPortFree(dashboard.port, "--dashboard-port");
   await using started = new AsyncDisposableStack();
   // All apps are told to stop at the same time, since each may need its whole time.
   const kept: KeptRunning[] = [];

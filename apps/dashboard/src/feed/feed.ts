@@ -1,0 +1,84 @@
+// Tested by apps/dashboard/src/feed/feed_test.ts
+import { type Figures, NO_FIGURES, readFigures, type Servers } from "./figures.ts";
+import { repeat } from "./repeat.ts";
+import { keepSamples, type Samples } from "./samples.ts";
+import { keepSeries, type Series } from "./series.ts";
+import { readEvents, type ToldEvent, type ToldEvents } from "./told_events.ts";
+
+/** Time between two looks at the servers while somebody looks at a page, ms, and while nobody does. */
+const WATCHED_MS = 2_000;
+const UNWATCHED_MS = 5_000;
+
+/** All that the pages show live. One for the whole process, whatever the number of viewers. */
+export interface Feed extends AsyncDisposable {
+  figures(): Figures;
+  readonly series: Pick<Series, "intervals">;
+  /** Waiting tasks of each VO. */
+  readonly waitingByVo: Pick<Samples, "all" | "names">;
+  readonly events: Pick<ToldEvents, "newest">;
+  /** Calls `listen` with each event that was read. Returns the function that ends this. */
+  onEvent(listen: (event: ToldEvent) => void): () => void;
+}
+
+/** How the feed is kept. */
+export interface FeedOptions extends Servers {
+  /** Whether somebody looks at a page. */
+  isWatched(): boolean;
+  /** Time between two looks, ms; default 2,000 while it is watched. */
+  readonly everyMs?: number;
+}
+
+function byVo({ queues }: Figures): ReadonlyMap<string, number> {
+  const sums = new Map<string, number>();
+  for (const { vo, ready, delayed } of queues) sums.set(vo, (sums.get(vo) ?? 0) + ready + delayed);
+  return sums;
+}
+
+/**
+ * Opens the feed: one subscription to the events, and one look at the servers every two seconds. Each page is made from what it holds.
+ *
+ * Resolves after the first look.
+ */
+export async function openFeed({ isWatched, everyMs = WATCHED_MS, ...servers }: FeedOptions): Promise<Feed> {
+  const series = keepSeries(Date.now);
+  const waitingByVo = keepSamples();
+  const listeners = new Set<(event: ToldEvent) => void>();
+  let figures = NO_FIGURES;
+  const events = readEvents(
+    {
+      counted: (step, times) => series.count(step, times),
+      read(event) {
+        if (event.step === "started" && event.tookMs !== undefined) series.measureStart(event.tookMs);
+        for (const listen of listeners) listen(event);
+      },
+    },
+    Date.now,
+  );
+  const subscription = servers.broker.nc.subscribe("events.>", {
+    callback(error, { subject, data }) {
+      if (error === null) events.hear(subject, data);
+    },
+  });
+
+  async function look(): Promise<void> {
+    figures = await readFigures(servers, figures);
+    const isFresh = !figures.troubles.some(({ server }) => server === "NATS");
+    if (isFresh) waitingByVo.add({ atMs: figures.atMs, figures: byVo(figures) });
+  }
+  await look();
+  const looking = repeat({ everyMs: () => (isWatched() ? everyMs : UNWATCHED_MS), work: look });
+  return {
+    figures: () => figures,
+    series,
+    waitingByVo,
+    events,
+    onEvent(listen) {
+      listeners.add(listen);
+      return () => listeners.delete(listen);
+    },
+    async [Symbol.asyncDispose]() {
+      subscription.unsubscribe();
+      await looking[Symbol.asyncDispose]();
+    },
+  };
+}

@@ -1,0 +1,86 @@
+import type { StepName } from "@muster/tasks";
+import { createHistogram, type Histogram } from "./histogram.ts";
+
+/** Length of one interval, ms. */
+export const INTERVAL_MS = 5_000;
+/** Number of intervals that are kept: half an hour. */
+export const INTERVALS = 360;
+
+/** What happened in one interval. */
+export interface Interval {
+  /** Its begin, ms since the epoch. */
+  readonly atMs: number;
+  /** Tasks that ended as they should. */
+  readonly done: number;
+  /** Attempts that failed and will be repeated. */
+  readonly retried: number;
+  /** Tasks that were given up: dead letters, dropped and refused ones. */
+  readonly lost: number;
+  readonly started: number;
+  /** From stored to the start. Only some of the starts are measured where there are very many. */
+  readonly startLatency: Pick<Histogram, "counts">;
+}
+
+interface Counting extends Interval {
+  done: number;
+  retried: number;
+  lost: number;
+  started: number;
+  readonly startLatency: Histogram;
+}
+
+/** The last half hour, interval by interval. */
+export interface Series {
+  /** Counts a step. `times`: how many of them were told at once. */
+  count(step: StepName, times: number): void;
+  measureStart(ms: number): void;
+  /** All intervals, oldest first, also those in which nothing happened. The last one has not ended. */
+  intervals(): readonly Interval[];
+}
+
+const FIELDS: Readonly<Partial<Record<StepName, "done" | "retried" | "lost" | "started">>> = {
+  started: "started",
+  done: "done",
+  retry: "retried",
+  dead: "lost",
+  dropped: "lost",
+  refused: "lost",
+};
+
+/** Keeps a series. `now` returns ms since the epoch. */
+export function keepSeries(now: () => number): Series {
+  const startOf = (ms: number) => Math.floor(ms / INTERVAL_MS) * INTERVAL_MS;
+  const empty = (atMs: number): Counting => ({
+    ...{ atMs, done: 0, retried: 0, lost: 0, started: 0 },
+    startLatency: createHistogram(),
+  });
+  let kept: Counting[] = [empty(startOf(now()))];
+
+  function present(): Counting {
+    const nowAt = startOf(now());
+    let last = kept.at(-1) ?? empty(nowAt);
+    // After a long sleep of this machine nothing is left of what was before.
+    if (nowAt - last.atMs > INTERVALS * INTERVAL_MS) {
+      last = empty(nowAt);
+      kept = [last];
+    }
+    while (last.atMs < nowAt) {
+      last = empty(last.atMs + INTERVAL_MS);
+      kept.push(last);
+    }
+    if (kept.length > INTERVALS) kept = kept.slice(-INTERVALS);
+    return last;
+  }
+
+  return {
+    count(step, times) {
+      const field = FIELDS[step];
+      if (field !== undefined) present()[field] += times;
+    },
+    measureStart: (ms) => present().startLatency.add(ms),
+    intervals() {
+      present();
+      return kept;
+    },
+  };
+}

@@ -1,0 +1,3 @@
+import { runDashboardApp } from "./run_dashboard_app.ts";
+
+await runDashboardApp("dashboard", import.meta.url);

@@ -1,0 +1,146 @@
+// Tested by apps/dashboard/src/serve/serve_test.ts
+import type { Context, Hono } from "hono";
+import { listWaiting, planFile } from "@muster/tasks/operate";
+import { cleanName, isSame } from "../access/token.ts";
+import type { Deed, Fields } from "../act/action.ts";
+import { ACTIONS, act } from "../act/actions.ts";
+import { readConfigurationText } from "../act/configuration_file.ts";
+import { problemOf } from "../api/serve_api.ts";
+import { differencePage, wrongConfigurationPage } from "../pages/difference.ts";
+import { signInPage } from "../pages/sign_in.ts";
+import type { Sources } from "../read/sources.ts";
+import { type Env, type PagesOptions, problemPage, sendPage } from "./answer_pages.ts";
+import { actingOf, bearerOf, say, signIn, signOut } from "./visitor.ts";
+
+/** What forms are carried out with. */
+export interface FormsOptions extends Pick<PagesOptions, "assets" | "token"> {
+  readonly sources: Sources;
+  /** Time that a wrong token costs, ms. */
+  readonly wrongTokenMs: number;
+}
+
+/** A path of our own, from what a form or a link says. */
+export function ownPath(given: string | undefined): string {
+  return given !== undefined && /^\/(?![/\\])[^\s\\]*$/.test(given) ? given : "/";
+}
+
+/** The fields of a form as texts. A file counts as its text. */
+async function fieldsOf(context: Context): Promise<Fields> {
+  const form = await context.req.parseBody({ all: true });
+  const fields: Record<string, string> = {};
+  for (const [name, value] of Object.entries(form)) {
+    const values = Array.isArray(value) ? value : [value];
+    const texts = await Promise.all(values.map((each) => (typeof each === "string" ? each : each.text())));
+    fields[name] = texts.join(",");
+  }
+  return fields;
+}
+
+/** Who acts; undefined: nobody who may. */
+function whoActs(context: Context<Env>, token: string | undefined): string | undefined {
+  const acting = actingOf(context, token);
+  return acting.kind === "signed in" ? acting.name : bearerOf(context, token);
+}
+
+function wantsJson(context: Context): boolean {
+  return context.req.header("accept")?.startsWith("application/json") ?? false;
+}
+
+/** The page from which a form was sent, without its origin. */
+function cameFrom(context: Context): string {
+  const referer = context.req.header("referer");
+  if (referer === undefined) return "/";
+  try {
+    const { pathname, search } = new URL(referer);
+    return ownPath(`${pathname}${search}`);
+  } catch {
+    return "/";
+  }
+}
+
+function tell(context: Context, { said, to }: Pick<Deed, "said" | "to">, status: 200 | 403 | 409): Response {
+  if (wantsJson(context)) return context.json(status === 200 ? { said, to: to ?? null } : { error: said }, status);
+  say(context, { text: said, mood: status === 200 ? "plain" : "bad" });
+  return context.redirect(to ?? cameFrom(context), 303);
+}
+
+async function answerAction(context: Context<Env>, { sources, token }: FormsOptions): Promise<Response> {
+  const action = ACTIONS.get(context.req.param("action") ?? "");
+  if (action === undefined) return context.notFound();
+  const who = whoActs(context, token);
+  if (who === undefined) {
+    const said =
+      token === undefined ? "Nothing can be changed here: MUSTER_TOKEN is not set" : "Sign in first; nothing was done";
+    return tell(context, { said, to: `/sign-in?to=${encodeURIComponent(cameFrom(context))}` }, 403);
+  }
+  const { broker, database, composition } = sources;
+  const address = context.env.incoming.socket.remoteAddress ?? "unknown";
+  try {
+    const deed = await act(
+      action,
+      { broker, database, composition, who: cleanName(who), address },
+      await fieldsOf(context),
+    );
+    return tell(context, deed, 200);
+  } catch (error) {
+    return tell(context, { said: problemOf(error) }, 409);
+  }
+}
+
+async function answerDifference(context: Context<Env>, options: FormsOptions): Promise<Response> {
+  const { sources } = options;
+  const { file = "", yaml: typed = "" } = await fieldsOf(context);
+  const yaml = file === "" ? typed : file;
+  const frame = { nav: "/configuration", isLive: false };
+  const read = readConfigurationText(yaml, sources.composition.tasks);
+  if (read.kind === "wrong") {
+    return sendPage(context, options, {
+      ...frame,
+      title: "It cannot be used",
+      main: wrongConfigurationPage(yaml, read.problems),
+      status: 400,
+    });
+  }
+  try {
+    const { found, changes } = await planFile(sources.broker, read.file);
+    const dropped = new Map<string, number>();
+    if (changes.some(({ kind }) => kind === "vo removed")) {
+      for (const { vo, ready, delayed } of await listWaiting(sources.broker))
+        dropped.set(vo, (dropped.get(vo) ?? 0) + ready + delayed);
+    }
+    const main = differencePage({ yaml, revision: found.newest, changes, dropped });
+    return sendPage(context, options, { ...frame, title: "Difference", main });
+  } catch (error) {
+    const main = problemPage("The difference cannot be shown", problemOf(error));
+    return sendPage(context, options, { ...frame, title: "Difference", main, status: 503 });
+  }
+}
+
+async function answerSignIn(context: Context<Env>, options: FormsOptions): Promise<Response> {
+  const { token, wrongTokenMs } = options;
+  const { name = "", token: given = "", to: asked } = await fieldsOf(context);
+  const to = ownPath(asked);
+  if (token !== undefined && isSame(given.trim(), token)) {
+    signIn(context, token, name);
+    return context.redirect(to, 303);
+  }
+  // So that trying many takes long.
+  await new Promise((resolve) => setTimeout(resolve, wrongTokenMs));
+  const main = signInPage(token, { to, problem: "That is not the token. It is the value of MUSTER_TOKEN." });
+  return sendPage(context, options, { main, title: "Sign in", nav: "", isLive: false, status: 403 });
+}
+
+/** Adds what changes something: actions, the configuration, and the sign-in that allows them. */
+export function serveForms(app: Hono<Env>, options: FormsOptions): void {
+  app.post("/act/:action", (context) => answerAction(context, options));
+  app.post("/configuration/difference", (context) => answerDifference(context, options));
+  app.post("/sign-in", (context) => answerSignIn(context, options));
+  app.get("/sign-in", (context) => {
+    const main = signInPage(options.token, { to: ownPath(context.req.query("to")) });
+    return sendPage(context, options, { main, title: "Sign in", nav: "", isLive: false });
+  });
+  app.post("/sign-out", (context) => {
+    signOut(context);
+    return context.redirect(cameFrom(context), 303);
+  });
+}

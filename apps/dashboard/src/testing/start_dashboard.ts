@@ -1,0 +1,113 @@
+import { composeExtensions, defineExtension } from "@muster/app";
+import { startTestNatsServer } from "@muster/local";
+import type { Database } from "@muster/ledger";
+import { addCe } from "@muster/logic";
+import { startTestServer } from "@muster/logic/testing";
+import { extension } from "@muster/pilot-tasks";
+import { atLeastOnceFactory, every } from "@muster/tasks";
+import { startTestSystem, type TestSystem } from "@muster/tasks/testing";
+import * as z from "zod";
+import { serveDashboard } from "../serve/serve.ts";
+
+/** The token of dashboards of tests. */
+export const TOKEN = "let-me-in-0123456789";
+
+const defineTask = atLeastOnceFactory();
+
+/** A task that says hello, and fails where the name is `fail`. */
+export const HelloTask = defineTask({
+  name: "HelloTask",
+  per: "vo",
+  payload: z.strictObject({ name: z.string() }),
+  execute({ payload }) {
+    if (payload.name === "fail") throw new Error("<b>no</b> hello");
+    return { hello: payload.name };
+  },
+});
+
+/** A periodic task that no test waits for. */
+export const TickTask = defineTask({ name: "TickTask", schedule: every({ hours: 1 }), execute() {} });
+
+/** The JSON in a response. */
+export async function bodyOf(response: Response): Promise<ReturnType<typeof JSON.parse>> {
+  return JSON.parse(await response.text());
+}
+
+/** A dashboard over real servers, and a small system behind it. */
+export interface TestDashboard extends AsyncDisposable {
+  readonly url: string;
+  readonly system: TestSystem;
+  readonly database: Database;
+  viewers(): number;
+  /** Fetches a path. With `as` it acts as a program that knows the token. */
+  get(path: string, headers?: Readonly<Record<string, string>>): Promise<Response>;
+  /** Sends a form as a page of the dashboard does, from a browser that is signed in. */
+  post(
+    path: string,
+    fields: Readonly<Record<string, string>>,
+    headers?: Readonly<Record<string, string>>,
+  ): Promise<Response>;
+  /** Signs in, and returns the cookie. */
+  signIn(): Promise<string>;
+}
+
+/** How a dashboard of a test is served. */
+export interface TestDashboardOptions {
+  /** Default {@linkcode TOKEN}; `none`: nobody may act. */
+  readonly token?: "none";
+  readonly worker?: "none";
+}
+
+async function startSystem(worker: TestDashboardOptions["worker"], natsUrl: string): Promise<TestSystem> {
+  const nats = { url: natsUrl };
+  return await startTestSystem({
+    nats,
+    vos: ["lhcb", "vo.cta.in2p3.fr"],
+    ...(worker === "none" ? {} : { tasks: [HelloTask] }),
+  });
+}
+
+/** Starts a NATS server, a database with two CEs, a worker of {@linkcode HelloTask}, and the dashboard, in this process. */
+export async function startTestDashboard({ token, worker }: TestDashboardOptions = {}): Promise<TestDashboard> {
+  await using opened = new AsyncDisposableStack();
+  const postgres = opened.use(await startTestServer());
+  const database = opened.use(await postgres.open());
+  await database.transaction(async (transaction) => {
+    await addCe(transaction, { name: "ce01.example.org", capacity: 4, successRate: 1 });
+    await addCe(transaction, { name: "ce02.example.org", capacity: 2, successRate: 1, vos: ["lhcb"] });
+  });
+  const server = opened.use(await startTestNatsServer());
+  const system = opened.use(await startSystem(worker, server.url));
+  const own = defineExtension({ name: "hello", tasks: [HelloTask, TickTask] });
+  const dashboard = opened.use(
+    await serveDashboard({
+      ...{ broker: system.broker, database, composition: composeExtensions([extension, own]) },
+      ...{ host: "127.0.0.1", port: 0, token: token === "none" ? undefined : TOKEN },
+      ...{ names: ["muster.example.org"], version: "0.0.0", everyMs: 100 },
+    }),
+  );
+  const { url } = dashboard;
+  async function signIn(): Promise<string> {
+    const body = new URLSearchParams({ name: "ana", token: TOKEN, to: "/" });
+    const response = await fetch(`${url}/sign-in`, {
+      method: "POST",
+      body,
+      redirect: "manual",
+      headers: { origin: url },
+    });
+    return (response.headers.get("set-cookie") ?? "").split(";")[0] ?? "";
+  }
+  let cookie: Promise<string> | undefined;
+  const kept = opened.move();
+  return {
+    ...{ url, system, database, signIn, viewers: () => dashboard.viewers() },
+    get: (path, headers = {}) => fetch(url + path, { headers, redirect: "manual" }),
+    async post(path, fields, headers = {}) {
+      cookie ??= signIn();
+      const own = { origin: url, referer: `${url}/queue`, accept: "application/json", cookie: await cookie };
+      const body = new URLSearchParams(fields);
+      return await fetch(url + path, { method: "POST", body, redirect: "manual", headers: { ...own, ...headers } });
+    },
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  };
+}
