@@ -108,6 +108,7 @@ export type { AsJson, ResultOf } from "./definition/as_json.ts";
 export type { Unique } from "./definition/unique.ts";
 export type { Published } from "./publish/store.ts";
 export { PublishUnknownError } from "./broker/publish_surely.ts";
+export { StoredAllTheSameError } from "./publish/publish_hooks.ts";
 export type {
   Given,
   PayloadOption,

@@ -1,5 +1,12 @@
 import { startTestServer } from "@muster/ledger/testing";
-import { atLeastOnceFactory, createPublisher, exponentialBackoff, type Middleware, noRetry } from "@muster/tasks";
+import {
+  atLeastOnceFactory,
+  createPublisher,
+  exponentialBackoff,
+  type Middleware,
+  noRetry,
+  StoredAllTheSameError,
+} from "@muster/tasks";
 import test from "ava";
 import { AsyncLocalStorage } from "node:async_hooks";
 import * as z from "zod";
@@ -169,6 +176,26 @@ test("what a hook throws around a publish refuses the task, and a parent of a re
   const { state } = await muster.broker.jsm.streams.info("TASKS", { subjects_filter: "tasks.RefusedTask.>" });
   t.deepEqual(state.subjects, { "tasks.RefusedTask.lhcb": 2 });
   await muster.broker.jsm.streams.purge("TASKS", { filter: "tasks.RefusedTask.>" });
+});
+
+test("a hook that throws after the task is stored refuses nothing, and its publisher is told so with the id", async (t) => {
+  const GreetTask = defineTask({ name: "LateRefusalTask", per: "vo", execute() {} });
+  const late: Middleware = {
+    name: "late",
+    async publish(_, next) {
+      await next();
+      throw new Error("too late");
+    },
+  };
+  const publisher = createPublisher(muster.broker, { middleware: [late] });
+  const told = await t.throwsAsync(publisher.publish(GreetTask, { vo, taskId: "late-refusal" }), {
+    instanceOf: StoredAllTheSameError,
+    message: /^LateRefusalTask late-refusal is stored and will run: .*: too late$/,
+  });
+  t.is(told.taskId, "late-refusal");
+  await t.throwsAsync(publisher.publishMany(GreetTask, [{ vo }]), { message: "too late" });
+  await muster.startWorker({ tasks: [GreetTask] });
+  await muster.event("done", "late-refusal");
 });
 
 test("two middlewares of one name are refused before anything is started", async (t) => {

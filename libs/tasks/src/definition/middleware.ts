@@ -1,6 +1,7 @@
 // Tested by libs/tasks/src/definition/middleware_test.ts
 // Tested by tests/src/worker/middleware_test.ts
 import type { JsonObject } from "./json.ts";
+import { withSeenPayload } from "./seen_payload.ts";
 import type { Run } from "./task.ts";
 
 /** A task that is on its way to the broker, as a middleware sees it. */
@@ -9,7 +10,7 @@ export interface TaskMessage {
   /** The VO's name, or `_` for a task that is not per VO. */
   readonly vo: string;
   readonly taskId: string;
-  /** The payload as it is sent. */
+  /** A frozen copy of the payload as it is sent. */
   readonly payload: JsonObject;
   /** Id of the task that spawned this one; undefined: none did. */
   readonly parentId: string | undefined;
@@ -21,9 +22,10 @@ export interface TaskMessage {
 }
 
 /** A run of a task, as a middleware sees it. */
-export interface TaskRun
-  extends Pick<Run<unknown, unknown>, "payload" | "vo" | "taskId" | "attempt" | "signal" | "log"> {
+export interface TaskRun extends Pick<Run<unknown, unknown>, "vo" | "taskId" | "attempt" | "signal" | "log"> {
   readonly task: string;
+  /** A frozen copy of what `execute` is given, without the classes of its objects. */
+  readonly payload: unknown;
   /** Headers of the publisher's own, such as `traceparent`. */
   readonly headers: Readonly<Record<string, string>>;
 }
@@ -31,7 +33,8 @@ export interface TaskRun
 /**
  * Hooks around each publish and each run, for what concerns all tasks: tracing, checks, reports of errors.
  *
- * Each hook calls `next` once and awaits it, or throws. The first middleware of a list is the outermost.
+ * Each hook calls `next` once and awaits it, or throws. A call of `next` after the hook has ended does nothing, and never resolves. The first
+ * middleware of a list is the outermost.
  *
  * ```ts
  * const timing: Middleware = {
@@ -52,7 +55,8 @@ export interface Middleware {
   readonly name: string;
   /**
    * Runs around each task that is published, also where it is a child. What it throws refuses the task: `publish` throws it, and a parent whose
-   * child is refused has failed.
+   * child is refused has failed. Where the task is stored by then, `publish` throws `StoredAllTheSameError`. `publish` waits for a hook without a
+   * limit.
    *
    * `next` resolves when the task is stored. For a child, in `publishMany` and in a scheduler it resolves when the task has its place among those
    * that will be stored. It throws what `publish` throws.
@@ -93,7 +97,10 @@ async function through<Subject, Result>(
   inner: () => Promise<Result>,
 ): Promise<Result> {
   let called: Promise<Result> | undefined;
+  let isOver = false;
   const next = (): Promise<Result> => {
+    // The outcome stands already. An error would come where nobody catches it, and end the process.
+    if (isOver) return new Promise(() => undefined);
     if (called !== undefined) throw new Error(`Cannot go on: middleware "${name}" has called next a second time`);
     called = inner();
     called.catch(() => undefined); // this function returns it, also where the hook has not awaited it
@@ -105,15 +112,21 @@ async function through<Subject, Result>(
     // What is inside may still be running, and its end must not come after the task's.
     await called?.catch(() => undefined);
     throw error;
+  } finally {
+    isOver = true;
   }
   if (called !== undefined) return await called;
   throw new Error(`Cannot go on: middleware "${name}" has not called next; let it throw where a task is to be refused`);
 }
 
-function around<Subject>(hooks: readonly Named<Subject>[]): Around<Subject> | undefined {
+function around<Subject extends { readonly payload: unknown }>(
+  hooks: readonly Named<Subject>[],
+): Around<Subject> | undefined {
   if (hooks.length === 0) return undefined;
-  return (subject, inner) =>
-    hooks.reduceRight<typeof inner>((within, hook) => () => through(hook, subject, within), inner)();
+  return (subject, inner) => {
+    const seen = withSeenPayload(subject);
+    return hooks.reduceRight<typeof inner>((within, hook) => () => through(hook, seen, within), inner)();
+  };
 }
 
 /** Joins middlewares, the first outermost. Throws `TypeError` for a name that is empty or there twice. */

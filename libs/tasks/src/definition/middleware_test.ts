@@ -105,3 +105,61 @@ test("a middleware has a name of its own, and keeps its this", async (t) => {
   await joinMiddleware([counting]).run?.(run, async () => undefined);
   t.is(counting.count, 1);
 });
+
+test("a hook sees a frozen copy of the payload, and what it does to it is its own error", async (t) => {
+  const payload = { n: 1, in: { site: "cern" }, at: new Date(0) };
+  const change: Middleware = {
+    name: "change",
+    async run({ payload: seen, ...others }, next) {
+      t.deepEqual(seen, payload);
+      t.is(others.task, run.task);
+      Object(seen).in.site = "elsewhere";
+      await next();
+    },
+  };
+  const error = await t.throwsAsync(async () =>
+    joinMiddleware([change]).run?.({ ...run, payload }, async () => "done"),
+  );
+  t.regex(error?.message ?? "", /read only/);
+  t.is(payload.in.site, "cern");
+  const uncopied = { hello: () => "hello" };
+  const look: Middleware = {
+    name: "look",
+    run: (seen, next) => {
+      t.is(seen.payload, uncopied);
+      return next();
+    },
+  };
+  t.is(await joinMiddleware([look]).run?.({ ...run, payload: uncopied }, async () => "done"), "done");
+});
+
+test("a hook that nobody asks for the payload makes no copy of it, and no log of the run", async (t) => {
+  const seen = {
+    ...run,
+    get payload(): unknown {
+      return t.fail("nobody has asked for it");
+    },
+    get log(): TaskRun["log"] {
+      t.fail("nobody has asked for it");
+      return run.log;
+    },
+  };
+  const pass: Middleware = { name: "pass", run: ({ task }, next) => (task === run.task ? next() : t.fail(task)) };
+  t.is(await joinMiddleware([pass]).run?.(seen, async () => "done"), "done");
+});
+
+test("a hook that calls next after it has ended starts nothing", async (t) => {
+  const late = Promise.withResolvers<void>();
+  let calls = 0;
+  const forgetful: Middleware = {
+    name: "forgetful",
+    async run(_, next) {
+      void late.promise.then(() => next());
+    },
+  };
+  const ended = joinMiddleware([forgetful]).run?.(run, async () => ++calls);
+  await t.throwsAsync(async () => ended, { message: /"forgetful" has not called next/ });
+  late.resolve();
+  await new Promise(setImmediate);
+  t.is(calls, 0);
+});

@@ -6,22 +6,14 @@ import type { Given, PublishableTask, PublishOptions } from "../definition/publi
 import type { Per } from "../definition/traits.ts";
 import type { SpawnedTask } from "../definition/ledger.ts";
 import type { Unique } from "../definition/unique.ts";
-import { type Around, joinMiddleware, type Middleware, type TaskMessage } from "../definition/middleware.ts";
-import {
-  checkedPayload,
-  messageSeen,
-  payloadBytesIn,
-  type Prepared,
-  prepareTask,
-  voFor,
-  withHeaders,
-} from "../definition/prepare.ts";
+import { joinMiddleware, type Middleware } from "../definition/middleware.ts";
+import { checkedPayload, payloadBytesIn, type Prepared, prepareTask, voFor } from "../definition/prepare.ts";
 import type { Broker } from "../broker/broker.ts";
 import type { ResultOf } from "../definition/as_json.ts";
 import { boundId, checkTaskId } from "../format/delivery.ts";
-import { checkOwnHeaders } from "../format/own_headers.ts";
 import { awaitResult, type ResultOptions } from "../result/await_result.ts";
 import { type Handle, handleOf, recallOf, type ResultLedger, resultIn } from "./handle.ts";
+import { storeThroughHooks, throughPublishHooks } from "./publish_hooks.ts";
 import { type PublishedUnique, storeUnique, waitMsOf } from "./publish_unique.ts";
 import { type Published, storeMany, storeOne } from "./store.ts";
 import { checkUniqueKey } from "./unique_entry.ts";
@@ -31,7 +23,8 @@ export interface Publisher {
   /**
    * Stores one task and resolves when it is stored. `result()` of what it returns waits for the task's result.
    *
-   * Throws `InvalidNameError`, `PayloadRefusedError`, what JetStream refuses, and `PublishUnknownError` after 20 s without an answer.
+   * Throws `InvalidNameError`, `PayloadRefusedError`, what JetStream refuses, and `PublishUnknownError` after 20 s without an answer. Throws what a
+   * middleware throws, and `StoredAllTheSameError` where it has done so after the task was stored.
    */
   publish<Input extends JsonObject, P extends Per, Task extends PublishableTask<Input, P>>(
     task: Task & PublishableTask<Input, P>,
@@ -85,17 +78,6 @@ export interface PublisherOptions {
   readonly middleware?: readonly Middleware[];
 }
 
-/** Runs `store` inside the middlewares, with the headers that these give the task. */
-export async function throughPublishHooks<Result>(
-  around: Around<TaskMessage> | undefined,
-  task: SpawnedTask,
-  store: (task: SpawnedTask) => Promise<Result>,
-): Promise<Result> {
-  if (around === undefined) return await store(task);
-  const message = messageSeen(task, task.headers);
-  return await around(message, () => store(withHeaders(task, checkOwnHeaders({ ...message.headers }))));
-}
-
 /** When a task of a key starts, where it is debounced. Throws `InvalidNameError` and `RangeError`. */
 function startOf({ name }: PublishableTask, unique: Unique, { at }: PublishOptions): Pick<PublishOptions, "at"> {
   checkUniqueKey(unique.key);
@@ -130,7 +112,7 @@ export function createPublisher(broker: Broker, { ledger, middleware }: Publishe
     const start = unique === undefined ? {} : startOf(task, unique, options);
     const { task: outgone } = await outgoing(task, { ...options, ...start });
     const address = { task: outgone.task, vo: outgone.vo };
-    const { published, keepResultMs } = await throughPublishHooks(around, outgone, (seen) =>
+    const { published, keepResultMs } = await storeThroughHooks(around, outgone, (seen) =>
       storeAs(broker, seen, unique),
     );
     return handleOf(published, { broker, ledger, address, isKept: keepResultMs !== undefined });

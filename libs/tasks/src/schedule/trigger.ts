@@ -10,7 +10,7 @@ import { planSchedules } from "../due/planned_schedule.ts";
 import { boundId } from "../format/delivery.ts";
 import { NO_VO } from "../format/names.ts";
 import { taskSubject } from "../format/subject.ts";
-import { throughPublishHooks } from "../publish/publisher.ts";
+import { storeThroughHooks } from "../publish/publish_hooks.ts";
 import { storeOne } from "../publish/store.ts";
 import { TASKS } from "../streams/streams.ts";
 
@@ -68,6 +68,6 @@ export async function triggerSchedule(broker: Broker, options: TriggerOptions): 
     ...(planned.payloadVersion === 1 ? {} : { payloadVersion: planned.payloadVersion }),
   };
   const { publish: around } = joinMiddleware(options.middleware);
-  const { taskId } = await throughPublishHooks(around, triggered, (seen) => storeOne(broker, seen));
+  const { taskId } = await storeThroughHooks(around, triggered, (seen) => storeOne(broker, seen));
   return { taskId, waiting };
 }
