@@ -1,5 +1,5 @@
 import type { PublishableTask } from "@muster/tasks";
-import { startProcess } from "../support/child_process.ts";
+import { START_WITHIN_MS, startProcess } from "../support/child_process.ts";
 import type { TestDatabase } from "../support/database.ts";
 import type { Muster } from "../support/muster.ts";
 import { within } from "../support/until.ts";
@@ -40,7 +40,7 @@ export async function playCrash(
     DATABASE_URL: database.url,
   });
   await meanwhile?.(taskId);
-  const { signal } = await within(worker.exited, () => `the end of scenario ${index}`);
+  const { signal } = await within(worker.exited, () => `the end of scenario ${index}`, START_WITHIN_MS);
   if (signal !== "SIGKILL") throw new Error(`scenario ${index} did not come to its point`);
   return taskId;
 }

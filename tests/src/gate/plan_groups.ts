@@ -32,7 +32,7 @@ const HEAVY = [
   /^tests\/src\/docs\/commands_test/,
   /^tests\/src\/(?:packages|up)\//,
   /^tests\/src\/(?:chaos|apps|crash)\//,
-  /^tests\/src\/(?:boot|mutants|extension|outbox)\//,
+  /^tests\/src\/(?:boot|mutants|extension|outbox|thread)\//,
 ];
 /** The others, the longer ones first. What measures comes last. */
 const LIGHT = [

@@ -20,6 +20,9 @@ export interface TestProcess extends AsyncDisposable {
   kill(signal: NodeJS.Signals): void;
 }
 
+/** Longest wait for what a process says or does soon after its start, ms. A start takes a second of CPU, which a busy machine may stretch. */
+export const START_WITHIN_MS = 150_000;
+
 function follow(child: ChildProcess) {
   const lines: string[] = [];
   const wanted = new Set<{ pattern: RegExp; resolve(line: string): void }>();
@@ -33,7 +36,7 @@ function follow(child: ChildProcess) {
       }
     });
   }
-  function line(pattern: RegExp, ms?: number): Promise<string> {
+  function line(pattern: RegExp, ms = START_WITHIN_MS): Promise<string> {
     const told = lines.find((each) => pattern.test(each));
     if (told !== undefined) return Promise.resolve(told);
     const coming = new Promise<string>((resolve) => wanted.add({ pattern, resolve }));
