@@ -2,8 +2,9 @@ import test from "ava";
 import { complaintsAbout } from "../docs/compile.ts";
 
 const PRELUDE = `import { publishWith, type Query } from "@muster/ledger";
-import { type AnyTask, atLeastOnceFactory, cron, every, type Middleware, type PublishableTask, type Publisher, taskFactory } from "@muster/tasks";
+import { type AnyTask, atLeastOnceFactory, cron, every, type Middleware, type PublishableTask, type Publisher, taskFactory, type ThreadOptions } from "@muster/tasks";
 import { dueTimes, runTask } from "@muster/tasks/testing";
+import { serveTasks } from "@muster/tasks/thread";
 import * as z from "zod";
 declare const publisher: Publisher;
 declare const query: Query;
@@ -111,6 +112,10 @@ const WRONG: readonly (readonly [string, RegExp])[] = [
   ['defineTask({ name: "A", execute: ({ progress }) => progress("half", 2) });', /'string'.*'number'/],
   ['publisher.publish(BareTask, { unique: { key: "k", mode: "debounce" } });', /'wait' is missing/],
   ['publisher.publish(BareTask, { unique: { key: "k", mode: "once" } });', /"once"/],
+  // What a task calls is made in its thread, and what a worker gives its threads is JSON.
+  ["serveTasks({ tasks: [DownTask] });", /'deps' is missing/],
+  ["serveTasks({ tasks: [DownTask], deps: () => ({ site: 3 }) });", /'number' is not assignable to type 'string'/],
+  ['const threads: ThreadOptions = { module: "file:///a.ts", data: { sites: new Map() } };', /'Map/],
   // Who executes is given its output.
   ['defineTask({ name: "A", payload: Downtime, execute: ({ payload }) => payload.from.trim() });', /'trim'.*'Date'/],
 ];
@@ -134,6 +139,7 @@ const RIGHT = [
   `runTask(DownTask, { body: "{" }); runTask(DownTask, { payload: { ce: "ce01", from: "" }, deps: ({ log }) => ({ site: String(log) }) });`,
   // Who does not know what a task takes is checked when it runs.
   "const anyTask: AnyTask = DownTask; const known: readonly AnyTask[] = [BareTask, VoTask, DownTask, ModeTask];",
+  'serveTasks({ tasks: [BareTask] }); serveTasks({ tasks: known }); serveTasks({ tasks: [DownTask], deps: () => ({ site: "cern" }) });',
   'const publishable: PublishableTask = VoTask; publisher.publish(publishable); publisher.publish(anyTask, { vo: "lhcb", payload: { a: 1 } });',
   'publisher.publish(ModeTask, { payload: { mode: "fast" } });',
   'defineTask({ name: "A", schedule: every({ hours: 1 }), payload: z.object({ n: z.int().default(1) }), execute() {} });',

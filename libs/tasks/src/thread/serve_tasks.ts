@@ -9,17 +9,32 @@ import { arrive } from "./crossing_error.ts";
 import { ServedRun } from "./served_run.ts";
 import type { FromTaskThread, ThreadStart, ToTaskThread } from "./thread_messages.ts";
 
-/** What a thread runs, and with what. All of it is made in the thread: nothing of the worker's own thread is here but `threadData`. */
-export interface ServeOptions<Transaction, Deps> {
+/** Makes what one run's task may call. */
+interface DepsMaker<Transaction, Deps> {
+  /** Makes what one run's task may call, in this thread: that of the worker cannot cross. Called once in each run. */
+  deps(input: DepsInput<Transaction>): Deps;
+}
+
+/** What a thread runs, and with what. */
+interface ServedParts<Transaction, Deps> {
   /** The tasks that this module runs: the same definitions as the worker's. */
   readonly tasks: readonly TaskOver<Deps>[];
   /** Required by tasks whose effect is `once` and that use their transaction, as `openThreadLedger` of `@muster/ledger/thread` makes it. */
   readonly ledger?: ThreadLedger<Transaction>;
-  /** Makes what one run's task may call. Called once in each run. */
-  deps?(input: DepsInput<Transaction>): Deps;
   /** Runs around each run and around each child that a run spawns, the first outermost. The worker's own do not. Default: none. */
   readonly middleware?: readonly Middleware[];
 }
+
+/**
+ * What a thread runs, and with what. All of it is made in the thread: of the worker's own thread only {@linkcode threadData} is here. So `deps` is
+ * required where the tasks take any.
+ */
+export type ServeOptions<Transaction, Deps> = ServedParts<Transaction, Deps> &
+  ([Deps] extends [never]
+    ? Partial<DepsMaker<Transaction, Deps>>
+    : NoDeps extends Deps
+      ? Partial<DepsMaker<Transaction, Deps>>
+      : DepsMaker<Transaction, Deps>);
 
 /** The values with which this thread was started. Throws `TypeError` where it is no thread of a worker. */
 function startOfThread(): { readonly port: MessagePort; readonly start: ThreadStart } {
@@ -53,6 +68,7 @@ export function threadData<Data extends Json = Json>(): Data {
  */
 export function serveTasks<Transaction = undefined, Deps = NoDeps>(options: ServeOptions<Transaction, Deps>): void {
   const { port } = startOfThread();
+  const maker: Partial<DepsMaker<Transaction, Deps>> = options;
   const middleware = joinMiddleware(options.middleware);
   const tasks = new Map(options.tasks.map((task) => [task.name, task]));
   const tell = (message: FromTaskThread) => port.postMessage(message);
@@ -66,7 +82,7 @@ export function serveTasks<Transaction = undefined, Deps = NoDeps>(options: Serv
       present = new ServedRun({
         ...{ definition, middleware, tell, run: message.run },
         ledger: options.ledger as ThreadLedger<unknown> | undefined,
-        deps: (input) => options.deps?.(input as DepsInput<Transaction>),
+        deps: (input) => maker.deps?.(input as DepsInput<Transaction>),
       });
     } else if (message.kind === "abort") present?.abort(message.number, arrive(message.reason));
     else present?.answered(message);
