@@ -34,5 +34,6 @@ export interface Span {
  * The steps of a task are told to the observer within its `process` span.
  */
 export interface Tracing {
+  /** Begins a span. */
   begin(start: SpanStart): Span;
 }
