@@ -17,8 +17,8 @@ function below(spans: readonly ReceivedSpan[], { spanId }: ReceivedSpan, name: s
   return spans.filter((span) => span.parentId === spanId && isMeant(span.name));
 }
 
-/** Metrics that have series only where something goes wrong, or where somebody had to wait. */
-const SOMETIMES = new Set(["muster_lock_leases_lost_total", "muster_dead_letters"]);
+/** Metrics that have series only where something goes wrong, or where tasks are medium or large. */
+const SOMETIMES = new Set(["muster_lock_leases_lost_total", "muster_dead_letters", "muster_worker_threads"]);
 
 /** Holds what apps show in /metrics against the reference, which dashboard and alert rules are held against, and shows it to promtool. */
 async function checkMetrics(t: ExecutionContext, apps: readonly AppProcess[]): Promise<void> {
