@@ -106,7 +106,8 @@ tasks:
   MyCheckPilotsTask:
     timeout: 45s
     priority: background
-    instances: { more: { schedule: every 2h, vos: [lhcb, atlas] } }
+    schedule: rrule FREQ=DAILY;UNTIL=19700102T000000Z
+    instances: { more: { schedule: every 2h, vos: [lhcb, atlas] }, none: { schedule: every 2h, vos: [] } }
 limits:
   my_pilto.ce01: { concurrency: 2 }
   site: { concurrency: 2 }
@@ -120,8 +121,10 @@ limits:
       .map((line) => line.replaceAll(file, "FILE")),
     [
       "Warning: FILE:6:12: vos does not name lhbc, so what MyPilotTask has for it has no effect; did you mean lhcb?",
-      "Warning: FILE:12:46: vos does not name atlas, so what MyCheckPilotsTask has for it has no effect",
-      "Warning: FILE:14:3: this program knows no lock type my_pilto, so its limits may have no effect; did you mean my_pilot?",
+      "Warning: FILE:13:46: vos does not name atlas, so what MyCheckPilotsTask has for it has no effect",
+      "Warning: FILE:15:3: this program knows no lock type my_pilto, so its limits may have no effect; did you mean my_pilot?",
+      "Warning: FILE:12:5: tasks.MyCheckPilotsTask.schedule has ended, so it is never due again; give it a later end, or none",
+      "Warning: FILE:13:96: tasks.MyCheckPilotsTask.instances.none.vos is empty, so it is never due; name VOs, or leave vos out for all",
       "Warning: FILE:8:12: MyPilotReportTask is not per VO, so what it has for lhcb has no effect",
       "Warning: FILE:3:3: neither this program nor a running worker knows task MyPilotTsk, so what it has may have no effect; did you mean MyPilotTask?",
     ],

@@ -1,11 +1,12 @@
 // Tested by apps/cli/src/config/wrong_files_test.ts
-import { type AnyTask, lockTypeNames, NO_VO } from "@muster/tasks";
+import { type AnyTask, lockTypeNames, NO_VO, parseSchedule } from "@muster/tasks";
 import {
   checkConfigurationFile,
   type ConfigurationFile,
   type FieldProblem,
   instanceProblems,
   nearestName,
+  timesFrom,
 } from "@muster/tasks/operate";
 import { knownTasks } from "../run/extensions.ts";
 import { UsageError } from "../run/failure.ts";
@@ -149,6 +150,28 @@ function warningsOfLimits({ file, placeOf }: ReadFile): readonly string[] {
   });
 }
 
+/** Warns of schedules that are never due: a rule that has ended, or an instance for no VO. */
+function warningsOfSchedules({ file, placeOf }: ReadFile): readonly string[] {
+  const from = new Date();
+  const told = (path: readonly string[], text: string) => `${placeOf(path)}: ${path.join(".")} ${text}`;
+  const ended = (path: readonly string[], schedule: string | undefined) =>
+    schedule === undefined || timesFrom(parseSchedule(schedule), { from, times: 1 }).length > 0
+      ? []
+      : [told([...path, "schedule"], "has ended, so it is never due again; give it a later end, or none")];
+  return Object.entries(file.tasks ?? {}).flatMap(([task, { schedule, vos = {}, instances = {} }]) => [
+    ...ended(["tasks", task], schedule),
+    ...Object.entries(vos).flatMap(([vo, of]) => ended(["tasks", task, "vos", vo], of.schedule)),
+    ...Object.entries(instances).flatMap(([instance, of]) => {
+      const path = ["tasks", task, "instances", instance];
+      const nobody =
+        of.vos?.length === 0
+          ? [told([...path, "vos"], "is empty, so it is never due; name VOs, or leave vos out for all")]
+          : [];
+      return [...ended(path, of.schedule), ...nobody];
+    }),
+  ]);
+}
+
 /**
  * What is probably a mistake in a file and can be in force all the same. `known` are the tasks of this program. `served` names those of
  * running workers: a task of another application is in neither list while none of its workers runs.
@@ -159,6 +182,7 @@ export function warningsOf(read: ReadFile, known: readonly AnyTask[], served: re
   return [
     ...warningsOfVos(read),
     ...warningsOfLimits(read),
+    ...warningsOfSchedules(read),
     ...tasks.flatMap((task) => warningOfTask(task, read, known)),
     ...tasks
       .filter((task) => !names.includes(task))

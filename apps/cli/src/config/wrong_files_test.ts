@@ -146,9 +146,9 @@ const WRONG_VOS: readonly Wrong[] = [
   [inVo("weight: -1"), "3:13", />=1/],
   [inVo("weight: 1001"), "3:13", /<=1000/],
   [inVo("weight: 1.5"), "3:13", /expected int/],
-  [inVo("weight: .inf"), "3:13", /weight/],
-  [inVo("weight: .nan"), "3:13", /weight/],
-  [inVo("weight: 1e400"), "3:13", /weight/],
+  [inVo("weight: .inf"), "3:13", /\.inf is no number that JSON has/],
+  [inVo("weight: .nan"), "3:13", /\.nan is no number that JSON has/],
+  [inVo("weight: 1e400"), "3:13", /1e400 is no number that JSON has/],
   [inVo('weight: "2"'), "3:13", /expected number, received string/],
   [inVo("weight: two"), "3:13", /expected number, received string .*"two"/],
   [inVo("weight: 1_000"), "3:13", /expected number/],
@@ -161,6 +161,12 @@ const WRONG_VOS: readonly Wrong[] = [
 ];
 
 const WRONG_TASKS: readonly Wrong[] = [
+  [inTask("concurrency: '5'"), "3:18", /whole number from 1 to 1,000, or unlimited \(it is "5"\)/],
+  [inTask("concurrency: Unlimited"), "3:18", /whole number from 1 to 1,000, or unlimited/],
+  [inTask("concurrency: true"), "3:18", /whole number from 1 to 1,000, or unlimited/],
+  [inTask("concurrency: 0"), "3:18", /whole number from 1 to 1,?000/],
+  [inTask("concurrency: .inf"), "3:18", /\.inf is no number that JSON has/],
+  [inTask("concurrency: 1e400"), "3:18", /1e400 is no number that JSON has/],
   ["tasks:\n  2Task: {}", "2:3", /"2Task" as task name/],
   ["tasks:\n  My.Task: {}", "2:3", /"My\.Task" as task name: it holds "\."/],
   ['tasks:\n  "": {}', "2:3", /task name: it is empty/],
@@ -205,7 +211,7 @@ const WRONG_TASKS: readonly Wrong[] = [
   [inTask("retry: {maxDelay: 10ms}"), "3:12", /firstDelay is longer than maxDelay/],
   [inTask("retry: {maxDelay: 367d}"), "3:23", /366d/],
   [inTask("retry: {factor: 0.5}"), "3:21", />=1/],
-  [inTask("retry: {factor: .inf}"), "3:21", /factor/],
+  [inTask("retry: {factor: .inf}"), "3:21", /\.inf is no number that JSON has/],
   [inTask("retry: {then: forget}"), "3:19", /"dead"\|"drop"/],
   [inTask("retry: {retries: 3}"), "3:13", /unknown field "retries"/],
   [inTask("retries: 3"), "3:5", /unknown field "retries"/],
@@ -222,6 +228,8 @@ const WRONG_TASKS: readonly Wrong[] = [
 const inInstance = (text: string) => inTask(`instances: {cern: {${text}}}`);
 const ofPilots = (text: string) => `tasks:\n  MySubmitPilotsTask:\n    instances: {cern: {${text}}}\n`;
 const WRONG_INSTANCES: readonly Wrong[] = [
+  [inInstance("schedule: every 1h, payload: {a: .nan}"), "3:57", /\.nan is no number that JSON has/],
+  [inInstance("schedule: every 1h, payload: {a: 12345678901234567890}"), "3:57", /more digits than a number keeps/],
   [inTask("instances: [cern]"), "3:16", /expected record, received array/],
   [inTask("instances: {cern: true}"), "3:23", /expected object, received boolean/],
   [inTask('instances: {"a b": {schedule: every 1h}}'), "3:17", /"a b" as schedule instance/],

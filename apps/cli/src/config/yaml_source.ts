@@ -31,6 +31,14 @@ const START: Place = { line: 1, column: 1 };
 
 type Offsets = Map<string, { readonly key: number; readonly value: number }>;
 
+/** Says why a number cannot be kept as it is written; undefined: it can, or it is none. */
+function numberProblem(value: unknown, source = ""): string | undefined {
+  if (typeof value !== "number") return undefined;
+  if (!Number.isFinite(value)) return `${source} is no number that JSON has; write another, or quote it as a text`;
+  if (Number.isSafeInteger(value) || !Number.isInteger(value) || !/^[-+]?[0-9]+$/.test(source)) return undefined;
+  return `${source} has more digits than a number keeps; quote it as a text`;
+}
+
 /** Turns the nodes of a document into what JSON has, and notes where each stood. */
 class Reader {
   readonly offsets: Offsets = new Map();
@@ -40,7 +48,8 @@ class Reader {
     if (isAlias(node)) return this.#refuse(node, "an alias (*) is not taken; write the value itself");
     if (isScalar(node)) {
       this.#checkPlain(node, "a value");
-      return node.value;
+      const problem = numberProblem(node.value, node.source);
+      return problem === undefined ? node.value : this.#refuse(node, problem);
     }
     if (!isMap(node) && !isSeq(node)) return null;
     this.#checkPlain(node, "an object");

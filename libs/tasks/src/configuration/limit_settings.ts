@@ -21,10 +21,14 @@ const rate = limitFor(z.string(), parseRate).meta({
   examples: ["50/1s", "100/1m", UNLIMITED],
 });
 
-const concurrency = z.union([limitFor(z.number(), checkConcurrency), z.literal(UNLIMITED)]).meta({
-  description: `Most tasks that run at the same time: 1 to 1,000, or ${UNLIMITED}.`,
-  examples: [5, UNLIMITED],
-});
+const concurrency = z
+  .union([limitFor(z.number(), checkConcurrency), z.literal(UNLIMITED)], {
+    error: `it is no limit; write a whole number from 1 to 1,000, or ${UNLIMITED}`,
+  })
+  .meta({
+    description: `Most tasks that run at the same time: 1 to 1,000, or ${UNLIMITED}.`,
+    examples: [5, UNLIMITED],
+  });
 
 /**
  * Limits of a task, or of a task's VO. They are limiters of their own. So a task that has one for all VOs and one for its VO passes both, and
