@@ -7,7 +7,7 @@ import { serve } from "./serve.ts";
 import { NOTE, type PublisherVerbs } from "./verbs.ts";
 
 const IN_FLIGHT = 500;
-const nc = await connect({ servers: process.argv[2] ?? "" });
+const nc = await connect({ servers: (process.argv[2] ?? "").split(",") });
 const js = jetstream(nc);
 await (await jetstreamManager(nc)).streams.add({
   name: "RAW",
@@ -15,6 +15,7 @@ await (await jetstreamManager(nc)).streams.add({
   retention: RetentionPolicy.Workqueue,
   discard: DiscardPolicy.New,
   storage: StorageType.File,
+  num_replicas: Number(process.argv[3] ?? 1),
 });
 
 serve(

@@ -4,7 +4,7 @@ import { serve } from "./serve.ts";
 import { countStarts, untilEmpty } from "./started.ts";
 import type { BenchPayload, WorkerVerbs } from "./verbs.ts";
 
-const nc = await connect({ servers: process.argv[2] ?? "" });
+const nc = await connect({ servers: (process.argv[2] ?? "").split(",") });
 const jsm = await jetstreamManager(nc);
 await jsm.consumers.add("RAW", { durable_name: "all", ack_policy: AckPolicy.Explicit, max_ack_pending: -1 });
 const consumer = await jetstream(nc).consumers.get("RAW", "all");

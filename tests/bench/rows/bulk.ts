@@ -36,52 +36,61 @@ function against(rounds: Rounds, row: string, least: Readonly<Partial<Record<Con
     .map(([other, atLeast]) => ({ name: `${row} vs ${other}`, ratio: ratioTo(rounds, other), atLeast }));
 }
 
+/** One comparison in bulk. */
+export interface Bulk {
+  readonly names: readonly ContenderName[];
+  /** Number of tasks. */
+  readonly size: number;
+  /** Begins the names of its rows. */
+  readonly prefix: string;
+  /** The ends of their titles. */
+  readonly titles: { readonly drain: string; readonly publish: string };
+  readonly durability: string;
+  /** The least ratio of Muster's rate to each other's. */
+  readonly least: Readonly<Record<"drain" | "publish", Readonly<Partial<Record<ContenderName, number>>>>>;
+}
+
+/** Publishes in bulk and drains, and makes a row of each. */
+export async function bulkOf(
+  bench: Bench,
+  { names, size, prefix, titles, durability, least }: Bulk,
+): Promise<RowReport[]> {
+  const { publish, drain, notes } = await bulkRates(bench, names, size);
+  const count = size.toLocaleString("en");
+  const row = (what: "drain" | "publish", rounds: Rounds, title: string): RowReport => {
+    const name = `${prefix}${what}`;
+    const targets = against(rounds, name.replaceAll("-", " "), least[what]);
+    return { row: name, title, durability, figures: figuresOf(rounds, { what, unit: "tasks/s" }), targets, notes };
+  };
+  return [
+    row("drain", drain, `drain of ${count} waiting no-op tasks, ${titles.drain}`),
+    row("publish", publish, `publish of ${count} tasks in bulk, ${titles.publish}`),
+  ];
+}
+
 /** Tasks that are published in bulk and drained by one worker process, compared with all peers. */
 export async function bulk(bench: Bench): Promise<RowReport[]> {
-  const names = ["muster", "raw", "bullmq", "graphile", "graphile-local", "pg-boss", "diracx"] as const;
-  const { publish, drain, notes } = await bulkRates(bench, names, bench.sizes.bulk);
-  const count = bench.sizes.bulk.toLocaleString("en");
-  return [
-    {
-      row: "drain",
-      title: `drain of ${count} waiting no-op tasks, one worker process, ${CONCURRENCY} at a time`,
-      durability: LAZY,
-      figures: figuresOf(drain, { what: "drain", unit: "tasks/s" }),
-      targets: against(drain, "drain", { raw: 0.5, bullmq: 3, "graphile-local": 1, diracx: 10 }),
-      notes,
+  return await bulkOf(bench, {
+    names: ["muster", "raw", "bullmq", "graphile", "graphile-local", "pg-boss", "diracx"],
+    size: bench.sizes.bulk,
+    prefix: "",
+    titles: { drain: `one worker process, ${CONCURRENCY} at a time`, publish: "each acknowledged" },
+    durability: LAZY,
+    least: {
+      drain: { raw: 0.5, bullmq: 3, "graphile-local": 1, diracx: 10 },
+      publish: { raw: 0.8, bullmq: 1.5, diracx: 10 },
     },
-    {
-      row: "publish",
-      title: `publish of ${count} tasks in bulk, each acknowledged`,
-      durability: LAZY,
-      figures: figuresOf(publish, { what: "publish", unit: "tasks/s" }),
-      targets: against(publish, "publish", { raw: 0.8, bullmq: 1.5, diracx: 10 }),
-      notes,
-    },
-  ];
+  });
 }
 
 /** The same where each acknowledged task is on the disk. */
 export async function syncedBulk(bench: Bench): Promise<RowReport[]> {
-  const size = bench.sizes.bulk / 5;
-  const { publish, drain, notes } = await bulkRates(bench, ["muster", "raw", "bullmq"], size);
-  const count = size.toLocaleString("en");
-  return [
-    {
-      row: "synced-drain",
-      title: `drain of ${count} waiting no-op tasks, everything on the disk`,
-      durability: SYNCED,
-      figures: figuresOf(drain, { what: "drain", unit: "tasks/s" }),
-      targets: against(drain, "synced drain", { raw: 0.5, bullmq: 1 }),
-      notes,
-    },
-    {
-      row: "synced-publish",
-      title: `publish of ${count} tasks in bulk, everything on the disk`,
-      durability: SYNCED,
-      figures: figuresOf(publish, { what: "publish", unit: "tasks/s" }),
-      targets: against(publish, "synced publish", { raw: 0.5, bullmq: 1 }),
-      notes,
-    },
-  ];
+  return await bulkOf(bench, {
+    names: ["muster", "raw", "bullmq"],
+    size: bench.sizes.bulk / 5,
+    prefix: "synced-",
+    titles: { drain: "everything on the disk", publish: "everything on the disk" },
+    durability: SYNCED,
+    least: { drain: { raw: 0.5, bullmq: 1 }, publish: { raw: 0.5, bullmq: 1 } },
+  });
 }

@@ -9,6 +9,7 @@ import { eightWorkers, idleWorker } from "./idle_workers.ts";
 import { mutex } from "./mutex.ts";
 import { oneCe, tenCes } from "./pilots.ts";
 import { scheduler } from "./scheduler.ts";
+import { bulkOnThree, latencyOnThree, pilotsOnThree } from "./three_nodes.ts";
 import { waiting } from "./waiting.ts";
 
 /** One measurement. It gives one row or several. */
@@ -31,6 +32,9 @@ const EXPERIMENTS: readonly Experiment[] = [
   { rows: ["scheduler"], durability: "lazy", run: scheduler },
   { rows: ["idle-cost"], durability: "lazy", run: idleWorker },
   { rows: ["eight-workers"], durability: "lazy", run: eightWorkers },
+  { rows: ["three-nodes-drain", "three-nodes-publish"], durability: "lazy", run: bulkOnThree },
+  { rows: ["three-nodes-latency"], durability: "lazy", run: latencyOnThree },
+  { rows: ["three-nodes-pilots"], durability: "lazy", run: pilotsOnThree },
   { rows: ["growth"], durability: "lazy", run: growth },
 ];
 

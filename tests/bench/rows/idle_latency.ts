@@ -1,3 +1,4 @@
+import type { ContenderName } from "../run/contenders.ts";
 import { type Bench, CONCURRENCY, figuresOf, inTurn, ratioTo } from "../run/bench.ts";
 import { quantile } from "../report/statistics.ts";
 import type { RowReport } from "../report/report.ts";
@@ -7,8 +8,23 @@ const PAUSE_MS = 10;
 
 /** Time from publish to start, with one task at a time on an idle system. */
 export async function idleLatency(bench: Bench): Promise<RowReport[]> {
+  return await latencyOf(bench, {
+    names: ["muster", "raw", "bullmq", "graphile", "pg-boss"],
+    row: "idle-latency",
+    title: "start latency, idle, one at a time",
+    durability: "as in drain",
+  });
+}
+
+/** One comparison of start latencies. */
+export interface Latency extends Pick<RowReport, "row" | "title" | "durability"> {
+  readonly names: readonly ContenderName[];
+}
+
+/** Publishes one task at a time on an idle system, and takes the time to its start. */
+export async function latencyOf(bench: Bench, { names, ...row }: Latency): Promise<RowReport[]> {
   const { sizes, progress } = bench;
-  const { contenders, notes } = await bench.contenders(["muster", "raw", "bullmq", "graphile", "pg-boss"]);
+  const { contenders, notes } = await bench.contenders(names);
   const { p50, p99 } = await inTurn(sizes.rounds, contenders, async ({ name, publisher, worker }) => {
     progress(`${name}: start latency, idle`);
     await worker.ask("listen", { concurrency: CONCURRENCY });
@@ -24,9 +40,7 @@ export async function idleLatency(bench: Bench): Promise<RowReport[]> {
     : [];
   return [
     {
-      row: "idle-latency",
-      title: "start latency, idle, one at a time",
-      durability: "as in drain",
+      ...row,
       figures: [...figuresOf(p50, { what: "median", unit: "ms" }), ...figuresOf(p99, { what: "p99", unit: "ms" })],
       targets,
       notes,

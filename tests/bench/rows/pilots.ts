@@ -46,7 +46,8 @@ async function throughMuster({ publisher, workers }: PilotGrid, { count, ceNames
   return (atUs - firstUs) / 1_000;
 }
 
-interface Row {
+/** One comparison of submissions. */
+export interface PilotRow {
   readonly row: string;
   readonly title: string;
   readonly ceCount: number;
@@ -57,7 +58,7 @@ interface Row {
 }
 
 /** Measures Muster's path and the bare transactions in turn. Each round has new CEs, so that no count grows. */
-async function beside(bench: Bench, row: Row): Promise<RowReport> {
+export async function beside(bench: Bench, row: PilotRow): Promise<RowReport> {
   const { sizes, progress } = bench;
   await using grid = await openPilotGrid(bench, row.row, row.workerCount);
   const count = sizes.pilots;

@@ -58,8 +58,10 @@ async function commandsOf(name: ContenderName, ground: Ground): Promise<Commands
   });
   switch (name) {
     case "muster":
-    case "raw":
-      return pair(`actors/${name}`, [(await servers.nats(name, durability)).url]);
+    case "raw": {
+      const { url, copies } = await servers.nats(name, durability);
+      return pair(`actors/${name}`, [url, String(copies)]);
+    }
     case "bullmq": {
       await installPeers(progress);
       const { host, port } = await servers.redis(durability);

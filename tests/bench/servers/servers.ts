@@ -7,10 +7,18 @@ import { type Redis, startRedis } from "./redis.ts";
 /** Whether acknowledged data is on the disk (`synced`), or may still be only in memory (`lazy`). */
 export type Durability = "lazy" | "synced";
 
+/** One nats-server or several, to connect to. */
+export interface BenchNats {
+  /** One URL, or several with commas between. */
+  readonly url: string;
+  /** Copies that each stream has. */
+  readonly copies: number;
+}
+
 /** The servers of one run. Each starts at its first use. Their folders are deleted with the run. */
 export interface Servers extends AsyncDisposable {
   /** Returns the nats-server of this name. */
-  nats(name: string, durability: Durability): Promise<NatsServer>;
+  nats(name: string, durability: Durability): Promise<BenchNats>;
   redis(durability: Durability): Promise<Redis>;
   /** Creates a database on a PostgreSQL with default settings: each commit is on the disk. */
   database(name: string): Promise<string>;
@@ -32,8 +40,8 @@ export async function openServers(progress: (line: string) => void): Promise<Ser
   const kept = opened.move();
   let databases = 0;
   return {
-    nats: (name, durability) =>
-      once(natsServers, `${name}-${durability}`, async () =>
+    async nats(name, durability) {
+      const { url } = await once(natsServers, `${name}-${durability}`, async () =>
         kept.use(
           await startNatsServer({
             dataDir: join(folder.path, `nats-${name}-${durability}`),
@@ -41,7 +49,9 @@ export async function openServers(progress: (line: string) => void): Promise<Ser
             onProgress: progress,
           }),
         ),
-      ),
+      );
+      return { url, copies: 1 };
+    },
     redis: (durability) =>
       once(redisServers, durability, async () =>
         kept.use(await startRedis(join(folder.path, `redis-${durability}`), durability, progress)),
