@@ -5,7 +5,7 @@ import { type countTask, type Kind, KINDS } from "./count_task.ts";
 
 export const VO = "lhcb";
 /** Time between two publishes, ms. */
-const PUBLISH_MS = 25;
+const PUBLISH_MS = 60;
 /** How long a delayed task waits, ms. */
 const LATER_MS = 1_000;
 

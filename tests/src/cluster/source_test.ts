@@ -8,7 +8,8 @@ import { until } from "../support/until.ts";
 const VO = "lhcb";
 const LOST = "TASKS had lost its source LATER, as after a restart of the server; it was made to look for it again";
 
-test("delayed tasks come though TASKS asked LATER for them while LATER had no leader", async (t) => {
+// Three rounds without the mend take a minute and a half.
+test("delayed tasks come soon though TASKS asked LATER for them while LATER had no leader", async (t) => {
   const ran: string[] = [];
   const task = atLeastOnceFactory()({ name: "RanTask", per: "vo", execute: ({ taskId }) => void ran.push(taskId) });
   await using cluster = await startTestCluster();
@@ -35,12 +36,19 @@ test("delayed tasks come though TASKS asked LATER for them while LATER had no le
   await moveTasksFrom(ofLater.name);
   await using _worker = await startWorker({ broker, nats: { url: cluster.url }, app: "source-test", tasks: [task] });
 
-  await ofLater.kill();
-  await moveTasksFrom((await cluster.leaderOf("TASKS")).name);
-  await ofLater.start();
-  await cluster.ready();
-  const at = new Date(Date.now() + 500);
-  const { taskId } = await createPublisher(broker).publish(task, { vo: VO, at });
-  await until(async () => (ran.includes(taskId) ? true : undefined), "the delayed task");
+  // The server asks again after 30 s. Where this machine needs longer than that to get so far, nobody else has to.
+  let asked = 0;
+  nc.subscribe("$JS.API.CONSUMER.CREATE.LATER.>", { callback: () => void asked++ });
+  for (let round = 0; round < 3 && !watcher.notes.includes(LOST); round++) {
+    await ofLater.kill();
+    asked = 0;
+    await moveTasksFrom((await cluster.leaderOf("TASKS")).name);
+    await until(async () => (asked > 0 ? true : undefined), "the question of the new leader of TASKS");
+    await ofLater.start();
+    await cluster.led();
+    const at = new Date(Date.now() + 500);
+    const { taskId } = await createPublisher(broker).publish(task, { vo: VO, at });
+    await until(async () => (ran.includes(taskId) ? true : undefined), "the delayed task");
+  }
   t.true(watcher.notes.includes(LOST));
 });

@@ -3,9 +3,10 @@
 import type { JetStreamManager, StreamInfo } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/nats-core";
 import { setTimeout as pause } from "node:timers/promises";
+import { ForbiddenError } from "../connection/forbidden.ts";
 import type { Observer } from "../connection/observer.ts";
-import { askAsMuster } from "../connection/own_requests.ts";
-import { isSpreading, serversOf } from "../streams/copies.ts";
+import { ApiRefusedError, askAsMuster } from "../connection/own_requests.ts";
+import { isLeaderless, isSpreading, serversOf } from "../streams/copies.ts";
 import { LATER, TASKS } from "../streams/stream_needs.ts";
 import { renewSource, type SourceState, sourceState } from "../streams/streams.ts";
 
@@ -54,14 +55,19 @@ export function createSourceRenewal({ nc, jsm, briefJsm, observer }: SourceRenew
    * Lets another copy lead, which begins with the source anew. This changes no setting, so it cannot undo an operator's change that is under
    * way.
    */
-  async function moveLeader(): Promise<"moved" | "mended meanwhile" | "refused"> {
+  async function moveLeader(): Promise<"moved" | "not now" | "refused"> {
     await pause(Math.random() * SPREAD_MS, undefined, { ref: false });
     const info = await briefJsm.streams.info(TASKS);
-    if (sourceState(info) === "heard" || isSpreading(info) || !isSettled(info)) return "mended meanwhile";
+    if (sourceState(info) === "heard" || isSpreading(info) || !isSettled(info)) return "not now";
+    // A copy that is behind could not lead at once.
+    const next = serversOf(info)?.replicas?.find(({ current, offline }) => current && offline !== true);
+    if (next === undefined) return "not now";
     try {
-      await askAsMuster(nc, `$JS.API.STREAM.LEADER.STEPDOWN.${TASKS}`);
+      await askAsMuster(nc, `$JS.API.STREAM.LEADER.STEPDOWN.${TASKS}`, { placement: { preferred: next.name } });
       return "moved";
     } catch (cause) {
+      // The leader that steps down may not answer any more.
+      if (!(cause instanceof ApiRefusedError || cause instanceof ForbiddenError)) return "moved";
       observer.note("Cannot let another server lead TASKS; its source is taken away and given back instead", { cause });
       return "refused";
     }
@@ -71,11 +77,11 @@ export function createSourceRenewal({ nc, jsm, briefJsm, observer }: SourceRenew
     if (performance.now() - renewedAtMs < RENEW_MS) return;
     const info = await briefJsm.streams.info(TASKS);
     // It gets a leader of its own accord at the end.
-    if (isSpreading(info)) return;
+    if (isSpreading(info) || isLeaderless(info)) return;
     // While LATER has no leader, nobody hears what TASKS asks.
-    await briefJsm.streams.info(LATER);
+    if (isLeaderless(await briefJsm.streams.info(LATER))) return;
     const how = info.config.num_replicas > 1 ? await moveLeader() : "refused";
-    if (how === "mended meanwhile") return;
+    if (how === "not now") return;
     renewedAtMs = performance.now();
     if (how === "refused") await renewSource(jsm);
     observer.note(

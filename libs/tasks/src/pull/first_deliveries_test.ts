@@ -57,7 +57,7 @@ async function openLane(t: ExecutionContext) {
     server = await startNatsServer({ dataDir, port: server.port, syncInterval: "lazy" });
     for await (const { type } of nc.status()) if (type === "reconnect") break;
   }
-  return { deliveries: new FirstDeliveries(broker), lane, beforeLaneMs, restart };
+  return { broker, deliveries: new FirstDeliveries(broker), lane, beforeLaneMs, restart };
 }
 
 test("a first delivery is believed only of what was stored since its consumer was made and the server was started", async (t) => {
@@ -77,4 +77,17 @@ test("a consumer whose own count falls was made anew, and what it says is not be
   const { deliveries, lane } = await openLane(t);
   const storedAtMs = await untilBelieved(deliveries, lane, 100);
   t.false(deliveries.isFirst(lane, delivery(storedAtMs, 1)));
+});
+
+test("on a cluster a first delivery is believed only where TASKS has several copies: a single one may be restarted unseen", async (t) => {
+  const { broker, lane } = await openLane(t);
+  const nc = Object.create(broker.nc, { info: { value: { ...broker.nc.info, cluster: "grid" } } });
+  let count = 3;
+  const clustered = { ...broker, nc, copies: { of: () => count, note() {} } };
+  const deliveries = new FirstDeliveries(clustered);
+  const storedAtMs = await untilBelieved(deliveries, lane, 1);
+  count = 1;
+  t.false(deliveries.isFirst(lane, delivery(storedAtMs, 1_000)));
+  count = 3;
+  t.true(deliveries.isFirst(lane, delivery(storedAtMs, 1_001)));
 });

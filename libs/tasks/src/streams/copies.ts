@@ -43,6 +43,12 @@ export function isSpreading(info: Pick<StreamInfo, "cluster">): boolean {
   return serversOf(info)?.desired !== undefined;
 }
 
+/** Whether a stream on a cluster has no leader. A server that holds a copy then tells of it what it knows. */
+export function isLeaderless(info: Pick<StreamInfo, "cluster">): boolean {
+  const servers = serversOf(info);
+  return servers !== undefined && !servers.leader && servers.desired === undefined;
+}
+
 /** The number of copies of each stream, as a process last saw it. */
 export interface CopiesSeen {
   /** 1 until the stream was seen. */

@@ -1,9 +1,9 @@
-import { JetStreamApiError, type StreamInfo } from "@nats-io/jetstream";
+import { JetStreamApiError, type JetStreamManager, jetstreamManager, type StreamInfo } from "@nats-io/jetstream";
 import { type NatsConnection, TimeoutError } from "@nats-io/nats-core";
 import { openJetStream } from "../connection/jetstream_off.ts";
-import { serversOf } from "./copies.ts";
+import { isLeaderless, serversOf } from "./copies.ts";
 import type { Difference } from "./settings_check.ts";
-import { neededStreams, type StreamNeed, topologyOf } from "./stream_needs.ts";
+import { neededStreams, type StreamNeed, type Topology, topologyOf } from "./stream_needs.ts";
 import { inspectSettings, isStreamGone, NO_LEADER } from "./streams.ts";
 
 /** A copy of a stream that another server than the leader holds. */
@@ -56,15 +56,26 @@ function hasNoLeader(error: unknown): boolean {
 
 const UNKNOWN = { createdAt: undefined, messages: 0, bytes: 0, differences: [], copies: undefined } as const;
 
+/** Opens JetStream. Without a quorum a cluster refuses even the first question, or does not answer it. */
+async function openAnyhow(nc: NatsConnection, { servers }: Topology): Promise<JetStreamManager> {
+  try {
+    return await openJetStream(nc);
+  } catch (error) {
+    if (servers === "single" || !hasNoLeader(error)) throw error;
+    return await jetstreamManager(nc, { checkAPI: false });
+  }
+}
+
 /** Looks at all streams that Muster needs, and declares none. Throws when JetStream does not answer. */
 export async function inspectStreams(nc: NatsConnection): Promise<readonly StreamState[]> {
-  const jsm = await openJetStream(nc);
   const topology = topologyOf(nc);
+  const jsm = await openAnyhow(nc, topology);
 
   async function inspect(need: StreamNeed): Promise<StreamState> {
     const { name } = need;
     try {
       const info = await jsm.streams.info(name);
+      if (isLeaderless(info)) return { name, state: "no leader", ...UNKNOWN };
       const { created, state, config } = info;
       const known = { createdAt: new Date(created), messages: state.messages, bytes: state.bytes };
       return { name, state: "there", ...known, differences: inspectSettings(need, config), copies: copiesOf(info) };

@@ -9,6 +9,8 @@ import { STREAM_NAMES } from "./stream_needs.ts";
 
 /** Time for which a refusal counts that was not repeated, ms. */
 const REFUSAL_MS = 30_000;
+/** Shortest time between two looks that stored messages lead to, ms. */
+const LOOK_AGAIN_MS = 2_000;
 /** Room that a small message takes, bytes. A stream with less is full. */
 const SMALL_BYTES = 1_024;
 /** Longest silence of the broker or of JetStream that counts as normal, ms: a cluster is silent for 8 s when its leader changes. */
@@ -164,10 +166,20 @@ export function createStorage(nc: NatsConnection, observer: Observer, silentMs =
   let looking: Promise<void> | undefined;
   const wanted = new Set<string>();
   const answers = createAnswers(nc, { put, clear }, silentMs);
+  /** When the last look began, by `performance.now()`. */
+  let lookedAtMs = Number.NEGATIVE_INFINITY;
+
+  function lookAnyway(streams: readonly string[]): void {
+    look(streams).catch((cause: unknown) => observer.note("Cannot look at the streams' stores yet", { cause }));
+  }
 
   function noteStored(subject: string): void {
     if (found.size === 0) return;
     clear(streamOf(subject), "refused");
+    answers.heard(streamOf(subject));
+    // A process that only publishes has no watch that would look whether the other streams have a leader again.
+    const isLeaderless = [...found.values()].some(({ kind }) => kind === "leaderless" || kind === "silent");
+    if (isLeaderless && performance.now() - lookedAtMs > LOOK_AGAIN_MS) lookAnyway([]);
   }
 
   function noteFailed(subject: string, error: unknown): void {
@@ -177,9 +189,7 @@ export function createStorage(nc: NatsConnection, observer: Observer, silentMs =
       put(stream, { kind: "refused", text: error.message, untilMs, reach: error.reach });
     } else if (error instanceof TimeoutError) {
       // A stream with a write error does not answer. The server may be away as well.
-      void look(STREAM_NAMES).catch((cause: unknown) =>
-        observer.note("Cannot look at the streams' stores yet", { cause }),
-      );
+      lookAnyway(STREAM_NAMES);
     }
   }
 
@@ -217,6 +227,7 @@ export function createStorage(nc: NatsConnection, observer: Observer, silentMs =
 
   async function askThese(streams: readonly string[]): Promise<void> {
     const now = performance.now();
+    lookedAtMs = now;
     for (const [stream, { kind, untilMs }] of found) if (untilMs < now) clear(stream, kind);
     // What was silent or had no leader is asked again with the others, since nothing else would tell of its end.
     const amiss = [...found].filter(([, { kind }]) => kind !== "refused" && kind !== "full").map(([stream]) => stream);
@@ -226,11 +237,11 @@ export function createStorage(nc: NatsConnection, observer: Observer, silentMs =
   }
 
   async function askWhatIsWanted(): Promise<void> {
-    while (wanted.size > 0) {
+    do {
       const streams = [...wanted];
       wanted.clear();
       await askThese(streams);
-    }
+    } while (wanted.size > 0);
   }
 
   function look(streams: readonly string[]): Promise<void> {
