@@ -271,6 +271,7 @@ const REFUSED: ReadonlyMap<string, string | undefined> = new Map([
   ["up --nats-port", "x"],
   ["up --postgres-port", "x"],
   ["up --http-port", "x"],
+  ["up --dashboard-port", "x"],
 ]);
 
 test.serial(

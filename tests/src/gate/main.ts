@@ -1,5 +1,5 @@
 // The program behind `npm test`. It runs all checks and prints one closing line. Needs the installed workspace, and pnpm on PATH.
-import { provisionNatsCli, provisionNatsServer } from "@muster/local";
+import { provisionChromium, provisionNatsCli, provisionNatsServer } from "@muster/local";
 import { startSharedTestServer } from "@muster/logic/testing";
 import { join } from "node:path";
 import { runAva } from "./ava_step.ts";
@@ -34,6 +34,12 @@ async function provision(): Promise<{ result: StepResult; env: Record<string, st
   if (cli.path === undefined) {
     const reasons = cli.refusals.map(({ source, reason }) => `${source}: ${reason}`).join("; ");
     console.log(`# the nats command line cannot be had (${reasons}), so no test publishes with it`);
+  }
+  const chromium = await provisionChromium(tell);
+  if (chromium.path !== undefined) env["CHROMIUM"] = chromium.path;
+  else {
+    const reasons = chromium.refusals.map(({ source, reason }) => `${source}: ${reason}`).join("; ");
+    console.log(`# a Chromium cannot be had (${reasons}), so no test opens the dashboard in a browser`);
   }
   return { result, env };
 }
