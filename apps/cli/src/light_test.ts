@@ -7,13 +7,25 @@ import { text } from "node:stream/consumers";
 
 const MAIN = join(import.meta.dirname, "main.ts");
 
-/** Writes the URL of each module that a process loads on its standard error. */
+/**
+ * Writes the URL of each module that a process loads on its standard error. They are more than a pipe holds, so a write waits while nobody
+ * reads.
+ */
 const TELL = `data:text/javascript,${encodeURIComponent(`
   import { registerHooks } from "node:module";
   import { writeSync } from "node:fs";
+  function tell(line) {
+    for (let left = Buffer.from(line); left.length > 0; ) {
+      try {
+        left = left.subarray(writeSync(2, left));
+      } catch (error) {
+        if (error.code !== "EAGAIN") throw error;
+      }
+    }
+  }
   registerHooks({
     load(url, context, next) {
-      if (!url.startsWith("node:")) writeSync(2, "loads " + url + "\\n");
+      if (!url.startsWith("node:")) tell("loads " + url + "\\n");
       return next(url, context);
     },
   });
