@@ -11,6 +11,9 @@ const execute = promisify(execFile);
 /** Name of the cluster's superuser, and of the database that every cluster has. */
 export const SUPERUSER = "postgres";
 
+/** Longest time in which `initdb` may make a cluster, ms. It takes a second of CPU, and far longer beside many other programs. */
+const MAKE_WITHIN_MS = 300_000;
+
 export interface Cluster {
   /** PostgreSQL's data directory. */
   readonly pgData: string;
@@ -84,7 +87,7 @@ async function initialize(
     // A password of 128 random bits needs no slow hash, and each connection computes the hash. Versions before 16 do not have this setting.
     (await readMajorVersion(programs)) >= 16 ? ["--set", "scram_iterations=1"] : [],
   ].flat();
-  const place = { ...user, cwd: "/", timeout: 60_000, env: {} };
+  const place = { ...user, cwd: "/", timeout: MAKE_WITHIN_MS, env: {} };
   try {
     await execute(join(programs, "initdb"), [...settings, "--no-locale"], place);
   } catch (cause) {
