@@ -30,9 +30,12 @@ const DAY_MS = 86_400_000;
 const HEADROOM_BYTES = 64 * 1024;
 /** Time for which the trace of a lapsed key stays in a bucket with TTLs, ms. Every watcher sees it in that time. */
 const MARKER_TTL_MS = 60_000;
-/** For how long it is kept who did what, and greatest size of all of it, bytes. */
+/**
+ * For how long it is kept who did what, and the greatest number of records, of a quarter kilobyte each. A limit in bytes would be reserved:
+ * an account with less room could not have the stream.
+ */
 const AUDIT_DAYS = 400;
-const AUDIT_BYTES = 100_000_000;
+const AUDIT_RECORDS = 400_000;
 /** Time in which a stream refuses a repeated message id, ms: the server's default. */
 const DUPLICATE_WINDOW_MS = 120_000;
 
@@ -211,7 +214,7 @@ function streamNeeds({ maxPayload, servers }: Topology): readonly StreamNeed[] {
       name: AUDIT,
       description: "Muster: who did what (audit.<action>), from the command line and the dashboard; kept for 400 days",
       settings: { subjects: ["audit.>"] },
-      atCreation: { max_age: nanos(AUDIT_DAYS * DAY_MS), max_bytes: AUDIT_BYTES, discard: DiscardPolicy.Old },
+      atCreation: { max_age: nanos(AUDIT_DAYS * DAY_MS), max_msgs: AUDIT_RECORDS, discard: DiscardPolicy.Old },
       operators: [
         "max_age",
         "max_msgs",
