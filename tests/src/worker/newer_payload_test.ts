@@ -1,4 +1,5 @@
 import { atLeastOnceFactory } from "@muster/tasks";
+import { headers as newHeaders } from "@nats-io/transport-node";
 import { listNewerPayloads } from "@muster/tasks/operate";
 import test from "ava";
 import * as z from "zod";
@@ -37,4 +38,33 @@ test("tasks of a payload version that no running worker knows are listed with VO
   const isKnown = async () => ((await listNewerPayloads(muster.broker)).length === 0 ? true : undefined);
   await until(isKnown, "the newer worker's record");
   t.is(old.watcher.alarms.length, 1);
+});
+
+test("a worker hands a newer payload back again and again where another running worker knows it, and does not wait for half a minute", async (t) => {
+  const OldTask = defineTask({ name: "GreetTask", per: "vo", payload: z.strictObject({}), execute() {} });
+  const NewTask = defineTask({
+    ...{ name: "GreetTask", per: "vo", payload: z.strictObject({}) },
+    payloadVersion: 3,
+    execute() {},
+  });
+  await using muster = await startMuster();
+  // A newer worker that is busy: it shows itself and takes nothing.
+  const shown = {
+    name: "newer",
+    host: "there",
+    pid: 1,
+    startedAt: "2026-01-01T00:00:00Z",
+    tasks: ["GreetTask"],
+    permits: 1,
+  };
+  const headers = newHeaders();
+  headers.set("Nats-TTL", "10m");
+  await muster.broker.js.publish("$KV.workers.newer", JSON.stringify({ ...shown, payloadVersions: { GreetTask: 3 } }), {
+    headers,
+  });
+  await muster.startWorker({ tasks: [OldTask] });
+  const { taskId } = await muster.publish(NewTask, { vo: "lhcb", payload: {} });
+  // Half a minute between two of them would be too long for the test.
+  await muster.event("abandoned", taskId, 6);
+  t.pass();
 });

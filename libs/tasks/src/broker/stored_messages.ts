@@ -5,8 +5,11 @@ import { storedHeaders } from "../format/headers.ts";
 import { askAsMuster } from "../connection/own_requests.ts";
 import { checkLiteralSubject } from "../format/subject.ts";
 
-/** JetStream's code for the deletion of a message that does not exist. */
-const NO_SUCH_MESSAGE = 10057;
+/**
+ * JetStream's codes for the deletion of a message that does not exist: the first where it was the oldest or newest, the second where others are
+ * before and behind it (nats-server 2.15.2, measured).
+ */
+const NO_SUCH_MESSAGE: ReadonlySet<number> = new Set([10_057, 10_043]);
 
 /** A message as the stream stores it. */
 export interface Stored extends Pick<StoredMsg, "subject" | "seq" | "time" | "timestamp" | "data"> {
@@ -77,10 +80,10 @@ export async function purgeMatching({ nc }: Pick<Broker, "nc">, stream: string, 
 }
 
 /** Removes one message, without overwriting its bytes. Accepts that it is already gone. */
-export async function deleteStored({ jsm }: Broker, stream: string, sequence: number): Promise<void> {
+export async function deleteStored({ jsm }: Pick<Broker, "jsm">, stream: string, sequence: number): Promise<void> {
   try {
     await jsm.streams.deleteMessage(stream, sequence, false);
   } catch (error) {
-    if (!(error instanceof JetStreamApiError && error.code === NO_SUCH_MESSAGE)) throw error;
+    if (!(error instanceof JetStreamApiError && NO_SUCH_MESSAGE.has(error.code))) throw error;
   }
 }

@@ -4,6 +4,7 @@ import type { Broker } from "../broker/broker.ts";
 import { DEAD_SUBJECT, MSG_ID, TASK_ATTEMPT, TASK_ID, TASK_KEEP_RESULT, TASK_UNIQUE } from "../format/headers.ts";
 import { InvalidNameError } from "../format/names.ts";
 import { publishSurely } from "../broker/publish_surely.ts";
+import { deleteStored } from "../broker/stored_messages.ts";
 import { forgetResult } from "../result/keep_result.ts";
 import { DEAD } from "../streams/streams.ts";
 import { parseTaskSubject, type TaskAddress, taskSubject } from "../format/subject.ts";
@@ -64,7 +65,7 @@ export async function requeueDeadLetter(broker: Broker, letter: StoredDeadLetter
   // Who waits from now on waits for the next attempt's end.
   if (headers.has(TASK_KEEP_RESULT)) await forgetResult(broker, letter.taskId);
   await publishSurely(broker, { subject: taskSubject(address), body: letter.body, headers });
-  await broker.jsm.streams.deleteMessage(DEAD, letter.sequence, false);
+  await deleteStored(broker, DEAD, letter.sequence);
 }
 
 /** Which of the matching letters are requeued, and whether in earnest. */

@@ -1,6 +1,7 @@
 // Tested by tests/src/cli/lock_test.ts
 import type { Broker } from "../broker/broker.ts";
 import { openRequests } from "../broker/requests.ts";
+import { deleteStored } from "../broker/stored_messages.ts";
 import { openLockBucket } from "../locks/lock_bucket.ts";
 import { openTallyBucket } from "../locks/tally_bucket.ts";
 import { dropLease } from "../tally/grants.ts";
@@ -77,7 +78,7 @@ export async function releaseLock(broker: Broker, key: string, { holder }: Relea
     if (holder !== undefined && leases.length === 0) throw new NotHeldError(key, holder);
     const { kind, revision } = lock;
     if (kind === "pattern") {
-      await broker.jsm.streams.deleteMessage("KV_locks", revision);
+      await deleteStored(broker, "KV_locks", revision);
       return { lock, leases };
     }
     const isTally = kind === "rw" || kind === "rate" || kind === "concurrency";

@@ -6,16 +6,26 @@ import type { Broker } from "../broker/broker.ts";
 import { publishEvent } from "../broker/events.ts";
 import { type OutgoingMessage, publishSurely } from "../broker/publish_surely.ts";
 import { deleteStored } from "../broker/stored_messages.ts";
-import { headerOf, MSG_ID, oneLine, storedHeaders, TASK_ID, TASK_UNIQUE } from "../format/headers.ts";
+import {
+  EXPECTED_LAST_SUBJECT_SEQUENCE,
+  headerOf,
+  MSG_ID,
+  oneLine,
+  storedHeaders,
+  TASK_ID,
+  TASK_UNIQUE,
+} from "../format/headers.ts";
 import { laterSubject } from "../format/subject.ts";
 import { keepResult } from "../result/keep_result.ts";
 import { isStillThere } from "../result/still_there.ts";
-import { LATER, TASKS } from "../streams/streams.ts";
+import { isConflict, LATER, TASKS } from "../streams/streams.ts";
 import type { Published } from "./store.ts";
-import { messageOf } from "./task_message.ts";
+import { delayedMessageOf, messageOf } from "./task_message.ts";
 import {
   type FoundUnique,
   laterTokenOf,
+  markAfter,
+  markOf,
   readUnique,
   type UniqueClaim,
   type UniqueKey,
@@ -45,15 +55,26 @@ export function waitMsOf(task: string, wait: Interval): number {
   throw new RangeError(`Cannot debounce ${task} by ${JSON.stringify(wait)}: give up to 30 days, as in { seconds: 5 }`);
 }
 
-/** The message of a task under its key. Delayed tasks of one key have one subject in LATER, where the server replaces one by the next. */
+/** The id of a claim's message. */
+function claimId(taskId: string, revision: number): string {
+  return `${taskId}~${revision}`;
+}
+
+/**
+ * The message of a task under its key. Delayed tasks of one key have one subject in LATER, where the server replaces one by the next.
+ *
+ * A claim has one message, whoever stores it and how often: the broker drops repeats by their id, also once the first one has fired. So a
+ * message that was displaced in LATER is stored again under a claim of its own.
+ */
 export function uniqueMessageOf(task: SpawnedTask, claim: UniqueClaim): OutgoingMessage {
-  const message = messageOf(task);
-  const { headers } = message;
+  const { startAt } = task;
+  // One that has a start goes to LATER also where that has passed, and fires there at once. Else a second one who stores it would be later than
+  // the first, choose TASKS, and store it twice.
+  const { subject, body, headers } = startAt === undefined ? messageOf(task) : delayedMessageOf({ ...task, startAt });
   headers.set(TASK_UNIQUE, uniqueHeader(claim));
-  if (!message.subject.startsWith("later.")) return message;
-  // The subject makes a repeat harmless, also after others have replaced it in between.
-  headers.delete(MSG_ID);
-  return { ...message, subject: laterSubject(task, laterTokenOf(claim.key)) };
+  if (startAt === undefined) return { subject, body, headers };
+  headers.set(MSG_ID, claimId(task.taskId, claim.revision));
+  return { subject: laterSubject(task, laterTokenOf(claim.key)), body, headers };
 }
 
 interface Stored {
@@ -61,9 +82,32 @@ interface Stored {
   readonly sequence: number;
 }
 
-async function store(broker: Broker, task: SpawnedTask, claim: UniqueClaim): Promise<Stored & { duplicate: boolean }> {
-  const { stream, seq, duplicate } = await publishSurely(broker, uniqueMessageOf(task, claim));
-  return { stream, sequence: seq, duplicate };
+interface StoredNow extends Stored {
+  /** Whether a message of this id was stored before, so that this one was not. */
+  readonly duplicate: boolean;
+  /** Whether it has surely displaced the message in LATER whose place it takes: that one had not fired, and nobody has it. */
+  readonly hasDisplaced: boolean;
+}
+
+/** Stores the message of a claim. `inPlaceOf`: where the message lies whose place it takes. */
+async function store(
+  broker: Broker,
+  message: OutgoingMessage,
+  inPlaceOf?: WaitingUnique["stored"],
+): Promise<StoredNow> {
+  const { headers } = message;
+  if (inPlaceOf?.stream === LATER && message.subject.startsWith("later.")) {
+    headers.set(EXPECTED_LAST_SUBJECT_SEQUENCE, String(inPlaceOf.sequence));
+    try {
+      const { stream, seq, duplicate } = await publishSurely(broker, message);
+      return { stream, sequence: seq, duplicate, hasDisplaced: !duplicate };
+    } catch (error) {
+      if (!isConflict(error)) throw error;
+      headers.delete(EXPECTED_LAST_SUBJECT_SEQUENCE); // it has fired, or another one has displaced it
+    }
+  }
+  const { stream, seq, duplicate } = await publishSurely(broker, message);
+  return { stream, sequence: seq, duplicate, hasDisplaced: false };
 }
 
 /** What is remembered of a waiting task once its message is stored. A delayed one keeps its message, which another one may displace. */
@@ -72,16 +116,48 @@ function waitingAt({ task, ...waiting }: WaitingUnique, stored: Stored): Waiting
   return { ...waiting, stored: { stream, sequence }, ...(stream === LATER && task !== undefined ? { task } : {}) };
 }
 
+/** Stores the message of a claim that its publisher has perhaps not stored, and notes its place. Its id makes a repeat harmless. */
+async function storeClaimed(
+  broker: Broker,
+  of: UniqueKey,
+  {
+    waiting,
+    task,
+    begun,
+    revision,
+    ...found
+  }: FoundUnique & { readonly waiting: WaitingUnique; readonly task: SpawnedTask },
+): Promise<Stored> {
+  const stored = await store(broker, uniqueMessageOf(task, { key: of.key, revision }));
+  const entry = { waiting: waitingAt(waiting, stored), begun, ...markOf(found) };
+  // If this fails, another process has helped as well, or a worker has begun it.
+  await writeUnique(broker, of, { entry, revision });
+  return stored;
+}
+
+/** Claims a key again for the task that holds it, since its message must be stored once more. Undefined: the entry was changed meanwhile. */
+async function claimAgain(broker: Broker, of: UniqueKey, found: FoundUnique): Promise<FoundUnique | undefined> {
+  const { stored: _, ...waiting } = found.waiting ?? { taskId: "" };
+  const entry = { waiting, begun: found.begun, ...markOf(found) };
+  const revision = await writeUnique(broker, of, { entry, revision: found.revision });
+  return revision === undefined ? undefined : { ...entry, revision, exists: true };
+}
+
 /**
  * Stores the message of a key's waiting task again where it may be missing. Its publisher may have died before, or the message of a replaced
- * task may have displaced it in LATER. The same id makes a repeat harmless.
+ * task may have displaced it in LATER. A displaced one gets a new claim first: where a worker has begun it meanwhile, the entry has changed.
  */
-export async function restoreWaiting(broker: Broker, of: UniqueKey, { waiting, revision }: FoundUnique): Promise<void> {
+export async function restoreWaiting(broker: Broker, of: UniqueKey, found: FoundUnique): Promise<void> {
+  const { waiting } = found;
   if (waiting?.task === undefined) return;
   const { taskId, task, stored } = waiting;
-  const { vo } = of;
-  if (stored !== undefined && (await isStillThere(broker, { task: of.task, vo, taskId, stored }))) return;
-  await store(broker, task, { key: of.key, revision });
+  if (stored === undefined) {
+    await storeClaimed(broker, of, { ...found, waiting, task });
+    return;
+  }
+  if (await isStillThere(broker, { task: of.task, vo: of.vo, taskId, stored })) return;
+  const again = await claimAgain(broker, of, found);
+  if (again?.waiting !== undefined) await storeClaimed(broker, of, { ...again, waiting: again.waiting, task });
 }
 
 /** The task of a key that truly waits, with its place; undefined: none does. Stores its message where its publisher has died before. */
@@ -90,7 +166,7 @@ async function whoWaits(
   of: UniqueKey,
   found: FoundUnique,
 ): Promise<Required<Pick<WaitingUnique, "taskId" | "stored">> | undefined> {
-  const { waiting, begun, revision } = found;
+  const { waiting } = found;
   if (waiting === undefined) return undefined;
   const { taskId, stored, task } = waiting;
   if (stored !== undefined) {
@@ -98,11 +174,7 @@ async function whoWaits(
     return isThere ? { taskId, stored } : undefined;
   }
   if (task === undefined) return undefined;
-  const { stream, sequence } = await store(broker, task, { key: of.key, revision });
-  const entry = { waiting: waitingAt(waiting, { stream, sequence }), begun };
-  // If this fails, another process has helped as well, or a worker has begun it.
-  await writeUnique(broker, of, { entry, revision });
-  return { taskId, stored: { stream, sequence } };
+  return { taskId, stored: await storeClaimed(broker, of, { ...found, waiting, task }) };
 }
 
 /** A task whose place another one has taken. */
@@ -139,6 +211,42 @@ function repeat(taskId: string, stored: Stored): Published {
   return { taskId, ...stored, duplicate: true, duplicateOf: taskId };
 }
 
+/** The message of a claim, where it lies. */
+interface Placed extends StoredNow {
+  /** Whether the task had ended before, and is not stored again. */
+  readonly hasEnded: boolean;
+  /** Revision of the entry in which its place is noted. */
+  readonly noteAt: number;
+}
+
+/**
+ * Stores the message of a new claim. The broker may know the id and not have the message any more: the task has ended, or was replaced. Then this
+ * is a repeat, and nothing is stored. But where it took the place of another one, that one would be lost with it, so it is stored anew.
+ */
+async function place(
+  broker: Broker,
+  of: UniqueKey,
+  {
+    task,
+    replaced,
+    claimed,
+  }: { readonly task: SpawnedTask; readonly replaced: WaitingUnique | undefined; readonly claimed: FoundUnique },
+): Promise<Placed> {
+  const { key, vo } = of;
+  const { taskId } = task;
+  const stored = await store(broker, uniqueMessageOf(task, { key, revision: claimed.revision }), replaced?.stored);
+  const here: Placed = { ...stored, hasEnded: false, noteAt: claimed.revision };
+  // In LATER the id is that of the claim, and not of the task.
+  if (!stored.duplicate || stored.stream === LATER) return here;
+  if (await isStillThere(broker, { task: of.task, vo, taskId, stored })) return here;
+  if (replaced === undefined) return { ...here, hasEnded: true };
+  const again = await claimAgain(broker, of, claimed);
+  if (again === undefined) return here; // another one has claimed the key, or a worker has begun the task
+  const message = uniqueMessageOf(task, { key, revision: again.revision });
+  message.headers.set(MSG_ID, claimId(taskId, again.revision));
+  return { ...(await store(broker, message)), hasEnded: false, noteAt: again.revision };
+}
+
 /**
  * Publishes a task under a key: claims the key by compare-and-set, stores the message, and notes its place. The next
  * publisher of the key does the rest for one that has died (PROTOCOL 15).
@@ -163,16 +271,21 @@ export async function storeUnique(broker: Broker, task: SpawnedTask, { key, mode
       ...(keepResultMs === undefined ? {} : { keepResultMs }),
       ...(startAt === undefined ? {} : { startAt }),
     };
-    const revision = await writeUnique(broker, of, {
-      entry: { waiting, begun: found.begun },
-      revision: found.revision,
-    });
-    if (revision === undefined) continue;
-    const { duplicate, ...stored } = await store(broker, task, { key, revision });
     const replaced = standing !== undefined && standing.taskId !== taskId ? standing : undefined;
+    // All claims so far are over, but for those of tasks that have begun. It is noted before anybody is told, and before the message goes.
+    const mark = replaced === undefined ? markOf(found) : markAfter(found, replaced);
+    const claim = { waiting, begun: found.begun, ...mark };
+    const revision = await writeUnique(broker, of, { entry: claim, revision: found.revision });
+    if (revision === undefined) continue;
+    const placed = await place(broker, of, { task, replaced, claimed: { ...claim, revision, exists: true } });
+    const { duplicate, hasDisplaced, hasEnded, noteAt, ...stored } = placed;
     if (replaced !== undefined) await takeAway(broker, of, { ...replaced, by: taskId });
-    const entry = { waiting: waitingAt(waiting, stored), begun: found.begun };
-    const noted = await writeUnique(broker, of, { entry, revision });
+    // A message that was displaced before it fired is in nobody's hand, and no mark need tell of it.
+    const entry = {
+      ...(hasEnded ? {} : { waiting: waitingAt(waiting, stored) }),
+      ...{ begun: found.begun, ...(hasDisplaced ? markOf(found) : mark) },
+    };
+    const noted = await writeUnique(broker, of, { entry, revision: noteAt });
     // Another one may have claimed the key meanwhile, and our message may have displaced its own in LATER.
     if (noted === undefined && stored.stream === LATER) await restoreOther(broker, of, taskId);
     const published = { taskId, ...stored, duplicate, ...(replaced && { replaced: replaced.taskId }) };

@@ -26,6 +26,21 @@ function atTime(at: Date): string {
 
 /** The message that starts a task at once, or at `startAt` where that lies ahead. */
 export function messageOf(task: SpawnedTask, parent?: string): OutgoingMessage {
+  const { startAt } = task;
+  const isNow = startAt === undefined || Date.parse(startAt) <= Date.now();
+  if (!isNow) return delayedMessageOf({ ...task, startAt }, parent);
+  return { subject: taskSubject(task), body: JSON.stringify(task.payload), headers: headersOf(task, parent) };
+}
+
+/** The message that starts a task at its time, and at once where that has passed. */
+export function delayedMessageOf(task: SpawnedTask & { readonly startAt: string }, parent?: string): OutgoingMessage {
+  const headers = headersOf(task, parent);
+  headers.set(SCHEDULE, atTime(new Date(task.startAt)));
+  headers.set(SCHEDULE_TARGET, dueSubject(task));
+  return { subject: laterSubject(task, task.taskId), body: JSON.stringify(task.payload), headers };
+}
+
+function headersOf(task: SpawnedTask, parent: string | undefined): MsgHdrs {
   const headers = newHeaders();
   headers.set(TASK_ID, task.taskId);
   headers.set(MSG_ID, task.taskId);
@@ -35,12 +50,7 @@ export function messageOf(task: SpawnedTask, parent?: string): OutgoingMessage {
   if (task.payloadVersion !== undefined) headers.set(TASK_PAYLOAD_VERSION, String(task.payloadVersion));
   if (task.headers !== undefined) for (const [name, value] of Object.entries(task.headers)) headers.set(name, value);
   if (task.keepResultMs !== undefined) headers.set(TASK_KEEP_RESULT, `${task.keepResultMs}ms`);
-  const body = JSON.stringify(task.payload);
-  if (task.startAt === undefined || Date.parse(task.startAt) <= Date.now())
-    return { subject: taskSubject(task), body, headers };
-  headers.set(SCHEDULE, atTime(new Date(task.startAt)));
-  headers.set(SCHEDULE_TARGET, dueSubject(task));
-  return { subject: laterSubject(task, task.taskId), body, headers };
+  return headers;
 }
 
 /** The next attempt of a task. */

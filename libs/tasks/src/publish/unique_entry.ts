@@ -24,13 +24,14 @@ import { isConflict } from "../streams/streams.ts";
  *   claimed   `waiting` names a task whose message is perhaps not stored yet. It bears that message.
  *   waiting   `waiting` names a task whose message was stored
  *   begun     `waiting` is undefined; `begun` names tasks that have begun and not ended
+ *   left      only `replacedUpTo`: the key is free, and a task that was replaced may still be in a worker's hand
  *
  * Transitions, each by compare-and-set:
- *   free, begun -> claimed       by who publishes
+ *   free, left, begun -> claimed by who publishes
  *   claimed -> waiting           by who publishes, by another who publishes, or by a worker that meets a replaced task
- *   waiting -> claimed           by who replaces
+ *   waiting -> claimed           by who replaces, and by who stores a displaced message again
  *   claimed, waiting -> begun    by the worker whose run begins
- *   begun -> free                by the worker whose run has ended
+ *   begun -> free, left          by the worker whose run has ended
  */
 
 /** Time to live of an entry beyond the time at which its task is due, ms. Each change begins it anew. */
@@ -55,6 +56,13 @@ export interface UniqueEntry {
   readonly waiting?: WaitingUnique;
   /** Ids of the tasks that have begun their first attempt and not ended it. */
   readonly begun: readonly string[];
+  /**
+   * Revision up to which claims are over: a task of such a claim that is not in `begun` was replaced, and must not run. Written by who replaces;
+   * read by workers. It outlives the task that replaced it. Absent: none was replaced whose message may still be about.
+   */
+  readonly replacedUpTo?: number;
+  /** Latest start of a replaced task, RFC 3339 in UTC, where its message may fire in LATER after all. The mark lives for longer than that. */
+  readonly replacedStart?: string;
 }
 
 /** An entry, and the revision that a change of it expects. */
@@ -105,12 +113,35 @@ export function uniqueClaimOf(headers: MsgHdrs | undefined): UniqueClaim | undef
   return digits === undefined || key === undefined ? undefined : { key, revision: Number(digits) };
 }
 
+/** What an entry says of replaced tasks. */
+type Mark = Pick<UniqueEntry, "replacedUpTo" | "replacedStart">;
+
+/** The mark of an entry, which the next one keeps. */
+export function markOf({ replacedUpTo, replacedStart }: Mark): Mark {
+  return {
+    ...(replacedUpTo === undefined ? {} : { replacedUpTo }),
+    ...(replacedStart === undefined ? {} : { replacedStart }),
+  };
+}
+
+/** The mark of the entry that takes the place of `found`, whose task `replaced` must not run. */
+export function markAfter(found: FoundUnique, replaced: WaitingUnique): Mark {
+  const starts = [found.replacedStart, replaced.startAt].filter((start) => start !== undefined);
+  const [replacedStart] = starts.sort((a, b) => Date.parse(b) - Date.parse(a));
+  return { replacedUpTo: found.revision, ...(replacedStart === undefined ? {} : { replacedStart }) };
+}
+
 function parseEntry(text: string | undefined): UniqueEntry | undefined {
   if (text === undefined) return undefined;
   try {
-    const { waiting, begun } = JSON.parse(text);
+    const { waiting, begun, replacedUpTo, replacedStart } = JSON.parse(text);
     const isWaiting = typeof waiting === "object" && waiting !== null && typeof waiting.taskId === "string";
-    return { ...(isWaiting ? { waiting } : {}), begun: Array.isArray(begun) ? begun.map(String) : [] };
+    return {
+      ...(isWaiting ? { waiting } : {}),
+      begun: Array.isArray(begun) ? begun.map(String) : [],
+      ...(typeof replacedUpTo === "number" ? { replacedUpTo } : {}),
+      ...(typeof replacedStart === "string" ? { replacedStart } : {}),
+    };
   } catch {
     return undefined; // an entry that was put there by hand
   }
@@ -123,9 +154,9 @@ export async function readUnique(broker: Pick<Broker, "jsm" | "time">, of: Uniqu
   return { begun: [], ...entry, revision, exists: entry !== undefined };
 }
 
-function ttlOf({ waiting }: UniqueEntry): string {
-  const startAtMs = waiting?.startAt === undefined ? 0 : Date.parse(waiting.startAt);
-  const aheadMs = Math.max(0, startAtMs - Date.now());
+function ttlOf({ waiting, replacedStart }: UniqueEntry): string {
+  const starts = [waiting?.startAt, replacedStart].map((start) => (start === undefined ? 0 : Date.parse(start) || 0));
+  const aheadMs = Math.max(0, Math.max(...starts) - Date.now());
   return `${Math.ceil((aheadMs + KEPT_MS) / 1_000)}s`;
 }
 
@@ -140,7 +171,7 @@ export async function writeUnique(
 ): Promise<number | undefined> {
   const headers = newHeaders();
   headers.set(EXPECTED_LAST_SUBJECT_SEQUENCE, String(revision));
-  const isFree = entry.waiting === undefined && entry.begun.length === 0;
+  const isFree = entry.waiting === undefined && entry.begun.length === 0 && entry.replacedUpTo === undefined;
   if (isFree) {
     headers.set(KV_OPERATION, "PURGE");
     headers.set(ROLLUP, "sub");

@@ -8,6 +8,7 @@ import { oneLine } from "../format/headers.ts";
 import { checkIsOurs, describeError, type PreparedTask } from "./identify.ts";
 import { hasEndedThreads } from "./poison.ts";
 import { type SettleContext, settleByRow, tell } from "./settle.ts";
+import { beginUnique } from "./unique_run.ts";
 
 /** Longest delay of a retry, a year, ms. */
 const MAX_DELAY_MS = 366 * 86_400_000;
@@ -107,9 +108,21 @@ export async function dropSuperseded(context: SettleContext, task: PreparedTask)
   await record(context, task, { outcome: "dropped", dueAt: null, error, tookMs: 0 });
 }
 
-/** Drops a task whose place another one of its unique key has taken. */
-export async function dropReplaced(context: SettleContext, task: PreparedTask, reason: string): Promise<void> {
+/** Begins a task under its unique key, if it has one, or drops it where another one has taken its place. Returns whether it may go on. */
+export async function beginOrDrop(context: SettleContext, task: PreparedTask): Promise<boolean> {
+  const reason = await beginUnique(context.broker, task);
+  if (reason === undefined) return true;
   await record(context, task, { outcome: "dropped", dueAt: null, error: reason, tookMs: 0 });
+  return false;
+}
+
+/**
+ * Fails a task whose `execute` was not called, for example since its lock was not to be had. The failure uses up an attempt, so it is the beginning
+ * of a task with a unique key. Otherwise its next attempt would run after the one that replaced it.
+ */
+export async function failUnbegun(context: SettleContext, task: PreparedTask, error: unknown): Promise<void> {
+  if (context.owns(task.received) && !(await beginOrDrop(context, task))) return;
+  await failAttempt(context, task, { error, tookMs: 0 });
 }
 
 /** Returns what the message of the next attempt can be made from again. The body is UTF-8, since its JSON was read. */

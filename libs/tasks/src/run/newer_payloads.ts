@@ -11,6 +11,14 @@ const FORGOTTEN_MS = 90_000;
 const MAX_REMEMBERED = 1_000;
 /** Shortest time between two alarms about the same version, ms. */
 const TOLD_EVERY_MS = 600_000;
+/** Delay of a message that goes back while no other running worker knows its version, ms. It is also the longest one. */
+const ALONE_DELAY_MS = 30_000;
+/** Shortest delay where another one does, ms. The server then has other pulls to give the message to. */
+const BESIDE_DELAY_MS = 100;
+/** Time between two messages of one worker that come back, ms. So an old worker beside new ones costs 20 messages a second at most. */
+const SPACING_MS = 50;
+/** Time for which a list of the running workers is good, ms. */
+const LIST_GOOD_MS = 5_000;
 
 interface Sighting {
   readonly task: string;
@@ -20,9 +28,49 @@ interface Sighting {
   readonly seenAtMs: number;
 }
 
+/** Lists the workers that run. */
+type ListWorkers = () => Promise<readonly WorkerRecord[]>;
+
 /** Messages that this worker has handed back lately because their payload has a newer version than it knows. */
 export class NewerPayloads {
   readonly #seen = new Map<number, Sighting>();
+  readonly #listWorkers: ListWorkers;
+  /** The running workers when they were last listed; undefined: not yet. */
+  #workers: readonly WorkerRecord[] | undefined;
+  #listedAtMs = Number.NEGATIVE_INFINITY;
+  /** When the last message comes back that was handed back for a running worker, by `performance.now()`. */
+  #lastBackAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(listWorkers: ListWorkers) {
+    this.#listWorkers = listWorkers;
+  }
+
+  /**
+   * Returns the delay with which a message goes back, ms. It is short where another running worker knows the payload's version: that one may be
+   * idle. Messages come back one after the other, so that many of them do not keep the workers busy that cannot run them.
+   */
+  delayMs({ task, version }: Pick<NewerPayloadError, "task" | "version">): number {
+    const nowMs = performance.now();
+    if (nowMs - this.#listedAtMs >= LIST_GOOD_MS) this.#list(nowMs);
+    // Until the first list is there, a newer worker may run.
+    const mayBeKnown = this.#workers === undefined || isKnown({ task, version }, this.#workers);
+    if (!mayBeKnown) return ALONE_DELAY_MS;
+    const backAtMs = Math.max(nowMs + BESIDE_DELAY_MS, this.#lastBackAtMs + SPACING_MS);
+    this.#lastBackAtMs = Math.min(backAtMs, nowMs + ALONE_DELAY_MS);
+    return this.#lastBackAtMs - nowMs;
+  }
+
+  #list(nowMs: number): void {
+    this.#listedAtMs = nowMs;
+    this.#listWorkers().then(
+      (workers) => {
+        this.#workers = workers;
+      },
+      () => {
+        this.#workers = []; // without an answer nobody is known, and what waits costs least
+      },
+    );
+  }
 
   /** Remembers the message, if `cause` is a `NewerPayloadError`. */
   note({ vo, delivery }: ReceivedTask, cause: unknown): void {
@@ -75,11 +123,16 @@ export async function listNewerPayloads(broker: Broker): Promise<readonly NewerP
   return [...groups.values()].map((group) => group.reduce(merge)).sort((a, b) => b.count - a.count);
 }
 
+/** Whether a worker knows the version, and takes tasks. */
+function isKnown({ task, version }: Pick<NewerPayload, "task" | "version">, workers: readonly WorkerRecord[]): boolean {
+  return workers.some(
+    ({ payloadVersions, draining }) => draining !== true && (payloadVersions?.[task] ?? 0) >= version,
+  );
+}
+
 /** Returns those that no running worker can read. */
 function unread(met: readonly NewerPayload[], workers: readonly WorkerRecord[]): readonly NewerPayload[] {
-  const isKnown = ({ task, version }: NewerPayload) =>
-    workers.some(({ payloadVersions }) => (payloadVersions?.[task] ?? 0) >= version);
-  return met.filter((each) => !isKnown(each));
+  return met.filter((each) => !isKnown(each, workers));
 }
 
 /** Raises an alarm every ten minutes about payloads that this worker has met and no running worker can read, until disposed of. */

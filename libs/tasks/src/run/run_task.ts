@@ -14,7 +14,15 @@ import { isSuperseded } from "../broker/occurrence.ts";
 import { ABORT_GRACE_MS, type AttemptEnd, type DepsInput, DrainedError, RunningAttempt } from "./attempt.ts";
 import { groupOfCallback } from "./callback_group.ts";
 import type { Environment } from "./environment.ts";
-import { dropReplaced, dropSuperseded, endCancelled, failAttempt, giveUpPoison, MAX_ERRORS } from "./fail.ts";
+import {
+  beginOrDrop,
+  dropSuperseded,
+  endCancelled,
+  failAttempt,
+  failUnbegun,
+  giveUpPoison,
+  MAX_ERRORS,
+} from "./fail.ts";
 import {
   byId,
   checkIsOurs,
@@ -34,7 +42,6 @@ import { fullLine, locksOf } from "./wanted_locks.ts";
 import type { ReceivedTask } from "../pull/received_task.ts";
 import type { ProgressReports } from "../result/progress.ts";
 import { keepMsOf } from "./keep_end.ts";
-import { beginUnique } from "./unique_run.ts";
 import { dropDuplicate, handBack, linesOf, refuse, type SettleContext, settleByRow, tell } from "./settle.ts";
 
 /** Age from which a message without a row is not run, ms. The ledger forgets rows after 30 days. */
@@ -43,8 +50,6 @@ const LEDGER_HORIZON_MS = 29 * 86_400_000;
 const OUTAGE_DELAY_MS = 1_000;
 /** Longest such delay, ms. */
 const OUTAGE_DELAY_MAX_MS = 5_000;
-/** Delay of a task that goes back because its payload has a newer version than this worker knows, ms. */
-const NEWER_DELAY_MS = 30_000;
 
 /** The parts of a worker that a task's run needs. */
 export interface RunContext extends SettleContext {
@@ -157,7 +162,7 @@ function abandon(context: RunContext, task: IdentifiedTask, cause: unknown): Tas
   context.newerPayloads.note(task.received, cause);
   context.environment.noteAbandoned(cause);
   const isDrained = cause instanceof DrainedError;
-  const delayMs = cause instanceof NewerPayloadError ? NEWER_DELAY_MS : outageDelayMs(task);
+  const delayMs = cause instanceof NewerPayloadError ? context.newerPayloads.delayMs(cause) : outageDelayMs(task);
   handBack(context, task, isDrained ? 0 : delayMs * (0.75 + Math.random() / 2));
   return isDrained ? HANDED_BACK : OVER;
 }
@@ -256,7 +261,7 @@ async function takeLocks(context: RunContext, task: PreparedTask, waiting: Waiti
   try {
     locks = locksOf(context, task);
   } catch (error) {
-    await failAttempt(context, task, { error, tookMs: 0 });
+    await failUnbegun(context, task, error);
     return OVER;
   }
   if (locks.length === 0) return await runOnce(context, task, NO_LOCKS);
@@ -274,7 +279,7 @@ async function takeLocks(context: RunContext, task: PreparedTask, waiting: Waiti
   if (isLimiterKey(taken.by)) return { kind: "crowded", by: taken.by };
   const seconds = Math.round(waitedMs / 1000);
   const error = new Error(`Cannot take lock "${taken.by}" for ${definition.name}: others held it for ${seconds} s`);
-  await failAttempt(context, task, { error, tookMs: 0 });
+  await failUnbegun(context, task, error);
   if (delivery.count > 1) await context.starts.settled(task.taskId);
   return OVER;
 }
@@ -292,11 +297,7 @@ async function runOnce(context: RunContext, task: PreparedTask, held: Held): Pro
   const { turns } = held;
   // The connection may have been lost while its locks were asked for.
   if (!context.owns(task.received)) return leave(context, task.received);
-  const replaced = await beginUnique(context.broker, task);
-  if (replaced !== undefined) {
-    await dropReplaced(context, task, replaced);
-    return OVER;
-  }
+  if (!(await beginOrDrop(context, task))) return OVER;
   const { starts } = task.received;
   const callbackOf = headerOf(task.received.headers, TASK_CALLBACK);
   const group = callbackOf === "" ? undefined : await groupOfCallback(context, task, callbackOf);

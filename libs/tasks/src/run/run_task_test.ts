@@ -82,7 +82,7 @@ test("a task that is older than the ledger and unknown to it is not run; one wit
     starts: startCounts(broker, "test"),
     environment: new Environment({ broker, ledger: undefined, onChange() {} }),
     streamLedger: streamLedger(broker),
-    newerPayloads: new NewerPayloads(),
+    newerPayloads: new NewerPayloads(async () => []),
     progress: new ProgressReports(broker, "test"),
     maxPayloadBytes: 1_000,
     middleware: {},

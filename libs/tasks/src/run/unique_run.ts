@@ -3,6 +3,8 @@ import type { Broker } from "../broker/broker.ts";
 import { attemptOf } from "../format/delivery.ts";
 import { replacedReason, restoreWaiting } from "../publish/publish_unique.ts";
 import {
+  type FoundUnique,
+  markOf,
   readUnique,
   uniqueClaimOf,
   type UniqueClaim,
@@ -21,28 +23,35 @@ function keyOf({ received }: IdentifiedTask, { key }: UniqueClaim): UniqueKey {
   return { task: received.definition.name, vo: received.vo, key };
 }
 
+/** Whether a task that its key's entry does not name was replaced. Where an older Muster wrote the entry, its age alone tells that. */
+function isReplaced({ replacedUpTo, revision }: FoundUnique, claim: UniqueClaim): boolean {
+  return replacedUpTo === undefined ? claim.revision < revision : claim.revision <= replacedUpTo;
+}
+
 /**
  * Notes that the task of a key waits no longer, since its run begins. Returns why it must not run where another one has replaced it; undefined:
  * it may run.
  *
- * A task is only taken for replaced where its key was claimed after it was published. So a bucket that was lost, or fell back, loses no task.
+ * A task is only taken for replaced where its key was claimed after it was published. So a bucket that was lost, or fell back, loses no task. That
+ * it was replaced stays in the entry when the newer task has ended: a task may wait in a worker's hand for longer than that one runs.
+ *
  * Costs nothing for a task without a key, and two requests for others. Throws when the broker does not answer.
  */
 export async function beginUnique(broker: Broker, task: IdentifiedTask): Promise<string | undefined> {
   const { taskId, received } = task;
   const claim = uniqueClaimOf(received.headers);
-  // A retry has begun before.
+  // A retry has begun before: also a failure before the run counts as its beginning.
   if (claim === undefined || attemptOf(received.headers) > 1) return undefined;
   const of = keyOf(task, claim);
   for (let tries = 0; tries < TRIES; tries++) {
     const found = await readUnique(broker, of);
     if (!found.exists || found.begun.includes(taskId)) return undefined;
     if (found.waiting?.taskId === taskId) {
-      const entry = { begun: [...found.begun, taskId].slice(-MAX_BEGUN) };
+      const entry = { begun: [...found.begun, taskId].slice(-MAX_BEGUN), ...markOf(found) };
       if ((await writeUnique(broker, of, { entry, revision: found.revision })) !== undefined) return undefined;
       continue;
     }
-    if (found.revision <= claim.revision) return undefined;
+    if (!isReplaced(found, claim)) return undefined;
     await restoreWaiting(broker, of, found);
     return replacedReason(found.waiting?.taskId);
   }
@@ -50,9 +59,10 @@ export async function beginUnique(broker: Broker, task: IdentifiedTask): Promise
 }
 
 /** The entry without a task that has ended; undefined: it is not in it. */
-function without({ waiting, begun }: UniqueEntry, taskId: string): UniqueEntry | undefined {
+function without({ waiting, begun, ...mark }: UniqueEntry, taskId: string): UniqueEntry | undefined {
   if (waiting?.taskId !== taskId && !begun.includes(taskId)) return undefined;
   return {
+    ...markOf(mark),
     ...(waiting === undefined || waiting.taskId === taskId ? {} : { waiting }),
     begun: begun.filter((each) => each !== taskId),
   };

@@ -21,10 +21,10 @@ import { handBackAndTell } from "../run/hand_back_dead.ts";
 import { NewerPayloads, reportNewerPayloads } from "../run/newer_payloads.ts";
 import { Environment } from "../run/environment.ts";
 import { answerDrains } from "../presence/drain_worker.ts";
-import { registerWorker } from "../presence/registration.ts";
 import { type ThreadOptions, ThreadPool } from "../thread/thread_pool.ts";
 import { Solitude } from "./solitude.ts";
 import { WholeWorker } from "./whole_worker.ts";
+import { listWorkers, registerWorker } from "../presence/registration.ts";
 import { Worker } from "./worker.ts";
 import type { WorkerHealth, WorkerParts } from "./worker_parts.ts";
 
@@ -110,7 +110,7 @@ export async function startWorker<Transaction = undefined, Deps = NoDeps>(
   const pauses = opened.use(await watchQueuePauses(broker));
   opened.use(watchStreams(broker));
   opened.use(watchStorage(broker));
-  const newerPayloads = new NewerPayloads();
+  const newerPayloads = new NewerPayloads(() => listWorkers(broker));
   opened.use(reportNewerPayloads(broker, newerPayloads));
   // The worker passes each run's transaction from the ledger to the deps, and never reads it.
   const anyLedger = ledger as Ledger<unknown> | undefined;
