@@ -6,8 +6,8 @@ import { askAsMuster } from "../connection/own_requests.ts";
 import { checkLiteralSubject } from "../format/subject.ts";
 
 /**
- * JetStream's codes for the deletion of a message that does not exist: the first where it was the oldest or newest, the second where others are
- * before and behind it (nats-server 2.15.2, measured).
+ * JetStream's codes for the deletion of a message that does not exist. The first is for the oldest or newest one; the second is for one between
+ * others (nats-server 2.15.2, measured).
  */
 const NO_SUCH_MESSAGE: ReadonlySet<number> = new Set([10_057, 10_043]);
 

@@ -63,7 +63,7 @@ function claimId(taskId: string, revision: number): string {
 /**
  * The message of a task under its key. Delayed tasks of one key have one subject in LATER, where the server replaces one by the next.
  *
- * A claim has one message, whoever stores it and how often: the broker drops repeats by their id, also once the first one has fired. So a
+ * A claim has one message, also where several processes store it: the broker drops repeats by their id, also once the first has fired. So a
  * message that was displaced in LATER is stored again under a claim of its own.
  */
 export function uniqueMessageOf(task: SpawnedTask, claim: UniqueClaim): OutgoingMessage {

@@ -1,3 +1,5 @@
+// Tested by tests/src/worker/delayed_test.ts
+// Tested by tests/src/worker/unique_race_test.ts
 import { headers as newHeaders, type MsgHdrs } from "@nats-io/nats-core";
 import type { SpawnedTask } from "../definition/ledger.ts";
 import { ownHeadersOf } from "../format/own_headers.ts";
