@@ -22,7 +22,8 @@ const SIZES: readonly (readonly [RegExp, number])[] = [
   [/^tests\/src\/docs\/(?:commands|tutorial|reference)_test\.ts$/, 1],
   [/^tests\/src\/(?:docs|gate|rules|types)\//, 6],
   [/^tests\/src\/(?:worker|cli|access)\//, 4],
-  [/^tests\//, 1],
+  [/^tests\/|^apps\/dashboard\/src\/browser\//, 1],
+  [/^apps\/dashboard\//, 3],
   [/^libs\/tasks\/src\/(?:schedule|locks|keeper|run)\//, 6],
   [/./, 10],
 ];
@@ -32,7 +33,8 @@ const HEAVY = [
   /^tests\/src\/docs\/commands_test/,
   /^tests\/src\/(?:packages|up)\//,
   /^tests\/src\/(?:chaos|apps|crash)\//,
-  /^tests\/src\/(?:boot|mutants|extension|outbox|thread)\//,
+  /^tests\/src\/(?!docs|worker|cli|access|gate|rules|types)/,
+  /^apps\/dashboard\//,
 ];
 /** The others, the longer ones first. What measures comes last. */
 const LIGHT = [
