@@ -59,15 +59,14 @@ export function pathOf(values: readonly (number | null)[], end: number): string 
   return path;
 }
 
-/** The area below a line, from its first known value on. */
+/** The area below a line, from its first known value to its last. */
 function groundOf(values: readonly (number | null)[], end: number): string {
-  const first = Math.max(
-    0,
-    values.findIndex((value) => value !== null),
-  );
+  const isKnown = (value: number | null) => value !== null;
+  const first = Math.max(0, values.findIndex(isKnown));
+  const last = Math.max(first, values.findLastIndex(isKnown));
   const size = { steps: values.length, end };
-  const known = values.slice(first).map((value, index) => point(first + index, value ?? 0, size));
-  return `M${point(first, 0, size)}L${known.join("L")}L${WIDTH} ${HEIGHT}Z`;
+  const known = values.slice(first, last + 1).map((value, index) => point(first + index, value ?? 0, size));
+  return `M${point(first, 0, size)}L${known.join("L")}L${point(last, 0, size)}Z`;
 }
 
 function plot({ lines, ground, show, title }: Chart, highest: number): Markup {

@@ -43,10 +43,12 @@ function liveFigures(data: OverviewData): Markup {
   ]);
 }
 
-/** The values of one field as a rate per minute. */
+/** The values of one field as a rate per minute. The present interval is left out until it has ended. */
 function perMinute({ intervals, since }: OverviewData, field: "done" | "lost" | "retried"): (number | null)[] {
   const begun = intervals.findIndex(({ at, seconds }) => Date.parse(at) + seconds * 1_000 > Date.parse(since));
-  return intervals.map((interval, index) => (index < begun ? null : (interval[field] * 60) / interval.seconds));
+  return intervals.map((interval, index) =>
+    index < begun || index === intervals.length - 1 ? null : (interval[field] * 60) / interval.seconds,
+  );
 }
 
 /** The newest value of an interval that has ended. */
