@@ -93,6 +93,8 @@ test.serial("dead letters are requeued and dropped in exactly the number that wa
   await nc.flush();
   const { total, letters } = await json("/api/dead?vo=cms");
   t.is(total, 3);
+  const none = await json("/api/dead?vo=cms&reason=nothing");
+  t.like(none, { total: null, letters: [] }, "letters are not all read to count those of a reason");
   const sequence = String(letters[0].sequence);
   const page = await (await dashboard.get(`/dead/confirm?do=drop-all&vo=cms`)).text();
   t.regex(page, /Drop 3 dead letters of cms\?/);

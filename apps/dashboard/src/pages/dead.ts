@@ -57,13 +57,13 @@ function letterTable({ letters }: DeadPageData, filter: Filter): Markup {
   });
 }
 
-function chosenForm(filter: Filter, total: number): Markup {
+function chosenForm(filter: Filter, total: number | null): Markup {
   const fields = Object.entries(filter).map(
     ([name, value]) => value !== undefined && html`<input type="hidden" name="${name}" value="${value}">`,
   );
   return html`<form id="chosen" class="acts" method="get" action="/dead/confirm">${fields}
 <button name="do" value="requeue">Requeue selected</button><button class="danger" name="do" value="drop">Drop selected</button>
-<span class="quiet">or all ${count(total)} that match:</span>
+<span class="quiet">or all${total !== null && html` ${count(total)}`} that match:</span>
 <button name="do" value="requeue-all">Requeue all</button><button class="danger" name="do" value="drop-all">Drop all</button></form>`;
 }
 
@@ -80,10 +80,10 @@ export const deadPage: Page = {
       ["Newest", before === undefined ? undefined : link("/dead", filter)],
       ["Older", page.next === null ? undefined : link("/dead", { ...filter, before: page.next })],
     ] as const;
-    const isMany = page.total > 0;
+    const isMany = page.total === null ? page.letters.length > 0 : page.total > 0;
     return {
       title: "Dead letters",
-      main: html`${pageHead("Dead letters", html`<p class="quiet">${counted(page.total, "letter")}${wordsOf(filter)}</p>`)}<div class="stack">${filterForm(filter)}${isMany && chosenForm(filter, page.total)}${letterTable(page, filter)}${pager(links)}</div>`,
+      main: html`${pageHead("Dead letters", html`<p class="quiet">${page.total === null ? "letters" : counted(page.total, "letter")}${wordsOf(filter)}</p>`)}<div class="stack">${filterForm(filter)}${isMany && chosenForm(filter, page.total)}${letterTable(page, filter)}${pager(links)}</div>`,
     };
   },
 };
@@ -135,7 +135,7 @@ export const confirmDeadPage: Page = {
     if (deed === undefined) return undefined;
     const filter = filterOf(query);
     const chosen = sequencesIn(query);
-    const total = deed.of === "chosen" ? chosen.length : (await reads.dead({ ...filter, before: undefined })).total;
+    const total = deed.of === "chosen" ? chosen.length : await reads.deadCount(filter);
     const back = link("/dead", filter);
     if (total === 0) {
       return {

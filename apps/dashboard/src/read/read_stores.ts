@@ -131,12 +131,19 @@ export function storeReaders({ broker, composition }: Pick<Sources, "broker" | "
     }, FRESH_MS),
 
     dead: shared(async (choice: DeadChoice): Promise<DeadPageData> => {
+      const { reason, ...ofSubjects } = choice;
       const [total, { letters, next }] = await Promise.all([
-        countDeadLetters(broker, choice),
+        reason === undefined ? countDeadLetters(broker, ofSubjects) : null,
         pageOfDeadLetters(broker, { ...choice, limit: PAGE }),
       ]);
       return { total, letters: letters.map(letterData), next: next ?? null };
     }, FRESH_MS),
+
+    /** Reads each letter where a reason is asked for, which takes some seconds where there are very many. */
+    deadCount: shared(
+      (choice: Omit<DeadChoice, "before">): Promise<number> => countDeadLetters(broker, choice),
+      FRESH_MS,
+    ),
 
     letter: shared(async (sequence: number): Promise<DeadDetailsData> => {
       const letter = await findDeadLetter(broker, sequence);
