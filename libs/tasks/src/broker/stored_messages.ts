@@ -1,8 +1,8 @@
-import { JetStreamApiError, type JetStreamManager, type StoredMsg } from "@nats-io/jetstream";
+import type { JetStreamManager, StoredMsg } from "@nats-io/jetstream";
 import type { MsgHdrs } from "@nats-io/nats-core";
 import type { Broker } from "./broker.ts";
 import { storedHeaders } from "../format/headers.ts";
-import { askAsMuster } from "../connection/own_requests.ts";
+import { ApiRefusedError, askAsMuster } from "../connection/own_requests.ts";
 import { checkLiteralSubject } from "../format/subject.ts";
 
 /**
@@ -80,10 +80,10 @@ export async function purgeMatching({ nc }: Pick<Broker, "nc">, stream: string, 
 }
 
 /** Removes one message, without overwriting its bytes. Accepts that it is already gone. */
-export async function deleteStored({ jsm }: Pick<Broker, "jsm">, stream: string, sequence: number): Promise<void> {
+export async function deleteStored({ nc }: Pick<Broker, "nc">, stream: string, sequence: number): Promise<void> {
   try {
-    await jsm.streams.deleteMessage(stream, sequence, false);
+    await askAsMuster(nc, `$JS.API.STREAM.MSG.DELETE.${stream}`, { seq: sequence, no_erase: true });
   } catch (error) {
-    if (!(error instanceof JetStreamApiError && NO_SUCH_MESSAGE.has(error.code))) throw error;
+    if (!(error instanceof ApiRefusedError && NO_SUCH_MESSAGE.has(error.code))) throw error;
   }
 }

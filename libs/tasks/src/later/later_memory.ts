@@ -23,6 +23,8 @@ export interface Known {
   readonly dueAt: number;
   /** Undefined where there was no room for a copy, or where somebody has taken the message away. */
   readonly copy: LaterCopy | undefined;
+  /** Whether Muster itself has taken it away. */
+  readonly isOurs?: boolean;
 }
 
 interface Tracked extends Known {
@@ -39,6 +41,9 @@ export interface Heard {
   /** Whether the subject was read since. */
   readonly isRead: boolean;
 }
+
+/** Who takes messages away: Muster itself, or somebody by hand. */
+export type Taker = "muster" | "hand";
 
 /** Says which of the known messages may be forgotten without loss. All times by the broker's clock, ms since the epoch. */
 export interface Forgettable {
@@ -65,10 +70,10 @@ export interface LaterMemory {
   emptied(): void;
   /** The subjects that are unproven. Those that `isThere` names are none. */
   takeUnproven(isThere: (subject: string) => boolean): readonly string[];
-  /** Somebody takes away the messages that match: they are told if they vanish, and never stored again. */
-  taken(matches: (subject: string, seq: number) => boolean): void;
+  /** Somebody takes away the messages that match. They are never stored again. They are told if they vanish, unless Muster has taken them. */
+  taken(matches: (subject: string, seq: number) => boolean, by: Taker): void;
   /** The subjects of these messages. */
-  readonly takenSubjects: ReadonlySet<string>;
+  readonly takenSubjects: ReadonlyMap<string, Taker>;
   /** What was to be taken away is still there, and counts again. */
   keepAgain(subject: string): void;
   /** Forgets a tracked message. */
@@ -86,7 +91,7 @@ export function createLaterMemory(): LaterMemory {
   const tracked = new Map<string, Tracked>();
   const heard = new Map<string, Heard>();
   const unproven = new Set<string>();
-  const taken = new Set<string>();
+  const taken = new Map<string, Taker>();
   let copiedBytes = 0;
 
   function forget(subject: string): void {
@@ -148,8 +153,8 @@ export function createLaterMemory(): LaterMemory {
       unproven.clear();
       return left;
     },
-    taken(matches) {
-      for (const [subject, { seq }] of tracked) if (matches(subject, seq)) taken.add(subject);
+    taken(matches, by) {
+      for (const [subject, { seq }] of tracked) if (matches(subject, seq)) taken.set(subject, by);
     },
     takenSubjects: taken,
     keepAgain: (subject) => void taken.delete(subject),
@@ -169,7 +174,8 @@ export function createLaterMemory(): LaterMemory {
       const missing = new Map<string, Known>();
       for (const [subject, known] of tracked) {
         if (known.dueAt <= dueAfter || Object.hasOwn(subjects, subject)) continue;
-        missing.set(subject, taken.has(subject) ? { ...known, copy: undefined } : known);
+        const by = taken.get(subject);
+        missing.set(subject, by === undefined ? known : { ...known, copy: undefined, isOurs: by === "muster" });
       }
       return missing;
     },

@@ -29,7 +29,7 @@ const NAMED = 5;
 /**
  * Notices when delayed tasks and retries vanish from LATER before their time, and stores again what a roll-up took.
  *
- * Nothing in Muster removes them earlier, so what a listing does not show has vanished.
+ * What a listing does not show has vanished, unless Muster itself has taken it away, as the message of a cancelled task.
  *
  * Where a message was heard that empties LATER, the vanished ones are stored again: their identity makes a repeat harmless. Where none was
  * heard, somebody may have meant it.
@@ -193,9 +193,14 @@ export function watchLater({ broker, clock, report, isLed }: LaterWatchOptions):
     const isDue = since !== undefined || memory.tracked <= FEW || performance.now() - listedAtMs > LISTED_MS;
     if (!isDue && memory.mayBeWhole(state.first_seq, state.messages)) return;
     listedAtMs = performance.now();
-    const taken = [...memory.takenSubjects];
+    const taken = [...memory.takenSubjects.keys()];
     const { vanished, isThere } = await findVanished(broker, memory, dueAfter);
     for (const subject of taken) if (isThere(subject)) memory.keepAgain(subject);
+    for (const [subject, { isOurs }] of vanished) {
+      if (isOurs !== true) continue;
+      memory.forget(subject);
+      vanished.delete(subject);
+    }
     // It may have been replaced, and the new one may have fired. The next look knows.
     if (since === undefined) for (const subject of memory.heardSubjects.keys()) vanished.delete(subject);
     const restored = since === undefined ? new Set<string>() : await restore(broker, vanished);

@@ -4,6 +4,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { countDeadLetters } from "../dead/dead_letters.ts";
 import { headersFrom, MSG_ID, ROLLUP, SCHEDULE, SCHEDULE_TARGET, TASK_ID } from "../format/headers.ts";
 import { listIncidents } from "../broker/incidents.ts";
+import { deleteStored, purgeStored } from "../broker/stored_messages.ts";
 import { inParallel } from "../lead/in_parallel.ts";
 import { LATER } from "../streams/streams.ts";
 import { type Grid, periodic, startGrid } from "../schedule/_grid_test.ts";
@@ -149,6 +150,23 @@ test("what somebody purges is told and not stored again: it may be meant", async
   await grid.broker.jsm.streams.purge(LATER, { filter: "later.PerVo.lhcb.cancelled" });
   await watch.look();
   t.regex(grid.alarms.join("\n"), /^1 delayed task or retry vanished .*cancelled; retries of the ledger come again/);
+  t.deepEqual(await lying(grid), ["later.PerVo.lhcb.stays"]);
+});
+
+test("what Muster itself takes away, as the message of a cancelled task, is no loss", async (t) => {
+  await using grid = await startGrid();
+  using watch = await openWatch(grid);
+  for (const id of ["deleted", "purged", "stays"]) await send(grid, `later.PerVo.lhcb.${id}`, delayed("lhcb", HOUR_MS));
+  await watch.read();
+  const { broker } = grid;
+  const stored = await broker.jsm.streams.getMessage(LATER, { last_by_subj: "later.PerVo.lhcb.deleted" });
+  await deleteStored(broker, LATER, stored?.seq ?? 0);
+  await purgeStored(broker, LATER, { subject: "later.PerVo.lhcb.purged", keep: 0 });
+  await watch.look();
+  t.deepEqual(grid.alarms, []);
+  await send(grid, "due.PerVo.lhcb", { [ROLLUP]: "all" });
+  await watch.look();
+  t.regex(grid.alarms.at(-1) ?? "", /^1 delayed task or retry vanished .*; all were stored again/);
   t.deepEqual(await lying(grid), ["later.PerVo.lhcb.stays"]);
 });
 

@@ -2,6 +2,7 @@
 import type { Msg } from "@nats-io/nats-core";
 import type { Broker } from "../broker/broker.ts";
 import { subscribeLasting } from "../connection/lasting_subscription.ts";
+import { isOwnRequest } from "../connection/own_requests.ts";
 import { LATER } from "../streams/streams.ts";
 import type { LaterMemory } from "./later_memory.ts";
 
@@ -33,7 +34,15 @@ function isMatch(filter: string, subject: string): boolean {
   return wanted.every((token, index) => token === "*" || token === ">" || token === tokens[index]);
 }
 
-/** Hears requests to purge messages of LATER, or to delete one. They are meant, so a roll-up just after does not bring these back. */
+/** Whether Muster itself takes a message away, as that of a cancelled task. */
+function takerOf(message: Msg): "muster" | "hand" {
+  return isOwnRequest(message) ? "muster" : "hand";
+}
+
+/**
+ * Hears requests to purge messages of LATER, or to delete one. They are meant, so a roll-up just after does not bring these back. What Muster
+ * itself takes away is no loss at all.
+ */
 export function hearTaken({ nc }: Broker, memory: LaterMemory): Disposable {
   const listening = new DisposableStack();
   const purged = subscribeLasting(nc, { subject: PURGED }, (message) => {
@@ -44,12 +53,13 @@ export function hearTaken({ nc }: Broker, memory: LaterMemory): Disposable {
       (subject, seq) =>
         (typeof filter !== "string" || filter === "" || isMatch(filter, subject)) &&
         (typeof before !== "number" || before === 0 || seq < before),
+      takerOf(message),
     );
   });
   listening.use(purged);
   const deleted = subscribeLasting(nc, { subject: DELETED }, (message) => {
     const taking = readTaking(message);
-    memory.taken((_subject, seq) => seq === taking?.seq);
+    memory.taken((_subject, seq) => seq === taking?.seq, takerOf(message));
   });
   listening.use(deleted);
   return listening;
