@@ -1,3 +1,4 @@
+import { findFreePort } from "@muster/local";
 import { atLeastOnceFactory, connectNats, startScheduler } from "@muster/tasks";
 import test from "ava";
 import { runMuster } from "../cli/run_muster.ts";
@@ -15,7 +16,7 @@ const encrypted = `websocket { listen: "127.0.0.1:-1", tls { cert_file: ${JSON.s
 test.serial(
   "a worker, its keeper, a scheduler and a command work over a WebSocket, also after the server was restarted",
   async (t) => {
-    await using nats = await startTestNats({ config: plain.replace("-1", "48222") + user });
+    await using nats = await startTestNats({ config: plain.replace("-1", String(await findFreePort())) + user });
     const url = await nats.websocketUrl();
     t.regex(url, /^ws:\/\//);
     const access = { url, user: "ops", password: "s3cret" };

@@ -1,4 +1,4 @@
-import { type NatsServer, startNatsServer } from "@muster/local";
+import { findFreePort, type NatsServer, startNatsServer } from "@muster/local";
 import { execFile } from "node:child_process";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -96,8 +96,10 @@ export async function startTestNats({
   const limited = `jetstream { store_dir: ${JSON.stringify(dataDir)}, max_file_store: ${maxFileStore} }\n`;
   let config = withPatience(maxFileStore === undefined ? options.config : limited + (options.config ?? ""));
   const syncInterval = sync ? "always" : "lazy";
-  let server: NatsServer = await startNatsServer({ dataDir, syncInterval, moreConfig: config });
-  const { url, port } = server;
+  // A port that is still free after a kill: nobody's connection takes it meanwhile.
+  const port = await findFreePort();
+  let server: NatsServer = await startNatsServer({ dataDir, port, syncInterval, moreConfig: config });
+  const { url } = server;
   return {
     url,
     get pid() {

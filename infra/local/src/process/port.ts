@@ -1,3 +1,4 @@
+import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:net";
 
@@ -29,8 +30,23 @@ async function listenOnce(port: number): Promise<number> {
   return typeof address === "object" && address !== null ? address.port : port;
 }
 
+/**
+ * The ports that are chosen from. Systems take those above for the near end of connections, so a server that is down for a moment could not
+ * come back to one of those.
+ */
+const CHOSEN = { first: 10_000, last: 32_000 };
+const TRIES = 100;
+
 /** Returns a port on which no program listens now. Another program may take it before you do, so be ready to ask again. */
 export async function findFreePort(): Promise<number> {
+  for (let tries = 0; tries < TRIES; tries++) {
+    const port = randomInt(CHOSEN.first, CHOSEN.last + 1);
+    try {
+      return await listenOnce(port);
+    } catch {
+      // another program listens there
+    }
+  }
   return await listenOnce(0);
 }
 

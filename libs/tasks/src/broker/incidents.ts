@@ -11,6 +11,7 @@ export const INCIDENT_DAYS = 7;
 /** Largest number of incidents that are kept. */
 const KEPT = 60;
 const PREFIX = "incident.";
+const SUBJECTS = "$KV.results.";
 /** `incident.<kind>.<about, escaped>.<digest of the text>`. Early versions wrote no digest. */
 const OUR_KEY = /^incident\.[A-Za-z0-9_-]+\.[A-Za-z0-9_=-]+(?:\.[0-9a-f]{16})?$/;
 /** Lifetime of the trace of a removed incident. */
@@ -41,12 +42,12 @@ export interface Happened extends Pick<Incident, "kind" | "about" | "text"> {
 
 /** The parts of a broker that keep incidents. */
 interface IncidentStore {
+  readonly jsm: JetStreamManager;
   readonly buckets: { readonly results: KV };
 }
 
 /** The parts of a broker that keep incidents and remove them. */
 interface IncidentKeeper extends IncidentStore {
-  readonly jsm: JetStreamManager;
   readonly requests: Pick<Requests, "store">;
 }
 
@@ -93,9 +94,15 @@ function byWeight(a: Kept, b: Kept): number {
   return Number(b.incident.isLoss) - Number(a.incident.isLoss) || b.revision - a.revision;
 }
 
+/** The keys of incidents. The KV client would make a consumer for each list, and the server has a limit of those. */
+async function keysOf({ jsm }: Pick<IncidentStore, "jsm">): Promise<readonly string[]> {
+  const { state } = await jsm.streams.info("KV_results", { subjects_filter: `${SUBJECTS}${PREFIX}>` });
+  return Object.keys(state.subjects ?? {}).map((subject) => subject.slice(SUBJECTS.length));
+}
+
 async function readAll(broker: IncidentStore): Promise<readonly Kept[]> {
   const kept: Kept[] = [];
-  for await (const key of await broker.buckets.results.keys(`${PREFIX}>`)) {
+  for (const key of await keysOf(broker)) {
     // Another user may have written a key that is a pattern.
     if (!OUR_KEY.test(key)) continue;
     const found = await readIncident(broker, key);
@@ -106,9 +113,8 @@ async function readAll(broker: IncidentStore): Promise<readonly Kept[]> {
 
 /** Removes incidents above the limit: the oldest without a loss. Only if there are none, it removes the oldest with one. */
 async function removeSurplus(broker: IncidentKeeper, most: number): Promise<void> {
-  const { state } = await broker.jsm.streams.info("KV_results", { subjects_filter: `$KV.results.${PREFIX}>` });
   // For nearly all incidents this one small request shows that there is nothing to read.
-  if (Object.keys(state.subjects ?? {}).length <= most) return;
+  if ((await keysOf(broker)).length <= most) return;
   for (const { key } of (await readAll(broker)).slice(most)) {
     await broker.buckets.results.purge(key, { ttl: TRACE_TTL });
   }
@@ -134,7 +140,7 @@ export async function keepIncident(
   };
   const headers = newHeaders();
   headers.set(MESSAGE_TTL, `${INCIDENT_DAYS * 24}h`);
-  await broker.requests.store({ subject: `$KV.results.${key}`, body: JSON.stringify(incident), headers });
+  await broker.requests.store({ subject: `${SUBJECTS}${key}`, body: JSON.stringify(incident), headers });
   await removeSurplus(broker, most);
 }
 

@@ -121,24 +121,24 @@ async function listPatterns(broker: Pick<Broker, "jsm">): Promise<readonly Shown
  * tasks wait though nobody holds them. Looks at the first 5,000 keys. Throws when the broker does not answer.
  */
 export async function listLocks(broker: Broker): Promise<readonly ShownLock[]> {
-  const { state, ts } = await broker.jsm.streams.info(LOCKS_STREAM, { subjects_filter: `${SUBJECTS}>` });
+  const { state } = await broker.jsm.streams.info(LOCKS_STREAM, { subjects_filter: `${SUBJECTS}>` });
   const subjects = Object.keys(state.subjects ?? {});
   const waiting = waitingOf(await listWorkers(broker));
-  const reading: Reading = { nowMs: ts === undefined ? Date.now() : Date.parse(ts), waiting };
   const keys = subjects
     .filter(isLiteralSubject)
     .map((subject) => subject.slice(SUBJECTS.length))
     .filter((key) => key !== NO_LOCK && key !== PROBE_KEY)
     .slice(0, LOOKED_AT);
-  const found: ShownLock[] = [];
+  const read: (readonly [key: string, entry: StoredEntry])[] = [];
   for (let at = 0; at < keys.length; at += AT_ONCE) {
     const turn = keys.slice(at, at + AT_ONCE);
     const entries = await Promise.all(turn.map((key) => readStored(broker.jsm, "locks", key)));
-    for (const [index, entry] of entries.entries()) {
-      const shown = entry === undefined ? undefined : shownEntry(turn[index] ?? "", entry, reading);
-      if (shown !== undefined) found.push(shown);
-    }
+    for (const [index, entry] of entries.entries()) if (entry !== undefined) read.push([turn[index] ?? "", entry]);
   }
+  // The time is asked for last. A lease that is renewed meanwhile would else have more time left than it lives.
+  const { ts } = await broker.jsm.streams.info(LOCKS_STREAM);
+  const reading: Reading = { nowMs: ts === undefined ? Date.now() : Date.parse(ts), waiting };
+  const found = read.flatMap(([key, entry]) => shownEntry(key, entry, reading) ?? []);
   const patterns = subjects.every(isLiteralSubject) ? [] : await listPatterns(broker);
   const told = new Set(found.map(({ key }) => key));
   const free = [...waiting].filter(([key]) => !told.has(key));
