@@ -65,7 +65,7 @@ const WRONG: readonly (readonly [error: RegExp, ...args: string[]])[] = [
     "--delay",
     "1m",
   ],
-  [/task id: it is empty/, "task", "publish", "MyPilotReportTask", "--unique", ""],
+  [/unique key: it is empty/, "task", "publish", "MyPilotReportTask", "--unique", ""],
   [/kept for 1s to 30d/, "task", "publish", "MyPilotReportTask", "--keep-result", "31d"],
   [/ceName/, "task", "call", "MyPilotTask", "{}", "--vo", "lhcb"],
   [/name one with --vo/, "task", "call", "MyPilotTask", SOME_CE],

@@ -42,7 +42,7 @@ function json({ queues, pauses }: Shown): object {
 
 function pausesTable(pauses: readonly HeldBy[]): string {
   return tableText(
-    ["PAUSED", "#READY", "#DELAYED", "SINCE, BY WHOM AND WHY"],
+    ["PAUSED", "#WAITING", "#DELAYED", "SINCE, BY WHOM AND WHY"],
     pauses.map(({ pause, ready, delayed }) => [
       ...[nameOfTarget(pause.target), String(ready), String(delayed)],
       describePause(pause.note),

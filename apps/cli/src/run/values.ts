@@ -47,7 +47,9 @@ export function parseZone(text: string): string {
   }
 }
 /** Reads a task's id. */
-export const parseTaskId = named(checkTaskId);
+export const parseTaskId = named((id) => checkTaskId(id));
+/** Reads the key of a unique task. */
+export const parseUniqueKey = named((key) => checkTaskId(key, "unique key"));
 
 /** Reads a name to search for, in any form. It may be the name of something that was refused for its form. */
 export function parseWanted(text: string): string {

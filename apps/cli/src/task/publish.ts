@@ -21,7 +21,7 @@ import { UsageError } from "../run/failure.ts";
 import { parseInstant } from "../run/instant.ts";
 import { checkActive, findTask, taskNamed } from "../run/names.ts";
 import { readConfigurationAloud, withBroker, withDatabaseIfKnown } from "../run/servers.ts";
-import { parseTaskId, parseTaskName, parseVoOrNone } from "../run/values.ts";
+import { parseTaskId, parseTaskName, parseUniqueKey, parseVoOrNone } from "../run/values.ts";
 import { checkCommand, readPayload, refusingPayloads } from "./payload.ts";
 
 const EXAMPLES = `
@@ -174,7 +174,11 @@ export function publishTaskCommand(): Command {
     .option("--id <id>", "its identity: publishing it again has no second effect (default: a random one)", parseTaskId)
     .option("--delay <length>", "start no earlier than this long from now: 90s, 10m, 2h, 60d", parseDelay)
     .option("--at <time>", "start no earlier than this time, e.g. 2027-01-31T12:00:00Z", parseInstant)
-    .option("--unique <key>", "let one task of this key wait: none is published while another one waits", parseTaskId)
+    .option(
+      "--unique <key>",
+      "let one task of this key wait: none is published while another one waits",
+      parseUniqueKey,
+    )
     .option("--replace", "with --unique: take the place of the one that waits")
     .option("--debounce <length>", "with --unique: replace it, and start this long after the last publish", parseDelay)
     .option("--keep-result <length>", "keep its result this long after its end: 90s, 10m, 2h, 30d at most", parseKeep)

@@ -61,11 +61,11 @@ export function boundId(id: string): string {
 }
 
 /** Returns `id`. Throws `InvalidNameError` where a header or the database would change it. */
-export function checkTaskId(id: string): string {
+export function checkTaskId(id: string, what: "task id" | "unique key" = "task id"): string {
   const problem = problemOfId(id);
   if (problem === undefined) return id;
-  const rule = "an id is text without control characters, and no space stands at its ends";
-  throw new InvalidNameError({ what: "task id", value: id, problem, rule });
+  const rule = `a ${what} is text without control characters, and no space stands at its ends`;
+  throw new InvalidNameError({ what, value: id, problem, rule });
 }
 
 function problemOfId(id: string): string | undefined {

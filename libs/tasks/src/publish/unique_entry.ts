@@ -80,7 +80,7 @@ export interface UniqueKey extends TaskAddress {
 
 /** Returns `key`. Throws `InvalidNameError` where a header would change it. */
 export function checkUniqueKey(key: string): string {
-  return checkTaskId(key);
+  return checkTaskId(key, "unique key");
 }
 
 /** The key's own key in the bucket `results`. */

@@ -53,6 +53,9 @@ export interface PlannedGroup {
 }
 
 function deadlineOf({ children, options: { deadline }, nowMs }: GroupPlan): string {
+  if (deadline !== undefined && !(deadline instanceof Date)) {
+    throw new RangeError(`Cannot spawn a group with the deadline ${JSON.stringify(deadline)}: give a Date`);
+  }
   const atMs = deadline === undefined ? nowMs + DEFAULT_DEADLINE_MS : deadline.getTime();
   const latest = new Date(nowMs + MAX_DEADLINE_MS).toISOString();
   if (!(atMs > nowMs && atMs <= nowMs + MAX_DEADLINE_MS)) {

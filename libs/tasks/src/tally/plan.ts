@@ -11,7 +11,7 @@ import {
   type StandsStill,
   untilLapse,
 } from "./grants.ts";
-import { addTakes, clampTakes, dropOld, roomOf, stampAt, takeBack } from "./rate_window.ts";
+import { addTakes, clampTakes, dropOld, roomOf, stampAt, stepOf, takeBack } from "./rate_window.ts";
 import type { Mode, Tally } from "./tally.ts";
 
 /** The broker's time at one moment, as far as a process knows it, ms since the epoch. */
@@ -85,7 +85,7 @@ export interface Plan {
 /** Parts of a rate's window within which a task must begin, and its bounds, ms. Its quota comes back so much later. */
 const ALLOWANCE_PART = 1 / 20;
 const ALLOWANCE_MS = { least: 25, most: 500 };
-/** Time by which a stored time may be ahead of the broker's, ms. Beyond that the broker's clock was set back. */
+/** Time by which a stored time may be ahead of the broker's, beside its step, ms. Beyond that the broker's clock was set back. */
 const AHEAD_MS = 5_000;
 
 /** Time after the write within which a task has to begin, ms. */
@@ -139,7 +139,7 @@ function renew(draft: Tally, { renewals }: Wanted, now: BrokerNow): boolean {
 function changeTakes(draft: Tally, { refunds, moves, limit }: Wanted, now: BrokerNow): boolean {
   const rate = rateOf(limit);
   if (rate !== undefined) draft.takes = dropOld(draft.takes, now.earliestMs, rate.perMs);
-  draft.takes = clampTakes(draft.takes, now.latestMs + AHEAD_MS);
+  draft.takes = clampTakes(draft.takes, now.latestMs + AHEAD_MS + (rate === undefined ? 0 : stepOf(rate)));
   for (const atMs of refunds) draft.takes = takeBack(draft.takes, atMs);
   for (const { fromMs, toMs } of moves) {
     if (fromMs !== undefined) draft.takes = takeBack(draft.takes, fromMs);

@@ -198,3 +198,18 @@ test("quota that is given back after its window has passed is not taken from a t
   const more = planTally(back.draft, wanted("other", { wants: five("more"), limit }), at(1_701));
   t.deepEqual(holders(more), []);
 });
+
+test("quota comes back at once, however long its window is", (t) => {
+  for (const perMs of [100, 1_000, 60_000, 3_600_000, 86_400_000]) {
+    const limit = { rate: { count: 1, perMs } };
+    const first = planTally(
+      emptyTally(),
+      wanted("here", { wants: [want("first", "one", { limit })], limit }),
+      at(12_345),
+    );
+    const refunds = first.granted.flatMap(({ stampMs }) => stampMs ?? []);
+    const back = planTally(first.draft, wanted("here", { refunds, limit }), at(12_346));
+    const next = planTally(back.draft, wanted("there", { wants: [want("next", "one", { limit })], limit }), at(12_346));
+    t.deepEqual(holders(next), ["next"], `${perMs} ms`);
+  }
+});

@@ -17,9 +17,14 @@ const STEPS = 200;
  * Returns the time under which a task is counted that begins by `atMs`: the next of 200 in a window. A later time never lets a task begin too
  * early.
  */
-export function stampAt({ perMs }: Rate, atMs: number): number {
-  const stepMs = Math.max(1, Math.floor(perMs / STEPS));
+export function stampAt(rate: Rate, atMs: number): number {
+  const stepMs = stepOf(rate);
   return Math.ceil(atMs / stepMs) * stepMs;
+}
+
+/** Time between two times under which tasks are counted, ms. */
+export function stepOf({ perMs }: Rate): number {
+  return Math.max(1, Math.floor(perMs / STEPS));
 }
 
 /** Drops what is older than the window. */
