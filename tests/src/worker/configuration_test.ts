@@ -11,6 +11,24 @@ test("changes made at the same time are all kept, since each is written by compa
   t.deepEqual(activeVos(await readConfiguration(muster.broker)).toSorted(), vos.toSorted());
 });
 
+test("where somebody writes the first configuration while a change looks, both are kept", async (t) => {
+  await using muster = await startMuster({ vos: [] });
+  const { broker } = muster;
+  let looks = 0;
+  const info: typeof broker.jsm.streams.info = async (stream, options) => {
+    // The second look at the bucket asks whether it has ever held anything.
+    if (stream === "KV_config" && ++looks === 2) await changeConfiguration(broker, (now) => withVo(now, "first"));
+    return await broker.jsm.streams.info(stream, options);
+  };
+  const streams = new Proxy(broker.jsm.streams, {
+    get: (target, key) => (key === "info" ? info : Reflect.get(target, key)),
+  });
+  const jsm = new Proxy(broker.jsm, { get: (target, key) => (key === "streams" ? streams : Reflect.get(target, key)) });
+  await changeConfiguration({ ...broker, jsm }, (now) => withVo(now, "second"));
+  t.true(looks > 2);
+  t.deepEqual(activeVos(await readConfiguration(broker)).toSorted(), ["first", "second"]);
+});
+
 test("a removed VO is remembered for thirty days, so that its tasks are dropped and not taken for mistakes", async (t) => {
   await using muster = await startMuster({ vos: ["lhcb", "atlas"] });
   const after = await changeConfiguration(muster.broker, (now) => withoutVo(now, "atlas"));

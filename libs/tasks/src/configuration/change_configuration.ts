@@ -19,11 +19,13 @@ export interface ChangeOptions {
 }
 
 /** Why a change would begin from nothing, though there was a configuration; undefined: it would not. */
-async function whyNothingIsLeft({ jsm }: Broker, found: FoundConfiguration): Promise<string | undefined> {
+async function whyNothingIsLeft(broker: Broker, found: FoundConfiguration): Promise<string | undefined> {
   if (found.revision !== 0 || namesVos(found.configuration)) return undefined;
   if (found.problem !== undefined) return found.problem.text;
-  const { state } = await jsm.streams.info("KV_config");
+  const { state } = await broker.jsm.streams.info("KV_config");
   if (found.newest !== 0 || state.last_seq === 0) return undefined;
+  // Somebody may have written the first one since we looked. Our write then meets a conflict, and the change begins from that one.
+  if ((await findConfiguration(broker)).newest !== 0) return undefined;
   return `bucket config is empty and has held revisions up to ${state.last_seq}: somebody purged it, and no running app knows them; ${BEGIN_ANEW}`;
 }
 
