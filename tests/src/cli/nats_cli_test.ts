@@ -92,8 +92,9 @@ test("one Nats-Msg-Id published twice is one task, also over a restart of the se
   await muster.settled();
   await muster.nats.stop();
   await muster.nats.start();
-  await publish();
+  // The event of a worker that was back sooner would be heard by nobody.
   await muster.reconnected();
+  await publish();
   await muster.event("duplicate", "script-17");
   t.is(await database.effects("script-17"), 1);
 });
