@@ -143,7 +143,8 @@ test("a scheduler without a ledger puts away no task whose effect is once, and o
   await using first = await sweep(muster, [NoteTask, Loose]);
   await muster.event("dropped", "loose");
   await until(async () => ((await muster.waiting()) === 1 ? true : undefined), "the other's message to go");
-  t.true(muster.watcher.notes.some((note) => /Messages on tasks\.NoteTask\.gone stay/.test(note)));
+  const isTold = () => muster.watcher.notes.some((note) => /Messages on tasks\.NoteTask\.gone stay/.test(note));
+  t.true(await until(async () => isTold() || undefined, "the note about those that stay"));
   await first.stop();
   await using _second = await sweep(muster, [NoteTask, Loose], database.database.ledger);
   await muster.event("dropped", "left alone");

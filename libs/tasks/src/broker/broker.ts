@@ -177,7 +177,7 @@ export async function openBareBroker(nc: NatsConnection, options: BareBrokerOpti
     );
   }
 
-  const storage = createStorage(nc, observer);
+  const storage = createStorage(nc, observer, { loop });
   const kvm = new Kvm(nc);
   const outbox = openOutbox(nc);
   const buckets = {} as Record<BucketName, KV>;

@@ -2,6 +2,7 @@ import { JetStreamApiError, type StreamInfo } from "@nats-io/jetstream";
 import { TimeoutError, type NatsConnection } from "@nats-io/nats-core";
 import type { Observer } from "../connection/observer.ts";
 import { ForbiddenError } from "../connection/forbidden.ts";
+import type { LoopWatch } from "../connection/loop_watch.ts";
 import { ApiRefusedError, askAsMuster } from "../connection/own_requests.ts";
 import { type LimitReach, refusalOf, StorageLimitError, streamOf } from "./storage_errors.ts";
 import { refusingLimits } from "./stream_limits.ts";
@@ -124,7 +125,7 @@ function createProblems(observer: Observer) {
 function createAnswers(
   nc: NatsConnection,
   { put, clear }: Pick<ReturnType<typeof createProblems>, "put" | "clear">,
-  silentMs: number,
+  { silentMs = LONGEST_SILENCE_MS, loop }: StorageOptions,
 ) {
   /** When each stream fell silent, by `performance.now()`. One that answered last time is not here. */
   const silentSinceMs = new Map<string, number>();
@@ -137,7 +138,8 @@ function createAnswers(
   }
 
   function notHeard(stream: string, askedAtMs: number, cause: unknown): void {
-    const sinceMs = silentSinceMs.get(stream) ?? askedAtMs;
+    // While this process stood still, it could not hear. So a silence counts from when it went on.
+    const sinceMs = Math.max(silentSinceMs.get(stream) ?? askedAtMs, loop?.wentOnAtMs() ?? askedAtMs);
     silentSinceMs.set(stream, sinceMs);
     if (performance.now() - sinceMs < silentMs) return;
     const why = cause instanceof Error ? cause.message : String(cause);
@@ -160,12 +162,19 @@ function createAnswers(
   return { silent: () => [...silentSinceMs.keys()], heard, notHeard, leaderless };
 }
 
+interface StorageOptions {
+  /** Time without an answer after which that is told, ms, default 15,000. */
+  readonly silentMs?: number;
+  /** Says when this process stood still. */
+  readonly loop?: Pick<LoopWatch, "wentOnAtMs">;
+}
+
 /** Opens a storage that knows of no problem yet. */
-export function createStorage(nc: NatsConnection, observer: Observer, silentMs = LONGEST_SILENCE_MS): Storage {
+export function createStorage(nc: NatsConnection, observer: Observer, options: StorageOptions = {}): Storage {
   const { found, texts, onChange, put, clear } = createProblems(observer);
   let looking: Promise<void> | undefined;
   const wanted = new Set<string>();
-  const answers = createAnswers(nc, { put, clear }, silentMs);
+  const answers = createAnswers(nc, { put, clear }, options);
   /** When the last look began, by `performance.now()`. */
   let lookedAtMs = Number.NEGATIVE_INFINITY;
 

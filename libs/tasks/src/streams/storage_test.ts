@@ -17,7 +17,10 @@ test("a server whose JetStream is off answers pings, and still nothing can be st
   const patient = createStorage(nc, silentObserver);
   await patient.look(["TASKS"]);
   t.deepEqual(patient.problems(), [], "a change of leader looks the same for some seconds");
-  const storage = createStorage(nc, silentObserver, 0);
+  const still = createStorage(nc, silentObserver, { silentMs: 1, loop: { wentOnAtMs: () => performance.now() } });
+  await still.look(["TASKS"]);
+  t.deepEqual(still.problems(), [], "a process that stood still could not hear");
+  const storage = createStorage(nc, silentObserver, { silentMs: 0 });
   await storage.look(["TASKS"]);
   t.regex(storage.problems()[0] ?? "", /^JetStream does not answer .*see that it is on/);
   await nc.close();
@@ -32,7 +35,7 @@ test("a user who may not ask a stream for its write error hears of no silence", 
   no_auth_user: "ops"\n`;
   await using server = await startNatsServer({ dataDir: folder.path, moreConfig });
   const nc = await connectNats({ url: server.url, user: "u", password: "x", name: "storage test" });
-  const storage = createStorage(nc, silentObserver, 0);
+  const storage = createStorage(nc, silentObserver, { silentMs: 0 });
   await storage.look(["TASKS"]);
   t.deepEqual(storage.problems(), []);
   await nc.close();
