@@ -116,7 +116,8 @@ for (const look of [
   });
 }
 
-test("a page follows what happens without being loaded again, and what is chosen in it stays", async (t) => {
+// One after the other: six visitors at once keep two processors so busy that a page may take a minute.
+test.serial("a page follows what happens without being loaded again, and what is chosen in it stays", async (t) => {
   await using visitor = await visit({ width: 1_280, scheme: "light" });
   if (visitor === undefined) return t.pass();
   const { page, complaints } = visitor;
@@ -136,7 +137,7 @@ test("a page follows what happens without being loaded again, and what is chosen
   t.deepEqual(complaints, []);
 });
 
-test("an action is asked about, carried out without leaving the page, and told", async (t) => {
+test.serial("an action is asked about, carried out without leaving the page, and told", async (t) => {
   await using visitor = await visit({ width: 1_280, scheme: "light" });
   if (visitor === undefined) return t.pass();
   const { page, complaints } = visitor;
@@ -160,25 +161,28 @@ test("an action is asked about, carried out without leaving the page, and told",
   t.deepEqual(complaints, []);
 });
 
-test("all is reached by the keyboard: pages by two letters, the search by a slash, the page by the first link", async (t) => {
-  await using visitor = await visit({ width: 1_280, scheme: "dark" });
-  if (visitor === undefined) return t.pass();
-  const { page } = visitor;
-  await page.goto(dashboard.url);
-  await page.keyboard.press("g");
-  await page.keyboard.press("t");
-  await page.waitForURL("**/tasks");
-  await page.keyboard.press("/");
-  await page.keyboard.type("hello-world");
-  await page.keyboard.press("Enter");
-  await page.waitForURL(({ pathname, search }) => pathname === "/task" && search === "?id=hello-world");
-  await page.getByText("done").first().waitFor();
-  await page.keyboard.press("Tab");
-  await page.keyboard.press("Enter");
-  t.is(await page.evaluate("document.activeElement.id"), "main");
-});
+test.serial(
+  "all is reached by the keyboard: pages by two letters, the search by a slash, the page by the first link",
+  async (t) => {
+    await using visitor = await visit({ width: 1_280, scheme: "dark" });
+    if (visitor === undefined) return t.pass();
+    const { page } = visitor;
+    await page.goto(dashboard.url);
+    await page.keyboard.press("g");
+    await page.keyboard.press("t");
+    await page.waitForURL("**/tasks");
+    await page.keyboard.press("/");
+    await page.keyboard.type("hello-world");
+    await page.keyboard.press("Enter");
+    await page.waitForURL(({ pathname, search }) => pathname === "/task" && search === "?id=hello-world");
+    await page.getByText("done").first().waitFor();
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Enter");
+    t.is(await page.evaluate("document.activeElement.id"), "main");
+  },
+);
 
-test("light or dark stays as it was chosen", async (t) => {
+test.serial("light or dark stays as it was chosen", async (t) => {
   await using visitor = await visit({ width: 1_280, scheme: "light" });
   if (visitor === undefined) return t.pass();
   const { page } = visitor;
