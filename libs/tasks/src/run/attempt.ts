@@ -22,7 +22,7 @@ import {
   ThreadUnusableError,
 } from "./thread_order.ts";
 import { type Progress, progressFrom, type ProgressReports } from "../result/progress.ts";
-import { createRunLines, type LineSink, type RunLines } from "./run_lines.ts";
+import { createRunLines, lazyLog, type LineSink, type RunLines } from "./run_lines.ts";
 
 /** Longest time that a task may go on after its signal has aborted, ms. After that it is given up as stuck. */
 export const ABORT_GRACE_MS = 5_000;
@@ -318,10 +318,14 @@ export class RunningAttempt implements Listed {
     const { definition, payload, vo, taskId, attempt, headers } = this.#input;
     const { signal } = this.#aborted;
     return {
-      ...{ task: definition.name, payload, vo, taskId, attempt, signal, headers: ownHeadersOf(headers) },
-      get log() {
-        return run.log;
-      },
+      task: definition.name,
+      payload,
+      vo,
+      taskId,
+      attempt,
+      signal,
+      headers: ownHeadersOf(headers),
+      log: run.log,
     };
   }
 
@@ -342,9 +346,7 @@ export class RunningAttempt implements Listed {
       leases: ownLeasesOf(leases),
       signal,
       now: () => this.#input.now?.() ?? new Date(),
-      get log() {
-        return log();
-      },
+      log: lazyLog(log),
       progress: (done, total, note) => this.#report(progressFrom(done, total, note)),
       group: this.#input.group,
       spawn: (task, childPayload, options) => children.spawn(task, childPayload, options),

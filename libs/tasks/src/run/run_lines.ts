@@ -61,3 +61,16 @@ export function createRunLines(sink: LineSink): RunLines {
     },
   };
 }
+
+/**
+ * A run's log, which is made at its first line. An accessor in the literal of `run` gives each run a hidden class of its own in V8, and cost a
+ * third of the rate of small tasks.
+ */
+export function lazyLog(log: () => RunLog): RunLog {
+  return {
+    debug: (message, fields) => log().debug(message, fields),
+    info: (message, fields) => log().info(message, fields),
+    warn: (message, fields) => log().warn(message, fields),
+    error: (message, fields) => log().error(message, fields),
+  };
+}
