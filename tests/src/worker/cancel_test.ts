@@ -56,6 +56,17 @@ async function scheduler(
   return await startScheduler({ broker: muster.broker, nats, app: "test", tasks, ...(ledger && { ledger }) });
 }
 
+/** A task under the mutex `ce01` of a lock type of its own. */
+function lockedTask(lockType: string) {
+  const siteLock = defineLockType(lockType);
+  return defineSqlTask({
+    name: "LockedTask",
+    per: "vo",
+    locks: () => [siteLock.mutex("ce01")],
+    execute: ({ deps, taskId }) => deps.sql(effectOf(taskId)).then(() => {}),
+  });
+}
+
 test("I22: a running task is cancelled: its signal aborts with the reason, and neither effect nor child is left", async (t) => {
   const held = gate();
   let reason: unknown;
@@ -176,13 +187,7 @@ test("tasks that wait are cancelled when they are pulled, also by a worker that 
 });
 
 test("a task that waits for a lock is cancelled at once, and the lock's holder goes on", async (t) => {
-  const siteLock = defineLockType("cancel_site");
-  const LockedTask = defineSqlTask({
-    name: "LockedTask",
-    per: "vo",
-    locks: () => [siteLock.mutex("ce01")],
-    execute: ({ deps, taskId }) => deps.sql(effectOf(taskId)).then(() => {}),
-  });
+  const LockedTask = lockedTask("cancel_site");
   await using database = await createTestDatabase(server);
   await using muster = await startMuster({ vos: ["lhcb"] });
   const holder = await muster.hold("cancel_site.ce01", 600_000);
@@ -226,13 +231,7 @@ function slowAsker(
 }
 
 test("a task that is cancelled while it asks for its lock does not go on to wait for it", async (t) => {
-  const siteLock = defineLockType("cancel_race");
-  const LockedTask = defineSqlTask({
-    name: "LockedTask",
-    per: "vo",
-    locks: () => [siteLock.mutex("ce01")],
-    execute: ({ deps, taskId }) => deps.sql(effectOf(taskId)).then(() => {}),
-  });
+  const LockedTask = lockedTask("cancel_race");
   await using database = await createTestDatabase(server);
   await using muster = await startMuster({ vos: ["lhcb"] });
   await muster.hold("cancel_race.ce01", 600_000);
