@@ -1,7 +1,7 @@
 // Tested by libs/tasks/src/definition/middleware_test.ts
 // Tested by tests/src/worker/middleware_test.ts
 import type { JsonObject } from "./json.ts";
-import { withSeenPayload } from "./seen_payload.ts";
+import { SeenMessage, SeenRun } from "./seen_payload.ts";
 import type { Run } from "./task.ts";
 
 /** A task that is on its way to the broker, as a middleware sees it. */
@@ -119,12 +119,13 @@ async function through<Subject, Result>(
   throw new Error(`Cannot go on: middleware "${name}" has not called next; let it throw where a task is to be refused`);
 }
 
-function around<Subject extends { readonly payload: unknown }>(
+function around<Subject>(
   hooks: readonly Named<Subject>[],
+  show: (subject: Subject) => Subject,
 ): Around<Subject> | undefined {
   if (hooks.length === 0) return undefined;
   return (subject, inner) => {
-    const seen = withSeenPayload(subject);
+    const seen = show(subject);
     return hooks.reduceRight<typeof inner>((within, hook) => () => through(hook, seen, within), inner)();
   };
 }
@@ -140,9 +141,11 @@ export function joinMiddleware(list: readonly Middleware[] = []): JoinedMiddlewa
   }
   const publish = around<TaskMessage>(
     list.flatMap((each) => (each.publish === undefined ? [] : [{ name: each.name, hook: each.publish.bind(each) }])),
+    (message) => new SeenMessage(message),
   );
   const run = around<TaskRun>(
     list.flatMap((each) => (each.run === undefined ? [] : [{ name: each.name, hook: each.run.bind(each) }])),
+    (run) => new SeenRun(run),
   );
   return { ...(publish && { publish }), ...(run && { run }) };
 }
