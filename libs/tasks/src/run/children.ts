@@ -18,6 +18,8 @@ function toError(cause: unknown): Error {
   return cause instanceof Error ? cause : new Error(String(cause), { cause });
 }
 
+const NONE: readonly SpawnedTask[] = [];
+
 /** What a run's children take from it. */
 export interface Parent {
   readonly taskId: string;
@@ -38,9 +40,10 @@ export interface Parent {
  */
 export class Children implements AmbientPublisher {
   readonly #parent: Parent;
-  readonly #spawned = new Map<string, SpawnedTask>();
-  readonly #equals = new Map<string, number>();
-  readonly #checks: Promise<Error | undefined>[] = [];
+  // Each is made for the first child, since most runs have none.
+  #spawned: Map<string, SpawnedTask> | undefined;
+  #equals: Map<string, number> | undefined;
+  #checks: Promise<Error | undefined>[] | undefined;
   /** The trace that the children belong to. `#put` reads it from the parent's message for the first child. */
   #trace: OwnHeaders | undefined;
 
@@ -68,11 +71,11 @@ export class Children implements AmbientPublisher {
    * what a middleware throws.
    */
   async seal(): Promise<readonly SpawnedTask[]> {
-    for (const check of this.#checks) {
+    for (const check of this.#checks ?? []) {
       const refusal = await check;
       if (refusal !== undefined) throw refusal;
     }
-    return [...this.#spawned.values()];
+    return this.#spawned === undefined ? NONE : [...this.#spawned.values()];
   }
 
   /**
@@ -115,7 +118,7 @@ export class Children implements AmbientPublisher {
     if (problem !== undefined) throw new PayloadRefusedError(task.name, problem);
     const checked = checkPayload(task, payload);
     // A refusal is kept and thrown at the run's end. Until then nobody would handle the rejected promise.
-    if (checked instanceof Promise) this.#checks.push(checked.then(() => undefined, toError));
+    if (checked instanceof Promise) this.#check(checked.then(() => undefined, toError));
     const text = JSON.stringify(payload);
     const bytes = Buffer.byteLength(text);
     if (bytes > this.#parent.maxPayloadBytes) {
@@ -128,6 +131,7 @@ export class Children implements AmbientPublisher {
 
   #put(child: SpawnedTask, key: string | undefined): string {
     const { task, taskId } = child;
+    this.#spawned ??= new Map();
     if (this.#spawned.size >= MAX_CHILDREN) {
       throw new RangeError(`Cannot spawn ${task}: this run has ${MAX_CHILDREN} children already, which is the limit`);
     }
@@ -141,8 +145,13 @@ export class Children implements AmbientPublisher {
     this.#spawned.set(taskId, withHeaders(child, own));
     const around = this.#parent.aroundPublish;
     // Begun here, where the caller's own context is the present one.
-    if (around !== undefined) this.#checks.push(this.#passThrough(around, child, own));
+    if (around !== undefined) this.#check(this.#passThrough(around, child, own));
     return taskId;
+  }
+
+  #check(check: Promise<Error | undefined>): void {
+    this.#checks ??= [];
+    this.#checks.push(check);
   }
 
   /** Lets the middlewares see a child, which has its place already, and takes over the headers that they give it. */
@@ -150,7 +159,7 @@ export class Children implements AmbientPublisher {
     const message = messageSeen(child, own, this.#parent.taskId);
     try {
       await around(message, async () => {
-        this.#spawned.set(child.taskId, withHeaders(child, checkOwnHeaders({ ...message.headers })));
+        this.#spawned?.set(child.taskId, withHeaders(child, checkOwnHeaders({ ...message.headers })));
       });
       return undefined;
     } catch (error) {
@@ -159,6 +168,7 @@ export class Children implements AmbientPublisher {
   }
 
   #numberAmongEquals(content: string): number {
+    this.#equals ??= new Map();
     const number = this.#equals.get(content) ?? 0;
     this.#equals.set(content, number + 1);
     return number;

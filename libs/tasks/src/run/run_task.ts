@@ -2,16 +2,15 @@ import { PayloadRefusedError, payloadHash, readPayload } from "../definition/pay
 import type { Ledger } from "../definition/ledger.ts";
 import type { Limiter, Lock } from "../definition/lock_type.ts";
 import type { JoinedMiddleware } from "../definition/middleware.ts";
-import { type Lease, LeaseLostError } from "../locks/lease.ts";
+import { LeaseLostError } from "../locks/lease.ts";
 import type { Locks } from "../locks/locks.ts";
 import type { Waiter } from "../locks/waiting_room.ts";
 import { isLimiterKey } from "../tally/tally.ts";
 import { nameOfMessage } from "../format/delivery.ts";
 import { headerOf, oneLine, TASK_CALLBACK } from "../format/headers.ts";
-import type { ChildGroup } from "../definition/group.ts";
 import { InvalidNameError } from "../format/names.ts";
 import { isSuperseded } from "../broker/occurrence.ts";
-import { ABORT_GRACE_MS, type AttemptEnd, type DepsInput, DrainedError, RunningAttempt } from "./attempt.ts";
+import { ABORT_GRACE_MS, type AttemptEnd, type DepsInput, DrainedError, type RunningAttempt } from "./attempt.ts";
 import { groupOfCallback } from "./callback_group.ts";
 import type { Environment } from "./environment.ts";
 import {
@@ -42,7 +41,9 @@ import { fullLine, locksOf } from "./wanted_locks.ts";
 import type { ReceivedTask } from "../pull/received_task.ts";
 import type { ProgressReports } from "../result/progress.ts";
 import { keepMsOf } from "./keep_end.ts";
-import { dropDuplicate, handBack, linesOf, refuse, type SettleContext, settleByRow, tell } from "./settle.ts";
+import { dropDuplicate, handBack, refuse, type SettleContext, settleByRow, tell } from "./settle.ts";
+import { startRun } from "./start_run.ts";
+import { hasUniqueKey } from "./unique_run.ts";
 
 /** Age from which a message without a row is not run, ms. The ledger forgets rows after 30 days. */
 const LEDGER_HORIZON_MS = 29 * 86_400_000;
@@ -297,7 +298,7 @@ async function runOnce(context: RunContext, task: PreparedTask, held: Held): Pro
   const { turns } = held;
   // The connection may have been lost while its locks were asked for.
   if (!context.owns(task.received)) return leave(context, task.received);
-  if (!(await beginOrDrop(context, task))) return OVER;
+  if (hasUniqueKey(task) && !(await beginOrDrop(context, task))) return OVER;
   const { starts } = task.received;
   const callbackOf = headerOf(task.received.headers, TASK_CALLBACK);
   const group = callbackOf === "" ? undefined : await groupOfCallback(context, task, callbackOf);
@@ -309,7 +310,7 @@ async function runOnce(context: RunContext, task: PreparedTask, held: Held): Pro
     if (starts !== undefined) await context.starts.handedBack(task, starts);
     return { kind: "crowded", by: late.key };
   }
-  const running = start(context, task, { leases: turns, group });
+  const running = startRun(context, task, { leases: turns, group });
   const end = await running.ended.finally(() => context.onEnd(running));
   context.progress.end(task.taskId);
   tellLocks(context.broker, task, { ...held, end });
@@ -326,31 +327,6 @@ async function runOnce(context: RunContext, task: PreparedTask, held: Held): Pro
   }
   await released;
   return running.isStuck() ? { kind: "stuck" } : concluded;
-}
-
-function start(
-  context: RunContext,
-  task: PreparedTask,
-  given: { readonly leases: readonly Lease[]; readonly group: ChildGroup | undefined },
-): RunningAttempt {
-  const { definition, vo, delivery } = task.received;
-  // Told before the run may write its first line.
-  tell(context, task, { step: "started", tookMs: Math.max(0, Date.now() - Number(delivery.storedAtNs) / 1e6) });
-  const running = new RunningAttempt({
-    ...task,
-    definition,
-    vo,
-    headers: task.received.headers,
-    ...given,
-    deps: (input) => context.deps(input),
-    maxPayloadBytes: context.maxPayloadBytes,
-    middleware: context.middleware,
-    threads: context.threads,
-    progress: context.progress,
-    lines: () => linesOf(context, task),
-  });
-  context.onStart(running);
-  return running;
 }
 
 /** Turns the end of an attempt into an outcome, or leaves the task without one. */

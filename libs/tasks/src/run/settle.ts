@@ -18,8 +18,8 @@ import type { StartCounts } from "./poison.ts";
 import type { LineSink } from "./run_lines.ts";
 import type { ReceivedTask } from "../pull/received_task.ts";
 import type { StreamLedger } from "./stream_ledger.ts";
-import { keepEnd, keepRefusal } from "./keep_end.ts";
-import { endUnique } from "./unique_run.ts";
+import { keepEnd, keepMsOf, keepRefusal } from "./keep_end.ts";
+import { endUnique, hasUniqueKey } from "./unique_run.ts";
 
 /** Number of errors that a message carries to its next attempt. They have a kilobyte each and must fit into the headers that TASKS allows. */
 const MAX_TOLD_ERRORS = 8;
@@ -169,8 +169,9 @@ export async function settleByRow(
   if (hasGroup(task.received.headers)) await tellGroup(context.groups, task.received.headers, row);
   const noting = row.outcome === "retry" ? undefined : context.cancellations.noteEnded(row.taskId, row.outcome);
   if (noting !== undefined) await noting;
-  await keepEnd(context, task, row);
-  if (row.outcome !== "retry") await endUnique(context.broker, task);
+  // Neither is awaited where there is nothing to do, as for most tasks.
+  if (keepMsOf(task.received) !== undefined) await keepEnd(context, task, row);
+  if (row.outcome !== "retry" && hasUniqueKey(task)) await endUnique(context.broker, task);
   if (tookMs === undefined)
     tell(context, task, { step: "duplicate", reason: `attempt ${row.attempt} ended ${row.outcome}` });
   else if (row.outcome === "done") tell(context, task, { step: "done", tookMs });

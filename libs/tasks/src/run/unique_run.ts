@@ -19,6 +19,11 @@ const TRIES = 100;
 /** Greatest number of begun tasks that are remembered of one key. */
 const MAX_BEGUN = 1_000;
 
+/** Whether a task was published under a unique key, so that its beginning and its end must be noted. */
+export function hasUniqueKey({ received }: IdentifiedTask): boolean {
+  return uniqueClaimOf(received.headers) !== undefined;
+}
+
 function keyOf({ received }: IdentifiedTask, { key }: UniqueClaim): UniqueKey {
   return { task: received.definition.name, vo: received.vo, key };
 }
