@@ -21,7 +21,7 @@ export function withFilter(command: Command): Command {
 }
 
 function before(ms: number | undefined): Date | undefined {
-  return ms === undefined ? undefined : new Date(Date.now() - ms);
+  return ms === undefined ? undefined : new Date(Math.max(0, Date.now() - ms));
 }
 
 /** The filter that a command line gives; undefined: it gives none. */

@@ -12,24 +12,22 @@ import {
 import * as z from "zod";
 import { counted } from "../markup/format.ts";
 import { type Action, action, RefusedError } from "./action.ts";
-import { numbers, optional, whole } from "./fields.ts";
+import { deadFilter, wordsOf } from "../read/dead_choice.ts";
+import { numbers, optional, time, whole } from "./fields.ts";
 
 const Which = z.object({
   ...{ sequence: numbers, task: optional, vo: optional, reason: optional },
+  /** The moments between which they were given up. */
+  ...{ from: time, until: time },
   /** The number that was shown, and the number that was typed. */
   ...{ count: whole, confirmed: whole },
 });
 type Which = z.output<typeof Which>;
 
-function filterOf({ task, vo, reason }: Which) {
-  return { task, vo, reason };
-}
-
-function nameOf({ sequence, task, vo, reason }: Which): string {
+function nameOf({ sequence, ...choice }: Which): string {
   if (sequence !== undefined) return `dead letters ${sequence.join(", ")}`;
-  const all = task === undefined && vo === undefined && reason === undefined ? "all dead letters" : "dead letters";
-  const of = `${task === undefined ? "" : ` of ${task}`}${vo === undefined ? "" : ` of ${vo}`}`;
-  return `${all}${of}${reason === undefined ? "" : ` with ${JSON.stringify(reason)}`}`;
+  const words = wordsOf(choice);
+  return words === "" ? "all dead letters" : `dead letters${words}`;
 }
 
 /** Throws unless what was typed is what was shown, and is still so. */
@@ -78,7 +76,7 @@ async function dropChosen(broker: Broker, sequences: readonly number[]): Promise
 export const DEAD_ACTIONS: readonly Action[] = [
   action("dead.requeue", Which, async ({ broker }, which) => {
     const { sequence, count } = which;
-    await checkNumber(() => sequence?.length ?? countDeadLetters(broker, filterOf(which)), which);
+    await checkNumber(() => sequence?.length ?? countDeadLetters(broker, deadFilter(which)), which);
     const target = nameOf(which);
     if (sequence !== undefined) {
       const { done, refused } = await requeueChosen(broker, sequence);
@@ -90,7 +88,7 @@ export const DEAD_ACTIONS: readonly Action[] = [
         to: "/dead",
       };
     }
-    const { requeued, refused } = await requeueDeadLetters(broker, filterOf(which), { limit: count });
+    const { requeued, refused } = await requeueDeadLetters(broker, deadFilter(which), { limit: count });
     const why = refused.length === 0 ? "" : ` ${counted(refused.length, "letter")} stayed: ${refused[0]?.reason}`;
     const detail = { done: requeued.length, stayed: refused.length };
     return { said: `Requeued ${counted(requeued.length, "dead letter")}.${why}`, target, detail, to: "/dead" };
@@ -103,9 +101,9 @@ export const DEAD_ACTIONS: readonly Action[] = [
       const done = await dropChosen(broker, sequence);
       return { said: `Dropped ${counted(done, "dead letter")}.`, target, detail: { done }, to: "/dead" };
     }
-    const matching = await countToDrop(broker, filterOf(which));
+    const matching = await countToDrop(broker, deadFilter(which));
     await checkNumber(() => matching.count, which);
-    const done = await dropDeadLetters(broker, filterOf(which), matching);
+    const done = await dropDeadLetters(broker, deadFilter(which), matching);
     return { said: `Dropped ${counted(done, "dead letter")}.`, target, detail: { done }, to: "/dead" };
   }),
 ];

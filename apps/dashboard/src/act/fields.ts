@@ -27,3 +27,6 @@ export const whole = z
   .trim()
   .regex(/^[0-9,]{1,20}$/)
   .transform((given) => Number(given.replaceAll(",", "")));
+
+/** A moment that may be left out, RFC 3339 in UTC. */
+export const time = z.iso.datetime().optional();

@@ -1,5 +1,6 @@
 // Tested by apps/dashboard/src/serve/serve_test.ts
 import * as z from "zod";
+import { AGE } from "../read/dead_choice.ts";
 import * as shapes from "../read/shapes.ts";
 import { route, type Route } from "./route.ts";
 
@@ -61,7 +62,14 @@ export const ROUTES: readonly Route[] = [
   }),
   route({
     ...{ path: "/api/dead", summary: "Dead letters, newest first, a page at a time" },
-    parameters: z.object({ task, vo, reason: text("a part of the reason"), before }),
+    parameters: z.object({
+      ...{ task, vo, reason: text("a part of the reason"), before },
+      age: z
+        .string()
+        .regex(AGE)
+        .optional()
+        .meta({ description: "how long ago: <2h within the last two hours, >1d more than a day ago" }),
+    }),
     response: shapes.DeadPage,
     read: (reads, parameters) => reads.dead(parameters),
   }),

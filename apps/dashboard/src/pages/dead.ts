@@ -2,27 +2,53 @@
 import { ago, count, counted, cut, voText } from "../markup/format.ts";
 import { html, type Markup } from "../markup/html.ts";
 import { actionButton, facts, link, pageHead, pager, table, taskLink } from "../markup/parts.ts";
+import { AGE, type DeadChoice, fixAge, wordsOf } from "../read/dead_choice.ts";
 import type { DeadPageData } from "../read/shapes.ts";
 import { numberIn, type Page, type Query, textIn } from "./page.ts";
 
+/** Age from which a count is said to be old, ms. */
+const RECENT_MS = 6_000;
+
+/** The ages that are offered. Others are taken from the address. */
+const AGES: readonly (readonly [age: string, text: string])[] = [
+  ["<10m", "in the last 10 minutes"],
+  ["<1h", "in the last hour"],
+  ["<1d", "in the last day"],
+  ["<7d", "in the last week"],
+  [">1h", "over an hour ago"],
+  [">1d", "over a day ago"],
+  [">7d", "over a week ago"],
+  [">30d", "over 30 days ago"],
+];
+
 /** The fields by which letters are chosen. */
-function filterOf(query: Query) {
-  return { task: textIn(query, "task"), vo: textIn(query, "vo"), reason: textIn(query, "reason") };
+function filterOf(query: Query): DeadChoice {
+  const age = textIn(query, "age");
+  return {
+    ...{ task: textIn(query, "task"), vo: textIn(query, "vo"), reason: textIn(query, "reason") },
+    age: age !== undefined && AGE.test(age) ? age : undefined,
+  };
 }
 
-type Filter = ReturnType<typeof filterOf>;
-
-/** What a filter selects, in words. */
-function wordsOf({ task, vo, reason }: Filter): string {
-  const of = `${task === undefined ? "" : ` of ${task}`}${vo === undefined ? "" : ` of ${voText(vo)}`}`;
-  return `${of}${reason === undefined ? "" : ` whose reason has "${reason}"`}`;
+function hiddenFields(choice: DeadChoice): Markup[] {
+  return Object.entries(choice).flatMap(([name, value]) =>
+    value === undefined ? [] : [html`<input type="hidden" name="${name}" value="${value}">`],
+  );
 }
 
-function filterForm({ task, vo, reason }: Filter): Markup {
-  return html`<form class="row" method="get" action="/dead"><label>Task<input name="task" value="${task}"></label><label>VO<input name="vo" size="12" value="${vo}"></label><label class="wide">Reason has<input type="search" name="reason" value="${reason}"></label><button>Filter</button></form>`;
+function ageSelect(age: string | undefined): Markup {
+  const isOffered = age === undefined || AGES.some(([each]) => each === age);
+  const offered = isOffered ? AGES : [...AGES, [age, age] as const];
+  return html`<label>Died<select name="age"><option value="">at any time</option>${offered.map(
+    ([value, text]) => html`<option value="${value}"${value === age && html` selected`}>${text}</option>`,
+  )}</select></label>`;
 }
 
-function letterTable({ letters }: DeadPageData, filter: Filter): Markup {
+function filterForm({ task, vo, reason, age }: DeadChoice): Markup {
+  return html`<form class="row" method="get" action="/dead"><label>Task<input name="task" value="${task}"></label><label>VO<input name="vo" size="12" value="${vo}"></label>${ageSelect(age)}<label class="wide">Reason has<input type="search" name="reason" value="${reason}"></label><button>Filter</button></form>`;
+}
+
+function letterTable({ letters }: DeadPageData, filter: DeadChoice): Markup {
   const isFiltered = Object.values(filter).some((value) => value !== undefined);
   return table({
     caption: "Dead letters, the newest first",
@@ -57,14 +83,18 @@ function letterTable({ letters }: DeadPageData, filter: Filter): Markup {
   });
 }
 
-function chosenForm(filter: Filter, total: number | null): Markup {
-  const fields = Object.entries(filter).map(
-    ([name, value]) => value !== undefined && html`<input type="hidden" name="${name}" value="${value}">`,
-  );
-  return html`<form id="chosen" class="acts" method="get" action="/dead/confirm">${fields}
+function chosenForm(filter: DeadChoice, total: number | null): Markup {
+  return html`<form id="chosen" class="acts" method="get" action="/dead/confirm">${hiddenFields(filter)}
 <button name="do" value="requeue">Requeue selected</button><button class="danger" name="do" value="drop">Drop selected</button>
 <span class="quiet">or all${total !== null && html` ${count(total)}`} that match:</span>
 <button name="do" value="requeue-all">Requeue all</button><button class="danger" name="do" value="drop-all">Drop all</button></form>`;
+}
+
+/** How many there are, and when that was counted where it took its time. */
+function countOf({ total, countedAt }: DeadPageData, filter: DeadChoice): Markup {
+  if (total === null) return html`<p class="quiet">counting letters${wordsOf(filter)} …</p>`;
+  const isOld = Date.now() - Date.parse(countedAt ?? "") > RECENT_MS;
+  return html`<p class="quiet">${counted(total, "letter")}${wordsOf(filter)}${isOld && html`, counted ${ago(countedAt)}`}</p>`;
 }
 
 /** Dead letters: filter, look, choose. */
@@ -77,13 +107,13 @@ export const deadPage: Page = {
     const before = numberIn(query, "before");
     const page = await reads.dead({ ...filter, before });
     const links = [
-      ["Newest", before === undefined ? undefined : link("/dead", filter)],
+      ["Newest", before === undefined ? undefined : link("/dead", { ...filter })],
       ["Older", page.next === null ? undefined : link("/dead", { ...filter, before: page.next })],
     ] as const;
     const isMany = page.total === null ? page.letters.length > 0 : page.total > 0;
     return {
       title: "Dead letters",
-      main: html`${pageHead("Dead letters", html`<p class="quiet">${page.total === null ? "letters" : counted(page.total, "letter")}${wordsOf(filter)}</p>`)}<div class="stack">${filterForm(filter)}${isMany && chosenForm(filter, page.total)}${letterTable(page, filter)}${pager(links)}</div>`,
+      main: html`${pageHead("Dead letters", countOf(page, filter))}<div class="stack">${filterForm(filter)}${isMany && chosenForm(filter, page.total)}${letterTable(page, filter)}${pager(links)}</div>`,
     };
   },
 };
@@ -133,10 +163,12 @@ export const confirmDeadPage: Page = {
   async make(reads, query) {
     const deed = DEEDS[query["do"] ?? ""];
     if (deed === undefined) return undefined;
-    const filter = filterOf(query);
+    const given = filterOf(query);
+    // What is confirmed is about the letters of this moment.
+    const filter = fixAge(given, Date.now());
     const chosen = sequencesIn(query);
     const total = deed.of === "chosen" ? chosen.length : await reads.deadCount(filter);
-    const back = link("/dead", filter);
+    const back = link("/dead", { ...given });
     if (total === 0) {
       return {
         title: "Nothing is selected",
@@ -147,9 +179,7 @@ export const confirmDeadPage: Page = {
     const fields =
       deed.of === "chosen"
         ? chosen.map((sequence) => html`<input type="hidden" name="sequence" value="${sequence}">`)
-        : Object.entries(filter).map(
-            ([name, value]) => value !== undefined && html`<input type="hidden" name="${name}" value="${value}">`,
-          );
+        : hiddenFields(filter);
     return {
       title: what,
       main: html`${pageHead(`${what}?`)}<div class="stack"><section class="card"><p>${deed.effect} Nothing is done if their number is another one by then.</p>

@@ -1,51 +1,27 @@
 // Tested by apps/dashboard/src/serve/serve_test.ts
 import {
-  checkRequeuable,
   childrenOfGroup,
-  countDeadLetters,
   fileOf,
   findConfiguration,
-  findDeadLetter,
   type GroupState,
   listAudit,
   listGroups,
-  pageOfDeadLetters,
   readConfiguration,
   readGroup,
   type ScheduleRow,
   scheduleTable,
-  type StoredDeadLetter,
 } from "@muster/tasks/operate";
 import { Document } from "yaml";
-import type {
-  AuditData,
-  ConfigurationData,
-  DeadDetailsData,
-  DeadPageData,
-  GroupData,
-  GroupDetailsData,
-  GroupsData,
-  SchedulesData,
-} from "./shapes.ts";
+import type { AuditData, ConfigurationData, GroupData, GroupDetailsData, GroupsData, SchedulesData } from "./shapes.ts";
 import { shared } from "./shared.ts";
 import type { Sources } from "./sources.ts";
 
 /** Age up to which what was read for one viewer does for the next one, ms. */
 const FRESH_MS = 1_500;
-/** Dead letters, and audit records, in one page. */
+/** Audit records in one page. */
 const PAGE = 50;
 /** Children of a group that are shown. */
 const CHILDREN = 200;
-/** Characters of a payload that are shown. */
-const MAX_PAYLOAD = 100_000;
-
-/** Which dead letters are wanted. */
-export interface DeadChoice {
-  readonly task?: string | undefined;
-  readonly vo?: string | undefined;
-  readonly reason?: string | undefined;
-  readonly before?: number | undefined;
-}
 
 /** Which audit records are wanted. */
 export interface AuditChoice {
@@ -81,21 +57,6 @@ function scheduleData({ since, next, isOccupied, pause, ...row }: ScheduleRow): 
   };
 }
 
-function letterData(letter: StoredDeadLetter): DeadPageData["letters"][number] {
-  const { sequence, task, vo, taskId, attempt, reason, deadAt } = letter;
-  return { sequence, task, vo, taskId, attempt, reason, deadAt };
-}
-
-/** Why a letter cannot be requeued; null: it can. */
-function requeueProblem(letter: StoredDeadLetter): string | null {
-  try {
-    checkRequeuable(letter);
-    return null;
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  }
-}
-
 /** A configuration as a file that can be applied. */
 export function printYaml(file: unknown): string {
   return new Document(file, { version: "1.2" }).toString({ lineWidth: 0 });
@@ -114,7 +75,7 @@ async function readGroupDetails(broker: Sources["broker"], id: string): Promise<
   return { group: groupData(group), children, notDone };
 }
 
-/** The readers of what the stores keep: groups, schedules, dead letters, the configuration and the audit. */
+/** The readers of what the stores keep: groups, schedules, the configuration and the audit. */
 export function storeReaders({ broker, composition }: Pick<Sources, "broker" | "composition">) {
   return {
     groups: shared(async (_: undefined): Promise<GroupsData> => {
@@ -127,33 +88,6 @@ export function storeReaders({ broker, composition }: Pick<Sources, "broker" | "
       const configuration = await readConfiguration(broker);
       return {
         schedules: (await scheduleTable(broker, { tasks: composition.tasks, configuration })).map(scheduleData),
-      };
-    }, FRESH_MS),
-
-    dead: shared(async (choice: DeadChoice): Promise<DeadPageData> => {
-      const { reason, ...ofSubjects } = choice;
-      const [total, { letters, next }] = await Promise.all([
-        reason === undefined ? countDeadLetters(broker, ofSubjects) : null,
-        pageOfDeadLetters(broker, { ...choice, limit: PAGE }),
-      ]);
-      return { total, letters: letters.map(letterData), next: next ?? null };
-    }, FRESH_MS),
-
-    /** Reads each letter where a reason is asked for, which takes some seconds where there are very many. */
-    deadCount: shared(
-      (choice: Omit<DeadChoice, "before">): Promise<number> => countDeadLetters(broker, choice),
-      FRESH_MS,
-    ),
-
-    letter: shared(async (sequence: number): Promise<DeadDetailsData> => {
-      const letter = await findDeadLetter(broker, sequence);
-      const headers = [...(letter.headers ?? [])].flatMap(([name, values]) => values.map((value) => ({ name, value })));
-      const payload = new TextDecoder().decode(letter.body.subarray(0, MAX_PAYLOAD));
-      return {
-        letter: letterData(letter),
-        ...{ subject: letter.subject, errors: [...letter.errors], payload },
-        headers: headers.filter(({ name }) => !name.startsWith("Dead-")),
-        requeueProblem: requeueProblem(letter),
       };
     }, FRESH_MS),
 

@@ -1,3 +1,4 @@
+import { deadReaders } from "./read_dead.ts";
 import { gridReaders } from "./read_grid.ts";
 import { readOverview } from "./read_overview.ts";
 import { storeReaders } from "./read_stores.ts";
@@ -12,6 +13,7 @@ export function openReads(sources: Sources) {
     ...gridReaders(sources),
     ...taskReaders(sources),
     ...storeReaders(sources),
+    ...deadReaders(sources),
   };
 }
 

@@ -167,7 +167,8 @@ export const DeadLetter = z.object({
   ...{ reason: z.string(), deadAt: z.string() },
 });
 export const DeadPage = z.object({
-  total: whole.nullable().meta({ description: "null where a reason is asked for: only reading all would tell" }),
+  total: whole.nullable().meta({ description: "All that match; null: they are being counted, so ask again" }),
+  countedAt: time.nullable(),
   letters: z.array(DeadLetter),
   next: whole.nullable().meta({ description: "Give it as `before` to get the next page; null: nothing older is left" }),
 });

@@ -1,5 +1,6 @@
 // Tested by tests/src/worker/operate_test.ts
-import { AckPolicy, DeliverPolicy } from "@nats-io/jetstream";
+// Tested by libs/tasks/src/dead/dead_page_test.ts
+import { AckPolicy, type ConsumerInfo, DeliverPolicy } from "@nats-io/jetstream";
 import { nanos } from "@nats-io/nats-core";
 import type { Broker } from "./broker.ts";
 
@@ -14,12 +15,10 @@ export interface Since {
   readonly since: Date;
 }
 
-/**
- * Counts the messages on `subjects` that were stored at `since` or later. No message is read: the server counts them for a consumer that is
- * deleted at once. Throws when nobody answers.
- */
-export async function countSince({ jsm }: Pick<Broker, "jsm">, { stream, subjects, since }: Since): Promise<number> {
-  const { name, num_pending: count } = await jsm.consumers.add(stream, {
+/** A consumer that begins at a time, as the server tells of it. Nothing is read, and it is deleted at once. */
+async function consumerAt({ jsm }: Pick<Broker, "jsm">, { stream, subjects, since }: Since): Promise<ConsumerInfo> {
+  const consumer = await jsm.consumers.add(stream, {
+    description: `Muster: counts what was stored since ${since.toISOString()}; lapses by itself`,
     filter_subjects: [...subjects],
     deliver_policy: DeliverPolicy.StartTime,
     opt_start_time: since.toISOString(),
@@ -29,6 +28,23 @@ export async function countSince({ jsm }: Pick<Broker, "jsm">, { stream, subject
     inactive_threshold: nanos(INACTIVE_MS),
   });
   // Where it cannot be deleted it lapses by itself.
-  await jsm.consumers.delete(stream, name).catch(() => undefined);
-  return count;
+  await jsm.consumers.delete(stream, consumer.name).catch(() => undefined);
+  return consumer;
+}
+
+/**
+ * Counts the messages on `subjects` that were stored at `since` or later. No message is read: the server counts them for a consumer that is
+ * deleted at once. Throws when nobody answers.
+ */
+export async function countSince(broker: Pick<Broker, "jsm">, since: Since): Promise<number> {
+  return (await consumerAt(broker, since)).num_pending;
+}
+
+/** The lowest sequence of `stream` whose message was stored at `since` or later. No message is read. Throws when nobody answers. */
+export async function sequenceSince(
+  broker: Pick<Broker, "jsm">,
+  { stream, since }: Omit<Since, "subjects">,
+): Promise<number> {
+  const { delivered } = await consumerAt(broker, { stream, subjects: [">"], since });
+  return delivered.stream_seq + 1;
 }

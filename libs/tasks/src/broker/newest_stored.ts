@@ -21,6 +21,8 @@ export interface PageRequest {
   readonly filter: string;
   /** Only messages below this sequence, which is where the page before it ended. Default: all. */
   readonly before?: number | undefined;
+  /** Only messages at this sequence or above. Default: all. */
+  readonly from?: number | undefined;
   /** Greatest number of messages in the page. */
   readonly limit: number;
   /** Whether a message belongs to the page. Default: each does. */
@@ -42,9 +44,10 @@ export interface NewestPage {
  */
 export async function newestStored(
   jsm: JetStreamManager,
-  { stream, filter, before, limit, accept = () => true }: PageRequest,
+  { stream, filter, before, from = 0, limit, accept = () => true }: PageRequest,
 ): Promise<NewestPage> {
-  const { first_seq: first, last_seq: last } = (await jsm.streams.info(stream)).state;
+  const { first_seq, last_seq: last } = (await jsm.streams.info(stream)).state;
+  const first = Math.max(first_seq, from);
   const found: Stored[] = [];
   let end = Math.min(last + 1, before ?? last + 1);
   let size = Math.max(SMALLEST, 2 * limit);

@@ -60,6 +60,7 @@ export type { PauseNote } from "../queue/pause_book.ts";
 export { listQueuePauses, pauseQueue, pausesHolding, type QueuePause, resumeQueue } from "../queue/queue_pauses.ts";
 export type { QueueTarget } from "../queue/queue_target.ts";
 
+export { parseLengthMs } from "../calendar/length_text.ts";
 // Look at dead letters, requeue and drop them.
 export { type DeadPage, type DeadPageFilter, pageOfDeadLetters } from "../dead/dead_page.ts";
 export {
