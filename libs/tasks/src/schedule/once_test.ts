@@ -2,7 +2,7 @@ import { AckPolicy, type JetStreamClient, jetstream } from "@nats-io/jetstream";
 import { nanos, TimeoutError } from "@nats-io/nats-core";
 import test, { type ExecutionContext } from "ava";
 import { setTimeout as pause } from "node:timers/promises";
-import { every } from "../calendar/schedule.ts";
+import { cron, every } from "../calendar/schedule.ts";
 import type { Broker } from "../broker/broker.ts";
 import { TASK_ID } from "../format/headers.ts";
 import { TASKS } from "../streams/streams.ts";
@@ -127,6 +127,31 @@ test("I18: the second of two leaders that saw the same marker is refused, also a
   await grid.restartServer();
   await t.throwsAsync(publishAtomically(grid.broker, batch("third")), { message: /wrong last sequence/ });
   t.deepEqual(await countOn(grid, ">"), { "markers.Tick.lhcb.default": 1, "tasks.Tick.lhcb": 1 });
+});
+
+/** A broker that hears of its first batch, which is stored, that another writer was faster. Counts the batches. */
+function outrun(broker: Broker, batches: string[]): Broker {
+  const real = jetstream(broker.nc);
+  const publish: JetStreamClient["publish"] = async (subject, payload, options) => {
+    batches.push(subject);
+    const ack = await real.publish(subject, payload, options);
+    if (batches.length > 1) return ack;
+    return await real.publish("markers.Tick.vo0.default", "", { headers: headersFrom(expecting(0)) });
+  };
+  return { ...broker, js: Object.assign(Object.create(real), { publish }) };
+}
+
+test("schedules that lost a race for their first markers are written together again when they are due", async (t) => {
+  await using grid = await startGrid({ vos: VOS });
+  const heard = listen(grid.broker.nc);
+  const batches: string[] = [];
+  // Time enough for the race to be over before.
+  const dueAt = new Date(Date.now() + 5_000);
+  const tasks = [periodic("Tick", cron(`${dueAt.getUTCSeconds()} * * * * *`))];
+  await using leader = await grid.lead(tasks, { distort: (broker) => outrun(broker, batches) });
+  await heard.atLeast(VOS.length);
+  t.is(batches.length, 2, "one for all markers, one for all occurrences");
+  t.deepEqual(leader.alarms, []);
 });
 
 test("one schedule whose writes are refused does not hold up those that share its batch", async (t) => {

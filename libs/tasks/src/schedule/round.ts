@@ -72,6 +72,9 @@ function writesFor({ agenda, clock, report }: RoundContext, entries: readonly En
     const { planned, stored } = entry;
     const step = nextStep(planned, stored === "unread" ? undefined : stored, now);
     if (step.kind === "rest") {
+      // What was refused is no longer to be written, so the next write goes with the others again.
+      entry.failures = 0;
+      entry.isAlone = false;
       agenda.put(entry, step.untilAt);
       return [];
     }
