@@ -1,9 +1,7 @@
+import { decodeConfiguration, MAX_CONFIGURATION_BYTES } from "@muster/app/configuration";
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { UsageError } from "../run/failure.ts";
-
-/** Largest file of a configuration, bytes. NATS takes no message that is much longer. */
-const MAX_BYTES = 1_048_576;
 
 /** How a problem names what comes on standard input. */
 const STANDARD_INPUT = "standard input";
@@ -29,19 +27,10 @@ async function readBytes(path: string): Promise<Buffer> {
     const bytes = Buffer.from(chunk);
     chunks.push(bytes);
     length += bytes.length;
-    if (length > MAX_BYTES) throw new Error(`it has more than ${MAX_BYTES.toLocaleString("en")} bytes`);
+    if (length > MAX_CONFIGURATION_BYTES)
+      throw new Error(`it has more than ${MAX_CONFIGURATION_BYTES.toLocaleString("en")} bytes`);
   }
   return Buffer.concat(chunks);
-}
-
-/** The line and column of the first byte that is no UTF-8, both from 1. */
-function placeOfBadByte(bytes: Buffer): string {
-  // What was replaced is the first difference between the bytes and the text that was read from them.
-  const read = Buffer.from(new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes));
-  let at = 0;
-  while (at < bytes.length && bytes[at] === read[at]) at++;
-  const before = new TextDecoder().decode(bytes.subarray(0, at)).split("\n");
-  return `${before.length}:${(before.at(-1) ?? "").length + 1}`;
 }
 
 /** Returns the text of a file, without a byte order mark; `-` is standard input. Throws {@linkcode UsageError} where it is no text. */
@@ -54,9 +43,8 @@ export async function readText(path: string): Promise<string> {
   } catch (error) {
     throw new UsageError(`Cannot read ${name}: ${describeFailed(error)}; name a YAML file with -f`);
   }
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
-    throw new UsageError(`${name}:${placeOfBadByte(bytes)}: it is not UTF-8; save the file as UTF-8`);
-  }
+  const decoded = decodeConfiguration(bytes);
+  if ("text" in decoded) return decoded.text;
+  const { line, column, text } = decoded.problem;
+  throw new UsageError(`${name}:${line}:${column}: ${text}`);
 }

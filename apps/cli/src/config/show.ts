@@ -1,17 +1,12 @@
-import { type ConfigurationFile, fileOf, findConfiguration } from "@muster/tasks/operate";
+import { printConfiguration } from "@muster/app/configuration";
+import { fileOf, findConfiguration } from "@muster/tasks/operate";
 import { Command } from "commander";
-import { Document } from "yaml";
 import { examples } from "../print/examples.ts";
 import { type OutputOptions, print } from "../print/output.ts";
 import { complain } from "../run/failure.ts";
 import { withBroker } from "../run/servers.ts";
 
 const SHOW = ["muster config show > muster.yaml", "muster config show --json | jq .configuration.vos"];
-
-/** Prints a configuration as a file that `muster config apply` takes back unchanged. */
-export function printFile(file: ConfigurationFile): string {
-  return new Document(file, { version: "1.2" }).toString({ lineWidth: 0 });
-}
 
 function headerFor(revision: number): string {
   return `# The configuration of revision ${revision}; \`muster config apply -f\` takes it back.
@@ -33,6 +28,6 @@ export function showConfigurationCommand(): Command {
           `Not shown, and left as they are by an apply: fields that this version does not know: ${unknown.join(", ")}`,
         );
       const file = fileOf(configuration);
-      print({ revision, configuration: file }, options, () => headerFor(revision) + printFile(file).trimEnd());
+      print({ revision, configuration: file }, options, () => headerFor(revision) + printConfiguration(file).trimEnd());
     });
 }

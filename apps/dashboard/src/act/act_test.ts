@@ -162,6 +162,22 @@ test.serial("a configuration is applied after its difference was shown, unless s
   );
   t.is(wrong.status, 400);
   t.regex(await wrong.text(), /unknown field &quot;wieght&quot;; did you mean &quot;weight&quot;/);
+  const strict = await dashboard.post(
+    "/configuration/difference",
+    { yaml: "vos: &all\n  lhcb: {}\n  lhcb: {}\n" },
+    { accept: "text/html" },
+  );
+  t.regex(
+    await strict.text(),
+    /line 2, column 3:<\/span> an anchor .*line 3, column 3:<\/span> &quot;lhcb&quot; stands here twice/,
+    "what the command refuses is refused here, with the same place",
+  );
+  const doubtful = await dashboard.post(
+    "/configuration/difference",
+    { yaml: "vos: { lhcb: {} }\ntasks:\n  TickTsk: { schedule: every 7m }\n" },
+    { accept: "text/html" },
+  );
+  t.regex(await doubtful.text(), /line 3, column 3:<\/span> neither this program .* did you mean TickTask\?/);
   const stale = await act("config.apply", { yaml: changed, revision: String(revision + 7) });
   t.regex(stale[1], /Somebody changed the configuration/);
   const applied = await act("config.apply", { yaml: changed, revision: String(revision) });

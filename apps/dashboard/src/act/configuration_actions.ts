@@ -1,9 +1,9 @@
 // Tested by apps/dashboard/src/act/act_test.ts
+import { readConfigurationText } from "@muster/app/configuration";
 import { applyPlan, type ConfigurationChange, planFile } from "@muster/tasks/operate";
 import * as z from "zod";
 import { counted } from "../markup/format.ts";
 import { type Action, action, RefusedError } from "./action.ts";
-import { readConfigurationText } from "./configuration_file.ts";
 import { whole } from "./fields.ts";
 
 /** Differences that the audit keeps one by one. */
@@ -23,8 +23,8 @@ export const CONFIGURATION_ACTIONS: readonly Action[] = [
     "config.apply",
     z.object({ yaml: z.string(), revision: whole }),
     async ({ broker, composition }, { yaml, revision }) => {
-      const read = readConfigurationText(yaml, composition.tasks);
-      if (read.kind === "wrong") throw new RefusedError(`Cannot use it: ${read.problems[0] ?? ""}`);
+      const read = await readConfigurationText(yaml, () => composition.tasks);
+      if (read.kind === "wrong") throw new RefusedError(`Cannot use it: ${read.problems[0]?.text ?? ""}`);
       const plan = await planFile(broker, read.file);
       if (plan.found.newest !== revision)
         throw new RefusedError(

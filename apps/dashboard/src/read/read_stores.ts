@@ -1,4 +1,5 @@
 // Tested by apps/dashboard/src/serve/serve_test.ts
+import { printConfiguration } from "@muster/app/configuration";
 import {
   childrenOfGroup,
   fileOf,
@@ -11,7 +12,6 @@ import {
   type ScheduleRow,
   scheduleTable,
 } from "@muster/tasks/operate";
-import { Document } from "yaml";
 import type { AuditData, ConfigurationData, GroupData, GroupDetailsData, GroupsData, SchedulesData } from "./shapes.ts";
 import { shared } from "./shared.ts";
 import type { Sources } from "./sources.ts";
@@ -57,11 +57,6 @@ function scheduleData({ since, next, isOccupied, pause, ...row }: ScheduleRow): 
   };
 }
 
-/** A configuration as a file that can be applied. */
-export function printYaml(file: unknown): string {
-  return new Document(file, { version: "1.2" }).toString({ lineWidth: 0 });
-}
-
 async function readGroupDetails(broker: Sources["broker"], id: string): Promise<GroupDetailsData | undefined> {
   const group = await readGroup(broker, id);
   if (group === undefined) return undefined;
@@ -95,7 +90,7 @@ export function storeReaders({ broker, composition }: Pick<Sources, "broker" | "
       const { configuration, revision, problem, unknown } = await findConfiguration(broker);
       return {
         revision,
-        yaml: printYaml(fileOf(configuration)),
+        yaml: printConfiguration(fileOf(configuration)),
         problem: problem?.text ?? null,
         unknown: [...unknown],
       };

@@ -1,10 +1,10 @@
 // Tested by apps/dashboard/src/serve/serve_test.ts
+import { configurationWarnings, decodeConfiguration, readConfigurationText } from "@muster/app/configuration";
 import type { Context, Hono } from "hono";
-import { listWaiting, planFile } from "@muster/tasks/operate";
+import { listWaiting, listWorkers, planFile } from "@muster/tasks/operate";
 import { cleanName, isSame } from "../access/token.ts";
 import type { Deed, Fields } from "../act/action.ts";
 import { ACTIONS, act } from "../act/actions.ts";
-import { readConfigurationText } from "../act/configuration_file.ts";
 import { problemOf } from "../api/serve_api.ts";
 import { differencePage, wrongConfigurationPage } from "../pages/difference.ts";
 import { signInPage } from "../pages/sign_in.ts";
@@ -87,28 +87,36 @@ async function answerAction(context: Context<Env>, { sources, token }: FormsOpti
   }
 }
 
+/** The text of the file that a form brought, or what was typed. */
+async function configurationIn(context: Context): Promise<ReturnType<typeof decodeConfiguration>> {
+  const { file, yaml = "" } = await context.req.parseBody();
+  if (file instanceof File && file.size > 0) return decodeConfiguration(await file.bytes());
+  return { text: typeof yaml === "string" ? yaml : "" };
+}
+
 async function answerDifference(context: Context<Env>, options: FormsOptions): Promise<Response> {
-  const { sources } = options;
-  const { file = "", yaml: typed = "" } = await fieldsOf(context);
-  const yaml = file === "" ? typed : file;
+  const { broker, composition } = options.sources;
   const frame = { nav: "/configuration", isLive: false };
-  const read = readConfigurationText(yaml, sources.composition.tasks);
+  const given = await configurationIn(context);
+  const yaml = "text" in given ? given.text : "";
+  const read =
+    "text" in given
+      ? await readConfigurationText(yaml, () => composition.tasks)
+      : { kind: "wrong" as const, problems: [given.problem] };
   if (read.kind === "wrong") {
-    return sendPage(context, options, {
-      ...frame,
-      title: "It cannot be used",
-      main: wrongConfigurationPage(yaml, read.problems),
-      status: 400,
-    });
+    const main = wrongConfigurationPage(yaml, read.problems);
+    return sendPage(context, options, { ...frame, main, title: "It cannot be used", status: 400 });
   }
   try {
-    const { found, changes } = await planFile(sources.broker, read.file);
+    const { found, changes } = await planFile(broker, read.file);
+    const served = (await listWorkers(broker)).flatMap(({ tasks }) => tasks);
+    const warnings = configurationWarnings(read, composition.tasks, served);
     const dropped = new Map<string, number>();
     if (changes.some(({ kind }) => kind === "vo removed")) {
-      for (const { vo, ready, delayed } of await listWaiting(sources.broker))
+      for (const { vo, ready, delayed } of await listWaiting(broker))
         dropped.set(vo, (dropped.get(vo) ?? 0) + ready + delayed);
     }
-    const main = differencePage({ yaml, revision: found.newest, changes, dropped });
+    const main = differencePage({ yaml, revision: found.newest, changes, dropped, warnings });
     return sendPage(context, options, { ...frame, title: "Difference", main });
   } catch (error) {
     const main = problemPage("The difference cannot be shown", problemOf(error));

@@ -1,6 +1,6 @@
 import { checkConfigurationFile, type ConfigurationFile } from "@muster/tasks/operate";
 import test from "ava";
-import { printFile } from "./show.ts";
+import { printConfiguration } from "./print_configuration.ts";
 import { readYaml } from "./yaml_source.ts";
 
 /** Names of VOs that YAML would read as something else. */
@@ -31,7 +31,7 @@ test("what is printed of a configuration is read again as the same, also where a
       },
     },
   };
-  const { value, problems } = readYaml(printFile(file));
+  const { value, problems } = readYaml(printConfiguration(file));
   t.deepEqual(problems, []);
   t.deepEqual(value, file);
   t.is(checkConfigurationFile(value).kind, "good");
@@ -101,7 +101,7 @@ test("the payload of an instance is printed so that it is read again as the same
   for (const text of ODD_TEXTS) {
     const payload = { text, [text]: 1, list: [text, null, true, 1.5] };
     const file: ConfigurationFile = { tasks: { MyTask: { instances: { a: { schedule: "every 2h", payload } } } } };
-    const { value, problems } = readYaml(printFile(file));
+    const { value, problems } = readYaml(printConfiguration(file));
     t.deepEqual(problems, [], JSON.stringify(text));
     t.deepEqual(value, file, JSON.stringify(text));
     t.is(checkConfigurationFile(value).kind, "good", JSON.stringify(text));

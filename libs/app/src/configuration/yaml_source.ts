@@ -1,5 +1,5 @@
 // Tested by apps/cli/src/config/wrong_files_test.ts
-// Tested by apps/cli/src/config/round_trip_test.ts
+// Tested by libs/app/src/configuration/round_trip_test.ts
 import { isAlias, isMap, isPair, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument } from "yaml";
 
 /** Greatest depth of a file's objects and lists. */
