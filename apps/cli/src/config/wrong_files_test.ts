@@ -44,11 +44,16 @@ const inTask = (field: string): string => `tasks:\n  MyTask:\n    ${field}\n`;
 /** A VO with one wrong field, on line 3 from column 5. */
 const inVo = (field: string): string => `vos:\n  lhcb:\n    ${field}\n`;
 
+const TABS = /tabs are not allowed for indentation; write spaces/;
 const NOT_YAML: readonly Wrong[] = [
   ["vos: {lhcb: {}", "1:15", /flow map/i],
   ["vos: [", "1:7", /flow sequence/i],
-  ["vos:\n\tlhcb: {}", "2:1", /Tabs are not allowed/],
-  ["\tvos: {}", "1:1", /Tabs are not allowed/],
+  ["vos:\n\tlhcb: {}", "2:1", TABS],
+  ["\tvos: {}", "1:1", TABS],
+  ["vos:\n  lhcb: {}\n \tcms: {}", "3:2", TABS],
+  ["vos:\n  lhcb: {\n\tweight: 2}", "3:1", TABS],
+  ["vos:\n  lhcb:\n    weight:\n\t2", "4:1", TABS],
+  ["tasks:\n  MyTask:\n    schedule: |\n\t  every 5s", "4:1", TABS],
   ["vos:\n  lhcb: {}\n cms: {}", "3:1", /same column/],
   ["vos:\n  lhcb: {}\n    cms: {}", "3:1", /same column/],
   ["vos: lhcb: {}", "1:6", /Nested mappings/],

@@ -1,5 +1,14 @@
 // Tested by tests/src/cli/cancel_test.ts
-import { type Cancelled, cancelGroup, cancelTask, type GroupState, listGroups, readGroup } from "@muster/tasks/operate";
+import {
+  type Cancelled,
+  cancelGroup,
+  cancelTask,
+  findTask,
+  type GroupState,
+  listGroups,
+  noteTooLate,
+  readGroup,
+} from "@muster/tasks/operate";
 import type { Broker } from "@muster/tasks";
 import { Command } from "commander";
 import { type OutputOptions, print } from "../print/output.ts";
@@ -26,8 +35,7 @@ interface Answer {
   readonly groups: readonly GroupState[];
 }
 
-function whereItIs(found: Extract<Cancelled, { kind: "requested" }>["found"]): string {
-  if (found === "nowhere") return "no task of this id waits or runs, as far as the streams and the ledger tell";
+function whereItIs(found: Exclude<Extract<Cancelled, { kind: "requested" }>["found"], "nowhere">): string {
   if (found === "unknown") return "more tasks wait than were looked at";
   const { task, vo, stream } = found;
   return stream === "LATER"
@@ -39,7 +47,10 @@ function describe(answer: Cancelled): string {
   const { kind, taskId } = answer;
   if (kind === "cancelled") return `cancelled ${taskId}`;
   if (kind === "too late") return `too late: ${taskId} is ${answer.outcome}`;
-  return `requested: ${whereItIs(answer.found)}; what is pulled under this id until ${answer.expiresAt} is cancelled`;
+  const { found, expiresAt } = answer;
+  const kept = `what is pulled under this id until ${expiresAt} is cancelled`;
+  if (found !== "nowhere") return `requested: ${whereItIs(found)}; ${kept}`;
+  return `no task ${taskId} is known: neither streams, ledger, results nor events tell of it; check the id. The wish is kept: ${kept}`;
 }
 
 function describeGroup({ id, ended, total, closed }: GroupState): string {
@@ -51,12 +62,32 @@ function show({ task, groups }: Answer): string {
   return [...(task === undefined ? [] : [describe(task)]), ...groups.map(describeGroup)].join("\n");
 }
 
-/** Whether nothing was cancelled. */
+/** Whether nothing was cancelled, and no wish is kept. */
 function isTooLate({ task, groups }: Answer): boolean {
   return task?.kind !== "cancelled" && task?.kind !== "requested" && groups.every(({ closed }) => closed !== null);
 }
 
+/** Whether nothing tells of what was to be cancelled. */
+function isUnknown({ task, groups }: Answer): boolean {
+  return task?.kind === "requested" && task.found === "nowhere" && groups.length === 0;
+}
+
 type Asked = Parameters<typeof cancelTask>[2];
+
+/** Cancels the task. Where no message of it is found, results and events are asked as well: it may have ended where no ledger tells. */
+async function cancelOne(broker: Broker, id: string, asked: Asked): Promise<Cancelled> {
+  const cancelled = await cancelTask(broker, id, asked);
+  if (cancelled.kind !== "requested" || cancelled.found !== "nowhere") return cancelled;
+  const { taskId } = cancelled;
+  const { state, stream, task, vo } = await findTask(broker, id, asked?.ledger && { ledger: asked.ledger });
+  const ended = state === "refused" ? "dead" : state;
+  if (ended === "done" || ended === "dropped" || ended === "cancelled" || ended === "dead") {
+    await noteTooLate(broker, taskId, ended);
+    return ended === "cancelled" ? { kind: ended, taskId } : { kind: "too late", taskId, outcome: ended };
+  }
+  if ((stream !== "LATER" && stream !== "TASKS") || task === null || vo === null) return cancelled;
+  return { ...cancelled, found: { stream, task, vo } };
+}
 
 async function cancel(
   broker: Broker,
@@ -64,7 +95,7 @@ async function cancel(
   { isWhole, asked }: { isWhole: boolean; asked: Asked },
 ): Promise<Answer> {
   const isNamed = isWhole && (await readGroup(broker, id)) !== undefined;
-  const task = isNamed ? undefined : await cancelTask(broker, id, asked);
+  const task = isNamed ? undefined : await cancelOne(broker, id, asked);
   const groups: GroupState[] = [];
   // After the task: a run that commits first spawns its groups by then.
   const all = isWhole ? await listGroups(broker) : [];
@@ -77,7 +108,9 @@ async function cancel(
 /** `muster task cancel`. */
 export function cancelTaskCommand(): Command {
   return new Command("cancel")
-    .description("cancel a task that waits, is delayed or runs, on any worker; exits with 1 where it had ended before")
+    .description(
+      "cancel a task that waits, is delayed or runs, on any worker; exits with 1 where it had ended before, or nothing tells of it",
+    )
     .argument("<id>", "its id; with --group also the id of a group", parseTaskId)
     .option("--group", "also the children of the groups that it has spawned")
     .option("--reason <text>", "kept with the task's outcome", parseReason)
@@ -96,6 +129,6 @@ export function cancelTaskCommand(): Command {
         });
       });
       print(isWhole ? { ...answer.task, groups: answer.groups } : answer.task, options, () => show(answer));
-      if (isTooLate(answer)) throw new FailedError(show(answer));
+      if (isTooLate(answer) || isUnknown(answer)) throw new FailedError(show(answer));
     });
 }

@@ -39,7 +39,15 @@ export function describeState(found: FoundTask): string {
   if (state === "delayed") return `delayed: attempt ${attempt} is due ${dueAt ?? "soon"}`;
   if (state === "waiting") return `waiting for a worker, attempt ${attempt}`;
   if (state === "running") return `running, attempt ${attempt}${worker === null ? "" : ` on ${worker}`}`;
-  return `${state} at attempt ${attempt}`;
+  return `${state}${whenEnded(found)}`;
+}
+
+/** At which attempt a task ended. One that is cancelled, dropped or refused may have ended before it ran. */
+function whenEnded({ state, attempt, timeline }: FoundTask): string {
+  if (attempt === null) return "";
+  const hasStarted = timeline.some((each) => each.step === "started" && each.attempt === attempt);
+  if (state === "done" || state === "dead" || hasStarted) return ` at attempt ${attempt}`;
+  return timeline.length === 0 ? ` at attempt ${attempt} or before it` : ` before attempt ${attempt} began`;
 }
 
 /** Name and value of a line. */

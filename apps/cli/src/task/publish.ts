@@ -1,17 +1,14 @@
 // Tested by tests/src/cli/repeat_test.ts
 // Tested by tests/src/cli/cli_test.ts
 import {
-  type Broker,
   createPublisher,
   type Json,
   type JsonObject,
   NO_VO,
-  type OutcomeRow,
   type PublishableTask,
   type Published,
   type Unique,
 } from "@muster/tasks";
-import { findStored } from "@muster/tasks/operate";
 import { Command, InvalidArgumentError } from "commander";
 import * as z from "zod";
 import { type OutputOptions, print } from "../print/output.ts";
@@ -20,8 +17,9 @@ import { ourExtensions } from "../run/extensions.ts";
 import { UsageError } from "../run/failure.ts";
 import { parseInstant } from "../run/instant.ts";
 import { checkActive, findTask, taskNamed } from "../run/names.ts";
-import { readConfigurationAloud, withBroker, withDatabaseIfKnown } from "../run/servers.ts";
+import { readConfigurationAloud, withBroker } from "../run/servers.ts";
 import { parseTaskId, parseTaskName, parseUniqueKey, parseVoOrNone } from "../run/values.ts";
+import { type AskedFor, type EarlierUse, earlierInLedger, earlierInStream, tellRepeat } from "./earlier_use.ts";
 import { checkCommand, readPayload, refusingPayloads } from "./payload.ts";
 
 const EXAMPLES = `
@@ -88,28 +86,6 @@ function uniqueOf({ unique: key, debounce, replace, ...options }: PublishTaskOpt
   return { key, mode: "debounce", wait: { seconds: debounce / 1_000 } };
 }
 
-/** Returns the row of a task that has already ended under this id; undefined: none, or no database is known. */
-async function endedBefore(id: string | undefined): Promise<OutcomeRow | undefined> {
-  return id === undefined ? undefined : await withDatabaseIfKnown(async (database) => database?.ledger.recall(id));
-}
-
-interface Answer {
-  readonly published: Published;
-  /** The earlier use of the id. */
-  readonly earlier: { readonly task: string; readonly vo: string; readonly outcome?: string } | null;
-}
-
-async function earlierOf(
-  broker: Broker,
-  published: Published,
-  ended: OutcomeRow | undefined,
-): Promise<Answer["earlier"]> {
-  if (ended !== undefined) return { task: ended.task, vo: ended.vo, outcome: ended.outcome };
-  return published.duplicate && published.duplicateOf === undefined
-    ? ((await findStored(broker, published)) ?? null)
-    : null;
-}
-
 /** What became of a task beside others of its unique key; undefined: there was none. */
 function tellUnique({ duplicateOf, replaced }: Published, what: string): string | undefined {
   if (replaced !== undefined) return `published ${what} in place of ${replaced}, which will not run`;
@@ -118,16 +94,24 @@ function tellUnique({ duplicateOf, replaced }: Published, what: string): string 
     : `nothing was published: ${duplicateOf} waits under this key and stands for it`;
 }
 
+/** What was published, or stands for it already. */
+interface Answer {
+  readonly published: Published;
+  readonly earlier: EarlierUse | null;
+}
+
+/** What is printed of a task that is not stored, since the ledger knows its id. */
+interface Unstored extends Pick<Published, "taskId" | "duplicate"> {
+  readonly stream: null;
+  readonly sequence: null;
+}
+
 function tell({ published, earlier }: Answer, what: string): string {
-  const ofKey = tellUnique(published, what);
-  if (ofKey !== undefined) return ofKey;
-  const was =
-    earlier === null
-      ? ""
-      : `: ${earlier.task} of ${earlier.vo}${earlier.outcome === undefined ? "" : `, ${earlier.outcome}`}`;
-  if (published.duplicate) return `${what} was published before${was}; nothing was stored`;
-  if (earlier !== null) return `published ${what}; the ledger has this id already${was}`;
-  return `published ${what}`;
+  const { taskId, duplicate, startAt } = published;
+  const due = startAt === undefined ? "" : `, due ${startAt}`;
+  const ofKey = tellUnique(published, `${what} as ${taskId}`);
+  if (ofKey !== undefined) return `${ofKey}${due}`;
+  return duplicate ? tellRepeat(taskId, earlier) : `published ${what} as ${taskId}${due}`;
 }
 
 async function publish(name: string, argument: string | undefined, options: PublishTaskOptions): Promise<void> {
@@ -140,10 +124,12 @@ async function publish(name: string, argument: string | undefined, options: Publ
   await checkCommand(task, { vo, payload });
   const at = whenOf(options);
   const unique = uniqueOf(options);
-  const ended = await endedBefore(id);
+  const asked: AskedFor = { what: vo === undefined ? name : `${name} of ${vo}`, task: name, vo: vo ?? NO_VO, payload };
+  const ended = await earlierInLedger(id, asked);
   const { middleware } = await ourExtensions();
-  const answer = await withBroker(async (broker): Promise<Answer> => {
+  const answer = await withBroker(async (broker): Promise<Answer | undefined> => {
     checkActive(await readConfigurationAloud(broker), vo);
+    if (ended !== undefined) return undefined;
     // The server's limit for a message is known only after connecting.
     const published = await refusingPayloads(() =>
       createPublisher(broker, { middleware }).publish(task, {
@@ -155,13 +141,16 @@ async function publish(name: string, argument: string | undefined, options: Publ
         ...(options.keepResult === undefined ? {} : { keepResult: { seconds: options.keepResult / 1_000 } }),
       }),
     );
-    return { published, earlier: await earlierOf(broker, published, ended) };
+    return { published, earlier: (await earlierInStream(broker, published, asked)) ?? null };
   });
-  const { published, earlier } = answer;
-  print({ task: name, vo: vo ?? null, ...published, earlier }, options, () => {
-    const due = at === undefined ? "" : `, due ${at.toISOString()}`;
-    return tell(answer, `${name}${vo === undefined ? "" : ` of ${vo}`} as ${published.taskId}${due}`);
-  });
+  if (answer !== undefined) {
+    const { published, earlier } = answer;
+    print({ task: name, vo: vo ?? null, ...published, earlier }, options, () => tell(answer, asked.what));
+  } else if (ended !== undefined) {
+    const { taskId, ...earlier } = ended;
+    const unstored: Unstored = { taskId, stream: null, sequence: null, duplicate: true };
+    print({ task: name, vo: vo ?? null, ...unstored, earlier }, options, () => tellRepeat(taskId, earlier));
+  }
 }
 
 /** `muster task publish`. */

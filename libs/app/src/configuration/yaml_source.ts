@@ -1,6 +1,17 @@
 // Tested by apps/cli/src/config/wrong_files_test.ts
 // Tested by libs/app/src/configuration/round_trip_test.ts
-import { isAlias, isMap, isPair, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument } from "yaml";
+import {
+  isAlias,
+  isMap,
+  isPair,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  type Pair,
+  parseDocument,
+  type YAMLParseError,
+} from "yaml";
 
 /** Greatest depth of a file's objects and lists. */
 const MAX_DEPTH = 32;
@@ -122,6 +133,22 @@ function placeAt(lines: LineCounter, offset: number): Place {
   return line === 0 ? START : { line, column: col };
 }
 
+/** Where a tab stands in the indentation of a line; undefined: none does. */
+function findTab(text: string, { lineStarts }: LineCounter, line: number): Place | undefined {
+  const [indentation = ""] = /^[ \t]*/.exec(text.slice(lineStarts[line - 1])) ?? [];
+  const at = indentation.indexOf("\t");
+  return at === -1 ? undefined : { line, column: at + 1 };
+}
+
+/** An error of the parser, in our words. Whatever it says of a line with a tab in its indentation, the tab is why. */
+function problemOf({ pos, code, message }: YAMLParseError, text: string, lines: LineCounter): SourceProblem {
+  const place = placeAt(lines, pos[0]);
+  if (code === "MULTIPLE_DOCS") return { ...place, text: "a second document begins here; one file holds one" };
+  const tab = findTab(text, lines, place.line);
+  const isTab = tab !== undefined || code === "TAB_AS_INDENT";
+  return { ...(tab ?? place), text: isTab ? "tabs are not allowed for indentation; write spaces" : message };
+}
+
 /** Reads a YAML 1.2 text as one document of objects, lists, texts, numbers and booleans. Never throws. */
 export function readYaml(text: string): YamlSource {
   const lines = new LineCounter();
@@ -140,10 +167,7 @@ export function readYaml(text: string): YamlSource {
     } as const;
     const { errors, contents, directives } = parseDocument(text, options);
     isYaml = errors.length === 0;
-    for (const { pos, code, message } of errors) {
-      const told = code === "MULTIPLE_DOCS" ? "a second document begins here; one file holds one" : message;
-      problems.push({ ...placeAt(lines, pos[0]), text: told });
-    }
+    problems.push(...errors.map((error) => problemOf(error, text, lines)));
     if (directives.yaml.explicit === true && directives.yaml.version !== "1.2")
       problems.push({ ...START, text: `it says that it is YAML ${directives.yaml.version}, and Muster reads 1.2` });
     if (contents !== null) value = reader.read(contents, []);
@@ -163,5 +187,6 @@ export function readYaml(text: string): YamlSource {
     }
     return START;
   }
-  return { value, problems: [...forbidden, ...problems], isYaml: isYaml && forbidden.length === 0, placeOf };
+  const all = new Map([...forbidden, ...problems].map((each) => [`${each.line}:${each.column} ${each.text}`, each]));
+  return { value, problems: [...all.values()], isYaml: isYaml && forbidden.length === 0, placeOf };
 }

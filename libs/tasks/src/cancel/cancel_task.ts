@@ -107,3 +107,18 @@ export async function cancelTask(broker: Broker, id: string, options: CancelOpti
   const expiresAt = new Date(Date.parse(asked.at) + CANCELLATION_TTL_MS).toISOString();
   return { kind: "requested", taskId, found: await findMessage(broker, taskId), expiresAt };
 }
+
+/**
+ * Notes that a cancellation came too late, where its caller knows an end of the task that {@linkcode cancelTask} did not. It then means no later
+ * task of the same id. Does nothing where there is none, or where another one was stored meanwhile. Throws when the broker does not answer.
+ */
+export async function noteTooLate(broker: Broker, id: string, ended: TaskEnding): Promise<void> {
+  const taskId = boundId(checkTaskId(id));
+  const { revision, cancellation } = await readCancellation(broker, taskId);
+  if (cancellation?.of !== "task" || cancellation.ended !== undefined) return;
+  try {
+    await storeCancellation(broker, { ...cancellation, ended }, revision);
+  } catch (error) {
+    if (!isConflict(error)) throw error; // a worker or a scheduler knows better
+  }
+}

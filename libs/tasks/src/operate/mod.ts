@@ -91,7 +91,7 @@ export {
 } from "../dead/drop.ts";
 
 // Cancel tasks.
-export { cancelTask, type Cancelled, type CancelOptions } from "../cancel/cancel_task.ts";
+export { cancelTask, type Cancelled, type CancelOptions, noteTooLate } from "../cancel/cancel_task.ts";
 export type { FoundMessage } from "../cancel/find_message.ts";
 
 // Look at groups.
@@ -105,7 +105,8 @@ export { type EndOutcome, type KeptResult, readKeptResult } from "../result/kept
 
 // See what waits, runs and comes.
 export { type DelayedTask, type DelayedTasks, listDelayed } from "../publish/delayed.ts";
-export { findStored, listWaiting, type Waiting } from "../publish/waiting.ts";
+export { payloadHash } from "../definition/payload.ts";
+export { findStored, listWaiting, type StoredTask, type Waiting } from "../publish/waiting.ts";
 export { NoStreamError, type RawMessage, type StoredRaw, storeRaw } from "../publish/store_raw.ts";
 export { listQueues, type QueueFigures, type QueueOptions } from "../follow/list_queues.ts";
 export { pageOfWaiting, type WaitingPage, type WaitingPageOptions, type WaitingTask } from "../publish/waiting_page.ts";

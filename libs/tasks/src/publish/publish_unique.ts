@@ -19,7 +19,7 @@ import { laterSubject } from "../format/subject.ts";
 import { keepResult } from "../result/keep_result.ts";
 import { isStillThere } from "../result/still_there.ts";
 import { isConflict, LATER, TASKS } from "../streams/streams.ts";
-import type { Published } from "./store.ts";
+import { type Published, startOfStored } from "./store.ts";
 import { delayedMessageOf, messageOf } from "./task_message.ts";
 import {
   type FoundUnique,
@@ -264,7 +264,10 @@ export async function storeUnique(broker: Broker, task: SpawnedTask, { key, mode
     if (mode === "one waiting" || standing?.taskId === taskId) {
       const waits = await whoWaits(broker, of, found);
       if (waits !== undefined)
-        return { published: repeat(waits.taskId, waits.stored), keepResultMs: standing?.keepResultMs };
+        return {
+          published: { ...repeat(waits.taskId, waits.stored), ...(standing?.startAt && { startAt: standing.startAt }) },
+          keepResultMs: standing?.keepResultMs,
+        };
     }
     const waiting: WaitingUnique = {
       ...{ taskId, task },
@@ -288,8 +291,8 @@ export async function storeUnique(broker: Broker, task: SpawnedTask, { key, mode
     const noted = await writeUnique(broker, of, { entry, revision: noteAt });
     // Another one may have claimed the key meanwhile, and our message may have displaced its own in LATER.
     if (noted === undefined && stored.stream === LATER) await restoreOther(broker, of, taskId);
-    const published = { taskId, ...stored, duplicate, ...(replaced && { replaced: replaced.taskId }) };
-    return { published, keepResultMs };
+    const told = { ...(replaced && { replaced: replaced.taskId }), ...startOfStored(task, hasEnded) };
+    return { published: { taskId, ...stored, duplicate, ...told }, keepResultMs };
   }
   throw new Error(`Cannot publish ${task.task} under key ${JSON.stringify(key)}: ${TRIES} others did so meanwhile`);
 }

@@ -31,12 +31,20 @@ export interface Published {
   readonly duplicateOf?: string;
   /** The waiting task whose place this one has taken under its unique key; absent: none. */
   readonly replaced?: string;
+  /** Earliest start of the task, or of the one that stands in its place, RFC 3339 in UTC; absent: at once, or a repeat. */
+  readonly startAt?: string;
+}
+
+/** The start to tell of a task that was stored just now. */
+export function startOfStored({ startAt }: SpawnedTask, isRepeat: boolean): Pick<Published, "startAt"> {
+  return startAt === undefined || isRepeat ? {} : { startAt };
 }
 
 /** Stores one task. Throws what JetStream refuses, and `PublishUnknownError` after 20 s without an answer. */
 export async function storeOne(broker: Broker, task: SpawnedTask): Promise<Published> {
   const ack = await publishSurely(broker, messageOf(task));
-  return { taskId: task.taskId, stream: ack.stream, sequence: ack.seq, duplicate: ack.duplicate };
+  const { stream, seq: sequence, duplicate } = ack;
+  return { taskId: task.taskId, stream, sequence, duplicate, ...startOfStored(task, duplicate) };
 }
 
 /** A task to store, and its place in the result. */

@@ -1,4 +1,5 @@
 import type { Broker } from "../broker/broker.ts";
+import { PayloadRefusedError, payloadHash, readPayload } from "../definition/payload.ts";
 import { checkTaskName, InvalidNameError } from "../format/names.ts";
 import { parseLongSubject, parseTaskSubject, type TaskAddress } from "../format/subject.ts";
 import { LATER, TASKS } from "../streams/streams.ts";
@@ -48,12 +49,29 @@ export async function listWaiting({ jsm }: Pick<Broker, "jsm">, task?: string): 
   return [...counts.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, waiting]) => waiting);
 }
 
+/** What a stored message holds. */
+export interface StoredTask extends TaskAddress {
+  /** As rows of the ledger have it; undefined where its body is no payload. */
+  readonly payloadHash: string | undefined;
+}
+
+function hashOf(task: string, body: Uint8Array): string | undefined {
+  try {
+    return payloadHash(readPayload(task, body));
+  } catch (error) {
+    if (error instanceof PayloadRefusedError) return undefined;
+    throw error;
+  }
+}
+
 /** The message at `sequence` of `stream`; undefined where it is gone, or is no task. Throws when nobody answers. */
 export async function findStored(
   { jsm }: Pick<Broker, "jsm">,
   { stream, sequence }: { readonly stream: string; readonly sequence: number },
-): Promise<TaskAddress | undefined> {
+): Promise<StoredTask | undefined> {
   const stored = await jsm.streams.getMessage(stream, { seq: sequence });
-  const address = stored === null ? undefined : addressIn(stored.subject);
-  return address === undefined ? undefined : { task: address.task, vo: address.vo };
+  if (stored === null) return undefined;
+  const address = addressIn(stored.subject);
+  if (address === undefined) return undefined;
+  return { task: address.task, vo: address.vo, payloadHash: hashOf(address.task, stored.data) };
 }
