@@ -70,7 +70,7 @@ export { InvalidScheduleError } from "./calendar/invalid_schedule.ts";
 export { parseSchedule, printSchedule } from "./calendar/schedule_text.ts";
 export { exponentialBackoff, noRetry, type RetryPolicy, RetryTask, NeverRetry } from "./definition/retry.ts";
 export type { RunLog } from "./definition/run_log.ts";
-export type { Middleware, TaskMessage, TaskRun } from "./definition/middleware.ts";
+export { type Middleware, middlewareOf, type TaskMessage, type TaskRun } from "./definition/middleware.ts";
 export type { PayloadStep, PayloadSteps } from "./definition/migrate.ts";
 export {
   type ConcurrencyLimit,

@@ -163,7 +163,7 @@ test.serial(
     });
     await untilEmpty(database);
     const [refused, ...others] = await database.database.transaction((to) => listRefusedTasks(to));
-    t.like(refused, { taskId: "rude", reason: "a middleware refused it: no rude words" });
+    t.like(refused, { taskId: "rude", reason: `refused by middleware "guard": no rude words` });
     t.deepEqual(others, []);
     isOpen = true;
     await database.database.transaction((to) => retryRefusedTasks(to, "all"));

@@ -48,6 +48,8 @@ test.serial(
     t.regex(loser.errors(), new RegExp(`process ${winner.child.pid} runs there since \\d{4}-`));
     t.deepEqual(loser.lines, [], "what failed has nothing on standard output");
     await winner.line("all is ready");
+    const { dashboard } = JSON.parse(winner.lines.find((line) => line.includes("all is ready")) ?? "");
+    t.regex(winner.lines[0] ?? "", new RegExp(`"msg":"the dashboard will be at ${dashboard}"`));
   },
 );
 

@@ -4,6 +4,7 @@ import {
   createPublisher,
   exponentialBackoff,
   type Middleware,
+  middlewareOf,
   noRetry,
   StoredAllTheSameError,
 } from "@muster/tasks";
@@ -128,7 +129,7 @@ test("what a hook throws around a run is the task's failure, and nothing of the 
     t.is(await database.effects(taskId), effects, tenant);
     const row = await database.database.ledger.recall(taskId);
     if (step === "done") t.is(row?.result, "noted");
-    else t.regex(told.reason ?? "", /^Error: no such tenant/);
+    else t.regex(told.reason ?? "", /^Error in middleware "tenancy": no such tenant/);
   }
   t.deepEqual(ends, ["noted", "noted"]);
   t.deepEqual(worker.watcher.alarms, []);
@@ -166,10 +167,10 @@ test("what a hook throws around a publish refuses the task, and a parent of a re
   });
   await muster.startWorker({ tasks: [ParentTask], middleware: [refusing] });
   const { taskId } = await muster.publish(ParentTask, { vo });
-  t.regex((await muster.event("dead", taskId)).reason ?? "", /two is one too many/);
+  t.regex((await muster.event("dead", taskId)).reason ?? "", /^Error in middleware "refusing": two is one too many/);
   const publisher = createPublisher(muster.broker, { middleware: [refusing, early] });
   const publish = (number: number) => publisher.publish(ChildTask, { vo, payload: { number } });
-  await t.throwsAsync(publish(3), { message: /three are refused before/ });
+  t.is(middlewareOf(await t.throwsAsync(publish(3), { message: /three are refused before/ })), "early");
   await t.throwsAsync(publish(4), { message: /"Task-Id" as header: such names mean something/ });
   const many = [1, 3, 5].map((number) => ({ vo, payload: { number } }));
   await t.throwsAsync(publisher.publishMany(ChildTask, many), { message: /three are refused before/ });
@@ -190,7 +191,7 @@ test("a hook that throws after the task is stored refuses nothing, and its publi
   const publisher = createPublisher(muster.broker, { middleware: [late] });
   const told = await t.throwsAsync(publisher.publish(GreetTask, { vo, taskId: "late-refusal" }), {
     instanceOf: StoredAllTheSameError,
-    message: /^LateRefusalTask late-refusal is stored and will run: .*: too late$/,
+    message: /^LateRefusalTask late-refusal is stored and will run: .*: middleware "late": too late$/,
   });
   t.is(told.taskId, "late-refusal");
   await t.throwsAsync(publisher.publishMany(GreetTask, [{ vo }]), { message: "too late" });

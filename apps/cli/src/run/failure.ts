@@ -1,5 +1,5 @@
 import { escapeControlsInLines, InvalidSettingsError, redactUrls } from "@muster/service";
-import { NatsAccessError } from "@muster/tasks";
+import { middlewareOf, NatsAccessError } from "@muster/tasks";
 import { CommanderError } from "commander";
 import { ZodError } from "zod";
 
@@ -27,7 +27,9 @@ export function describeFailure(error: unknown): string {
     return error.issues.map(({ path, message }) => `${path.join(".") || "value"}: ${message}`).join("; ");
   }
   if (error instanceof AggregateError && error.message === "") return error.errors.map(describeFailure).join("; ");
-  return redactUrls(error instanceof Error ? error.message : String(error));
+  const by = middlewareOf(error);
+  const message = error instanceof Error ? error.message : String(error);
+  return redactUrls(by === undefined ? message : `middleware ${JSON.stringify(by)}: ${message}`);
 }
 
 /** Writes on standard error. Control characters are escaped, so text from others cannot act on the terminal. */

@@ -103,6 +103,8 @@ async function run(options: UpOptions, display: Display, demand: StopDemand): Pr
   const { dataDir } = options;
   await makeDataFolder(dataDir);
   using _lock = await lockFolder(dataDir);
+  const dashboard = await placeDashboard(options, dataDir);
+  display.progress(`the dashboard will be at ${dashboard.url}`);
   display.progress(`data is kept in ${dataDir}`);
   await using servers = await openServers({ options, signal, tell: display.progress });
   const { url: databaseUrl } = servers.postgres;
@@ -118,7 +120,6 @@ async function run(options: UpOptions, display: Display, demand: StopDemand): Pr
   const { restart } = servers.nats;
   const mending = { broker, dataDir: natsDataDir, tell: display.progress };
   await using _mending = restart === undefined ? undefined : mendNats({ ...mending, restart });
-  const dashboard = await placeDashboard(options, dataDir);
   {
     await using _apps = await startApps({
       options,

@@ -90,6 +90,21 @@ interface Named<Subject> {
   hook(subject: Subject, next: () => Promise<unknown>): Promise<unknown>;
 }
 
+/** Which middleware has thrown an error. Errors keep their class, by which callers and retry policies tell them apart. */
+const throwers = new WeakMap<object, string>();
+
+/** The name of the middleware whose hook has thrown `error`; undefined: none has, or it is no object. */
+export function middlewareOf(error: unknown): string | undefined {
+  return typeof error === "object" && error !== null ? throwers.get(error) : undefined;
+}
+
+/** An error's message, with the name of the middleware that has thrown it. */
+export function messageOfError(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  const name = middlewareOf(error);
+  return name === undefined ? message : `middleware ${JSON.stringify(name)}: ${message}`;
+}
+
 /** Runs one hook around `inner`. */
 async function through<Subject, Result>(
   { name, hook }: Named<Subject>,
@@ -110,7 +125,11 @@ async function through<Subject, Result>(
     await hook(subject, next);
   } catch (error) {
     // What is inside may still be running, and its end must not come after the task's.
-    await called?.catch(() => undefined);
+    const passedOn = await called?.then(
+      () => undefined,
+      (inner: unknown) => inner,
+    );
+    if (error !== passedOn && typeof error === "object" && error !== null) throwers.set(error, name);
     throw error;
   } finally {
     isOver = true;

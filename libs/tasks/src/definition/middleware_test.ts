@@ -1,5 +1,5 @@
 import test from "ava";
-import { joinMiddleware, type Middleware, type TaskRun } from "./middleware.ts";
+import { joinMiddleware, middlewareOf, type Middleware, type TaskRun } from "./middleware.ts";
 
 const run: TaskRun = {
   ...{ task: "GreetTask", vo: "_", taskId: "one", attempt: 1, payload: {}, headers: {} },
@@ -51,7 +51,9 @@ test("a hook that swallows an error changes nothing, and one that throws another
         throw other;
       }),
   };
-  t.is(await t.throwsAsync(async () => joinMiddleware([replace]).run?.(run, failing)), other);
+  t.is(await t.throwsAsync(async () => joinMiddleware([swallow, replace]).run?.(run, failing)), other);
+  t.is(middlewareOf(other), "replace");
+  t.is(middlewareOf(failure), undefined);
 });
 
 test("a hook that throws without waiting ends after what it has started", async (t) => {

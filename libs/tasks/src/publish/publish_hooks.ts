@@ -1,6 +1,6 @@
 // Tested by tests/src/worker/middleware_test.ts
 import type { SpawnedTask } from "../definition/ledger.ts";
-import type { Around, TaskMessage } from "../definition/middleware.ts";
+import { type Around, messageOfError, type TaskMessage } from "../definition/middleware.ts";
 import { messageSeen, withHeaders } from "../definition/prepare.ts";
 import { checkOwnHeaders } from "../format/own_headers.ts";
 
@@ -9,9 +9,8 @@ export class StoredAllTheSameError extends Error {
   override readonly name = "StoredAllTheSameError";
   readonly taskId: string;
   constructor({ task, taskId }: SpawnedTask, cause: unknown) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
     super(
-      `${task} ${taskId} is stored and will run: a middleware has thrown after next, which refuses nothing any more: ${reason}`,
+      `${task} ${taskId} is stored and will run: a hook has thrown after next, which refuses nothing any more: ${messageOfError(cause)}`,
       { cause },
     );
     this.taskId = taskId;

@@ -5,6 +5,7 @@ import { publishAtomically } from "../broker/atomic_batch.ts";
 import type { Broker } from "../broker/broker.ts";
 import { isSilence, type OutgoingMessage } from "../broker/publish_surely.ts";
 import type { SpawnedTask } from "../definition/ledger.ts";
+import { messageOfError } from "../definition/middleware.ts";
 import { oneLine } from "../format/headers.ts";
 import { InvalidNameError } from "../format/names.ts";
 import { StorageLimitError } from "../streams/storage_errors.ts";
@@ -94,7 +95,7 @@ function judgeGated(gated: Exclude<Gated, { kind: "passed" }>): Stored {
   const { error } = gated;
   return {
     kind: "refused",
-    reason: oneLine(`a middleware refused it: ${error instanceof Error ? error.message : error}`),
+    reason: oneLine(`refused by ${messageOfError(error)}`),
   };
 }
 

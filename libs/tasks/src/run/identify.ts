@@ -2,6 +2,7 @@
 // Tested by tests/src/worker/bad_messages_test.ts
 import type { MsgHdrs } from "@nats-io/nats-core";
 import type { JsonObject } from "../definition/json.ts";
+import { middlewareOf } from "../definition/middleware.ts";
 import { migratePayload } from "../definition/migrate.ts";
 import { checkPayload, payloadHash, readPayload } from "../definition/payload.ts";
 import type { OutcomeRow, Ledger } from "../definition/ledger.ts";
@@ -64,7 +65,9 @@ export class NewerPayloadError extends Error {
 
 /** An error as one line of at most 1 KiB. */
 export function describeError(error: unknown): string {
-  return oneLine(error instanceof Error ? `${error.name}: ${error.message}` : String(error));
+  if (!(error instanceof Error)) return oneLine(String(error));
+  const by = middlewareOf(error);
+  return oneLine(`${error.name}${by === undefined ? "" : ` in middleware ${JSON.stringify(by)}`}: ${error.message}`);
 }
 
 /** Returns the task with the identity in its headers, which are not checked yet. */

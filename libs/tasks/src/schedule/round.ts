@@ -6,6 +6,7 @@ import { isConflict, TASKS } from "../streams/streams.ts";
 import type { Agenda, Entry } from "../due/agenda.ts";
 import { BATCH_LIMIT, publishAtomically } from "../broker/atomic_batch.ts";
 import type { BrokerClock } from "../lead/broker_clock.ts";
+import { middlewareOf } from "../definition/middleware.ts";
 import { MOST_MISSED } from "../definition/recurrence.ts";
 import { nextDue } from "../due/due.ts";
 import type { HookGate } from "../publish/hook_gate.ts";
@@ -219,7 +220,8 @@ async function throughGate(
     if (gated.kind === "passed") return [{ ...write, headers: gated.headers }];
     entry.failures++;
     agenda.put(entry, clock.now() + backoffMs(entry.failures));
-    const text = `A middleware does not let occurrences of ${key} pass yet; they are tried again`;
+    const by = gated.kind === "refused" ? middlewareOf(gated.error) : undefined;
+    const text = `${by === undefined ? "A middleware" : `Middleware ${JSON.stringify(by)}`} does not let occurrences of ${key} pass yet; they are tried again`;
     report.alarm(`hook ${key}`, text, { cause: gated.error });
     return [];
   });
