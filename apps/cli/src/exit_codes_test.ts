@@ -2,7 +2,8 @@ import type { Command } from "commander";
 import test from "ava";
 import { join } from "node:path";
 import { createProgram } from "./program.ts";
-import { describeFailure, exitCodeOf } from "./run/failure.ts";
+import { bounded } from "./run/bounded.ts";
+import { describeFailure, exitCodeOf, isTold } from "./run/failure.ts";
 
 // Nobody listens there: whatever asks a server fails with 1.
 process.env["NATS_URL"] = "nats://127.0.0.1:1";
@@ -27,9 +28,9 @@ const WRONG: readonly (readonly [error: RegExp, ...args: string[]])[] = [
   [/"_" as VO name/, "vo", "remove", "_"],
   [/"ce 1" as the name of a CE/, "ce", "add", "ce 1", "--capacity", "1"],
   [/required option '--capacity/, "ce", "add", "ce1"],
-  [/Too small.*>=0/, "ce", "add", "ce1", "--capacity", "-1"],
-  [/expected int/, "ce", "add", "ce1", "--capacity", "1.5"],
-  [/Too big.*<=1/, "ce", "add", "ce1", "--capacity", "1", "--success-rate", "2"],
+  [/a number of at least 0/, "ce", "add", "ce1", "--capacity", "-1"],
+  [/expected a whole number/, "ce", "add", "ce1", "--capacity", "1.5"],
+  [/a number of at most 1/, "ce", "add", "ce1", "--capacity", "1", "--success-rate", "2"],
   [/"a b" as VO name/, "ce", "add", "ce1", "--capacity", "1", "--vo", "a b"],
   [/Nothing to change/, "ce", "change", "ce1"],
   [/"" as the name of a CE: it is empty/, "ce", "change", "", "--capacity", "1"],
@@ -306,6 +307,47 @@ test.serial(
       t.regex(error, /^Cannot (connect to NATS|reach the database)/, args.join(" "));
       t.notRegex(error, /again/, args.join(" "));
     }
+  },
+);
+
+/** Runs a command as a process does; returns all that it says of its failure. */
+async function told(args: readonly string[]): Promise<string> {
+  const said: string[] = [];
+  const listen = (command: Command): void => {
+    command.configureOutput({ writeErr: (text) => said.push(text), writeOut() {} });
+    command.commands.forEach(listen);
+  };
+  try {
+    const program = await createProgram(args);
+    listen(program);
+    await program.parseAsync(args, { from: "user" });
+  } catch (error) {
+    if (!isTold(error)) said.push(bounded(describeFailure(error), args));
+  }
+  return said.join("");
+}
+
+test.serial(
+  "no error repeats a value of the command line at length, whatever option or argument it was given to",
+  async (t) => {
+    const long = `${"x".repeat(50)} ${"y".repeat(50)}`.repeat(100);
+    let tried = 0;
+    for (const { name, command } of leafCommands(await createProgram())) {
+      const right = RIGHT.find((args) => `${args.join(" ")} `.startsWith(`${name} `)) ?? name.split(" ");
+      const options = command.options.filter(({ required, optional }) => required || optional);
+      const lines = [
+        ...options.map(({ long: option }) => [...right, option ?? "", long]),
+        ...command.registeredArguments.map((_, index) => right.toSpliced(name.split(" ").length + index, 1, long)),
+        [...right, `--${long}`],
+      ];
+      for (const args of name === "up" ? [] : lines) {
+        const error = await told(args);
+        t.true(error.length > 0 && error.length < 1_500, `${args.join(" ").slice(0, 80)}: ${error.slice(0, 200)}`);
+        t.false(error.includes(long), args.join(" ").slice(0, 80));
+        tried++;
+      }
+    }
+    t.true(tried > 150, `${tried}`);
   },
 );
 

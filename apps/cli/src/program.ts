@@ -1,6 +1,7 @@
 import { escapeControlsInLines } from "@muster/service";
 import { Command } from "commander";
 import { openScreen, withFormats } from "./print/screen.ts";
+import { bounded } from "./run/bounded.ts";
 import { checkSettings } from "./run/servers.ts";
 import { readVersion } from "./version.ts";
 
@@ -34,11 +35,14 @@ Exit codes: 0 done, 1 failed, 2 the command line or a setting is wrong. With --j
 Commands that print take --output json, yaml, table or wide; a table is as wide as the terminal, and wide cuts nothing. Lists take --watch.`;
 
 /**
- * Makes commander throw instead of ending the process, and escape the parts of the command line that it repeats. Also for all subcommands.
+ * Makes commander throw instead of ending the process, and escape and shorten the parts of the command line `args` that it repeats. Also for
+ * all subcommands.
  */
-function throwing(command: Command): Command {
-  command.exitOverride().configureOutput({ outputError: (text, write) => write(escapeControlsInLines(text)) });
-  for (const each of command.commands) throwing(each);
+function throwing(command: Command, args: readonly string[]): Command {
+  command.exitOverride().configureOutput({
+    outputError: (text, write) => write(escapeControlsInLines(bounded(text, args))),
+  });
+  for (const each of command.commands) throwing(each, args);
   return command;
 }
 
@@ -63,5 +67,5 @@ export async function createProgram(args: readonly string[] = []): Promise<Comma
     .hook("preAction", (_, command) => openScreen(command.opts()))
     .hook("preAction", checkSettings);
   for (const group of groups) program.addCommand(withFormats(group));
-  return throwing(program);
+  return throwing(program, args);
 }

@@ -1,4 +1,5 @@
 import { createProgram } from "./program.ts";
+import { bounded } from "./run/bounded.ts";
 import { complain, describeFailure, exitCodeOf, isTold } from "./run/failure.ts";
 import { sendTraces } from "./run/tracing.ts";
 
@@ -8,7 +9,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
     await (await createProgram(args)).parseAsync(args, { from: "user" });
     return 0;
   } catch (error) {
-    if (!isTold(error)) complain(describeFailure(error));
+    if (!isTold(error)) complain(bounded(describeFailure(error), args));
     return exitCodeOf(error);
   } finally {
     await sendTraces();

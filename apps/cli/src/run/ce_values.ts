@@ -1,11 +1,12 @@
 import { CeName, ceSettings } from "@muster/logic";
+import { plainProblem } from "@muster/tasks/operate";
 import { InvalidArgumentError } from "commander";
 import type { ZodType } from "zod";
 
 function accept<Value>(schema: ZodType<Value>, value: unknown): Value {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  throw new InvalidArgumentError(parsed.error.issues.map(({ message }) => message).join("; "));
+  throw new InvalidArgumentError(parsed.error.issues.map(plainProblem).join("; "));
 }
 
 /** Reads the name of a CE, in lower case as it is stored. */

@@ -1,5 +1,6 @@
 import { escapeControlsInLines, InvalidSettingsError, redactUrls } from "@muster/service";
 import { middlewareOf, NatsAccessError } from "@muster/tasks";
+import { plainProblem } from "@muster/tasks/operate";
 import { CommanderError } from "commander";
 import { ZodError } from "zod";
 
@@ -24,7 +25,7 @@ export class WrongExtensionError extends Error {
 /** Describes an error to an operator. It is one line where one line is enough. */
 export function describeFailure(error: unknown): string {
   if (error instanceof ZodError) {
-    return error.issues.map(({ path, message }) => `${path.join(".") || "value"}: ${message}`).join("; ");
+    return error.issues.map((issue) => `${issue.path.join(".") || "value"}: ${plainProblem(issue)}`).join("; ");
   }
   if (error instanceof AggregateError && error.message === "") return error.errors.map(describeFailure).join("; ");
   const by = middlewareOf(error);

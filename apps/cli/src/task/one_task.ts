@@ -1,3 +1,4 @@
+// Tested by tests/src/cli/follow_test.ts
 import { type Database, getSettledAt } from "@muster/ledger";
 import { escapeControls } from "@muster/service";
 import type { Broker, Json } from "@muster/tasks";

@@ -1,3 +1,4 @@
+import { plainProblem } from "@muster/tasks/operate";
 import type { Context, Env, Hono } from "hono";
 import { ZodError } from "zod";
 import type { Reads } from "../read/reads.ts";
@@ -18,7 +19,7 @@ export function statusOf(error: unknown): 400 | 404 | 503 {
 /** What is wrong, in one line. */
 export function problemOf(error: unknown): string {
   if (error instanceof ZodError)
-    return error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`).join("; ");
+    return error.issues.map((issue) => `${issue.path.join(".")}: ${plainProblem(issue)}`).join("; ");
   return error instanceof Error ? error.message : String(error);
 }
 

@@ -43,7 +43,7 @@ const OLD_BOOLEAN = /^(?:yes|no|on|off|y|n)$/i;
 function hintFor(found: unknown, text: string): string {
   if (found === null) return "; give it a value, or leave the field out";
   const isOld = typeof found === "string" && OLD_BOOLEAN.test(found);
-  return isOld && text.includes("expected boolean") ? "; write true or false" : "";
+  return isOld && text.includes("expected true or false") ? "; write true or false" : "";
 }
 
 function toSourceProblem({ path, at: side, text }: FieldProblem, source: YamlSource): SourceProblem {

@@ -1,4 +1,5 @@
 import type * as z from "zod";
+import { plainProblem } from "../format/plain_problem.ts";
 import type { Path } from "./unknown_fields.ts";
 
 /** What is wrong at one place of a document. */
@@ -14,8 +15,7 @@ export function problemsOf({ issues }: z.ZodError): readonly FieldProblem[] {
   return issues.map((issue) => {
     const path = issue.path.map(String);
     // A record's own message says only that a key is wrong, and not why.
-    if (issue.code === "invalid_key")
-      return { path, at: "key", text: issue.issues.map(({ message }) => message).join("; ") };
-    return { path, at: "value", text: issue.message };
+    if (issue.code === "invalid_key") return { path, at: "key", text: issue.issues.map(plainProblem).join("; ") };
+    return { path, at: "value", text: plainProblem(issue) };
   });
 }

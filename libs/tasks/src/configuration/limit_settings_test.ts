@@ -20,7 +20,7 @@ test("a limit that cannot be is refused with its field, the value and the form t
     [{ limits: { "Site!": { rate: "1/1s" } } }, "limits.Site!", /<lock type>/],
     [{ limits: { "site.*": { rate: "1/1s" } } }, "limits.site.*", /no pattern.*<lock type> alone/],
     [{ limits: { "site.>": { rate: "1/1s" } } }, "limits.site.>", /no pattern/],
-    [{ tasks: { MyPilotTask: { rate: 5 } } }, "tasks.MyPilotTask.rate", /string/],
+    [{ tasks: { MyPilotTask: { rate: 5 } } }, "tasks.MyPilotTask.rate", /expected a text/],
     [
       { tasks: { MyPilotTask: { vos: { lhcb: { concurrency: "many" } } } } },
       "tasks.MyPilotTask.vos.lhcb.concurrency",

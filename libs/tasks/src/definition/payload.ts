@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { hash } from "node:crypto";
+import { plainProblem } from "../format/plain_problem.ts";
 import { canonicalJson, type Json, type JsonObject } from "./json.ts";
 import type { PublishableTask } from "./publishable.ts";
 
@@ -71,7 +72,7 @@ function accept(task: string, result: StandardSchemaV1.Result<unknown>): unknown
   if (result.issues === undefined) return result.value;
   const problems = result.issues.slice(0, 5).map((issue) => {
     const path = pathOf(issue);
-    return path === "" ? issue.message : `${path}: ${issue.message}`;
+    return path === "" ? plainProblem(issue) : `${path}: ${plainProblem(issue)}`;
   });
   throw new PayloadRefusedError(task, problems.join("; "));
 }

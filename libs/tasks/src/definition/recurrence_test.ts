@@ -54,7 +54,7 @@ test("an instance whose name, payload or VOs cannot be is refused where it is de
   const wrong: readonly (readonly [instances: object, told: RegExp])[] = [
     [{ "a b": { schedule: hourly, payload: { n: 1 } } }, /instance "a b": Cannot use "a b" as schedule instance/],
     [{ default: { schedule: hourly, payload: { n: 1 } } }, /that is the name of the task's own `schedule`/],
-    [{ one: { schedule: hourly, payload: { n: "1" } } }, /instance "one": .*n: .*expected number/],
+    [{ one: { schedule: hourly, payload: { n: "1" } } }, /instance "one": .*n: .*expected a number/],
     [{ one: { schedule: hourly } }, /instance "one": .*n: /],
     [{ one: { schedule: hourly, payload: { n: 1 }, vos: ["a b"] } }, /"a b" as VO name/],
     [many, /it has 101 instances; 100 are the limit/],

@@ -32,7 +32,7 @@ test("a periodic task whose schema refuses the empty object is refused when it i
   t.is(error.task, "UnseenTask");
   t.regex(
     error.message,
-    /^Cannot make UnseenTask periodic: its schema refuses .* \(ce: .*expected string.*\); give each field a default .*, or leave the schedule out$/,
+    /^Cannot make UnseenTask periodic: its schema refuses .* \(ce: .*expected a text.*\); give each field a default .*, or leave the schedule out$/,
   );
   t.notThrows(() => defineUnseen({ payload }), "on demand it may require what it will");
   t.notThrows(() => defineUnseen({ payload: payload.partial(), schedule: hourly }));

@@ -105,6 +105,7 @@ export { type EndOutcome, type KeptResult, readKeptResult } from "../result/kept
 
 // See what waits, runs and comes.
 export { type DelayedTask, type DelayedTasks, listDelayed } from "../publish/delayed.ts";
+export { type CheckIssue, plainProblem } from "../format/plain_problem.ts";
 export { payloadHash } from "../definition/payload.ts";
 export { findStored, listWaiting, type StoredTask, type Waiting } from "../publish/waiting.ts";
 export { NoStreamError, type RawMessage, type StoredRaw, storeRaw } from "../publish/store_raw.ts";
