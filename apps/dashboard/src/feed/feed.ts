@@ -1,13 +1,16 @@
 // Tested by apps/dashboard/src/feed/feed_test.ts
+import { recentEvents, type RecentMessage } from "@muster/tasks/operate";
 import { type Figures, NO_FIGURES, readFigures, type Servers } from "./figures.ts";
 import { repeat } from "./repeat.ts";
 import { keepSamples, type Samples } from "./samples.ts";
-import { keepSeries, type Series } from "./series.ts";
+import { INTERVAL_MS, INTERVALS, keepSeries, type Series } from "./series.ts";
 import { readEvents, type ToldEvent, type ToldEvents } from "./told_events.ts";
 
 /** Time between two looks at the servers while somebody looks at a page, ms, and while nobody does. */
 const WATCHED_MS = 2_000;
 const UNWATCHED_MS = 5_000;
+/** Greatest number of messages in EVENTS that are read back at the start; some half second's work. */
+const READ_BACK = 50_000;
 
 /** All that the pages show live. One for the whole process, whatever the number of viewers. */
 export interface Feed extends AsyncDisposable {
@@ -35,30 +38,43 @@ function byVo({ queues }: Figures): ReadonlyMap<string, number> {
 }
 
 /**
- * Opens the feed: one subscription to the events, and one look at the servers every two seconds. Each page is made from what it holds.
+ * Opens the feed: one subscription to the events with the last half hour of them read back, and one look at the servers every two seconds. Each page is made from what it holds.
  *
  * Resolves after the first look.
  */
 export async function openFeed({ isWatched, everyMs = WATCHED_MS, ...servers }: FeedOptions): Promise<Feed> {
-  const series = keepSeries(Date.now);
+  const beginMs = Date.now() - INTERVALS * INTERVAL_MS;
+  const series = keepSeries(Date.now, beginMs);
   const waitingByVo = keepSamples();
   const listeners = new Set<(event: ToldEvent) => void>();
   let figures = NO_FIGURES;
   const events = readEvents(
     {
-      counted: (step, times) => series.count(step, times),
-      read(event) {
-        if (event.step === "started" && event.tookMs !== undefined) series.measureStart(event.tookMs);
+      counted: (step, times, atMs) => series.count(step, times, atMs),
+      read(event, atMs) {
+        if (event.step === "started" && event.tookMs !== undefined) series.measureStart(event.tookMs, atMs);
         for (const listen of listeners) listen(event);
       },
     },
     Date.now,
   );
-  const subscription = servers.broker.nc.subscribe("events.>", {
+  const { broker } = servers;
+  // What was stored until now is read back, and what comes from now on is heard. Meanwhile the latter waits, so that the newest comes last.
+  const recent = await recentEvents(broker, { since: new Date(beginMs), limit: READ_BACK }).catch(() => undefined);
+  let early: RecentMessage[] | undefined = [];
+  const subscription = broker.nc.subscribe("events.>", {
     callback(error, { subject, data }) {
-      if (error === null) events.hear(subject, data);
+      if (error !== null) return;
+      if (early !== undefined && early.length < READ_BACK) early.push({ subject, data, atMs: Date.now() });
+      else events.hear(subject, data);
     },
   });
+  const hear = ({ subject, data, atMs }: RecentMessage) => events.hear(subject, data, atMs);
+  // Without what was before, the charts begin now.
+  const read = await recent?.read(hear).catch(() => undefined);
+  series.forgetBefore(read?.completeSince.getTime() ?? Date.now());
+  early.forEach(hear);
+  early = undefined;
 
   async function look(): Promise<void> {
     figures = await readFigures(servers, figures);

@@ -31,6 +31,45 @@ test("steps are counted in the interval in which they come, and half an hour is 
   t.is(series.intervals().length, 1, "after a long sleep nothing is left");
 });
 
+test("steps of the past are counted where they belong, and what is not known whole is forgotten", (t) => {
+  const nowMs = START_MS;
+  const series = keepSeries(() => nowMs, nowMs - INTERVALS * INTERVAL_MS);
+  t.is(series.intervals().length, INTERVALS);
+  series.count("done", 3, nowMs - 2 * INTERVAL_MS);
+  series.count("done", 1, nowMs - 10 * INTERVALS * INTERVAL_MS);
+  series.count("done", 1, nowMs + 60_000);
+  series.measureStart(7, nowMs - INTERVAL_MS);
+  t.deepEqual(
+    series
+      .intervals()
+      .slice(-3)
+      .map(({ done }) => done),
+    [3, 0, 1],
+    "what a clock ahead of ours says counts as now",
+  );
+  t.is(
+    series.intervals().reduce((sum, { done }) => sum + done, 0),
+    4,
+    "what is older than all counts for nothing",
+  );
+  t.true(
+    (quantile(
+      series
+        .intervals()
+        .slice(-2, -1)
+        .map(({ startLatency }) => startLatency),
+      1,
+    ) ?? 0) >= 7,
+  );
+  series.forgetBefore(nowMs - 2 * INTERVAL_MS + 1);
+  t.deepEqual(
+    series.intervals().map(({ done }) => done),
+    [3, 0, 1],
+  );
+  series.forgetBefore(nowMs + 1_000_000);
+  t.is(series.intervals().length, 1, "the present one stays");
+});
+
 test("a quantile is right within a quarter, and unknown where nothing was measured", (t) => {
   const histogram = createHistogram();
   t.is(quantile([histogram], 0.5), null);

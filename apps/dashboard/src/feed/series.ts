@@ -31,9 +31,11 @@ interface Counting extends Interval {
 
 /** The last half hour, interval by interval. */
 export interface Series {
-  /** Counts a step. `times`: how many of them were told at once. */
-  count(step: StepName, times: number): void;
-  measureStart(ms: number): void;
+  /** Counts a step. `times`: how many of them were told at once. `atMs`: when; default now. A time that is not kept counts for nothing. */
+  count(step: StepName, times: number, atMs?: number): void;
+  measureStart(ms: number, atMs?: number): void;
+  /** Drops the intervals before the one of this time: not all is known of them. */
+  forgetBefore(ms: number): void;
   /** All intervals, oldest first, also those in which nothing happened. The last one has not ended. */
   intervals(): readonly Interval[];
 }
@@ -47,14 +49,14 @@ const FIELDS: Readonly<Partial<Record<StepName, "done" | "retried" | "lost" | "s
   refused: "lost",
 };
 
-/** Keeps a series. `now` returns ms since the epoch. */
-export function keepSeries(now: () => number): Series {
+/** Keeps a series that begins at a time; default now. `now` returns ms since the epoch. */
+export function keepSeries(now: () => number, beginMs = now()): Series {
   const startOf = (ms: number) => Math.floor(ms / INTERVAL_MS) * INTERVAL_MS;
   const empty = (atMs: number): Counting => ({
     ...{ atMs, done: 0, retried: 0, lost: 0, started: 0 },
     startLatency: createHistogram(),
   });
-  let kept: Counting[] = [empty(startOf(now()))];
+  let kept: Counting[] = [empty(startOf(beginMs))];
 
   function present(): Counting {
     const nowAt = startOf(now());
@@ -72,12 +74,23 @@ export function keepSeries(now: () => number): Series {
     return last;
   }
 
+  /** The interval of a time; undefined: it is not kept. */
+  function intervalAt(atMs: number): Counting | undefined {
+    const last = present();
+    return atMs >= last.atMs ? last : kept.at((startOf(atMs) - last.atMs) / INTERVAL_MS - 1);
+  }
+
   return {
-    count(step, times) {
+    count(step, times, atMs = now()) {
       const field = FIELDS[step];
-      if (field !== undefined) present()[field] += times;
+      const interval = field === undefined ? undefined : intervalAt(atMs);
+      if (field !== undefined && interval !== undefined) interval[field] += times;
     },
-    measureStart: (ms) => present().startLatency.add(ms),
+    measureStart: (ms, atMs = now()) => intervalAt(atMs)?.startLatency.add(ms),
+    forgetBefore(ms) {
+      const last = present();
+      kept = kept.filter((interval) => interval === last || interval.atMs >= startOf(ms));
+    },
     intervals() {
       present();
       return kept;

@@ -23,18 +23,18 @@ export type ToldEvent = Readonly<z.infer<typeof Shape>>;
 
 /** What is taken from the messages on `events.>`. */
 export interface ToldEvents {
-  /** Takes one message. */
-  hear(subject: string, data: Uint8Array): void;
+  /** Takes one message. `atMs`: when it came, ms since the epoch; default now. */
+  hear(subject: string, data: Uint8Array, atMs?: number): void;
   /** The newest events whose content was read, newest first. */
   newest(): readonly ToldEvent[];
 }
 
 /** Who is told of events. */
 export interface EventListener {
-  /** Steps of one kind, with their number. */
-  counted(step: StepName, times: number): void;
+  /** Steps of one kind, with their number and time. */
+  counted(step: StepName, times: number, atMs: number): void;
   /** An event whose content was read. */
-  read(event: ToldEvent): void;
+  read(event: ToldEvent, atMs: number): void;
 }
 
 const LINE_END = 10;
@@ -59,23 +59,23 @@ export function readEvents({ counted, read }: EventListener, now: () => number):
   let second = 0;
   let readInSecond = 0;
 
-  function isToBeRead(): boolean {
-    const present = Math.floor(now() / 1_000);
+  function isToBeRead(atMs: number): boolean {
+    const present = Math.floor(atMs / 1_000);
     if (present !== second) readInSecond = 0;
     second = present;
     return readInSecond++ < READ_A_SECOND;
   }
 
   return {
-    hear(subject, data) {
+    hear(subject, data, atMs = now()) {
       const step = subject.slice(subject.lastIndexOf(".") + 1);
-      counted(step as StepName, linesIn(data));
-      if (!isToBeRead()) return;
+      counted(step as StepName, linesIn(data), atMs);
+      if (!isToBeRead(atMs)) return;
       for (const line of new TextDecoder().decode(data).split("\n")) {
         const event = line === "" ? undefined : parse(line);
         if (event === undefined) continue;
         newest.unshift(event);
-        read(event);
+        read(event, atMs);
       }
       if (newest.length > REMEMBERED) newest.length = REMEMBERED;
     },

@@ -74,6 +74,12 @@ function waitingLines({ waitingByVo }: OverviewData): Line[] {
   });
 }
 
+/** Says where the line of what waits begins: nobody keeps what waited before. */
+function waitingUnit({ waitingByVo }: OverviewData): string {
+  const isPart = waitingByVo.some(({ waiting }) => waiting[0] === null);
+  return isPart ? "tasks, since the dashboard started" : "tasks";
+}
+
 function charts(data: OverviewData): Markup {
   const first = data.intervals[0]?.at ?? data.at;
   const times = [
@@ -84,7 +90,7 @@ function charts(data: OverviewData): Markup {
 ${chart({ title: "Throughput", unit: "tasks done a minute", lines: [line("done", "1", perMinute(data, "done"))], show: rate, ground: "filled", times, quiet: "No task has ended in the last half hour." })}
 ${chart({ title: "Start latency", unit: "from stored to started", lines: [latencyLine(data, "p50", "1"), latencyLine(data, "p95", "2")], show: duration, ground: "plain", times, quiet: "No task has started in the last half hour." })}
 ${chart({ title: "Failures", unit: "a minute", lines: [line("given up", "bad", perMinute(data, "lost")), line("retried", "warn", perMinute(data, "retried"))], show: rate, ground: "filled", times, quiet: "Nothing has failed in the last half hour." })}
-${chart({ title: "Waiting per VO", unit: "tasks", lines: waitingLines(data), show: figure, ground: "plain", times, quiet: "Nothing waits." })}
+${chart({ title: "Waiting per VO", unit: waitingUnit(data), lines: waitingLines(data), show: figure, ground: "plain", times, quiet: "Nothing waits." })}
 </div>`;
 }
 

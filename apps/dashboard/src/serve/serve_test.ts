@@ -158,6 +158,20 @@ test("without a token the pages show, and say how to set one", async (t) => {
   t.regex((await bodyOf(response)).error, /MUSTER_TOKEN is not set/);
 });
 
+test("a dashboard that starts later knows what happened before, and a session of the one counts at the other", async (t) => {
+  await using later = await dashboard.another();
+  const overview = await bodyOf(await fetch(`${later.url}/api/overview`));
+  const done = overview.intervals.reduce((sum: number, each: { readonly done: number }) => sum + each.done, 0);
+  t.true(done >= 1, "the task that ended before");
+  t.not(overview.startLatencyMs, null);
+  t.true(overview.events.some((event: { readonly taskId: string }) => event.taskId === taskId));
+  const headers = { origin: later.url, accept: "application/json", cookie: await dashboard.signIn() };
+  const pause = (action: string) =>
+    fetch(`${later.url}/act/${action}`, { method: "POST", headers, body: new URLSearchParams({ vo: "lhcb" }) });
+  t.is((await pause("queue.pause")).status, 200);
+  t.is((await pause("queue.resume")).status, 200);
+});
+
 test("viewers of a page are sent its updates, until they leave", async (t) => {
   const leaving = new AbortController();
   const watching = Array.from({ length: 3 }, () => {

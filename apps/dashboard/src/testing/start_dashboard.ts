@@ -7,7 +7,7 @@ import { extension } from "@muster/pilot-tasks";
 import { atLeastOnceFactory, every } from "@muster/tasks";
 import { startTestSystem, type TestSystem } from "@muster/tasks/testing";
 import * as z from "zod";
-import { serveDashboard } from "../serve/serve.ts";
+import { type Dashboard, serveDashboard } from "../serve/serve.ts";
 
 /** The token of dashboards of tests. */
 export const TOKEN = "let-me-in-0123456789";
@@ -49,6 +49,8 @@ export interface TestDashboard extends AsyncDisposable {
   ): Promise<Response>;
   /** Signs in, and returns the cookie. */
   signIn(): Promise<string>;
+  /** Serves one more dashboard over the same servers, with the same token. */
+  another(): Promise<Dashboard>;
 }
 
 /** How a dashboard of a test is served. */
@@ -79,13 +81,13 @@ export async function startTestDashboard({ token, worker }: TestDashboardOptions
   const server = opened.use(await startTestNatsServer());
   const system = opened.use(await startSystem(worker, server.url));
   const own = defineExtension({ name: "hello", tasks: [HelloTask, TickTask] });
-  const dashboard = opened.use(
-    await serveDashboard({
+  const another = () =>
+    serveDashboard({
       ...{ broker: system.broker, database, composition: composeExtensions([extension, own]) },
       ...{ host: "127.0.0.1", port: 0, token: token === "none" ? undefined : TOKEN },
       ...{ names: ["muster.example.org"], version: "0.0.0", everyMs: 100 },
-    }),
-  );
+    });
+  const dashboard = opened.use(await another());
   const { url } = dashboard;
   async function signIn(): Promise<string> {
     const body = new URLSearchParams({ name: "ana", token: TOKEN, to: "/" });
@@ -100,7 +102,7 @@ export async function startTestDashboard({ token, worker }: TestDashboardOptions
   let cookie: Promise<string> | undefined;
   const kept = opened.move();
   return {
-    ...{ url, system, database, signIn, viewers: () => dashboard.viewers() },
+    ...{ url, system, database, signIn, another, viewers: () => dashboard.viewers() },
     get: (path, headers = {}) => fetch(url + path, { headers, redirect: "manual" }),
     async post(path, fields, headers = {}) {
       cookie ??= signIn();

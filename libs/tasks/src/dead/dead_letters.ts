@@ -4,6 +4,7 @@
 import { DeliverPolicy, type JsMsg } from "@nats-io/jetstream";
 import type { MsgHdrs } from "@nats-io/nats-core";
 import type { Broker } from "../broker/broker.ts";
+import { readerName } from "../broker/reader_name.ts";
 import { countSince } from "../broker/count_since.ts";
 import {
   DEAD_AT,
@@ -158,7 +159,11 @@ async function* letterPages(
     diedAfter !== undefined && after === 0
       ? { deliver_policy: DeliverPolicy.StartTime, opt_start_time: diedAfter.toISOString() }
       : { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: after + 1 };
-  const filters = { filter_subjects: [filterSubject(filter)], headers_only: headersOnly };
+  const filters = {
+    ...readerName("dead_letters"),
+    filter_subjects: [filterSubject(filter)],
+    headers_only: headersOnly,
+  };
   const consumer = await broker.js.consumers.get(DEAD, { ...filters, ...start });
   for (;;) {
     const page: StoredDeadLetter[] = [];

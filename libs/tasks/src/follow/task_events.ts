@@ -1,6 +1,7 @@
 // Tested by tests/src/cli/follow_test.ts
 import { DeliverPolicy } from "@nats-io/jetstream";
 import type { Broker } from "../broker/broker.ts";
+import { readerName } from "../broker/reader_name.ts";
 import type { LineLevel, StepName } from "../connection/observer.ts";
 import { eventSubject, type TaskAddress } from "../format/subject.ts";
 import { EVENTS } from "../streams/streams.ts";
@@ -81,6 +82,7 @@ export async function readTaskEvents(
   if (count === 0) return { events: [], since, complete: true, address: of };
   const complete = count <= MAX_EVENTS;
   const consumer = await js.consumers.get(EVENTS, {
+    ...readerName("events"),
     filter_subjects: [filter],
     deliver_policy: DeliverPolicy.StartSequence,
     opt_start_seq: complete ? Math.max(1, first) : Math.max(1, last - MAX_EVENTS),

@@ -99,6 +99,12 @@ export { cancelGroup, childrenOfGroup, type GroupState, listGroups, readGroup } 
 // Look at one task, and follow it to its end.
 export { type FindOptions, type FoundTask, findTask, type TaskState } from "../follow/find_task.ts";
 export { type FollowOptions, followTask, type FollowUpdate } from "../follow/follow_task.ts";
+export {
+  recentEvents,
+  type RecentEvents,
+  type RecentEventsOptions,
+  type RecentMessage,
+} from "../follow/recent_events.ts";
 export type { TaskEvent } from "../follow/task_events.ts";
 export type { StoredProgress } from "../result/progress.ts";
 export { type EndOutcome, type KeptResult, readKeptResult } from "../result/kept_result.ts";

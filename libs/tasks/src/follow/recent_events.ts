@@ -1,0 +1,78 @@
+// Tested by libs/tasks/src/follow/recent_events_test.ts
+import { DeliverPolicy } from "@nats-io/jetstream";
+import type { Broker } from "../broker/broker.ts";
+import { readerName } from "../broker/reader_name.ts";
+import { sequenceSince } from "../broker/count_since.ts";
+import { EVENTS } from "../streams/streams.ts";
+
+const PAGE = 5_000;
+/** Greatest number of pages in a row that bring nothing. */
+const SILENT_PAGES = 5;
+
+/** Which events are read. */
+export interface RecentEventsOptions {
+  readonly since: Date;
+  /** Greatest number of messages, of which one may tell several events. Where there are more, the newest are read. */
+  readonly limit: number;
+}
+
+/** A message on `events.>`, as the stream keeps it. Anybody may have written it. */
+export interface RecentMessage {
+  readonly subject: string;
+  readonly data: Uint8Array;
+  /** When it was stored, ms since the epoch. */
+  readonly atMs: number;
+}
+
+/** Messages that were stored in `EVENTS` until a moment ago. */
+export interface RecentEvents {
+  /** Reads them, oldest first, up to the last one that was stored when this was made. Throws when the broker is silent. */
+  read(hear: (message: RecentMessage) => void): Promise<{
+    /** From this time on none is missing. */
+    readonly completeSince: Date;
+  }>;
+}
+
+/** Finds the newest messages in `EVENTS`, to be read once. Throws when the broker does not answer. */
+export async function recentEvents(
+  broker: Pick<Broker, "js" | "jsm">,
+  { since, limit }: RecentEventsOptions,
+): Promise<RecentEvents> {
+  const [{ state }, first] = await Promise.all([
+    broker.jsm.streams.info(EVENTS),
+    sequenceSince(broker, { stream: EVENTS, since }),
+  ]);
+  const last = state.last_seq;
+  const begin = Math.max(first, state.first_seq, last - limit + 1);
+  // What is older than the oldest one in the stream was dropped, or never was.
+  const oldestAt = new Date(state.messages === 0 ? Date.now() : state.first_ts);
+  return {
+    async read(hear) {
+      const known = oldestAt > since ? oldestAt : since;
+      if (begin > last) return { completeSince: known };
+      const consumer = await broker.js.consumers.get(EVENTS, {
+        ...readerName("events"),
+        deliver_policy: DeliverPolicy.StartSequence,
+        opt_start_seq: begin,
+      });
+      let oldestMs: number | undefined;
+      for (let seen = begin - 1, silent = 0; seen < last; ) {
+        const before = seen;
+        const page = await consumer.fetch({ max_messages: Math.min(PAGE, last - seen), expires: 1_000 });
+        for await (const message of page) {
+          seen = message.seq;
+          if (seen > last) break;
+          const atMs = Math.floor(message.info.timestampNanos / 1e6);
+          oldestMs ??= atMs;
+          hear({ subject: message.subject, data: message.data, atMs });
+          if (seen === last || message.info.pending === 0) break;
+        }
+        silent = seen === before ? silent + 1 : 0;
+        if (silent === SILENT_PAGES) throw new Error(`Cannot read EVENTS: nothing came behind sequence ${seen}`);
+        // The stream may have dropped the rest meanwhile.
+        if (seen === before && (await broker.jsm.streams.info(EVENTS)).state.first_seq > last) break;
+      }
+      return { completeSince: begin > first ? new Date(oldestMs ?? Date.now()) : known };
+    },
+  };
+}
