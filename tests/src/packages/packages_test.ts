@@ -6,12 +6,12 @@ import { basename, dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
-import { openCleanMachine } from "../docs/clean_machine.ts";
+import { openCleanMachine, type Running } from "../docs/clean_machine.ts";
 import { parsePage, ROOT } from "../docs/markdown.ts";
 import { startTestNats } from "../support/nats.ts";
 import { within } from "../support/until.ts";
 import { copyWorkspace } from "../support/workspace_copy.ts";
-import { startRegistry } from "./registry.ts";
+import { type Registry, startRegistry } from "./registry.ts";
 import { findOldestNode, makeStranger, type Stranger } from "./stranger.ts";
 
 /** Declarations of others that do not pass `exactOptionalPropertyTypes`. A line goes when they mend it, and the how-to says so then. */
@@ -24,8 +24,11 @@ const FAULTS_OF_OTHERS = [
 /** How long the examples may take together on a machine that is busy with other tests, ms. Below ava's own limit, so that they are stopped. */
 const EXAMPLES_WITHIN_MS = 90_000;
 
-/** What a project needs beside the packages, as their READMEs say. */
-const BESIDE = ["zod", "@types/node"];
+/** The page from which a stranger knows how to install the packages and run an extension. */
+const PAGE = join("docs", "how-to", "use-the-packages.md");
+
+/** The packages that the page does not install, since only pilots need them, and what the test has anyway. */
+const BESIDE = ["muster-logic", "muster-pilot-tasks"];
 
 /** A package as the stranger has it. */
 interface Installed {
@@ -38,6 +41,7 @@ interface Installed {
 }
 
 const opened = new AsyncDisposableStack();
+let registry: Registry;
 let stranger: Stranger;
 let installed: Installed[] = [];
 
@@ -58,6 +62,34 @@ async function readKitExamples(): Promise<{ readonly testFile: string; readonly 
   return { testFile: textWith("node:test") ?? "", system: textWith("startTestSystem") ?? "" };
 }
 
+/** A file of the page, by the module that it begins to import or by what it calls. */
+async function fileOfPage(holding: string): Promise<string> {
+  const { blocks } = parsePage(PAGE, await readFile(join(ROOT, PAGE), "utf8"));
+  const found = blocks.find(({ language, text }) => language === "ts" && text.includes(holding));
+  if (found === undefined) throw new Error(`Cannot find the file with ${holding} in ${PAGE}`);
+  return found.text;
+}
+
+/** The commands of the page, in its order. What they name in the checkout `../muster` is at `checkout`. */
+async function commandsOfPage(checkout: string): Promise<readonly string[]> {
+  const { blocks } = parsePage(PAGE, await readFile(join(ROOT, PAGE), "utf8"));
+  return blocks
+    .filter(({ language, info }) => language === "sh" && info.includes("the test of the packages runs them"))
+    .flatMap(({ text }) => text.trim().split("\n"))
+    .map((line) => line.trim().replaceAll("../muster/", `${checkout}/`));
+}
+
+/** Installs all packages as the page says. TypeScript is the workspace's own. */
+async function installByPage(checkout: string, tarballs: readonly string[]): Promise<void> {
+  const ofPage = (await commandsOfPage(checkout)).filter((command) => command.startsWith("npm "));
+  const others = tarballs.filter((path) => BESIDE.some((name) => basename(path).startsWith(name)));
+  for (const command of [...ofPage, `npm install ${others.join(" ")}`]) {
+    const quiet = command.replace("npm install", "npm install --no-audit --no-fund");
+    const { code, said } = await stranger.give(quiet).ended;
+    if (code !== 0) throw new Error(`${command} ended with ${code}, and lacked ${[...registry.missing]}:\n${said}`);
+  }
+}
+
 /** Makes the tarballs as a clean checkout does, and returns their paths. */
 async function makeTarballs(root: string): Promise<string[]> {
   const { noteInstalled } = await import(pathToFileURL(join(root, "infra", "boot", "install.mjs")).href);
@@ -74,11 +106,9 @@ async function makeTarballs(root: string): Promise<string[]> {
 
 test.before(async () => {
   const copy = opened.use(await copyWorkspace());
-  const registry = opened.use(await startRegistry());
+  registry = opened.use(await startRegistry());
   stranger = opened.use(await makeStranger(registry.url));
-  const tarballs = await makeTarballs(copy.root);
-  const { code, said } = await stranger.install([...tarballs, ...BESIDE]);
-  if (code !== 0) throw new Error(`npm install ended with ${code}, and lacked ${[...registry.missing]}:\n${said}`);
+  await installByPage(copy.root, await makeTarballs(copy.root));
   const folders: string[] = [];
   for await (const path of glob("node_modules/@muster/*", { cwd: stranger.root }))
     folders.push(join(stranger.root, path));
@@ -134,6 +164,13 @@ test("every library is a package that npm installs, with a README, a licence, it
   }
 });
 
+test("npm asks its registry for no package of Muster, which may never answer for a name that it does not know", (t) => {
+  t.deepEqual(
+    [...registry.missing].filter((name) => name.startsWith("@muster/")),
+    [],
+  );
+});
+
 test("publint finds nothing wrong in a package", async (t) => {
   for (const { name, folder } of installed) {
     const { messages, pkg } = await publint({ pkgDir: folder, pack: false, strict: true });
@@ -184,3 +221,43 @@ test("each package's example runs as its README says, on the oldest Node.js that
   }
   t.pass();
 });
+
+test("by the page alone a stranger runs a task of their own, with two files and with Muster's own apps", async (t) => {
+  const node = await findOldestNode();
+  await using nats = await startTestNats();
+  await using postgres = await startTestServer();
+  await stranger.write("extension.ts", await fileOfPage("defineExtension"));
+  await stranger.write("migrate.ts", await fileOfPage("loadExtensions"));
+  await stranger.write("scheduler.ts", await fileOfPage("runSchedulerApp"));
+  await stranger.write("worker.ts", await fileOfPage("runGenericWorkerApp"));
+  const env = { NATS_URL: nats.url, DATABASE_URL: await postgres.createEmptyUrl() };
+  const migrated = await stranger.run(node, "migrate.ts", env).ended;
+  t.is(migrated.code, 0, migrated.said);
+  await runThem([stranger.run(node, "scheduler.ts", env), stranger.run(node, "worker.ts", env)]);
+
+  const [, ...commands] = (await commandsOfPage(ROOT)).filter((command) => !command.startsWith("npm "));
+  const [migrate = "", scheduler = "", worker = "", ...more] = commands;
+  const theirs = { ...env, DATABASE_URL: await postgres.createEmptyUrl(), MUSTER_EXTENSIONS: "./extension.ts" };
+  const made = await stranger.give(migrate, theirs).ended;
+  t.is(made.code, 0, made.said);
+  await runThem([stranger.give(scheduler, theirs), stranger.give(worker, theirs)], async () => {
+    for (const command of more) {
+      const { code, said } = await stranger.give(command, theirs).ended;
+      t.is(code, 0, said);
+      t.regex(said, /GreetTask/);
+    }
+  });
+  t.is(more.length, 2);
+});
+
+/** Awaits the greeting of the second of two apps, and stops both. */
+async function runThem(apps: readonly [Running, Running], meanwhile = async () => {}): Promise<void> {
+  try {
+    const greeted = apps[1].line('"hello from my own task"');
+    await within(greeted, () => "a greeting of the stranger's own task", EXAMPLES_WITHIN_MS);
+    await meanwhile();
+  } finally {
+    for (const app of apps) app.stop();
+    await Promise.all(apps.map((app) => app.ended));
+  }
+}

@@ -1,15 +1,15 @@
 import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Ended, openCleanMachine, type Running } from "../docs/clean_machine.ts";
+import { openCleanMachine, type Running } from "../docs/clean_machine.ts";
 import { parsePage, ROOT } from "../docs/markdown.ts";
 
 /** A project of somebody else's, in a folder outside the workspace, on a machine that has nothing of ours. */
 export interface Stranger extends AsyncDisposable {
   readonly root: string;
   write(name: string, text: string): Promise<void>;
-  /** Installs packages with npm, from files and from its registry alone. */
-  install(packages: readonly string[]): Promise<Ended>;
+  /** Gives a command to a shell in the project's folder. npm has its registry alone. */
+  give(command: string, env?: Readonly<Record<string, string>>): Running;
   /** Runs a file of the project with the Node.js at `node`. */
   run(node: string, file: string, env?: Readonly<Record<string, string>>): Running;
   /** Runs the type checker, as strict as can be, with declarations checked too. Returns what it complains of, line by line. */
@@ -47,14 +47,15 @@ export async function makeStranger(registry: string): Promise<Stranger> {
   await write("package.json", '{ "name": "stranger", "private": true, "type": "module" }\n');
   await write("tsconfig.json", JSON.stringify(await readTsconfig()));
   const kept = made.move();
+  function give(command: string, env: Readonly<Record<string, string>> = {}): Running {
+    const settings = Object.entries(env).map(([name, value]) => `${name}='${value}'`);
+    return machine.start([...settings, "exec", command].join(" "), root);
+  }
   return {
     root,
     write,
-    install: (packages) => machine.start(`exec npm install --no-audit --no-fund ${packages.join(" ")}`, root).ended,
-    run(node, file, env = {}) {
-      const settings = Object.entries(env).map(([name, value]) => `${name}='${value}'`);
-      return machine.start([...settings, "exec", node, file].join(" "), root);
-    },
+    give,
+    run: (node, file, env) => give(`${node} ${file}`, env),
     async complaints() {
       const { code, said } = await machine.start(`exec ${process.execPath} ${TSC} --pretty false`, root).ended;
       if (code !== 0 && said === "") throw new Error(`Cannot check types: tsc ended with ${code}`);
