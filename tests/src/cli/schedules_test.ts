@@ -40,7 +40,12 @@ test.serial(
     const { current } = { current: await muster.broker.buckets.config.get("current") };
     const { tasks } = current?.json<{ tasks: Record<string, { instances: unknown }> }>() ?? t.fail();
     t.deepEqual(tasks["MySubmitPilotsTask"]?.instances, {
-      SubmitPilotsCERN: { schedule: "every 2h", payload: { ceRegex: ".*\\.cern\\.ch" }, vos: ["lhcb"] },
+      SubmitPilotsCERN: {
+        schedule: "every 2h",
+        payload: { ceRegex: ".*\\.cern\\.ch" },
+        payloadVersion: 1,
+        vos: ["lhcb"],
+      },
     });
     const listed = await rowsOf("list", "--task", "MySubmitPilotsTask", "--instance", "SubmitPilotsCERN");
     t.deepEqual(

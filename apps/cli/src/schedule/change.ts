@@ -130,7 +130,8 @@ async function setInstance(
     options.payload === undefined ? undefined : await readPayload(options.payload);
   const next = {
     schedule,
-    ...(payload === undefined ? {} : { payload }),
+    // With its version, so that a later version of the task migrates it.
+    ...(payload === undefined ? {} : { payload, payloadVersion: definition.payloadVersion }),
     ...(vos === undefined ? {} : { vos: [...new Set(vos)] }),
   };
   if (payload !== undefined) checkInstance(definition, instance, next);

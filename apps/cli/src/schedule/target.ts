@@ -15,6 +15,7 @@ export async function checkTarget(name: string, vo: string | undefined): Promise
 export interface GivenInstance {
   readonly schedule: string;
   readonly payload?: JsonObject | undefined;
+  readonly payloadVersion?: number | undefined;
   readonly vos?: readonly string[] | undefined;
 }
 

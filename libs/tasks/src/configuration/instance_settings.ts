@@ -30,6 +30,14 @@ export const instanceFields = {
         payload: payload
           .optional()
           .describe("What its occurrences carry; the task's schema must accept it. Default: the definition's, or {}."),
+        payloadVersion: z
+          .int()
+          .min(1)
+          .max(1_000_000)
+          .optional()
+          .describe(
+            "The version of the task's payload for which `payload` was written; the task migrates it. Default: the present one.",
+          ),
         vos: z
           .array(textFor(checkVoName))
           .max(1_000)

@@ -1,6 +1,7 @@
 // Tested by libs/tasks/src/due/planned_schedule_test.ts
 import type { Configuration } from "../configuration/configuration.ts";
 import type { JsonObject } from "../definition/json.ts";
+import { migratePayload } from "../definition/migrate.ts";
 import { PayloadRefusedError } from "../definition/payload.ts";
 import { checkScheduledPayload, DEFAULT_INSTANCE } from "../definition/recurrence.ts";
 import type { Schedule } from "../calendar/schedule.ts";
@@ -75,8 +76,9 @@ export function isNamed(place: Place): boolean {
   return isConfigured || configuredText(place) !== undefined || ownSchedule(place) !== undefined;
 }
 
-/** What the configuration says of one task. */
+/** What the configuration says of one task, and of one of its instances. */
 type Settings = Configuration["tasks"][string];
+type InstanceSettings = NonNullable<Settings["instances"]>[string] | undefined;
 
 /** Why what the configuration says of one instance cannot be used; undefined: it can. */
 function problemOf(task: AnyTask, instance: string, settings: Settings | undefined): InstanceRefusedError | undefined {
@@ -87,16 +89,38 @@ function problemOf(task: AnyTask, instance: string, settings: Settings | undefin
   const own = instance === DEFAULT_INSTANCE ? task.recurrence : task.instances[instance]?.schedule;
   const isScheduled = own !== undefined || set?.schedule !== undefined || instance === DEFAULT_INSTANCE;
   if (!isScheduled) return refused("it has no schedule, and the definition has no instance of this name; give it one");
-  // The configuration was read from JSON.
-  const payload = (set?.payload as JsonObject | undefined) ?? task.instances[instance]?.payload;
   try {
+    const payload = payloadFor(task, instance, set);
     // That the definition's own schedule fits was checked where it was defined.
     if (payload !== undefined || instance !== DEFAULT_INSTANCE) checkScheduledPayload(task, payload);
     return undefined;
   } catch (error) {
-    if (error instanceof PayloadRefusedError) return refused(error.problem, error);
+    if (error instanceof PayloadRefusedError) return refused(`${error.problem}${hintFor(task, set)}`, error);
     throw error;
   }
+}
+
+/** What to do about a configured payload that was perhaps written for an older version of the task's payload. */
+function hintFor({ payloadVersion }: AnyTask, set: InstanceSettings): string {
+  if (payloadVersion === 1 || set?.payload === undefined || set.payloadVersion !== undefined) return "";
+  return `; it was read as version ${payloadVersion} of the payload: state payloadVersion where it was written for an older one`;
+}
+
+/**
+ * What occurrences of an instance carry, as the present definition has it. One that the configuration has is migrated from the version that stands
+ * beside it; without a version it is of the present one. Throws `PayloadRefusedError`.
+ */
+function payloadFor(task: AnyTask, instance: string, set: InstanceSettings): JsonObject | undefined {
+  // The configuration was read from JSON.
+  const payload = set?.payload as JsonObject | undefined;
+  if (payload === undefined) return task.instances[instance]?.payload;
+  const { payloadVersion: known } = task;
+  const version = set?.payloadVersion ?? known;
+  if (version <= known) return migratePayload(task, payload, version);
+  throw new PayloadRefusedError(
+    task.name,
+    `it is of version ${version}, and this program knows version ${known}; upgrade it`,
+  );
 }
 
 /** All instances of a task that `settings` name and that cannot be used. Schedules themselves are checked with the document. */
@@ -123,7 +147,7 @@ export function inForceAt(place: Place, read: (text: string) => Schedule): InFor
   return {
     schedule,
     isOn: isTaskOn && (set?.enabled ?? true),
-    payload: (set?.payload as JsonObject | undefined) ?? task.instances[instance]?.payload,
+    payload: payloadFor(task, instance, set),
   };
 }
 

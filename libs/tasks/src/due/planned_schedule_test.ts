@@ -1,7 +1,8 @@
 import test from "ava";
+import * as z from "zod";
 import { cron, every } from "../calendar/schedule.ts";
 import { type Configuration, withoutVo, withVo } from "../configuration/configuration.ts";
-import { periodic } from "../schedule/_grid_test.ts";
+import { periodic, recurring } from "../schedule/_grid_test.ts";
 import { withSchedule, withScheduleSwitched } from "../schedule/change_schedule.ts";
 import { InvalidScheduleError } from "../calendar/invalid_schedule.ts";
 import { type Plan, planSchedules } from "./planned_schedule.ts";
@@ -73,4 +74,32 @@ test("what did not change stays the same object, so that nothing begins anew", (
   const { planned: after } = plan(withSchedule(vos, { task: "PerVo", vo: "lhcb" }, "every 9s"), before);
   t.is(after.get("ForAll/_/default"), before.get("ForAll/_/default"));
   t.not(after.get("PerVo/lhcb/default"), before.get("PerVo/lhcb/default"));
+});
+
+test("a configured payload is migrated from the version beside it, and without one it must fit the present version", (t) => {
+  const migrated = recurring({
+    name: "Greet",
+    payload: z.strictObject({ names: z.array(z.json()) }),
+    payloadVersion: 2,
+    migrate: { 1: ({ name = "" }) => ({ names: [name] }) },
+  });
+  const withPayload = (instance: object): Configuration => ({
+    ...vos,
+    tasks: { Greet: { instances: { often: { schedule: "every 1h", ...instance } } } },
+  });
+  const bodies = (instance: object) => {
+    const problems: string[] = [];
+    const planned = planSchedules(
+      { tasks: [migrated], configuration: withPayload(instance), before: NOTHING },
+      (_about, cause) => problems.push(String(cause)),
+    );
+    return { bodies: Array.from(planned.values(), ({ body }) => body), problems };
+  };
+  const ada = ['{"names":["Ada"]}', '{"names":["Ada"]}'];
+  t.deepEqual(bodies({ payload: { name: "Ada" }, payloadVersion: 1 }), { bodies: ada, problems: [] });
+  t.deepEqual(bodies({ payload: { names: ["Ada"] }, payloadVersion: 2 }), { bodies: ada, problems: [] });
+  t.deepEqual(bodies({ payload: { names: ["Ada"] } }), { bodies: ada, problems: [] });
+  t.regex(bodies({ payload: { name: "Ada" } }).problems[0] ?? "", /names: it is missing.*; it was read as version 2/);
+  const newer = bodies({ payload: { names: ["Ada"] }, payloadVersion: 3 });
+  t.regex(newer.problems[0] ?? "", /it is of version 3, and this program knows version 2; upgrade it/);
 });
