@@ -5,7 +5,9 @@
  * @module @muster/app
  */
 export type { ChoreServers } from "./chores/chore_servers.ts";
-export { createChores } from "./chores/chores.ts";
+export { createChores, republishChildren } from "./chores/chores.ts";
+export { comparingChore, type ComparedServers, findFalls } from "./chores/compare_stores.ts";
+export { republishRetries } from "./chores/lost_retries.ts";
 export { outboxChore, type OutboxOptions } from "./chores/outbox_relay.ts";
 export { chooseTasks } from "./extension/choose_tasks.ts";
 export { type Composition, composeExtensions } from "./extension/compose_extensions.ts";

@@ -19,7 +19,7 @@ import {
   openBroker,
   ServerTooOldError,
 } from "@muster/tasks";
-import { checkNatsAccess } from "@muster/tasks/operate";
+import { checkNatsAccess, watchFall } from "@muster/tasks/operate";
 import { traced } from "./tracing/traced.ts";
 import { openTracing } from "./tracing/open_tracing.ts";
 
@@ -125,6 +125,8 @@ export async function openServers(app: App, options: OpenServersOptions): Promis
     work: () => openBroker(nc, { observer, highestFence, ...replicas }),
   });
   opened.defer(tellStorage(app, broker));
+  const watch = opened.use(watchFall(broker, { onFall: app.fail }));
+  await watch.look();
   const kept = opened.move();
   const middleware = tracing === undefined ? [] : [tracing.middleware];
   return { broker, database, nats, vos, middleware, highestFence, [Symbol.asyncDispose]: () => kept.disposeAsync() };

@@ -43,6 +43,16 @@ export {
   rereadRetries,
   type StandingRetry,
 } from "./ledger/reports.ts";
+export {
+  countOutcomesSince,
+  type MarkWrite,
+  type OutcomesSince,
+  readStoreMark,
+  reopenChildren,
+  type StoredMark,
+  type StreamPosition,
+  writeStoreMark,
+} from "./ledger/store_mark.ts";
 export type { OutboxListener } from "./outbox/outbox_listener.ts";
 export {
   dropRefusedTasks,

@@ -24,6 +24,8 @@ export interface App {
   readonly metrics: Meters;
   /** The traces of this process; undefined: they are off. */
   readonly traces: Traces | undefined;
+  /** Ends the process at once with 1, and the error in its log. Nothing is drained: for what makes all that it holds worthless. */
+  fail(error: Error): never;
 }
 
 /** The options in which apps differ before they run. */
@@ -123,7 +125,8 @@ async function serve(
   log.info({ url: health.url }, "serving /healthz, /readyz and /metrics");
   signal.addEventListener("abort", () => health.stopping(), { once: true });
   try {
-    await run({ settings, log, signal, hastened, health, metrics, traces });
+    const fail = (error: Error) => exitFor(error, log, true);
+    await run({ settings, log, signal, hastened, health, metrics, traces, fail });
   } catch (error) {
     if (!signal.aborted) throw error;
     if (error !== signal.reason && error !== hastened.reason) log.warn({ err: error }, "an error on the way out");

@@ -1,6 +1,6 @@
 import { findFreePort, type NatsServer, startNatsServer } from "@muster/local";
 import { execFile } from "node:child_process";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -30,6 +30,10 @@ export interface TestNats extends TestServers {
 
 /** One server of a test, whose process the test may examine. */
 export interface SingleNats extends TestNats {
+  /** Copies what the stopped server has stored into a new folder. */
+  copyStore(folder: string): Promise<void>;
+  /** Puts such a copy in the place of what the stopped server has stored. */
+  restoreStore(folder: string): Promise<void>;
   /** Id of the process that serves now. */
   readonly pid: number;
 }
@@ -112,6 +116,11 @@ export async function startTestNats({
     stop: () => server.stop(),
     async start() {
       server = await startNatsServer({ dataDir, port, syncInterval, moreConfig: config });
+    },
+    copyStore: (folder) => cp(join(dataDir, "jetstream"), folder, { recursive: true }),
+    async restoreStore(folder) {
+      await rm(join(dataDir, "jetstream"), { recursive: true, force: true });
+      await cp(folder, join(dataDir, "jetstream"), { recursive: true });
     },
     pause: () => server.kill("SIGSTOP"),
     resume: () => server.kill("SIGCONT"),

@@ -27,6 +27,7 @@ import { examineConfiguration } from "./configuration.ts";
 import { type Connection, examinePermissions } from "./permissions.ts";
 import { examineOutbox } from "./outbox.ts";
 import { examineQueues } from "./queues.ts";
+import { examineRestored } from "./restored.ts";
 import { examineSchedulers } from "./schedulers.ts";
 import { examineStorage } from "./storage.ts";
 import { examineUnknownVos } from "./unknown_vos.ts";
@@ -137,6 +138,7 @@ async function examineJetStream(nc: Connection): Promise<readonly Finding[]> {
     locks: examineLocks,
     "dead letters": examineDead,
     settings: examineConsumers,
+    restored: examineRestored,
     incidents: async () => withoutTold(findings, await examineIncidents(broker)),
     ...((await hasPilots()) ? { pilots: examineGoneVos } : {}),
   })) {

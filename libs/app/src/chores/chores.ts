@@ -4,6 +4,7 @@ import { publishSpawned } from "@muster/tasks/operate";
 import type { Composition } from "../extension/compose_extensions.ts";
 import type { ChoreServers } from "./chore_servers.ts";
 import { republishRetries } from "./lost_retries.ts";
+import { comparingChore } from "./compare_stores.ts";
 import { outboxChore } from "./outbox_relay.ts";
 
 const MINUTE_MS = 60_000;
@@ -61,6 +62,7 @@ export function createChores(
     },
     { name: "pruning the ledger", everyMs: 60 * MINUTE_MS, run: (signal) => pruneOldOutcomes(servers, signal) },
     outboxChore(servers, { middleware }),
+    comparingChore(servers),
     ...chores({ ...servers, publishForgottenChildren: () => republishChildren(servers) }),
   ];
 }

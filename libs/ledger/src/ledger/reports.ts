@@ -143,12 +143,14 @@ export async function pruneLedger(transaction: Transaction, limit = 10_000): Pro
   return Number(numAffectedRows ?? 0);
 }
 
-/** The highest fencing token that any lock has stored, or 0. A new bucket of locks must begin above it. */
+/**
+ * The highest fencing token that any lock has stored, or the bucket's last revision at the last mark where that is higher; 0: there is none.
+ * The next token must be above it.
+ */
 export async function getHighestFence(transaction: Transaction): Promise<number> {
-  const { highest } = await transaction
-    .getKysely<LedgerDb>()
-    .selectFrom("lock_fence")
-    .select(({ fn }) => fn.max("revision").as("highest"))
-    .executeTakeFirstOrThrow();
-  return highest ?? 0;
+  const { rows } = await sql<{ highest: number | null }>`
+    select greatest((select max(revision) from lock_fence), (select max(locks_revision) from store_mark)) as highest`.execute(
+    transaction.getKysely(),
+  );
+  return rows[0]?.highest ?? 0;
 }

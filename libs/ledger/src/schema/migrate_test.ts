@@ -12,7 +12,12 @@ const tables = [shelfTables];
 const server = await startTestServer({ tables });
 test.after.always(() => server[Symbol.asyncDispose]());
 
-const ledgerNames = ["ledger/0001_tables", "ledger/0003_retry_messages", "ledger/0004_outbox"];
+const ledgerNames = [
+  "ledger/0001_tables",
+  "ledger/0003_retry_messages",
+  "ledger/0004_outbox",
+  "ledger/0005_store_mark",
+];
 const names = [...ledgerNames, "shelf/0001_tables", "shelf/0002_labels"];
 
 test("the migrations make exactly the tables that the entities declare", async (t) => {
@@ -73,10 +78,15 @@ test("a set whose migration bears the name of one in the former list gets its ta
   const url = await server.createEmptyUrl();
   await migrate(url);
   await using database = await openDatabase({ url, tables });
-  await runSql(database, "drop table task_outbox; drop function task_outbox_told_fn");
-  await runSql(database, "delete from muster_migration_ledger where name = '0004_outbox'");
+  await runSql(database, "drop table task_outbox, store_mark; drop function task_outbox_told_fn");
+  await runSql(database, "delete from muster_migration_ledger where name in ('0004_outbox', '0005_store_mark')");
   await runSql(database, "alter table muster_migration_ledger rename to muster_migration");
-  t.deepEqual(await migrate(url, { tables }), ["ledger/0004_outbox", "shelf/0001_tables", "shelf/0002_labels"]);
+  t.deepEqual(await migrate(url, { tables }), [
+    "ledger/0004_outbox",
+    "ledger/0005_store_mark",
+    "shelf/0001_tables",
+    "shelf/0002_labels",
+  ]);
   await t.notThrowsAsync(database.requireMigrated());
 });
 

@@ -33,7 +33,7 @@ async function openFormer(applied: readonly string[]) {
       `insert into muster_migration (name, executed_at) values ('${name}', '2026-01-02T03:04:05.000Z')`,
     );
   }
-  await runSql(database, "drop table task_outbox");
+  await runSql(database, "drop table task_outbox, store_mark");
   await runSql(database, "drop function task_outbox_told_fn");
   if (!applied.includes("0002_ce_names")) {
     await runSql(database, "alter table compute_element drop constraint compute_element_name_check");
@@ -52,9 +52,12 @@ async function openFormer(applied: readonly string[]) {
 }
 
 for (const [applied, lacking] of [
-  [ALL, ["ledger/0004_outbox"]],
-  [ALL.slice(0, 2), ["ledger/0003_retry_messages", "ledger/0004_outbox"]],
-  [ALL.slice(0, 1), ["ledger/0003_retry_messages", "ledger/0004_outbox", "pilots/0002_ce_names"]],
+  [ALL, ["ledger/0004_outbox", "ledger/0005_store_mark"]],
+  [ALL.slice(0, 2), ["ledger/0003_retry_messages", "ledger/0004_outbox", "ledger/0005_store_mark"]],
+  [
+    ALL.slice(0, 1),
+    ["ledger/0003_retry_messages", "ledger/0004_outbox", "ledger/0005_store_mark", "pilots/0002_ce_names"],
+  ],
 ] as const) {
   test(`a database with ${applied.length} of the migrations of the former list is taken over: none runs twice, and nothing is lost`, async (t) => {
     const { url, database } = await openFormer(applied);

@@ -9,7 +9,8 @@ import type { LeaseKeeper } from "./lease.ts";
 import { SAFETY_MS } from "./lease_state.ts";
 import { openLockBucket } from "./lock_bucket.ts";
 import { Marks } from "./marks.ts";
-import { raiseIfBehind, raiseLocks } from "./raise.ts";
+import { raiseLocks } from "./raise.ts";
+import { raiseWhereFallen } from "./raise_where_fallen.ts";
 import { Sightings } from "./sightings.ts";
 import { openTallies } from "./tallies.ts";
 import { TallyLines } from "./tally_lines.ts";
@@ -116,7 +117,7 @@ export async function openLocks(options: LocksOptions): Promise<Locks> {
     throw new RangeError(`Cannot open locks with a TTL of ${ttlMs} ms: give ${2 * SAFETY_MS} or more`);
   }
   const { highestFence, limits: inForce = STATED_LIMITS } = options;
-  const { js, jsm, observer, keepIncident } = broker;
+  const { jsm, observer } = broker;
   const room = new WaitingRoom(ttlMs, limits);
   const marks = new Marks(ttlMs);
 
@@ -128,6 +129,7 @@ export async function openLocks(options: LocksOptions): Promise<Locks> {
     return raising;
   }
 
+  const fences = await raiseWhereFallen(broker, { highestFence, ttlMs });
   const bucket = await openLockBucket(broker.nc, broker.outbox, broker.storage);
   const turns = new Turns(room, options.turns);
   const acquirer = {
@@ -185,12 +187,9 @@ export async function openLocks(options: LocksOptions): Promise<Locks> {
     fullAt: (keys, waiter) => room.fullAt(keys, waiter) ?? lines.fullAt(keys, waiter),
     waiting: (key) => room.waiting(key) + lines.count(key),
     longestLines: () => longestOf([...room.lengths(), ...lines.lengths()]),
-    async raiseIfBehind() {
-      return highestFence === undefined
-        ? false
-        : await raiseIfBehind({ js, jsm, observer, highestFence, keepIncident });
-    },
+    raiseIfBehind: () => fences.raiseIfBehind(),
     async [Symbol.asyncDispose]() {
+      fences[Symbol.dispose]();
       room.close();
       lines.close();
       await turns.close();

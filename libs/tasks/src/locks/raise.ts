@@ -1,5 +1,6 @@
 import type { JetStreamClient, JetStreamManager } from "@nats-io/jetstream";
 import type { Happened } from "../broker/incidents.ts";
+import type { BrokerTime } from "../connection/broker_time.ts";
 import { headersFrom, MESSAGE_TTL } from "../format/headers.ts";
 import type { Observer } from "../connection/observer.ts";
 import { LOCKS_STREAM } from "./lock_bucket.ts";
@@ -12,6 +13,7 @@ export const LOWEST_TOKEN = 1e15;
 /** Distance by which a raise goes beyond the highest fencing token in the database. It covers tokens that are not stored there yet. */
 const HEADROOM = 1e9;
 
+/** The bucket that is raised, and what is known of its tokens. */
 export interface RaiseOptions {
   readonly jsm: JetStreamManager;
   readonly observer: Observer;
@@ -80,6 +82,35 @@ export async function raiseIfBehind(options: RaiseIfBehindOptions): Promise<bool
   const text = "The bucket locks has lost its newest revisions; raising them";
   observer.alarm(text, { lastRevision, highest });
   options.keepIncident({ kind: "raised", about: LOCKS_STREAM, text });
+  await raiseLocks(options);
+  return true;
+}
+
+/** Time without any write after which nobody holds a lock, ms. Each lease is renewed every fifth of its time to live. */
+const REST_MS = 120_000;
+
+/** How long nobody may have written for a bucket to be at rest. */
+export interface RestedOptions {
+  /** Default 120,000. */
+  readonly restMs?: number;
+  /** Time to live of the leases of who asks, ms. The bucket must have rested for twice as long. Default: 0. */
+  readonly ttlMs?: number;
+}
+
+/**
+ * Raises the bucket if nothing was written to it for two minutes, so that nobody holds a lock. Returns whether it did.
+ *
+ * For a process that starts. Where NATS and the database were restored to the same earlier moment, neither knows which tokens were given out
+ * after it. The clock does.
+ */
+export async function raiseAfterRest(
+  options: RaiseOptions & { readonly time: BrokerTime },
+  { restMs = REST_MS, ttlMs = 0 }: RestedOptions = {},
+): Promise<boolean> {
+  const { last_seq: lastRevision, last_ts: lastAt } = (await options.jsm.streams.info(LOCKS_STREAM)).state;
+  // A bucket that was just raised has the time in its revision, and no message.
+  const usedAtMs = Math.max(Date.parse(lastAt), lastRevision / 1_000);
+  if (!(await options.time.isPast(usedAtMs + Math.max(restMs, 2 * ttlMs)))) return false;
   await raiseLocks(options);
   return true;
 }

@@ -135,6 +135,22 @@ export { recordAudit } from "../audit/record_audit.ts";
 export type { Audited, AuditRecord } from "../audit/audit_record.ts";
 export { type AuditFilter, type AuditPage, listAudit, type StoredAuditRecord } from "../audit/list_audit.ts";
 
+// Notice that NATS or the database was restored to an earlier state.
+export { compareStores, type FallenStream, type StoreFall, type StoresSeen } from "../broker/compare_stores.ts";
+export {
+  type NatsMark,
+  type NatsMarkState,
+  type PositionNow,
+  type Positions,
+  readNatsMark,
+  readPositions,
+  type StreamPosition,
+  writeNatsMark,
+} from "../broker/store_mark.ts";
+export { type FallWatch, type FallWatchOptions, NatsFellError, watchFall } from "../broker/watch_fall.ts";
+export { raiseAfterRest, raiseLocks, type RaiseOptions, type RestedOptions } from "../locks/raise.ts";
+export { countSince } from "../broker/count_since.ts";
+
 // Diagnose: what is not as it must be.
 export { INCIDENT_DAYS, type Incident, listIncidents } from "../broker/incidents.ts";
 export { inspectRights, type MissingRight } from "../broker/inspect_rights.ts";
