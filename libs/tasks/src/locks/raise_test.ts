@@ -4,9 +4,10 @@ import { connectNats } from "../connection/connection.ts";
 import { silentObserver } from "../connection/observer.ts";
 import { hold, holdWhenFree, joinGrid, type Party, startTestBroker, TTL_MS } from "./_grid_test.ts";
 import { LOCKS_STREAM } from "./lock_bucket.ts";
+import { until } from "../testing/patience.ts";
 import { openBroker } from "./open_broker.ts";
 import type { Happened } from "../broker/incidents.ts";
-import { raiseIfBehind, raiseLocks } from "./raise.ts";
+import { raiseAfterRest, raiseIfBehind, raiseLocks } from "./raise.ts";
 
 const KEY = "my_pilot.ce01.example.org";
 
@@ -97,6 +98,20 @@ test("a raise frees every lock and leaves watchers alive", async (t) => {
   await old.release();
   const tookMs = await wakeMs(grid);
   t.true(tookMs < TTL_MS / 2, `${tookMs} ms`);
+});
+
+test("a bucket that has rested goes on above the present time, and one in use is left alone", async (t) => {
+  await using grid = await startGrid();
+  const { broker, locks } = grid.here;
+  const lease = await hold(locks, KEY);
+  t.false(await raiseAfterRest(broker));
+  t.false(await raiseAfterRest(broker, { restMs: 0, ttlMs: 60_000 }), "a lease of this length may be older");
+  lease.checkDeadline();
+  await lease.release();
+  const before = Date.now();
+  await until(async () => (await raiseAfterRest(broker, { restMs: 1 })) || undefined, "a millisecond of rest");
+  await using next = await hold(locks, KEY);
+  t.true(next.fencingToken >= before * 1_000);
 });
 
 test("a bucket behind the database is raised, and one that is not is left alone", async (t) => {
