@@ -251,6 +251,39 @@ test("I32: a task that is published again under its id after another one had rep
   t.deepEqual(ran, [1, 3]);
 });
 
+test("I32: a repeat of a unique task that has ended takes no newer one's place, by the ledger and by a kept result", async (t) => {
+  await using muster = await startMuster();
+  await using database = await createTestDatabase(server);
+  const ran: number[] = [];
+  const NoteTask = noting(ran);
+  const OnceTask = defineSqlTask({
+    name: "OnceTask",
+    per: "vo",
+    payload: Numbered,
+    locks: ({ lock }) => (lock === "free" ? [] : [siteLock.mutex(lock)]),
+    execute: ({ payload: { number } }) => void ran.push(number),
+  });
+  const holder = await muster.hold("unique_race.held", 600_000);
+  await muster.startWorker({ tasks: [NoteTask] });
+  await muster.startWorker({ tasks: [OnceTask], ...database.forWorker });
+  const publisher = createPublisher(muster.broker, { ledger: database.database.ledger });
+  const publishBoth = async (number: number, lock: string) => {
+    const given = { vo: "lhcb", unique, payload: { number, lock } } as const;
+    const keepResult = { hours: 1 };
+    return [
+      await publisher.publish(NoteTask, { ...given, taskId: `note ${number}`, keepResult }),
+      await publisher.publish(OnceTask, { ...given, taskId: `once ${number}` }),
+    ];
+  };
+  for (const { taskId } of await publishBoth(1, "free")) await muster.event("done", taskId);
+  const newer = await publishBoth(2, "held");
+  for (const { taskId } of newer) await muster.event("contended", taskId);
+  for (const repeat of await publishBoth(1, "free")) t.like(repeat, { duplicate: true, replaced: undefined });
+  await holder.letGo();
+  for (const { taskId } of newer) await muster.event("done", taskId);
+  t.deepEqual(ran, [1, 1, 2, 2]);
+});
+
 test("I32: that a delayed task was replaced by one which starts at once is known until after its time", async (t) => {
   await using muster = await startMuster();
   const ran: number[] = [];

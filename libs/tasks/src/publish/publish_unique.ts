@@ -17,8 +17,10 @@ import {
 } from "../format/headers.ts";
 import { laterSubject } from "../format/subject.ts";
 import { keepResult } from "../result/keep_result.ts";
+import { readKeptResult } from "../result/kept_result.ts";
 import { isStillThere } from "../result/still_there.ts";
 import { isConflict, LATER, TASKS } from "../streams/streams.ts";
+import type { ResultLedger } from "./handle.ts";
 import { type Published, startOfStored } from "./store.ts";
 import { delayedMessageOf, messageOf } from "./task_message.ts";
 import {
@@ -247,13 +249,34 @@ async function place(
   return { ...(await store(broker, message)), hasEnded: false, noteAt: again.revision };
 }
 
+/** What a unique publish asks for, and the ledger of its task where the publisher has one. */
+interface Asked {
+  readonly unique: Unique;
+  readonly ledger: ResultLedger | undefined;
+}
+
+/**
+ * Whether a task that is published again has ended before, so that it would take the place of another one and not run. The ledger tells, and the
+ * result of a task that keeps it; without both nobody does.
+ */
+async function hasEndedBefore(
+  broker: Broker,
+  { taskId, keepResultMs }: SpawnedTask,
+  ledger: ResultLedger | undefined,
+): Promise<boolean> {
+  // The row of a task that waits for its retry has begun under its key, and is met above.
+  if ((await ledger?.recall(taskId)) !== undefined) return true;
+  return keepResultMs !== undefined && (await readKeptResult(broker, taskId))?.outcome === "done";
+}
+
 /**
  * Publishes a task under a key: claims the key by compare-and-set, stores the message, and notes its place. The next
  * publisher of the key does the rest for one that has died (PROTOCOL 15).
  *
  * Throws what JetStream refuses, and `PublishUnknownError`. To publish again under the same id is safe.
  */
-export async function storeUnique(broker: Broker, task: SpawnedTask, { key, mode }: Unique): Promise<PublishedUnique> {
+export async function storeUnique(broker: Broker, task: SpawnedTask, { unique, ledger }: Asked): Promise<PublishedUnique> {
+  const { key, mode } = unique;
   const of: UniqueKey = { task: task.task, vo: task.vo, key };
   const { taskId, keepResultMs, startAt } = task;
   for (let tries = 0; tries < TRIES; tries++) {
@@ -275,6 +298,8 @@ export async function storeUnique(broker: Broker, task: SpawnedTask, { key, mode
       ...(startAt === undefined ? {} : { startAt }),
     };
     const replaced = standing !== undefined && standing.taskId !== taskId ? standing : undefined;
+    if (replaced !== undefined && (await hasEndedBefore(broker, task, ledger)))
+      return { published: repeat(taskId, { stream: TASKS, sequence: 0 }), keepResultMs };
     // All claims so far are over, but for those of tasks that have begun. It is noted before anybody is told, and before the message goes.
     const mark = replaced === undefined ? markOf(found) : markAfter(found, replaced);
     const claim = { waiting, begun: found.begun, ...mark };

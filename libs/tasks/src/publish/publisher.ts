@@ -72,7 +72,10 @@ export function maxPayloadBytes(broker: Broker): number {
 
 /** What a publisher uses beside its broker. */
 export interface PublisherOptions {
-  /** The ledger of the tasks, where the caller has one. It tells the ends of tasks whose results are not kept, or have lapsed. */
+  /**
+   * The ledger of the tasks, where the caller has one. It tells the ends of tasks whose results are not kept, or have lapsed. With it a late
+   * repeat of a unique task that has ended takes nobody's place.
+   */
   readonly ledger?: ResultLedger;
   /** Runs around each publish, the first outermost. Default: none. */
   readonly middleware?: readonly Middleware[];
@@ -87,8 +90,12 @@ function startOf({ name }: PublishableTask, unique: Unique, { at }: PublishOptio
 }
 
 /** Stores one task, under its key where it has one. */
-async function storeAs(broker: Broker, task: SpawnedTask, unique: Unique | undefined): Promise<PublishedUnique> {
-  if (unique !== undefined) return await storeUnique(broker, task, unique);
+async function storeAs(
+  broker: Broker,
+  task: SpawnedTask,
+  { unique, ledger }: { readonly unique: Unique | undefined; readonly ledger: ResultLedger | undefined },
+): Promise<PublishedUnique> {
+  if (unique !== undefined) return await storeUnique(broker, task, { unique, ledger });
   return { published: await storeOne(broker, task), keepResultMs: task.keepResultMs };
 }
 
@@ -113,7 +120,7 @@ export function createPublisher(broker: Broker, { ledger, middleware }: Publishe
     const { task: outgone } = await outgoing(task, { ...options, ...start });
     const address = { task: outgone.task, vo: outgone.vo };
     const { published, keepResultMs } = await storeThroughHooks(around, outgone, (seen) =>
-      storeAs(broker, seen, unique),
+      storeAs(broker, seen, { unique, ledger }),
     );
     return handleOf(published, { broker, ledger, address, isKept: keepResultMs !== undefined });
   }
