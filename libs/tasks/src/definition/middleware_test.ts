@@ -51,7 +51,9 @@ test("a hook that swallows an error changes nothing, and one that throws another
         throw other;
       }),
   };
-  t.is(await t.throwsAsync(async () => joinMiddleware([swallow, replace]).run?.(run, failing)), other);
+  const pass: Middleware = { name: "pass", run: (_, next) => next() };
+  t.is(await t.throwsAsync(async () => joinMiddleware([swallow, pass, replace]).run?.(run, failing)), other);
+  t.is(await t.throwsAsync(async () => joinMiddleware([pass]).run?.(run, failing)), failure);
   t.is(middlewareOf(other), "replace");
   t.is(middlewareOf(failure), undefined);
 });

@@ -275,7 +275,11 @@ async function hasEndedBefore(
  *
  * Throws what JetStream refuses, and `PublishUnknownError`. To publish again under the same id is safe.
  */
-export async function storeUnique(broker: Broker, task: SpawnedTask, { unique, ledger }: Asked): Promise<PublishedUnique> {
+export async function storeUnique(
+  broker: Broker,
+  task: SpawnedTask,
+  { unique, ledger }: Asked,
+): Promise<PublishedUnique> {
   const { key, mode } = unique;
   const of: UniqueKey = { task: task.task, vo: task.vo, key };
   const { taskId, keepResultMs, startAt } = task;
