@@ -21,6 +21,7 @@ const COMMANDS = {
   test: { program: "node", args: [join(ROOT, "tests", "src", "gate", "main.ts")], builds: true },
   bench: { program: "node", args: [join(ROOT, "tests", "bench", "main.ts")], builds: true },
   storms: { program: "ava", args: ["tests/src/chaos/*_test.ts"], builds: false, env: { MUSTER_TEST_SIZE: "large" } },
+  viewers: { program: "ava", args: ["tests/src/viewers/*_test.ts"], builds: false, env: { MUSTER_TEST_SIZE: "large" } },
   reference: { program: "node", args: [REFERENCE], builds: false },
   mutants: { program: "node", args: [join(ROOT, "tests", "src", "mutants", "main.ts")], builds: false },
 };

@@ -1,8 +1,9 @@
+// Tested by apps/dashboard/src/serve/serve_test.ts
 import { ago, count, duration, moment, voText } from "../markup/format.ts";
 import { html, type Markup } from "../markup/html.ts";
 import { emptyState, facts, pageHead, table, taskLink } from "../markup/parts.ts";
 import type { TaskData } from "../read/shapes.ts";
-import { type Page, textIn } from "./page.ts";
+import { type Content, type Page, textIn } from "./page.ts";
 import { moodOf, stepTag } from "./step_tag.ts";
 
 const OPEN: ReadonlySet<string> = new Set(["waiting", "delayed", "running", "unknown"]);
@@ -70,6 +71,14 @@ function result({ result: text }: TaskData): Markup {
   return text === null ? html`` : html`<section class="card"><h2>Result</h2><pre>${text}</pre></section>`;
 }
 
+function stillLooked(id: string): Content {
+  const text = "Many tasks wait or are dead letters, so that takes some seconds. This page shows it then.";
+  return {
+    title: "Task",
+    main: html`${pageHead("Task", html`<p class="mono quiet">${id}</p>`)}<section class="card flush">${emptyState({ title: "It is being looked for", text })}</section>`,
+  };
+}
+
 /** All that is known of one task. */
 export const taskPage: Page = {
   path: "/task",
@@ -78,7 +87,8 @@ export const taskPage: Page = {
   async make(reads, query) {
     const id = textIn(query, "id");
     if (id === undefined) return undefined;
-    const task = await reads.task(id);
+    const task = await reads.taskSoon(id);
+    if (task === undefined) return stillLooked(id);
     const isNothing = task.state === "unknown" && task.timeline.length === 0;
     const body = isNothing
       ? html`<section class="card flush">${emptyState({

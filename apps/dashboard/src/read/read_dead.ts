@@ -7,7 +7,7 @@ import {
   type StoredDeadLetter,
 } from "@muster/tasks/operate";
 import { type DeadChoice, deadFilter } from "./dead_choice.ts";
-import { keepLateCounts } from "./late_counts.ts";
+import { keepLate } from "./late.ts";
 import type { DeadDetailsData, DeadPageData } from "./shapes.ts";
 import { shared } from "./shared.ts";
 import type { Sources } from "./sources.ts";
@@ -37,12 +37,12 @@ function requeueProblem(letter: StoredDeadLetter): string | null {
 /** The readers of dead letters. */
 export function deadReaders({ broker }: Pick<Sources, "broker">) {
   const count = (choice: DeadChoice) => countDeadLetters(broker, deadFilter(choice));
-  /** Each letter is read where a reason is asked for, which takes some seconds where there are very many. */
-  const counts = keepLateCounts(count);
+  // Each letter is read where a reason is asked for, which takes some seconds where there are very many.
+  const counts = keepLate(count, { patienceMs: 300, rest: 10, atOnce: 1 });
 
   async function countOf({ before: _, ...choice }: DeadChoice & { readonly before?: number | undefined }) {
     if (choice.reason !== undefined) return await counts(choice);
-    return { count: await count(choice), atMs: Date.now() };
+    return { result: await count(choice), atMs: Date.now() };
   }
 
   return {
@@ -52,7 +52,7 @@ export function deadReaders({ broker }: Pick<Sources, "broker">) {
         pageOfDeadLetters(broker, { ...deadFilter(choice), before: choice.before, limit: PAGE }),
       ]);
       return {
-        total: counted?.count ?? null,
+        total: counted?.result ?? null,
         countedAt: counted === undefined ? null : new Date(counted.atMs).toISOString(),
         letters: letters.map(letterData),
         next: next ?? null,

@@ -3,6 +3,7 @@ import { getSettledAt } from "@muster/ledger";
 import { findTask, type FoundTask, pageOfWaiting, type WaitingTask } from "@muster/tasks/operate";
 import { eventData } from "./read_overview.ts";
 import type { EventsData, TaskData, WaitingPageData } from "./shapes.ts";
+import { keepLate } from "./late.ts";
 import { shared } from "./shared.ts";
 import type { Sources } from "./sources.ts";
 
@@ -60,14 +61,21 @@ function waitingData({ storedAt, body, ...task }: WaitingTask): WaitingPageData[
 
 /** The readers of tasks and events. */
 export function taskReaders({ broker, database, feed }: Pick<Sources, "broker" | "database" | "feed">) {
+  async function find(taskId: string): Promise<TaskData> {
+    const settledAt = async (id: string) => {
+      const at = await database.transaction((transaction) => getSettledAt(transaction, id));
+      return at?.toISOString();
+    };
+    return taskData(await findTask(broker, taskId, { ledger: database.ledger, settledAt }));
+  }
+  const late = keepLate(find, { patienceMs: 1_000, rest: 4, atOnce: 4 });
+
   return {
-    task: shared(async (taskId: string): Promise<TaskData> => {
-      const settledAt = async (id: string) => {
-        const at = await database.transaction((transaction) => getSettledAt(transaction, id));
-        return at?.toISOString();
-      };
-      return taskData(await findTask(broker, taskId, { ledger: database.ledger, settledAt }));
-    }, FRESH_MS),
+    /** Waits until it is found, however many messages have to be looked at. */
+    task: shared(find, FRESH_MS),
+
+    /** Undefined where many messages have to be looked at: it may be there at the next update. */
+    taskSoon: async (taskId: string): Promise<TaskData | undefined> => (await late(taskId))?.result,
 
     waiting: shared(async ({ task, vo, after }: WaitingChoice): Promise<WaitingPageData> => {
       const of = task === undefined || vo === undefined ? undefined : { task, vo };
