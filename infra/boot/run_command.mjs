@@ -18,6 +18,12 @@ const COMMANDS = {
     args: ["run", "tarball", "--output-logs=errors-only", "--no-update-notifier"],
     builds: true,
   },
+  gather: {
+    program: "turbo",
+    args: ["run", "gather", "--output-logs=errors-only", "--no-update-notifier"],
+    builds: true,
+  },
+  image: { program: "node", args: [join(ROOT, "tests", "src", "image", "main.ts")], builds: false },
   test: { program: "node", args: [join(ROOT, "tests", "src", "gate", "main.ts")], builds: true },
   bench: { program: "node", args: [join(ROOT, "tests", "bench", "main.ts")], builds: true },
   storms: { program: "ava", args: ["tests/src/chaos/*_test.ts"], builds: false, env: { MUSTER_TEST_SIZE: "large" } },
