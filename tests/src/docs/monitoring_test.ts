@@ -1,5 +1,5 @@
 import test from "ava";
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { documentedMetrics, metricOf, promtool } from "../support/metrics.ts";
@@ -13,7 +13,7 @@ interface Rule {
   readonly alert: string;
   readonly expr: string;
   readonly labels: { readonly severity?: string };
-  readonly annotations: { readonly summary?: string; readonly description?: string };
+  readonly annotations: { readonly summary?: string; readonly description?: string; readonly runbook?: string };
 }
 
 const { groups }: { groups: readonly { readonly rules: readonly Rule[] }[] } = parse(
@@ -74,6 +74,29 @@ test("alert rules ask for metrics and labels that there are, and say what to do"
     for (const [, label = ""] of summary.matchAll(/\$labels\.(\w+)/g))
       t.true(grouped.includes(label), `${alert}: ${label}`);
   }
+});
+
+test("each alert leads to the runbook that names it, and a runbook names no alert that does not lead there", async (t) => {
+  const folder = "docs/how-to/runbooks";
+  const names = (await readdir(join(ROOT, folder))).filter((name) => name !== "README.md");
+  const read = async (name: string) => await readFile(join(ROOT, folder, name), "utf8");
+  const pages = new Map<string, string>();
+  for (const name of names) pages.set(`${folder}/${name}`, await read(name));
+  for (const { alert, annotations } of rules) {
+    const page = pages.get(annotations.runbook ?? "") ?? "";
+    t.true(
+      page.includes(`- \`${alert}\`: `),
+      `${alert} leads to ${annotations.runbook}, which does not say how it is noticed`,
+    );
+  }
+  const known = new Set(rules.map(({ alert }) => alert));
+  const named = [...pages].flatMap(([page, text]) =>
+    [...text.matchAll(/`(Muster[A-Z]\w+)`/g)].map(([, alert = ""]) => ({ page, alert })),
+  );
+  for (const { page, alert } of named) t.true(known.has(alert), `${page} names ${alert}, and there is no such alert`);
+  const index = await read("README.md");
+  for (const { alert } of rules) t.true(index.includes(`\`${alert}\``), alert);
+  for (const name of names) t.true(index.includes(`(${name})`), name);
 });
 
 test("the dashboard asks for metrics and labels that there are, and shows each of Muster's metrics but one", (t) => {
