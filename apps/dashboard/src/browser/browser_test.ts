@@ -1,4 +1,5 @@
 import { provisionChromium } from "@muster/local";
+import { storeRaw } from "@muster/tasks/operate";
 import test from "ava";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -179,6 +180,58 @@ test.serial(
     await page.keyboard.press("Tab");
     await page.keyboard.press("Enter");
     t.is(await page.evaluate("document.activeElement.id"), "main");
+  },
+);
+
+/** Presses Tab, or Shift+Tab, until what is focused matches. Throws where it never does. */
+async function tabTo(page: Page, selector: string, key: "Tab" | "Shift+Tab" = "Tab"): Promise<void> {
+  for (let presses = 0; presses < 80; presses++) {
+    await page.keyboard.press(key);
+    if (await page.evaluate(`document.activeElement?.matches(${JSON.stringify(selector)}) ?? false`)) return;
+  }
+  throw new Error(`Cannot reach ${selector} by ${key}`);
+}
+
+test.serial(
+  "ten of many dead letters are requeued by the keyboard alone, and who only looks can turn the page",
+  async (t) => {
+    await using visitor = await visit({ width: 1_280, scheme: "light" });
+    if (visitor === undefined) return t.pass();
+    const { page, complaints } = visitor;
+    const { broker } = dashboard.system;
+    // Names as long as they may be, and what looks like HTML, for the tests of looks below.
+    for (let number = 0; number < 55; number++) {
+      broker.nc.publish(`dead.HelloTask.${"long-name-".repeat(6)}vo`, "<img src=x onerror=alert(1)>".repeat(9));
+    }
+    for (let number = 0; number < 10; number++) {
+      const headers = [
+        ["Task-Id", `again-${number}`],
+        ["Dead-Subject", "tasks.HelloTask.lhcb"],
+        ["Dead-Reason", `the CE was <b>down</b> ${"and down ".repeat(30)}`],
+      ] as const;
+      await storeRaw(broker, { subject: "dead.HelloTask.lhcb", body: JSON.stringify({ name: "again" }), headers });
+    }
+    await page.goto(`${dashboard.url}/dead`);
+    await page.getByRole("link", { name: "Older" }).click();
+    await page.getByRole("link", { name: "Newest" }).waitFor();
+    await signIn(page);
+    await page.locator("body").press("g");
+    await page.keyboard.press("d");
+    await page.waitForURL("**/dead");
+    for (let number = 0; number < 10; number++) {
+      await tabTo(page, "input[name=sequence]");
+      await page.keyboard.press("Space");
+    }
+    t.is(await page.locator("input[name=sequence]:checked").count(), 10);
+    await tabTo(page, "button[value=requeue]", "Shift+Tab");
+    await page.keyboard.press("Enter");
+    await page.waitForURL("**/dead/confirm?*");
+    await tabTo(page, "input[name=confirmed]");
+    await page.keyboard.type("10");
+    await page.keyboard.press("Enter");
+    await page.getByRole("status").getByText("Requeued 10 dead letters.").waitFor();
+    for (let number = 0; number < 10; number++) await dashboard.system.outcomeOf(`again-${number}`);
+    t.deepEqual(complaints, []);
   },
 );
 

@@ -44,7 +44,7 @@ function point(index: number, value: number, { steps, end }: { steps: number; en
   return `${x.toFixed(1)} ${(HEIGHT - (value / end) * HEIGHT).toFixed(1)}`;
 }
 
-/** The path of a line. A value that is not known parts it. */
+/** The path of a line. A value that is not known parts it, and one between two of these is a dot. */
 export function pathOf(values: readonly (number | null)[], end: number): string {
   const size = { steps: values.length, end };
   let path = "";
@@ -53,6 +53,7 @@ export function pathOf(values: readonly (number | null)[], end: number): string 
     if (value === null) isDrawing = false;
     else {
       path += `${isDrawing ? "L" : "M"}${point(index, value, size)}`;
+      if (!isDrawing && (values[index + 1] ?? null) === null) path += "h0";
       isDrawing = true;
     }
   }

@@ -42,7 +42,7 @@ test("a scale ends at a round number that no value is above", (t) => {
 });
 
 test("a line is parted where nothing is known, and a chart says in words what it shows", (t) => {
-  t.is(pathOf([0, null, 5, 10], 10), "M0.0 100.0M400.0 50.0L600.0 0.0");
+  t.is(pathOf([0, null, 5, 10], 10), "M0.0 100.0h0M400.0 50.0L600.0 0.0");
   const drawn = {
     title: "Throughput",
     unit: "a minute",

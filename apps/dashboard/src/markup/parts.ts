@@ -6,9 +6,9 @@ export interface Column {
   readonly title: string;
   /**
    * `bare`: on a phone the cell stands without its title. `wide`: there it has a line of its own, also where rows are lines. `act`: it holds
-   * buttons, and is there only for who may act.
+   * buttons, and is there only for who may act. `choose`: the same, and it holds a box to check.
    */
-  readonly kind?: "text" | "number" | "bare" | "act" | "wide";
+  readonly kind?: "text" | "number" | "bare" | "act" | "choose" | "wide";
 }
 
 function cell({ title, kind = "text" }: Column, part: Part): Markup {
@@ -21,7 +21,10 @@ function isEmpty(part: Part): boolean {
 }
 
 function heading({ title, kind = "text" }: Column): Markup {
-  const shown = title === "" || kind === "act" ? html`<span class="hidden">${title || "Actions"}</span>` : title;
+  const shown =
+    title === "" || kind === "act" || kind === "choose"
+      ? html`<span class="hidden">${title || "Actions"}</span>`
+      : title;
   return html`<th role="columnheader" scope="col" class="${kind === "text" ? "" : kind}">${shown}</th>`;
 }
 
@@ -130,7 +133,7 @@ export function actionButton({ action, text, label, fields, question, mood }: Bu
 export function pager(links: readonly (readonly [text: string, href: string | undefined])[]): Markup {
   const shown = links.filter(([, href]) => href !== undefined);
   if (shown.length === 0) return html``;
-  return html`<nav class="acts" aria-label="Pages">${shown.map(([text, href]) => html`<a class="button small" href="${href}">${text}</a>`)}</nav>`;
+  return html`<nav class="pager" aria-label="Parts of the list">${shown.map(([text, href]) => html`<a class="button small" href="${href}">${text}</a>`)}</nav>`;
 }
 
 /** An address with a query. Fields that are empty are left out. */

@@ -53,7 +53,7 @@ function letterTable({ letters }: DeadPageData, filter: DeadChoice): Markup {
   return table({
     caption: "Dead letters, the newest first",
     columns: [
-      { title: "Select", kind: "act" },
+      { title: "Select", kind: "choose" },
       { title: "Task", kind: "bare" },
       { title: "VO" },
       { title: "Reason" },
@@ -209,7 +209,7 @@ export const letterPage: Page = {
         ["Task id", letter.taskId === "" ? undefined : taskLink(letter.taskId)],
         ["Attempt", letter.attempt],
         ["Died", ago(letter.deadAt)],
-        ["Lay on", html`<code>${subject}</code>`],
+        ["Lay on", subject === "" ? undefined : html`<code>${subject}</code>`],
         ["Requeue", requeueProblem],
       ])}</section><section class="card"><h2>Headers</h2>${headers.length === 0 ? html`<p class="quiet">none</p>` : facts(headers.map(({ name, value }) => [name, html`<code>${value}</code>`] as const))}</section></div>
 <section class="card"><h2>Payload</h2><pre>${payload || "(empty)"}</pre></section>
