@@ -4,6 +4,7 @@ import { runSql } from "@muster/ledger/testing";
 import { startTestServer } from "@muster/logic/testing";
 import { connectNats } from "@muster/tasks";
 import test from "ava";
+import { commandsOn } from "../cli/run_muster.ts";
 import { breakStream, startTestNats } from "../support/nats.ts";
 import { until } from "../support/until.ts";
 import { type AppProcess, startApp } from "./app_process.ts";
@@ -51,9 +52,12 @@ for (const name of ["report-worker", "scheduler"]) {
     await nc.close();
     t.regex(await red(app, "storage"), /TASKS cannot be written: .*restart nats-server/);
     t.is((await app.get("/healthz")).status, 200, "a restart of the app would not help");
+    const cli = commandsOn({ NATS_URL: nats.url, DATABASE_URL: databaseUrl });
+    t.regex((await cli.run("doctor")).output, /^BAD +storage: TASKS cannot be written: .*restart nats-server/m);
     await nats.kill();
     await nats.start();
     await green(app);
+    t.regex((await cli.run("doctor")).output, /^ok +storage: takes messages/m);
   });
 }
 

@@ -30,6 +30,9 @@ import { examineQueues } from "./queues.ts";
 import { examineRestored } from "./restored.ts";
 import { examineSchedulers } from "./schedulers.ts";
 import { examineStorage } from "./storage.ts";
+import { judgeUnable } from "./unable.ts";
+import { examineWaiting } from "./untaken.ts";
+import { examineVosOfCes } from "./ce_vos.ts";
 import { examineUnknownVos } from "./unknown_vos.ts";
 import { examineConsumers, examineIncidents, examineSettings } from "./settings.ts";
 
@@ -94,6 +97,7 @@ async function examineWorkers(broker: Broker): Promise<readonly Finding[]> {
       ? good("workers", `${count(number, "worker")} for ${name}`)
       : bad("workers", `none for ${name}; start one`);
   });
+  findings.push(...judgeUnable(workers));
   const unknown = await listUnknownTasks(broker);
   const texts = [...describeUnknown(unknown), ...describeNewer(await listNewerPayloads(broker))];
   return [...findings, ...texts.map((text) => warning("tasks", escapeControls(text)))];
@@ -134,13 +138,14 @@ async function examineJetStream(nc: Connection): Promise<readonly Finding[]> {
     workers: async () => withoutFollowUps(broker, "workers", await examineWorkers(broker)),
     tasks: examineUnknownVos,
     queues: examineQueues,
+    waiting: examineWaiting,
     records: examineWorkerRecords,
     locks: examineLocks,
     "dead letters": examineDead,
     settings: examineConsumers,
     restored: examineRestored,
     incidents: async () => withoutTold(findings, await examineIncidents(broker)),
-    ...((await hasPilots()) ? { pilots: examineGoneVos } : {}),
+    ...((await hasPilots()) ? { pilots: examineGoneVos, CEs: examineVosOfCes } : {}),
   })) {
     findings.push(...(await look(about, () => work(broker))));
   }

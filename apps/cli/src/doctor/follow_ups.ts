@@ -29,6 +29,9 @@ export function withoutFollowUps(
   return [...seen, warning(about, text)];
 }
 
+/** Findings that are read from the database alone. */
+const FROM_DATABASE = ["pilots", "CEs"];
+
 /** What cannot be told of the configuration where the database cannot be read. The reason follows. */
 export const UNTOLD = "no VO is configured, and whether one was cannot be told";
 
@@ -39,7 +42,7 @@ export function withoutDatabaseFollowUps(
 ): readonly Finding[] {
   if (database.every(({ state }) => state !== "bad")) return findings;
   return findings
-    .filter(({ about, state }) => about !== "pilots" || state !== "bad")
+    .filter(({ about, state }) => !FROM_DATABASE.includes(about) || state !== "bad")
     .map((finding) => (finding.text.startsWith(UNTOLD) ? { ...finding, text: `${UNTOLD}; see PostgreSQL` } : finding));
 }
 

@@ -28,6 +28,11 @@ export interface ConfigurationWatch extends AsyncDisposable {
   refresh(): Promise<Configuration>;
 }
 
+/** Why nothing can be done of what goes by the configuration: it is broken, and no good one was ever written. Otherwise the last good one counts. */
+export function unconfigured({ problem, revision }: FoundConfiguration): readonly string[] {
+  return problem !== undefined && revision === 0 ? [problem.text] : [];
+}
+
 /** Writes the last one back where the key was deleted or is gone. Otherwise processes that start now would know no VO. */
 async function restore(broker: Broker, { configuration, newest }: FoundConfiguration): Promise<void> {
   try {

@@ -33,6 +33,8 @@ export interface QueueFigures extends Waiting {
   readonly inHand: number;
   /** When the oldest of those that wait was stored, RFC 3339; null: none waits, or more than 1,000 lanes have work. */
   readonly oldestAt: string | null;
+  /** When a task of it was last delivered to a worker, RFC 3339; null: never, as far as its consumer knows. */
+  readonly lastTakenAt: string | null;
   /** Tasks that ended in the last minute, as far as events tell; null: not counted. */
   readonly endedPerMinute: number | null;
 }
@@ -52,6 +54,7 @@ interface Lane extends Waiting {
   inHand: number;
   /** Sequence behind which all messages wait for their first delivery; 0: nothing was delivered. */
   deliveredTo: number;
+  lastTakenAt: string | null;
   /** Subjects of EVENTS that tell of its ended tasks, and how many messages they have. */
   readonly ends: string[];
   endsKept: number;
@@ -72,6 +75,11 @@ function eventIn(subject: string): (TaskAddress & { readonly step: string }) | u
   }
 }
 
+/** The server sends a time as text, other than the client's types say. */
+function timeIn(value: unknown): string | null {
+  return typeof value === "string" ? new Date(value).toISOString() : null;
+}
+
 /** Runs `work` for all items, some at a time. */
 async function forEach<Item>(items: readonly Item[], work: (item: Item) => Promise<void>): Promise<void> {
   const left = items.values();
@@ -86,7 +94,8 @@ async function readLanes({ jsm }: Broker, waiting: readonly Waiting[], rates: bo
   const laneAt = (address: TaskAddress): Lane => {
     const { task, vo } = address;
     const known = lanes.get(keyOf(address));
-    const lane = known ?? { task, vo, ready: 0, delayed: 0, inHand: 0, deliveredTo: 0, ends: [], endsKept: 0 };
+    const nothing = { ready: 0, delayed: 0, inHand: 0, deliveredTo: 0, lastTakenAt: null };
+    const lane = known ?? { task, vo, ...nothing, ends: [], endsKept: 0 };
     lanes.set(keyOf(address), lane);
     return lane;
   };
@@ -98,6 +107,7 @@ async function readLanes({ jsm }: Broker, waiting: readonly Waiting[], rates: bo
     if (lane === undefined) continue; // it has nothing in TASKS
     lane.inHand = Math.min(info.num_ack_pending, lane.ready);
     lane.deliveredTo = info.delivered.stream_seq;
+    lane.lastTakenAt = timeIn(info.delivered.last_active);
   }
   if (!rates) return lanes;
   const { state } = await jsm.streams.info(EVENTS, { subjects_filter: "events.>" });
@@ -169,6 +179,7 @@ export async function listQueues(broker: Broker, options: QueueOptions = {}): Pr
       ([, lane]): QueueFigures => ({
         ...{ task: lane.task, vo: lane.vo, priority: priorityOf(lane) },
         ...{ ready: lane.ready, waiting: waitingOf(lane), inHand: lane.inHand, delayed: lane.delayed },
+        lastTakenAt: lane.lastTakenAt,
         ...{ oldestAt: oldest.get(lane) ?? null, endedPerMinute: ended.get(lane) ?? null },
       }),
     );

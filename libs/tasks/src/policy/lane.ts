@@ -92,6 +92,7 @@ export class Lane implements LaneIdentity {
   /** Highest stream sequence that a wake has announced. */
   #wokenSequence = 0;
   #seenAtMs: number | undefined;
+  #refusal: string | undefined;
   #madeAtMs = UNKNOWN;
   /** The consumer's own count at the newest delivery here. */
   #consumerSequence = 0;
@@ -159,6 +160,11 @@ export class Lane implements LaneIdentity {
   /** When its consumer was last seen, by `performance.now()`; undefined: never, or the server was restarted since. */
   get seenAtMs(): number | undefined {
     return this.#seenAtMs;
+  }
+
+  /** Why JetStream refused to create its consumer, as last heard; undefined: it did not, or the consumer has been seen since. */
+  get refusal(): string | undefined {
+    return this.#refusal;
   }
 
   /** When its consumer was made, by the server's clock, ms since the epoch; Infinity: not known. */
@@ -266,7 +272,7 @@ export class Lane implements LaneIdentity {
     if (this.#asked > 0) this.#asked--;
     else this.#granted += this.#share;
     this.#misses = 0;
-    this.#seenAtMs = nowMs;
+    this.#noteSeen(nowMs);
     if (count === 1 && streamSequence < this.#deliveredSequence) {
       // First deliveries come in order. So the stream was created anew and counts from 1 again.
       this.#deliveredSequence = streamSequence;
@@ -285,7 +291,7 @@ export class Lane implements LaneIdentity {
     const restMs = this.#state === "pulling" && isOvertaken ? OVERTAKEN_MS[this.#misses] : undefined;
     const looksAgain = this.#state === "standing" && isOvertaken;
     this.#endPull();
-    this.#seenAtMs = nowMs;
+    this.#noteSeen(nowMs);
     if (restMs !== undefined) {
       this.#misses++;
       this.#rest(nowMs + restMs);
@@ -319,8 +325,9 @@ export class Lane implements LaneIdentity {
     if (this.#state === "creating") this.#settle();
   }
 
-  /** The consumer could not be made. */
-  refuseCreation(nowMs: number): void {
+  /** The consumer could not be made. `refusal` is JetStream's reason, if it gave one. */
+  refuseCreation(nowMs: number, refusal?: string): void {
+    this.#refusal = refusal;
     if (this.#state === "creating") this.#rest(nowMs + NOT_CREATED_REST_MS);
   }
 
@@ -341,7 +348,7 @@ export class Lane implements LaneIdentity {
   noteConsumer(madeAtMs: number, nowMs: number): void {
     this.#madeAtMs = madeAtMs;
     this.#consumerSequence = 0;
-    this.#seenAtMs = nowMs;
+    this.#noteSeen(nowMs);
   }
 
   /** The caller has learned when the consumer was made. */
@@ -353,6 +360,11 @@ export class Lane implements LaneIdentity {
   noteCount(consumerSequence: number): void {
     if (consumerSequence <= this.#consumerSequence) this.#madeAtMs = UNKNOWN;
     this.#consumerSequence = consumerSequence;
+  }
+
+  #noteSeen(nowMs: number): void {
+    this.#seenAtMs = nowMs;
+    this.#refusal = undefined;
   }
 
   #settle(): void {

@@ -13,6 +13,9 @@ import { ownVersion } from "./own_version.ts";
 export const RENEW_MS = 10_000;
 /** Time to live of a worker's record. */
 const TTL = "30s";
+/** Greatest number of problems in a record, and the longest text of one, characters. */
+const MOST_PROBLEMS = 5;
+const LONGEST_PROBLEM = 500;
 
 const NewerShape = z.object({
   task: z.string(),
@@ -51,6 +54,8 @@ const Shape = z.object({
   inHand: z.object({ running: z.number(), buffered: z.number(), waitingForLocks: z.number() }).optional(),
   /** Whether it takes no more tasks, and ends once those in hand have ended; absent: it does not. */
   draining: z.boolean().optional(),
+  /** Why it could not take tasks when it wrote this; absent: it could, or it is an older worker. */
+  problems: z.array(z.string()).optional(),
   /** Its process. Absent where nobody could tell that it has ended. */
   process: z.object({ place: z.string(), pid: z.number(), startedTicks: z.string() }).optional(),
 });
@@ -68,6 +73,8 @@ export interface ShownWorker extends Pick<WorkerRecord, "name" | "tasks" | "perm
   lockLines?(): NonNullable<WorkerRecord["lockLines"]>;
   /** Returns what it has in hand, and whether it drains. */
   hands?(): Hands;
+  /** Returns why it takes no tasks, one line each. */
+  problems?(): readonly string[];
 }
 
 /** A worker's record, as long as the worker keeps it. */
@@ -82,9 +89,14 @@ function handsIn(hands: Hands | undefined): Pick<WorkerRecord, "inHand" | "drain
   return { inHand: { running, buffered, waitingForLocks }, ...(draining ? { draining } : {}) };
 }
 
+function problemsIn(problems: readonly string[]): Pick<WorkerRecord, "problems"> {
+  if (problems.length === 0) return {};
+  return { problems: problems.slice(0, MOST_PROBLEMS).map((text) => text.slice(0, LONGEST_PROBLEM)) };
+}
+
 /** Shows a worker to operators until disposed of, or for 30 s after its death. No promise rests on it. */
 export function registerWorker(broker: Broker, shown: ShownWorker): Registration {
-  const { newerPayloads, lockLines, hands, ...worker } = shown;
+  const { newerPayloads, lockLines, hands, problems, ...worker } = shown;
   const started = { host: hostname(), pid: process.pid, startedAt: new Date().toISOString(), version: ownVersion() };
   const record = { ...worker, ...started, process: ownProcess() };
   const subject = `$KV.workers.${escapeToken(worker.name)}`;
@@ -97,7 +109,7 @@ export function registerWorker(broker: Broker, shown: ShownWorker): Registration
     const state = { memory: process.memoryUsage.rss(), lagMs: Math.round(broker.loop.takeWorstLateMs()) };
     const body = JSON.stringify({
       ...{ ...record, ...state, newerPayloads: newerPayloads?.() },
-      ...{ ...waiting, ...handsIn(hands?.()) },
+      ...{ ...waiting, ...handsIn(hands?.()), ...problemsIn(problems?.() ?? []) },
     });
     // The answer shows whether the broker can store. An idle worker stores nothing else.
     broker.requests.store({ subject, body, headers }).catch((cause: unknown) => {

@@ -32,13 +32,21 @@ export interface StorageUsage {
   readonly firstVo: VoShare | undefined;
 }
 
-function accountLimits(tier: string, { limits, storage, memory, consumers }: JetStreamUsageAccountLimits): Usage[] {
+function accountLimits(tier: string, { limits, storage, memory }: JetStreamUsageAccountLimits): Usage[] {
   const of = tier === "" ? "" : ` for ${tier}`;
   return [
     { what: `the account's storage${of}`, used: storage, limit: limits.max_storage, unit: "bytes" as const },
     { what: `the account's memory${of}`, used: memory, limit: limits.max_memory, unit: "bytes" as const },
-    { what: `the account's consumers${of}`, used: consumers, limit: limits.max_consumers, unit: "consumers" as const },
   ].filter(({ limit }) => limit > 0);
+}
+
+/** The account's number of consumers is for each stream alone, whatever its name says: the server counts those of the stream. */
+function consumerLimits(info: StreamInfo, accounts: readonly JetStreamUsageAccountLimits[]): Usage[] {
+  const { name, max_consumers } = info.config;
+  const limits = [max_consumers, ...accounts.map(({ limits }) => limits.max_consumers)].filter((limit) => limit > 0);
+  if (limits.length === 0) return [];
+  const used = info.state.consumer_count;
+  return [{ what: `max_consumers of ${name}`, used, limit: Math.min(...limits), unit: "consumers" }];
 }
 
 function streamLimits(info: StreamInfo): Usage[] {
@@ -69,12 +77,14 @@ export async function measureUsage(broker: Broker): Promise<StorageUsage> {
   const found = await readStreams(jsm, STREAM_NAMES);
   const infos = new Map(found.map((info) => [info.config.name, info]));
   const { tiers, ...account } = await jsm.getAccountInfo();
-  const perTier = Object.entries(tiers ?? {}).flatMap(([name, tier]) =>
-    tier === undefined ? [] : accountLimits(name, tier),
-  );
+  const ofTiers = Object.entries(tiers ?? {}).flatMap(([name, tier]) => (tier === undefined ? [] : [{ name, tier }]));
+  const perTier = ofTiers.flatMap(({ name, tier }) => accountLimits(name, tier));
   const sizes = [...infos.values()].map(({ config, state }) => ({ stream: config.name, bytes: state.bytes }));
   return {
-    limits: [...accountLimits("", account), ...perTier, ...[...infos.values()].flatMap(streamLimits)],
+    limits: [
+      ...[...accountLimits("", account), ...perTier, ...[...infos.values()].flatMap(streamLimits)],
+      ...[...infos.values()].flatMap((info) => consumerLimits(info, [account, ...ofTiers.map(({ tier }) => tier)])),
+    ],
     bytes: sizes.reduce((sum, { bytes }) => sum + bytes, 0),
     largest: sizes.sort((a, b) => b.bytes - a.bytes)[0] ?? { stream: TASKS, bytes: 0 },
     firstVo: await firstVoOf(broker, infos),

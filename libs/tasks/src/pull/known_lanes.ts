@@ -55,7 +55,7 @@ export class KnownLanes {
     this.#knows = knownVos(options);
   }
 
-  [Symbol.iterator](): Iterator<Lane> {
+  [Symbol.iterator](): IterableIterator<Lane> {
     return this.#lanes.values();
   }
 

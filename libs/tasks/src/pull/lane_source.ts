@@ -16,6 +16,7 @@ import { FirstDeliveries } from "./first_deliveries.ts";
 import { KnownLanes } from "./known_lanes.ts";
 import { createLaneConsumer } from "./lane_consumer.ts";
 import type { ReceivedTask } from "./received_task.ts";
+import { describeRefusals, refusalIn } from "./refused_consumers.ts";
 import { countWaiting, Surveys } from "./survey.ts";
 import type { TaskSource, TaskSourceOptions } from "./task_source.ts";
 import { type Wake, wakeGroup } from "./wake_group.ts";
@@ -59,6 +60,10 @@ export class LaneSource implements TaskSource {
 
   lastAnswerAtMs(): number {
     return this.#lastAnswerAtMs;
+  }
+
+  problems(): readonly string[] {
+    return describeRefusals(this.#known);
   }
 
   noteMove(): void {
@@ -146,7 +151,7 @@ export class LaneSource implements TaskSource {
       else lane.create();
     } catch (cause) {
       broker.observer.note(`Cannot create consumer ${lane.consumer} yet`, { cause });
-      lane.refuseCreation(performance.now());
+      lane.refuseCreation(performance.now(), refusalIn(cause));
     }
     this.#news();
   }

@@ -30,6 +30,8 @@ export interface TaskSource {
   definitionOf(subject: string): AnyTask | undefined;
   /** When the broker last answered us, by `performance.now()`. */
   lastAnswerAtMs(): number;
+  /** Why some of its tasks cannot be taken, one line each. Costs no request. */
+  problems(): readonly string[];
 }
 
 export interface TaskSourceOptions {

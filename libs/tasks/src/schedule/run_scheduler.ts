@@ -48,6 +48,8 @@ const GROUPS_MS = 10_000;
 const ANSWER_MS = 2_000;
 /** Delay after a lead, or an attempt to lead, that ended by an error, ms. */
 const REST_MS = 1_000;
+/** Time for which a lead, or an attempt to lead, must have gone well after one that ended by an error, ms. */
+const WELL_MS = 5_000;
 
 /** `standby` from the start, and again whenever it leads nothing. */
 export type SchedulerRole = "leading" | "standby";
@@ -78,10 +80,14 @@ export interface SchedulerOptions {
   onRole?(role: SchedulerRole): void;
   /** Called with the names of the tasks that it leads: with none at first, then at each change. */
   onLead?(tasks: readonly string[]): void;
+  /** Called with the reason where it cannot lead for now, and with undefined once it can again. */
+  onFailure?(reason: string | undefined): void;
 }
 
 /** What the work of a leader needs. Without `charges` it leads everything. */
-export type LeadOptions = Omit<SchedulerOptions, "locks" | "onRole" | "onLead"> & { readonly charges?: Charges };
+export type LeadOptions = Omit<SchedulerOptions, "locks" | "onRole" | "onLead" | "onFailure"> & {
+  readonly charges?: Charges;
+};
 
 /** Runs `parts` until all have ended. The first failure, or `signal`, ends the others. */
 async function together(
@@ -232,19 +238,30 @@ function tellLead(charges: Charges, { tasks, onRole = () => {}, onLead = () => {
  * ```
  */
 export async function runScheduler(options: SchedulerOptions): Promise<void> {
-  const { locks, worker, signal } = options;
+  const { locks, worker, signal, onFailure } = options;
   const broker = await impatient(options.broker);
   const report = createReporter(broker.observer);
   const { charges, run } = createElection({ broker, locks, worker, wanted: chargesOf(options), report });
   using _telling = tellLead(charges, options);
   const isLed = () => charges.led.size > 0;
   const work = (until: AbortSignal) => lead({ ...options, broker, charges, signal: until }, report);
-  while (!signal.aborted) {
+  async function take(): Promise<void> {
+    const well = setTimeout(() => onFailure?.(undefined), WELL_MS).unref();
     try {
       await together(signal, [run, (until) => whileLed(charges, { isLed, work }, until)]);
+    } finally {
+      clearTimeout(well);
+    }
+  }
+  while (!signal.aborted) {
+    try {
+      await take();
     } catch (cause) {
       if (broker.nc.isClosed()) throw cause;
       report.alarm("lead", "Cannot lead as scheduler for now; trying again", { cause });
+      onFailure?.(
+        `cannot lead for now: ${cause instanceof Error ? cause.message : String(cause)}; its log has the rest`,
+      );
       await sleepLong(REST_MS, signal);
     }
   }

@@ -10,7 +10,7 @@ import { openKeeper } from "../keeper/keeper.ts";
 import { LOCKS_STREAM } from "../locks/lock_bucket.ts";
 import { openLocks } from "../locks/locks.ts";
 import type { Broker } from "../broker/broker.ts";
-import { watchConfiguration } from "../configuration/configuration_watch.ts";
+import { unconfigured, watchConfiguration } from "../configuration/configuration_watch.ts";
 import { watchPermissions } from "../connection/permission_watch.ts";
 import { watchStorage } from "../broker/watch_storage.ts";
 import type { SweepLedger } from "../sweep/unwanted.ts";
@@ -123,6 +123,7 @@ export async function startScheduler(options: StartSchedulerOptions): Promise<Ru
   const signals = [stopped.signal, keeper.signal, ...(signal === undefined ? [] : [signal])];
   let role: SchedulerRole = "standby";
   let leads: readonly string[] = [];
+  let failure: string | undefined;
   const ended = (async () => {
     const [until, over] = [AbortSignal.any(signals), new AbortController()];
     try {
@@ -136,6 +137,9 @@ export async function startScheduler(options: StartSchedulerOptions): Promise<Ru
         onLead(next) {
           leads = next;
           onLead?.(next);
+        },
+        onFailure(text) {
+          failure = text;
         },
       });
       await Promise.race([running, untilStoppedInSilence(broker, until, over.signal)]);
@@ -161,10 +165,8 @@ export async function startScheduler(options: StartSchedulerOptions): Promise<Ru
       return leads;
     },
     problems() {
-      const { problem, revision } = configuration.found;
-      // With an older revision in force, it does all of its work.
-      const unconfigured = problem !== undefined && revision === 0 ? [problem.text] : [];
-      return [...unconfigured, ...permissions.problems()];
+      const failed = failure === undefined ? [] : [failure];
+      return [...unconfigured(configuration.found), ...failed, ...permissions.problems()];
     },
     ended,
     stop,

@@ -10,7 +10,7 @@ import { openCancellations } from "../cancel/cancellations.ts";
 import { openKeeper } from "../keeper/keeper.ts";
 import { openLocks } from "../locks/locks.ts";
 import type { Broker } from "../broker/broker.ts";
-import { watchConfiguration } from "../configuration/configuration_watch.ts";
+import { unconfigured, watchConfiguration } from "../configuration/configuration_watch.ts";
 import { limitsInForce } from "../configuration/limits_in_force.ts";
 import { watchPermissions } from "../connection/permission_watch.ts";
 import { watchQueuePauses } from "../queue/pauses_watch.ts";
@@ -129,6 +129,12 @@ export async function startWorker<Transaction = undefined, Deps = NoDeps>(
       pool,
     ),
   );
+  const goesByVos = tasks.some(({ per }) => per === "vo");
+  const problems = () => [
+    ...worker.health().problems,
+    ...(goesByVos ? unconfigured(configuration.found) : []),
+    ...permissions.problems(),
+  ];
   void followConnection(broker, worker);
   void handBackAndTell(broker);
   const registration = opened.use(
@@ -138,6 +144,7 @@ export async function startWorker<Transaction = undefined, Deps = NoDeps>(
       newerPayloads: () => newerPayloads.list(),
       lockLines: () => locks.longestLines(),
       hands: () => worker.health(),
+      problems,
     }),
   );
   const drain = () => void running.drain();
@@ -155,8 +162,7 @@ export async function startWorker<Transaction = undefined, Deps = NoDeps>(
     ...running,
     health() {
       const health = worker.health();
-      const problems = [...health.problems, ...permissions.problems()];
-      return { ...health, problems, ...(pool && { threads: pool.counts() }) };
+      return { ...health, problems: problems(), ...(pool && { threads: pool.counts() }) };
     },
   };
 }

@@ -137,6 +137,7 @@ export class Worker implements WorkerPart {
     if (this.#draining !== undefined) problems.push("draining");
     const amiss = this.#environment.problem;
     if (amiss !== undefined) problems.push(`takes no tasks until it is mended: ${amiss}`);
+    problems.push(...this.#source.problems());
     if (this.#permits.lost >= this.#mayLose) problems.push(`${this.#permits.lost} tasks ignored their abort signal`);
     return {
       problems,
