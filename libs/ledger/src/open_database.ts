@@ -143,6 +143,8 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       max: options.poolSize ?? 10,
       idleTimeoutMillis: 30_000,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      // A session sends some statements without waiting for the answers to those before.
+      pipeline: true,
       keepAlive: true,
       keepAliveInitialDelayMillis: 10_000,
       onConnect: (client: ClientBase) => prepareConnection(client, transactionTimeoutMs),

@@ -1,7 +1,9 @@
 // Tested by libs/ledger/src/ledger/ledger_transaction_test.ts
 // Tested by libs/ledger/src/database/time_limits_test.ts
 import { Client, type PoolClient, type QueryResult, type QueryResultRow } from "pg";
+import { setTimeout as pause } from "node:timers/promises";
 import type { OwnLimit } from "./server_version.ts";
+import type { Statement } from "./statement.ts";
 import type { DatabaseTracing, TransactionSpan } from "./tracing.ts";
 import { DatabaseGoneError, meansGone, sqlStateOf, TransactionFailedError } from "./failures.ts";
 
@@ -18,12 +20,20 @@ export interface SessionOrigin {
   note(message: string, cause: unknown): void;
 }
 
+interface Asked {
+  readonly text: string;
+  readonly values: readonly unknown[];
+  readonly limitMs: number | undefined;
+}
+
 /** PostgreSQL's code for a statement in a transaction in which an earlier one has failed. */
 const IN_FAILED_TRANSACTION = "25P02";
 /** Longest wait for BEGIN and ROLLBACK, ms. They wait for nothing, so a longer silence means a cut link. */
 const PROMPT_MS = 10_000;
 /** PostgreSQL's code for a cancelled statement, here by its timeout. */
 const STATEMENT_ENDED = "57014";
+/** Longest wait, before a rollback, for answers to what was sent ahead, ms. A fence may wait for another writer for longer. */
+const AHEAD_MS = 1_000;
 /** Share of a transaction's limit after which the server is told again how much time is left. */
 const TELL_AFTER = 0.1;
 
@@ -38,8 +48,10 @@ const TELL_AFTER = 0.1;
 export class Session {
   readonly #client: PoolClient;
   readonly #origin: SessionOrigin;
-  /** The last statement that was asked for. The next one waits for it, since pg 9 will not queue statements. */
+  /** Settles when the next statement may be sent: when the last one is answered, or is on its way where it was sent ahead. */
   #last: Promise<unknown> = Promise.resolve();
+  /** Settles with what was sent ahead; a statement's answer counts for nothing before that. Undefined: nothing is in doubt. */
+  #ahead: Promise<unknown> | undefined;
   /** Number of the caller's statements that wait or run. `query` writes it; `rollback` and `keepAwake` read it. */
   #running = 0;
   /** `begin` sets it; the release clears it. */
@@ -97,10 +109,49 @@ export class Session {
     }
     this.#running++;
     try {
-      return await this.#enqueue<Row>(text, values, limitMs);
+      const answer = this.#enqueue<Row>(text, values, limitMs);
+      if (this.#ahead === undefined) return await answer;
+      answer.catch(() => undefined); // where both fail, the earlier one says why
+      await this.#ahead;
+      return await answer;
     } finally {
       this.#running--;
     }
+  }
+
+  /**
+   * Sends a statement after those that were asked for before it. The next one is sent without waiting for the answer: both take one round trip.
+   *
+   * `confirm` says what of its answer the transaction rests on. Where it throws, each later statement of the transaction throws the same.
+   */
+  sendAhead<Row extends QueryResultRow>(
+    text: string,
+    values: readonly unknown[] = [],
+    limitMs?: number,
+  ): Promise<QueryResult<Row>> {
+    const sent = Promise.withResolvers<void>();
+    const answer = this.#last.then(() => this.#run<Row>({ text, values, limitMs }, sent.resolve));
+    this.#last = Promise.race([sent.promise, answer.catch(() => undefined)]);
+    return answer;
+  }
+
+  /** Lets no statement's answer count before `answer` is there. Where that throws, each later statement throws the same. */
+  restOn(answer: Promise<unknown>): void {
+    const earlier = this.#ahead;
+    const both = earlier === undefined ? answer : earlier.then(() => answer);
+    both.then(
+      () => {
+        if (this.#ahead === both) this.#ahead = undefined;
+      },
+      () => undefined, // the next statement throws it
+    );
+    answer.catch(() => undefined);
+    this.#ahead = both;
+  }
+
+  /** Resolves when all that was sent ahead is confirmed. Throws what {@linkcode restOn} was given. */
+  async confirmed(): Promise<void> {
+    await this.#ahead;
   }
 
   #enqueue<Row extends QueryResultRow>(
@@ -108,15 +159,15 @@ export class Session {
     values: readonly unknown[],
     limitMs?: number,
   ): Promise<QueryResult<Row>> {
-    const answer = this.#last.then(() => this.#run<Row>(text, values, limitMs));
+    const answer = this.#last.then(() => this.#run<Row>({ text, values, limitMs }));
     this.#last = answer.catch(() => undefined); // its caller gets the failure; the next statement must not
     return answer;
   }
 
+  /** Sends a statement, calls `sent`, and returns the answer. */
   async #run<Row extends QueryResultRow>(
-    text: string,
-    values: readonly unknown[],
-    limitMs: number | undefined,
+    { text, values, limitMs }: Asked,
+    sent?: () => void,
   ): Promise<QueryResult<Row>> {
     if (this.#lost !== undefined) throw this.#lost;
     // pg takes a timeout for a single statement, though its types do not say so.
@@ -125,7 +176,9 @@ export class Session {
     const span = (this.#span ?? this.#origin.tracing)?.statement(text);
     try {
       await this.#keepToLimit();
-      const result = await this.#client.query<Row>({ text, values: [...values], ...timeout });
+      const asked = this.#client.query<Row>({ text, values: [...values], ...timeout });
+      sent?.();
+      const result = await asked;
       span?.end();
       return result;
     } catch (error) {
@@ -184,21 +237,25 @@ export class Session {
    */
   async begin(): Promise<void> {
     this.#span = this.#origin.tracing?.transaction();
-    await this.query("start transaction isolation level read committed", [], PROMPT_MS);
+    this.restOn(this.sendAhead("start transaction isolation level read committed", [], PROMPT_MS));
     this.#inTransaction = true;
     this.#beganAt = this.#toldAt = performance.now();
   }
 
   /**
-   * Commits. Throws what the server reports, e.g. a deferred constraint; then it has rolled back. Gives the connection
-   * back in any case.
+   * Commits, and sends `last` together with that. Throws what the server reports, e.g. a deferred constraint; then it has rolled back. So a
+   * `last` that must not be followed by a commit has to fail. Gives the connection back in any case.
    */
-  async commit(): Promise<void> {
+  async commit(last?: Statement): Promise<void> {
     this.#ending = true;
+    await this.confirmed();
     try {
-      const { command } = await this.#enqueue("commit", []);
+      const ahead = last === undefined ? undefined : this.sendAhead(last.sql, last.parameters);
+      const [written, committed] = await Promise.allSettled([ahead, this.#enqueue("commit", [])]);
+      if (written.status === "rejected") throw written.reason;
+      if (committed.status === "rejected") throw committed.reason;
       // To COMMIT of a transaction with a failed statement PostgreSQL returns ROLLBACK, and no error.
-      if (command !== "COMMIT") throw new TransactionFailedError(this.#firstError);
+      if (committed.value.command !== "COMMIT") throw new TransactionFailedError(this.#firstError);
     } finally {
       this.release();
     }
@@ -213,7 +270,8 @@ export class Session {
   async rollback(): Promise<void> {
     if (this.#released) return;
     this.#ending = true;
-    if (this.#running > 0) return this.destroy();
+    if (this.#running > 0 || !(await this.#isAnswered())) return this.destroy();
+    if (this.#released) return; // it was destroyed meanwhile
     // A failed ROLLBACK is noted as the loss of the connection.
     if (this.#inTransaction) {
       await this.#enqueue("rollback", [], PROMPT_MS).catch((error: unknown) => this.#lose(error));
@@ -221,12 +279,23 @@ export class Session {
     this.release();
   }
 
+  /** Whether what was sent ahead is answered, soon. */
+  async #isAnswered(): Promise<boolean> {
+    if (this.#ahead === undefined) return true;
+    const answered = this.#ahead.then(
+      () => true,
+      () => true,
+    );
+    return await Promise.race([answered, pause(AHEAD_MS, false, { ref: false })]);
+  }
+
   /**
    * Resets the server's idle clock. Does nothing while a statement runs, outside a transaction, or after the end. Never
    * throws.
    */
   async keepAwake(): Promise<void> {
-    if (!this.#inTransaction || this.#running > 0 || this.#ending || this.#lost !== undefined) return;
+    const isBusy = this.#running > 0 || this.#ahead !== undefined;
+    if (!this.#inTransaction || isBusy || this.#ending || this.#lost !== undefined) return;
     // The session notes a loss. In a failed transaction even the server's refusal resets the clock.
     await this.#enqueue("select 1", [], PROMPT_MS).catch(() => undefined);
   }

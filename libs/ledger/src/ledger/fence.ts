@@ -1,4 +1,4 @@
-import type { Session } from "../database/session.ts";
+import type { QueryResult, QueryResultRow } from "pg";
 
 /** A lease that must still be the newest when the transaction writes. */
 export interface Fence {
@@ -10,6 +10,14 @@ export interface Fence {
   readonly holder: string;
   /** Whether other transactions with this token and holder may write at the same time: readers of a read-write lock. */
   readonly isShared?: boolean;
+}
+
+/** What runs the statements of a fence. */
+export interface FenceSession {
+  query<Row extends QueryResultRow>(
+    text: string,
+    values: readonly unknown[],
+  ): Promise<Pick<QueryResult<Row>, "rows" | "rowCount">>;
 }
 
 /**
@@ -43,7 +51,7 @@ export class FenceRefusedError extends Error {
  *
  * Throws {@linkcode FenceRefusedError}.
  */
-export async function raiseFence(session: Session, fence: Fence): Promise<void> {
+export async function raiseFence(session: FenceSession, fence: Fence): Promise<void> {
   const { key, fencingToken, holder } = fence;
   const { rowCount } = await session.query(
     `insert into lock_fence as stored (key, revision, holder) values ($1, $2, $3)
@@ -62,7 +70,7 @@ export async function raiseFence(session: Session, fence: Fence): Promise<void> 
  *
  * It waits for a writer's transaction. A reader that rolls back afterwards has refused only older leases than its own.
  */
-export async function raiseSharedFence(session: Session, fence: Fence): Promise<void> {
+export async function raiseSharedFence(session: FenceSession, fence: Fence): Promise<void> {
   const { key, fencingToken, holder } = fence;
   const stored = await session.query<{ revision: number; holder: string }>(
     "select revision, holder from lock_fence where key = $1",
@@ -79,7 +87,7 @@ export async function raiseSharedFence(session: Session, fence: Fence): Promise<
  *
  * Throws {@linkcode FenceRefusedError} where a newer lease has written since.
  */
-export async function shareFence(session: Session, fence: Fence): Promise<void> {
+export async function shareFence(session: FenceSession, fence: Fence): Promise<void> {
   const { key, fencingToken, holder } = fence;
   const stored = await session.query<{ revision: number; holder: string }>(
     "select revision, holder from lock_fence where key = $1 for share",

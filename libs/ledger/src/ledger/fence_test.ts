@@ -12,9 +12,9 @@ const ceName = "ce01.example.org";
 test("I9: a stale holder that waits for a newer one's transaction is refused once that has committed", async (t) => {
   await using database = await server.open();
   const newer = database.ledger.open(claim("t2", fence(ceName, 2)));
-  await newer.transaction();
+  await newer.fenced();
   const stale = database.ledger.open(claim("t1", fence(ceName, 1)));
-  const refused = t.throwsAsync(stale.transaction(), { instanceOf: FenceRefusedError });
+  const refused = t.throwsAsync(stale.fenced(), { instanceOf: FenceRefusedError });
   await untilWaiting(database);
   t.like(await newer.commit(outcome("t2")), { kind: "committed" });
 
@@ -44,7 +44,7 @@ test("I13: the same holder may write again with its token, and a fence that was 
     t.like(await opened.commit(outcome(taskId)), { kind: "committed" });
   }
   const rolledBack = database.ledger.open(claim("t3", fence(ceName, 7)));
-  await rolledBack.transaction();
+  await rolledBack.fenced();
   await rolledBack.rollback();
   const lower = database.ledger.open(claim("t4", fence(ceName, 6)));
   t.like(await lower.commit(outcome("t4")), { kind: "committed" });
@@ -66,8 +66,25 @@ test("one refused fence of several leaves none of them raised", async (t) => {
   const holder = database.ledger.open(claim("t1", fence("ce02", 9)));
   t.like(await holder.commit(outcome("t1")), { kind: "committed" });
   const opened = database.ledger.open(claim("t2", fence("ce01", 8), fence("ce02", 8)));
-  await t.throwsAsync(opened.transaction(), { instanceOf: FenceRefusedError });
+  await t.throwsAsync(opened.fenced(), { instanceOf: FenceRefusedError });
   t.deepEqual(await runSql(database, "select key, revision from lock_fence"), [{ key: "my_pilot.ce02", revision: 9 }]);
+});
+
+test("I9: a stale holder writes nothing by the statement that travels with its fence, and hears why, also later", async (t) => {
+  await using database = await server.open();
+  const newer = database.ledger.open(claim("t2", fence(ceName, 2)));
+  t.like(await newer.commit(outcome("t2")), { kind: "committed" });
+  const stale = database.ledger.open(claim("t1", fence(ceName, 1)));
+  const transaction = await stale.transaction();
+  const refusal = { message: /fencing token 1: token 2 has written since/ };
+  await t.throwsAsync(transaction.execute(putShelf("t1")), refusal);
+  await t.throwsAsync(transaction.execute("select 1"), refusal);
+  t.true(stale.gone() instanceof FenceRefusedError);
+  t.like(await stale.commit(outcome("t1")), { kind: "unknown", cause: { name: "FenceRefusedError" } });
+  t.deepEqual(await runSql(database, "select name from shelf"), []);
+  t.deepEqual(await runSql(database, "select key from lock_fence where revision = 1"), []);
+  // The connection is whole, and free for others.
+  t.like(await database.ledger.record(outcome("t3")), { taskId: "t3" });
 });
 
 test("tokens as large as microseconds since 1970 are stored exactly, and the highest is found", async (t) => {

@@ -3,9 +3,9 @@ import { meansDoubt, meansGone } from "../database/failures.ts";
 import type { Session } from "../database/session.ts";
 import { type StatementAnswer, statementFrom } from "../database/statement.ts";
 import type { Transaction } from "../database/transaction.ts";
-import { type Fence, FenceRefusedError, raiseFence, raiseSharedFence, shareFence } from "./fence.ts";
-import { insertOutcome } from "./outcomes.ts";
-import type { OutcomeRow } from "./outcome_row.ts";
+import { type Fence, FenceRefusedError, type FenceSession, raiseFence, raiseSharedFence, shareFence } from "./fence.ts";
+import { isStanding, outcomeThatStands } from "./outcomes.ts";
+import { INSERT_OUTCOME_OR_FAIL, type OutcomeRow, outcomeValues } from "./outcome_row.ts";
 
 /** The run of a task that wants to write, and the locks that it needs for that. */
 export interface Claim {
@@ -71,12 +71,20 @@ export class LedgerTransaction {
   }
 
   /**
-   * Begins at the first call and raises the fences; later calls return the same. Throws `FenceRefusedError`,
-   * `DatabaseGoneError` or what the server reports.
+   * Begins at the first call; later calls return the same. BEGIN and the fences are on their way then, and the first statement travels with
+   * them. That statement throws `FenceRefusedError` where a fence refuses, and so does each later one.
+   *
+   * Throws `DatabaseGoneError` where there is no connection.
    */
   async transaction(): Promise<Transaction> {
     const { transaction } = await this.#begin();
     return transaction;
+  }
+
+  /** Begins, and resolves when the fences stand. Throws `FenceRefusedError`, `DatabaseGoneError` or what the server reports. */
+  async fenced(): Promise<void> {
+    const { session } = await this.#begin();
+    await session.confirmed();
   }
 
   /**
@@ -91,24 +99,30 @@ export class LedgerTransaction {
   }
 
   /**
-   * Flushes what the entity manager still holds, inserts the ledger row and commits. Rolls back and throws where the
-   * server reports an error.
+   * Flushes what the entity manager still holds, inserts the ledger row and commits. The last two take one round trip. Rolls back and throws
+   * where the server reports an error.
    */
   async commit(row: OutcomeRow): Promise<CommitAnswer> {
     try {
       const { session, transaction } = await this.#begin();
       await transaction.flush();
-      const earlier = await insertOutcome(session, row);
       this.#ended = true;
-      if (earlier !== undefined) {
-        await session.rollback();
-        return { kind: "earlier", row: earlier };
-      }
-      await session.commit();
+      await session.commit({ sql: INSERT_OUTCOME_OR_FAIL, parameters: outcomeValues(row) });
       return { kind: "committed", row };
     } catch (error) {
       await this.rollback();
+      if (isStanding(error)) return await this.#earlier(row);
       if (this.gone() === undefined && !meansGone(error)) throw error;
+      return { kind: "unknown", cause: error };
+    }
+  }
+
+  /** What is to be told where another run's row stands. */
+  async #earlier({ taskId }: OutcomeRow): Promise<CommitAnswer> {
+    try {
+      return { kind: "earlier", row: await this.#connections.use((session) => outcomeThatStands(session, taskId)) };
+    } catch (error) {
+      if (!meansGone(error)) throw error;
       return { kind: "unknown", cause: error };
     }
   }
@@ -173,14 +187,21 @@ export class LedgerTransaction {
       const { fences } = this.#claim;
       for (const fence of fences) if (fence.isShared === true) await raiseSharedFence(session, fence);
       const transaction = await this.#connections.begin(session);
-      for (const fence of fences) {
-        if (fence.isShared === true) await shareFence(session, fence);
-        else await raiseFence(session, fence);
-      }
+      const ahead: FenceSession = { query: (text, values) => session.sendAhead(text, values) };
+      for (const fence of fences) session.restOn(this.#raise(ahead, fence));
       return { session, transaction };
     } catch (error) {
-      if (error instanceof FenceRefusedError || (error instanceof Error && meansGone(error))) this.#gone ??= error;
+      if (error instanceof Error && meansGone(error)) this.#gone ??= error;
       await this.#session?.rollback();
+      throw error;
+    }
+  }
+
+  async #raise(ahead: FenceSession, fence: Fence): Promise<void> {
+    try {
+      await (fence.isShared === true ? shareFence(ahead, fence) : raiseFence(ahead, fence));
+    } catch (error) {
+      if (error instanceof FenceRefusedError) this.#gone ??= error;
       throw error;
     }
   }

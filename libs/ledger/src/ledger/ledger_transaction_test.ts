@@ -45,6 +45,21 @@ test("what a task wrote and its row in the ledger become durable together", asyn
   t.deepEqual(await database.ledger.recall("t1"), row);
 });
 
+test("a run takes three round trips: its fences and its first statement, the second one, and its row with COMMIT", async (t) => {
+  const url = await server.createUrl();
+  await using proxy = await startProxy(url, { answersLateMs: 50 });
+  await using database = await openDatabase({ url: proxy.url, poolSize: 1 });
+  await database.ledger.recall("t0"); // connects
+  const before = { trips: proxy.roundTrips, statements: proxy.statements.length };
+  const opened = database.ledger.open(claim("t1", fence("ce01", 1), fence("ce02", 1)));
+  const transaction = await opened.transaction();
+  t.deepEqual(await transaction.execute("select name from shelf"), []);
+  await transaction.execute(effect);
+  t.like(await opened.commit(outcome("t1")), { kind: "committed" });
+  t.is(proxy.roundTrips - before.trips, 3);
+  t.is(proxy.statements.length - before.statements, 7, "BEGIN, two fences, two of the task, its row, COMMIT");
+});
+
 test("nothing is sent before the first use, and the isolation is READ COMMITTED whatever the server's default", async (t) => {
   const url = await server.createUrl();
   await using operator = await openDatabase({ url });
@@ -146,7 +161,7 @@ test("I11: the idle timeout frees the row of a holder that stands still inside i
   const url = await server.createUrl();
   await using database = await openDatabase({ url, idleInTransactionTimeoutMs: 2_000 });
   const paused = database.ledger.open(claim("t1", fence("ce01", 1)));
-  await paused.transaction();
+  await paused.fenced();
   // The next one has the usual limit: on a busy machine it may stand still for a while itself.
   await using other = await openDatabase({ url });
   const next = other.ledger.open(claim("t2", fence("ce01", 2)));
@@ -223,9 +238,9 @@ test("a statement that comes when the end has begun never reaches the server", a
 test("a transaction is destroyed while its fence waits for another's", async (t) => {
   await using database = await server.open();
   const holder = database.ledger.open(claim("t1", fence("ce01", 1)));
-  await holder.transaction();
+  await holder.fenced();
   const waiting = database.ledger.open(claim("t2", fence("ce01", 2)));
-  const begun = t.throwsAsync(waiting.transaction());
+  const begun = t.throwsAsync(waiting.fenced());
   await untilWaiting(database);
   await waiting.destroy();
   await begun;

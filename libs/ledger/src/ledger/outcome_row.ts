@@ -122,6 +122,14 @@ export const INSERT_OUTCOME = `
     ${REPLACED.map((column) => `${column} = excluded.${column}`).join(", ")}
   where task_outcome.outcome in ('retry', 'dead') and task_outcome.attempt < excluded.attempt`;
 
+/** What {@linkcode INSERT_OUTCOME_OR_FAIL} fails with. PostgreSQL also writes it into its log. */
+export const STANDS = "another outcome of this task stands";
+
+/** Like {@linkcode INSERT_OUTCOME}, but fails where another row stands. A COMMIT that was sent with it then commits nothing. */
+export const INSERT_OUTCOME_OR_FAIL = `
+  with recorded as (${INSERT_OUTCOME} returning 1)
+  select cast(case count(*) when 1 then '1' else '${STANDS}' end as integer) from recorded`;
+
 function written<Field extends keyof ReadRow>(row: OutcomeRow, field: Field): unknown {
   return COLUMNS[field].write(row[field]);
 }

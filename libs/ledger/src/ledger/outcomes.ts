@@ -1,3 +1,4 @@
+import { sqlStateOf } from "../database/failures.ts";
 import type { Session } from "../database/session.ts";
 import {
   INSERT_OUTCOME,
@@ -5,8 +6,12 @@ import {
   type OutcomeRow,
   outcomeValues,
   readOutcome,
+  STANDS,
   type StoredOutcome,
 } from "./outcome_row.ts";
+
+/** PostgreSQL's code for a text that is no value of its type. */
+const INVALID_TEXT = "22P02";
 
 /** Reads the committed row of a task. Does not wait for a transaction that is writing it. */
 export async function findOutcome(session: Session, taskId: string, limitMs?: number): Promise<OutcomeRow | undefined> {
@@ -34,6 +39,16 @@ export async function insertOutcome(
   const { taskId } = row;
   const { rowCount } = await session.query(INSERT_OUTCOME, outcomeValues(row), limitMs);
   if (rowCount === 1) return undefined;
+  return await outcomeThatStands(session, taskId, limitMs);
+}
+
+/** Whether the insert failed because another row stands. */
+export function isStanding(error: unknown): boolean {
+  return error instanceof Error && sqlStateOf(error) === INVALID_TEXT && error.message.includes(STANDS);
+}
+
+/** Reads the row that kept another one of the same task from being written. */
+export async function outcomeThatStands(session: Session, taskId: string, limitMs?: number): Promise<OutcomeRow> {
   const earlier = await findOutcome(session, taskId, limitMs);
   // Between the two statements only the pruning could remove the row, and it removes rows a month old.
   if (earlier === undefined)

@@ -14,7 +14,7 @@ const writer = (token: number) => fence(ceName, token, `writer ${token}`);
 test("readers that hold a lock together write at the same time: none waits for another's transaction", async (t) => {
   await using database = await server.open();
   const first = database.ledger.open(claim("t1", reader(5)));
-  await first.transaction();
+  await first.fenced();
   const second = database.ledger.open(claim("t2", reader(5)));
   t.like(await second.commit(outcome("t2")), { kind: "committed" });
   t.like(await first.commit(outcome("t1")), { kind: "committed" });
@@ -23,9 +23,9 @@ test("readers that hold a lock together write at the same time: none waits for a
 test("a stale writer is refused once a newer reader has begun, also where that reader rolls back", async (t) => {
   await using database = await server.open();
   const newer = database.ledger.open(claim("t2", reader(5)));
-  await newer.transaction();
+  await newer.fenced();
   const stale = database.ledger.open(claim("t1", writer(4)));
-  const refused = t.throwsAsync(stale.transaction(), { instanceOf: FenceRefusedError });
+  const refused = t.throwsAsync(stale.fenced(), { instanceOf: FenceRefusedError });
   await untilWaiting(database);
   await newer.rollback();
   t.like(await refused, { fencingToken: 4, storedRevision: 5 });
@@ -35,9 +35,9 @@ test("a stale writer is refused once a newer reader has begun, also where that r
 test("I28: a stale reader is refused once a newer writer has begun, and waits for that writer's end", async (t) => {
   await using database = await server.open();
   const newer = database.ledger.open(claim("t2", writer(6)));
-  await newer.transaction();
+  await newer.fenced();
   const stale = database.ledger.open(claim("t1", reader(5)));
-  const refused = t.throwsAsync(stale.transaction(), { instanceOf: FenceRefusedError });
+  const refused = t.throwsAsync(stale.fenced(), { instanceOf: FenceRefusedError });
   await untilWaiting(database);
   t.like(await newer.commit(outcome("t2")), { kind: "committed" });
   t.like(await refused, { fencingToken: 5, storedRevision: 6 });
@@ -47,7 +47,7 @@ test("I28: a stale reader is refused once a newer writer has begun, and waits fo
 test("a newer writer waits for the readers whose transactions are open, and then writes after them", async (t) => {
   await using database = await server.open();
   const readers = ["t1", "t2"].map((id) => ({ id, opened: database.ledger.open(claim(id, reader(5))) }));
-  for (const { opened } of readers) await opened.transaction();
+  for (const { opened } of readers) await opened.fenced();
   const newer = database.ledger.open(claim("t3", writer(6)));
   const writing = newer.commit(outcome("t3"));
   await untilWaiting(database);

@@ -10,6 +10,8 @@ export interface Proxy extends AsyncDisposable {
   readonly startups: string[];
   /** The text of each statement that was sent so far. */
   readonly statements: string[];
+  /** Number of times so far that a client sent something after it had heard the server: its waits for an answer. */
+  readonly roundTrips: number;
   /** Lets the next statement that contains `text` through, and cuts the connection instead of passing on its answer. */
   loseAnswerTo(text: string): void;
 }
@@ -40,19 +42,23 @@ function statementReader(startups: string[]): (bytes: Buffer) => string[] {
   };
 }
 
-/** Starts a proxy before the server of a URL. */
-export async function startProxy(url: string): Promise<Proxy> {
+/** Starts a proxy before the server of a URL. `answersLateMs`: how long it holds each answer back. */
+export async function startProxy(url: string, { answersLateMs = 0 } = {}): Promise<Proxy> {
   const { hostname, port } = new URL(url);
   const sockets = new Set<Socket>();
   const statements: string[] = [];
   const startups: string[] = [];
   let lost: string | undefined;
+  let roundTrips = 0;
 
   function join(client: Socket): void {
     const server = connect(Number(port), hostname);
     const read = statementReader(startups);
     let cut = false;
+    let hasHeard = true;
     client.on("data", (bytes) => {
+      if (hasHeard) roundTrips++;
+      hasHeard = false;
       for (const statement of read(typeof bytes === "string" ? Buffer.from(bytes) : bytes)) {
         statements.push(statement);
         if (lost !== undefined && statement.includes(lost)) {
@@ -62,9 +68,14 @@ export async function startProxy(url: string): Promise<Proxy> {
       }
       server.write(bytes);
     });
+    const pass = (bytes: string | Buffer) => {
+      hasHeard = true;
+      client.write(bytes);
+    };
     server.on("data", (bytes) => {
       if (cut) client.destroy();
-      else client.write(bytes);
+      else if (answersLateMs > 0) setTimeout(pass, answersLateMs, bytes);
+      else pass(bytes);
     });
     for (const [one, other] of [
       [client, server],
@@ -87,6 +98,9 @@ export async function startProxy(url: string): Promise<Proxy> {
     url: proxied.href,
     startups,
     statements,
+    get roundTrips() {
+      return roundTrips;
+    },
     loseAnswerTo(text) {
       lost = text;
     },
