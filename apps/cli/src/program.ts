@@ -24,6 +24,7 @@ const GROUPS: Readonly<Record<string, () => Promise<Command>>> = {
   pub: async () => (await import("./pub/command.ts")).pubCommand(),
   audit: async () => (await import("./audit/command.ts")).auditCommand(),
   doctor: async () => (await import("./doctor/command.ts")).doctorCommand(),
+  "nats-users": async () => (await import("./nats_users/command.ts")).natsUsersCommand(),
   completion: async () => (await import("./completion/command.ts")).completionCommand(createProgram),
 };
 

@@ -69,10 +69,6 @@ test("the documented rights are enough for a worker, a scheduler, a publisher an
   t.is(followed.at(-1), "ended");
   await grid.events.find(({ step, task }) => step === "done" && task === "ChildTask", "the child's end");
   await grid.events.find(({ step, task }) => step === "done" && task === "TickTask", "an occurrence's end");
-  const pilots = await connectNats({ url: nats.url, user: "pilots", password: "s3cret", name: "pilots" });
-  const ack = await pilots.request("tasks.MyPilotTask.lhcb", "{}");
-  t.like(ack.json(), { stream: "TASKS" });
-  await pilots.close();
   const { output } = await runMuster(["doctor"], {
     NATS_URL: nats.url,
     ...env,

@@ -26,8 +26,8 @@ async function problemOf(page: Page, target: string): Promise<string | undefined
   return there.anchors.has(anchor) ? undefined : `${reached} has no heading #${anchor}`;
 }
 
-/** Marks the path of a file that does not exist: the reader makes it, e.g. `docs/decisions/NNNN-title.md`. */
-const PLACEHOLDER = /NNNN|NAME|GROUP/;
+/** Marks the path of a file that does not exist: the reader makes it, e.g. `docs/decisions/NNNN-title.md`, or a build does. */
+const PLACEHOLDER = /NNNN|NAME|GROUP|\/dist\//;
 /** What looks like a path of this workspace. */
 const PATH = /^(?:apps|libs|infra|tests|docs)\/[\w./-]+$/;
 

@@ -121,7 +121,7 @@ async function ask<Answer>(url: string, work: (jsm: JetStreamManager) => Promise
 }
 
 /** Whether all copies of all streams are up to date. */
-async function areWhole(jsm: JetStreamManager): Promise<true | undefined> {
+export async function areWhole(jsm: JetStreamManager): Promise<true | undefined> {
   for await (const name of jsm.streams.names()) {
     const { cluster, config } = await jsm.streams.info(name);
     const others = cluster?.replicas ?? [];

@@ -52,7 +52,8 @@ const EDITS: readonly (readonly [field: string, edit: Partial<ConsumerConfig>])[
   ["ack_wait", { ack_wait: nanos(1_000) }],
   ["max_deliver", { max_deliver: 3 }],
   ["max_ack_pending", { max_ack_pending: 1 }],
-  ["filter_subjects", { filter_subjects: ["tasks.Nothing.lhcb"] }],
+  // As an older version writes them, too: then what it wrote must go.
+  ["filter_subjects", { filter_subject: "", filter_subjects: ["tasks.Nothing.lhcb"] }],
   ["headers_only", { headers_only: true }],
   ["max_batch", { max_batch: 1 }],
 ];
@@ -69,7 +70,8 @@ test("a lane's consumer that was edited by hand is set back within a second or t
     await runsAgain(muster);
   }
   const { config } = await jsm.consumers.info("TASKS", LANE);
-  t.like(config, { ack_wait: nanos(20_000), max_deliver: -1, filter_subjects: [`tasks.QuickTask.${vo}`] });
+  t.like(config, { ack_wait: nanos(20_000), max_deliver: -1, filter_subject: `tasks.QuickTask.${vo}` });
+  t.is(config.filter_subjects, undefined);
   const kept = async () => (await listIncidents(muster.broker)).filter(({ about }) => about === `consumer ${LANE}`);
   const all = async () => ((await kept()).length === EDITS.length ? kept() : undefined);
   for (const { kind, times } of await until(all, "an incident for each edit"))
@@ -96,7 +98,7 @@ test("description, metadata and replicas of a lane's consumer are the operator's
   await jsm.consumers.update("TASKS", LANE, { ack_wait: nanos(1_000) });
   await until(async () => watcher.alarms[0], "the alarm");
   t.like((await jsm.consumers.info("TASKS", LANE)).config, { ...edit, ack_wait: nanos(20_000) });
-  t.is(watcher.alarms.length, 1);
+  t.is(watcher.alarms.length, 1, watcher.alarms.join("; "));
   await runsAgain(muster);
 });
 

@@ -9,6 +9,8 @@ export interface Composition {
   /** Their names, in order. */
   readonly names: readonly string[];
   readonly tasks: readonly AnyTask[];
+  /** The names of all lock types, in order. */
+  readonly lockTypes: readonly string[];
   readonly tables: readonly TableSet[];
   /**
    * URLs of the extensions' modules, in order. Undefined: that of one is not known, so that no thread can load them, and all tasks share the
@@ -68,6 +70,7 @@ export function composeExtensions(
     modules: knownModules(modules),
     middleware: middlewareOf(extensions),
     tasks: extensions.flatMap(({ tasks }) => tasks),
+    lockTypes: extensions.flatMap(({ lockTypes }) => lockTypes.map(({ name }) => name)),
     tables: extensions.flatMap(({ tables }) => tables),
     deps(offers) {
       const makers = new Map(

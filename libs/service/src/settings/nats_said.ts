@@ -7,6 +7,7 @@ export interface Said {
   url?: string | undefined;
   user?: string | undefined;
   password?: string | undefined;
+  passwordFile?: string | undefined;
   token?: string | undefined;
   nkey?: string | undefined;
   creds?: string | undefined;
@@ -25,11 +26,13 @@ const IDENTITY = ["user", "token", "nkey", "creds", "jwt", "seed"] as const;
 /** What the environment says. */
 export function saidBySettings(env: NatsVariables): Said {
   // For the nats command, too, a user without a password is a token.
-  const isToken = env.NATS_USER !== undefined && env.NATS_PASSWORD === undefined;
+  const { NATS_PASSWORD: password, NATS_PASSWORD_FILE: passwordFile } = env;
+  const isToken = env.NATS_USER !== undefined && password === undefined && passwordFile === undefined;
   return {
     url: env.NATS_URL,
     user: isToken ? undefined : env.NATS_USER,
-    password: env.NATS_PASSWORD,
+    password,
+    passwordFile,
     token: env.NATS_TOKEN ?? (isToken ? env.NATS_USER : undefined),
     nkey: env.NATS_NKEY,
     creds: env.NATS_CREDS,
@@ -74,6 +77,7 @@ export function merge(explicit: Said, context: Said): Said {
   if (isIdentified) for (const field of [...IDENTITY, "password"] as const) delete rest[field];
   if (isIdentified && hasCredentials(rest.url))
     rest.url = rest.url?.replaceAll(/(^|,)(\s*[a-z]+:\/\/)?[^,@]*@/g, "$1$2");
+  if (explicit.passwordFile !== undefined) delete rest.password;
   if (explicit.cert !== undefined || explicit.key !== undefined) {
     delete rest.cert;
     delete rest.key;

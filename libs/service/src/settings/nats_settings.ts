@@ -9,6 +9,7 @@ import type { SettingProblem } from "./setting_problem.ts";
 export interface NatsSettings {
   readonly user?: string | undefined;
   readonly password?: string | undefined;
+  readonly passwordFile?: string | undefined;
   readonly token?: string | undefined;
   readonly nkeyFile?: string | undefined;
   readonly nkeySeed?: string | undefined;
@@ -39,6 +40,7 @@ const CALLED: readonly (readonly [said: keyof Said, setting: string, field: stri
   ["url", "NATS_URL", "url", ["url"]],
   ["user", "NATS_USER", "user", ["user"]],
   ["password", "NATS_PASSWORD", "password", ["password"]],
+  ["passwordFile", "NATS_PASSWORD_FILE", "", ["passwordFile"]],
   ["token", "NATS_TOKEN", "token", ["token"]],
   ["nkey", "NATS_NKEY", "nkey", ["nkeyFile", "nkeySeed"]],
   ["creds", "NATS_CREDS", "creds", ["credsFile", "creds"]],
@@ -55,7 +57,8 @@ const CALLED: readonly (readonly [said: keyof Said, setting: string, field: stri
 function namesOf(explicit: Said, { NATS_CONTEXT, NATS_TOKEN }: NatsVariables): Record<string, string> {
   const named: Record<string, string> = {};
   for (const [said, , field, as] of CALLED) {
-    if (NATS_CONTEXT === undefined || explicit[said] !== undefined) continue;
+    // A context has no file for a password.
+    if (NATS_CONTEXT === undefined || field === "" || explicit[said] !== undefined) continue;
     for (const each of as) named[each] = `${field} of context ${JSON.stringify(NATS_CONTEXT)}`;
   }
   if (explicit.token !== undefined && NATS_TOKEN === undefined) named["token"] = "NATS_USER without NATS_PASSWORD";
@@ -116,10 +119,11 @@ function toSettings(said: Said, environment: NodeJS.Dict<string>): Omit<NatsSett
     const found = find(field);
     return found !== undefined && "text" in found ? found.text : undefined;
   };
+  const passwordFile = pathOnly("passwordFile");
   const [jwt, seed] = [secret("jwt"), secret("seed")];
   const isSigned = jwt !== undefined && seed !== undefined;
   return defined({
-    ...{ user, password, token, tlsFirst, inboxPrefix },
+    ...{ user, password, passwordFile, token, tlsFirst, inboxPrefix },
     ...{ nkeyFile: path("nkey"), nkeySeed: text("nkey"), credsFile: path("creds") },
     ...(isSigned ? { creds: credentials(jwt, seed) } : { jwt, creds: text("creds") }),
     ...{ caFile: pathOnly("ca"), certFile: pathOnly("cert"), keyFile: pathOnly("key") },

@@ -23,6 +23,7 @@ export const NatsVariables = z.object({
     .optional(),
   NATS_USER: z.string().optional(),
   NATS_PASSWORD: z.string().optional(),
+  NATS_PASSWORD_FILE: z.string().optional(),
   NATS_TOKEN: z.string().optional(),
   NATS_NKEY: z.string().optional(),
   NATS_CREDS: z.string().optional(),

@@ -158,8 +158,9 @@ export interface Settings extends Readonly<z.output<typeof Environment>["setting
    */
   readonly natsUrl: string | undefined;
   /**
-   * How to log in to NATS, and the TLS to use. The settings are: `NATS_USER` `NATS_PASSWORD` `NATS_TOKEN` `NATS_NKEY`
-   * `NATS_CREDS` `NATS_JWT` `NATS_SEED` `NATS_CA` `NATS_CERT` `NATS_KEY` `NATS_TLS_FIRST` `NATS_INBOX_PREFIX`.
+   * How to log in to NATS, and the TLS to use. The settings are: `NATS_USER` `NATS_PASSWORD` `NATS_PASSWORD_FILE`
+   * `NATS_TOKEN` `NATS_NKEY` `NATS_CREDS` `NATS_JWT` `NATS_SEED` `NATS_CA` `NATS_CERT` `NATS_KEY` `NATS_TLS_FIRST`
+   * `NATS_INBOX_PREFIX`.
    *
    * A context of the `nats` command says it too: `NATS_CONTEXT`.
    */

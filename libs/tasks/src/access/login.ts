@@ -65,14 +65,23 @@ function fresh(make: () => Authenticator): Authenticator {
   };
 }
 
+/** Reads the password from its file, without the line's end; none where no file is named. */
+function readPassword(access: NatsAccess, file: string | undefined): string {
+  return file === undefined
+    ? ""
+    : readAccessFile(access, "passwordFile", file)
+        .toString("utf8")
+        .replace(/\r?\n$/, "");
+}
+
 function waysOf(access: NatsAccess, login: UrlLogin): readonly Way[] {
   const ways: Way[] = [];
-  const { nkeyFile, nkeySeed, credsFile, creds, jwt } = access;
+  const { nkeyFile, nkeySeed, credsFile, creds, jwt, passwordFile } = access;
   const { user, password } = login;
   const from = (field: AccessField) => nameOf(access, field);
   if (user !== undefined) {
     const source = access.user === undefined ? from("url") : from("user");
-    const make = () => usernamePasswordAuthenticator(user, password ?? "");
+    const make = () => usernamePasswordAuthenticator(user, password ?? readPassword(access, passwordFile));
     ways.push({
       field: access.user === undefined ? "url" : "user",
       who: `user ${JSON.stringify(user)} (${source})`,
@@ -121,8 +130,13 @@ function combined(access: NatsAccess, url: UrlLogin | undefined): UrlLogin {
   }
   const given = { ...(user === undefined ? {} : { user }), ...(password === undefined ? {} : { password }) };
   const login = { ...url, ...given, ...(token === undefined ? {} : { token }) };
-  if (login.password !== undefined && login.user === undefined) {
-    throw new NatsAccessError(access, "password", `a password beside a user: ${nameOf(access, "user")} is not set`);
+  const { passwordFile } = access;
+  if (login.password !== undefined && passwordFile !== undefined) {
+    throw new NatsAccessError(access, "passwordFile", `a file in place of ${nameOf(access, "password")}: both are set`);
+  }
+  if ((login.password !== undefined || passwordFile !== undefined) && login.user === undefined) {
+    const field = passwordFile === undefined ? "password" : "passwordFile";
+    throw new NatsAccessError(access, field, `a password beside a user: ${nameOf(access, "user")} is not set`);
   }
   return login;
 }
@@ -137,7 +151,7 @@ export function readLogin(access: NatsAccess, url: UrlLogin | undefined): Login 
   }
   const authenticators: Authenticator[] = [];
   if (way !== undefined) {
-    const isRead = way.field === "nkeyFile" || way.field === "credsFile";
+    const isRead = way.field === "nkeyFile" || way.field === "credsFile" || access.passwordFile !== undefined;
     authenticators.push(isRead ? fresh(() => way.make()) : way.make());
   }
   const { token } = login;

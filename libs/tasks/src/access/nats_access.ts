@@ -10,6 +10,8 @@ export interface NatsAccess {
   readonly url: string;
   readonly user?: string | undefined;
   readonly password?: string | undefined;
+  /** Path of a file with the password, in place of it. It is read again at each reconnect. */
+  readonly passwordFile?: string | undefined;
   /** May be combined with another way to log in. */
   readonly token?: string | undefined;
   /** Path of a file with the seed of an nkey. It is read again at each reconnect. */
@@ -44,6 +46,7 @@ const SETTINGS: Readonly<Record<AccessField, string>> = {
   url: "NATS_URL",
   user: "NATS_USER",
   password: "NATS_PASSWORD",
+  passwordFile: "NATS_PASSWORD_FILE",
   token: "NATS_TOKEN",
   nkeyFile: "NATS_NKEY",
   nkeySeed: "NATS_NKEY",
@@ -72,6 +75,7 @@ export function nameOf({ named }: Pick<NatsAccess, "named">, field: AccessField)
 /** Fields whose value is shown in errors. The others are secrets. */
 const SHOWN: ReadonlySet<AccessField> = new Set([
   "user",
+  "passwordFile",
   "nkeyFile",
   "credsFile",
   "caFile",

@@ -14,6 +14,7 @@ import { type BrokerTime, openBrokerTime } from "../connection/broker_time.ts";
 import { fairObserver } from "../connection/fair_observer.ts";
 import { type LoopWatch, watchLoop } from "../connection/loop_watch.ts";
 import { type Observer, silentObserver } from "../connection/observer.ts";
+import { mayChangeStreams } from "../connection/own_rights.ts";
 import { openOutbox, type Outbox } from "../connection/outbox.ts";
 import { openRequests, type Requests } from "./requests.ts";
 import { createKeepCopies } from "./keep_copies.ts";
@@ -134,12 +135,13 @@ export async function openBareBroker(nc: NatsConnection, options: BareBrokerOpti
 
   const wanted = () => copiesWanted(nc, replicas);
   const copies = createCopiesSeen();
-  const keepCopies = createKeepCopies({ jsm, seen: copies, observer, fewer: fewerCopies, wanted, keep });
+  const keepCopies = createKeepCopies({ nc, jsm, seen: copies, observer, fewer: fewerCopies, wanted, keep });
 
   async function declare(onCreated = (_what: string) => {}): Promise<void> {
     const { deviations } = await declareStreams(jsm, {
       ...topologyOf(nc),
       copies: wanted(),
+      mayChange: () => mayChangeStreams(nc),
       onFound: keepCopies,
       async onCreated({ name, bucket }, made) {
         copies.note(made);
@@ -156,7 +158,7 @@ export async function openBareBroker(nc: NatsConnection, options: BareBrokerOpti
       const need = needs.get(info.config.name);
       if (need === undefined) continue;
       await keepCopies(need, info);
-      if (isAsNeeded(need, info.config)) continue;
+      if (isAsNeeded(need, info.config) || !(await mayChangeStreams(nc))) continue;
       // Another process may have set it back in the meantime. Only one of them reports it.
       const deviation = await mendSettings(briefJsm, need, await briefJsm.streams.info(need.name));
       if (deviation !== undefined) reportDeviation(deviation);
@@ -182,23 +184,14 @@ export async function openBareBroker(nc: NatsConnection, options: BareBrokerOpti
   const outbox = openOutbox(nc);
   const buckets = {} as Record<BucketName, KV>;
   const broker: Broker = {
-    nc,
-    js,
+    ...{ nc, js, jsm, briefJsm, buckets, outbox, observer, loop, storage, copies },
     requests: openRequests(nc, { timeoutMs: ANSWER_MS, outbox, storage }),
-    outbox,
-    jsm,
-    briefJsm,
-    buckets,
     time: openBrokerTime(briefJsm, "KV_locks"),
-    observer,
-    loop,
-    storage,
     streams: STREAM_NAMES,
     declareMissing,
     mendSettings: mend,
     keepIncident: keep,
     source: createSourceRenewal({ nc, jsm, briefJsm, observer }),
-    copies,
   };
   const reportDeviation = createDeviationReport(observer, keep);
   for (const name of BUCKET_NAMES) buckets[name] = await kvm.open(name, { allow_direct: false });

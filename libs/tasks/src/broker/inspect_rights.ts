@@ -3,6 +3,7 @@ import { headers as newHeaders, type MsgHdrs, type NatsConnection, type Subscrip
 import { ForbiddenError, onForbidden } from "../connection/forbidden.ts";
 import { EXPECTED_STREAM } from "../format/headers.ts";
 import { isDispensable } from "../connection/permission_watch.ts";
+import { USER_INFO } from "../connection/own_rights.ts";
 import { markOwn } from "../connection/own_requests.ts";
 import type { Broker } from "./broker.ts";
 import { openRequests } from "./requests.ts";
@@ -45,6 +46,7 @@ const publish = (right: string, subject: string, body: object = {}): Trial => ({
 
 /** Requests to JetStream's API that change nothing: each asks for what does not exist, or contradicts itself. */
 const API: readonly Trial[] = [
+  publish(USER_INFO, USER_INFO),
   publish("$JS.API.INFO", "$JS.API.INFO"),
   publish("$JS.API.STREAM.INFO.>", `$JS.API.STREAM.INFO.${TASKS}`),
   publish("$JS.API.STREAM.CREATE.>", `$JS.API.STREAM.CREATE.${TASKS}`, { name: NO_STREAM }),
@@ -78,14 +80,27 @@ function trialsFor(tasks: readonly string[], vo: string): readonly Trial[] {
     ...[
       "wake.>",
       "drain.>",
+      "events.>",
       "later.>",
       "due.>",
       "$JS.EVENT.ADVISORY.STREAM.>",
       `$JS.API.CONSUMER.DELETE.${TASKS}.*`,
       "$KV.locks.scheduler.>",
       "$KV.results.cancel.>",
+      "$KV.results.progress.>",
     ].map((subject): Trial => ({ operation: "subscription", right: subject, subject })),
   ];
+}
+
+/** The subjects that {@linkcode inspectRights} tries on a cluster, for a check that they are those of the one list of rights. */
+export function inspectedRights(
+  tasks: readonly string[],
+  vo: string,
+): { readonly publish: readonly string[]; readonly subscribe: readonly string[] } {
+  const trials = [...trialsFor(tasks, vo), ON_A_CLUSTER];
+  const of = (operation: Trial["operation"]) =>
+    trials.filter((trial) => trial.operation === operation).map(({ subject }) => subject);
+  return { publish: of("publish"), subscribe: of("subscription") };
 }
 
 /** JetStream refuses a message with these headers before it stores it. The watches for changes by hand take it for Muster's own. */

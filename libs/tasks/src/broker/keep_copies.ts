@@ -1,5 +1,7 @@
 // Tested by tests/src/cluster/copies_test.ts
 import { JetStreamApiError, type JetStreamManager, PersistMode, type StreamInfo } from "@nats-io/jetstream";
+import type { NatsConnection } from "@nats-io/nats-core";
+import { mayChangeStreams } from "../connection/own_rights.ts";
 import type { Observer } from "../connection/observer.ts";
 import { type CopiesSeen, type CopiesWanted, describeCopies } from "../streams/copies.ts";
 import { EVENTS, type StreamNeed } from "../streams/stream_needs.ts";
@@ -10,6 +12,7 @@ import type { Happened } from "./incidents.ts";
 const REFUSED_MS = 60_000;
 
 export interface KeepCopiesOptions {
+  readonly nc: NatsConnection;
   readonly jsm: JetStreamManager;
   readonly seen: CopiesSeen;
   readonly observer: Observer;
@@ -23,7 +26,7 @@ export interface KeepCopiesOptions {
 export type KeepCopies = (need: StreamNeed, info: StreamInfo) => Promise<void>;
 
 /** Makes a function that keeps the number of copies of the streams it is called with. It says what it did, and each refusal once. */
-export function createKeepCopies({ jsm, seen, observer, fewer, wanted, keep }: KeepCopiesOptions): KeepCopies {
+export function createKeepCopies({ nc, jsm, seen, observer, fewer, wanted, keep }: KeepCopiesOptions): KeepCopies {
   let refusedAtMs = Number.NEGATIVE_INFINITY;
   const told = new Set<string>();
 
@@ -51,7 +54,7 @@ export function createKeepCopies({ jsm, seen, observer, fewer, wanted, keep }: K
     seen.note(info);
     const copies = wanted();
     if (fewer === "left" || has >= copies.atLeast) return;
-    if (performance.now() - refusedAtMs < REFUSED_MS) return;
+    if (performance.now() - refusedAtMs < REFUSED_MS || !(await mayChangeStreams(nc))) return;
     try {
       if (name === EVENTS && mode === PersistMode.Async) return await makeEventsAnew(need, copies);
       seen.note(await jsm.streams.update(name, { num_replicas: copies.atLeast }));

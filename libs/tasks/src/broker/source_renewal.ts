@@ -4,6 +4,7 @@ import type { JetStreamManager, StreamInfo } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/nats-core";
 import { setTimeout as pause } from "node:timers/promises";
 import { ForbiddenError } from "../connection/forbidden.ts";
+import { mayChangeStreams } from "../connection/own_rights.ts";
 import type { Observer } from "../connection/observer.ts";
 import { ApiRefusedError, askAsMuster } from "../connection/own_requests.ts";
 import { isLeaderless, isSpreading, serversOf } from "../streams/copies.ts";
@@ -74,7 +75,7 @@ export function createSourceRenewal({ nc, jsm, briefJsm, observer }: SourceRenew
   }
 
   async function renew(): Promise<void> {
-    if (performance.now() - renewedAtMs < RENEW_MS) return;
+    if (performance.now() - renewedAtMs < RENEW_MS || !(await mayChangeStreams(nc))) return;
     const info = await briefJsm.streams.info(TASKS);
     // It gets a leader of its own accord at the end.
     if (isSpreading(info) || isLeaderless(info)) return;

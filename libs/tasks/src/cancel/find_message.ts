@@ -1,3 +1,4 @@
+// Tested by libs/tasks/src/cancel/find_message_test.ts
 // Tested by tests/src/cli/cancel_test.ts
 import type { Broker } from "../broker/broker.ts";
 import { nextStored, type Stored } from "../broker/stored_messages.ts";
@@ -75,29 +76,50 @@ export async function findMessage(
   return { stream, task, vo };
 }
 
-/** Like {@linkcode findMessage}, with the message itself. */
+/** Looks through what is to run now: TASKS, or what has fired in LATER and has not come to TASKS yet. */
+async function findToRun(
+  { jsm }: Pick<Broker, "jsm">,
+  { stream, filter }: { readonly stream: FoundMessage["stream"]; readonly filter: string },
+  taskId: string,
+): Promise<FoundStored | "nowhere" | "unknown"> {
+  const { state } = await jsm.streams.info(stream);
+  let found: FoundStored | undefined;
+  const walk = {
+    ...{ stream, filter, first: state.first_seq, last: state.last_seq },
+    ...{ maxMessages: MAX_MESSAGES, maxBytes: MAX_BYTES },
+  };
+  const seenTo = await walkStream(jsm, walk, (stored) => {
+    const { subject, header, seq, timestamp } = stored;
+    const storedAtNs = temporal.Instant.from(timestamp).epochNanoseconds.toString();
+    if (taskIdOf(header, { stream, streamSequence: seq, storedAtNs }) !== taskId) return;
+    // A worker has no other way to read it, and refuses what makes no sense.
+    const [, task = "", ...vo] = subject.split(".");
+    found = { stream, task, vo: vo.join("."), stored };
+  });
+  return found ?? (seenTo >= state.last_seq ? "nowhere" : "unknown");
+}
+
+/** Looks through LATER: for what waits for its time, and for what has fired. On a cluster that may lie there for some seconds. */
+async function findDelayed(broker: Pick<Broker, "jsm">, taskId: string): Promise<FoundStored | "nowhere" | "unknown"> {
+  const [delayed] = await findInLater(broker, (id) => id === taskId);
+  if (delayed === undefined) return await findToRun(broker, { stream: LATER, filter: "due.>" }, taskId);
+  const { task, vo } = parseLongSubject(delayed.subject);
+  return { stream: LATER, task, vo, stored: delayed };
+}
+
+/**
+ * Like {@linkcode findMessage}, with the message itself. LATER is looked through again after TASKS: a task that ran meanwhile may wait there for
+ * its retry.
+ */
 export async function findStoredMessage(
   broker: Pick<Broker, "jsm">,
   taskId: string,
 ): Promise<FoundStored | "nowhere" | "unknown"> {
-  const [delayed] = await findInLater(broker, (id) => id === taskId);
-  if (delayed !== undefined) {
-    const { task, vo } = parseLongSubject(delayed.subject);
-    return { stream: LATER, task, vo, stored: delayed };
-  }
-  const { state } = await broker.jsm.streams.info(TASKS);
-  let found: FoundStored | undefined;
-  const walk = {
-    ...{ stream: TASKS, filter: "tasks.>", first: state.first_seq, last: state.last_seq },
-    ...{ maxMessages: MAX_MESSAGES, maxBytes: MAX_BYTES },
-  };
-  const seenTo = await walkStream(broker.jsm, walk, (stored) => {
-    const { subject, header, seq, timestamp } = stored;
-    const storedAtNs = temporal.Instant.from(timestamp).epochNanoseconds.toString();
-    if (taskIdOf(header, { stream: TASKS, streamSequence: seq, storedAtNs }) !== taskId) return;
-    // A worker has no other way to read it, and refuses what makes no sense.
-    const [, task = "", ...vo] = subject.split(".");
-    found = { stream: TASKS, task, vo: vo.join("."), stored };
-  });
-  return found ?? (seenTo >= state.last_seq ? "nowhere" : "unknown");
+  const first = await findDelayed(broker, taskId);
+  if (typeof first === "object") return first;
+  const waiting = await findToRun(broker, { stream: TASKS, filter: "tasks.>" }, taskId);
+  if (typeof waiting === "object") return waiting;
+  const again = await findDelayed(broker, taskId);
+  if (typeof again === "object") return again;
+  return [first, waiting, again].includes("unknown") ? "unknown" : "nowhere";
 }

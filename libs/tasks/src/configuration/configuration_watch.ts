@@ -1,10 +1,18 @@
 // Tested by libs/tasks/src/configuration/last_good_test.ts
 import { setTimeout as pause } from "node:timers/promises";
 import type { Broker } from "../broker/broker.ts";
+import { mayPublish } from "../connection/own_rights.ts";
 import { watchKeys } from "../broker/watch_keys.ts";
 import { isConflict } from "../streams/streams.ts";
 import { type Configuration, namesVos } from "./configuration.ts";
-import { findConfiguration, type FoundConfiguration, keepCopy, storeConfiguration } from "./stored_configuration.ts";
+import {
+  CURRENT_SUBJECT,
+  findConfiguration,
+  type FoundConfiguration,
+  KEPT_SUBJECT,
+  keepCopy,
+  storeConfiguration,
+} from "./stored_configuration.ts";
 
 /**
  * Time from one reading of the configuration to the next, ms, also without word from the watcher. A watcher hears nothing once its bucket
@@ -51,6 +59,8 @@ async function findOrRestore(broker: Broker, last: FoundConfiguration | undefine
   const brief = { jsm: broker.briefJsm };
   const found = await findConfiguration(brief, last);
   if (found.problem?.kind !== "deleted" || !namesVos(found.configuration)) return found;
+  // Where our user may not write it, the scheduler does.
+  if (!(await mayPublish(broker.nc, CURRENT_SUBJECT))) return found;
   await restore(broker, found);
   return await findConfiguration(brief, last);
 }
@@ -109,7 +119,8 @@ function createCopies(broker: Broker): (found: FoundConfiguration) => Promise<vo
   let isTold = false;
   return async (found) => {
     const state = `${found.revision} of ${found.newest}`;
-    if (state === kept) return;
+    // Where our user may not write it, the scheduler does.
+    if (state === kept || !(await mayPublish(broker.nc, KEPT_SUBJECT))) return;
     try {
       await keepCopy(broker, found);
       kept = state;

@@ -9,9 +9,9 @@ import { type Configuration, namesVos } from "./configuration.ts";
 const STREAM = "KV_config";
 const PREFIX = "$KV.config.";
 /** The one key that holds the whole configuration. With several keys, readers would see changes half-applied. */
-const CURRENT = `${PREFIX}current`;
+export const CURRENT_SUBJECT = `${PREFIX}current`;
 /** The key of a copy of the last good configuration, since a purge takes the history of its key along. */
-const GOOD = `${PREFIX}good`;
+export const KEPT_SUBJECT = `${PREFIX}good`;
 /** Header of the copy: the revision that it is a copy of. */
 const REVISION = "Configuration-Revision";
 /** Greatest number of revisions among which a good one is sought. */
@@ -59,7 +59,7 @@ async function readHistory({ jsm }: Pick<Broker, "jsm">): Promise<readonly Known
   let from = 1;
   for (let looked = 0; looked < LOOKED_THROUGH; looked++) {
     // The client's type knows this query only for direct reads, which a replica may answer.
-    const query = { seq: from, next_by_subj: CURRENT };
+    const query = { seq: from, next_by_subj: CURRENT_SUBJECT };
     const stored = await jsm.streams.getMessage(STREAM, query);
     if (stored === null) break;
     const checked = isMark(storedHeaders(stored)) ? undefined : checkConfiguration(stored.string());
@@ -71,7 +71,7 @@ async function readHistory({ jsm }: Pick<Broker, "jsm">): Promise<readonly Known
 
 /** The copy of the last good one. */
 async function readCopy(broker: Pick<Broker, "jsm">): Promise<KnownConfiguration | undefined> {
-  const stored = await lastOn(broker, GOOD);
+  const stored = await lastOn(broker, KEPT_SUBJECT);
   if (stored === undefined || isMark(storedHeaders(stored))) return undefined;
   const checked = checkConfiguration(stored.string());
   if (checked.kind !== "good") return undefined;
@@ -143,7 +143,7 @@ export async function findConfiguration(
   broker: Pick<Broker, "jsm">,
   memory?: KnownConfiguration,
 ): Promise<FoundConfiguration> {
-  const newest = await lastOn(broker, CURRENT);
+  const newest = await lastOn(broker, CURRENT_SUBJECT);
   const checked =
     newest === undefined || isMark(storedHeaders(newest)) ? undefined : checkConfiguration(newest.string());
   const good = checked?.kind === "good" ? checked : undefined;
@@ -177,7 +177,7 @@ export async function storeConfiguration(
   configuration: Configuration,
   expected: number,
 ): Promise<number> {
-  const { seq } = await js.publish(CURRENT, JSON.stringify(configuration), {
+  const { seq } = await js.publish(CURRENT_SUBJECT, JSON.stringify(configuration), {
     expect: { lastSubjectSequence: expected },
   });
   return seq;
@@ -190,10 +190,10 @@ export async function keepCopy(
 ): Promise<void> {
   if (!namesVos(configuration)) return;
   const text = JSON.stringify(configuration);
-  const kept = await lastOn(broker, GOOD);
+  const kept = await lastOn(broker, KEPT_SUBJECT);
   if (kept !== undefined && !isMark(storedHeaders(kept)) && kept.string() === text) return;
   try {
-    await broker.js.publish(GOOD, text, {
+    await broker.js.publish(KEPT_SUBJECT, text, {
       headers: headersFrom({ [REVISION]: String(revision) }),
       expect: { lastSubjectSequence: kept?.seq ?? 0 },
     });

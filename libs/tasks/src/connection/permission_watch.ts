@@ -10,7 +10,7 @@ const REMEMBERED = 100;
 
 /** Rights whose refusal costs time or visibility, and no task. */
 const DISPENSABLE = {
-  publish: /^(?:events|audit|wake|drain)\.|^\$KV\.workers\.|^\$JS\.API\.STREAM\.LEADER\./,
+  publish: /^(?:events|audit|wake|drain)\.|^\$KV\.workers\.|^\$JS\.API\.STREAM\.LEADER\.|^\$SYS\.REQ\.USER\.INFO$/,
   subscription: /^(?:events|wake|drain|later|due)\.|^\$JS\.(?:API|EVENT)\.|^\$KV\./,
 };
 

@@ -35,7 +35,7 @@ const HUNG_UP = "node provided an undefined error";
 
 function explainLogin({ login: { who } }: Reached, text: string): string {
   if (who === undefined) {
-    return `it wants to know who we are (${text}); set NATS_CREDS, NATS_NKEY, NATS_USER with NATS_PASSWORD, NATS_TOKEN or NATS_CONTEXT`;
+    return `it wants to know who we are (${text}); set NATS_CREDS, NATS_NKEY, NATS_USER with NATS_PASSWORD or NATS_PASSWORD_FILE, NATS_TOKEN or NATS_CONTEXT`;
   }
   return `it does not let in ${who} (${text}); correct the setting, or add it to the server`;
 }

@@ -5,6 +5,7 @@ import { DeliverPolicy, type JsMsg } from "@nats-io/jetstream";
 import type { MsgHdrs } from "@nats-io/nats-core";
 import type { Broker } from "../broker/broker.ts";
 import { readerName } from "../broker/reader_name.ts";
+import { fetchPage } from "../broker/fetch_page.ts";
 import { countSince } from "../broker/count_since.ts";
 import {
   DEAD_AT,
@@ -169,7 +170,7 @@ async function* letterPages(
     const page: StoredDeadLetter[] = [];
     let received = 0;
     let isLast = false;
-    const messages = await consumer.fetch({ max_messages: Math.min(PAGE, waiting), expires: 1_000 });
+    const messages = fetchPage(consumer, { max_messages: Math.min(PAGE, waiting), expires: 1_000 });
     for await (const message of messages) {
       received++;
       const storedAtMs = Math.floor(message.info.timestampNanos / 1e6);

@@ -196,11 +196,8 @@ async function parentOf(sources: Sources, ledger: FindOptions["ledger"]): Promis
 }
 
 async function ask(broker: Broker, taskId: string, { ledger }: FindOptions): Promise<Sources> {
-  const [row, kept, message] = await Promise.all([
-    ledger?.recall(taskId),
-    readKeptResult(broker, taskId),
-    findStoredMessage(broker, taskId),
-  ]);
+  const readEnd = () => Promise.all([ledger?.recall(taskId), readKeptResult(broker, taskId)]);
+  const [[row, kept], message] = await Promise.all([readEnd(), findStoredMessage(broker, taskId)]);
   const known = addressOf({ taskId, row, kept, message, letter: undefined, told: NO_EVENTS });
   const [letter, told, progress, { cancellation }] = await Promise.all([
     newestLetter(broker, taskId, known),
@@ -208,7 +205,12 @@ async function ask(broker: Broker, taskId: string, { ledger }: FindOptions): Pro
     readProgress(broker, taskId),
     readCancellation(broker, taskId),
   ]);
-  return { taskId, row, kept, message, letter, told, progress, cancellation };
+  const found = { taskId, message, letter, told, progress, cancellation };
+  const isToldToEnd = told.events.some(({ step }) => isEnd(step));
+  if (kept !== undefined || !isToldToEnd) return { ...found, row, kept };
+  // The end is kept before it is told, so it may have been kept since we looked.
+  const [rowNow, keptNow] = await readEnd();
+  return { ...found, row: rowNow, kept: keptNow };
 }
 
 const NO_EVENTS: TaskEvents = { events: [], since: null, complete: true, address: undefined };

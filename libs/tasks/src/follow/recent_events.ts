@@ -1,6 +1,7 @@
 // Tested by libs/tasks/src/follow/recent_events_test.ts
 import { DeliverPolicy } from "@nats-io/jetstream";
 import type { Broker } from "../broker/broker.ts";
+import { fetchPage } from "../broker/fetch_page.ts";
 import { readerName } from "../broker/reader_name.ts";
 import { sequenceSince } from "../broker/count_since.ts";
 import { EVENTS } from "../streams/streams.ts";
@@ -58,8 +59,10 @@ export async function recentEvents(
       let oldestMs: number | undefined;
       for (let seen = begin - 1, silent = 0; seen < last; ) {
         const before = seen;
-        const page = await consumer.fetch({ max_messages: Math.min(PAGE, last - seen), expires: 1_000 });
-        for await (const message of page) {
+        for await (const message of fetchPage(consumer, {
+          max_messages: Math.min(PAGE, last - seen),
+          expires: 1_000,
+        })) {
           seen = message.seq;
           if (seen > last) break;
           const atMs = Math.floor(message.info.timestampNanos / 1e6);

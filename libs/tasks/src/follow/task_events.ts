@@ -2,6 +2,7 @@
 import { DeliverPolicy } from "@nats-io/jetstream";
 import type { Broker } from "../broker/broker.ts";
 import { readerName } from "../broker/reader_name.ts";
+import { fetchPage } from "../broker/fetch_page.ts";
 import type { LineLevel, StepName } from "../connection/observer.ts";
 import { eventSubject, type TaskAddress } from "../format/subject.ts";
 import { EVENTS } from "../streams/streams.ts";
@@ -91,8 +92,7 @@ export async function readTaskEvents(
   let address = of;
   for (let pending = 1; pending > 0; ) {
     let received = 0;
-    const page = await consumer.fetch({ max_messages: PAGE, expires: 1_000 });
-    for await (const message of page) {
+    for await (const message of fetchPage(consumer, { max_messages: PAGE, expires: 1_000 })) {
       received++;
       pending = message.info.pending;
       const event = eventOf(message.string(), taskId);

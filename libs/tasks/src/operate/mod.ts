@@ -150,10 +150,14 @@ export {
 export { type FallWatch, type FallWatchOptions, NatsFellError, watchFall } from "../broker/watch_fall.ts";
 export { raiseAfterRest, raiseLocks, type RaiseOptions, type RestedOptions } from "../locks/raise.ts";
 export { countSince } from "../broker/count_since.ts";
+// Give the users of NATS their rights.
+export { isCovered } from "../connection/own_rights.ts";
+export { operatorRights, type Rights, type RightsTask } from "../rights/rights.ts";
+export { inboxPrefixOf, usersFile, type UsersLayout, type WorkerUser } from "../rights/users_file.ts";
 
 // Diagnose: what is not as it must be.
 export { INCIDENT_DAYS, type Incident, listIncidents } from "../broker/incidents.ts";
-export { inspectRights, type MissingRight } from "../broker/inspect_rights.ts";
+export { inspectedRights, inspectRights, type MissingRight } from "../broker/inspect_rights.ts";
 export {
   inspectStreams,
   type StreamCopies,

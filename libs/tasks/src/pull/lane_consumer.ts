@@ -60,13 +60,16 @@ async function updateConsumer(
   { config }: Pick<ConsumerInfo, "config">,
 ): Promise<void> {
   const { description, durable_name: _name, metadata, ...settings } = laneConfig(lane, broker.copies.of(TASKS));
-  await broker.briefJsm.consumers.update(TASKS, laneName(lane), {
+  const changed = {
     ...settings,
     // A field that is undefined would keep its old value; these values remove it.
     ...{ backoff: [], headers_only: false, max_batch: 0, max_bytes: 0, max_expires: 0 },
     ...(isOutdated(config) && !config.description ? { description } : {}),
     metadata: { ...config.metadata, ...metadata },
-  });
+  };
+  // The filters that an older version has set. The server refuses a consumer with both, and the client's types know no removal.
+  Reflect.set(changed, "filter_subjects", undefined);
+  await broker.briefJsm.consumers.update(TASKS, laneName(lane), changed);
 }
 
 /** Lists what is wrong with a lane's consumer. Looks at TASKS where the number of its copies may have changed meanwhile. */

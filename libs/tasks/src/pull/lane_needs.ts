@@ -55,11 +55,14 @@ const NEUTRAL: Readonly<Record<string, unknown>> = {
 
 /** The configuration with which a lane's consumer is created, where TASKS has so many copies. */
 export function laneConfig(lane: TaskAddress, copies: number): Config {
+  const { filter_subjects: _several, ...settings } = settingsOf(lane, copies);
   return {
+    // One filter alone stands in the subject of the request too. There the rights of NATS tell whose lane it is.
+    filter_subject: taskSubject(lane),
     durable_name: laneName(lane),
     description: `Muster: ${lane.task}${lane.vo === NO_VO ? "" : ` of VO ${lane.vo}`}, one for all workers`,
     metadata: { [VERSION_KEY]: String(SETTINGS_VERSION) },
-    ...settingsOf(lane, copies),
+    ...settings,
   };
 }
 

@@ -4,9 +4,11 @@ import type { Broker } from "../broker/broker.ts";
 import { isSilence } from "../broker/publish_surely.ts";
 import { readStored } from "../broker/timed_entry.ts";
 import { readAckReply } from "../format/delivery.ts";
-import { parseTaskSubject, wakeSubject } from "../format/subject.ts";
+import { type TaskAddress, wakeSubject } from "../format/subject.ts";
 import { escapeToken, unescapeToken } from "../format/token.ts";
+import { mayPublish } from "../connection/own_rights.ts";
 import { hasEnded } from "../presence/own_process.ts";
+import { laneOf } from "../pull/lane_needs.ts";
 import type { StartCount } from "../pull/received_task.ts";
 import { isConflict, TASKS } from "../streams/streams.ts";
 import { aloneMsOf, COUNT_SUBJECTS, judge, writeCount } from "./poison.ts";
@@ -74,14 +76,21 @@ async function lastShownAtMs(broker: Broker, workers: Iterable<string>): Promise
   return shown;
 }
 
-/** The ack waits of these messages' consumers by the consumer's name, ms. */
-async function ackWaitsMs({ jsm }: Broker, left: readonly Left[]): Promise<ReadonlyMap<string, number>> {
-  const waits = new Map<string, number>();
+/** What is known of a message's consumer. */
+interface FoundLane {
+  readonly ackWaitMs: number;
+  /** Undefined: it is none of ours. */
+  readonly lane: TaskAddress | undefined;
+}
+
+/** The consumers of these messages by the consumer's name. */
+async function lanesOf({ jsm }: Broker, left: readonly Left[]): Promise<ReadonlyMap<string, FoundLane>> {
+  const lanes = new Map<string, FoundLane>();
   for (const consumer of new Set(left.map(({ ack }) => readAckReply(ack).consumer))) {
-    const { config } = await jsm.consumers.info(TASKS, consumer);
-    waits.set(consumer, millis(config.ack_wait ?? 0));
+    const info = await jsm.consumers.info(TASKS, consumer);
+    lanes.set(consumer, { ackWaitMs: millis(info.config.ack_wait ?? 0), lane: laneOf(info) });
   }
-  return waits;
+  return lanes;
 }
 
 /**
@@ -101,11 +110,11 @@ async function takeOver(broker: Broker, left: Left): Promise<Left | undefined> {
 }
 
 /** Wakes workers for the lanes of these messages. */
-async function wake({ nc, jsm }: Broker, left: readonly Left[]): Promise<void> {
+async function wake({ nc }: Broker, left: readonly Left[], lanes: ReadonlyMap<string, FoundLane>): Promise<void> {
   const subjects = new Set<string>();
   for (const { ack } of left) {
-    const message = await jsm.streams.getMessage(TASKS, { seq: readAckReply(ack).streamSequence });
-    if (message !== null) subjects.add(wakeSubject(parseTaskSubject(message.subject)));
+    const lane = lanes.get(readAckReply(ack).consumer)?.lane;
+    if (lane !== undefined) subjects.add(wakeSubject(lane));
   }
   for (const subject of subjects) nc.publish(subject);
   await nc.flush();
@@ -124,17 +133,21 @@ function isOfTasks(ack: string): boolean {
  * misses their heartbeats. The most suspected tasks come first. Returns how many there were.
  */
 export async function handBackOfEnded(broker: Broker): Promise<number> {
-  const found = (await listLeft(broker)).filter(({ ack }) => isOfTasks(ack));
+  const found: Left[] = [];
+  for (const each of await listLeft(broker)) {
+    // The tasks of another app of this machine may be none of our user's business.
+    if (isOfTasks(each.ack) && (await mayPublish(broker.nc, each.ack))) found.push(each);
+  }
   if (found.length === 0) return 0;
   const shown = await lastShownAtMs(
     broker,
     found.map(({ worker }) => worker),
   );
-  const waits = await ackWaitsMs(broker, found);
+  const lanes = await lanesOf(broker, found);
   const left: Left[] = [];
   for (const each of found) {
     const aliveAtMs = Math.max(each.countedAtMs, shown.get(each.worker) ?? 0);
-    const heldMs = (waits.get(readAckReply(each.ack).consumer) ?? 0) - SURELY_HELD_MARGIN_MS;
+    const heldMs = (lanes.get(readAckReply(each.ack).consumer)?.ackWaitMs ?? 0) - SURELY_HELD_MARGIN_MS;
     // Later than that it may be with another worker, and a hand-back would take it from that worker.
     if (heldMs <= 0 || (await broker.time.isPast(aliveAtMs + heldMs))) continue;
     const taken = await takeOver(broker, each);
@@ -147,10 +160,10 @@ export async function handBackOfEnded(broker: Broker): Promise<number> {
   for (const { ack } of first) broker.nc.publish(ack, "-NAK");
   for (const { ack } of later) broker.nc.publish(ack, `-NAK ${delay}`);
   await broker.nc.flush();
-  await wake(broker, first);
+  await wake(broker, first, lanes);
   if (later.length > 0) {
     await pause(LATER_MS, undefined, { ref: false });
-    await wake(broker, later);
+    await wake(broker, later, lanes);
   }
   return left.length;
 }

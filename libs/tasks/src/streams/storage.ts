@@ -4,6 +4,7 @@ import type { Observer } from "../connection/observer.ts";
 import { ForbiddenError } from "../connection/forbidden.ts";
 import type { LoopWatch } from "../connection/loop_watch.ts";
 import { ApiRefusedError, askAsMuster } from "../connection/own_requests.ts";
+import { mayPublish } from "../connection/own_rights.ts";
 import { type LimitReach, refusalOf, StorageLimitError, streamOf } from "./storage_errors.ts";
 import { refusingLimits } from "./stream_limits.ts";
 import { STREAM_NAMES } from "./stream_needs.ts";
@@ -217,8 +218,11 @@ export function createStorage(nc: NatsConnection, observer: Observer, options: S
 
   async function ask(stream: string): Promise<void> {
     const askedAtMs = performance.now();
+    const subject = `$JS.API.STREAM.PURGE.${stream}`;
+    // Others look, and tell.
+    if (!(await mayPublish(nc, subject))) return answers.heard(stream);
     try {
-      await askAsMuster(nc, `$JS.API.STREAM.PURGE.${stream}`, { filter: NOTHING });
+      await askAsMuster(nc, subject, { filter: NOTHING });
       answers.heard(stream);
       clear(stream, "write error");
     } catch (error) {

@@ -192,6 +192,18 @@ export function sourceState({ sources = [] }: Pick<StreamInfo, "sources">): Sour
   return ours.some(({ active }) => active > nanos(SOURCE_SILENT_MS)) ? "silent" : "heard";
 }
 
+/** A stream is missing, and our user may not create it. */
+export class StreamMissingError extends Error {
+  override readonly name = "StreamMissingError";
+  readonly stream: string;
+  constructor(stream: string) {
+    super(
+      `Cannot use ${stream}: it does not exist, and the NATS user of this process may not create it; start a scheduler, or run a \`muster\` command as operator`,
+    );
+    this.stream = stream;
+  }
+}
+
 export interface Declared {
   /** Streams that were missing. */
   readonly created: readonly StreamNeed[];
@@ -201,6 +213,8 @@ export interface Declared {
 
 export interface DeclareOptions extends Topology {
   readonly copies: CopiesWanted;
+  /** Whether our user may create and change streams. Asked only where one is missing or wrong. */
+  mayChange(): Promise<boolean>;
   /** Runs for each stream that is there, once its settings are right. */
   onFound(need: StreamNeed, info: StreamInfo): Promise<void>;
   /** Runs after a stream was created, before the next one is looked at. */
@@ -214,13 +228,15 @@ export async function declareStreams(jsm: JetStreamManager, options: DeclareOpti
   for (const need of neededStreams(options)) {
     const info = await findStream(jsm, need.name);
     if (info === undefined) {
+      if (!(await options.mayChange())) throw new StreamMissingError(need.name);
       const made = await createStream(jsm, need, options.copies);
       if (made === "taken") continue;
       created.push(need);
       await options.onCreated(need, made);
       continue;
     }
-    const deviation = await mendSettings(jsm, need, info);
+    const isRight = isAsNeeded(need, info.config) || !(await options.mayChange());
+    const deviation = isRight ? undefined : await mendSettings(jsm, need, info);
     if (deviation !== undefined) deviations.push(deviation);
     await options.onFound(need, info);
   }

@@ -72,7 +72,7 @@ export interface UsableNats extends UsableServer {
 /** Settings that say how to log in to a server that is not ours. */
 const OTHERS = [
   ...["NATS_CONTEXT", "NATS_USER", "NATS_PASSWORD", "NATS_TOKEN", "NATS_NKEY", "NATS_CREDS", "NATS_JWT", "NATS_SEED"],
-  ...["NATS_CA", "NATS_CERT", "NATS_KEY", "NATS_TLS_FIRST", "NATS_INBOX_PREFIX"],
+  ...["NATS_PASSWORD_FILE", "NATS_CA", "NATS_CERT", "NATS_KEY", "NATS_TLS_FIRST", "NATS_INBOX_PREFIX"],
 ];
 
 /** Opens the NATS server of `NATS_URL` or `NATS_CONTEXT`, or one of our own, which needs no login. */
