@@ -26,7 +26,12 @@ const COMMANDS = {
   image: { program: "node", args: [join(ROOT, "tests", "src", "image", "main.ts")], builds: false },
   test: { program: "node", args: [join(ROOT, "tests", "src", "gate", "main.ts")], builds: true },
   bench: { program: "node", args: [join(ROOT, "tests", "bench", "main.ts")], builds: true },
-  storms: { program: "ava", args: ["tests/src/chaos/*_test.ts"], builds: false, env: { MUSTER_TEST_SIZE: "large" } },
+  storms: {
+    program: "ava",
+    args: ["tests/src/chaos/*_test.ts", "tests/src/restore/restore_test.ts"],
+    builds: false,
+    env: { MUSTER_TEST_SIZE: "large" },
+  },
   viewers: { program: "ava", args: ["tests/src/viewers/*_test.ts"], builds: false, env: { MUSTER_TEST_SIZE: "large" } },
   reference: { program: "node", args: [REFERENCE], builds: false },
   mutants: { program: "node", args: [join(ROOT, "tests", "src", "mutants", "main.ts")], builds: false },

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { createTestDatabase, workerParts } from "../support/database.ts";
 import { type Muster, startMuster } from "../support/muster.ts";
 import { startTestNats } from "../support/nats.ts";
+import { sized } from "../support/size.ts";
 import { until } from "../support/until.ts";
 import { DoneTask, ParentTask, RetryTask, ThenTask, WaitTask } from "./tasks.ts";
 
@@ -16,6 +17,14 @@ export const VO = "lhcb";
 /** Moments of which there are copies of both stores. */
 export const MOMENTS = [0, 1, 2] as const;
 export type Moment = (typeof MOMENTS)[number];
+
+/** Number of tasks of each kind and moment. */
+const COPIES = sized({ small: 2, large: 300 });
+
+/** The ids of the tasks of one kind and moment. */
+export function namesOf(what: string, moment: Moment): readonly string[] {
+  return Array.from({ length: COPIES }, (_, index) => `${what}-${moment}.${index}`);
+}
 
 const HOUR_MS = 3_600_000;
 const AT_THE_WORK = [DoneTask, ParentTask, RetryTask];
@@ -56,28 +65,41 @@ async function work(
 ): Promise<readonly (readonly [id: string, name: string])[]> {
   const { broker } = muster;
   await using _worker = await muster.startWorker({ tasks: AT_THE_WORK, ...workerParts(database) });
-  const id = (what: string) => ({ vo: VO, taskId: `${what}-${moment}` });
-  await muster.publish(DoneTask, { ...id("done"), keepResult: { hours: 1 } });
-  await muster.publish(WaitTask, id("wait"));
-  await muster.publish(WaitTask, { ...id("later"), at: new Date(Date.now() + HOUR_MS) });
-  await muster.publish(ParentTask, id("parent"));
-  await muster.publish(RetryTask, id("retry"));
-  await muster.publish(WaitTask, { ...id("unique"), unique: { key: "one", mode: "one waiting" } });
-  for (const what of ["done", "parent"]) await muster.event("done", `${what}-${moment}`);
-  await muster.event("retry", `retry-${moment}`);
+  const of = (what: string) => namesOf(what, moment).map((taskId) => ({ vo: VO, taskId }));
+  await muster.publishMany(
+    DoneTask,
+    of("done").map((each) => ({ ...each, keepResult: { hours: 1 } })),
+  );
+  await muster.publishMany(WaitTask, of("wait"));
+  const at = new Date(Date.now() + HOUR_MS);
+  await muster.publishMany(
+    WaitTask,
+    of("later").map((each) => ({ ...each, at })),
+  );
+  await muster.publishMany(ParentTask, of("parent"));
+  await muster.publishMany(RetryTask, of("retry"));
+  const unique = { key: "one", mode: "one waiting" } as const;
+  await muster.publish(WaitTask, { vo: VO, taskId: `unique-${moment}`, unique });
+  for (const { taskId } of [...of("done"), ...of("parent")]) await muster.event("done", taskId);
+  for (const { taskId } of of("retry")) await muster.event("retry", taskId);
   // What the last moment left in the outbox is published now.
   await relay({ broker, database });
-  await database.transaction((to) => database.ledger.publishWith(to, WaitTask, id("outbox")));
+  await database.transaction(async (to) => {
+    for (const each of of("outbox")) await database.ledger.publishWith(to, WaitTask, each);
+  });
   await until(
     async () =>
       (await runSql(database, "select from task_outcome where published_at is null")).length === 0 || undefined,
     "all children to be published",
   );
-  const spawned = (await database.ledger.recall(`parent-${moment}`))?.spawned ?? [];
-  return spawned.map(({ taskId, group, callback }) => {
-    const what = callback === undefined ? (group === undefined ? "child" : "grouped") : "then";
-    return [taskId, `${what}-${moment}`];
+  const children = of("parent").map(async ({ taskId: parent }, index) => {
+    const spawned = (await database.ledger.recall(parent))?.spawned ?? [];
+    return spawned.map(({ taskId, group, callback }) => {
+      const what = callback === undefined ? (group === undefined ? "child" : "grouped") : "then";
+      return [taskId, namesOf(what, moment)[index] ?? ""] as const;
+    });
   });
+  return (await Promise.all(children)).flat();
 }
 
 /** Plays the history, and keeps a copy of both stores of each moment. */

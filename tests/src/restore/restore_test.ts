@@ -5,7 +5,7 @@ import { listDelayed, listIncidents, raiseAfterRest } from "@muster/tasks/operat
 import test, { type ExecutionContext } from "ava";
 import { workerParts } from "../support/database.ts";
 import { until } from "../support/until.ts";
-import { ALL_TASKS, log, type Moment, MOMENTS, playHistory, relay, VO } from "./history.ts";
+import { ALL_TASKS, log, type Moment, MOMENTS, namesOf, playHistory, relay, VO } from "./history.ts";
 import { DoneTask, tokens, WaitTask } from "./tasks.ts";
 
 const server = await startTestServer();
@@ -23,23 +23,27 @@ const highestBefore = Math.max(...tokens);
 function expectedEffects(nats: Moment, database: Moment): readonly string[] {
   return MOMENTS.flatMap((moment) => {
     // What has ended is in the database alone.
-    const ended = moment <= database ? [`done-${moment}`, `parent-${moment}`] : [];
-    const waiting = moment <= nats ? [`wait-${moment}`] : [];
+    const ended = moment <= database ? ["done", "parent"] : [];
+    const waiting = moment <= nats ? ["wait"] : [];
     // The row of the parent brings its children again, and seals their group.
-    const ofParent =
-      moment <= Math.max(nats, database) ? ["child", "grouped", "then"].map((each) => `${each}-${moment}`) : [];
+    const ofParent = moment <= Math.max(nats, database) ? ["child", "grouped", "then"] : [];
     // It was published a moment later, and the outbox of its own moment has it still.
-    const fromOutbox = moment < nats || moment === database ? [`outbox-${moment}`] : [];
+    const fromOutbox = moment < nats || moment === database ? ["outbox"] : [];
     // The key was taken by the task of the first moment.
     const unique = moment === 0 ? ["unique-0"] : [];
-    return [...ended, ...waiting, ...unique, ...ofParent, ...fromOutbox];
+    const kinds = [...ended, ...waiting, ...ofParent, ...fromOutbox];
+    return [...unique, ...kinds.flatMap((what) => namesOf(what, moment))];
   });
 }
 
 /** What waits for its time in the end. The database brings each retry again of which it has the row. */
 function expectedDelayed(nats: Moment, database: Moment): readonly string[] {
-  const retries = MOMENTS.filter((moment) => moment <= Math.max(nats, database)).map((moment) => `retry-${moment}`);
-  return [...MOMENTS.filter((moment) => moment <= nats).map((moment) => `later-${moment}`), ...retries].sort();
+  const retries = MOMENTS.filter((moment) => moment <= Math.max(nats, database));
+  const later = MOMENTS.filter((moment) => moment <= nats);
+  return [
+    ...later.flatMap((moment) => namesOf("later", moment)),
+    ...retries.flatMap((moment) => namesOf("retry", moment)),
+  ].sort();
 }
 
 interface Moments {
