@@ -94,7 +94,7 @@ async function play(t: ExecutionContext, { nats, database }: Moments): Promise<v
   };
   await until(async () => ((await muster.waiting()) === 0 ? true : undefined), "all that waits to run");
   t.deepEqual(await read(), [...expectedEffects(nats, database), "fresh"].sort());
-  const { tasks: delayed } = await listDelayed(broker);
+  const { tasks: delayed } = await listDelayed(broker, 10_000);
   t.deepEqual(delayed.map(({ taskId }) => taskId).sort(), expectedDelayed(nats, database));
   t.true((tokens.at(-1) ?? 0) > highestBefore);
   t.true((await db.transaction(getHighestFence)) > highestBefore);
