@@ -1,5 +1,6 @@
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { commandLine } from "./bundle.mjs";
 import { install, pnpmFolder } from "./install.mjs";
 import { runInstalled } from "./run_installed.mjs";
 
@@ -37,6 +38,12 @@ const COMMANDS = {
   mutants: { program: "node", args: [join(ROOT, "tests", "src", "mutants", "main.ts")], builds: false },
 };
 
+/** The arguments of a command. The command line may run from its bundle, unless it only tells its version. */
+function argumentsOf(name, args, given) {
+  if (args[0] !== CLI || (given.length === 1 && given[0] === "--version")) return [...args, ...given];
+  return [commandLine(ROOT, { make: name === "start" }), ...args.slice(1), ...given];
+}
+
 async function prepareAndRun([name = "", ...given]) {
   if (Number.parseInt(process.versions.node, 10) < OLDEST_NODE) {
     throw new Error(
@@ -50,7 +57,7 @@ async function prepareAndRun([name = "", ...given]) {
   const folders = [join(ROOT, "node_modules", ".bin"), ...(builds ? [await pnpmFolder(ROOT)] : [])];
   process.env.PATH = [...folders, process.env.PATH].join(delimiter);
   Object.assign(process.env, env);
-  runInstalled(ROOT, program, [...args, ...given]);
+  runInstalled(ROOT, program, argumentsOf(name, args, given));
 }
 
 /**

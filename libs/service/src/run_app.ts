@@ -4,7 +4,6 @@ import { createLog, type Log } from "./logging/log.ts";
 import { sparingly } from "./logging/sparingly.ts";
 import { showBuild } from "./metrics/build_info.ts";
 import { createMeters, type Meters } from "./metrics/meters.ts";
-import { processMetrics } from "./metrics/process_metrics.ts";
 import { InvalidSettingsError, readSettings } from "./settings/read_settings.ts";
 import { ServersUnknownError } from "./settings/servers.ts";
 import type { Settings } from "./settings/settings.ts";
@@ -113,7 +112,9 @@ async function serve(
   if (traces !== undefined) log.info({ service: traces.service }, "tracing by OpenTelemetry");
   const metrics = createMeters();
   showBuild(metrics, name);
-  const ofProcess = await processMetrics();
+  // Loaded late: commands use this library too, and only an app is scraped.
+  const { processMetrics } = await import("./metrics/process_metrics.ts");
+  const ofProcess = processMetrics();
   await using health = await startHealth({
     app: name,
     host: settings.httpHost,

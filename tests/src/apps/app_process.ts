@@ -1,8 +1,6 @@
-import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { mainFile } from "../support/built.ts";
 import { startProcess, type TestProcess } from "../support/child_process.ts";
-
-const APPS = join(import.meta.dirname, "..", "..", "..", "apps");
 
 /** One of the apps in a process of its own, its health on a free port. */
 export interface AppProcess extends TestProcess {
@@ -15,16 +13,21 @@ export interface AppServers {
   readonly databaseUrl: string;
   /** More of its environment. */
   readonly more?: Readonly<Record<string, string>>;
+  /** `source`: for a test that looks at the modules that are loaded. */
+  readonly form?: "source";
 }
 
 /** Where the main file of an app is. */
-export function mainOf(app: string): URL {
-  return pathToFileURL(join(APPS, app, "src", "main.ts"));
+export function mainOf(app: string, form?: "source"): URL {
+  return pathToFileURL(mainFile(app, form));
 }
 
 /** Starts an app, and resolves when its health answers. */
-export async function startApp(app: string, { natsUrl, databaseUrl, more = {} }: AppServers): Promise<AppProcess> {
-  const child = await startProcess(mainOf(app), {
+export async function startApp(
+  app: string,
+  { natsUrl, databaseUrl, more = {}, form }: AppServers,
+): Promise<AppProcess> {
+  const child = await startProcess(mainOf(app, form), {
     NATS_URL: natsUrl,
     DATABASE_URL: databaseUrl,
     HTTP_PORT: "0",

@@ -192,7 +192,7 @@ test("an app whose traces are off loads nothing of OpenTelemetry but its program
   await muster.json("migrate");
   const off = { OTEL_SDK_DISABLED: "true", OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:9" };
   const more = { ...off, NODE_OPTIONS: `--import=${TELL}` };
-  await using worker = await startApp("report-worker", { natsUrl: nats.url, databaseUrl, more });
+  await using worker = await startApp("report-worker", { natsUrl: nats.url, databaseUrl, more, form: "source" });
   await worker.line(/ready for tasks/);
   t.deepEqual(
     worker.lines.filter((line) => line.startsWith("loads ") && !line.includes("/@opentelemetry/api/")),

@@ -3,13 +3,13 @@ import { headers as newHeaders } from "@nats-io/transport-node";
 import test from "ava";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { startMuster } from "../support/muster.ts";
 import { until } from "../support/until.ts";
 import { commandsOn, runMuster } from "./run_muster.ts";
+import { mainFile } from "../support/built.ts";
 
-const MAIN = join(import.meta.dirname, "..", "..", "..", "apps", "cli", "src", "main.ts");
+const MAIN = mainFile("cli");
 const muster = await startMuster({ vos: ["lhcb"] });
 test.after.always(() => muster[Symbol.asyncDispose]());
 const env = { NATS_URL: muster.nats.url, DATABASE_URL: "" };

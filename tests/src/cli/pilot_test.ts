@@ -4,12 +4,12 @@ import { startTestServer } from "@muster/logic/testing";
 import test from "ava";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { startMuster } from "../support/muster.ts";
 import { commandsOn } from "./run_muster.ts";
+import { mainFile } from "../support/built.ts";
 
-const MAIN = join(import.meta.dirname, "..", "..", "..", "apps", "cli", "src", "main.ts");
+const MAIN = mainFile("cli");
 const server = await startTestServer();
 const muster = await startMuster({ vos: ["lhcb"] });
 test.after.always(async () => {

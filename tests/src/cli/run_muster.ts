@@ -2,8 +2,9 @@ import { type ChildProcess, fork, spawn } from "node:child_process";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import type { Answered, Asked } from "./host_main.ts";
+import { mainFile } from "../support/built.ts";
 
-const MAIN = join(import.meta.dirname, "..", "..", "..", "apps", "cli", "src", "main.ts");
+const MAIN = mainFile("cli");
 const HOST = join(import.meta.dirname, "host_main.ts");
 /** Processes in which the commands of one test file run. */
 const HOSTS = 2;

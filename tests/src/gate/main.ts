@@ -2,6 +2,7 @@
 import { provisionChromium, provisionNatsCli, provisionNatsServer } from "@muster/local";
 import { startSharedTestServer } from "@muster/logic/testing";
 import { join } from "node:path";
+import { BUNDLE_VARIABLE } from "../support/built.ts";
 import { runAva } from "./ava_step.ts";
 import { GROUP_IN_TITLE, writeGroups } from "./plan_groups.ts";
 import { checkRules } from "./rules_step.ts";
@@ -53,7 +54,8 @@ async function testOnServers(env: Readonly<Record<string, string>>): Promise<Ste
   await using postgres = await startSharedTestServer();
   await writeGroups(ROOT);
   const args = ["--config=gate.config.mjs"];
-  return await runAva(ROOT, { env: { ...env, ...postgres.env }, args, leaveOut: GROUP_IN_TITLE });
+  const bundle = { [BUNDLE_VARIABLE]: join(ROOT, "infra", "bundle", "dist") };
+  return await runAva(ROOT, { env: { ...env, ...postgres.env, ...bundle }, args, leaveOut: GROUP_IN_TITLE });
 }
 
 async function main(): Promise<void> {

@@ -12,6 +12,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   "libs/logic": ["libs/ledger"],
   "libs/pilot-tasks": ["libs/tasks", "libs/logic", "libs/app"],
   "libs/app": ["libs/service", "libs/tasks", "libs/ledger"],
+  "infra/bundle": [],
   "infra/local": [],
   "infra/reference": [],
 };

@@ -1,11 +1,11 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { setTimeout as pause } from "node:timers/promises";
+import { mainFile } from "../support/built.ts";
 
-const MAIN = join(import.meta.dirname, "..", "..", "..", "apps", "cli", "src", "main.ts");
+const MAIN = mainFile("cli");
 
 /** A `muster up` in a process of its own, on free ports. */
 export interface UpProcess extends AsyncDisposable {

@@ -5,6 +5,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { processesOf, startUp, untilNoneLeft, type UpProcess } from "./up_process.ts";
+import { mainFile } from "../support/built.ts";
 
 const testFolder = () => mkdtempDisposable(join(tmpdir(), "muster-up-"));
 
@@ -58,7 +59,7 @@ test.serial("a server or an app that is killed is started again, where it was", 
   t.true(up.lines.some((line) => line.includes("there was no VO and no CE; added 3 VOs, 6 CEs")));
   await killOne(dataDir, "nats-server.conf");
   await up.line("nats-server ended (SIGKILL)");
-  await killOne(dataDir, "report-worker/src/main.ts");
+  await killOne(dataDir, mainFile("report-worker"));
   await up.line("report-worker ended (SIGKILL)");
   const served = () => up.lines.filter((line) => /nats-server \S+ serves at/.test(line));
   await up.until(() => served().length === 2);

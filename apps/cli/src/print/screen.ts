@@ -28,10 +28,10 @@ interface ScreenOptions {
 export async function openScreen({ json, output, watch }: ScreenOptions): Promise<void> {
   const format = json === true ? "json" : (output ?? "table");
   const width = process.stdout.isTTY ? (process.stdout.columns ?? 120) : undefined;
-  const yaml = format === "yaml" ? await import("yaml") : undefined;
+  const yaml = format === "yaml" ? await import("./yaml.ts") : undefined;
   screen = {
     ...{ format, width, isWatched: watch !== undefined },
-    toYaml: yaml === undefined ? undefined : (value) => yaml.stringify(value),
+    toYaml: yaml?.toYaml,
   };
 }
 

@@ -29,11 +29,9 @@ export interface ExtensionChoice extends ExtensionDefaults {
 /** Returns the URL of a module as `import` in the file `parent` would find it. Throws where it does not exist. */
 function resolveFrom(specifier: string, parent: string): string {
   // `import.meta.resolve` takes no other parent, and `require.resolve` does not see what is exported to `import` alone.
+  // Nothing else is resolved in between.
   const hooks = registerHooks({
-    resolve: (asked, context, next) =>
-      asked === specifier && context.parentURL === import.meta.url
-        ? next(asked, { ...context, parentURL: parent })
-        : next(asked, context),
+    resolve: (asked, context, next) => next(asked, { ...context, parentURL: parent }),
   });
   try {
     return import.meta.resolve(specifier);

@@ -1,0 +1,6 @@
+/**
+ * Makes the apps and the command line as they run in production: few files, with one copy of each library.
+ *
+ * @module @muster/bundle
+ */
+export { BUNDLE, makeBundle } from "./make_bundle.ts";
