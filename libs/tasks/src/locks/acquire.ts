@@ -13,7 +13,12 @@ export interface LockRequest {
   readonly untilMs: number;
   /** The waiter that lines up where a lock is held. Without one the call only says that the lock is held. */
   readonly waiter?: Waiter;
+  /** When the waiter gives up, by `performance.now()`, ms. It keeps no lock for longer. Default: it waits until it is forgotten. */
+  readonly waitsUntilMs?: number;
 }
+
+/** A request of somebody who lines up. */
+export type WaitingRequest = LockRequest & { readonly waiter: Waiter };
 
 export type LockAnswer =
   /** All locks are ours now, in the order of the keys. */
@@ -49,7 +54,7 @@ function onEnded(
 }
 
 /** Takes one lock, if the waiter is first in its line. Returns undefined where the lock is held; the waiter keeps its place. */
-async function acquireOne(acquirer: Acquirer, key: string, request: Required<LockRequest>): Promise<Turn | undefined> {
+async function acquireOne(acquirer: Acquirer, key: string, request: WaitingRequest): Promise<Turn | undefined> {
   const { room, turns, marks, ours, worker, ttlMs } = acquirer;
   const { waiter, taskId, untilMs } = request;
   const isFirst = room.lineUp(key, waiter);
@@ -121,7 +126,7 @@ async function acquireTogether(
 async function acquireInOrder(
   acquirer: Acquirer,
   keys: readonly string[],
-  request: Required<LockRequest>,
+  request: WaitingRequest,
 ): Promise<Taken | { readonly by: string }> {
   const taken = new Map<string, Turn>();
   try {

@@ -1,12 +1,12 @@
 // Tested by libs/tasks/src/locks/tallies_test.ts
 import type { Lock } from "../definition/lock_type.ts";
 import type { Limit } from "../tally/plan.ts";
-import { acquire, type Acquirer, type LockAnswer, type LockRequest } from "./acquire.ts";
+import { acquire, type Acquirer, type LockAnswer, type LockRequest, type WaitingRequest } from "./acquire.ts";
+import type { KeptLock, KeptLocks } from "./kept_locks.ts";
 import type { Tallies } from "./tallies.ts";
-import { modeOf, type TallyWanted } from "./tally_wanted.ts";
+import { isReadWrite, modeOf, type TallyWanted } from "./tally_wanted.ts";
 import { openGate } from "./tally_lease.ts";
 import type { TallyLines } from "./tally_lines.ts";
-import type { Turn } from "./turns.ts";
 import type { Waiter } from "./waiting_room.ts";
 
 /** The parts with which one process takes locks of all kinds. */
@@ -14,6 +14,7 @@ export interface AllAcquirer {
   readonly acquirer: Acquirer;
   readonly tallies: Tallies;
   readonly lines: TallyLines;
+  readonly kept: KeptLocks;
   /** Returns the limit in force; undefined: there is none, so that the limiter is passed without a question. */
   limitOf(lock: Extract<Lock, { kind: "rate" | "concurrency" }>): Limit;
 }
@@ -47,82 +48,102 @@ function waitedFor({ lines }: AllAcquirer, wanted: readonly TallyWanted[], waite
   return busy.lock.key;
 }
 
-type Taken =
-  | { readonly kind: "taken"; readonly turns: Map<string, Turn> }
-  | { readonly kind: "held"; readonly by: string };
+/** The turns that a request has, in the order in which it took them. */
+type Turns = Map<string, KeptLock>;
 
+function releaseAll(turns: Turns): Promise<unknown> {
+  return Promise.all(Array.from(turns.values(), ({ turn }) => turn.release()));
+}
+
+/** Takes the mutexes that are missing. Returns the key of one that others hold. */
+async function takeMutexes(
+  { acquirer, lines }: AllAcquirer,
+  keys: readonly string[],
+  { turns, isPatient, request }: { turns: Turns; isPatient: boolean; request: LockRequest },
+): Promise<string | undefined> {
+  const missing = keys.filter((key) => !turns.has(key));
+  // Who keeps what it holds takes them one by one, in order.
+  const steps = isPatient ? missing.map((key) => [key]) : missing.length === 0 ? [] : [missing];
+  for (const step of steps) {
+    const own = await acquire(acquirer, step, request);
+    if (own.kind === "held") {
+      if (request.waiter !== undefined) lines.forget(request.waiter);
+      return own.by;
+    }
+    for (const turn of own.leases) turns.set(turn.key, { kind: "mutex", turn });
+  }
+  return undefined;
+}
+
+/** Takes the parts of tallies that are missing. Returns the one that cannot be had. */
 async function takeTallies(
   { tallies, lines }: AllAcquirer,
   wanted: readonly TallyWanted[],
-  request: Required<LockRequest>,
-): Promise<Taken> {
+  { turns, request }: { turns: Turns; request: WaitingRequest },
+): Promise<TallyWanted | undefined> {
   const { waiter } = request;
-  const turns = new Map<string, Turn>();
-  try {
-    for (const each of wanted) {
-      const { key } = each.lock;
-      const turn = lines.lineUp(key, modeOf(each.lock), waiter) ? await tallies.take(each, request) : undefined;
-      if (turn === undefined) {
-        await Promise.all(Array.from(turns.values(), (taken) => taken.release()));
-        return { kind: "held", by: key };
-      }
-      turns.set(key, turn);
-      lines.took(key, waiter);
-    }
-  } catch (error) {
-    await Promise.all(Array.from(turns.values(), (taken) => taken.release()));
-    throw error;
+  for (const each of wanted) {
+    const { key, kind } = each.lock;
+    if (turns.has(key)) continue;
+    const turn = lines.lineUp(key, modeOf(each.lock), waiter) ? await tallies.take(each, request) : undefined;
+    if (turn === undefined) return each;
+    turns.set(key, { kind, turn });
+    lines.took(key, waiter);
   }
-  return { kind: "taken", turns };
+  return undefined;
 }
 
 /**
  * Takes all of `locks` or none, in one fixed order: mutexes, read-write locks, concurrency limits, rates, and by key within each. So no
  * two tasks can wait for each other. Where a later one cannot be had, the quota of the earlier ones is given back.
  *
- * Mutexes alone are taken as ever. The waiter keeps its place where it was refused. Throws `LockUnknownError`.
+ * A waiter of read-write locks that has waited for some time keeps the locks that it holds, unless it was refused by a limiter: see
+ * `KeptLocks`. Mutexes alone are taken as ever. The waiter keeps its place where it was refused. Throws `LockUnknownError`.
  */
 export async function acquireAll(all: AllAcquirer, locks: readonly Lock[], request: LockRequest): Promise<LockAnswer> {
-  const { acquirer, lines } = all;
+  const { acquirer, lines, kept } = all;
   const mutexes = locks.flatMap(({ kind, key }) => (kind === "mutex" ? [key] : []));
   if (mutexes.length === locks.length) {
     // It may stand in line for a limit that was lifted, and would go to sleep there.
     if (request.waiter?.tallyKeys !== undefined) lines.forget(request.waiter);
+    if (request.waiter?.kept !== undefined) kept.forget(request.waiter);
     return await acquire(acquirer, mutexes, request);
   }
   const waiter = request.waiter ?? { resume() {} };
   const wanted = tallyWants(all, locks);
-  const held = (by: string): LockAnswer => {
+  const keys = [...new Set(mutexes)].sort();
+  const isPatient = kept.isPatient(waiter) && wanted.some(isReadWrite);
+  const order = [...keys.map((key) => ({ kind: "mutex", key }) as const), ...wanted.map(({ lock }) => lock)];
+  const turns: Turns = new Map();
+  const refused = async (by: string, keeps: boolean): Promise<LockAnswer> => {
+    if (keeps) kept.keep(waiter, [...turns.values()], request.waitsUntilMs ?? Number.POSITIVE_INFINITY);
+    else await releaseAll(turns);
+    kept.noteRefused(waiter);
+    return { kind: "held", by };
+  };
+  const refusedByTally = (by: string, keeps: boolean): Promise<LockAnswer> => {
     lines.foundHeld(by, waiter);
     acquirer.room.forget(waiter);
     if (request.waiter === undefined) lines.forget(waiter);
-    return { kind: "held", by };
+    return refused(by, keeps);
   };
-  const busy = waitedFor(all, wanted, waiter);
-  if (busy !== undefined) return held(busy);
-  let turns: readonly Turn[] = [];
   try {
-    const own = mutexes.length === 0 ? undefined : await acquire(acquirer, mutexes, request);
-    if (own?.kind === "held") {
-      lines.forget(waiter);
-      return own;
+    if (waiter.kept !== undefined) {
+      for (const lock of await kept.takeUp(waiter, order, request.untilMs)) turns.set(lock.turn.key, lock);
     }
-    turns = own?.leases ?? [];
-    const taken = await takeTallies(all, wanted, { ...request, waiter });
-    if (taken.kind === "held") {
-      await Promise.all(turns.map((turn) => turn.release()));
-      return held(taken.by);
-    }
+    // Who keeps what it holds goes by the order alone.
+    const busy = isPatient ? undefined : waitedFor(all, wanted, waiter);
+    if (busy !== undefined) return await refusedByTally(busy, false);
+    const heldMutex = await takeMutexes(all, keys, { turns, isPatient, request });
+    if (heldMutex !== undefined) return await refused(heldMutex, isPatient);
+    const heldTally = await takeTallies(all, wanted, { turns, request: { ...request, waiter } });
+    // A limit may be reached for hours, so nobody keeps a lock while it waits for that.
+    if (heldTally !== undefined) return await refusedByTally(heldTally.lock.key, isPatient && isReadWrite(heldTally));
     lines.forget(waiter); // it may stand in line for a limit that was lifted
-    const mutexTurns = turns[Symbol.iterator]();
-    const leases = locks.map(({ kind, key }) => {
-      if (kind === "mutex") return mutexTurns.next().value ?? openGate(key);
-      return taken.turns.get(key) ?? openGate(key);
-    });
-    return { kind: "taken", leases };
+    return { kind: "taken", leases: locks.map(({ key }) => turns.get(key)?.turn ?? openGate(key)) };
   } catch (error) {
     lines.forget(waiter);
-    await Promise.all(turns.map((turn) => turn.release()));
+    await releaseAll(turns);
     throw error;
   }
 }

@@ -120,6 +120,7 @@ export class Book {
     const asked = this.#asked.get(id);
     if (asked !== undefined) asked.isDropped = true;
     const held = this.#held.get(id);
+    if (held === undefined && asked === undefined) this.#parts.tell({ kind: "dropped", id }); // it was lost
     if (held === undefined) return;
     this.#held.delete(id);
     if (rateOf(held.want.limit) !== undefined) {

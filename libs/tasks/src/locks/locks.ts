@@ -4,6 +4,7 @@ import type { Limit } from "../tally/plan.ts";
 import { acquire, type LockAnswer, type LockRequest } from "./acquire.ts";
 import { acquireAll } from "./acquire_all.ts";
 import type { BooksPort } from "../tally/book_messages.ts";
+import { KeptLocks } from "./kept_locks.ts";
 import { openFreedWatch } from "./freed_watch.ts";
 import type { LeaseKeeper } from "./lease.ts";
 import { SAFETY_MS } from "./lease_state.ts";
@@ -48,6 +49,17 @@ function longestOf(lengths: readonly (readonly [key: string, count: number])[]):
   return longest.map(([key, count]) => ({ key, count }));
 }
 
+/** Does `work` once for all who ask while it is being done. */
+function oneAtATime(work: () => Promise<unknown>): () => Promise<unknown> {
+  let working: Promise<unknown> | undefined;
+  return () => {
+    working ??= work().finally(() => {
+      working = undefined;
+    });
+    return working;
+  };
+}
+
 export interface LocksOptions {
   readonly broker: Broker;
   readonly keeper: LeaseKeeper & { readonly books: BooksPort };
@@ -61,6 +73,8 @@ export interface LocksOptions {
   readonly room?: RoomLimits;
   /** How this process shares a lock among its own tasks and with other processes. */
   readonly turns?: Partial<TurnTimes>;
+  /** Time after its first refusal from which a waiter of several read-write locks keeps what it holds, ms; default 2,000. */
+  readonly keepAfterMs?: number;
   /** Returns the highest fencing token in the database. The bucket is raised above it when it has lost its revisions. */
   readonly highestFence?: () => Promise<number>;
 }
@@ -90,7 +104,7 @@ export interface Locks extends AsyncDisposable {
    */
   wait(waiter: Waiter): boolean;
   /**
-   * Takes the waiter out of all lines. A waiter that was resumed and does not try must be forgotten, since those behind it would wait for
+   * Takes the waiter out of all lines, and gives back what it has kept while it waited. A waiter that was resumed and does not try must be forgotten, since those behind it would wait for
    * ever. Harmless for one that is not waiting.
    */
   forget(waiter: Waiter): void;
@@ -121,28 +135,13 @@ export async function openLocks(options: LocksOptions): Promise<Locks> {
   const room = new WaitingRoom(ttlMs, limits);
   const marks = new Marks(ttlMs);
 
-  let raising: Promise<unknown> | undefined;
-  function raise(): Promise<unknown> {
-    raising ??= raiseLocks({ jsm, observer, highestFence }).finally(() => {
-      raising = undefined;
-    });
-    return raising;
-  }
-
+  const raise = oneAtATime(() => raiseLocks({ jsm, observer, highestFence }));
   const fences = await raiseWhereFallen(broker, { highestFence, ttlMs });
   const bucket = await openLockBucket(broker.nc, broker.outbox, broker.storage);
   const turns = new Turns(room, options.turns);
   const acquirer = {
-    broker,
-    bucket,
-    keeper,
-    worker,
-    ttlMs,
-    room,
-    marks,
+    ...{ broker, bucket, keeper, worker, ttlMs, room, marks, raise, turns },
     sightings: new Sightings(),
-    raise,
-    turns,
     ours: new Map<string, string>(),
   };
   const lines = new TallyLines({
@@ -152,7 +151,8 @@ export async function openLocks(options: LocksOptions): Promise<Locks> {
     sleeps: (key, mode, sleeps) => keeper.books.post({ kind: "line", key, mode, sleeps, worker, ttlMs }),
   });
   const tallies = openTallies({ broker, books: keeper.books, worker, ttlMs, lines, raise });
-  const all = { acquirer, tallies, lines, limitOf: (limiter: Limiter) => inForce.limitOf(limiter) };
+  const kept = new KeptLocks(options.keepAfterMs);
+  const all = { acquirer, tallies, lines, kept, limitOf: (limiter: Limiter) => inForce.limitOf(limiter) };
   inForce.onChange(() => lines.wakeAll());
   const watch = openFreedWatch({
     broker,
@@ -173,18 +173,23 @@ export async function openLocks(options: LocksOptions): Promise<Locks> {
     tryAcquire: (keys, request) => acquire(acquirer, keys, request),
     tryAcquireAll: (locks, request) => acquireAll(all, locks, request),
     wait(waiter) {
-      if (!(lines.sleep(waiter) ?? room.sleep(waiter))) return false;
-      watch.need();
-      return true;
+      const sleeps = lines.sleep(waiter) ?? room.sleep(waiter);
+      if (sleeps) watch.need();
+      else kept.forget(waiter);
+      return sleeps;
     },
     forget(waiter) {
       room.forget(waiter);
       lines.forget(waiter);
+      kept.forget(waiter);
     },
     get mayBeFull() {
       return room.mayBeFull || lines.mayBeFull;
     },
-    fullAt: (keys, waiter) => room.fullAt(keys, waiter) ?? lines.fullAt(keys, waiter),
+    fullAt(keys, waiter) {
+      const missing = kept.missing(keys, waiter);
+      return room.fullAt(missing, waiter) ?? lines.fullAt(missing, waiter);
+    },
     waiting: (key) => room.waiting(key) + lines.count(key),
     longestLines: () => longestOf([...room.lengths(), ...lines.lengths()]),
     raiseIfBehind: () => fences.raiseIfBehind(),
@@ -192,6 +197,7 @@ export async function openLocks(options: LocksOptions): Promise<Locks> {
       fences[Symbol.dispose]();
       room.close();
       lines.close();
+      await kept.close();
       await turns.close();
       await watch[Symbol.asyncDispose]();
     },

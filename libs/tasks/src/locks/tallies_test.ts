@@ -168,3 +168,13 @@ test("a writer gets its turn under a stream of readers of its own process and of
   await Promise.all(readers);
   t.pass();
 });
+
+test("a lease that was lost is given back at once, and not after its time to live", async (t) => {
+  await using here = await joinGrid(server.url, { worker: "here", ttlMs: 600_000 });
+  const reader = site.shared("lost");
+  const [lease] = await take(here, reader);
+  await here.broker.jsm.streams.purge("KV_locks", { filter: `$KV.locks.${reader.key}` });
+  await letGo(await take(here, reader)); // what it reads now says that the first lease has gone
+  t.throws(() => lease?.checkDeadline(), { name: "LeaseLostError" });
+  await within(lease?.release() ?? Promise.resolve(), () => "the release");
+});

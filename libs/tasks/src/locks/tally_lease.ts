@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Limit } from "../tally/plan.ts";
 import type { BooksPort, FromBooks } from "../tally/book_messages.ts";
-import { elapsedMs, sharedNowMs } from "./clocks.ts";
+import { asSharedMs, elapsedMs, sharedNowMs } from "./clocks.ts";
 import { LeaseLostError } from "./lease.ts";
 import type { LeaseState } from "./lease_state.ts";
 import type { TallyWanted } from "./tally_wanted.ts";
@@ -91,6 +91,7 @@ export function openTallyLease({ id, lock, limit, state, books, granted }: Tally
       // A task that has begun has its quota, whatever happens to the broker.
       if (rate === undefined && (!state.isHeld || state.isPastDeadline)) throw lose("its deadline has passed");
     },
+    renewUntil: (untilMs) => state.renewUntil(asSharedMs(untilMs)),
     release,
     handOn: release,
     [Symbol.asyncDispose]: release,
@@ -113,6 +114,7 @@ export function openGate(key: string): Turn {
     },
     begin: () => true,
     checkDeadline() {},
+    renewUntil() {},
     release,
     handOn: release,
     [Symbol.asyncDispose]: release,

@@ -13,3 +13,8 @@ export interface TallyWanted {
 export function modeOf({ kind }: TallyWanted["lock"]): Mode {
   return kind === "exclusive" || kind === "shared" ? kind : "one";
 }
+
+/** Whether it is a read-write lock and no limiter. */
+export function isReadWrite({ lock: { kind } }: TallyWanted): boolean {
+  return kind === "exclusive" || kind === "shared";
+}

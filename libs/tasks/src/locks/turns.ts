@@ -31,6 +31,8 @@ export interface Turn extends Lease {
   readonly fence?: "own" | "shared" | "none";
   /** Of a rate: its task begins now, so its quota is used. Returns false where that is far too late: release it, and begin nothing. */
   begin?(): boolean;
+  /** Renews it until `untilMs` of `performance.now()`, in place of the time that was named before. Infinity: until it is released. */
+  renewUntil(untilMs: number): void;
   /**
    * Ends the turn in good order, in place of `release`. Where tasks of this process wait for the lock, or ask for it within `lingerMs`,
    * the first of them has it next without a message to the broker. Call it only once the transaction has certainly ended, and never
@@ -76,6 +78,7 @@ export class Turns {
         return lease.lastWrite;
       },
       checkDeadline: () => lease.checkDeadline(),
+      renewUntil: (ms) => state.renewUntil(asSharedMs(ms)),
       release,
       handOn: () => {
         over ??= this.#offer(hold) ? Promise.resolve() : lease.release();

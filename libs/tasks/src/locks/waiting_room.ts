@@ -1,3 +1,4 @@
+import type { KeptState } from "./kept_locks.ts";
 import { SAFETY_MS } from "./lease_state.ts";
 
 /** A task that wants locks. One object stands for it from its first try until it has its locks or is forgotten. */
@@ -11,6 +12,8 @@ export interface Waiter {
   keys?: Set<string> | undefined;
   /** The keys of read-write locks and limiters in whose lines it stands. Only `TallyLines` writes and reads them. */
   tallyKeys?: Set<string>;
+  /** Since when it waits, and what it holds meanwhile; undefined: it was not refused yet. Only `KeptLocks` writes and reads it. */
+  kept?: KeptState | undefined;
 }
 
 export interface RoomLimits {

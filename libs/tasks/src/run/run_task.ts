@@ -268,7 +268,9 @@ async function takeLocks(context: RunContext, task: PreparedTask, waiting: Waiti
   if (locks.length === 0) return await runOnce(context, task, NO_LOCKS);
   const askedAtMs = performance.now();
   const untilMs = askedAtMs + definition.timeoutMs + ABORT_GRACE_MS;
-  const taken = await context.locks.tryAcquireAll(locks, { taskId: task.taskId, untilMs, waiter });
+  const waitsUntilMs = askedAtMs - waitedMs + definition.lockWaitMs + ABORT_GRACE_MS;
+  const request = { taskId: task.taskId, untilMs, waiter, waitsUntilMs };
+  const taken = await context.locks.tryAcquireAll(locks, request);
   if (taken.kind === "taken") {
     const takenAtMs = performance.now();
     traceWait(context.broker, task, { locks, beganAtMs: askedAtMs - waitedMs });

@@ -211,7 +211,7 @@ export class Hand {
     const task: InHand = {
       received,
       place: undefined,
-      waiter: { resume: () => this.#resume(task), keys: undefined },
+      waiter: { resume: () => this.#resume(task), keys: undefined, kept: undefined },
       waitsSinceMs: undefined,
       waitLimit: undefined,
       span: undefined,

@@ -1,0 +1,106 @@
+// Tested by libs/tasks/src/locks/several_test.ts
+import type { Lock } from "../definition/lock_type.ts";
+import type { Turn } from "./turns.ts";
+import type { Waiter } from "./waiting_room.ts";
+
+/** Time after its first refusal from which a waiter keeps what it holds while it waits for one lock more, ms. */
+const KEEP_AFTER_MS = 2_000;
+
+/** A lock that its waiter holds while it waits for another. */
+export interface KeptLock {
+  readonly kind: Lock["kind"];
+  readonly turn: Turn;
+}
+
+/** The wait of one waiter. Only `KeptLocks` writes and reads it. */
+export interface KeptState {
+  /** When it was first refused, by `performance.now()`. */
+  readonly sinceMs: number;
+  /** In the order in which all tasks take them. */
+  locks: readonly KeptLock[];
+}
+
+/** Whether the lease is ours for sure. */
+function isOurs({ signal, checkDeadline }: Turn): boolean {
+  try {
+    checkDeadline();
+    return !signal.aborted;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * The locks that tasks keep while they wait for one lock more.
+ *
+ * A task that gives all back at each refusal may starve, since others come to its first lock while it waits for its second. So a waiter
+ * of read-write locks keeps what it holds once it has waited for some time. All locks are taken in one order, and what is kept is always
+ * the first part of it. So two tasks can never wait for each other.
+ */
+export class KeptLocks {
+  readonly #afterMs: number;
+  readonly #releases = new Set<Promise<unknown>>();
+
+  constructor(afterMs: number = KEEP_AFTER_MS) {
+    this.#afterMs = afterMs;
+  }
+
+  /** Whether the waiter has waited so long that it keeps what it holds. */
+  isPatient({ kept }: Waiter): boolean {
+    return kept !== undefined && performance.now() - kept.sinceMs >= this.#afterMs;
+  }
+
+  /** The waiter was refused, and holds nothing. */
+  noteRefused(waiter: Waiter): void {
+    waiter.kept ??= { sinceMs: performance.now(), locks: [] };
+  }
+
+  /** The waiter was refused, and holds `locks` until it tries again or is forgotten, but no longer than `untilMs` of `performance.now()`. */
+  keep(waiter: Waiter, locks: readonly KeptLock[], untilMs: number): void {
+    this.noteRefused(waiter);
+    for (const { turn } of locks) turn.renewUntil(untilMs);
+    if (waiter.kept !== undefined) waiter.kept.locks = locks;
+  }
+
+  /**
+   * Returns what the waiter has kept, so that its caller holds that now, for a task whose timeout is at `untilMs`. `order`: all that it
+   * wants. What is not the first part of that was lost or is out of order: it is given back, and taken again.
+   */
+  async takeUp(waiter: Waiter, order: readonly Lock[], untilMs: number): Promise<readonly KeptLock[]> {
+    const locks = this.#withdraw(waiter);
+    const isAsWanted = ({ kind, turn }: KeptLock, at: number) =>
+      order[at]?.kind === kind && order[at].key === turn.key && isOurs(turn);
+    const changedAt = locks.findIndex((lock, at) => !isAsWanted(lock, at));
+    const good = changedAt < 0 ? locks : locks.slice(0, changedAt);
+    for (const { turn } of good) turn.renewUntil(untilMs);
+    await Promise.all(locks.slice(good.length).map(({ turn }) => turn.release()));
+    return good;
+  }
+
+  /** Returns those of `keys` that the waiter does not hold while it waits. It need not line up for the others. */
+  missing(keys: readonly string[], { kept }: Waiter): readonly string[] {
+    const locks = kept?.locks ?? [];
+    return locks.length === 0 ? keys : keys.filter((key) => locks.every(({ turn }) => turn.key !== key));
+  }
+
+  /** The waiter waits no more. What it has kept is given back. */
+  forget(waiter: Waiter): void {
+    for (const { turn } of this.#withdraw(waiter)) {
+      const released = turn.release().finally(() => this.#releases.delete(released));
+      this.#releases.add(released);
+    }
+    waiter.kept = undefined;
+  }
+
+  /** Waits until all that was given back is free. */
+  async close(): Promise<void> {
+    await Promise.all(this.#releases);
+  }
+
+  #withdraw({ kept }: Waiter): readonly KeptLock[] {
+    if (kept === undefined) return [];
+    const { locks } = kept;
+    kept.locks = [];
+    return locks;
+  }
+}
