@@ -27,7 +27,7 @@ async function problemOf(page: Page, target: string): Promise<string | undefined
 }
 
 /** Marks the path of a file that does not exist: the reader makes it, e.g. `docs/decisions/NNNN-title.md`, or a build does. */
-const PLACEHOLDER = /NNNN|NAME|GROUP|\/dist\//;
+const PLACEHOLDER = /NNNN|NAME|GROUP|\/dist(?:\/|$)/;
 /** What looks like a path of this workspace. */
 const PATH = /^(?:apps|libs|infra|tests|docs)\/[\w./-]+$/;
 
