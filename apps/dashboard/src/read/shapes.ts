@@ -90,6 +90,7 @@ export const QueueRow = z.object({
   waiting: whole.meta({ description: "Not yet delivered to a worker" }),
   inHand: whole.meta({ description: "Delivered to a worker and not settled" }),
   ...{ delayed: whole, oldestAt: z.string().nullable(), endedPerMinute: z.number().nullable() },
+  lastTakenAt: z.string().nullable().meta({ description: "When a worker was last given a task of it" }),
   paused: z.boolean(),
 });
 export const Queue = z.object({ at: time, queues: z.array(QueueRow), pauses: z.array(Pause) });
