@@ -60,6 +60,8 @@ const nkey = newUserKey();
 const operator = operatorMode();
 const folder = await temporary();
 const [seedFile, credsFile] = [join(folder.path, "user.nk"), join(folder.path, "user.creds")];
+const passwordFile = join(folder.path, "the ops.password");
+await writeFile(passwordFile, `${PASSWORD}\n`);
 await writeFile(seedFile, `${nkey.seed}\n`);
 await writeFile(credsFile, operator.creds);
 test.after.always(() => folder[Symbol.asyncDispose]());
@@ -69,6 +71,11 @@ const ways: Readonly<Record<string, Way>> = {
     config: USER_CONFIG,
     access: ({ url }) => ({ url, user: "the ops", password: PASSWORD }),
     env: ({ url }) => ({ NATS_URL: url, NATS_USER: "the ops", NATS_PASSWORD: PASSWORD }),
+  },
+  "user and a file with the password": {
+    config: USER_CONFIG,
+    access: ({ url }) => ({ url, user: "the ops", passwordFile }),
+    env: ({ url }) => ({ NATS_URL: url, NATS_USER: "the ops", NATS_PASSWORD_FILE: passwordFile }),
   },
   "user and password in the URL, percent-encoded": {
     config: USER_CONFIG,

@@ -28,6 +28,8 @@ test("each setting of NATS is read from its variable, and a user without a passw
     },
   );
   t.like(readSettings({ NATS_USER: "t0ken" }).nats, { token: "t0ken" });
+  const file = { user: "ops", passwordFile: "/run/secrets/ops", token: undefined };
+  t.like(readSettings({ NATS_USER: "ops", NATS_PASSWORD_FILE: "/run/secrets/ops" }).nats, file);
   t.like(readSettings({ NATS_TOKEN: "t0ken" }).nats, { token: "t0ken", user: undefined });
   t.regex(readSettings({ NATS_JWT: "a.b.c", NATS_SEED: "SUAX" }).nats.creds ?? "", /a\.b\.c[\s\S]*SUAX/);
 });

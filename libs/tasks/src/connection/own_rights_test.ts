@@ -36,8 +36,8 @@ test("a connection knows what its user may publish, and takes everything for per
   const found: Record<string, readonly boolean[]> = {};
   for (const user of ["all", "some", "untold"]) {
     const nc = await connectNats({ url: server.url, user, password: "p", name: "test" });
+    t.teardown(() => nc.close());
     found[user] = await Promise.all(["a.a", "a.b", "b"].map((subject) => mayPublish(nc, subject)));
-    await nc.close();
   }
   t.deepEqual(found, { all: [true, true, true], some: [true, false, false], untold: [true, true, true] });
 });
