@@ -3,6 +3,7 @@ import { headers as newHeaders } from "@nats-io/transport-node";
 import test from "ava";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { connect, createServer } from "node:net";
 import { createInterface } from "node:readline";
 import { startMuster } from "../support/muster.ts";
 import { until } from "../support/until.ts";
@@ -113,25 +114,55 @@ test.serial("what a command changes is kept with who did it, and what changed no
   t.regex(output, /older ones with --before \d+$/m);
 });
 
-test.serial("--watch prints the list again and again until it is interrupted, and then ends with 0", async (t) => {
-  const child = spawn(process.execPath, [MAIN, "queue", "list", "--json", "--watch", "1s"], {
-    env: { ...process.env, ...env },
-    stdio: ["ignore", "pipe", "inherit"],
+/** Passes connections on to the test's NATS server, and counts them. */
+async function startCounter() {
+  const { hostname, port } = new URL(muster.nats.url);
+  let connections = 0;
+  const counter = createServer((near) => {
+    connections++;
+    const far = connect(Number(port), hostname);
+    const end = () => {
+      near.destroy();
+      far.destroy();
+    };
+    for (const socket of [near, far]) socket.on("error", end);
+    near.pipe(far).pipe(near);
   });
-  const closed = once(child, "close");
-  const looks: { readonly queues: readonly { readonly task: string; readonly waiting: number }[] }[] = [];
-  for await (const line of createInterface({ input: child.stdout })) {
-    looks.push(JSON.parse(line));
-    if (looks.length === 1) await muster.publish(IdleTask, { vo: "lhcb" });
-    const last = looks.at(-1)?.queues.find(({ task }) => task === "IdleTask");
-    if (last !== undefined) {
-      t.is(last.waiting, 1);
-      child.kill("SIGINT");
+  counter.listen(0, "127.0.0.1");
+  await once(counter, "listening");
+  const { port: own } = Object(counter.address());
+  return {
+    url: `nats://127.0.0.1:${own}`,
+    connections: () => connections,
+    [Symbol.dispose]: () => void counter.close(),
+  };
+}
+
+test.serial(
+  "--watch prints the list again and again on one connection until it is interrupted, and then ends with 0",
+  async (t) => {
+    using counter = await startCounter();
+    const child = spawn(process.execPath, [MAIN, "queue", "list", "--json", "--watch", "1s"], {
+      env: { ...process.env, ...env, NATS_URL: counter.url },
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const closed = once(child, "close");
+    const looks: { readonly queues: readonly { readonly task: string; readonly waiting: number }[] }[] = [];
+    for await (const line of createInterface({ input: child.stdout })) {
+      looks.push(JSON.parse(line));
+      if (looks.length === 1) await muster.publish(IdleTask, { vo: "lhcb" });
+      const last = looks.at(-1)?.queues.find(({ task }) => task === "IdleTask");
+      if (last !== undefined) {
+        t.is(last.waiting, 1);
+        child.kill("SIGINT");
+      }
     }
-  }
-  t.is((await closed)[0], 0);
-  t.deepEqual(
-    looks[0]?.queues.filter(({ task }) => task === "IdleTask"),
-    [],
-  );
-});
+    t.is((await closed)[0], 0);
+    t.true(looks.length > 1);
+    t.is(counter.connections(), 1);
+    t.deepEqual(
+      looks[0]?.queues.filter(({ task }) => task === "IdleTask"),
+      [],
+    );
+  },
+);

@@ -53,10 +53,44 @@ export async function openOwnDatabase(options: Omit<DatabaseOptions, "tables">):
   return await openDatabase({ ...options, tables: (await ourExtensions()).tables, tracing });
 }
 
+/** What one look of `--watch` leaves to the next: servers that are connected. Undefined: nobody watches. Only this file writes and reads it. */
+interface KeptServers {
+  database: Database | undefined;
+  broker: Broker | undefined;
+}
+let kept: KeptServers | undefined;
+
+/** Closes what was kept. The next look connects again. */
+export async function letServersGo(): Promise<void> {
+  if (kept === undefined) return;
+  const { database, broker } = kept;
+  kept = { database: undefined, broker: undefined };
+  await Promise.all([database?.[Symbol.asyncDispose](), broker?.nc.close()]);
+}
+
+/** Runs `work`, in which servers stay connected from one use to the next. */
+export async function keepingServers(work: () => Promise<void>): Promise<void> {
+  kept = { database: undefined, broker: undefined };
+  try {
+    await work();
+  } finally {
+    await letServersGo();
+    kept = undefined;
+  }
+}
+
 /** Runs `work` on the database, whose schema must have the version of this program. */
 export async function withDatabase<Answer>(work: (database: Database) => Promise<Answer>): Promise<Answer> {
-  await using database = await openOwnDatabase({ url: await locateDatabase(), poolSize: 2, applicationName: NAME });
+  if (kept?.database !== undefined) return await work(kept.database);
+  await using opened = new AsyncDisposableStack();
+  const database = opened.use(
+    await openOwnDatabase({ url: await locateDatabase(), poolSize: 2, applicationName: NAME }),
+  );
   await database.requireMigrated();
+  if (kept !== undefined) {
+    kept.database = database;
+    opened.move();
+  }
   return await work(database);
 }
 
@@ -90,13 +124,17 @@ export async function withBroker<Answer>(
   work: (broker: Broker) => Promise<Answer>,
   highestFence?: () => Promise<number>,
 ): Promise<Answer> {
+  if (kept?.broker !== undefined) return await work(kept.broker);
+  await using opened = new AsyncDisposableStack();
   const nc = await connectNats({ ...(await locateNats()), name: NAME });
-  try {
-    const fence = highestFence === undefined ? {} : { highestFence };
-    return await work(await openBroker(nc, { observer: await withSpans(onStandardError), ...ownCopies(), ...fence }));
-  } finally {
-    await nc.close();
+  opened.defer(() => nc.close());
+  const fence = highestFence === undefined ? {} : { highestFence };
+  const broker = await openBroker(nc, { observer: await withSpans(onStandardError), ...ownCopies(), ...fence });
+  if (kept !== undefined) {
+    kept.broker = broker;
+    opened.move();
   }
+  return await work(broker);
 }
 
 /** Returns the configuration in force. If a newer revision is not in force, it says on standard error why, and what to do. */

@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { setTimeout as pause } from "node:timers/promises";
 import { complain, describeFailure } from "./failure.ts";
+import { keepingServers, letServersGo } from "./servers.ts";
 import { currentScreen } from "../print/screen.ts";
 import { parseLength } from "../print/time.ts";
 
@@ -38,8 +39,8 @@ async function look(work: () => Promise<void>): Promise<void> {
 }
 
 /**
- * An action that does its work once, or again and again with `--watch`, until SIGINT or SIGTERM. Where a later look fails, that is told and
- * the next one comes: a server may be starting anew. A first look that fails ends the command.
+ * An action that does its work once, or again and again with `--watch`, until SIGINT or SIGTERM. Servers stay connected meanwhile. Where a later
+ * look fails, that is told, and the next one connects again: a server may be starting. A first look that fails ends the command.
  */
 export function watched<Args extends unknown[]>(
   work: (...args: Args) => Promise<void>,
@@ -52,12 +53,17 @@ export function watched<Args extends unknown[]>(
     const interrupt = () => interrupted.abort();
     process.once("SIGINT", interrupt).once("SIGTERM", interrupt);
     try {
-      await look(() => work(...args));
-      while (!interrupted.signal.aborted) {
-        await pause(everyMs, undefined, { signal: interrupted.signal }).catch(() => undefined); // it was interrupted
-        if (interrupted.signal.aborted) break;
-        await look(() => work(...args)).catch((error: unknown) => complain(describeFailure(error)));
-      }
+      await keepingServers(async () => {
+        await look(() => work(...args));
+        while (!interrupted.signal.aborted) {
+          await pause(everyMs, undefined, { signal: interrupted.signal }).catch(() => undefined); // it was interrupted
+          if (interrupted.signal.aborted) break;
+          await look(() => work(...args)).catch(async (error: unknown) => {
+            complain(describeFailure(error));
+            await letServersGo();
+          });
+        }
+      });
     } finally {
       process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
     }

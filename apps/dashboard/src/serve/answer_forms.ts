@@ -2,6 +2,7 @@
 import { configurationWarnings, decodeConfiguration, readConfigurationText } from "@muster/app/configuration";
 import type { Context, Hono } from "hono";
 import { listWaiting, listWorkers, planFile } from "@muster/tasks/operate";
+import type { Guesses } from "../access/guesses.ts";
 import { cleanName, isSame } from "../access/token.ts";
 import type { Deed, Fields } from "../act/action.ts";
 import { ACTIONS, act } from "../act/actions.ts";
@@ -10,13 +11,13 @@ import { differencePage, wrongConfigurationPage } from "../pages/difference.ts";
 import { signInPage } from "../pages/sign_in.ts";
 import type { Sources } from "../read/sources.ts";
 import { type Env, type PagesOptions, problemPage, sendPage } from "./answer_pages.ts";
-import { actingOf, bearerOf, say, signIn, signOut } from "./visitor.ts";
+import { TOO_MANY_GUESSES } from "./guard.ts";
+import { actingOf, bearerSlowly, say, signIn, signOut } from "./visitor.ts";
 
 /** What forms are carried out with. */
 export interface FormsOptions extends Pick<PagesOptions, "assets" | "token"> {
   readonly sources: Sources;
-  /** Time that a wrong token costs, ms. */
-  readonly wrongTokenMs: number;
+  readonly guesses: Guesses;
 }
 
 /** A path of our own, from what a form or a link says. */
@@ -36,10 +37,14 @@ async function fieldsOf(context: Context): Promise<Fields> {
   return fields;
 }
 
-/** Who acts; undefined: nobody who may. */
-function whoActs(context: Context<Env>, token: string | undefined): string | undefined {
+/** Who acts; undefined: nobody who may; `full`: too many wrong tokens come to look at this one. */
+async function whoActs(
+  context: Context<Env>,
+  { token, guesses }: FormsOptions,
+): Promise<{ name: string } | "full" | undefined> {
   const acting = actingOf(context, token);
-  return acting.kind === "signed in" ? acting.name : bearerOf(context, token);
+  if (acting.kind === "signed in") return acting;
+  return await bearerSlowly(context, token, guesses);
 }
 
 function wantsJson(context: Context): boolean {
@@ -58,16 +63,18 @@ function cameFrom(context: Context): string {
   }
 }
 
-function tell(context: Context, { said, to }: Pick<Deed, "said" | "to">, status: 200 | 403 | 409): Response {
+function tell(context: Context, { said, to }: Pick<Deed, "said" | "to">, status: 200 | 403 | 409 | 429): Response {
   if (wantsJson(context)) return context.json(status === 200 ? { said, to: to ?? null } : { error: said }, status);
   say(context, { text: said, mood: status === 200 ? "plain" : "bad" });
   return context.redirect(to ?? cameFrom(context), 303);
 }
 
-async function answerAction(context: Context<Env>, { sources, token }: FormsOptions): Promise<Response> {
+async function answerAction(context: Context<Env>, options: FormsOptions): Promise<Response> {
+  const { sources, token } = options;
   const action = ACTIONS.get(context.req.param("action") ?? "");
   if (action === undefined) return context.notFound();
-  const who = whoActs(context, token);
+  const who = await whoActs(context, options);
+  if (who === "full") return tell(context, { said: TOO_MANY_GUESSES }, 429);
   if (who === undefined) {
     const said =
       token === undefined ? "Nothing can be changed here: MUSTER_TOKEN is not set" : "Sign in first; nothing was done";
@@ -78,7 +85,7 @@ async function answerAction(context: Context<Env>, { sources, token }: FormsOpti
   try {
     const deed = await act(
       action,
-      { broker, database, composition, who: cleanName(who), address },
+      { broker, database, composition, who: cleanName(who.name), address },
       await fieldsOf(context),
     );
     return tell(context, deed, 200);
@@ -125,17 +132,20 @@ async function answerDifference(context: Context<Env>, options: FormsOptions): P
 }
 
 async function answerSignIn(context: Context<Env>, options: FormsOptions): Promise<Response> {
-  const { token, wrongTokenMs } = options;
+  const { token, guesses } = options;
   const { name = "", token: given = "", to: asked } = await fieldsOf(context);
   const to = ownPath(asked);
+  const refuse = (problem: string, status: 403 | 429) => {
+    const main = signInPage(token, { to, problem });
+    return sendPage(context, options, { main, title: "Sign in", nav: "", isLive: false, status });
+  };
+  if (guesses.isFull()) return refuse(TOO_MANY_GUESSES, 429);
   if (token !== undefined && isSame(given.trim(), token)) {
     signIn(context, token, name);
     return context.redirect(to, 303);
   }
-  // So that trying many takes long.
-  await new Promise((resolve) => setTimeout(resolve, wrongTokenMs));
-  const main = signInPage(token, { to, problem: "That is not the token. It is the value of MUSTER_TOKEN." });
-  return sendPage(context, options, { main, title: "Sign in", nav: "", isLive: false, status: 403 });
+  await guesses.wrong();
+  return refuse("That is not the token. It is the value of MUSTER_TOKEN.", 403);
 }
 
 /** Adds what changes something: actions, the configuration, and the sign-in that allows them. */

@@ -33,7 +33,7 @@ export function queryOf(context: Context): Query {
 export function sendPage(
   context: Context,
   { assets, token }: Pick<PagesOptions, "assets" | "token">,
-  given: { main: Markup; status?: 200 | 400 | 403 | 404 | 503 } & Pick<Frame, "title" | "nav" | "isLive">,
+  given: { main: Markup; status?: 200 | 400 | 403 | 404 | 429 | 503 } & Pick<Frame, "title" | "nav" | "isLive">,
 ): Response {
   const { main, status = 200, ...frame } = given;
   const url = new URL(context.req.url);

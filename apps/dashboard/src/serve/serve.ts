@@ -5,6 +5,7 @@ import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
+import { limitGuesses } from "../access/guesses.ts";
 import { serveApi } from "../api/serve_api.ts";
 import { openFeed } from "../feed/feed.ts";
 import { openReads } from "../read/reads.ts";
@@ -70,11 +71,12 @@ export async function serveDashboard(options: DashboardOptions): Promise<Dashboa
   const reads = openReads(sources);
   const assets = await readAssets();
   const app = new Hono<Env>();
-  app.use(guard({ token, names }));
+  const guesses = limitGuesses(WRONG_TOKEN_MS);
+  app.use(guard({ token, guesses, names }));
   app.use(bodyLimit({ maxSize: MAX_FORM_BYTES }));
   serveApi(app, reads, version);
   servePages(app, { reads, live, assets, token });
-  serveForms(app, { sources, assets, token, wrongTokenMs: WRONG_TOKEN_MS });
+  serveForms(app, { sources, assets, token, guesses });
   app.notFound((context) =>
     sendPage(
       context,

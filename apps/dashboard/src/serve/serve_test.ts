@@ -129,6 +129,33 @@ test("nothing is changed for another site, for nobody, or with a wrong token", a
   t.is((await dashboard.get("/nothing")).status, 404);
 });
 
+test("of a hundred wrong tokens at once most are not even looked at, and a session goes on meanwhile", async (t) => {
+  await using guessed = await dashboard.another();
+  const cookie = await dashboard.signIn();
+  const guess = (number: number) => {
+    const body = new URLSearchParams({ name: "eve", token: `guess-${number}`, to: "/" });
+    const authorization = `Bearer guess-${number}`;
+    const sent = [
+      ["/sign-in", { method: "POST", body, headers: { origin: guessed.url } }],
+      ["/act/queue.pause", { method: "POST", headers: { authorization } }],
+      ["/act/queue.pause", { method: "POST", headers: { authorization, origin: guessed.url } }],
+    ] as const;
+    const [path, request] = sent[number % 3] ?? sent[0];
+    return fetch(guessed.url + path, { redirect: "manual", ...request }).then(({ status }) => status);
+  };
+  const guesses = Promise.all(Array.from({ length: 100 }, (_, number) => guess(number)));
+  const headers = { origin: guessed.url, accept: "application/json", cookie };
+  const act = await fetch(`${guessed.url}/act/queue.resume`, {
+    method: "POST",
+    headers,
+    body: new URLSearchParams(),
+  });
+  t.is(act.status, 409, "it is carried out, and refused for what it asks");
+  const statuses = new Set(await guesses);
+  t.true(statuses.has(429), [...statuses].join(", "));
+  t.false(statuses.has(200));
+});
+
 test("the sign-in leads back to a page of ours alone, with a cookie that no script and no other site gets", async (t) => {
   for (const [to, where] of [
     ["/dead?task=A", "/dead?task=A"],

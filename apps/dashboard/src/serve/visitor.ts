@@ -1,5 +1,6 @@
 import type { Context } from "hono";
 import { deleteCookie, getCookie, setCookie } from "hono/cookie";
+import type { Guesses } from "../access/guesses.ts";
 import { isSame, printSession, readSession, SESSION_SECONDS } from "../access/token.ts";
 import type { Acting } from "../pages/layout.ts";
 
@@ -33,10 +34,24 @@ export function actingOf(context: Context, token: string | undefined): Acting {
 }
 
 /** The name of a program that brings the token itself; undefined: it brings none, or a wrong one. */
-export function bearerOf(context: Context, token: string | undefined): string | undefined {
+function bearerOf(context: Context, token: string | undefined): string | undefined {
   const [, given] = /^Bearer (.+)$/.exec(context.req.header("authorization") ?? "") ?? [];
   if (token === undefined || given === undefined || !isSame(given, token)) return undefined;
   return context.req.header("muster-who") ?? "a program";
+}
+
+/** Like {@linkcode bearerOf}. A wrong token takes time; `full`: so many are tried that this one was not looked at. */
+export async function bearerSlowly(
+  context: Context,
+  token: string | undefined,
+  guesses: Guesses,
+): Promise<{ readonly name: string } | "full" | undefined> {
+  const isGiven = token !== undefined && /^Bearer /.test(context.req.header("authorization") ?? "");
+  if (!isGiven) return undefined;
+  if (guesses.isFull()) return "full";
+  const who = bearerOf(context, token);
+  if (who === undefined) await guesses.wrong();
+  return who === undefined ? undefined : { name: who };
 }
 
 /** Lets the visitor act from now on. */
