@@ -1,44 +1,27 @@
-// Gathers what production needs into dist/muster: the built apps and libraries, and the packages that they need, in the lockfile's versions.
+// Gathers what production needs into dist/muster: the bundle of all apps and the command line, a name for each, and the health check.
 // `npm run gather` calls it, after the build. The folder can be moved anywhere; the container image has it as /muster.
-import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync, rmSync, symlinkSync } from "node:fs";
-import { join } from "node:path";
+import { cpSync, existsSync, readdirSync, rmSync, symlinkSync } from "node:fs";
+import { basename, join } from "node:path";
 
 const HERE = import.meta.dirname;
+const BUNDLE = join(HERE, "..", "bundle", "dist");
 const GATHERED = join(HERE, "dist", "muster");
 
-/** Libraries: an extension's modules find them beside it. All other dependencies of the image are programs. */
-const LIBRARIES = ["app", "ledger", "logic", "pilot-tasks", "service", "tasks"];
+/** Files of the bundle that only its next build reads. */
+const NOTES = ["made-from.json"];
 
-/** Programs whose name differs from their package's. */
+/** Programs whose name differs from their folder's. */
 const NAMES = { cli: "muster" };
 
 rmSync(GATHERED, { recursive: true, force: true });
-execFileSync(
-  "pnpm",
-  [
-    "--filter=@muster/image",
-    "deploy",
-    "--prod",
-    // The servers of `muster up` and the Node.js of the workspace are optional dependencies.
-    "--no-optional",
-    // So that each library is there once, as a folder and not as a link into the workspace.
-    "--config.inject-workspace-packages=true",
-    // A patch of a test tool is not used here.
-    "--config.allow-unused-patches=true",
-    GATHERED,
-  ],
-  { cwd: join(HERE, "..", ".."), stdio: ["ignore", 2, 2] },
-);
+cpSync(BUNDLE, GATHERED, { recursive: true, filter: (path) => !NOTES.includes(basename(path)) });
+cpSync(join(HERE, "health.mjs"), join(GATHERED, "health.mjs"));
 
-const { dependencies } = JSON.parse(readFileSync(join(HERE, "package.json"), "utf8"));
-for (const dependency of Object.keys(dependencies)) {
-  const name = dependency.replace("@muster/", "");
-  if (LIBRARIES.includes(name)) continue;
-  const main = join("node_modules", dependency, "dist", "main.js");
+for (const app of readdirSync(join(GATHERED, "apps"))) {
+  const main = join("apps", app, "dist", "main.js");
   if (!existsSync(join(GATHERED, main))) {
-    throw new Error(`Cannot gather ${dependency}: ${main} is missing; see that its build makes dist/main.js`);
+    throw new Error(`Cannot gather ${app}: ${main} is missing in the bundle; see that infra/bundle makes it`);
   }
   // So that `node scheduler` runs it.
-  symlinkSync(main, join(GATHERED, NAMES[name] ?? name));
+  symlinkSync(main, join(GATHERED, NAMES[app] ?? app));
 }

@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import { glob, readFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import { once } from "node:events";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { parse } from "yaml";
 import { z } from "zod";
@@ -20,11 +20,7 @@ const content = await readFile(DOCKERFILE, "utf8");
 const stages = readDockerfile(content);
 const image = stages.at(-1) ?? { base: "", name: undefined, line: 0, steps: [] };
 
-const Manifest = z.object({
-  name: z.string(),
-  scripts: z.record(z.string(), z.string()).default({}),
-  dependencies: z.record(z.string(), z.string()).default({}),
-});
+const Manifest = z.object({ scripts: z.record(z.string(), z.string()).default({}) });
 
 async function manifestOf(folder: string) {
   return Manifest.parse(JSON.parse(await readFile(join(folder, "package.json"), "utf8")));
@@ -86,13 +82,10 @@ test("the image has the Node.js of the workspace, and starts it with the flags o
   }
 });
 
-test("the image has each app and each library, and a new one is missed here", async (t) => {
-  const { dependencies } = await manifestOf(FOLDER);
+test("each app of the workspace is tried as part of the image, and a new one is missed here", async (t) => {
   const units: string[] = [];
-  for await (const file of glob("{apps,libs}/*/package.json", { cwd: ROOT })) units.push(file);
-  const names = await Promise.all(units.map(async (file) => (await manifestOf(join(ROOT, file, ".."))).name));
-  t.deepEqual(Object.keys(dependencies), names.sort());
-  t.deepEqual([...APPS, "cli"].sort(), units.flatMap((file) => /^apps\/([^/]+)/.exec(file)?.[1] ?? []).sort());
+  for await (const file of glob("apps/*/package.json", { cwd: ROOT })) units.push(dirname(file).replace("apps/", ""));
+  t.deepEqual([...APPS, "cli"].sort(), units.sort());
 });
 
 test("the build reads manifests and sources, and neither tests nor what was installed or built", (t) => {
