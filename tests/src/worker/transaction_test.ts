@@ -237,11 +237,11 @@ test("I13: a run that is refused by a token above the bucket's last revision is 
     execute: ({ deps, taskId }) => deps.sql(effectOf(taskId)).then(() => {}),
   });
   await using database = await createTestDatabase(server);
-  // As after the loss of the bucket's newest revisions.
-  const ahead = Date.now() * 1_000 + 60_000_000;
-  await database.sql(`insert into lock_fence (key, revision, holder) values ('${siteLock.name}.ahead', ${ahead}, 'x')`);
   await using muster = await startMuster();
   const worker = await muster.startWorker({ tasks: [AheadTask], ...database.forWorker, lockTtlMs: 5_000 });
+  // As after the loss of the bucket's newest revisions. A worker that starts later would raise the bucket before it takes a lock.
+  const ahead = Date.now() * 1_000 + 60_000_000;
+  await database.sql(`insert into lock_fence (key, revision, holder) values ('${siteLock.name}.ahead', ${ahead}, 'x')`);
   const { taskId } = await muster.publish(AheadTask, { vo: "lhcb" });
   t.regex((await muster.event("abandoned", taskId)).reason ?? "", /^FenceRefusedError/);
   t.is((await muster.event("done", taskId)).attempt, 1);
