@@ -156,6 +156,7 @@ const WRONG: readonly (readonly [error: RegExp, ...args: string[]])[] = [
   [/'Name: value', on one line/, "pub", "tasks.MyPilotTask.lhcb", "-H", "Nats-Msg-Id"],
   [/whole number from 1 to 1000/, "audit", "list", "--limit", "0"],
   [/Allowed choices are bash, zsh, fish/, "completion", "tcsh"],
+  [/It is written as user=TaskA,TaskB/, "nats-users", "--worker", "w"],
   [/Allowed choices are table, wide, json, yaml/, "vo", "list", "--output", "xml"],
   [/cannot be used with option '--json'/, "vo", "list", "--output", "yaml", "--json"],
   [/required option '--vo/, "pilot", "write-off"],
@@ -163,6 +164,7 @@ const WRONG: readonly (readonly [error: RegExp, ...args: string[]])[] = [
 
 /** One command line of each command that is right and fails, since no server answers. */
 const RIGHT: readonly (readonly string[])[] = [
+  ["nats-users"],
   ["migrate"],
   ["vo", "add", "lhcb"],
   ["vo", "list"],
