@@ -19,11 +19,7 @@ const COMMANDS = {
     args: ["run", "tarball", "--output-logs=errors-only", "--no-update-notifier"],
     builds: true,
   },
-  gather: {
-    program: "turbo",
-    args: ["run", "gather", "--output-logs=errors-only", "--no-update-notifier"],
-    builds: true,
-  },
+  gather: { program: "node", args: [join(ROOT, "infra", "image", "gather.mjs")], builds: false },
   image: { program: "node", args: [join(ROOT, "tests", "src", "image", "main.ts")], builds: false },
   test: { program: "node", args: [join(ROOT, "tests", "src", "gate", "main.ts")], builds: true },
   bench: { program: "node", args: [join(ROOT, "tests", "bench", "main.ts")], builds: true },

@@ -1,7 +1,8 @@
 // Gathers what production needs into dist/muster: the bundle of all apps and the command line, a name for each, and the health check.
-// `npm run gather` calls it, after the build. The folder can be moved anywhere; the container image has it as /muster.
+// `npm run gather` calls it. The folder can be moved anywhere; the container image has it as /muster.
 import { cpSync, existsSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import { basename, join } from "node:path";
+import { makeBundle } from "@muster/bundle";
 
 const HERE = import.meta.dirname;
 const BUNDLE = join(HERE, "..", "bundle", "dist");
@@ -13,6 +14,7 @@ const NOTES = ["made-from.json"];
 /** Programs whose name differs from their folder's. */
 const NAMES = { cli: "muster" };
 
+await makeBundle();
 rmSync(GATHERED, { recursive: true, force: true });
 cpSync(BUNDLE, GATHERED, { recursive: true, filter: (path) => !NOTES.includes(basename(path)) });
 cpSync(join(HERE, "health.mjs"), join(GATHERED, "health.mjs"));
