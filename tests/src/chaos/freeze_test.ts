@@ -10,6 +10,8 @@ test.after.always(() => server[Symbol.asyncDispose]());
 const TTL_MS = 5_000;
 /** Pause of a run before or after its write, ms: long enough to freeze the run there. */
 const LONG_MS = 3_000;
+/** Pause before a write that must not come before the worker is frozen, ms. This process may hear late that the pause has begun. */
+const BEFORE_FREEZE_MS = 12_000;
 
 test("a worker is killed in the middle of a task, and the task completes elsewhere with its effect once", async (t) => {
   await using grid = await startGrid(server);
@@ -31,7 +33,7 @@ test("I9: a worker that is frozen past its lease before it writes: it writes not
   await using grid = await startGrid(server);
   const { muster, database } = grid;
   const frozen = await grid.startWorker({ ttlMs: TTL_MS });
-  const slow = { site: "ce01", beforeMs: LONG_MS, afterMs: 0 };
+  const slow = { site: "ce01", beforeMs: BEFORE_FREEZE_MS, afterMs: 0 };
   const stale = await muster.publish(SiteTask, { vo: "lhcb", payload: slow });
   await frozen.line(new RegExp(`^before ${stale.taskId}$`));
   frozen.kill("SIGSTOP");
