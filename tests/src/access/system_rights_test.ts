@@ -106,7 +106,11 @@ async function runEveryKind(t: ExecutionContext, system: System): Promise<void> 
   t.like(await run("LockedTask", '{"on":"b"}', "--vo", "lhcb", "--unique", "u"), { outcome: "done", result: "b" });
   t.like(await run("LockedTask", '{"on":"c"}', "--vo", "atlas", "--delay", "1s"), { outcome: "done", result: "c" });
   const { result: group } = await run("ParentTask", "--vo", "atlas");
-  t.like(await resultOf(`${group}/then`), { outcome: "done", result: 6 });
+  const callback = `${group}/then`;
+  // Until the last child has ended, nothing knows of the callback.
+  const isKnown = async () => ((await muster.run("task", "show", callback)).code === 0 ? true : undefined);
+  await until(isKnown, "the group's callback");
+  t.like(await resultOf(callback), { outcome: "done", result: 6 });
   const endless = (await muster.json("task", "publish", "EndlessTask", "--vo", "lhcb", "--keep-result", "1h")) as {
     taskId: string;
   };
