@@ -15,9 +15,10 @@ const NOTHING: DatabaseSpan = { end() {} };
 
 /** What a statement does, in few words that do not vary with its values: `select pilot`. */
 export function summaryOf(text: string): string {
-  const operation = /^\s*(\w+)/.exec(text)?.[1]?.toLowerCase() ?? "statement";
+  const first = /^\s*(\w+)/.exec(text)?.[1]?.toLowerCase() ?? "statement";
+  const operation = first === "with" ? (/\b(insert|update|delete|merge)\b/i.exec(text)?.[1] ?? "select") : first;
   const table = /\b(?:from|into|update|join)\s+(?:only\s+)?"?([a-z_][\w.]*)/i.exec(text)?.[1];
-  return table === undefined ? operation : `${operation} ${table}`;
+  return table === undefined ? operation : `${operation.toLowerCase()} ${table}`;
 }
 
 function ended(span: Span): DatabaseSpan {
