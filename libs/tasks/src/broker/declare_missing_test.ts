@@ -2,14 +2,14 @@ import { startTestNatsServer } from "@muster/local";
 import test from "ava";
 import { connectNats } from "../connection/connection.ts";
 import { silentObserver } from "../connection/observer.ts";
-import { LATER } from "../streams/streams.ts";
+import { DEAD, LATER } from "../streams/streams.ts";
 import { openBareBroker } from "./broker.ts";
 
 test("a stream that was declared again is told of also where a step after that fails", async (t) => {
-  // A new LATER is followed by a change of TASKS, its reader.
+  // LATER is declared before DEAD.
   const moreConfig = `authorization { timeout: 60, users: [
     { user: "ops", password: "x" }
-    { user: "u", password: "x", permissions: { publish: { deny: "$JS.API.STREAM.UPDATE.TASKS" } } }
+    { user: "u", password: "x", permissions: { publish: { deny: "$JS.API.STREAM.CREATE.DEAD" } } }
   ] }\n`;
   await using server = await startTestNatsServer({ moreConfig });
   const login = { url: server.url, password: "x", name: "declare test" };
@@ -20,6 +20,7 @@ test("a stream that was declared again is told of also where a step after that f
   const observer = { ...silentObserver, alarm: (text: string) => void alarms.push(text) };
   const broker = await openBareBroker(nc, { observer });
   await jsm.streams.delete(LATER);
+  await jsm.streams.delete(DEAD);
   await t.throwsAsync(broker.declareMissing());
   t.deepEqual(
     alarms.filter((alarm) => alarm.startsWith(LATER)),
