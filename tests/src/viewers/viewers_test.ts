@@ -143,7 +143,8 @@ test.serial(
     await storeDeadLetters(muster.broker, 500, VOS);
     const dashboard = await system.start();
     const telling = setInterval(() => tellEvents(muster.broker, 20, VOS), 500);
-    t.teardown(() => clearInterval(telling));
+    // It ends before the connection that it tells on.
+    using _told = { [Symbol.dispose]: () => clearInterval(telling) };
     const asked = await countAsked(muster.broker, database);
     const paths = ["/", "/queue", "/dead", "/ces", "/locks"];
 
