@@ -106,7 +106,8 @@ export async function startApps(context: AppsContext): Promise<AsyncDisposable> 
   const { options, display, dashboard } = context;
   const apps = planApps(await knownTasks());
   const ports = await choosePorts(options.httpPort, apps);
-  for (const port of ports.values()) await assertPortFree(port, "--http-port");
+  // A port that was chosen here was free a moment ago, and nobody could choose a better one.
+  if (options.httpPort !== 0) for (const port of ports.values()) await assertPortFree(port, "--http-port");
   await assertPortFree(dashboard.port, "--dashboard-port");
   await using started = new AsyncDisposableStack();
   // All apps are told to stop at the same time, since each may need its whole time.
