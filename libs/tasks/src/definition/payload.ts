@@ -103,3 +103,13 @@ export function checkPayload(task: PublishableTask, payload: unknown): unknown {
 export function payloadHash(payload: Json): string {
   return hash("sha256", canonicalJson(payload), "hex");
 }
+
+/** The hash of a payload that can be read; undefined where it cannot. */
+export function hashOfReadable(task: string, body: Uint8Array): string | undefined {
+  try {
+    return payloadHash(readPayload(task, body));
+  } catch (error) {
+    if (error instanceof PayloadRefusedError) return undefined;
+    throw error;
+  }
+}

@@ -1,5 +1,5 @@
 import type { Broker } from "../broker/broker.ts";
-import { PayloadRefusedError, payloadHash, readPayload } from "../definition/payload.ts";
+import { hashOfReadable } from "../definition/payload.ts";
 import { checkTaskName, InvalidNameError } from "../format/names.ts";
 import { parseLongSubject, parseTaskSubject, type TaskAddress } from "../format/subject.ts";
 import { LATER, TASKS } from "../streams/streams.ts";
@@ -55,15 +55,6 @@ export interface StoredTask extends TaskAddress {
   readonly payloadHash: string | undefined;
 }
 
-function hashOf(task: string, body: Uint8Array): string | undefined {
-  try {
-    return payloadHash(readPayload(task, body));
-  } catch (error) {
-    if (error instanceof PayloadRefusedError) return undefined;
-    throw error;
-  }
-}
-
 /** The message at `sequence` of `stream`; undefined where it is gone, or is no task. Throws when nobody answers. */
 export async function findStored(
   { jsm }: Pick<Broker, "jsm">,
@@ -73,5 +64,5 @@ export async function findStored(
   if (stored === null) return undefined;
   const address = addressIn(stored.subject);
   if (address === undefined) return undefined;
-  return { task: address.task, vo: address.vo, payloadHash: hashOf(address.task, stored.data) };
+  return { task: address.task, vo: address.vo, payloadHash: hashOfReadable(address.task, stored.data) };
 }

@@ -1,4 +1,4 @@
-import { PayloadRefusedError, payloadHash, readPayload } from "../definition/payload.ts";
+import { hashOfReadable, PayloadRefusedError } from "../definition/payload.ts";
 import type { Ledger } from "../definition/ledger.ts";
 import type { Limiter, Lock } from "../definition/lock_type.ts";
 import type { JoinedMiddleware } from "../definition/middleware.ts";
@@ -137,19 +137,9 @@ async function endRefusedRetry({ ledger }: RunContext, received: ReceivedTask, r
   if (definition.effect !== "once" || ledger === undefined || attempt === 1) return;
   const row = await ledger.recall(taskId);
   if (row?.outcome !== "retry" || row.attempt >= attempt || row.task !== definition.name || row.vo !== vo) return;
-  if (row.payloadHash !== hashOf(definition.name, body)) return;
+  if (row.payloadHash !== hashOfReadable(definition.name, body)) return;
   const errors = [...row.errors, oneLine(reason)].slice(-MAX_ERRORS);
   await ledger.record({ ...row, attempt: row.attempt + 1, outcome: "dead", dueAt: null, errors });
-}
-
-/** The hash of a payload that can be read; undefined where it cannot. */
-function hashOf(task: string, body: Uint8Array): string | undefined {
-  try {
-    return payloadHash(readPayload(task, body));
-  } catch (error) {
-    if (error instanceof PayloadRefusedError) return undefined;
-    throw error;
-  }
 }
 
 /** The delay grows with each delivery, so that a long outage is not met by constant questions. */
