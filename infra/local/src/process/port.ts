@@ -1,4 +1,5 @@
 import { randomInt } from "node:crypto";
+import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { createServer } from "node:net";
 
@@ -37,14 +38,36 @@ async function listenOnce(port: number): Promise<number> {
 const CHOSEN = { first: 10_000, last: 32_000 };
 const TRIES = 100;
 
-/** Returns a port on which no program listens now. Another program may take it before you do, so be ready to ask again. */
+/**
+ * Returns the port when no program listens on it. Until this process ends, no {@linkcode findFreePort} of any process returns it again: the
+ * UDP port of the same number stays bound. So the TCP port is free for the server, also while that server is down for a moment. No claim
+ * outlives its process.
+ */
+async function claimPort(port: number): Promise<number> {
+  const claim = createSocket({ type: "udp4" });
+  try {
+    const bound = once(claim, "listening");
+    claim.bind({ port, address: LOOPBACK, exclusive: true });
+    await bound;
+    await listenOnce(port);
+    claim.unref();
+    return port;
+  } catch (cause) {
+    claim.close();
+    throw cause;
+  }
+}
+
+/**
+ * Returns a port on which no program listens, and which no other call returns to any process while this one lives. A program that chooses its
+ * ports otherwise may still take it.
+ */
 export async function findFreePort(): Promise<number> {
   for (let tries = 0; tries < TRIES; tries++) {
-    const port = randomInt(CHOSEN.first, CHOSEN.last + 1);
     try {
-      return await listenOnce(port);
+      return await claimPort(randomInt(CHOSEN.first, CHOSEN.last + 1));
     } catch {
-      // another program listens there
+      // another program claims it, or listens there
     }
   }
   return await listenOnce(0);
