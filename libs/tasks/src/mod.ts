@@ -128,7 +128,7 @@ export { connectNats, type ConnectOptions, ServerTooOldError } from "./connectio
 export { ForbiddenError } from "./connection/forbidden.ts";
 export { JetStreamOffError } from "./connection/jetstream_off.ts";
 export type { Broker } from "./broker/broker.ts";
-export { openBroker, type BrokerOptions } from "./locks/open_broker.ts";
+export { openBroker, type BrokerOptions } from "./lease/open_broker.ts";
 export {
   type LineLevel,
   type LocksHeld,
@@ -146,7 +146,7 @@ export type { ThreadCounts, ThreadOptions } from "./thread/thread_pool.ts";
 export { WorkerSpentError } from "./worker/worker.ts";
 export { type Cancellation, CancelledError } from "./cancel/cancellation.ts";
 export { type DepsInput, DrainedError, TaskTimeoutError } from "./run/attempt.ts";
-export { LeaseLostError } from "./locks/lease.ts";
+export { LeaseLostError } from "./lease/lease.ts";
 export { startScheduler, type RunningScheduler, type StartSchedulerOptions } from "./schedule/start_scheduler.ts";
 export type { Chore } from "./lead/repeat.ts";
 export { runScheduler, type SchedulerOptions, type SchedulerRole } from "./schedule/run_scheduler.ts";

@@ -31,7 +31,7 @@ const REFUSED: readonly Refusal[] = [
   {
     pattern: /"(?:busy|blocked)"/g,
     message: "a lock that somebody has is held",
-    under: ["libs/tasks/src/locks/"],
+    under: ["libs/tasks/src/lease/", "libs/tasks/src/books/", "libs/tasks/src/locks/"],
   },
   {
     pattern: /\b[Ss]weeps?\b/g,

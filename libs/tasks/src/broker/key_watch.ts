@@ -1,5 +1,5 @@
 // Tested by libs/tasks/src/locks/locks_test.ts
-// Tested by libs/tasks/src/locks/outage_test.ts
+// Tested by libs/tasks/src/lease/outage_test.ts
 // Tested by tests/src/worker/results_test.ts
 import { type KvEntry, KvWatchInclude } from "@nats-io/kv";
 import { onReconnect } from "../connection/reconnects.ts";

@@ -2,7 +2,7 @@ import { startTestNatsServer } from "@muster/local";
 import { headers as newHeaders } from "@nats-io/nats-core";
 import test from "ava";
 import { connectNats } from "../connection/connection.ts";
-import { openBroker } from "../locks/open_broker.ts";
+import { openBroker } from "../lease/open_broker.ts";
 import { findMessage } from "./find_message.ts";
 
 test("a delayed task that has fired is found while it has not come to TASKS yet", async (t) => {

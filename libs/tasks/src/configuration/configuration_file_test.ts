@@ -1,6 +1,6 @@
 import test from "ava";
 import fc from "fast-check";
-import { openBroker } from "../locks/open_broker.ts";
+import { openBroker } from "../lease/open_broker.ts";
 import { connectNats } from "../connection/connection.ts";
 import { startGrid } from "../schedule/_grid_test.ts";
 import { applyPlan, ConfigurationChangedError, planFile } from "./apply_file.ts";

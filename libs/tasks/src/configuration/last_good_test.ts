@@ -1,7 +1,7 @@
 import test from "ava";
 import { setTimeout as wait } from "node:timers/promises";
 import { every } from "../calendar/schedule.ts";
-import { openBroker } from "../locks/open_broker.ts";
+import { openBroker } from "../lease/open_broker.ts";
 import { withSchedule } from "../schedule/change_schedule.ts";
 import { countOn, type Grid, listen, periodic, startGrid } from "../schedule/_grid_test.ts";
 import { startScheduler } from "../schedule/start_scheduler.ts";

@@ -2,7 +2,7 @@ import { startTestNatsServer } from "@muster/local";
 import test from "ava";
 import { setTimeout as wait } from "node:timers/promises";
 import { connectNats } from "../connection/connection.ts";
-import { openBroker } from "../locks/open_broker.ts";
+import { openBroker } from "../lease/open_broker.ts";
 import { countDeadLetters } from "./dead_letters.ts";
 import { pageOfDeadLetters } from "./dead_page.ts";
 

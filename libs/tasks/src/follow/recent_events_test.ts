@@ -1,7 +1,7 @@
 import { startTestNatsServer } from "@muster/local";
 import test from "ava";
 import { connectNats } from "../connection/connection.ts";
-import { openBroker } from "../locks/open_broker.ts";
+import { openBroker } from "../lease/open_broker.ts";
 import { recentEvents, type RecentMessage } from "./recent_events.ts";
 
 test("the newest events are read once, oldest first, and no more than wanted; it is told since when none is missing", async (t) => {

@@ -1,5 +1,5 @@
 import type { NatsConnection } from "@nats-io/nats-core";
-import { sharedNowMs } from "../locks/clocks.ts";
+import { sharedNowMs } from "../lease/clocks.ts";
 import type { Board } from "./board.ts";
 import type { Ownership } from "./ownership.ts";
 

@@ -1,5 +1,5 @@
 // Tested by libs/tasks/src/keeper/keeper_test.ts
-import { asSharedMs, sharedNowMs } from "../locks/clocks.ts";
+import { asSharedMs, sharedNowMs } from "../lease/clocks.ts";
 import type { Observer } from "../connection/observer.ts";
 import { Board, type SharedBoard } from "./board.ts";
 import type { MessageInHand, Ownership } from "./ownership.ts";

@@ -1,4 +1,4 @@
-import { sharedNowMs } from "../locks/clocks.ts";
+import { sharedNowMs } from "../lease/clocks.ts";
 
 // Cells of the shared memory, 64 bits each. Times are microseconds of the shared monotonic clock. The heartbeats' thread writes the first
 // two and the worker's thread writes ENDED. The worker's thread reads all of them.

@@ -1,5 +1,5 @@
 import test from "ava";
-import { sharedNowMs } from "../locks/clocks.ts";
+import { sharedNowMs } from "../lease/clocks.ts";
 import { Ownership } from "./ownership.ts";
 
 const WINDOW_MS = 15_000;

@@ -1,8 +1,8 @@
 /** The keeper's thread. It imports only what runs under type stripping, and is started by `keeper.ts`. */
 import { parentPort, workerData } from "node:worker_threads";
-import { openKeptBooks } from "../locks/kept_books.ts";
-import { openLockBucket } from "../locks/lock_bucket.ts";
-import { openRenewals } from "../locks/renewals.ts";
+import { openKeptBooks } from "../books/kept_books.ts";
+import { openLockBucket } from "../lease/lock_bucket.ts";
+import { openRenewals } from "../lease/renewals.ts";
 import { connectNats } from "../connection/connection.ts";
 import { watchPermissions } from "../connection/permission_watch.ts";
 import { Board } from "./board.ts";

@@ -1,6 +1,6 @@
 import type { NatsAccess } from "../access/nats_access.ts";
 import type { FromBooks, ToBooks } from "../tally/book_messages.ts";
-import type { KeptLease } from "../locks/renewals.ts";
+import type { KeptLease } from "../lease/renewals.ts";
 import type { SharedBoard } from "./board.ts";
 
 /** The values with which the keeper's thread is started. */

@@ -1,8 +1,8 @@
 // Tested by libs/tasks/src/lead/shared_lead_test.ts
 // Tested by libs/tasks/src/lead/older_lead_test.ts
 import { setTimeout as pause } from "node:timers/promises";
-import type { Lease } from "../locks/lease.ts";
-import { type LockBucket, openLockReader } from "../locks/lock_bucket.ts";
+import type { Lease } from "../lease/lease.ts";
+import { type LockBucket, openLockReader } from "../lease/lock_bucket.ts";
 import type { Locks } from "../locks/locks.ts";
 import type { Broker } from "../broker/broker.ts";
 import { subscribeLasting } from "../connection/lasting_subscription.ts";

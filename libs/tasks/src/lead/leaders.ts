@@ -1,7 +1,7 @@
 // Tested by libs/tasks/src/lead/shared_lead_test.ts
 // Tested by libs/tasks/src/lead/revived_lead_test.ts
 import * as z from "zod";
-import { type LockBucket, LOCKS_STREAM, openLockReader } from "../locks/lock_bucket.ts";
+import { type LockBucket, LOCKS_STREAM, openLockReader } from "../lease/lock_bucket.ts";
 import type { Broker } from "../broker/broker.ts";
 import { headersFrom, isMark, MESSAGE_TTL, storedHeaders } from "../format/headers.ts";
 import { expecting } from "../broker/marker.ts";

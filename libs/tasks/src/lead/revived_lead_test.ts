@@ -1,6 +1,6 @@
 import test from "ava";
 import { joinGrid } from "../locks/_grid_test.ts";
-import { startRevived, storedHolder } from "../locks/_revive_test.ts";
+import { startRevived, storedHolder } from "../lease/_revive_test.ts";
 import { every } from "../calendar/schedule.ts";
 import { periodic } from "../schedule/_grid_test.ts";
 import { findLeaders, sessionKey, writeLeaders } from "./leaders.ts";

@@ -7,7 +7,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import type { AnyTask } from "../definition/task.ts";
 import { every } from "../calendar/schedule.ts";
 import type { OutcomeRow } from "../definition/ledger.ts";
-import { openBroker } from "../locks/open_broker.ts";
+import { openBroker } from "../lease/open_broker.ts";
 import { withoutVo } from "../configuration/configuration.ts";
 import { connectNats } from "../connection/connection.ts";
 import { countOn, type Grid, listen, periodic, startGrid, startWorking } from "../schedule/_grid_test.ts";

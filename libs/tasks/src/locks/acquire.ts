@@ -1,9 +1,9 @@
 // Tested by libs/tasks/src/locks/locks_test.ts
 import { randomUUID } from "node:crypto";
-import { type LeaseKeeper, openLease } from "./lease.ts";
-import { LeaseState } from "./lease_state.ts";
-import type { Marks } from "./marks.ts";
-import { type Taker, takeLock } from "./take.ts";
+import { type LeaseKeeper, openLease } from "../lease/lease.ts";
+import { LeaseState } from "../lease/lease_state.ts";
+import type { Marks } from "../lease/marks.ts";
+import { type Taker, takeLock } from "../lease/take.ts";
 import type { Turn, Turns } from "./turns.ts";
 import type { Waiter, WaitingRoom } from "./waiting_room.ts";
 

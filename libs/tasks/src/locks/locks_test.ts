@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from "ava";
 import { hold, holdWhenFree, joinGrid, startTestBroker, TTL_MS } from "./_grid_test.ts";
-import type { Lease } from "./lease.ts";
+import type { Lease } from "../lease/lease.ts";
 import { openLocks } from "./locks.ts";
 
 const server = await startTestBroker();

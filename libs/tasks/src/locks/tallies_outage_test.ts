@@ -5,12 +5,12 @@ import { openRequests } from "../broker/requests.ts";
 import { defineLockType } from "../definition/lock_type.ts";
 import { within } from "../testing/patience.ts";
 import { joinGrid, type Party, startTestBroker, take, TTL_MS, wait } from "./_grid_test.ts";
-import { startRevived } from "./_revive_test.ts";
+import { startRevived } from "../lease/_revive_test.ts";
 import type { AskedWant, FromBooks } from "../tally/book_messages.ts";
-import { openBooks } from "./books.ts";
-import { openBrokerClock } from "./broker_clock.ts";
-import { LeaseState } from "./lease_state.ts";
-import { openTallyBucket, type TallyBucket } from "./tally_bucket.ts";
+import { openBooks } from "../books/books.ts";
+import { openBrokerClock } from "../lease/broker_clock.ts";
+import { LeaseState } from "../lease/lease_state.ts";
+import { openTallyBucket, type TallyBucket } from "../books/tally_bucket.ts";
 
 const site = defineLockType("outage_site");
 /** The TTL of leases that outlast a start of the broker on a busy machine, ms. */

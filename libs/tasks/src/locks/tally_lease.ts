@@ -1,9 +1,9 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Limit } from "../tally/plan.ts";
 import type { BooksPort, FromBooks } from "../tally/book_messages.ts";
-import { asSharedMs, elapsedMs, sharedNowMs } from "./clocks.ts";
-import { LeaseLostError } from "./lease.ts";
-import type { LeaseState } from "./lease_state.ts";
+import { asSharedMs, elapsedMs, sharedNowMs } from "../lease/clocks.ts";
+import { LeaseLostError } from "../lease/lease.ts";
+import type { LeaseState } from "../lease/lease_state.ts";
 import type { TallyWanted } from "./tally_wanted.ts";
 import type { Turn } from "./turns.ts";
 

@@ -1,8 +1,8 @@
 import test from "ava";
 import { defineLockType } from "../definition/lock_type.ts";
 import type { ToBooks } from "../tally/book_messages.ts";
-import { momentNow, sharedNowMs } from "./clocks.ts";
-import { LeaseState } from "./lease_state.ts";
+import { momentNow, sharedNowMs } from "../lease/clocks.ts";
+import { LeaseState } from "../lease/lease_state.ts";
 import { openTallyLease } from "./tally_lease.ts";
 
 const lock = defineLockType("tally_lease").rate("r", "10/1m");

@@ -1,6 +1,6 @@
-import { asSharedMs } from "./clocks.ts";
-import type { Lease } from "./lease.ts";
-import type { LeaseState } from "./lease_state.ts";
+import { asSharedMs } from "../lease/clocks.ts";
+import type { Lease } from "../lease/lease.ts";
+import type { LeaseState } from "../lease/lease_state.ts";
 import type { WaitingRoom } from "./waiting_room.ts";
 
 /** How a process shares its locks among its own tasks and with other processes, ms. */

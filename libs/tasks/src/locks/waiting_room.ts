@@ -1,5 +1,5 @@
 import type { KeptState } from "./kept_locks.ts";
-import { SAFETY_MS } from "./lease_state.ts";
+import { SAFETY_MS } from "../lease/lease_state.ts";
 
 /** A task that wants locks. One object stands for it from its first try until it has its locks or is forgotten. */
 export interface Waiter {

@@ -148,7 +148,7 @@ export {
   writeNatsMark,
 } from "../broker/store_mark.ts";
 export { type FallWatch, type FallWatchOptions, NatsFellError, watchFall } from "../broker/watch_fall.ts";
-export { raiseAfterRest, raiseLocks, type RaiseOptions, type RestedOptions } from "../locks/raise.ts";
+export { raiseAfterRest, raiseLocks, type RaiseOptions, type RestedOptions } from "../lease/raise.ts";
 export { countSince } from "../broker/count_since.ts";
 // Give the users of NATS their rights.
 export { isCovered } from "../connection/own_rights.ts";
@@ -167,7 +167,7 @@ export {
 export { type CopiesWanted, copiesWanted } from "../streams/copies.ts";
 export { inspectConsumers } from "../pull/lane_consumer.ts";
 export { describeDifference, type Difference } from "../streams/settings_check.ts";
-export { listLocksByHand } from "../locks/locks_by_hand.ts";
+export { listLocksByHand } from "../lease/locks_by_hand.ts";
 export { listLocks, lockOfKey, type ShownLease, type ShownLock, type ShownWaiting } from "../presence/list_locks.ts";
 export { NotHeldError, releaseLock, type ReleasedLock, type ReleaseOptions } from "../presence/release_lock.ts";
 export { listStoredByHand, type StoredByHand } from "../broker/stored_by_hand.ts";

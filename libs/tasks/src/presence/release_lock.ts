@@ -2,8 +2,8 @@
 import type { Broker } from "../broker/broker.ts";
 import { openRequests } from "../broker/requests.ts";
 import { deleteStored } from "../broker/stored_messages.ts";
-import { openLockBucket } from "../locks/lock_bucket.ts";
-import { openTallyBucket } from "../locks/tally_bucket.ts";
+import { openLockBucket } from "../lease/lock_bucket.ts";
+import { openTallyBucket } from "../books/tally_bucket.ts";
 import { dropLease } from "../tally/grants.ts";
 import { listLocks, lockOfKey, type ShownLease, type ShownLock } from "./list_locks.ts";
 

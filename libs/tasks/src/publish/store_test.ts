@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as z from "zod";
 import { atLeastOnceFactory } from "../definition/task.ts";
-import { openBroker } from "../locks/open_broker.ts";
+import { openBroker } from "../lease/open_broker.ts";
 import { connectNats } from "../connection/connection.ts";
 import { createPublisher } from "./publisher.ts";
 

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { taskFactory } from "../definition/task.ts";
-import { openBroker } from "../locks/open_broker.ts";
+import { openBroker } from "../lease/open_broker.ts";
 import { connectNats } from "../connection/connection.ts";
 import type { Delivery } from "../format/delivery.ts";
 import { FirstDeliveries } from "./first_deliveries.ts";

@@ -1,6 +1,6 @@
 import test from "ava";
 import { setTimeout as wait } from "node:timers/promises";
-import { openBroker } from "../locks/open_broker.ts";
+import { openBroker } from "../lease/open_broker.ts";
 import type { Broker } from "../broker/broker.ts";
 import { connectNats } from "../connection/connection.ts";
 import { headersFrom } from "../format/headers.ts";

@@ -2,7 +2,7 @@ import test from "ava";
 import { noRetry } from "../definition/retry.ts";
 import { taskFactory } from "../definition/task.ts";
 import type { Ledger, LedgerTransaction } from "../definition/ledger.ts";
-import { LeaseLostError } from "../locks/lease.ts";
+import { LeaseLostError } from "../lease/lease.ts";
 import { playedLedger } from "./_played_ledger_test.ts";
 import { type AttemptLease, RunningAttempt } from "./attempt.ts";
 

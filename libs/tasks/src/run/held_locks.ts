@@ -1,6 +1,6 @@
 import type { Broker } from "../broker/broker.ts";
 import type { Lock } from "../definition/lock_type.ts";
-import { LeaseLostError } from "../locks/lease.ts";
+import { LeaseLostError } from "../lease/lease.ts";
 import type { Turn } from "../locks/turns.ts";
 import { lockTypeIn } from "../tally/tally.ts";
 import type { AttemptEnd } from "./attempt.ts";

@@ -1,6 +1,6 @@
 import test from "ava";
 import { joinGrid } from "../locks/_grid_test.ts";
-import { type RevivedEntry, startRevived } from "../locks/_revive_test.ts";
+import { type RevivedEntry, startRevived } from "../lease/_revive_test.ts";
 import { startCounts } from "./poison.ts";
 import { listWorkers, registerWorker } from "../presence/registration.ts";
 

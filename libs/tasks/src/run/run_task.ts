@@ -2,7 +2,7 @@ import { hashOfReadable, PayloadRefusedError } from "../definition/payload.ts";
 import type { Ledger } from "../definition/ledger.ts";
 import type { Limiter, Lock } from "../definition/lock_type.ts";
 import type { JoinedMiddleware } from "../definition/middleware.ts";
-import { LeaseLostError } from "../locks/lease.ts";
+import { LeaseLostError } from "../lease/lease.ts";
 import type { Locks } from "../locks/locks.ts";
 import type { Waiter } from "../locks/waiting_room.ts";
 import { isLimiterKey } from "../tally/tally.ts";

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { atLeastOnceFactory, taskFactory } from "../definition/task.ts";
 import type { OutcomeRow, Ledger } from "../definition/ledger.ts";
 import { openKeeper } from "../keeper/keeper.ts";
-import { openBroker } from "../locks/open_broker.ts";
+import { openBroker } from "../lease/open_broker.ts";
 import { openLocks } from "../locks/locks.ts";
 import { connectNats } from "../connection/connection.ts";
 import { type Observer, type Step, silentObserver } from "../connection/observer.ts";

@@ -1,6 +1,6 @@
 // Tested by libs/tasks/src/run/run_task_test.ts
 import type { ChildGroup } from "../definition/group.ts";
-import type { Lease } from "../locks/lease.ts";
+import type { Lease } from "../lease/lease.ts";
 import { RunningAttempt } from "./attempt.ts";
 import type { PreparedTask } from "./identify.ts";
 import type { RunContext } from "./run_task.ts";

@@ -10,7 +10,7 @@ import type { Schedule } from "../calendar/schedule.ts";
 import type { JsonObject } from "../definition/json.ts";
 import type { Middleware } from "../definition/middleware.ts";
 import { type AnyTask, atLeastOnceFactory, type NoDeps, type TaskSpec } from "../definition/task.ts";
-import { openBroker } from "../locks/open_broker.ts";
+import { openBroker } from "../lease/open_broker.ts";
 import type { Broker } from "../broker/broker.ts";
 import { changeConfiguration } from "../configuration/change_configuration.ts";
 import { type Configuration, withVo } from "../configuration/configuration.ts";

@@ -1,5 +1,5 @@
 import { every } from "../calendar/schedule.ts";
-import { openBroker } from "../locks/open_broker.ts";
+import { openBroker } from "../lease/open_broker.ts";
 import { connectNats } from "../connection/connection.ts";
 import { recurring } from "./_grid_test.ts";
 import { startScheduler } from "./start_scheduler.ts";

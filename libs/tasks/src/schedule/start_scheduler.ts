@@ -7,7 +7,7 @@ import { checkOccurrences } from "../definition/occurrence.ts";
 import { joinMiddleware, type Middleware } from "../definition/middleware.ts";
 import type { AnyTask } from "../definition/task.ts";
 import { openKeeper } from "../keeper/keeper.ts";
-import { LOCKS_STREAM } from "../locks/lock_bucket.ts";
+import { LOCKS_STREAM } from "../lease/lock_bucket.ts";
 import { openLocks } from "../locks/locks.ts";
 import type { Broker } from "../broker/broker.ts";
 import { unconfigured, watchConfiguration } from "../configuration/configuration_watch.ts";

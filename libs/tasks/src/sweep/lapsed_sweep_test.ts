@@ -4,7 +4,7 @@ import { LAPSE_MARGIN_MS } from "../broker/timed_entry.ts";
 import { silentObserver } from "../connection/observer.ts";
 import { createReporter } from "../lead/reporter.ts";
 import { hold, joinGrid } from "../locks/_grid_test.ts";
-import { startRevived, storedHolder } from "../locks/_revive_test.ts";
+import { startRevived, storedHolder } from "../lease/_revive_test.ts";
 import { startScheduler } from "../schedule/start_scheduler.ts";
 import { createLapsedSweep } from "./lapsed_sweep.ts";
 

@@ -6,7 +6,7 @@ import { isPeriodic } from "../definition/recurrence.ts";
 import { connectNats } from "../connection/connection.ts";
 import type { StepName } from "../connection/observer.ts";
 import type { NoDeps, TaskOver } from "../definition/task.ts";
-import { openBroker } from "../locks/open_broker.ts";
+import { openBroker } from "../lease/open_broker.ts";
 import { createPublisher, type Publisher } from "../publish/publisher.ts";
 import { type RunningScheduler, startScheduler, type StartSchedulerOptions } from "../schedule/start_scheduler.ts";
 import { type RunningWorker, startWorker, type WorkerOptions } from "../worker/start_worker.ts";

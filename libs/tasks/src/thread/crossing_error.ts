@@ -2,7 +2,7 @@ import { CancelledError } from "../cancel/cancellation.ts";
 import { PayloadRefusedError } from "../definition/payload.ts";
 import { NeverRetry, RetryTask } from "../definition/retry.ts";
 import { InvalidNameError } from "../format/names.ts";
-import { LeaseLostError } from "../locks/lease.ts";
+import { LeaseLostError } from "../lease/lease.ts";
 import { DrainedError, TaskTimeoutError, VoRemovedError } from "../run/attempt.ts";
 
 /** Longest chain of causes that crosses. */

@@ -18,7 +18,7 @@ import type { AnyTask, NoDeps, TaskOver } from "../definition/task.ts";
 import type { Per } from "../definition/traits.ts";
 import { publishSpawned } from "../group/publish_spawned.ts";
 import { openKeeper } from "../keeper/keeper.ts";
-import type { Lease } from "../locks/lease.ts";
+import type { Lease } from "../lease/lease.ts";
 import { type LimitSource, openLocks } from "../locks/locks.ts";
 import { waitForLocks } from "../locks/wait_for_locks.ts";
 import { maxPayloadBytes } from "../publish/publisher.ts";

@@ -2,7 +2,7 @@ import test from "ava";
 import { setTimeout as pause } from "node:timers/promises";
 import { connectNats } from "../connection/connection.ts";
 import { silentObserver } from "../connection/observer.ts";
-import { hold, holdWhenFree, joinGrid, type Party, startTestBroker, TTL_MS } from "./_grid_test.ts";
+import { hold, holdWhenFree, joinGrid, type Party, startTestBroker, TTL_MS } from "../locks/_grid_test.ts";
 import { LOCKS_STREAM } from "./lock_bucket.ts";
 import { until } from "../testing/patience.ts";
 import { openBroker } from "./open_broker.ts";

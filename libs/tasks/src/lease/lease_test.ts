@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { setTimeout as pause } from "node:timers/promises";
-import { hold, holdWhenFree, joinGrid, renewed, startTestBroker } from "./_grid_test.ts";
+import { hold, holdWhenFree, joinGrid, renewed, startTestBroker } from "../locks/_grid_test.ts";
 import { LeaseLostError } from "./lease.ts";
 
 const server = await startTestBroker();
@@ -27,7 +27,7 @@ interface Holder extends Disposable {
 
 /** Another process that holds `key` and, every few milliseconds, looks at its deadline as before a write, and says so. */
 async function startHolder(key: string): Promise<Holder> {
-  const bed = JSON.stringify(new URL("./_grid_test.ts", import.meta.url).href);
+  const bed = JSON.stringify(new URL("../locks/_grid_test.ts", import.meta.url).href);
   const script = `
     import { hold, joinGrid } from ${bed};
     const { locks } = await joinGrid(${JSON.stringify(server.url)}, { worker: "frozen", ttlMs: ${TTL_MS} });

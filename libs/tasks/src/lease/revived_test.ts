@@ -1,5 +1,5 @@
 import test from "ava";
-import { hold, holdWhenFree, joinGrid, renewed } from "./_grid_test.ts";
+import { hold, holdWhenFree, joinGrid, renewed } from "../locks/_grid_test.ts";
 import { startRevived, storedHolder } from "./_revive_test.ts";
 import { Sightings } from "./sightings.ts";
 import { takeLock } from "./take.ts";

@@ -3,7 +3,7 @@ import type { NatsConnection } from "@nats-io/nats-core";
 import { openRequests } from "../broker/requests.ts";
 import type { FromBooks, ToBooks } from "../tally/book_messages.ts";
 import { type Books, openBooks } from "./books.ts";
-import { openBrokerClock } from "./broker_clock.ts";
+import { openBrokerClock } from "../lease/broker_clock.ts";
 import { openTallyBucket } from "./tally_bucket.ts";
 
 /** Longest wait of one request, ms. */

@@ -1,7 +1,7 @@
 import { nanos } from "@nats-io/nats-core";
 import { setTimeout as pause } from "node:timers/promises";
 import { headersFrom, MESSAGE_TTL } from "../format/headers.ts";
-import { joinGrid, type Party, startTestBroker } from "./_grid_test.ts";
+import { joinGrid, type Party, startTestBroker } from "../locks/_grid_test.ts";
 import { LOCKS_STREAM } from "./lock_bucket.ts";
 
 const record = { holder: "gone", worker: "w", taskId: "t", since: "" };

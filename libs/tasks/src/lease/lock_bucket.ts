@@ -1,5 +1,5 @@
-// Tested by libs/tasks/src/locks/take_test.ts
-// Tested by libs/tasks/src/locks/raise_test.ts
+// Tested by libs/tasks/src/lease/take_test.ts
+// Tested by libs/tasks/src/lease/raise_test.ts
 import { headers as newHeaders, type NatsConnection } from "@nats-io/nats-core";
 import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
 import { MESSAGE_TTL, EXPECTED_LAST_SUBJECT_SEQUENCE } from "../format/headers.ts";

@@ -1,7 +1,7 @@
 import test from "ava";
 import { once } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
-import { hold, holdWhenFree, joinGrid, renewed, startTestBroker, TTL_MS } from "./_grid_test.ts";
+import { hold, holdWhenFree, joinGrid, renewed, startTestBroker, TTL_MS } from "../locks/_grid_test.ts";
 import { LeaseLostError } from "./lease.ts";
 import { SAFETY_MS } from "./lease_state.ts";
 

@@ -8,12 +8,12 @@ import { dropLapsed, mayHold } from "../tally/grants.ts";
 import { allowanceMs, type Limit, type Plan, planTally, rateOf, roomIn, type Wanted } from "../tally/plan.ts";
 import type { Mode, Tally } from "../tally/tally.ts";
 import type { AskedWant, FromBooks } from "../tally/book_messages.ts";
-import type { BrokerClock, BrokerMoment } from "./broker_clock.ts";
-import { elapsedMs, type Moment, momentNow, sharedNowMs } from "./clocks.ts";
-import { LeaseState } from "./lease_state.ts";
+import type { BrokerClock, BrokerMoment } from "../lease/broker_clock.ts";
+import { elapsedMs, type Moment, momentNow, sharedNowMs } from "../lease/clocks.ts";
+import { LeaseState } from "../lease/lease_state.ts";
 import { OwnPlaces, type PlacesWanted } from "./own_places.ts";
 import { QuotaChanges } from "../tally/quota_changes.ts";
-import { Sightings } from "./sightings.ts";
+import { Sightings } from "../lease/sightings.ts";
 import { asStored, type StoredTally, type TallyBucket } from "./tally_bucket.ts";
 
 /** Longest time without an answer for which a lease is asked for, ms. It is longer than a change of the bucket's leader. */

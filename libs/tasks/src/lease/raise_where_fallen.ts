@@ -1,5 +1,5 @@
 // Tested by tests/src/restore/restore_test.ts
-// Tested by libs/tasks/src/locks/raise_test.ts
+// Tested by libs/tasks/src/lease/raise_test.ts
 import type { Broker } from "../broker/broker.ts";
 import { onReconnect } from "../connection/reconnects.ts";
 import { raiseAfterRest, raiseIfBehind } from "./raise.ts";

@@ -1,6 +1,6 @@
 import { TimeoutError } from "@nats-io/nats-core";
 import test from "ava";
-import { joinGrid, startTestBroker, TTL_MS } from "./_grid_test.ts";
+import { joinGrid, startTestBroker, TTL_MS } from "../locks/_grid_test.ts";
 import { momentNow, sharedNowMs } from "./clocks.ts";
 import type { LockBucket } from "./lock_bucket.ts";
 import { LOWEST_TOKEN, raiseLocks } from "./raise.ts";

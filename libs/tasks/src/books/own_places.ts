@@ -1,6 +1,6 @@
 import type { LineWanted } from "../tally/plan.ts";
 import type { Mode } from "../tally/tally.ts";
-import { elapsedMs, type Moment, sharedNowMs } from "./clocks.ts";
+import { elapsedMs, type Moment, sharedNowMs } from "../lease/clocks.ts";
 
 /** Longest time that a process may let its turn at a read-write lock pass, and that its readers may go on before a waiting writer, ms. */
 const TURN_MS = 1_000;

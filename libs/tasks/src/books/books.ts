@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { Book, type BookParts } from "./book.ts";
 import type { ToBooks } from "../tally/book_messages.ts";
-import { sharedNowMs } from "./clocks.ts";
+import { sharedNowMs } from "../lease/clocks.ts";
 
 /** Time between two looks at the times of leases, ms. */
 const TICK_MS = 100;
