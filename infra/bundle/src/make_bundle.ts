@@ -1,7 +1,8 @@
 // Tested by tests/src/extension/bundle_test.ts
 import { createHash } from "node:crypto";
-import { cp, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
-import { dirname, join, relative, sep } from "node:path";
+import { statSync } from "node:fs";
+import { cp, mkdir, readdir, readFile, rename, rm, utimes, writeFile } from "node:fs/promises";
+import { basename, dirname, join, relative, sep } from "node:path";
 import { build, type BuildOptions, type OutputFile } from "esbuild";
 import { listEntries, packagesOf, REQUIRED } from "./entries.ts";
 import { banner, DEFINE, entriesPlugin, nameOf, placesPlugin } from "./plugins.ts";
@@ -14,7 +15,7 @@ export const BUNDLE = join(ROOT, "infra", "bundle", "dist");
 /** The file that says from which sources the bundle is made. */
 const NOTE = "made-from.json";
 
-/** Age from which a file of an earlier bundle is removed, ms. A process that still runs may load it late. */
+/** Time for which the files of an earlier bundle stay after a newer one was made, ms. A process that still runs may load them late. */
 const OLD_MS = 24 * 60 * 60 * 1_000;
 
 /** What all files are compiled with. Names stay, and so do lines: a stack trace reads as ever. */
@@ -103,11 +104,28 @@ async function copyFiles(): Promise<readonly string[]> {
   return [...copied, ...files.map(({ parentPath, name }) => relative(ROOT, join(parentPath, name)))];
 }
 
-async function removeOld(kept: ReadonlySet<string>): Promise<void> {
+/** The names of the chunks of the bundle that is there. */
+async function chunksBefore(): Promise<readonly string[]> {
+  try {
+    const { chunks } = JSON.parse(await readFile(join(BUNDLE, NOTE), "utf8")) as { readonly chunks?: string[] };
+    return chunks ?? [];
+  } catch {
+    return []; // there is none
+  }
+}
+
+/** Removes what belongs to no bundle of the last time. `before` are the chunks of the bundle that this one follows: their time begins now. */
+async function removeOld(chunks: readonly string[], before: readonly string[]): Promise<void> {
   const folder = join(BUNDLE, "chunks");
+  const now = new Date();
   for (const name of await readdir(folder)) {
+    if (chunks.includes(name)) continue;
     const path = join(folder, name);
-    if (!kept.has(path) && Date.now() - (await stat(path)).mtimeMs > OLD_MS) await rm(path, { force: true });
+    // Another program that makes the bundle now may have removed it.
+    const found = statSync(path, { throwIfNoEntry: false });
+    if (found === undefined) continue;
+    if (before.includes(name)) await utimes(path, now, now);
+    else if (now.getTime() - found.mtimeMs > OLD_MS) await rm(path, { force: true });
   }
 }
 
@@ -135,6 +153,7 @@ async function ownSources(): Promise<readonly string[]> {
  */
 export async function makeBundle(): Promise<void> {
   const [{ files, sources }, required] = await Promise.all([bundleModules(), bundleRequired()]);
+  const before = await chunksBefore();
   const isEntry = ({ path }: OutputFile) => !path.includes(`${sep}chunks${sep}`);
   // Entries come last: what they import is there by then.
   for (const file of files.toSorted((a, b) => Number(isEntry(a)) - Number(isEntry(b))))
@@ -146,6 +165,7 @@ export async function makeBundle(): Promise<void> {
   const copied = await copyFiles();
   await put(join(BUNDLE, "package.json"), '{ "type": "module", "private": true }\n');
   const madeFrom = [...sources, ...copied, ...(await ownSources())].sort();
-  await put(join(BUNDLE, NOTE), JSON.stringify({ digest: await digestOf(madeFrom), files: madeFrom }));
-  await removeOld(new Set(files.map(({ path }) => path)));
+  const chunks = files.filter((file) => !isEntry(file)).map(({ path }) => basename(path));
+  await put(join(BUNDLE, NOTE), JSON.stringify({ digest: await digestOf(madeFrom), files: madeFrom, chunks }));
+  await removeOld(chunks, before);
 }

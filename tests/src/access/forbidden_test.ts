@@ -29,7 +29,7 @@ test.before(async () => {
   // The operator's command makes the streams.
   await muster.json("vo", "add", "lhcb");
   await muster.json("vo", "add", "belle2");
-  await operator.request("tasks.MyCheckPilotsTask.lhcb", "{}");
+  await operator.request("tasks.MyCheckPilotsTask.lhcb", "{}", { timeout: 10_000 });
 });
 
 /** What the server says to a message: `refused` for lack of a right, or its answer. */
@@ -145,7 +145,9 @@ test.serial("a worker pulls from its own lanes alone, and creates no lane over t
   t.notRegex(await create({ filter_subject: "tasks.MyPilotTask.lhcb" }), /"error"/);
   t.is(await say(nc, `$JS.ACK.TASKS.MyCheckPilotsTask__lhcb.1.1.1.1.0`, "+TERM"), "refused");
   // It may ask for its own: nothing waits there.
-  const pulled = await nc.request(`$JS.API.CONSUMER.MSG.NEXT.TASKS.${lane}`, '{"batch":1,"no_wait":true}');
+  const pulled = await nc.request(`$JS.API.CONSUMER.MSG.NEXT.TASKS.${lane}`, '{"batch":1,"no_wait":true}', {
+    timeout: 10_000,
+  });
   t.is(pulled.headers?.code, 404);
 });
 

@@ -91,7 +91,7 @@ async function checkNoSecretShown(t: ExecutionContext, { nats, apps }: Pick<Syst
 /** Publishes a task of lhcb, as any NATS client of that VO's account does. */
 async function publishAs(nats: GuardedNats, subject: string, payload: object): Promise<void> {
   const nc = await connectNats({ ...nats.access("vo-lhcb"), name: "script" });
-  const answer = await nc.request(subject, JSON.stringify(payload));
+  const answer = await nc.request(subject, JSON.stringify(payload), { timeout: 10_000 });
   if (answer.json<{ stream?: string }>().stream !== "TASKS") throw new Error(answer.string());
   await nc.close();
 }

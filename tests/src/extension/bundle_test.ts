@@ -3,7 +3,7 @@ import { openDatabase } from "@muster/ledger";
 import { startTestServer } from "@muster/ledger/testing";
 import test from "ava";
 import { execFile } from "node:child_process";
-import { appendFile, cp, mkdir, mkdtempDisposable, readFile, writeFile } from "node:fs/promises";
+import { appendFile, cp, mkdir, mkdtempDisposable, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -88,4 +88,24 @@ test("a bundle runs in place of the sources until one of the files changes that 
   t.is(chosen(), "infra/bundle/dist/apps/cli/dist/main.js");
   await appendFile(join(folder.path, "libs/tasks/src/mod.ts"), "\n");
   t.is(chosen(), "apps/cli/src/main.ts");
+});
+
+test("a newer bundle leaves the files of the one before for a day, however old they are, and then removes them", async (t) => {
+  const chunks = join(BUNDLE, "chunks");
+  const note = join(BUNDLE, "made-from.json");
+  const made = JSON.parse(await readFile(note, "utf8"));
+  const monthAgo = new Date(Date.now() - 30 * 24 * 3_600_000);
+  const names = ["of-the-one-before.js", "of-an-older-one.js"];
+  for (const name of names) {
+    await writeFile(join(chunks, name), "");
+    await utimes(join(chunks, name), monthAgo, monthAgo);
+  }
+  await writeFile(note, JSON.stringify({ ...made, chunks: [...made.chunks, names[0]] }));
+  await makeBundle();
+  const there = await readdir(chunks);
+  t.deepEqual(
+    names.filter((name) => there.includes(name)),
+    ["of-the-one-before.js"],
+  );
+  await rm(join(chunks, "of-the-one-before.js"));
 });

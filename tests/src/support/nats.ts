@@ -72,7 +72,8 @@ export async function breakStream(
   await limitFiles(nats, FULL_AT_BYTES);
   for (let count = 0; count < 4; count++) nc.publish(subject, "x".repeat(FULL_AT_BYTES / 2));
   // The broken stream refuses even to purge messages that do not exist.
-  const ask = () => nc.request(`$JS.API.STREAM.PURGE.${stream}`, '{"filter":"none.of.its.subjects"}');
+  const ask = () =>
+    nc.request(`$JS.API.STREAM.PURGE.${stream}`, '{"filter":"none.of.its.subjects"}', { timeout: 10_000 });
   await until(
     async () => ((await ask()).json<{ error?: object }>().error === undefined ? undefined : true),
     "the error",

@@ -76,6 +76,6 @@ test("who may not hear what the server tells looks at all each time: a stream th
   await untilAsked(() => infos.every((info) => asked.includes(info)));
   // In turn they would take eight looks.
   t.true(asked.filter(isOfTasks).length < 4, asked.join(" "));
-  await ops.request("$JS.API.STREAM.DELETE.EVENTS");
+  await ops.request("$JS.API.STREAM.DELETE.EVENTS", "", { timeout: 10_000 });
   t.is(await gone, "EVENTS had gone and was declared again; what it held is lost");
 });

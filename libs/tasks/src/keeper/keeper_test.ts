@@ -28,7 +28,7 @@ async function startWork(url: string) {
   await jsm.streams.add({ name: stream, subjects: [`work.${stream}`] });
   const consumer = { durable_name: "c", ack_policy: AckPolicy.Explicit, ack_wait: nanos(ACK_WAIT_MS) };
   await jsm.consumers.add(stream, consumer);
-  await nc.request(`work.${stream}`, "{}");
+  await nc.request(`work.${stream}`, "{}", { timeout: 10_000 });
   async function pull(options: object): Promise<Msg | undefined> {
     const subject = `$JS.API.CONSUMER.MSG.NEXT.${stream}.c`;
     // The message comes under its own subject, which the client's shared inbox would not know.
