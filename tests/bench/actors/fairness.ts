@@ -7,14 +7,25 @@ export function jain(shares: readonly number[]): number {
   return squares === 0 ? Number.NaN : (sum * sum) / (shares.length * squares);
 }
 
-/** Jain's index over the VOs within each 1,000 tasks. `order` is the VO of each task, in the order in which the tasks ran. */
+function countsOf(order: readonly string[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const vo of order) counts.set(vo, (counts.get(vo) ?? 0) + 1);
+  return counts;
+}
+
+/**
+ * Jain's index over the VOs within each 1,000 tasks. `order` is the VO of each task of a drain, in the order in which the tasks ran.
+ *
+ * It ends with the first thousand after which a VO has nothing left: others must take its share there, however fair the worker is.
+ */
 export function fairnessOf(order: readonly string[]): readonly number[] {
-  const vos = new Set(order);
+  const left = countsOf(order);
   const windows: number[] = [];
   for (let at = 0; at + WINDOW <= order.length; at += WINDOW) {
-    const counts = new Map([...vos].map((vo) => [vo, 0]));
-    for (const vo of order.slice(at, at + WINDOW)) counts.set(vo, (counts.get(vo) ?? 0) + 1);
-    windows.push(jain([...counts.values()]));
+    const counts = countsOf(order.slice(at, at + WINDOW));
+    for (const [vo, count] of counts) left.set(vo, (left.get(vo) ?? 0) - count);
+    if ([...left.values()].some((count) => count === 0)) break;
+    windows.push(jain([...left.keys()].map((vo) => counts.get(vo) ?? 0)));
   }
   return windows;
 }

@@ -9,7 +9,12 @@ test("Jain's index is 1 for equal shares, and 1/n where one has it all", (t) => 
 test("a VO that has no turn among a thousand counts against the fairness of that thousand", (t) => {
   const order = [
     ...Array.from({ length: 1_000 }, () => "a"),
-    ...Array.from({ length: 1_000 }, (_, at) => (at % 2 ? "a" : "b")),
+    ...Array.from({ length: 2_000 }, (_, at) => (at % 2 ? "a" : "b")),
   ];
-  t.deepEqual(fairnessOf(order), [0.5, 1]);
+  t.deepEqual(fairnessOf(order).slice(0, 2), [0.5, 1]);
+});
+
+test("a thousand at whose end a VO has nothing left is none, nor is any after it", (t) => {
+  const both = Array.from({ length: 2_000 }, (_, at) => (at % 2 ? "a" : "b"));
+  t.deepEqual(fairnessOf([...both, ...Array.from({ length: 3_000 }, () => "a")]), [1]);
 });

@@ -75,6 +75,17 @@ serve(
         await one({ ...item, payload: { ...item.payload, sentAtUs: nowUs() } });
       }
     },
+    async arrive(load) {
+      await configure(load.vos);
+      const { one } = publishingOf(load);
+      const [startedMs, periodMs] = [performance.now(), 1_000 / load.perS];
+      const sent: Promise<unknown>[] = [];
+      for (const item of payloadsOf(load)) {
+        await pause(Math.max(0, startedMs + sent.length * periodMs - performance.now()));
+        sent.push(one({ ...item, payload: { ...item.payload, sentAtUs: nowUs() } }));
+      }
+      await Promise.all(sent);
+    },
     configure: ({ vos }) => configure(vos),
     async untilEmpty() {
       const waiting = async () => (await connection.broker.jsm.streams.info("TASKS")).state.messages;

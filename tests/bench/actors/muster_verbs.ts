@@ -13,6 +13,8 @@ export type MusterLoad = Load &
 export interface MusterPublisherVerbs extends PublisherVerbs {
   publish(load: MusterLoad): Promise<{ readonly tookMs: number }>;
   trickle(load: MusterLoad & { readonly pauseMs: number }): Promise<void>;
+  /** Publishes so many tasks a second, without waiting for one before the next. Resolves when each is acknowledged. */
+  arrive(load: MusterLoad & { readonly perS: number }): Promise<void>;
   /** Adds these VOs to the configuration. */
   configure(request: { readonly vos: readonly string[] }): Promise<void>;
   /** Resolves when no task is stored any more, with the time of that. */
@@ -26,7 +28,19 @@ export interface MusterDrained extends Drained {
   readonly fairness: readonly number[];
 }
 
+/** The subject of the starts that a worker tells; see `listen`. */
+export const STARTS = "bench.starts";
+
+/** The start of one task. */
+export interface ToldStart {
+  readonly number: number;
+  /** Time from publish to start, ms. */
+  readonly afterMs: number;
+}
+
 export interface MusterWorkerVerbs extends WorkerVerbs {
+  /** With `tell` each start is also published at once, as a {@linkcode ToldStart}, so that it is known of a worker that is killed. */
+  listen(request: { readonly concurrency: number; readonly tell?: boolean }): Promise<void>;
   drain(request: DrainRequest): Promise<MusterDrained>;
   /** Returns the start of the first task since the last `listen`; undefined: no task has started. */
   firstStart(): Promise<{ readonly atUs: number | undefined }>;

@@ -2,9 +2,11 @@ import { type RunningWorker, startWorker } from "@muster/tasks";
 import { fairnessOf } from "./fairness.ts";
 import { connectMuster } from "./muster_broker.ts";
 import { type BenchDeps, HeldTask, LockedTask, NoOpTask, RealtimeTask } from "./muster_tasks.ts";
-import type { MusterWorkerVerbs } from "./muster_verbs.ts";
+import { type MusterWorkerVerbs, STARTS, type ToldStart } from "./muster_verbs.ts";
+import { nowUs } from "./clock.ts";
 import { serve } from "./serve.ts";
 import { countStarts, untilEmpty } from "./started.ts";
+import type { BenchPayload } from "./verbs.ts";
 
 const connection = await connectMuster("bench worker");
 const { broker, url } = connection;
@@ -14,9 +16,17 @@ const starts = countStarts();
 let order: string[] = [];
 let listening: RunningWorker | undefined;
 
+let tells = false;
+
+function tell({ number, sentAtUs }: BenchPayload): void {
+  const start: ToldStart = { number, afterMs: (nowUs() - sentAtUs) / 1_000 };
+  broker.nc.publish(STARTS, JSON.stringify(start));
+}
+
 const deps: BenchDeps = {
   note(payload, vo) {
     starts.note(payload);
+    if (tells) tell(payload);
     order.push(vo);
   },
 };
@@ -39,7 +49,8 @@ serve(
       const tookMs = ((await untilEmpty(isEmpty)) - firstUs) / 1_000;
       return { tookMs, fairness: fairnessOf(order) };
     },
-    async listen({ concurrency }) {
+    async listen({ concurrency, tell: isTold = false }) {
+      tells = isTold;
       starts.take();
       void starts.next(Number.POSITIVE_INFINITY);
       listening = await start(concurrency);

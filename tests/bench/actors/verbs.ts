@@ -29,6 +29,8 @@ export interface DrainRequest {
   readonly count: number;
   /** Number of tasks that run at the same time. */
   readonly concurrency: number;
+  /** VOs of the tasks, for a contender with a queue for each. Default: one VO. */
+  readonly vos?: readonly string[];
 }
 
 export interface Drained {

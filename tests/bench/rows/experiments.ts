@@ -2,6 +2,7 @@ import type { RowReport } from "../report/report.ts";
 import type { Bench } from "../run/bench.ts";
 import type { Durability } from "../servers/servers.ts";
 import { bulk, syncedBulk } from "./bulk.ts";
+import { churn } from "./churn.ts";
 import { lightVo, manyVos } from "./fairness.ts";
 import { growth } from "./growth.ts";
 import { idleLatency } from "./idle_latency.ts";
@@ -34,6 +35,7 @@ const EXPERIMENTS: readonly Experiment[] = [
   { rows: ["scheduler"], durability: "lazy", run: scheduler },
   { rows: ["idle-cost"], durability: "lazy", run: idleWorker },
   { rows: ["eight-workers"], durability: "lazy", run: eightWorkers },
+  { rows: ["churn"], durability: "lazy", run: churn },
   { rows: ["three-nodes-drain", "three-nodes-publish"], durability: "lazy", run: bulkOnThree },
   { rows: ["three-nodes-latency"], durability: "lazy", run: latencyOnThree },
   { rows: ["three-nodes-pilots"], durability: "lazy", run: pilotsOnThree },

@@ -5,7 +5,15 @@ import { installDiracx, installPeers } from "../servers/peers.ts";
 import type { Durability, Servers } from "../servers/servers.ts";
 import { type Actor, type ActorCommand, startActor } from "./actor.ts";
 
-export type ContenderName = "muster" | "raw" | "bullmq" | "graphile" | "graphile-local" | "pg-boss" | "diracx";
+export type ContenderName =
+  | "muster"
+  | "raw"
+  | "bullmq"
+  | "bullmq-queues"
+  | "graphile"
+  | "graphile-local"
+  | "pg-boss"
+  | "diracx";
 
 /** A measured task system: its publishing process, its working process, and their server. */
 export interface Contender extends AsyncDisposable {
@@ -62,10 +70,11 @@ async function commandsOf(name: ContenderName, ground: Ground): Promise<Commands
       const { url, copies } = await servers.nats(name, durability);
       return pair(`actors/${name}`, [url, String(copies)]);
     }
-    case "bullmq": {
+    case "bullmq":
+    case "bullmq-queues": {
       await installPeers(progress);
       const { host, port } = await servers.redis(durability);
-      return pair("peers/bullmq", [host, String(port)]);
+      return pair(name === "bullmq" ? "peers/bullmq" : "peers/bullmq_queues", [host, String(port)]);
     }
     case "graphile":
     case "graphile-local":

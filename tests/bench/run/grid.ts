@@ -8,6 +8,8 @@ export interface Grid extends AsyncDisposable {
   readonly url: string;
   readonly publisher: Actor<MusterPublisherVerbs>;
   readonly workers: readonly [Actor<MusterWorkerVerbs>, ...Actor<MusterWorkerVerbs>[]];
+  /** Starts one more worker, which ends with the grid at the latest. */
+  join(): Promise<Actor<MusterWorkerVerbs>>;
 }
 
 export interface GridOptions {
@@ -33,5 +35,12 @@ export async function openGrid(ground: Ground, name: string, options: GridOption
     others.push(opened.use(await startActor<MusterWorkerVerbs>(command("worker", `-${number}`))));
   }
   const kept = opened.move();
-  return { url, publisher, workers: [first, ...others], [Symbol.asyncDispose]: () => kept.disposeAsync() };
+  let joined = workerCount;
+  return {
+    url,
+    publisher,
+    workers: [first, ...others],
+    join: async () => kept.use(await startActor<MusterWorkerVerbs>(command("worker", `-${++joined}`))),
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  };
 }

@@ -4,6 +4,7 @@ import { quantile } from "../report/statistics.ts";
 import { openServers } from "../servers/servers.ts";
 import { type Bench, CONCURRENCY, inTurn, openBench, type Rounds } from "./bench.ts";
 import { openGrid } from "./grid.ts";
+import { hearStarts } from "./hear_starts.ts";
 import { QUICK } from "./sizes.ts";
 
 /** A noisy machine may cost so much of a target, and a mistake that matters costs more. */
@@ -69,5 +70,21 @@ test.serial("200 VOs drain fairly, and not much slower than one", async (t) => {
     t.log({ drain: bestRatio(drain, "many", "one"), leastFair: Math.min(...fairness) });
     t.true(bestRatio(drain, "many", "one") > 0.5 / SLACK);
     t.true(quantile(fairness, 0.5) > 0.8);
+  });
+});
+
+test.serial("tasks go on to begin beside a worker that is killed", async (t) => {
+  await withBench(async (bench) => {
+    await using grid = await openGrid(bench, "small-churn", { workerCount: 2 });
+    const [count, kill] = [200, 50];
+    for (const worker of grid.workers) await worker.ask("listen", { concurrency: CONCURRENCY, tell: true });
+    await using heard = await hearStarts(grid.url, count);
+    const arriving = grid.publisher.ask("arrive", { task: "HeldTask", holdMs: 10, count, perS: 100 });
+    await heard.some(kill);
+    process.kill(grid.workers[0].pid, "SIGKILL");
+    await arriving;
+    const latencies = await heard.all();
+    t.log({ median: quantile(latencies, 0.5), longest: Math.max(...latencies) });
+    t.true(quantile(latencies, 0.5) < 1_000 * SLACK);
   });
 });
