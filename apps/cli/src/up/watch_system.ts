@@ -1,5 +1,6 @@
 import type { Database } from "@muster/ledger";
 import type { Broker } from "@muster/tasks";
+import { eventLines } from "@muster/tasks/operate";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Display } from "./display/display.ts";
 import { describeEvent } from "./display/happenings.ts";
@@ -18,8 +19,10 @@ export function watchSystem({ broker, database, display }: WatchOptions): AsyncD
   const over = new AbortController();
   const events = broker.nc.subscribe("events.>", {
     callback(error, message) {
-      const text = error === null ? describeEvent(message.string()) : undefined;
-      if (text !== undefined) display.happened({ at: new Date(), text });
+      for (const line of error === null ? eventLines(message.string()) : []) {
+        const text = describeEvent(line);
+        if (text !== undefined) display.happened({ at: new Date(), text });
+      }
     },
   });
 

@@ -9,8 +9,9 @@ import { readEvents, type ToldEvent, type ToldEvents } from "./told_events.ts";
 /** Time between two looks at the servers while somebody looks at a page, ms, and while nobody does. */
 const WATCHED_MS = 2_000;
 const UNWATCHED_MS = 5_000;
-/** Greatest number of messages in EVENTS that are read back at the start; some half second's work. */
+/** Greatest number of messages in EVENTS that are read back at the start, and about their size, bytes; some half second's work. */
 const READ_BACK = 50_000;
+const READ_BACK_BYTES = 16_000_000;
 
 /** All that the pages show live. One for the whole process, whatever the number of viewers. */
 export interface Feed extends AsyncDisposable {
@@ -60,7 +61,11 @@ export async function openFeed({ isWatched, everyMs = WATCHED_MS, ...servers }: 
   );
   const { broker } = servers;
   // What was stored until now is read back, and what comes from now on is heard. Meanwhile the latter waits, so that the newest comes last.
-  const recent = await recentEvents(broker, { since: new Date(beginMs), limit: READ_BACK }).catch(() => undefined);
+  const recent = await recentEvents(broker, {
+    since: new Date(beginMs),
+    limit: READ_BACK,
+    limitBytes: READ_BACK_BYTES,
+  }).catch(() => undefined);
   let early: RecentMessage[] | undefined = [];
   const subscription = broker.nc.subscribe("events.>", {
     callback(error, { subject, data }) {

@@ -128,4 +128,10 @@ test("all events are counted, some hundred a second are read, and what is no eve
   events.hear("events.MyTask.lhcb.done", Buffer.from(JSON.stringify({ ...event, taskId: "newest", attempt: "?" })));
   t.like(events.newest()[0], { taskId: "newest", attempt: 1 });
   t.true(events.newest().length > 400 && events.newest().length <= 500);
+  const before = read.length;
+  nowMs += 1_000;
+  const many = Buffer.from(Array.from({ length: 16 }, () => line).join("\n"));
+  for (let count = 0; count < 1_000; count++) events.hear("events.MyTask.lhcb.done", many);
+  t.is(counted["done"], 5_008 + 16_000, "each line is an event");
+  t.true(read.length - before <= 500);
 });

@@ -1,7 +1,8 @@
 import type { StepName } from "@muster/tasks";
+import { eventLines } from "@muster/tasks/operate";
 import * as z from "zod";
 
-/** Greatest number of events of one second whose content is read. Of all others only the step is counted, by the subject. */
+/** Greatest number of events of one second whose content is read. All others are only counted, by lines and subject. */
 const READ_A_SECOND = 500;
 /** Number of events that are remembered. */
 const REMEMBERED = 500;
@@ -71,8 +72,9 @@ export function readEvents({ counted, read }: EventListener, now: () => number):
       const step = subject.slice(subject.lastIndexOf(".") + 1);
       counted(step as StepName, linesIn(data), atMs);
       if (!isToBeRead(atMs)) return;
-      for (const line of new TextDecoder().decode(data).split("\n")) {
-        const event = line === "" ? undefined : parse(line);
+      for (const [index, line] of eventLines(new TextDecoder().decode(data)).entries()) {
+        if (index > 0 && !isToBeRead(atMs)) break;
+        const event = parse(line);
         if (event === undefined) continue;
         newest.unshift(event);
         read(event, atMs);

@@ -10,7 +10,7 @@ import {
 import type { Broker, Chore } from "@muster/tasks";
 import {
   compareStores,
-  countSince,
+  countStepsSince,
   type NatsMarkState,
   type PositionNow,
   type Positions,
@@ -65,8 +65,8 @@ async function countFor({ broker, database }: ComparedServers, fall: StoreFall):
     return { ended: settled, dead };
   }
   if (fall.kind !== "the database fell") return { ended: 0, dead: 0 };
-  const count = (step: string) =>
-    countSince(broker, { stream: "EVENTS", subjects: [`events.*.*.${step}`], since: new Date(fall.since) });
+  const since = new Date(fall.since);
+  const count = (step: "done" | "dead") => countStepsSince(broker, { step, since });
   return { ended: await count("done"), dead: await count("dead") };
 }
 

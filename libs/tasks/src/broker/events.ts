@@ -16,7 +16,8 @@ function nowText(): string {
 }
 
 /**
- * Reports one step of a task's life to the observer, and on `events.<TaskName>.<vo>.<step>` with the next write to the connection.
+ * Reports one step of a task's life to the observer, and on `events.<TaskName>.<vo>.<step>` with the next write to the connection. One message
+ * may tell several events of its subject, each as a line.
  *
  * An event is sent at most once and without an answer: events are for people, and no event proves anything.
  */
@@ -26,8 +27,8 @@ export function sendEvent({ observer, outbox }: Pick<Broker, "observer" | "outbo
   // Microseconds are enough: a number of sixteen digits takes long to print.
   const tookMs = step.tookMs === undefined ? undefined : Math.round(step.tookMs * 1_000) / 1_000;
   const event = { step: step.step, tookMs, reason, task, vo, taskId, attempt, at: nowText(), worker, traceId };
-  // The buffer comes from a pool. The client would allocate one for each text.
-  outbox.send(eventSubject(step, step.step), Buffer.from(JSON.stringify(event)));
+  const subject = eventSubject(step, step.step);
+  outbox.tell({ subject, text: JSON.stringify(event), about: taskId, begins: step.step === "started" });
 }
 
 /** Like {@linkcode sendEvent}, but sends at once: for callers that may close the connection next. */
@@ -44,5 +45,5 @@ export function sendLine({ observer, outbox }: Pick<Broker, "observer" | "outbox
   const { task, vo, taskId, attempt, level, text, traceId } = line;
   const reason = observer.redact?.(text) ?? text;
   const event = { step: "log", level, reason, task, vo, taskId, attempt, at: nowText(), worker, traceId };
-  outbox.send(eventSubject(line, "log"), Buffer.from(JSON.stringify(event)));
+  outbox.tell({ subject: eventSubject(line, "log"), text: JSON.stringify(event), about: taskId, begins: false });
 }

@@ -1,17 +1,24 @@
-import type { NatsConnection } from "@nats-io/nats-core";
+import type { MsgHdrs, NatsConnection } from "@nats-io/nats-core";
+import { eventHeaders } from "../format/event_lines.ts";
+import { type Line, LineJoiner } from "./joined_lines.ts";
 
-/** Longest delay of a message in the outbox, so that several share one write, ms. A write to the socket costs more than its content. */
+/** Longest delay of what is in the outbox, so that several share one write, ms. A write to the socket costs more than its content. */
 const COMPANY_MS = 5;
-/** Number of waiting messages that are sent without further delay. Longer waits cost garbage collection, and leave the server idle. */
+/** Number of waiting messages and lines that go without further delay. Longer waits cost garbage collection, and leave the server idle. */
 const ENOUGH = 16;
 
-/** Messages that need not be sent at once over a connection, in order: events and acks. */
+/** What need not be sent at once over a connection: events and acks. */
 export interface Outbox {
   /**
-   * Adds a message. It is sent with the next flush: after at most 5 ms, or when 16 messages wait. Over a closed or draining connection
-   * nothing is sent.
+   * Adds a message. It is sent with the next flush: after at most 5 ms, or when 16 messages and lines wait. Over a closed or draining
+   * connection nothing is sent. Messages keep their order.
    */
   send(subject: string, body: Uint8Array): void;
+  /**
+   * Adds an event. It is sent with the next flush too, before the messages. Events of one subject travel as one message where they wait for
+   * the same flush (decision 99).
+   */
+  tell(event: Line): void;
   /** Sends all that waits. Call it before you publish something at once: both then share one write. */
   flush(): void;
   /** Calls `then` when all that waits now has been sent; at once where nothing waits. */
@@ -25,13 +32,20 @@ interface Waiting {
 
 /** Opens an empty outbox. */
 export function openOutbox(nc: NatsConnection): Outbox {
-  let waiting: Waiting[] = [];
+  let events = new LineJoiner();
+  let messages: Waiting[] = [];
+  let waiting = 0;
   let thens: (() => void)[] = [];
   let timer: NodeJS.Timeout | undefined;
 
-  function publishAll(messages: readonly Waiting[]): void {
+  function publish(subject: string, body: Uint8Array, headers?: MsgHdrs): void {
+    nc.publish(subject, body, headers && { headers });
+  }
+
+  function publishAll(told: LineJoiner, sent: readonly Waiting[]): void {
     try {
-      for (const { subject, body } of messages) nc.publish(subject, body);
+      for (const joined of told) publish(joined.subject, joined.body(), eventHeaders(joined.count));
+      for (const { subject, body } of sent) nc.publish(subject, body);
     } catch (error) {
       // The connection accepts nothing any more. Nobody waits for these messages, and nobody could catch an error of the timer.
       if (!nc.isClosed() && !nc.isDraining()) throw error;
@@ -39,26 +53,36 @@ export function openOutbox(nc: NatsConnection): Outbox {
   }
 
   function flush(): void {
-    if (waiting.length === 0) return;
+    if (waiting === 0) return;
     clearTimeout(timer);
     timer = undefined;
-    const sent = waiting;
-    const then = thens;
-    waiting = [];
+    const [told, sent, then] = [events, messages, thens];
+    events = new LineJoiner();
+    messages = [];
+    waiting = 0;
     thens = [];
-    publishAll(sent);
+    publishAll(told, sent);
     for (const call of then) call();
+  }
+
+  function count(): void {
+    waiting++;
+    if (waiting >= ENOUGH) flush();
+    else timer ??= setTimeout(flush, COMPANY_MS);
   }
 
   return {
     send(subject, body) {
-      waiting.push({ subject, body });
-      if (waiting.length >= ENOUGH) flush();
-      else timer ??= setTimeout(flush, COMPANY_MS);
+      messages.push({ subject, body });
+      count();
+    },
+    tell(event) {
+      events.add(event);
+      count();
     },
     flush,
     whenSent(then) {
-      if (waiting.length === 0) then();
+      if (waiting === 0) then();
       else thens.push(then);
     },
   };

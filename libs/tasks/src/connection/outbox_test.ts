@@ -85,3 +85,53 @@ test("what waits on a connection that is drained is dropped and breaks nothing",
   await new Promise<void>((resolve) => outbox.whenSent(resolve));
   await drained;
 });
+
+/** An event as a worker tells it. */
+const event = (step: string, about: string) => ({
+  subject: `events.${step}`,
+  text: JSON.stringify({ step, about }),
+  about,
+  begins: step === "started",
+});
+
+test("events of one subject that wait for the same flush are one message of several lines with their number, before the acks", async (t) => {
+  await using stack = new AsyncDisposableStack();
+  const nc = await connect();
+  stack.defer(() => nc.close());
+  const heard = nc.subscribe(">", { max: 4 });
+  await nc.flush();
+  const outbox = openOutbox(nc);
+  outbox.tell(event("started", "a"));
+  outbox.send("acks", body("a"));
+  outbox.tell(event("done", "a"));
+  outbox.tell(event("started", "b"));
+  outbox.send("acks", body("b"));
+  outbox.tell(event("started", "c"));
+  outbox.flush();
+  const messages: (readonly string[])[] = [];
+  for await (const message of heard)
+    messages.push([message.subject, message.headers?.get("Event-Count") ?? "", message.string()]);
+  const line = (step: string, about: string) => JSON.stringify({ step, about });
+  t.deepEqual(messages, [
+    ["events.started", "3", [line("started", "a"), line("started", "b"), line("started", "c")].join("\n")],
+    ["events.done", "", line("done", "a")],
+    ["acks", "", "a"],
+    ["acks", "", "b"],
+  ]);
+});
+
+test("one event alone waits for nobody longer than a message does, and is sent without a header", async (t) => {
+  await using stack = new AsyncDisposableStack();
+  const nc = await connect();
+  stack.defer(() => nc.close());
+  const heard = nc.subscribe("events.>", { max: 1 });
+  const outbox = openOutbox(nc);
+  outbox.tell(event("started", "a"));
+  for await (const message of heard) {
+    t.is(message.headers, undefined);
+    t.is(message.string(), '{"step":"started","about":"a"}');
+  }
+  const before = nc.stats().outMsgs;
+  for (let index = 0; index < 16; index++) outbox.tell(event("done", String(index)));
+  t.is(nc.stats().outMsgs - before, 1, "sixteen are company enough");
+});

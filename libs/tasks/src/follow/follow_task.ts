@@ -4,7 +4,7 @@ import type { Broker } from "../broker/broker.ts";
 import { boundId, checkTaskId } from "../format/delivery.ts";
 import { parseProgress, progressKey, type StoredProgress } from "../result/progress.ts";
 import { type FindOptions, type FoundTask, findTask, isEnd } from "./find_task.ts";
-import { eventOf, type TaskEvent } from "./task_events.ts";
+import { eventsOf, type TaskEvent } from "./task_events.ts";
 
 /** Looks for an end that was heard of, and the pause between two, ms. Its event may be stored a moment after it was heard. */
 const END_LOOKS = 20;
@@ -57,10 +57,8 @@ function listen({ nc, observer }: Broker, taskId: string, heard: Heard): Disposa
     callback(error, message) {
       if (error !== null)
         observer.alarm("Cannot hear the steps of tasks; the task is looked for every 10 s", { error });
-      const event = error === null ? eventOf(message.string(), taskId) : undefined;
-      if (event === undefined) return;
-      const { task: _task, vo: _vo, ...step } = event;
-      heard.add({ kind: "step", step });
+      for (const { task: _task, vo: _vo, ...step } of error === null ? eventsOf(message.string(), taskId) : [])
+        heard.add({ kind: "step", step });
     },
   });
   const progress = nc.subscribe(`$KV.results.${progressKey(taskId)}`, {

@@ -15,6 +15,8 @@ export interface RecentEventsOptions {
   readonly since: Date;
   /** Greatest number of messages, of which one may tell several events. Where there are more, the newest are read. */
   readonly limit: number;
+  /** About the greatest size of what is read, bytes. The same holds. */
+  readonly limitBytes: number;
 }
 
 /** A message on `events.>`, as the stream keeps it. Anybody may have written it. */
@@ -37,14 +39,15 @@ export interface RecentEvents {
 /** Finds the newest messages in `EVENTS`, to be read once. Throws when the broker does not answer. */
 export async function recentEvents(
   broker: Pick<Broker, "js" | "jsm">,
-  { since, limit }: RecentEventsOptions,
+  { since, limit, limitBytes }: RecentEventsOptions,
 ): Promise<RecentEvents> {
   const [{ state }, first] = await Promise.all([
     broker.jsm.streams.info(EVENTS),
     sequenceSince(broker, { stream: EVENTS, since }),
   ]);
   const last = state.last_seq;
-  const begin = Math.max(first, state.first_seq, last - limit + 1);
+  const fitting = state.bytes === 0 ? limit : Math.ceil((limitBytes * state.messages) / state.bytes);
+  const begin = Math.max(first, state.first_seq, last - Math.min(limit, fitting) + 1);
   // What is older than the oldest one in the stream was dropped, or never was.
   const oldestAt = new Date(state.messages === 0 ? Date.now() : state.first_ts);
   return {

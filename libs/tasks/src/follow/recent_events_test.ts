@@ -8,9 +8,9 @@ test("the newest events are read once, oldest first, and no more than wanted; it
   await using server = await startTestNatsServer();
   const nc = await connectNats({ url: server.url, name: "tester" });
   const broker = await openBroker(nc, { observer: { alarm() {}, note() {}, step() {} } });
-  const read = async (limit: number, since = new Date(Date.now() - 60_000)) => {
+  const read = async (limit: number, since = new Date(Date.now() - 60_000), limitBytes = 1_000_000) => {
     const heard: RecentMessage[] = [];
-    const recent = await recentEvents(broker, { since, limit });
+    const recent = await recentEvents(broker, { since, limit, limitBytes });
     await broker.js.publish("events.MyTask.lhcb.done", "later");
     const { completeSince } = await recent.read((message) => void heard.push(message));
     return { texts: heard.map(({ data }) => new TextDecoder().decode(data)), heard, completeSince };
@@ -24,6 +24,8 @@ test("the newest events are read once, oldest first, and no more than wanted; it
   t.deepEqual(cut.texts, ["6", "7", "later"]);
   t.is(cut.heard[0]?.atMs, cut.completeSince.getTime());
   t.true(Math.abs(Date.now() - cut.completeSince.getTime()) < 60_000);
+  const { messages, bytes } = (await broker.jsm.streams.info("EVENTS")).state;
+  t.deepEqual((await read(100, undefined, (1.5 * bytes) / messages)).texts, ["later", "later"], "its size counts too");
   const now = new Date();
   t.deepEqual((await read(10, now)).completeSince, now, "the stream is older, so nothing is missing since then");
   await broker.jsm.streams.purge("EVENTS");

@@ -4,11 +4,14 @@ import type { Broker } from "../broker/broker.ts";
 import { readerName } from "../broker/reader_name.ts";
 import { fetchPage } from "../broker/fetch_page.ts";
 import type { LineLevel, StepName } from "../connection/observer.ts";
+import { eventLines } from "../format/event_lines.ts";
 import { eventSubject, type TaskAddress } from "../format/subject.ts";
 import { EVENTS } from "../streams/streams.ts";
 
-/** Greatest number of events that are read to find those of one task; some seconds' work. */
-const MAX_EVENTS = 300_000;
+/** Greatest number of messages that are read to find the events of one task; some seconds' work. */
+const MAX_MESSAGES = 300_000;
+/** Greatest size of them, bytes. */
+const MAX_BYTES = 100_000_000;
 const PAGE = 5_000;
 
 /** A step of a task's life, as `EVENTS` keeps it. Its texts are unchanged: escape them before they reach a terminal. */
@@ -42,12 +45,20 @@ interface Told extends TaskEvent, TaskAddress {
   readonly taskId: string;
 }
 
-/** The event in a message; undefined where it is of another task, or somebody else has written it. */
-export function eventOf(text: string, taskId: string): (TaskEvent & TaskAddress) | undefined {
-  // A message is parsed only where it names the id.
-  if (!text.includes(JSON.stringify(taskId))) return undefined;
+/** An event of one task, with the task's name and VO. */
+type FoundEvent = TaskEvent & TaskAddress;
+
+/** The events of one task in a message, in order. Those of other tasks and what somebody else has written are left out. */
+export function eventsOf(body: string, taskId: string): readonly FoundEvent[] {
+  const id = JSON.stringify(taskId);
+  // A line is parsed only where it names the id.
+  if (!body.includes(id)) return [];
+  return eventLines(body).flatMap((line) => (line.includes(id) ? (eventIn(line, taskId) ?? []) : []));
+}
+
+function eventIn(line: string, taskId: string): FoundEvent | undefined {
   try {
-    const { taskId: id, step, attempt, at, worker, tookMs, reason, level, traceId, task, vo }: Told = JSON.parse(text);
+    const { taskId: id, step, attempt, at, worker, tookMs, reason, level, traceId, task, vo }: Told = JSON.parse(line);
     if (id !== taskId || typeof step !== "string") return undefined;
     return {
       ...{ step, attempt, at, worker, task, vo },
@@ -67,8 +78,8 @@ export function eventSubjects(of: TaskAddress | undefined): string {
 }
 
 /**
- * Reads the events of one task. Where more than 300,000 events may be of it, only the newest are looked at. Throws when the broker does not
- * answer.
+ * Reads the events of one task. Where more than 300,000 messages or some 100 MB may tell of it, only the newest are looked at. Throws when the
+ * broker does not answer.
  */
 export async function readTaskEvents(
   { js, jsm }: Pick<Broker, "js" | "jsm">,
@@ -77,16 +88,17 @@ export async function readTaskEvents(
 ): Promise<TaskEvents> {
   const filter = eventSubjects(of);
   const { state } = await jsm.streams.info(EVENTS, of === undefined ? undefined : { subjects_filter: filter });
-  const { messages, first_seq: first, last_seq: last } = state;
+  const { messages, bytes, first_seq: first, last_seq: last } = state;
   const count = of === undefined ? messages : Object.values(state.subjects ?? {}).reduce((sum, each) => sum + each, 0);
   const since = messages === 0 ? null : state.first_ts;
   if (count === 0) return { events: [], since, complete: true, address: of };
-  const complete = count <= MAX_EVENTS;
+  const most = Math.min(MAX_MESSAGES, Math.ceil((MAX_BYTES * messages) / bytes));
+  const complete = count <= most;
   const consumer = await js.consumers.get(EVENTS, {
     ...readerName("events"),
     filter_subjects: [filter],
     deliver_policy: DeliverPolicy.StartSequence,
-    opt_start_seq: complete ? Math.max(1, first) : Math.max(1, last - MAX_EVENTS),
+    opt_start_seq: complete ? Math.max(1, first) : Math.max(1, last - most),
   });
   const events: TaskEvent[] = [];
   let address = of;
@@ -95,9 +107,7 @@ export async function readTaskEvents(
     for await (const message of fetchPage(consumer, { max_messages: PAGE, expires: 1_000 })) {
       received++;
       pending = message.info.pending;
-      const event = eventOf(message.string(), taskId);
-      if (event !== undefined) {
-        const { task, vo, ...step } = event;
+      for (const { task, vo, ...step } of eventsOf(message.string(), taskId)) {
         address ??= { task, vo };
         events.push(step);
       }

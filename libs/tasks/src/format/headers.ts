@@ -26,6 +26,9 @@ export const DEAD_SUBJECT = "Dead-Subject";
 export const DEAD_AT = "Dead-At";
 export const DEAD_ERRORS = "Dead-Errors";
 
+/** Number of lines in the body of a message on `events.>`, each an event; absent: one. */
+export const EVENT_COUNT = "Event-Count";
+
 /** The server's own headers. */
 export const SCHEDULE = "Nats-Schedule";
 export const SCHEDULE_TARGET = "Nats-Schedule-Target";
@@ -55,9 +58,22 @@ export function headersFrom(entries: Readonly<Record<string, string>>): MsgHdrs 
   return headers;
 }
 
-/** The first value of header `name`, or "". The client's own `get` returns the same, but builds two lists of all names for it. */
+/**
+ * The table in which the client keeps the headers of a message. It decodes them once into it. Its interface does not show the table, so
+ * undefined is what another client would have.
+ */
+function tableOf(headers: MsgHdrs): ReadonlyMap<string, readonly string[]> | undefined {
+  return "headers" in headers && headers.headers instanceof Map ? headers.headers : undefined;
+}
+
+/**
+ * The first value of header `name`, or "". The client's own `get` returns the same, but builds two lists of all names for it. A task's run asks
+ * some twenty times, so a walk over all headers costs too.
+ */
 export function headerOf(headers: MsgHdrs | undefined, name: string): string {
   if (headers === undefined) return "";
+  const table = tableOf(headers);
+  if (table !== undefined) return table.get(name)?.[0] ?? "";
   for (const [key, values] of headers) if (key === name) return values[0] ?? "";
   return "";
 }

@@ -55,6 +55,14 @@ export function eventSubject(of: TaskAddress, event: string): string {
   return `events.${escapedAddress(of)}.${event}`;
 }
 
+/** Greatest number of parts between the dots of a VO's name: it has 128 characters at most. */
+const VO_PARTS = 64;
+
+/** Filters that match one step of all tasks and VOs together. A VO may have dots, and in a filter only what comes last may be of any length. */
+export function stepFilters(step: string): readonly string[] {
+  return Array.from({ length: VO_PARTS }, (_, index) => `events.*${".*".repeat(index + 1)}.${step}`);
+}
+
 /** `wake.<TaskName>.<vo>`: the core subject on which TASKS announces what it has just stored. */
 export function wakeSubject({ task, vo }: TaskAddress): string {
   return `wake.${task}.${vo}`;

@@ -99,6 +99,7 @@ export { cancelGroup, childrenOfGroup, type GroupState, listGroups, readGroup } 
 // Look at one task, and follow it to its end.
 export { type FindOptions, type FoundTask, findTask, type TaskState } from "../follow/find_task.ts";
 export { type FollowOptions, followTask, type FollowUpdate } from "../follow/follow_task.ts";
+export { eventLines } from "../format/event_lines.ts";
 export {
   recentEvents,
   type RecentEvents,
@@ -149,7 +150,7 @@ export {
 } from "../broker/store_mark.ts";
 export { type FallWatch, type FallWatchOptions, NatsFellError, watchFall } from "../broker/watch_fall.ts";
 export { raiseAfterRest, raiseLocks, type RaiseOptions, type RestedOptions } from "../lease/raise.ts";
-export { countSince } from "../broker/count_since.ts";
+export { countStepsSince } from "../follow/count_events.ts";
 // Give the users of NATS their rights.
 export { isCovered } from "../connection/own_rights.ts";
 export { operatorRights, type Rights, type RightsTask } from "../rights/rights.ts";

@@ -1,5 +1,6 @@
 import type { NatsConnection } from "@nats-io/transport-node";
 import type { Step, StepName } from "../connection/observer.ts";
+import { eventLines } from "../format/event_lines.ts";
 import { within } from "./patience.ts";
 
 /** A step of a task's life, as `EVENTS` told it. */
@@ -30,17 +31,21 @@ export interface EventLog {
 export async function openEventLog(nc: NatsConnection): Promise<EventLog> {
   const steps: ToldStep[] = [];
   const wanted = new Set<Wanted>();
+
+  function hear(step: ToldStep): void {
+    steps.push(step);
+    for (const want of [...wanted]) {
+      if (!want.matches(step)) continue;
+      wanted.delete(want);
+      want.resolve(step);
+    }
+  }
+
   nc.subscribe("events.>", {
     callback: (error, message) => {
       if (error !== null) throw error;
-      if (message.subject.endsWith(".log")) return; // a line of a run, and no step
-      const step: ToldStep = { ...message.json<ToldStep>(), heardAtMs: performance.now() };
-      steps.push(step);
-      for (const want of [...wanted]) {
-        if (!want.matches(step)) continue;
-        wanted.delete(want);
-        want.resolve(step);
-      }
+      if (message.subject.endsWith(".log")) return; // lines of runs, and no steps
+      for (const line of eventLines(message.string())) hear({ ...JSON.parse(line), heardAtMs: performance.now() });
     },
   });
   await nc.flush();

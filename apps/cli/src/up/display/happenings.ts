@@ -39,12 +39,12 @@ function parseObject(text: string): Readonly<Record<string, unknown>> | undefine
 const PASSING: ReadonlySet<string> = new Set(["started", "contended"]);
 
 /**
- * Describes a message of EVENTS; undefined for a step that is not worth a line.
+ * Describes an event, a line of a message in EVENTS; undefined for a step that is not worth a line.
  *
- * Anybody may publish there, so every field is checked. A message that is not an event is not described.
+ * Anybody may publish there, so every field is checked. What is not an event is not described.
  */
-export function describeEvent(body: string): string | undefined {
-  const event = parseObject(body);
+export function describeEvent(line: string): string | undefined {
+  const event = parseObject(line);
   if (event === undefined) return undefined;
   const { attempt, tookMs } = event;
   const [task, vo, step] = [textField(event, "task"), textField(event, "vo"), textField(event, "step")];
