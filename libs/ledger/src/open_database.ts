@@ -3,6 +3,7 @@ import type { ClientBase } from "pg";
 import { askOnce, CONNECT_TIMEOUT_MS, onOneConnection, type ServerAddress } from "./database/ask_once.ts";
 import { Connections } from "./database/connections.ts";
 import { asForbidden } from "./database/failures.ts";
+import { frequent } from "./database/frequent_statements.ts";
 import { whoIs } from "./database/refusals.ts";
 import { prepareConnection, requireNewEnough, VERSION_QUERY, type VersionRow } from "./database/server_version.ts";
 import type { Orm, Transaction } from "./database/transaction.ts";
@@ -133,6 +134,7 @@ async function granted<Answer>(address: ServerAddress, work: () => Promise<Answe
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const { tables = [], transactionTimeoutMs = 600_000, note = () => {} } = options;
   const sets = withLedger(tables);
+  for (const text of sets.flatMap((set) => set.frequent ?? [])) frequent(text);
   const address = addressOf(options);
   const orm: Orm = new MikroORM({
     entities: sets.flatMap(({ entities }) => [...entities]),

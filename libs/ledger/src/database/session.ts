@@ -1,11 +1,13 @@
 // Tested by libs/ledger/src/ledger/ledger_transaction_test.ts
 // Tested by libs/ledger/src/database/time_limits_test.ts
-import { Client, type PoolClient, type QueryResult, type QueryResultRow } from "pg";
+import { Client, type PoolClient, type QueryConfig, type QueryResult, type QueryResultRow } from "pg";
 import { setTimeout as pause } from "node:timers/promises";
 import type { OwnLimit } from "./server_version.ts";
 import type { Statement } from "./statement.ts";
+import { IN_FAILED_TRANSACTION, StatementGroup } from "./statement_group.ts";
 import type { DatabaseTracing, TransactionSpan } from "./tracing.ts";
 import { DatabaseGoneError, meansGone, sqlStateOf, TransactionFailedError } from "./failures.ts";
+import { frequent, nameOf } from "./frequent_statements.ts";
 
 /** What a session needs of the pool that it came from. */
 export interface SessionOrigin {
@@ -26,12 +28,13 @@ interface Asked {
   readonly limitMs: number | undefined;
 }
 
-/** PostgreSQL's code for a statement in a transaction in which an earlier one has failed. */
-const IN_FAILED_TRANSACTION = "25P02";
+const COMMIT = frequent("commit");
 /** Longest wait for BEGIN and ROLLBACK, ms. They wait for nothing, so a longer silence means a cut link. */
 const PROMPT_MS = 10_000;
 /** PostgreSQL's code for a cancelled statement, here by its timeout. */
 const STATEMENT_ENDED = "57014";
+/** PostgreSQL's code for a kept plan whose result has another form by now, since a migration has changed its tables. */
+const PLAN_OUTDATED = "0A000";
 /** Longest wait, before a rollback, for answers to what was sent ahead, ms. A fence may wait for another writer for longer. */
 const AHEAD_MS = 1_000;
 /** Share of a transaction's limit after which the server is told again how much time is left. */
@@ -71,6 +74,10 @@ export class Session {
   #released = false;
   /** The span of the transaction. `begin` sets it, and the release ends it. Undefined: none is open, or traces are off. */
   #span: TransactionSpan | undefined;
+  /** Whether what is sent waits for what the same turn of the event loop still has to send. Only `#gather` writes it. */
+  #isGathering = false;
+  /** The statements that this turn has to send so far. `#run` fills it and `#sendGroup` empties it. */
+  #group: StatementGroup | undefined;
 
   constructor(client: PoolClient, origin: SessionOrigin) {
     this.#client = client;
@@ -156,7 +163,7 @@ export class Session {
 
   #enqueue<Row extends QueryResultRow>(
     text: string,
-    values: readonly unknown[],
+    values: readonly unknown[] = [],
     limitMs?: number,
   ): Promise<QueryResult<Row>> {
     const answer = this.#last.then(() => this.#run<Row>({ text, values, limitMs }));
@@ -170,13 +177,18 @@ export class Session {
     sent?: () => void,
   ): Promise<QueryResult<Row>> {
     if (this.#lost !== undefined) throw this.#lost;
+    const name = nameOf(text);
     // pg takes a timeout for a single statement, though its types do not say so.
     const timeout = limitMs === undefined ? {} : { query_timeout: limitMs };
     const askedAt = performance.now();
     const span = (this.#span ?? this.#origin.tracing)?.statement(text);
     try {
       await this.#keepToLimit();
-      const asked = this.#client.query<Row>({ text, values: [...values], ...timeout });
+      if (sent !== undefined) this.#gather();
+      const statement = { name, text, values: [...values] };
+      // A group has one answer, so a statement with a limit goes alone. So does a text without values, which may be several statements.
+      const isJoined = this.#isGathering && limitMs === undefined && (name !== undefined || values.length > 0);
+      const asked = isJoined ? this.#joinGroup<Row>(statement) : this.#sendAlone<Row>({ ...statement, ...timeout });
       sent?.();
       const result = await asked;
       span?.end();
@@ -184,12 +196,46 @@ export class Session {
     } catch (error) {
       span?.end(error);
       const timedOut = limitMs !== undefined && sqlStateOf(error) === undefined;
-      if (meansGone(error) || timedOut || this.#isOverTime(error, askedAt)) this.#lose(error);
+      const isOutdated = name !== undefined && sqlStateOf(error) === PLAN_OUTDATED;
+      if (meansGone(error) || timedOut || isOutdated || this.#isOverTime(error, askedAt)) this.#lose(error);
       if (this.#lost !== undefined) throw this.#lost;
       if (sqlStateOf(error) === IN_FAILED_TRANSACTION) throw new TransactionFailedError(this.#firstError);
       this.#firstError ??= error;
       throw error;
     }
+  }
+
+  /** Holds back what is sent until this turn of the event loop has nothing more to send: one write to the socket in place of several. */
+  #gather(): void {
+    if (this.#isGathering || !(this.#client instanceof Client)) return;
+    this.#isGathering = true;
+    const { stream } = this.#client.connection;
+    stream.cork();
+    // A tick that begins among promises comes after all of them, so also after the statement that a task sends next.
+    queueMicrotask(() =>
+      process.nextTick(() => {
+        this.#isGathering = false;
+        this.#sendGroup();
+        stream.uncork();
+      }),
+    );
+  }
+
+  #sendAlone<Row extends QueryResultRow>(statement: QueryConfig): Promise<QueryResult<Row>> {
+    this.#sendGroup();
+    return this.#client.query<Row>(statement);
+  }
+
+  #joinGroup<Row extends QueryResultRow>(statement: QueryConfig): Promise<QueryResult<Row>> {
+    this.#group ??= new StatementGroup();
+    return this.#group.add<Row>(statement);
+  }
+
+  #sendGroup(): void {
+    const group = this.#group;
+    if (group === undefined) return;
+    this.#group = undefined;
+    this.#client.query(group);
   }
 
   /**
@@ -251,8 +297,12 @@ export class Session {
     await this.confirmed();
     try {
       const ahead = last === undefined ? undefined : this.sendAhead(last.sql, last.parameters);
-      const [written, committed] = await Promise.allSettled([ahead, this.#enqueue("commit", [])]);
-      if (written.status === "rejected") throw written.reason;
+      const [written, committed] = await Promise.allSettled([ahead, this.#enqueue(COMMIT)]);
+      if (written.status === "rejected") {
+        // The server has skipped the COMMIT.
+        await this.#enqueue("rollback", [], PROMPT_MS).catch((error: unknown) => this.#lose(error));
+        throw written.reason;
+      }
       if (committed.status === "rejected") throw committed.reason;
       // To COMMIT of a transaction with a failed statement PostgreSQL returns ROLLBACK, and no error.
       if (committed.value.command !== "COMMIT") throw new TransactionFailedError(this.#firstError);

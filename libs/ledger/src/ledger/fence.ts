@@ -1,4 +1,5 @@
 import type { QueryResult, QueryResultRow } from "pg";
+import { frequent } from "../database/frequent_statements.ts";
 
 /** A lease that must still be the newest when the transaction writes. */
 export interface Fence {
@@ -44,6 +45,11 @@ export class FenceRefusedError extends Error {
   }
 }
 
+const RAISE = frequent(`
+  insert into lock_fence as stored (key, revision, holder) values ($1, $2, $3)
+  on conflict (key) do update set revision = excluded.revision, holder = excluded.holder, raised_at = now()
+  where stored.revision < excluded.revision or (stored.revision = excluded.revision and stored.holder = excluded.holder)`);
+
 /**
  * Raises the token stored for a lock. Call it at the start of the transaction: its row lock lasts to the end and puts
  * the writers in order. It waits for a transaction that writes under the same lock, and then sees what that one has
@@ -53,12 +59,7 @@ export class FenceRefusedError extends Error {
  */
 export async function raiseFence(session: FenceSession, fence: Fence): Promise<void> {
   const { key, fencingToken, holder } = fence;
-  const { rowCount } = await session.query(
-    `insert into lock_fence as stored (key, revision, holder) values ($1, $2, $3)
-     on conflict (key) do update set revision = excluded.revision, holder = excluded.holder, raised_at = now()
-     where stored.revision < excluded.revision or (stored.revision = excluded.revision and stored.holder = excluded.holder)`,
-    [key, fencingToken, holder],
-  );
+  const { rowCount } = await session.query(RAISE, [key, fencingToken, holder]);
   if (rowCount === 1) return;
   const stored = await session.query<{ revision: number }>("select revision from lock_fence where key = $1", [key]);
   throw new FenceRefusedError(fence, stored.rows[0]?.revision ?? fencingToken);

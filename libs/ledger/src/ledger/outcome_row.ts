@@ -1,4 +1,5 @@
 // Tested by libs/ledger/src/ledger/outcomes_test.ts
+import { frequent } from "../database/frequent_statements.ts";
 import type { LedgerOutcome } from "../entities/task_outcome.ts";
 
 /** Any JSON value. */
@@ -115,20 +116,20 @@ const REPLACED = [...WRITTEN, "settled_at"].filter((column) => column !== COLUMN
 const PARAMETERS = NAMES.map((_, index) => `$${index + 1}`);
 
 /** Writes the values of {@linkcode outcomeValues} by the ledger rule. */
-export const INSERT_OUTCOME = `
+export const INSERT_OUTCOME = frequent(`
   insert into task_outcome (${WRITTEN.join(", ")})
   values (${PARAMETERS.join(", ")}, case when $${NAMES.length + 1} then now() end, $${NAMES.length + 2})
   on conflict (task_id) do update set
     ${REPLACED.map((column) => `${column} = excluded.${column}`).join(", ")}
-  where task_outcome.outcome in ('retry', 'dead') and task_outcome.attempt < excluded.attempt`;
+  where task_outcome.outcome in ('retry', 'dead') and task_outcome.attempt < excluded.attempt`);
 
 /** What {@linkcode INSERT_OUTCOME_OR_FAIL} fails with. PostgreSQL also writes it into its log. */
 export const STANDS = "another outcome of this task stands";
 
 /** Like {@linkcode INSERT_OUTCOME}, but fails where another row stands. A COMMIT that was sent with it then commits nothing. */
-export const INSERT_OUTCOME_OR_FAIL = `
+export const INSERT_OUTCOME_OR_FAIL = frequent(`
   with recorded as (${INSERT_OUTCOME} returning 1)
-  select cast(case count(*) when 1 then '1' else '${STANDS}' end as integer) from recorded`;
+  select cast(case count(*) when 1 then '1' else '${STANDS}' end as integer) from recorded`);
 
 function written<Field extends keyof ReadRow>(row: OutcomeRow, field: Field): unknown {
   return COLUMNS[field].write(row[field]);

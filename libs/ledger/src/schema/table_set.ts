@@ -23,6 +23,11 @@ export interface TableSet {
   readonly migrations: readonly NamedMigration[];
   /** What apps do with each table. Default: they only read the table of each entity. */
   readonly rights?: Readonly<Record<string, readonly TableRight[]>>;
+  /**
+   * Texts of the statements that run in nearly each task. Each connection has one read once, and keeps its plan. Name the columns of a result
+   * one by one: a plan whose result gets other columns, as that of `select *`, costs its connection.
+   */
+  readonly frequent?: readonly string[];
   /** The migrations that the list before there were sets, `muster_migration`, may name. Only for tables that are older than the lists of sets. */
   readonly inFormerList?: readonly string[];
 }

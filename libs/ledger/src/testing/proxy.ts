@@ -18,11 +18,16 @@ export interface Proxy extends AsyncDisposable {
 
 const QUERY = "Q".charCodeAt(0);
 const PARSE = "P".charCodeAt(0);
+const BIND = "B".charCodeAt(0);
 
-/** Reads the statements out of what a client sends: a start-up message, then messages of type, length and body. */
+/**
+ * Reads the statements out of what a client sends: a start-up message, then messages of type, length and body. A statement that the server
+ * keeps under a name is parsed once, and bound each time that it runs.
+ */
 function statementReader(startups: string[]): (bytes: Buffer) => string[] {
   let unread = Buffer.alloc(0);
   let started = false;
+  const kept = new Map<string, string>();
   return (bytes) => {
     const statements: string[] = [];
     unread = Buffer.concat([unread, bytes]);
@@ -33,9 +38,11 @@ function statementReader(startups: string[]): (bytes: Buffer) => string[] {
       if (unread.length < end) return statements;
       const body = unread.subarray(lengthAt + 4, end).toString();
       if (!started) startups.push(/options\0([^\0]*)/.exec(body)?.[1] ?? "");
-      // A parse message begins with the name of the prepared statement.
-      if (started && unread[0] === QUERY) statements.push(body.split("\0")[0] ?? "");
-      if (started && unread[0] === PARSE) statements.push(body.split("\0")[1] ?? "");
+      const [first = "", second = ""] = body.split("\0");
+      if (started && unread[0] === QUERY) statements.push(first);
+      if (started && unread[0] === PARSE) kept.set(first, second);
+      // It names its portal first, and then the statement, which has an empty name where it is not kept.
+      if (started && unread[0] === BIND) statements.push(kept.get(second) ?? "");
       unread = unread.subarray(end);
       started = true;
     }

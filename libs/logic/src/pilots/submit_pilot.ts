@@ -1,7 +1,6 @@
-import { sql } from "kysely";
-import { asStored } from "../ces/names.ts";
 import type { Transaction } from "@muster/ledger";
-import type { PilotDb } from "../entities/all.ts";
+import { CompiledQuery } from "kysely";
+import { asStored } from "../ces/names.ts";
 import type { Random } from "./random.ts";
 
 /** The pilot to submit. */
@@ -52,32 +51,44 @@ export class CeClosedError extends Error {
   }
 }
 
-interface LockedCe {
+/** What a submission has found and done, in one row. There is none where there is no such CE. */
+interface Submitted {
   readonly capacity: number;
-  readonly successRate: number;
   readonly enabled: boolean;
-  readonly vos: readonly string[] | null;
+  /** Whether the CE lets the VO in. */
+  readonly admits: boolean;
   readonly active: number;
+  /** Null where nothing was written. */
+  readonly pilotId: number | null;
 }
 
 /**
- * Reads the CE's row with the count of its active pilots, and locks the row against changes until the transaction ends.
+ * Reads the CE's row with the count of its active pilots, locks the row against changes until the transaction ends, and writes the pilot
+ * where the CE takes it.
  *
  * An operator's change waits for this transaction, or this one waits for the change and sees it. The row lock does not
  * keep out other submissions. The fence does, since it is raised before this statement. So the count misses no pilot.
+ *
+ * The values: CE, VO, task, and a number from 0 to 1 that the success rate must exceed.
  */
-async function lockCe(transaction: Transaction, ceName: string): Promise<LockedCe | undefined> {
-  const { rows } = await sql<LockedCe>`
-    select ce.capacity, ce.success_rate as "successRate", ce.enabled, ce.vos,
-      (select count(*) from pilot where ce_name = ce.name and status in ('SUBMITTED', 'RUNNING')) as active
+export const SUBMIT_PILOT = `
+  with ce as materialized (
+    select ce.name, ce.capacity, ce.success_rate, ce.enabled, ce.vos is null or $2::text = any(ce.vos) as admits,
+      (select count(*)::int from pilot where ce_name = ce.name and status in ('SUBMITTED', 'RUNNING')) as active
     from compute_element ce
-    where ce.name = ${ceName}
-    for share of ce`.execute(transaction.getKysely());
-  return rows[0];
-}
+    where ce.name = $1::text
+    for share of ce
+  ), submitted as (
+    insert into pilot (ce_name, vo, task_id, active_before, capacity_read)
+    select name, $2::text, $3::text, active, capacity from ce
+    where enabled and admits and active < capacity and $4::double precision < success_rate
+    returning id
+  )
+  select ce.capacity, ce.enabled, ce.admits, ce.active, submitted.id as "pilotId"
+  from ce left join submitted on true`;
 
 /**
- * Submits one pilot of one VO to one CE, if it has a free slot. Two statements.
+ * Submits one pilot of one VO to one CE, if it has a free slot. One statement.
  *
  * The transaction must be fenced by the lock of this CE. Throws {@linkcode CeClosedError} and
  * {@linkcode PilotSubmissionError}.
@@ -85,18 +96,13 @@ async function lockCe(transaction: Transaction, ceName: string): Promise<LockedC
 export async function submitPilot(transaction: Transaction, order: PilotOrder): Promise<Submission> {
   const { vo, taskId, random } = order;
   const ceName = asStored(order.ceName);
-  const ce = await lockCe(transaction, ceName);
+  const statement = CompiledQuery.raw(SUBMIT_PILOT, [ceName, vo, taskId, random()]) as CompiledQuery<Submitted>;
+  const [ce] = (await transaction.getKysely().executeQuery(statement)).rows;
   if (ce === undefined) throw new CeClosedError(ceName, vo, "unknown");
+  const { active, capacity, pilotId } = ce;
+  if (pilotId !== null) return { kind: "submitted", pilotId };
   if (!ce.enabled) throw new CeClosedError(ceName, vo, "disabled");
-  if (ce.vos !== null && !ce.vos.includes(vo)) throw new CeClosedError(ceName, vo, "not for this VO");
-  const { active, capacity } = ce;
+  if (!ce.admits) throw new CeClosedError(ceName, vo, "not for this VO");
   if (active >= capacity) return { kind: "full", active, capacity };
-  if (random() >= ce.successRate) throw new PilotSubmissionError(ceName, vo);
-  const { id } = await transaction
-    .getKysely<PilotDb>()
-    .insertInto("pilot")
-    .values({ ce_name: ceName, vo, task_id: taskId, active_before: active, capacity_read: capacity })
-    .returning("id")
-    .executeTakeFirstOrThrow();
-  return { kind: "submitted", pilotId: id };
+  throw new PilotSubmissionError(ceName, vo);
 }

@@ -1,5 +1,6 @@
 import type { TableSet } from "@muster/ledger";
 import { pilotEntities } from "../entities/all.ts";
+import { SUBMIT_PILOT } from "../pilots/submit_pilot.ts";
 import { CreateTables } from "./m0001_tables.ts";
 import { LowerCeNames } from "./m0002_ce_names.ts";
 
@@ -25,5 +26,6 @@ export const pilotTables: TableSet = {
     // Tasks only read it; the operator's commands write it.
     compute_element: ["select"],
   },
+  frequent: [SUBMIT_PILOT],
   inFormerList: ["0001_tables", "0002_ce_names"],
 };

@@ -9,6 +9,8 @@ import {
 } from "@muster/ledger/testing";
 import { pilotTables } from "../schema/pilot_tables.ts";
 
+export { SUBMIT_PILOT } from "../pilots/submit_pilot.ts";
+
 const tables = [pilotTables];
 
 /** The ledger's `startTestServer`, with these tables. */
