@@ -5,6 +5,7 @@ import { cp, mkdir, readdir, readFile, rename, rm, utimes, writeFile } from "nod
 import { basename, dirname, join, relative, sep } from "node:path";
 import { build, type BuildOptions, type OutputFile } from "esbuild";
 import { listEntries, packagesOf, REQUIRED } from "./entries.ts";
+import { withoutSpareNames } from "./names.ts";
 import { banner, DEFINE, entriesPlugin, nameOf, placesPlugin } from "./plugins.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..", "..");
@@ -48,7 +49,8 @@ interface Made {
 const TO_ROOT = "@@TO_ROOT@@";
 
 function textOf({ path, text }: OutputFile): string {
-  return text.replace(TO_ROOT, `${relative(dirname(path), BUNDLE) || "."}/`);
+  const code = path.endsWith(".js") ? withoutSpareNames(text) : text;
+  return code.replace(TO_ROOT, `${relative(dirname(path), BUNDLE) || "."}/`);
 }
 
 async function bundleModules(): Promise<Made> {

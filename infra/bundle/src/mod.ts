@@ -4,3 +4,4 @@
  * @module @muster/bundle
  */
 export { BUNDLE, makeBundle } from "./make_bundle.ts";
+export { withoutSpareNames } from "./names.ts";

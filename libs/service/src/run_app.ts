@@ -8,6 +8,7 @@ import { InvalidSettingsError, readSettings } from "./settings/read_settings.ts"
 import { ServersUnknownError } from "./settings/servers.ts";
 import type { Settings } from "./settings/settings.ts";
 import { listenForStop } from "./shutdown/stop.ts";
+import { tidyWhileIdle } from "./start/tidy.ts";
 import { startTraces, type Traces } from "./traces/start_traces.ts";
 
 /** What every app is given. */
@@ -106,6 +107,7 @@ async function serve(
   });
   const { signal, hastened } = stop;
   crashBy(log, signal);
+  using _tidying = tidyWhileIdle();
   using quiet = sparingly(log);
   const warn = (message: string, fields: object) => quiet.say("warn", message, fields);
   await using traces = await startTraces({ app: name, warn });

@@ -5,7 +5,7 @@ import test from "ava";
 import { execFile } from "node:child_process";
 import { appendFile, cp, mkdir, mkdtempDisposable, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { BUNDLE_VARIABLE } from "../support/built.ts";
@@ -108,4 +108,24 @@ test("a newer bundle leaves the files of the one before for a day, however old t
     ["of-the-one-before.js"],
   );
   await rm(join(chunks, "of-the-one-before.js"));
+});
+
+/** The texts of a file of the bundle and of all that it imports. Chunks of an earlier bundle lie beside them. */
+async function textsFrom(file: string, seen = new Map<string, string>()): Promise<ReadonlyMap<string, string>> {
+  if (seen.has(file)) return seen;
+  const text = await readFile(file, "utf8");
+  seen.set(file, text);
+  for (const [, path = ""] of text.matchAll(/(?:from|import|import\()"(\.{1,2}\/[^"]+\.js)"/g)) {
+    await textsFrom(join(dirname(file), path), seen);
+  }
+  return seen;
+}
+
+test("the bundle has the texts of zod in one language, and names classes alone at run time", async (t) => {
+  const texts = [...(await textsFrom(join(BUNDLE, "apps", "dashboard", "dist", "main.js"))).values()];
+  const count = (pattern: RegExp) => texts.filter((text) => pattern.test(text)).length;
+  t.true(count(/Invalid input: expected/) > 0);
+  t.is(count(/ltige Eingabe/), 0, "a module imports zod as { z }");
+  t.true(count(/static\{__name\(this,"TaskNotDoneError"\)/) > 0);
+  t.is(count(/__name\(([\w$]+),"\1"\)/), 0);
 });

@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { parse } from "yaml";
-import { z } from "zod";
+import * as z from "zod";
 import { isInContext } from "./build_context.ts";
 import { environmentOf, lastStep, readDockerfile } from "./dockerfile.ts";
 import { lintDockerfile } from "./lint.ts";

@@ -1,7 +1,7 @@
 import test from "ava";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { APPS } from "../image/try_apps.ts";
 import { promtool } from "../support/metrics.ts";
 import {

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { promisify } from "node:util";
 import { parse } from "yaml";
-import { z } from "zod";
+import * as z from "zod";
 import { environmentOf, lastStep, readDockerfile } from "../image/dockerfile.ts";
 import { APPS } from "../image/try_apps.ts";
 import { documentedMetrics, metricOf, promtool } from "../support/metrics.ts";

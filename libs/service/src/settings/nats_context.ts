@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 
 /** A context of the `nats` command cannot be used. The text says what is allowed, and what was found. */
 export class ContextError extends Error {

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /** Whether `text` is a URL of one of `protocols`. */
 export function isUrl(text: string, protocols: readonly string[]): boolean {

@@ -1,6 +1,6 @@
 // Tested by libs/service/src/settings/read_settings_test.ts
 import { availableParallelism } from "node:os";
-import { z } from "zod";
+import * as z from "zod";
 import type { NatsSettings } from "./nats_settings.ts";
 import { isUrl, NatsVariables } from "./nats_variables.ts";
 
