@@ -12,7 +12,7 @@ import { probeProblems } from "./probe_problems.ts";
 const DATABASE_CONNECTIONS = 2;
 
 async function schedule(name: string, app: App, composition: Composition): Promise<void> {
-  const { log, signal, health, metrics } = app;
+  const { log, signal, health, metrics, settings } = app;
   const { tasks, tables } = composition;
   await using servers = await openServers(app, { name, tables, databaseConnections: DATABASE_CONNECTIONS });
   const { broker, database, nats, vos, highestFence } = servers;
@@ -30,7 +30,7 @@ async function schedule(name: string, app: App, composition: Composition): Promi
     app: name,
     ledger: database.ledger,
     chores: [
-      ...createChores({ broker, database, log }, { ...composition, middleware }),
+      ...createChores({ broker, database, log }, { ...composition, middleware, historyMs: settings.historyMs }),
       figuresChore(metrics, [
         queueFigures(
           broker,

@@ -30,6 +30,7 @@ export {
   TransactionEndedError,
 } from "./ledger/ledger_transaction.ts";
 export type { Json, OutcomeRow, RetryMessage, SpawnedTask } from "./ledger/outcome_row.ts";
+export { createOutcomeTally, type OutcomeTally } from "./ledger/outcome_tally.ts";
 export {
   getHighestFence,
   getOutcomeSummary,

@@ -30,6 +30,7 @@ export type { TableSet, Transaction } from "@muster/ledger";
 export { type PilotDb, pilotEntities } from "./entities/all.ts";
 export { ComputeElement } from "./entities/compute_element.ts";
 export { Pilot, PILOT_STATUSES, type PilotStatus } from "./entities/pilot.ts";
+export { ENDED_STATUSES, PilotEnded } from "./entities/pilot_ended.ts";
 export { PilotRequest } from "./entities/pilot_request.ts";
 export { type ActivePilots, listActivePilots, writeOffPilots } from "./pilots/active_pilots.ts";
 export { type AvailableCe, getAvailableCes } from "./pilots/available_ces.ts";
@@ -58,6 +59,7 @@ export {
   submitPilot,
 } from "./pilots/submit_pilot.ts";
 export { type Transitions, transitionPilotStates } from "./pilots/transition_pilots.ts";
+export { type PilotPruning, type PilotsPruned, prunePilots } from "./pilots/prune_pilots.ts";
 export { type Random, seededRandom } from "./pilots/random.ts";
 export { CeNamesCollideError, keepCes } from "./schema/m0002_ce_names.ts";
 export { pilotTables } from "./schema/pilot_tables.ts";

@@ -5,9 +5,12 @@ import { forgetLostRequests } from "./lost_requests.ts";
 import { pilotDeps } from "./pilot_deps.ts";
 import { pilotFigures } from "./pilot_figures.ts";
 import { pilotTasks } from "./pilot_tasks.ts";
+import { pruneHistory } from "./prune_history.ts";
 
 /** Time between two looks for lost requests, ms. A request counts as lost after ten minutes at the earliest. */
 const REQUESTS_MS = 60_000;
+/** Time between two prunings of ended pilots, ms. */
+const PRUNED_MS = 3_600_000;
 
 /** All that the pilots bring to an app. It is the first extension. */
 export const extension = defineExtension({
@@ -23,5 +26,6 @@ export const extension = defineExtension({
       everyMs: REQUESTS_MS,
       run: (signal) => forgetLostRequests(context, signal),
     },
+    { name: "pruning ended pilots", everyMs: PRUNED_MS, run: (signal) => pruneHistory(context, signal) },
   ],
 });

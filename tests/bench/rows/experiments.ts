@@ -4,6 +4,7 @@ import type { Durability } from "../servers/servers.ts";
 import { bulk, syncedBulk } from "./bulk.ts";
 import { churn } from "./churn.ts";
 import { lightVo, manyVos } from "./fairness.ts";
+import { endedPilots } from "./ended_pilots.ts";
 import { growth } from "./growth.ts";
 import { idleLatency } from "./idle_latency.ts";
 import { eightWorkers, idleWorker } from "./idle_workers.ts";
@@ -39,6 +40,7 @@ const EXPERIMENTS: readonly Experiment[] = [
   { rows: ["three-nodes-drain", "three-nodes-publish"], durability: "lazy", run: bulkOnThree },
   { rows: ["three-nodes-latency"], durability: "lazy", run: latencyOnThree },
   { rows: ["three-nodes-pilots"], durability: "lazy", run: pilotsOnThree },
+  { rows: ["ended-pilots"], durability: "lazy", run: endedPilots },
   { rows: ["growth"], durability: "lazy", run: growth },
 ];
 

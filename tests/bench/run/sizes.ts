@@ -13,6 +13,8 @@ export interface Sizes {
   readonly pilots: number;
   /** Numbers of waiting tasks in the charts. */
   readonly growth: readonly number[];
+  /** Numbers of ended pilots in the database. */
+  readonly ended: readonly number[];
   /** Number of locks that are taken one by one. */
   readonly locks: number;
 }
@@ -25,6 +27,7 @@ export const FULL: Sizes = {
   waiting: 1_000_000,
   pilots: 2_000,
   locks: 2_000,
+  ended: [10_000, 1_000_000, 10_000_000],
   growth: [1_000, 10_000, 100_000, 1_000_000],
 };
 export const QUICK: Sizes = {
@@ -35,5 +38,6 @@ export const QUICK: Sizes = {
   waiting: 50_000,
   pilots: 400,
   locks: 500,
+  ended: [10_000, 200_000],
   growth: [1_000, 10_000],
 };

@@ -1,7 +1,7 @@
 import { composeExtensions, createChores, type ChoreServers } from "@muster/app";
 import { startNatsServer } from "@muster/local";
 import { type Database, listUnpublished } from "@muster/ledger";
-import { addCe, requestPilots } from "@muster/logic";
+import { addCe, getPilotSummary, requestPilots } from "@muster/logic";
 import { outcome, runSql } from "@muster/ledger/testing";
 import { startTestServer } from "@muster/logic/testing";
 import { extension, MyPilotTask } from "@muster/pilot-tasks";
@@ -35,8 +35,9 @@ const quiet = { info() {}, warn() {} };
 type RunChore = (name: string) => Promise<void>;
 
 /** What a scheduler does beside scheduling, with the pilots as its extension. */
-function choresOf(servers: ChoreServers): RunChore {
-  const chores = createChores(servers, composeExtensions([extension]));
+function choresOf(servers: ChoreServers, historyMs?: number): RunChore {
+  const history = historyMs === undefined ? {} : { historyMs };
+  const chores = createChores(servers, { ...composeExtensions([extension]), ...history });
   return async (wanted) => {
     const chore = chores.find(({ name }) => name === wanted);
     if (chore === undefined) throw new Error(`there is no chore ${wanted}`);
@@ -200,4 +201,25 @@ test("outcomes of more than thirty days ago are dropped, however many", async (t
   );
   await run("pruning the ledger");
   t.deepEqual(await runSql(database, "select task_id from task_outcome"), [{ task_id: "young" }]);
+});
+
+test("ended pilots are dropped after the days of the setting, 30 by default, and their numbers stay", async (t) => {
+  const { database, servers, run } = await open();
+  await using _closed = database;
+  const dayMs = 86_400_000;
+  await runSql(
+    database,
+    `insert into pilot (ce_name, vo, status, submitted_at, updated_at, task_id, active_before, capacity_read)
+     select 'ce01', 'lhcb', 'DONE', now() - n * interval '20 days', now() - n * interval '20 days', 'p' || n, 0, 9
+     from generate_series(0, 2) n`,
+  );
+  const rows = async () => (await runSql(database, "select from pilot")).length;
+  const prune = "pruning ended pilots";
+  await choresOf(servers, Number.POSITIVE_INFINITY)(prune);
+  t.is(await rows(), 3);
+  await run(prune);
+  t.is(await rows(), 2);
+  await choresOf(servers, 10 * dayMs)(prune);
+  t.is(await rows(), 1);
+  t.deepEqual(await database.transaction(getPilotSummary), { DONE: 3 });
 });

@@ -1,4 +1,4 @@
-import type { Database } from "@muster/ledger";
+import { createOutcomeTally, type Database } from "@muster/ledger";
 import type { Broker } from "@muster/tasks";
 import { eventLines } from "@muster/tasks/operate";
 import { setTimeout as pause } from "node:timers/promises";
@@ -17,6 +17,7 @@ export interface WatchOptions {
 /** Gives the display the figures of the database once a second, and each step of a task, until disposed of. */
 export function watchSystem({ broker, database, display }: WatchOptions): AsyncDisposable {
   const over = new AbortController();
+  const tally = createOutcomeTally();
   const events = broker.nc.subscribe("events.>", {
     callback(error, message) {
       for (const line of error === null ? eventLines(message.string()) : []) {
@@ -30,7 +31,7 @@ export function watchSystem({ broker, database, display }: WatchOptions): AsyncD
     let trouble: string | undefined;
     while (!over.signal.aborted) {
       try {
-        display.show(await readSnapshot({ broker, database }));
+        display.show(await readSnapshot({ broker, database, tally }));
         trouble = undefined;
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);

@@ -15,6 +15,8 @@ const MINUTE_MS = 60_000;
 const RETRIES_MS = 20_000;
 /** Most rows that one statement deletes: few enough that no task waits for its locks. */
 const PRUNED_AT_ONCE = 10_000;
+/** How long history is kept where nothing else is said, ms. */
+const HISTORY_MS = 30 * 24 * 60 * MINUTE_MS;
 /** Most rows that are read at once to publish their children. */
 const REPUBLISHED_AT_ONCE = 100;
 
@@ -47,10 +49,16 @@ export async function pruneOldOutcomes({ database, log }: ChoreServers, signal: 
   }
 }
 
+/** The extensions' part in the chores. */
+export interface ChoreParts extends Pick<Composition, "chores" | "middleware"> {
+  /** How long rows of what has ended are kept as history, ms; default 30 days. Infinite: for ever. */
+  readonly historyMs?: number;
+}
+
 /** The chores of the leading scheduler: those of the ledger, and those of the extensions. */
 export function createChores(
   servers: ChoreServers,
-  { chores, middleware }: Pick<Composition, "chores" | "middleware">,
+  { chores, middleware, historyMs = HISTORY_MS }: ChoreParts,
 ): readonly Chore[] {
   const toldRetries = new Set<string>();
   return [
@@ -63,6 +71,6 @@ export function createChores(
     { name: "pruning the ledger", everyMs: 60 * MINUTE_MS, run: (signal) => pruneOldOutcomes(servers, signal) },
     outboxChore(servers, { middleware }),
     comparingChore(servers),
-    ...chores({ ...servers, publishForgottenChildren: () => republishChildren(servers) }),
+    ...chores({ ...servers, historyMs, publishForgottenChildren: () => republishChildren(servers) }),
   ];
 }

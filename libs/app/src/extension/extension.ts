@@ -14,6 +14,8 @@ export interface ChoreContext {
   /** Knows the tables of the extension, beside the ledger's. */
   readonly database: Database;
   readonly log: ChoreLog;
+  /** How long rows of what has ended are kept as history, ms: the setting `MUSTER_HISTORY_DAYS`. Infinite: for ever. */
+  readonly historyMs: number;
   /**
    * Publishes children that the ledger lists, and whose worker died before it published them. Call it before you treat
    * a child as lost.

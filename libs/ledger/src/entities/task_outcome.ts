@@ -40,6 +40,7 @@ export const TaskOutcome = defineEntity({
     { name: "task_outcome_by_settled_at", properties: ["settledAt"] },
     { name: "task_outcome_unpublished", properties: ["settledAt"], where: "published_at is null" },
     { name: "task_outcome_retry", properties: ["taskId"], where: "outcome = 'retry'" },
+    { name: "task_outcome_dead", properties: ["settledAt"], where: "outcome = 'dead'" },
   ],
 });
 

@@ -6,6 +6,7 @@ import { CreateTables } from "./m0001_tables.ts";
 import { KeepRetryMessages } from "./m0003_retry_messages.ts";
 import { AddOutbox } from "./m0004_outbox.ts";
 import { AddStoreMark } from "./m0005_store_mark.ts";
+import { BoundLooks } from "./m0006_year.ts";
 import { checkSets, type TableSet, type TablesOf } from "./table_set.ts";
 
 /** The ledger's own entities. */
@@ -23,6 +24,7 @@ export const ledgerTables: TableSet = {
     { name: "0003_retry_messages", class: KeepRetryMessages },
     { name: "0004_outbox", class: AddOutbox },
     { name: "0005_store_mark", class: AddStoreMark },
+    { name: "0006_year", class: BoundLooks },
   ],
   rights: {
     task_outcome: ["select", "insert", "update"],

@@ -3,6 +3,7 @@
  * build.
  */
 export { type Proxy, startProxy } from "./proxy.ts";
+export { type Reads, readsOf } from "./reads.ts";
 export { claim, fence, outcome, runSql, untilRow, untilWaiting } from "./tasks.ts";
 export {
   type OwnTestServer,

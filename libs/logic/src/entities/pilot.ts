@@ -1,4 +1,5 @@
 import { defineEntity, type InferEntity, p } from "@mikro-orm/postgresql";
+import { COUNT_INSERTED, COUNT_UPDATED } from "./pilot_ended.ts";
 
 /** A pilot's states, in their order. In the first two the pilot occupies a slot of its CE. */
 export const PILOT_STATUSES = ["SUBMITTED", "RUNNING", "DONE", "FAILED"] as const;
@@ -33,8 +34,24 @@ export const Pilot = defineEntity({
   indexes: [
     // For the free slots of a CE. It stays small, since it holds active pilots only.
     { name: "pilot_active_by_ce", properties: ["ceName"], where: "status in ('SUBMITTED', 'RUNNING')" },
-    // For the status round, which reads one VO's pilots of one status. The live view also needs the CE.
-    { name: "pilot_by_vo_status", properties: ["vo", "status", "ceName"] },
+    // For the status round, which reads one VO's active pilots of one status. All counts of active pilots need no more than it holds.
+    { name: "pilot_active_by_vo", properties: ["vo", "status", "ceName"], where: "status in ('SUBMITTED', 'RUNNING')" },
+    // For lists of ended pilots, the newest first. Which shares there are is in `pilot_ended`.
+    {
+      name: "pilot_ended_by_share",
+      properties: ["vo", "ceName", "status", "id"],
+      where: "status in ('DONE', 'FAILED')",
+    },
+    // Holds breaches of capacity, and so nothing.
+    {
+      name: "pilot_over_capacity",
+      properties: ["activeBefore", "capacityRead"],
+      where: "active_before >= capacity_read",
+    },
+  ],
+  triggers: [
+    { name: "ended_by_update", timing: "after", events: ["update"], forEach: "statement", expression: COUNT_UPDATED },
+    { name: "ended_by_insert", timing: "after", events: ["insert"], forEach: "row", expression: COUNT_INSERTED },
   ],
 });
 

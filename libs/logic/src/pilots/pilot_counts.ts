@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { Transaction } from "@muster/ledger";
 import type { PilotStatus } from "../entities/pilot.ts";
+import { sharesByState } from "../entities/shares_by_state.ts";
 
 /** Number of pilots of one CE in one state. */
 export interface PilotCount {
@@ -10,14 +11,13 @@ export interface PilotCount {
   readonly count: number;
 }
 
-/** Counts all pilots by CE and state. One query, which looks at each pilot's index entry: some 100 ms for a million. */
+/** Counts all pilots by CE and state, also those whose rows were pruned. One query, which reads the rows of active pilots only. */
 export async function countPilots(transaction: Transaction): Promise<readonly PilotCount[]> {
   const { rows } = await sql<PilotCount>`
-    with counted as (select ce_name, status, count(*) as count from pilot group by ce_name, status)
-    select ce.name as "ceName", counted.status, sum(counted.count)::bigint as count
-    from counted left join compute_element ce on ce.name = counted.ce_name
-    group by ce.name, counted.status
-    order by ce.name, counted.status`.execute(transaction.getKysely());
+    select ce.name as "ceName", share.status, sum(share.count)::bigint as count
+    from (${sharesByState}) as share left join compute_element ce on ce.name = share.ce_name
+    group by ce.name, share.status
+    order by ce.name, share.status`.execute(transaction.getKysely());
   return rows;
 }
 

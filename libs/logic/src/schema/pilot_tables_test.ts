@@ -1,7 +1,8 @@
 import test from "ava";
-import { migrate, openDatabase, SchemaBehindError } from "@muster/ledger";
+import { type Database, migrate, openDatabase, SchemaBehindError } from "@muster/ledger";
 import { runSql } from "@muster/ledger/testing";
 import { listCes } from "../ces/list_ces.ts";
+import { getPilotSummary } from "../pilots/pilot_summary.ts";
 import { startTestServer } from "../testing/mod.ts";
 import { CeNamesCollideError, keepCes } from "./m0002_ce_names.ts";
 import { pilotTables } from "./pilot_tables.ts";
@@ -17,6 +18,17 @@ test("the migrations make exactly the tables that the entities declare", async (
 });
 
 const ALL = ["0001_tables", "0002_ce_names", "0003_retry_messages"];
+
+/** Takes away what migration 3 of the pilots has made. */
+async function withoutCounts(database: Database): Promise<void> {
+  await runSql(
+    database,
+    `drop trigger ended_by_update on pilot; drop trigger ended_by_insert on pilot;
+     drop function pilot_ended_by_update_fn; drop function pilot_ended_by_insert_fn; drop table pilot_ended;
+     drop index pilot_active_by_vo; drop index pilot_ended_by_share; drop index pilot_over_capacity;
+     create index pilot_by_vo_status on pilot (vo, status, ce_name)`,
+  );
+}
 
 /** A database from the time when all migrations had one list. It has that list, a CE and an outcome. */
 async function openFormer(applied: readonly string[]) {
@@ -34,7 +46,8 @@ async function openFormer(applied: readonly string[]) {
     );
   }
   await runSql(database, "drop table task_outbox, store_mark");
-  await runSql(database, "drop function task_outbox_told_fn");
+  await runSql(database, "drop function task_outbox_told_fn; drop index task_outcome_dead");
+  await withoutCounts(database);
   if (!applied.includes("0002_ce_names")) {
     await runSql(database, "alter table compute_element drop constraint compute_element_name_check");
   }
@@ -51,13 +64,12 @@ async function openFormer(applied: readonly string[]) {
   return { url, database };
 }
 
+const SINCE = ["ledger/0004_outbox", "ledger/0005_store_mark", "ledger/0006_year"];
+
 for (const [applied, lacking] of [
-  [ALL, ["ledger/0004_outbox", "ledger/0005_store_mark"]],
-  [ALL.slice(0, 2), ["ledger/0003_retry_messages", "ledger/0004_outbox", "ledger/0005_store_mark"]],
-  [
-    ALL.slice(0, 1),
-    ["ledger/0003_retry_messages", "ledger/0004_outbox", "ledger/0005_store_mark", "pilots/0002_ce_names"],
-  ],
+  [ALL, [...SINCE, "pilots/0003_ended_pilots"]],
+  [ALL.slice(0, 2), ["ledger/0003_retry_messages", ...SINCE, "pilots/0003_ended_pilots"]],
+  [ALL.slice(0, 1), ["ledger/0003_retry_messages", ...SINCE, "pilots/0002_ce_names", "pilots/0003_ended_pilots"]],
 ] as const) {
   test(`a database with ${applied.length} of the migrations of the former list is taken over: none runs twice, and nothing is lost`, async (t) => {
     const { url, database } = await openFormer(applied);
@@ -90,6 +102,31 @@ test("apps of the version before go on after the lists were split, and none of t
   // These two checks were theirs: all of their migrations are in the list (readiness), and no other is (start).
   t.deepEqual(names.slice(0, 3), ALL);
   t.is(names.length, 4);
+});
+
+test("pilots that ended before anybody counted them are counted by the migration, and whoever may change pilots may go on", async (t) => {
+  const url = await server.createUrl();
+  await using database = await openDatabase({ url, tables });
+  const role = `app_${new URL(url).pathname.slice(1)}`;
+  await withoutCounts(database);
+  await runSql(
+    database,
+    `create role ${role}; grant select, insert, update on pilot to ${role};
+     insert into pilot (ce_name, vo, status, task_id, active_before, capacity_read)
+     select 'ce01', 'lhcb', (array['SUBMITTED', 'RUNNING', 'DONE', 'FAILED'])[n % 4 + 1], 'p' || n, 0, 9 from generate_series(1, 10) n;
+     delete from muster_migration_pilots where name = '0003_ended_pilots'`,
+  );
+  try {
+    t.deepEqual(await migrate(url, { tables }), ["pilots/0003_ended_pilots"]);
+    t.deepEqual(await database.transaction(getPilotSummary), { SUBMITTED: 2, RUNNING: 3, DONE: 3, FAILED: 2 });
+    await database.transaction(async (to) => {
+      await to.execute(`set local role ${role}`);
+      await to.execute("update pilot set status = 'DONE' where status = 'RUNNING'");
+    });
+    t.deepEqual(await database.transaction(getPilotSummary), { SUBMITTED: 2, DONE: 6, FAILED: 2 });
+  } finally {
+    await runSql(database, `drop owned by ${role}; drop role ${role}`);
+  }
 });
 
 /** A database as it was before names of CEs were in lower case, with these CEs. */

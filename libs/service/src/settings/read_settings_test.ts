@@ -17,6 +17,7 @@ test("an empty environment gives the defaults that the settings' comments promis
     permits: 10,
     threads: availableParallelism(),
     replicas: undefined,
+    historyMs: 30 * 86_400_000,
     drainMs: 20_000,
     databaseConnections: 10,
   });
@@ -34,6 +35,7 @@ test("each setting is read from its variable", (t) => {
       MUSTER_PERMITS: "1000",
       MUSTER_THREADS: "0",
       MUSTER_DRAIN_SECONDS: "0",
+      MUSTER_HISTORY_DAYS: "0",
       MUSTER_DASHBOARD_PORT: "0",
       MUSTER_DASHBOARD_HOST: "::",
       MUSTER_DASHBOARD_NAMES: "Muster.example.org",
@@ -46,6 +48,7 @@ test("each setting is read from its variable", (t) => {
       natsUrl: "nats://one:4222,two:4222",
       nats: { credsFile: "/etc/muster.creds" },
       logLevel: "debug",
+      historyMs: Number.POSITIVE_INFINITY,
       httpPort: 8080,
       httpHost: "::",
       permits: 1000,

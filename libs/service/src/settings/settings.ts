@@ -73,6 +73,7 @@ export const Environment = z
     ).default(["all"]),
     MUSTER_THREADS: wholeNumber(0, 1_000, " threads").default(availableParallelism),
     MUSTER_DATABASE_CONNECTIONS: wholeNumber(1, 200, " connections").default(10),
+    MUSTER_HISTORY_DAYS: wholeNumber(0, 36_500, " days (0: for ever)").default(30),
     MUSTER_REPLICAS: wholeNumber(1, 5, " copies").optional(),
   })
   .transform((env) => ({
@@ -143,6 +144,11 @@ export const Environment = z
        * `MUSTER_DATABASE_CONNECTIONS`
        */
       databaseConnections: env.MUSTER_DATABASE_CONNECTIONS,
+      /**
+       * How long the scheduler keeps rows of what has ended and is only history, such as ended pilots, ms. Their numbers are kept for ever.
+       * Default 30 days, up to 36,500; infinite for 0. `MUSTER_HISTORY_DAYS`
+       */
+      historyMs: env.MUSTER_HISTORY_DAYS === 0 ? Number.POSITIVE_INFINITY : env.MUSTER_HISTORY_DAYS * 86_400_000,
       /**
        * Least number of copies of each stream and bucket, from 1 to 5. Where there are fewer, an app adds some; it never
        * takes any away. Undefined: 3 on a cluster that has the servers, otherwise 1. `MUSTER_REPLICAS`

@@ -1,4 +1,4 @@
-import type { Database } from "@muster/ledger";
+import type { Database, OutcomeTally } from "@muster/ledger";
 import { type CeOverview, getPilotShares, listCes, type PilotShare } from "@muster/logic";
 import type { Broker } from "@muster/tasks";
 import { countDeadLetters } from "@muster/tasks/operate";
@@ -26,9 +26,20 @@ async function readDeadLetters(broker: Broker): Promise<number | undefined> {
   }
 }
 
+/** Where the data comes from. */
+export interface SnapshotSources {
+  readonly broker: Broker;
+  readonly database: Database;
+  /** Counts the outcomes from one look to the next. */
+  readonly tally: OutcomeTally;
+}
+
 /** Reads the data that the display shows. Throws where the database does not answer. */
-export async function readSnapshot({ broker, database }: { broker: Broker; database: Database }): Promise<Snapshot> {
-  const [deadLetters, summary] = await Promise.all([readDeadLetters(broker), readSummary(database)]);
+export async function readSnapshot({ broker, database, tally }: SnapshotSources): Promise<Snapshot> {
+  const [deadLetters, summary] = await Promise.all([
+    readDeadLetters(broker),
+    readSummary(database, (transaction) => tally.read(transaction)),
+  ]);
   if (!(await hasPilots())) return { summary, deadLetters, ces: [], shares: [] };
   return await database.transaction(async (transaction) => {
     const ces = await listCes(transaction);

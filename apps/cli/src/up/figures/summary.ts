@@ -1,4 +1,4 @@
-import { type Database, getOutcomeSummary, type OutcomeSummary } from "@muster/ledger";
+import { type Database, getOutcomeSummary, type OutcomeSummary, type Transaction } from "@muster/ledger";
 import { getMaxActiveOverCapacity, getPilotSummary, type PilotStatus, type PilotSummary } from "@muster/logic";
 import { hasPilots } from "../../run/extensions.ts";
 
@@ -22,13 +22,16 @@ export function summarize(pilots: PilotSummary, tasks: OutcomeSummary, maxActive
   };
 }
 
-/** Reads the summary from the database. */
-export async function readSummary(database: Database): Promise<UpSummary> {
+/** Reads the summary from the database. `countTasks` counts the outcomes; default: by reading all rows of the ledger. */
+export async function readSummary(
+  database: Database,
+  countTasks: (transaction: Transaction) => Promise<OutcomeSummary> = getOutcomeSummary,
+): Promise<UpSummary> {
   const isWithPilots = await hasPilots();
   return await database.transaction(async (transaction) => {
-    if (!isWithPilots) return summarize({}, await getOutcomeSummary(transaction), 0);
+    if (!isWithPilots) return summarize({}, await countTasks(transaction), 0);
     const pilots = await getPilotSummary(transaction);
-    const tasks = await getOutcomeSummary(transaction);
+    const tasks = await countTasks(transaction);
     return summarize(pilots, tasks, await getMaxActiveOverCapacity(transaction));
   });
 }

@@ -1,0 +1,17 @@
+import { Migration } from "@mikro-orm/migrations";
+
+/**
+ * Keeps what is asked again and again from growing with the table (decision 100): an index of the tasks that were given up, and vacuuming that
+ * does not wait for a fifth of the table.
+ */
+export class BoundLooks extends Migration {
+  override up(): void {
+    this.addSql("create index task_outcome_dead on task_outcome (settled_at) where outcome = 'dead'");
+    this.addSql(`
+      alter table task_outcome set (
+        autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000,
+        autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 100000,
+        autovacuum_analyze_scale_factor = 0.01, autovacuum_analyze_threshold = 10000
+      )`);
+  }
+}

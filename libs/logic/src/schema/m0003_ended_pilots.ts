@@ -1,0 +1,60 @@
+import { Migration } from "@mikro-orm/migrations";
+import { COUNT_INSERTED, COUNT_UPDATED } from "../entities/pilot_ended.ts";
+
+/** Whoever may change pilots may count them: apps that run go on, also with logins of their own. */
+const GRANT_AS_PILOT = `
+do $$ declare grantee oid; begin
+  for grantee in
+    select distinct acl.grantee from pg_class, aclexplode(relacl) acl
+    where pg_class.oid = 'pilot'::regclass and privilege_type = 'UPDATE' and acl.grantee <> relowner
+  loop
+    execute 'grant select, insert, update on pilot_ended to '
+      || case grantee when 0 then 'public' else quote_ident(pg_get_userbyid(grantee)) end;
+  end loop;
+end; $$`;
+
+/**
+ * Counts ended pilots as they end, so that nobody has to count rows, and rows can be pruned (decision 100). Replaces the index of all
+ * pilots by one of the active ones and one of the ended ones.
+ */
+export class CountEndedPilots extends Migration {
+  override up(): void {
+    // Nobody ends a pilot between the count and the triggers.
+    this.addSql("lock table pilot in share row exclusive mode");
+    this.addSql(`
+      create table pilot_ended (
+        ce_name text not null,
+        vo text not null,
+        status text not null constraint pilot_ended_status_check check (status in ('DONE', 'FAILED')),
+        count bigint not null,
+        primary key (ce_name, vo, status)
+      )`);
+    // A status round rewrites few rows again and again. With room on each page no index is touched.
+    this.addSql("alter table pilot_ended set (fillfactor = 50)");
+    this.addSql(`
+      insert into pilot_ended (ce_name, vo, status, count)
+      select ce_name, vo, status, count(*) from pilot where status in ('DONE', 'FAILED') group by ce_name, vo, status`);
+    this.addSql(COUNT_UPDATED);
+    this.addSql(COUNT_INSERTED);
+    this.addSql(GRANT_AS_PILOT);
+
+    this.addSql(
+      "create index pilot_active_by_vo on pilot (vo, status, ce_name) where status in ('SUBMITTED', 'RUNNING')",
+    );
+    this.addSql(
+      "create index pilot_ended_by_share on pilot (vo, ce_name, status, id) where status in ('DONE', 'FAILED')",
+    );
+    this.addSql(
+      "create index pilot_over_capacity on pilot (active_before, capacity_read) where active_before >= capacity_read",
+    );
+    this.addSql("drop index pilot_by_vo_status");
+    // By default a fifth of the table may be dead rows. Rounds and submissions pass over those of active pilots, so that their cost would grow
+    // with the table.
+    this.addSql(`
+      alter table pilot set (
+        autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000,
+        autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 100000,
+        autovacuum_analyze_scale_factor = 0.01, autovacuum_analyze_threshold = 10000
+      )`);
+  }
+}
