@@ -1,7 +1,6 @@
 /** The bench in a small form: it fails on a ratio far below its target, never on a time, for other tests run beside it. */
 import test from "ava";
 import { quantile } from "../report/statistics.ts";
-import { sizeName, timeBeside } from "../rows/ended_pilots.ts";
 import { openServers } from "../servers/servers.ts";
 import { type Bench, CONCURRENCY, inTurn, openBench, type Rounds } from "./bench.ts";
 import { openGrid } from "./grid.ts";
@@ -89,19 +88,3 @@ test.serial("tasks go on to begin beside a worker that is killed", async (t) => 
     t.true(quantile(latencies, 0.5) < 1_000 * SLACK);
   });
 });
-
-test.serial(
-  "what is asked again and again costs about the same beside 40,000 ended pilots as beside 2,000",
-  async (t) => {
-    await withBench(async (bench) => {
-      const [few, many] = [2_000, 40_000];
-      const asked = await timeBeside({ ...bench, sizes: { ...bench.sizes, rounds: ROUNDS } }, [few, many], 10);
-      const ratios = Object.entries(asked).map(([what, rounds]): [string, number] => [
-        what,
-        bestRatio(rounds, sizeName(few), sizeName(many)),
-      ]);
-      t.log(Object.fromEntries(ratios));
-      for (const [what, ratio] of ratios) t.true(ratio > 1 / (1.2 * SLACK), what);
-    });
-  },
-);

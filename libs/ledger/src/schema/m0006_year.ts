@@ -1,8 +1,8 @@
 import { Migration } from "@mikro-orm/migrations";
 
 /**
- * Keeps what is asked again and again from growing with the table (decision 100): an index of the tasks that were given up, and vacuuming that
- * does not wait for a fifth of the table.
+ * Keeps what is asked again and again from growing with the table (decision 100). Adds an index of the tasks that were given up. Vacuuming no
+ * longer waits for a fifth of the table.
  */
 export class BoundLooks extends Migration {
   override up(): void {

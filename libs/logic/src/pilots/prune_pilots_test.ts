@@ -136,7 +136,7 @@ test("two that prune at once, one of which is killed, drop each row once and cha
   t.deepEqual(await told(database), before);
 });
 
-test("an app of the version before counts too: whoever changes a row's status or CE changes the number", async (t) => {
+test("an app of the version before counts too: each change of a row's status or CE changes the number", async (t) => {
   await using database = await openWithHistory(await server.createUrl());
   const before = await told(database);
   await runSql(database, "update pilot set status = 'DONE', updated_at = now() where task_id = 's1'");

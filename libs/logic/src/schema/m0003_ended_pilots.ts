@@ -1,7 +1,7 @@
 import { Migration } from "@mikro-orm/migrations";
 import { COUNT_INSERTED, COUNT_UPDATED } from "../entities/pilot_ended.ts";
 
-/** Whoever may change pilots may count them: apps that run go on, also with logins of their own. */
+/** Logins that may change pilots may count them, so that running apps go on. */
 const GRANT_AS_PILOT = `
 do $$ declare grantee oid; begin
   for grantee in

@@ -104,7 +104,7 @@ test("apps of the version before go on after the lists were split, and none of t
   t.is(names.length, 4);
 });
 
-test("pilots that ended before anybody counted them are counted by the migration, and whoever may change pilots may go on", async (t) => {
+test("pilots that ended before anybody counted them are counted by the migration, and logins that may change pilots go on", async (t) => {
   const url = await server.createUrl();
   await using database = await openDatabase({ url, tables });
   const role = `app_${new URL(url).pathname.slice(1)}`;
