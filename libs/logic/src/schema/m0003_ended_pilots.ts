@@ -27,7 +27,7 @@ export class CountEndedPilots extends Migration {
         vo text not null,
         status text not null constraint pilot_ended_status_check check (status in ('DONE', 'FAILED')),
         count bigint not null,
-        primary key (ce_name, vo, status)
+        constraint pilot_ended_pkey primary key (ce_name, vo, status)
       )`);
     // A status round rewrites few rows again and again. With room on each page no index is touched.
     this.addSql("alter table pilot_ended set (fillfactor = 50)");
