@@ -8,8 +8,8 @@ import { fetchPage } from "./fetch_page.ts";
 
 /** Time after which the server removes a consumer that was made for a count, ms. */
 const INACTIVE_MS = 5_000;
-/** Longest wait for headers that the stream has dropped meanwhile, ms. */
-const READ_MS = 1_000;
+/** Longest wait for headers that the stream has dropped meanwhile, and longest standstill of this process while it reads, ms. */
+const READ_MS = 5_000;
 
 /** Which messages are counted. */
 export interface Since {

@@ -303,12 +303,14 @@ async function runOnce(context: RunContext, task: PreparedTask, held: Held): Pro
     return { kind: "crowded", by: late.key };
   }
   const running = startRun(context, task, { leases: turns, group });
-  const end = await running.ended.finally(() => context.onEnd(running));
+  const end = await endOf(context, running);
   context.progress.end(task.taskId);
   tellLocks(context.broker, task, { ...held, end });
   // The transaction has certainly ended. If no code of the run is left, the next task in this process may get the locks as they are.
   const isClean = !running.isStuck() && (end.kind === "done" || end.kind === "failed" || end.kind === "cancelled");
-  const released = Promise.all(turns.map((turn) => (isClean ? turn.handOn() : turn.release())));
+  // Most tasks have no locks, and need not wait for anything.
+  const released =
+    turns.length === 0 ? undefined : Promise.all(turns.map((turn) => (isClean ? turn.handOn() : turn.release())));
   let concluded: TaskEnd;
   try {
     concluded = await conclude(context, task, { end, startedAtMs: running.startedAtMs });
@@ -317,8 +319,16 @@ async function runOnce(context: RunContext, task: PreparedTask, held: Held): Pro
     if (starts !== undefined) await context.starts.handedBack(task, starts);
     throw error;
   }
-  await released;
+  if (released !== undefined) await released;
   return running.isStuck() ? { kind: "stuck" } : concluded;
+}
+
+async function endOf(context: RunContext, running: RunningAttempt): Promise<AttemptEnd> {
+  try {
+    return await running.ended;
+  } finally {
+    context.onEnd(running);
+  }
 }
 
 /** Turns the end of an attempt into an outcome, or leaves the task without one. */
