@@ -15,10 +15,9 @@ import type { Pull } from "../policy/policy.ts";
 import { FirstDeliveries } from "./first_deliveries.ts";
 import { KnownLanes } from "./known_lanes.ts";
 import { createLaneConsumer } from "./lane_consumer.ts";
-import type { ReceivedTask } from "./received_task.ts";
 import { describeRefusals, refusalIn } from "./refused_consumers.ts";
 import { countWaiting, Surveys } from "./survey.ts";
-import type { TaskSource, TaskSourceOptions } from "./task_source.ts";
+import type { HandedBack, TaskSource, TaskSourceOptions } from "./task_source.ts";
 import { type Wake, wakeGroup } from "./wake_group.ts";
 import { WakeMembership } from "./wake_membership.ts";
 
@@ -106,7 +105,7 @@ export class LaneSource implements TaskSource {
     this.#subscription[Symbol.dispose]();
   }
 
-  announceHandBack(tasks: Iterable<ReceivedTask>): void {
+  announceHandBack(tasks: Iterable<HandedBack>): void {
     const subjects = new Set<string>();
     for (const { definition, vo } of tasks) subjects.add(wakeSubject({ task: definition.name, vo }));
     for (const subject of subjects) this.#options.broker.nc.publish(subject);

@@ -8,6 +8,9 @@ import type { ReceivedTask } from "./received_task.ts";
 /** The part of the policy that a source asks and reports to. */
 export type PullPolicy = Pick<Policy<Buffered>, "lanes" | "nextPull" | "room" | "hasRoom" | "lookFirst" | "looked">;
 
+/** What others are told of a task that was handed back. */
+export type HandedBack = Pick<ReceivedTask, "definition" | "vo">;
+
 /**
  * Where a worker's tasks come from. The worker does not know into which consumers the stream is divided.
  *
@@ -23,7 +26,7 @@ export interface TaskSource {
   /** Stops pulling and listening. Settles when no pull is open any more. What still arrived was given to `take`. */
   stop(): Promise<void>;
   /** Tells other workers that tasks were handed back to them. */
-  announceHandBack(tasks: Iterable<ReceivedTask>): void;
+  announceHandBack(tasks: Iterable<HandedBack>): void;
   /** Takes over what the configuration and the pauses say now of each lane. */
   review(): void;
   /** The task that this subject means, as the configuration has it now; undefined: it is not served any more. */
