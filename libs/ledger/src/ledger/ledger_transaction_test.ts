@@ -139,6 +139,8 @@ test("a COMMIT whose answer is lost on the way is unknown, and the ledger tells 
   const url = await server.createUrl();
   await using proxy = await startProxy(url);
   await using database = await openDatabase({ url: proxy.url });
+  // The answer to the row comes long before.
+  await atCommit(database, "perform pg_sleep(0.5)");
   const opened = database.ledger.open(claim("t1"));
   await (await opened.transaction()).execute(effect);
   proxy.loseAnswerTo("commit");

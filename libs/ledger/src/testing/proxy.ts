@@ -12,40 +12,56 @@ export interface Proxy extends AsyncDisposable {
   readonly statements: string[];
   /** Number of times so far that a client sent something after it had heard the server: its waits for an answer. */
   readonly roundTrips: number;
-  /** Lets the next statement that contains `text` through, and cuts the connection instead of passing on its answer. */
+  /**
+   * Lets the next statement that contains `text` through, and cuts the connection once the server has answered it. Nothing is passed on from
+   * the statement on. So what the statement does is done when the client misses its answer.
+   */
   loseAnswerTo(text: string): void;
 }
 
 const QUERY = "Q".charCodeAt(0);
 const PARSE = "P".charCodeAt(0);
 const BIND = "B".charCodeAt(0);
+const SYNC = "S".charCodeAt(0);
+const READY = "Z".charCodeAt(0);
+
+/** One message: the letter of its type, or undefined for the first one of a client, and what follows its length. */
+interface Message {
+  readonly type: number | undefined;
+  readonly body: Buffer;
+}
+
+/** Cuts what a side sends into messages of type, length and body. A client's first message has no type. */
+function messageReader(side: "client" | "server"): (bytes: string | Buffer) => Message[] {
+  let unread = Buffer.alloc(0);
+  let isTyped = side === "server";
+  return (bytes) => {
+    const messages: Message[] = [];
+    unread = Buffer.concat([unread, typeof bytes === "string" ? Buffer.from(bytes) : bytes]);
+    for (;;) {
+      const lengthAt = isTyped ? 1 : 0;
+      if (unread.length < lengthAt + 4) return messages;
+      const end = lengthAt + unread.readInt32BE(lengthAt);
+      if (unread.length < end) return messages;
+      messages.push({ type: isTyped ? unread[0] : undefined, body: unread.subarray(lengthAt + 4, end) });
+      unread = unread.subarray(end);
+      isTyped = true;
+    }
+  };
+}
 
 /**
- * Reads the statements out of what a client sends: a start-up message, then messages of type, length and body. A statement that the server
- * keeps under a name is parsed once, and bound each time that it runs.
+ * Returns the text of the statement that a client's message runs, if it runs one. A statement that the server keeps under a name is parsed
+ * once, and bound each time that it runs.
  */
-function statementReader(startups: string[]): (bytes: Buffer) => string[] {
-  let unread = Buffer.alloc(0);
-  let started = false;
+function statementReader(): (message: Message) => string | undefined {
   const kept = new Map<string, string>();
-  return (bytes) => {
-    const statements: string[] = [];
-    unread = Buffer.concat([unread, bytes]);
-    for (;;) {
-      const lengthAt = started ? 1 : 0;
-      if (unread.length < lengthAt + 4) return statements;
-      const end = lengthAt + unread.readInt32BE(lengthAt);
-      if (unread.length < end) return statements;
-      const body = unread.subarray(lengthAt + 4, end).toString();
-      if (!started) startups.push(/options\0([^\0]*)/.exec(body)?.[1] ?? "");
-      const [first = "", second = ""] = body.split("\0");
-      if (started && unread[0] === QUERY) statements.push(first);
-      if (started && unread[0] === PARSE) kept.set(first, second);
-      // It names its portal first, and then the statement, which has an empty name where it is not kept.
-      if (started && unread[0] === BIND) statements.push(kept.get(second) ?? "");
-      unread = unread.subarray(end);
-      started = true;
-    }
+  return ({ type, body }) => {
+    const [first = "", second = ""] = body.toString().split("\0");
+    if (type === QUERY) return first;
+    if (type === PARSE) kept.set(first, second);
+    // It names its portal first, and then the statement, which has an empty name where it is not kept.
+    return type === BIND ? (kept.get(second) ?? "") : undefined;
   };
 }
 
@@ -60,18 +76,24 @@ export async function startProxy(url: string, { answersLateMs = 0 } = {}): Promi
 
   function join(client: Socket): void {
     const server = connect(Number(port), hostname);
-    const read = statementReader(startups);
-    let cut = false;
+    const [asked, answered, statementIn] = [messageReader("client"), messageReader("server"), statementReader()];
+    // The server says that it is ready at the end of the start, of each query and at each sync. A statement that is bound is answered by then.
+    let readiesAsked = 1;
+    let readies = 0;
+    let cutAtReady: number | undefined;
     let hasHeard = true;
     client.on("data", (bytes) => {
       if (hasHeard) roundTrips++;
       hasHeard = false;
-      for (const statement of read(typeof bytes === "string" ? Buffer.from(bytes) : bytes)) {
+      for (const message of asked(bytes)) {
+        if (message.type === undefined) startups.push(/options\0([^\0]*)/.exec(message.body.toString())?.[1] ?? "");
+        if (message.type === QUERY || message.type === SYNC) readiesAsked++;
+        const statement = statementIn(message);
+        if (statement === undefined) continue;
         statements.push(statement);
-        if (lost !== undefined && statement.includes(lost)) {
-          cut = true;
-          lost = undefined;
-        }
+        if (lost === undefined || !statement.includes(lost)) continue;
+        cutAtReady = message.type === QUERY ? readiesAsked : readiesAsked + 1;
+        lost = undefined;
       }
       server.write(bytes);
     });
@@ -80,8 +102,10 @@ export async function startProxy(url: string, { answersLateMs = 0 } = {}): Promi
       client.write(bytes);
     };
     server.on("data", (bytes) => {
-      if (cut) client.destroy();
-      else if (answersLateMs > 0) setTimeout(pass, answersLateMs, bytes);
+      readies += answered(bytes).filter(({ type }) => type === READY).length;
+      if (cutAtReady !== undefined) {
+        if (readies >= cutAtReady) client.destroy();
+      } else if (answersLateMs > 0) setTimeout(pass, answersLateMs, bytes);
       else pass(bytes);
     });
     for (const [one, other] of [
