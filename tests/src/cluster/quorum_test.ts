@@ -6,7 +6,6 @@ import { killLeader, loseTwo } from "./scenarios.ts";
 
 // `node tests/src/cluster/main.ts` goes through all scenarios.
 test("I24: the leader of three servers is killed under load, then two at once: nothing is lost or doubled, and delayed tasks and retries go on as well", async (t) => {
-  t.timeout(230_000);
   await using server = await startTestServer();
   await using cluster = await startTestCluster();
   await using load = await startLoad(cluster, server);

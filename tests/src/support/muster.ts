@@ -30,7 +30,7 @@ export interface Muster extends Omit<TestSystem, "nats" | "worker" | "scheduler"
   readonly nats: TestServers;
   /** Resolves when the server answers us again after its new start. */
   reconnected(): Promise<void>;
-  /** Resolves with the `count`-th event of this name of this task. Fails after a minute. */
+  /** Resolves with the `count`-th event of this name of this task. Fails after two minutes. */
   event(step: StepName, taskId: string, count?: number): Promise<ToldStep>;
   /**
    * Creates a lane's consumer like a worker, but with another ack wait. The ack wait is the time after which a killed worker's message

@@ -178,7 +178,7 @@ test("a subject that no task has is left alone by workers, and swept into DEAD w
     tasks: [GreetTask],
   });
   const swept = async () => ((await muster.deadLetters()).length === subjects.length ? true : undefined);
-  await until(swept, "four dead letters", 20_000);
+  await until(swept, "four dead letters");
   const letters = await muster.deadLetters();
   t.deepEqual(letters.map(({ subject }) => subject).toSorted(), subjects.toSorted());
   for (const { subject, reason } of letters) t.regex(reason, /^Cannot /, subject);

@@ -4,7 +4,7 @@ import { atLeastOnceFactory, type Priority } from "@muster/tasks";
 import { changeConfiguration, withVo } from "@muster/tasks/operate";
 import test from "ava";
 import { setTimeout as pause } from "node:timers/promises";
-import { startMuster } from "../support/muster.ts";
+import { type Muster, startMuster } from "../support/muster.ts";
 import { until } from "../support/until.ts";
 
 const defineTask = atLeastOnceFactory();
@@ -28,6 +28,16 @@ function tasksOf(ms: number) {
     normal: define("NormalTask", "normal"),
     background: define("BackgroundTask", "background"),
   };
+}
+
+/** Resolves once the server has sent the newest configuration to all who watch it. */
+async function untilWatched({ broker: { jsm } }: Muster): Promise<void> {
+  const newest = await jsm.streams.getMessage("KV_config", { last_by_subj: "$KV.config.current" });
+  const isSent = async () => {
+    const watchers = await jsm.consumers.list("KV_config").next();
+    return watchers.every(({ delivered }) => delivered.stream_seq >= (newest?.seq ?? 0)) || undefined;
+  };
+  await until(isSent, "the watchers' news");
 }
 
 function many(count: number, vo: string) {
@@ -55,11 +65,16 @@ test("a realtime task is the next to start on the first free permit, also when i
   await using muster = await startMuster();
   await muster.publishMany(BackgroundTask, many(40, "lhcb"));
   const worker = await muster.startWorker({ tasks: [RealtimeTask, BackgroundTask], permits: 1 });
+  let heard = Promise.withResolvers<void>();
+  // The server tells of a message after it has acknowledged it.
+  worker.broker.nc.subscribe("wake.RealtimeTask.>", { callback: () => heard.resolve() });
+  await worker.broker.nc.flush();
   for (let round = 0; round < 5; round++) {
     await until(async () => (started.at(-1) === "background" ? true : undefined), "a start in the background");
     const seen = started.length;
+    heard = Promise.withResolvers();
     await muster.publish(RealtimeTask, { vo: "atlas" });
-    await worker.broker.nc.flush(); // it has heard of it
+    await heard.promise;
     await pause(50);
     const { resolve } = mayEnd;
     mayEnd = Promise.withResolvers();
@@ -191,8 +206,9 @@ test("a VO that is added while all runs is served without a restart, and one tha
   await muster.addVo("atlas");
   await muster.event("done", early.taskId);
   await muster.removeVo("atlas");
+  await untilWatched(muster);
   await worker.broker.nc.flush();
-  await pause(500); // the watcher's news, of which nobody tells
+  await pause(500); // what the worker makes of the news, of which nobody tells
   const late = await muster.publish(normal, { vo: "atlas" });
   const other = await muster.publish(normal, { vo: "lhcb" });
   await muster.event("done", other.taskId);

@@ -85,7 +85,6 @@ for (const [name, server] of Object.entries(servers)) {
   });
 
   test(`on ${name} an idle transaction that is kept awake is ended at the limit all the same`, async (t) => {
-    t.timeout(60_000);
     const url = await server.createUrl();
     await using operator = await openDatabase({ url });
     await using database = await openDatabase({ url, transactionTimeoutMs: 3_000 });
@@ -119,7 +118,6 @@ for (const [name, server] of Object.entries(servers)) {
   });
 
   async function freezeInside(t: ExecutionContext, sql: string, isInside: string): Promise<void> {
-    t.timeout(60_000);
     const url = await server.createUrl();
     await using database = await openDatabase({ url });
     const { child, line, exited } = await startWorker(url, sql);

@@ -37,10 +37,10 @@ export async function runSql<Row extends object>(database: Database, sql: string
 }
 
 /** Longest wait for a row on a machine that may be busy, ms. */
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 120_000;
 
 /**
- * Resolves once `query` finds a row; throws after a minute. For states that PostgreSQL does not announce, so that only
+ * Resolves once `query` finds a row; throws after two minutes. For states that PostgreSQL does not announce, so that only
  * asking shows them.
  */
 export async function untilRow(database: Database, query: string): Promise<void> {

@@ -23,7 +23,7 @@ import type { Chore } from "../lead/repeat.ts";
 import { impatient, lead } from "./run_scheduler.ts";
 
 /** How long a test waits for what comes when all is well, ms: the machine may be busy. */
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 120_000;
 const defineTask = atLeastOnceFactory();
 
 /** A task that nobody runs here. */
@@ -194,7 +194,7 @@ export async function countOn(
 
 /**
  * Asserts the number of messages on each subject of TASKS that matches, once it is that: what is put away is told and kept before its
- * message goes. Looks for a minute at most.
+ * message goes. Looks for two minutes at most.
  */
 export async function assertCounts(
   t: ExecutionContext,

@@ -8,6 +8,7 @@ import { assertCounts, type Grid, listen, periodic, recurring, startGrid } from 
 import { withSchedule, withScheduleSwitched } from "./change_schedule.ts";
 import { cron } from "../calendar/schedule.ts";
 import { parseMarker, printMarker } from "../broker/marker.ts";
+import { until } from "../testing/patience.ts";
 import { pauseSchedule, resumeSchedule } from "./pauses.ts";
 
 const tick = every({ seconds: 1 });
@@ -131,7 +132,9 @@ test("a changed schedule counts within a second, and not for times before the ch
   t.is((await markerOf(grid, "markers.Tick.lhcb.default"))?.schedule, "every 2s");
   await grid.finish(second ?? t.fail());
   const [, , third] = await heard.atLeast(3);
-  t.is((third?.dueAt ?? 0) - (second?.dueAt ?? 0), 2_000);
+  // A machine that stands still for two seconds misses a time.
+  const apartMs = (third?.dueAt ?? 0) - (second?.dueAt ?? 0);
+  t.true(apartMs > 0 && apartMs % 2_000 === 0, `${apartMs} ms`);
 });
 
 test("a misspelt override is reported and changes nothing", async (t) => {
@@ -146,9 +149,11 @@ test("a misspelt override is reported and changes nothing", async (t) => {
   );
   const byHand = { ...grid.configuration.current, tasks: misspelt };
   await grid.broker.buckets.config.put("current", JSON.stringify(byHand));
+  const isTold = async () => /tasks\.Tick\.schedule/.test(leader.alarms.join()) || undefined;
+  await until(isTold, "the alarm");
   await grid.finish(first ?? t.fail());
   await heard.atLeast(2);
-  t.regex(leader.alarms.join(), /tasks\.Tick\.schedule/);
+  t.pass();
 });
 
 test("switched off for one VO, it is off within a second, also what waits; the others go on, and on again it begins anew", async (t) => {
@@ -179,13 +184,13 @@ test("an added VO has its schedule at once; a removed one loses marker and waiti
   await heard.atLeast(1, ({ of }) => of === "Tick/lhcb");
   await grid.configure((now) => withVo(now, "cms"));
   await heard.atLeast(1, ({ of }) => of === "Tick/cms");
+  const dropped = grid.broker.nc.subscribe("events.Tick.lhcb.dropped", { max: 1 });
   await grid.configure((now) => withoutVo(now, "lhcb"));
   await pause(1_200);
   await leader[Symbol.asyncDispose]();
   const before = heard.seen.filter(({ of }) => of === "Tick/lhcb").length;
   t.is(before, 1);
   // A leader sweeps first of all.
-  const dropped = grid.broker.nc.subscribe("events.Tick.lhcb.dropped", { max: 1 });
   await using _next = await grid.lead([periodic("Tick", tick)]);
   for await (const event of dropped) t.regex(event.string(), /was removed/);
   await pause(100);
@@ -233,16 +238,23 @@ test("a scheduler that starts more often than the interval is long still meets e
   const heard = listen(grid.broker.nc);
   const task = periodic("Tick", every({ seconds: 4 }));
   let finished = 0;
+  let longestMs = 0;
   while (heard.seen.length < 3) {
+    const beganAt = Date.now();
     await using _leader = await grid.lead([task]);
     await pause(800);
     for (const one of heard.seen.slice(finished)) finished += Number(await grid.finish(one));
+    longestMs = Math.max(longestMs, Date.now() - beganAt);
   }
-  const times = heard.seen.map(({ dueAt }) => dueAt);
-  t.deepEqual(
-    times.slice(1).map((dueAt, index) => dueAt - (times[index] ?? 0)),
-    times.slice(1).map(() => 4_000),
-  );
+  // An occurrence lies for a round or two. On a machine that stands still meanwhile, those that come due then are missed.
+  const mostMs = 4_000 * Math.ceil((2 * longestMs) / 4_000);
+  for (const [index, { dueAt }] of heard.seen.slice(1).entries()) {
+    const apartMs = dueAt - (heard.seen[index]?.dueAt ?? 0);
+    t.true(
+      apartMs > 0 && apartMs % 4_000 === 0 && apartMs <= mostMs,
+      `${apartMs} ms, and a round took ${longestMs} ms`,
+    );
+  }
 });
 
 test("an occurrence needs nothing of a stream that was deleted: it is declared anew and the rhythm goes on", async (t) => {

@@ -66,7 +66,7 @@ test("a VO that was never configured: its tasks lie in DEAD soon after 10 s, and
   const publishedAt = Date.now();
   await grid.broker.js.publish("tasks.PerVo.nobody", "{}");
   await grid.broker.js.publish("tasks.PerVo.late", "{}");
-  await pause(5_000);
+  await pause(1_500);
   await grid.configure((now) => withVo(now, "late"));
   const dead = await deadLetter(grid, "dead.PerVo.nobody");
   const tookMs = Date.now() - publishedAt;
@@ -267,7 +267,7 @@ test("after the configuration was lost with everybody away, VOs that are added o
   await changeConfiguration(grid.broker, (now) => withVo(now, "lhcb"), { from: "nothing" });
   await js.publish("tasks.PerVo.never", "{}");
   await using leader = await grid.lead([PerVo]);
-  await pause(4_000);
+  await pause(2_000);
   await grid.configure((now) => withVo(now, "atlas"));
   const addedAt = Date.now();
   await deadLetter(grid, "dead.PerVo.never");

@@ -1,3 +1,4 @@
+import { TimeoutError } from "@nats-io/nats-core";
 import { type NatsAccess, plainAccess } from "../access/nats_access.ts";
 import type { Broker } from "../broker/broker.ts";
 import { changeConfiguration } from "../configuration/change_configuration.ts";
@@ -56,14 +57,14 @@ export interface TestSystem extends AsyncDisposable, Pick<Publisher, "publish" |
   /** Undefined where the system has no tasks. */
   readonly worker: TestWorker | undefined;
   readonly scheduler: RunningScheduler | undefined;
-  /** Resolves with the `count`-th event of this name of this task, default the first; rejects after a minute. */
+  /** Resolves with the `count`-th event of this name of this task, default the first; rejects after two minutes. */
   until(step: StepName, taskId: string, count?: number): Promise<ToldStep>;
   /**
-   * Resolves with the event that says how the task ended: `done`, `dead`, `dropped`, `refused` or `cancelled`; rejects after a minute. Rejects
+   * Resolves with the event that says how the task ended: `done`, `dead`, `dropped`, `refused` or `cancelled`; rejects after two minutes. Rejects
    * at once where this system published it for a VO that was never configured, or where none of its workers has such a task.
    */
   outcomeOf(taskId: string): Promise<ToldStep>;
-  /** Resolves once no task waits, runs or is delayed; rejects after `ms`, default a minute. */
+  /** Resolves once no task waits, runs or is delayed; rejects after `ms`, default two minutes. */
   settled(ms?: number): Promise<void>;
   /** Starts one more worker, on a connection of its own. */
   startWorker<OtherTransaction = undefined, OtherDeps = NoDeps>(
@@ -84,9 +85,15 @@ export async function countWaiting(broker: Broker): Promise<number> {
 
 async function untilSettled(broker: Broker, ms?: number): Promise<void> {
   async function isSettled(): Promise<true | undefined> {
-    // What leaves LATER is in TASKS before it has gone there, so LATER is looked at first.
-    const { state } = await broker.jsm.streams.info("LATER");
-    return state.messages === 0 && (await countWaiting(broker)) === 0 ? true : undefined;
+    try {
+      // What leaves LATER is in TASKS before it has gone there, so LATER is looked at first.
+      const { state } = await broker.jsm.streams.info("LATER");
+      return state.messages === 0 && (await countWaiting(broker)) === 0 ? true : undefined;
+    } catch (error) {
+      // A question that was on its way when the server was restarted is never answered.
+      if (error instanceof TimeoutError) return undefined;
+      throw error;
+    }
   }
   await until(isSettled, "the end of all tasks", ms);
 }
