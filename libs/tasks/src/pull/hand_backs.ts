@@ -9,7 +9,7 @@ const FLUSH_MS = 2_000;
 export class HandBacks {
   readonly #broker: Pick<Broker, "nc" | "outbox">;
   #tasks: HandedBack[] = [];
-  /** The announcement under way. Whoever waits for its own waits for this one too: its tasks may be in here. */
+  /** The announcement under way. Who waits for a later one waits for this one too: its tasks may be in here. */
   #announcing: Promise<void> = Promise.resolve();
 
   constructor(broker: Pick<Broker, "nc" | "outbox">) {
