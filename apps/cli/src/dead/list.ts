@@ -1,5 +1,5 @@
 import type { Broker } from "@muster/tasks";
-import { countDeadLetters, type DeadFilter, deadLetters, type StoredDeadLetter } from "@muster/tasks/operate";
+import { type DeadFilter, listDeadLetters, type StoredDeadLetter } from "@muster/tasks/operate";
 import { Command, InvalidArgumentError } from "commander";
 import { count, type OutputOptions, print, tableText } from "../print/output.ts";
 import { withBroker } from "../run/servers.ts";
@@ -59,15 +59,8 @@ async function readPage(
   filter: DeadFilter,
   { after, limit }: { readonly after: number; readonly limit: number },
 ): Promise<Page> {
-  const letters: StoredDeadLetter[] = [];
-  let hasMore = false;
-  for await (const letter of deadLetters(broker, filter, { after, headersOnly: true })) {
-    hasMore = letters.length === limit;
-    if (hasMore) break;
-    letters.push(letter);
-  }
-  const next = hasMore ? (letters.at(-1)?.sequence ?? null) : null;
-  return { letters, total: await countDeadLetters(broker, filter), next };
+  const { letters, total, hasMore } = await listDeadLetters(broker, filter, { after, limit });
+  return { letters, total, next: hasMore ? (letters.at(-1)?.sequence ?? null) : null };
 }
 
 /** `muster dead list`. */

@@ -47,10 +47,11 @@ export function deadReaders({ broker }: Pick<Sources, "broker">) {
 
   return {
     dead: shared(async (choice: DeadChoice & { readonly before?: number | undefined }): Promise<DeadPageData> => {
-      const [counted, { letters, next }] = await Promise.all([
-        countOf(choice),
-        pageOfDeadLetters(broker, { ...deadFilter(choice), before: choice.before, limit: PAGE }),
-      ]);
+      const page = pageOfDeadLetters(broker, { ...deadFilter(choice), before: choice.before, limit: PAGE });
+      const { letters, next } = await page;
+      // A first page without a next one has all. The others are counted, after the page so that the two do not read side by side.
+      const isAll = next === undefined && choice.before === undefined;
+      const counted = isAll ? { result: letters.length, atMs: Date.now() } : await countOf(choice);
       return {
         total: counted?.result ?? null,
         countedAt: counted === undefined ? null : new Date(counted.atMs).toISOString(),

@@ -6,6 +6,8 @@ import { type AuditRecord, readRecord } from "./audit_record.ts";
 /** Greatest and usual number of records in one page. */
 const MOST = 1_000;
 const USUAL = 100;
+/** Greatest number of records that are looked at for one page. Each is parsed. */
+const LOOKED_AT = 50_000;
 
 /** Which records are listed. A field that is left out selects all. */
 export interface AuditFilter {
@@ -41,14 +43,13 @@ function isOf(record: AuditRecord, { action, who, target }: AuditFilter): boolea
 }
 
 /**
- * Lists who did what, newest first, a page at a time. A page looks at 2,000 records at most, so it may be short and still have a next one.
+ * Lists who did what, newest first, a page at a time. A page looks at some 50,000 records at most, so it may be short and still have a next one.
  * What somebody else has stored there is passed over. Throws when the broker does not answer.
  */
-export async function listAudit({ jsm }: Pick<Broker, "jsm">, filter: AuditFilter = {}): Promise<AuditPage> {
+export async function listAudit(broker: Pick<Broker, "nc" | "jsm">, filter: AuditFilter = {}): Promise<AuditPage> {
   const records = new Map<number, AuditRecord>();
-  const { messages, next } = await newestStored(jsm, {
-    stream: AUDIT,
-    filter: "audit.>",
+  const { messages, next } = await newestStored(broker, {
+    ...{ stream: AUDIT, filter: "audit.>", content: "whole", what: "audit records", lookedAt: LOOKED_AT },
     before: filter.before,
     limit: Math.min(MOST, Math.max(1, filter.limit ?? USUAL)),
     accept({ seq, data }) {

@@ -2,14 +2,11 @@
 // Tested by libs/tasks/src/dead/dead_page_test.ts
 import { AckPolicy, type ConsumerInfo, DeliverPolicy } from "@nats-io/jetstream";
 import { type MsgHdrs, nanos } from "@nats-io/nats-core";
-import { readHeaders } from "../format/headers.ts";
 import type { Broker } from "./broker.ts";
-import { fetchPage } from "./fetch_page.ts";
+import { namedReader, openReader } from "./stream_reader.ts";
 
 /** Time after which the server removes a consumer that was made for a count, ms. */
 const INACTIVE_MS = 5_000;
-/** Longest wait for headers that the stream has dropped meanwhile, and longest standstill of this process while it reads, ms. */
-const READ_MS = 5_000;
 
 /** Which messages are counted. */
 export interface Since {
@@ -19,10 +16,10 @@ export interface Since {
   readonly since: Date;
 }
 
-/** Makes a consumer that begins at a time, as the server tells of it. */
-async function makeConsumer({ jsm }: Pick<Broker, "jsm">, { stream, subjects, since }: Since): Promise<ConsumerInfo> {
-  return await jsm.consumers.add(stream, {
-    description: `Muster: counts what was stored since ${since.toISOString()}; lapses by itself`,
+/** A consumer that begins at a time, as the server tells of it. Nothing is read, and it is deleted at once. */
+async function consumerAt({ jsm }: Pick<Broker, "jsm">, { stream, subjects, since }: Since): Promise<ConsumerInfo> {
+  const consumer = await jsm.consumers.add(stream, {
+    ...namedReader(`counts messages since ${since.toISOString()}`),
     filter_subjects: [...subjects],
     deliver_policy: DeliverPolicy.StartTime,
     opt_start_time: since.toISOString(),
@@ -31,17 +28,8 @@ async function makeConsumer({ jsm }: Pick<Broker, "jsm">, { stream, subjects, si
     headers_only: true,
     inactive_threshold: nanos(INACTIVE_MS),
   });
-}
-
-/** Deletes such a consumer. Where it cannot be deleted it lapses by itself. */
-async function drop({ jsm }: Pick<Broker, "jsm">, { stream_name, name }: ConsumerInfo): Promise<void> {
-  await jsm.consumers.delete(stream_name, name).catch(() => undefined);
-}
-
-/** A consumer that begins at a time. Nothing is read, and it is deleted at once. */
-async function consumerAt(broker: Pick<Broker, "jsm">, since: Since): Promise<ConsumerInfo> {
-  const consumer = await makeConsumer(broker, since);
-  await drop(broker, consumer);
+  // Where it cannot be deleted it lapses by itself.
+  await jsm.consumers.delete(stream, consumer.name).catch(() => undefined);
   return consumer;
 }
 
@@ -66,24 +54,19 @@ export interface HeadersSince {
  * when nobody answers.
  */
 export async function headersSince(
-  broker: Pick<Broker, "js" | "jsm">,
+  broker: Pick<Broker, "nc" | "jsm">,
   since: Since,
   most: number,
 ): Promise<HeadersSince> {
-  const made = await makeConsumer(broker, since);
-  const { num_pending: messages } = made;
+  const { stream, subjects: filter, since: from } = since;
+  await using reader = await openReader(broker, { stream, filter, from, content: "headers", what: "events" });
+  const { pending: messages } = reader;
   const headers: (MsgHdrs | undefined)[] = [];
-  try {
-    if (messages === 0) return { messages, headers };
-    const page = { max_messages: Math.min(most, messages), expires: READ_MS };
-    for await (const message of fetchPage(broker.js.consumers.getConsumerFromInfo(made), page)) {
-      headers.push(readHeaders(message).headers);
-      if (message.info.pending === 0) break;
-    }
-    return { messages, headers };
-  } finally {
-    await drop(broker, made);
-  }
+  await reader.read((message) => {
+    headers.push(message.headers);
+    return "more";
+  }, most);
+  return { messages, headers };
 }
 
 /** The lowest sequence of `stream` whose message was stored at `since` or later. No message is read. Throws when nobody answers. */

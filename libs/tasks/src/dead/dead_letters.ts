@@ -1,12 +1,10 @@
 // Tested by tests/src/cli/dead_test.ts
 // Tested by tests/src/worker/operate_test.ts
 // Tested by tests/src/worker/requeue_test.ts
-import { DeliverPolicy, type JsMsg } from "@nats-io/jetstream";
 import type { MsgHdrs } from "@nats-io/nats-core";
 import type { Broker } from "../broker/broker.ts";
-import { readerName } from "../broker/reader_name.ts";
-import { fetchPage } from "../broker/fetch_page.ts";
 import { countSince } from "../broker/count_since.ts";
+import { openReader, type ReadMessage } from "../broker/stream_reader.ts";
 import {
   DEAD_AT,
   DEAD_ERRORS,
@@ -82,7 +80,7 @@ function nameOf(token: string): string {
 
 /** The dead letter in a message. */
 export function readLetter(
-  message: Pick<JsMsg, "subject" | "seq" | "data"> & { readonly headers?: MsgHdrs | undefined },
+  message: Pick<ReadMessage, "subject" | "seq" | "data"> & { readonly headers?: MsgHdrs | undefined },
 ): StoredDeadLetter {
   const { subject, seq, data } = message;
   const { headers } = readHeaders(message);
@@ -115,18 +113,24 @@ async function countOnSubjects({ jsm }: Pick<Broker, "jsm">, filter: DeadFilter)
   return Object.values(state.subjects ?? {}).reduce((sum, count) => sum + count, 0);
 }
 
+async function countByReading(broker: Pick<Broker, "nc" | "jsm">, filter: DeadFilter): Promise<number> {
+  const [from, isWanted] = [filter.diedAfter ?? 1, matcherOf(filter)];
+  const source = { stream: DEAD, filter: filterSubject(filter), what: "dead letters", content: "headers" } as const;
+  await using reader = await openReader(broker, { ...source, from });
+  let count = 0;
+  await reader.read((message) => {
+    if (isWanted(message)) count++;
+    return "more";
+  });
+  return count;
+}
+
 /**
  * Number of matching dead letters, each message by itself. Ignores a filter by task id. Letters are read only where a reason is asked for.
  */
 export async function countDeadLetters(broker: Broker, filter: DeadFilter = {}): Promise<number> {
   const { reason, diedAfter, diedBefore } = filter;
-  if (reason !== undefined) {
-    let count = 0;
-    for await (const page of letterPages(broker, { ...filter, taskId: undefined }, { headersOnly: true })) {
-      count += page.length;
-    }
-    return count;
-  }
+  if (reason !== undefined) return await countByReading(broker, { ...filter, taskId: undefined });
   const since = (time: Date) => countSince(broker, { stream: DEAD, subjects: [filterSubject(filter)], since: time });
   const from = diedAfter === undefined ? await countOnSubjects(broker, filter) : await since(diedAfter);
   return from === 0 || diedBefore === undefined ? from : Math.max(0, from - (await since(diedBefore)));
@@ -140,48 +144,44 @@ interface PageOptions {
   readonly headersOnly?: boolean;
 }
 
-function matches(letter: StoredDeadLetter, storedAtMs: number, { taskId, reason, diedAfter }: DeadFilter): boolean {
-  if (taskId !== undefined && taskId !== letter.taskId) return false;
-  if (diedAfter !== undefined && storedAtMs < diedAfter.getTime()) return false;
-  return reason === undefined || letter.reason.toLowerCase().includes(reason.toLowerCase());
+/** Tells which letters a filter by task id, reason or time means. The filter's task and VO stand in the subjects that are read. */
+export function matcherOf({ taskId, reason, diedAfter, diedBefore }: DeadFilter): (message: ReadMessage) => boolean {
+  const part = reason?.toLowerCase() ?? "";
+  const [fromMs, toMs] = [diedAfter?.getTime() ?? 0, diedBefore?.getTime() ?? Number.POSITIVE_INFINITY];
+  return (message) => {
+    if (message.storedAtMs < fromMs || message.storedAtMs >= toMs) return false;
+    if (taskId === undefined && part === "") return true;
+    if (!message.mayHold(part)) return false;
+    const { headers } = message;
+    if (taskId !== undefined && (headers?.get(TASK_ID) ?? "") !== taskId) return false;
+    return part === "" || (headers?.get(DEAD_REASON) ?? "").toLowerCase().includes(part);
+  };
 }
 
 /** The matching letters, oldest first, as they are read. A page may be empty. */
 async function* letterPages(
-  broker: Broker,
+  broker: Pick<Broker, "nc" | "jsm">,
   filter: DeadFilter,
   { after = 0, upTo = Number.MAX_SAFE_INTEGER, headersOnly = false }: PageOptions = {},
 ): AsyncGenerator<readonly StoredDeadLetter[]> {
-  const waiting = await countOnSubjects(broker, filter);
-  if (waiting === 0) return;
   const { diedAfter, diedBefore } = filter;
   const beforeMs = diedBefore?.getTime() ?? Number.POSITIVE_INFINITY;
-  const start =
-    diedAfter !== undefined && after === 0
-      ? { deliver_policy: DeliverPolicy.StartTime, opt_start_time: diedAfter.toISOString() }
-      : { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: after + 1 };
-  const filters = {
-    ...readerName("dead_letters"),
-    filter_subjects: [filterSubject(filter)],
-    headers_only: headersOnly,
-  };
-  const consumer = await broker.js.consumers.get(DEAD, { ...filters, ...start });
-  for (;;) {
+  await using reader = await openReader(broker, {
+    ...{ stream: DEAD, filter: filterSubject(filter), what: "dead letters" },
+    ...{
+      content: headersOnly ? "headers" : "whole",
+      from: diedAfter === undefined || after > 0 ? after + 1 : diedAfter,
+    },
+  });
+  const isWanted = matcherOf(filter);
+  for (let state: "more" | "over" = "more"; state === "more"; ) {
     const page: StoredDeadLetter[] = [];
-    let received = 0;
-    let isLast = false;
-    const messages = fetchPage(consumer, { max_messages: Math.min(PAGE, waiting), expires: 1_000 });
-    for await (const message of messages) {
-      received++;
-      const storedAtMs = Math.floor(message.info.timestampNanos / 1e6);
-      const isBeyond = message.seq > upTo || storedAtMs >= beforeMs;
-      isLast = isBeyond || message.info.pending === 0;
-      const letter = readLetter(message);
-      if (!isBeyond && matches(letter, storedAtMs, filter)) page.push(letter);
-      if (isLast) break;
-    }
+    state = await reader.read((message) => {
+      if (message.seq > upTo || message.storedAtMs >= beforeMs) return "enough";
+      if (isWanted(message)) page.push(readLetter(message));
+      return "more";
+    }, PAGE);
     yield page;
-    if (received === 0 || isLast) return;
   }
 }
 
@@ -223,6 +223,39 @@ export async function* deadLetters(
     for (const letter of letters) keep(page, letter);
     yield* page.values();
   }
+}
+
+/** A part of the matching dead letters, oldest first. */
+export interface DeadList {
+  readonly letters: readonly StoredDeadLetter[];
+  /** Number of all that match, each message by itself. */
+  readonly total: number;
+  /** Whether more come behind them. */
+  readonly hasMore: boolean;
+}
+
+/**
+ * The first letters behind the sequence `after` as {@linkcode deadLetters} has them, without their bodies, and how many match in all. Where a reason is
+ * asked for, the headers of all letters are read, once.
+ */
+export async function listDeadLetters(
+  broker: Broker,
+  filter: DeadFilter,
+  { after = 0, limit }: { readonly after?: number; readonly limit: number },
+): Promise<DeadList> {
+  const isRead = filter.reason !== undefined;
+  const letters: StoredDeadLetter[] = [];
+  let total = 0;
+  let hasMore = false;
+  for await (const found of letterPages(broker, filter, { after: isRead ? 0 : after, headersOnly: true })) {
+    total += found.length;
+    const page = new Map<string, StoredDeadLetter>();
+    for (const letter of found) if (letter.sequence > after) keep(page, letter);
+    hasMore ||= letters.length + page.size > limit;
+    letters.push(...page.values().take(limit - letters.length));
+    if (hasMore && !isRead) break;
+  }
+  return { letters, hasMore, total: isRead ? total : await countDeadLetters(broker, filter) };
 }
 
 /** There is no dead letter under this sequence. */

@@ -1,9 +1,8 @@
 import type { Broker } from "../broker/broker.ts";
 import { sequenceSince } from "../broker/count_since.ts";
 import { newestStored } from "../broker/newest_stored.ts";
-import type { Stored } from "../broker/stored_messages.ts";
 import { DEAD } from "../streams/streams.ts";
-import { type DeadFilter, filterSubject, readLetter, type StoredDeadLetter } from "./dead_letters.ts";
+import { type DeadFilter, filterSubject, matcherOf, readLetter, type StoredDeadLetter } from "./dead_letters.ts";
 
 /** Which letters a page is about. A field that is left out selects all. */
 export interface DeadPageFilter extends DeadFilter {
@@ -20,27 +19,19 @@ export interface DeadPage {
   readonly next: number | undefined;
 }
 
-function letterIn({ subject, seq, data, header }: Stored): StoredDeadLetter {
-  return readLetter({ subject, seq, data, headers: header });
-}
-
 /**
- * The matching dead letters, newest first, a page at a time. A task that died twice stands there twice. A page looks at some thousand letters at
- * most, so it may be short and still have a next one. Throws when the broker does not answer.
+ * The matching dead letters, newest first, a page at a time, without their bodies. A task that died twice stands there twice. A page looks at 250,000
+ * letters at most, so it may be short and still have a next one. Throws when the broker does not answer.
  */
-export async function pageOfDeadLetters(broker: Pick<Broker, "jsm">, filter: DeadPageFilter): Promise<DeadPage> {
-  const { taskId, diedAfter, diedBefore, before = Number.MAX_SAFE_INTEGER, limit } = filter;
-  const reason = filter.reason?.toLowerCase() ?? "";
+export async function pageOfDeadLetters(broker: Pick<Broker, "nc" | "jsm">, filter: DeadPageFilter): Promise<DeadPage> {
+  const { taskId, reason, diedAfter, diedBefore, before = Number.MAX_SAFE_INTEGER, limit } = filter;
   const sequenceAt = async (time: Date | undefined) =>
     time === undefined ? undefined : await sequenceSince(broker, { stream: DEAD, since: time });
   const [from, end = before] = await Promise.all([sequenceAt(diedAfter), sequenceAt(diedBefore)]);
-  const { messages, next } = await newestStored(broker.jsm, {
-    ...{ stream: DEAD, filter: filterSubject(filter), from, before: Math.min(before, end), limit },
-    accept(stored) {
-      if (taskId === undefined && reason === "") return true;
-      const letter = letterIn(stored);
-      return (taskId === undefined || letter.taskId === taskId) && letter.reason.toLowerCase().includes(reason);
-    },
+  const { messages, next } = await newestStored(broker, {
+    ...{ stream: DEAD, filter: filterSubject(filter), content: "headers", what: "dead letters" },
+    ...{ from, before: Math.min(before, end), limit },
+    accept: matcherOf({ taskId, reason }),
   });
-  return { letters: messages.map(letterIn), next };
+  return { letters: messages.map(readLetter), next };
 }

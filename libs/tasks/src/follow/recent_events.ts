@@ -1,14 +1,8 @@
 // Tested by libs/tasks/src/follow/recent_events_test.ts
-import { DeliverPolicy } from "@nats-io/jetstream";
 import type { Broker } from "../broker/broker.ts";
-import { fetchPage } from "../broker/fetch_page.ts";
-import { readerName } from "../broker/reader_name.ts";
+import { openReader } from "../broker/stream_reader.ts";
 import { sequenceSince } from "../broker/count_since.ts";
 import { EVENTS } from "../streams/streams.ts";
-
-const PAGE = 5_000;
-/** Greatest number of pages in a row that bring nothing. */
-const SILENT_PAGES = 5;
 
 /** Which events are read. */
 export interface RecentEventsOptions {
@@ -38,7 +32,7 @@ export interface RecentEvents {
 
 /** Finds the newest messages in `EVENTS`, to be read once. Throws when the broker does not answer. */
 export async function recentEvents(
-  broker: Pick<Broker, "js" | "jsm">,
+  broker: Pick<Broker, "nc" | "jsm">,
   { since, limit, limitBytes }: RecentEventsOptions,
 ): Promise<RecentEvents> {
   const [{ state }, first] = await Promise.all([
@@ -54,30 +48,16 @@ export async function recentEvents(
     async read(hear) {
       const known = oldestAt > since ? oldestAt : since;
       if (begin > last) return { completeSince: known };
-      const consumer = await broker.js.consumers.get(EVENTS, {
-        ...readerName("events"),
-        deliver_policy: DeliverPolicy.StartSequence,
-        opt_start_seq: begin,
+      await using reader = await openReader(broker, {
+        ...{ stream: EVENTS, filter: "events.>", what: "events", content: "whole", from: begin },
       });
       let oldestMs: number | undefined;
-      for (let seen = begin - 1, silent = 0; seen < last; ) {
-        const before = seen;
-        for await (const message of fetchPage(consumer, {
-          max_messages: Math.min(PAGE, last - seen),
-          expires: 1_000,
-        })) {
-          seen = message.seq;
-          if (seen > last) break;
-          const atMs = Math.floor(message.info.timestampNanos / 1e6);
-          oldestMs ??= atMs;
-          hear({ subject: message.subject, data: message.data, atMs });
-          if (seen === last || message.info.pending === 0) break;
-        }
-        silent = seen === before ? silent + 1 : 0;
-        if (silent === SILENT_PAGES) throw new Error(`Cannot read EVENTS: nothing came behind sequence ${seen}`);
-        // The stream may have dropped the rest meanwhile.
-        if (seen === before && (await broker.jsm.streams.info(EVENTS)).state.first_seq > last) break;
-      }
+      await reader.read(({ seq, subject, data, storedAtMs: atMs }) => {
+        if (seq > last) return "enough";
+        oldestMs ??= atMs;
+        hear({ subject, data, atMs });
+        return seq === last ? "enough" : "more";
+      });
       return { completeSince: begin > first ? new Date(oldestMs ?? Date.now()) : known };
     },
   };

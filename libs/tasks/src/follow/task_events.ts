@@ -1,8 +1,6 @@
 // Tested by tests/src/cli/follow_test.ts
-import { DeliverPolicy } from "@nats-io/jetstream";
 import type { Broker } from "../broker/broker.ts";
-import { readerName } from "../broker/reader_name.ts";
-import { fetchPage } from "../broker/fetch_page.ts";
+import { openReader } from "../broker/stream_reader.ts";
 import type { LineLevel, StepName } from "../connection/observer.ts";
 import { eventLines } from "../format/event_lines.ts";
 import { eventSubject, type TaskAddress } from "../format/subject.ts";
@@ -12,7 +10,7 @@ import { EVENTS } from "../streams/streams.ts";
 const MAX_MESSAGES = 300_000;
 /** Greatest size of them, bytes. */
 const MAX_BYTES = 100_000_000;
-const PAGE = 5_000;
+const decoder = new TextDecoder();
 
 /** A step of a task's life, as `EVENTS` keeps it. Its texts are unchanged: escape them before they reach a terminal. */
 export interface TaskEvent {
@@ -82,38 +80,30 @@ export function eventSubjects(of: TaskAddress | undefined): string {
  * broker does not answer.
  */
 export async function readTaskEvents(
-  { js, jsm }: Pick<Broker, "js" | "jsm">,
+  broker: Pick<Broker, "nc" | "jsm">,
   taskId: string,
   of: TaskAddress | undefined,
 ): Promise<TaskEvents> {
   const filter = eventSubjects(of);
-  const { state } = await jsm.streams.info(EVENTS, of === undefined ? undefined : { subjects_filter: filter });
+  const { state } = await broker.jsm.streams.info(EVENTS, of === undefined ? undefined : { subjects_filter: filter });
   const { messages, bytes, first_seq: first, last_seq: last } = state;
   const count = of === undefined ? messages : Object.values(state.subjects ?? {}).reduce((sum, each) => sum + each, 0);
   const since = messages === 0 ? null : state.first_ts;
   if (count === 0) return { events: [], since, complete: true, address: of };
   const most = Math.min(MAX_MESSAGES, Math.ceil((MAX_BYTES * messages) / bytes));
   const complete = count <= most;
-  const consumer = await js.consumers.get(EVENTS, {
-    ...readerName("events"),
-    filter_subjects: [filter],
-    deliver_policy: DeliverPolicy.StartSequence,
-    opt_start_seq: complete ? Math.max(1, first) : Math.max(1, last - most),
+  await using reader = await openReader(broker, {
+    ...{ stream: EVENTS, filter, what: "events", content: "whole" },
+    from: complete ? first : last - most,
   });
   const events: TaskEvent[] = [];
   let address = of;
-  for (let pending = 1; pending > 0; ) {
-    let received = 0;
-    for await (const message of fetchPage(consumer, { max_messages: PAGE, expires: 1_000 })) {
-      received++;
-      pending = message.info.pending;
-      for (const { task, vo, ...step } of eventsOf(message.string(), taskId)) {
-        address ??= { task, vo };
-        events.push(step);
-      }
-      if (pending === 0) break;
+  await reader.read(({ data }) => {
+    for (const { task, vo, ...step } of eventsOf(decoder.decode(data), taskId)) {
+      address ??= { task, vo };
+      events.push(step);
     }
-    if (received === 0) break;
-  }
+    return "more";
+  });
   return { events, since, complete, address };
 }

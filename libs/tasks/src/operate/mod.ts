@@ -68,8 +68,10 @@ export {
   countDeadLetters,
   type DeadCount,
   type DeadFilter,
+  type DeadList,
   deadLetters,
   findDeadLetter,
+  listDeadLetters,
   type StoredDeadLetter,
   UnknownDeadLetterError,
 } from "../dead/dead_letters.ts";
@@ -122,7 +124,8 @@ export { listWorkers, type NewerPayload, type WorkerRecord } from "../presence/r
 export { drainWorker, UnknownWorkerError, type WorkerDrain } from "../presence/drain_worker.ts";
 export { untilWorkersShown } from "../presence/workers_shown.ts";
 export { listNewerPayloads } from "../run/newer_payloads.ts";
-export { scheduleTable, type ScheduleRow, type TableOptions } from "../schedule/schedule_table.ts";
+export { doesNotFire, scheduleTable, type ScheduleRow, type TableOptions } from "../schedule/schedule_table.ts";
+export { listOverdue, type OverdueOptions, type OverdueSchedule } from "../schedule/list_overdue.ts";
 export { type ScheduleInForce, schedulesInForce } from "../schedule/in_force.ts";
 export { instanceProblems, InstanceRefusedError } from "../due/instances.ts";
 export { findLeaders, type FoundLeaders } from "../lead/leaders.ts";
@@ -152,7 +155,7 @@ export { type FallWatch, type FallWatchOptions, NatsFellError, watchFall } from 
 export { raiseAfterRest, raiseLocks, type RaiseOptions, type RestedOptions } from "../lease/raise.ts";
 export { countStepsSince } from "../follow/count_events.ts";
 // Give the users of NATS their rights.
-export { isCovered } from "../connection/own_rights.ts";
+export { isCovered, mayPublish } from "../connection/own_rights.ts";
 export { operatorRights, type Rights, type RightsTask } from "../rights/rights.ts";
 export { inboxPrefixOf, usersFile, type UsersLayout, type WorkerUser } from "../rights/users_file.ts";
 
