@@ -26,6 +26,8 @@ import { judgeCopies } from "./copies.ts";
 import { examineConfiguration } from "./configuration.ts";
 import { type Connection, examinePermissions } from "./permissions.ts";
 import { examineOutbox } from "./outbox.ts";
+import { examineOverdue } from "./overdue.ts";
+import { examineOverrides } from "./overrides.ts";
 import { examineQueues } from "./queues.ts";
 import { examineRestored } from "./restored.ts";
 import { examineSchedulers } from "./schedulers.ts";
@@ -134,7 +136,9 @@ async function examineJetStream(nc: Connection): Promise<readonly Finding[]> {
     clock: examineClock,
     storage: examineStorage,
     configuration: examineConfiguration,
+    overrides: examineOverrides,
     scheduler: async () => withoutFollowUps(broker, "scheduler", await examineSchedulers(broker)),
+    schedules: examineOverdue,
     workers: async () => withoutFollowUps(broker, "workers", await examineWorkers(broker)),
     tasks: examineUnknownVos,
     queues: examineQueues,

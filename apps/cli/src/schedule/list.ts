@@ -1,10 +1,17 @@
 // Tested by tests/src/cli/unserved_test.ts
 import { escapeControls } from "@muster/service";
 import type { Broker } from "@muster/tasks";
-import { findLeaders, isTaskCharge, measureClock, type ScheduleRow, scheduleTable } from "@muster/tasks/operate";
+import {
+  doesNotFire,
+  findLeaders,
+  isTaskCharge,
+  measureClock,
+  type ScheduleRow,
+  scheduleTable,
+} from "@muster/tasks/operate";
 import { Command, InvalidArgumentError } from "commander";
 import { examples } from "../print/examples.ts";
-import { type OutputOptions, print, tableText } from "../print/output.ts";
+import { count, type OutputOptions, print, tableText } from "../print/output.ts";
 import { describePause } from "../print/pause.ts";
 import { knownTasks } from "../run/extensions.ts";
 import { watchable, watched } from "../run/watch.ts";
@@ -25,22 +32,35 @@ export function parseTimes(text: string): number {
   throw new InvalidArgumentError("Times are a whole number from 1 to 100.");
 }
 
-function show(rows: readonly ScheduleRow[]): string {
+/** Its state, and what is wrong with it. */
+function stateOf(row: ScheduleRow, nowMs: number): string {
+  if (row.leader === null) return `${row.state}, no leader`;
+  return doesNotFire(row, nowMs) ? `${row.state}, does not fire` : row.state;
+}
+
+/** What is wrong with the schedules, below their table. */
+function describeAmiss(rows: readonly ScheduleRow[], nowMs: number): string {
+  const unserved = [...new Set(rows.filter(({ leader }) => leader === null).map(({ task }) => task))];
+  const led = `No running scheduler leads ${unserved.join(", ")}: nothing fires; start apps/scheduler`;
+  const late = rows.filter((row) => doesNotFire(row, nowMs)).length;
+  const fires = `${count(late, "schedule")} ${late === 1 ? "does" : "do"} not fire though a scheduler leads; \`muster doctor\` says why`;
+  return `${unserved.length > 0 ? `\n${led}` : ""}${late > 0 ? `\n${fires}` : ""}`;
+}
+
+function show(rows: readonly ScheduleRow[], nowMs: number): string {
   if (rows.length === 0) return "There is no such schedule; a schedule per VO needs a VO, see `muster vo add`";
   const hasPaused = rows.some(({ pause }) => pause !== null);
   const table = tableText(
     ["TASK", "VO", "INSTANCE", "SCHEDULE", "STATE", "LAST", "NOW", "NEXT", ...(hasPaused ? ["PAUSED"] : [])],
-    rows.map(({ task, vo, instance, schedule, state, since, isOccupied, next, pause, leader }) => [
-      ...[task, vo, instance, schedule, leader === null ? `${state}, no leader` : state],
-      since?.toISOString() ?? "never",
-      isOccupied ? "waits or runs" : "idle",
-      (leader === null ? "" : next.map((at) => at.toISOString()).join(" ")) || "-",
-      ...(hasPaused ? [pause === null ? "" : describePause(pause)] : []),
+    rows.map((row) => [
+      ...[row.task, row.vo, row.instance, row.schedule, stateOf(row, nowMs)],
+      row.since?.toISOString() ?? "never",
+      row.isOccupied ? "waits or runs" : "idle",
+      (row.leader === null ? "" : row.next.map((at) => at.toISOString()).join(" ")) || "-",
+      ...(hasPaused ? [row.pause === null ? "" : describePause(row.pause)] : []),
     ]),
   );
-  const unserved = [...new Set(rows.filter(({ leader }) => leader === null).map(({ task }) => task))];
-  if (unserved.length === 0) return table;
-  return `${table}\nNo running scheduler leads ${unserved.join(", ")}: nothing fires; start apps/scheduler`;
+  return `${table}${describeAmiss(rows, nowMs)}`;
 }
 
 /** Tasks of other applications that are named; the others are counted. */
@@ -88,15 +108,15 @@ export function listSchedulesCommand(): Command {
     .action(
       watched(async (options: ListOptions) => {
         if (options.task !== undefined) await taskNamed(options.task);
-        const { rows, foreign } = await withBroker(async (broker) => {
+        const { rows, foreign, now } = await withBroker(async (broker) => {
           const configuration = await readConfigurationAloud(broker);
           const now = Date.now() - (await measureClock(broker));
           const table = { tasks: await knownTasks(), configuration, times: options.times, now };
           const rows = await scheduleTable(broker, table);
-          return { rows, foreign: options.task === undefined ? await findForeign(broker) : [] };
+          return { rows, now, foreign: options.task === undefined ? await findForeign(broker) : [] };
         });
         const wanted = rows.filter((row) => isWanted(row, options));
-        print(wanted, options, () => `${show(wanted)}${describeForeign(foreign)}`);
+        print(wanted, options, () => `${show(wanted, now)}${describeForeign(foreign)}`);
       }),
     );
 }

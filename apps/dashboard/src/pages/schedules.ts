@@ -16,13 +16,15 @@ function nameOf({ task, vo, instance }: Row): string {
   return `${task}${vo === "_" ? "" : ` of ${vo}`}${instance === "default" ? "" : `, ${instance}`}`;
 }
 
-function stateOf({ state, leader, occupied, pause }: Row): Markup {
+function stateOf({ state, leader, occupied, pause, late }: Row): Markup {
   const who =
     pause !== null &&
     html`<br><span class="small quiet">${pause.by ?? "somebody"}${pause.reason !== null && html`: ${pause.reason}`}</span>`;
   if (state === "paused") return html`${tag("paused", "warn")}${who}`;
   if (state === "off") return tag("off");
   if (leader === null) return tag("no leader", "bad");
+  if (late !== null)
+    return html`${tag("does not fire", "bad")}<br><span class="small quiet">due ${ago(late)}; <code>muster doctor</code> says why</span>`;
   return occupied ? tag("last one still runs") : tag("on", "good");
 }
 

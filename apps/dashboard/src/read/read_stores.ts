@@ -2,6 +2,7 @@
 import { printConfiguration } from "@muster/app/configuration";
 import {
   childrenOfGroup,
+  doesNotFire,
   fileOf,
   findConfiguration,
   type GroupState,
@@ -47,13 +48,21 @@ function groupData(group: GroupState): GroupData {
   };
 }
 
-function scheduleData({ since, next, isOccupied, pause, ...row }: ScheduleRow): SchedulesData["schedules"][number] {
+function scheduleData({
+  since,
+  next,
+  isOccupied,
+  pause,
+  dueSince,
+  ...row
+}: ScheduleRow): SchedulesData["schedules"][number] {
   const note = pause && { pausedAt: pause.pausedAt ?? null, by: pause.by ?? null, reason: pause.reason ?? null };
   return {
     ...{ task: row.task, vo: row.vo, instance: row.instance, schedule: row.schedule, timeZone: row.timeZone },
     ...{ state: row.state, leader: row.leader, occupied: isOccupied, pause: note },
     last: since?.toISOString() ?? null,
     next: next[0]?.toISOString() ?? null,
+    late: doesNotFire({ leader: row.leader, dueSince }, Date.now()) ? (dueSince?.toISOString() ?? null) : null,
   };
 }
 

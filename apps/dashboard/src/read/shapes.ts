@@ -157,6 +157,9 @@ export const ScheduleRow = z.object({
   next: z.string().nullable(),
   occupied: z.boolean().meta({ description: "The last occurrence still waits or runs" }),
   leader: z.string().nullable(),
+  late: time
+    .nullable()
+    .meta({ description: "The first time that its leader has not fired, though nothing holds it up; null: all came" }),
   pause: z
     .object({ pausedAt: z.string().nullable(), by: z.string().nullable(), reason: z.string().nullable() })
     .nullable(),

@@ -91,13 +91,22 @@ function problemOf(task: AnyTask, instance: string, settings: Settings | undefin
   if (!isScheduled) return refused("it has no schedule, and the definition has no instance of this name; give it one");
   try {
     const payload = payloadFor(task, instance, set);
-    // That the definition's own schedule fits was checked where it was defined.
-    if (payload !== undefined || instance !== DEFAULT_INSTANCE) checkScheduledPayload(task, payload);
+    // That the definition's own schedule fits was checked where it was defined. A task without one may need a payload.
+    const isNew = own === undefined && givesSchedule(settings, instance);
+    if (payload !== undefined || instance !== DEFAULT_INSTANCE || isNew) checkScheduledPayload(task, payload);
     return undefined;
   } catch (error) {
-    if (error instanceof PayloadRefusedError) return refused(`${error.problem}${hintFor(task, set)}`, error);
+    const lacks = set?.payload === undefined ? `; give it one under instances.${instance}.payload` : hintFor(task, set);
+    if (error instanceof PayloadRefusedError) return refused(`${error.problem}${lacks}`, error);
     throw error;
   }
+}
+
+/** Whether the configuration gives an instance a schedule, for all VOs or for one. */
+function givesSchedule(settings: Settings | undefined, instance: string): boolean {
+  if (settings?.instances?.[instance]?.schedule !== undefined) return true;
+  if (instance !== DEFAULT_INSTANCE || settings === undefined) return false;
+  return settings.schedule !== undefined || Object.values(settings.vos ?? {}).some((of) => of.schedule !== undefined);
 }
 
 /** What to do about a configured payload that was perhaps written for an older version of the task's payload. */
@@ -123,9 +132,15 @@ function payloadFor(task: AnyTask, instance: string, set: InstanceSettings): Jso
   );
 }
 
-/** All instances of a task that `settings` name and that cannot be used. Schedules themselves are checked with the document. */
+/**
+ * All instances of a task to which `settings` give something and that cannot be used. Schedules themselves are checked with the document.
+ *
+ * A schedule for a task that has none of its own is one of them, where the task needs a payload.
+ */
 export function instanceProblems(task: AnyTask, settings: Settings): readonly InstanceRefusedError[] {
-  return Object.keys(settings.instances ?? {}).flatMap((instance) => problemOf(task, instance, settings) ?? []);
+  const named = Object.keys(settings.instances ?? {});
+  const own = givesSchedule(settings, DEFAULT_INSTANCE) ? [DEFAULT_INSTANCE] : [];
+  return [...new Set([...own, ...named])].flatMap((instance) => problemOf(task, instance, settings) ?? []);
 }
 
 /**

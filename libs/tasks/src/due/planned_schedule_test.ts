@@ -5,6 +5,7 @@ import { type Configuration, withoutVo, withVo } from "../configuration/configur
 import { periodic, recurring } from "../schedule/_grid_test.ts";
 import { withSchedule, withScheduleSwitched } from "../schedule/change_schedule.ts";
 import { InvalidScheduleError } from "../calendar/invalid_schedule.ts";
+import { instanceProblems } from "./instances.ts";
 import { type Plan, planSchedules } from "./planned_schedule.ts";
 
 const tasks = [
@@ -58,6 +59,29 @@ test("an override that cannot be used is reported and changes nothing", (t) => {
   t.like(texts, { "PerVo/lhcb/default": "every 1h", "ForAll/_/default": "cron 0 * * * * UTC" });
   t.is(problems.length, 3);
   t.like(plan(bad).texts, { "PerVo/lhcb/default": "every 5s" });
+});
+
+test("a schedule for a task that has none and needs a payload is refused, for all VOs and for one, unless the configuration gives the payload", (t) => {
+  const needy = recurring({ name: "Needy", payload: z.strictObject({ site: z.string() }) });
+  const problems: string[] = [];
+  const keys = (settings: Configuration["tasks"][string]) => [
+    ...planSchedules(
+      { tasks: [needy], configuration: { ...vos, tasks: { Needy: settings } }, before: NOTHING },
+      (about, cause) => problems.push(`${about}: ${cause instanceof Error ? cause.message : ""}`),
+    ).keys(),
+  ];
+  t.deepEqual(keys({ schedule: "every 1h" }), []);
+  t.deepEqual(keys({ vos: { lhcb: { schedule: "every 1h" } } }), []);
+  t.is(problems.length, 3, problems.join());
+  for (const problem of problems)
+    t.regex(problem, /^Needy, instance default: Cannot use .*site.*; give it one under instances\.default\.payload$/);
+  t.is(keys({ schedule: "every 1h", instances: { default: { payload: { site: "a" } } } }).length, 2);
+  t.is(problems.length, 3, problems.join());
+  t.deepEqual(
+    instanceProblems(needy, { vos: { lhcb: { schedule: "every 1h" } } }).map(({ instance }) => instance),
+    ["default"],
+  );
+  t.deepEqual(instanceProblems(needy, { enabled: false }), []);
 });
 
 test("a VO whose name is none is left out and reported, and the others are planned", (t) => {

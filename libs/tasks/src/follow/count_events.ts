@@ -18,7 +18,7 @@ interface Sample {
   readonly events: readonly number[];
 }
 
-async function sampleSince(broker: Pick<Broker, "js" | "jsm">, since: Omit<Since, "stream">): Promise<Sample> {
+async function sampleSince(broker: Pick<Broker, "nc" | "jsm">, since: Omit<Since, "stream">): Promise<Sample> {
   const { messages, headers } = await headersSince(broker, { ...since, stream: EVENTS }, READ);
   return { messages, events: headers.map(eventCount) };
 }
@@ -35,7 +35,7 @@ function eventsBetween({ messages, events }: Sample, next: Sample | undefined): 
  * Beyond that it rests on 250 messages of each quarter of the time. Throws when nobody answers.
  */
 export async function countEventsSince(
-  broker: Pick<Broker, "js" | "jsm">,
+  broker: Pick<Broker, "nc" | "jsm">,
   { subjects, since }: Omit<Since, "stream">,
 ): Promise<number> {
   const whole = await sampleSince(broker, { subjects, since });
@@ -53,7 +53,7 @@ export async function countEventsSince(
  * sample. Throws when nobody answers.
  */
 export async function countStepsSince(
-  broker: Pick<Broker, "js" | "jsm">,
+  broker: Pick<Broker, "nc" | "jsm">,
   { step, since }: { readonly step: StepName; readonly since: Date },
 ): Promise<number> {
   return await countEventsSince(broker, { subjects: stepFilters(step), since });

@@ -21,7 +21,7 @@ import type { HookGate } from "../publish/hook_gate.ts";
 import type { LeftSchedules, ScheduleName } from "../sweep/left_schedules.ts";
 import type { SweepLedger } from "../sweep/unwanted.ts";
 import type { Reporter } from "../lead/reporter.ts";
-import { backoffMs, type RoundContext, runRound } from "./round.ts";
+import { backoffMs, noteUnstored, type RoundContext, runRound } from "./round.ts";
 
 /** Shortest time from one round to the next, ms. With thousands of schedules, those that are due within it share their round trips. */
 const ROUND_MS = 50;
@@ -80,14 +80,13 @@ function followPlan(options: KeepOptions, agenda: Agenda): Disposable {
   let plan: Plan = new Map();
   function replan(): void {
     const led = tasks.filter(({ name }) => charges.led.has(name));
-    plan = planSchedules({ tasks: led, configuration: configuration.current, before: plan }, (about, cause) =>
-      report.alarm(
-        `plan ${about}`,
-        `Cannot use what the configuration says of the schedule of ${about}; it changes nothing`,
-        { cause },
-      ),
-    );
-    agenda.adopt(withEnded(plan, agenda, { ...options, tasks: led }));
+    const unusable: string[] = [];
+    plan = planSchedules({ tasks: led, configuration: configuration.current, before: plan }, (about, cause) => {
+      const text = `Cannot use what the configuration says of the schedule of ${about}`;
+      unusable.push(`${text}: ${cause instanceof Error ? cause.message : String(cause)}`);
+      report.alarm(`plan ${about}`, `${text}; it changes nothing`, { cause });
+    });
+    agenda.adopt(withEnded(plan, agenda, { ...options, tasks: led }), unusable);
     bell.ring();
   }
   replan();
@@ -100,9 +99,10 @@ function followPlan(options: KeepOptions, agenda: Agenda): Disposable {
 }
 
 /** The result for these entries is unknown. Has their markers read again, after a rest. */
-function putBack({ agenda, clock }: RoundContext, entries: readonly Entry[]): void {
+function putBack({ agenda, clock }: RoundContext, entries: readonly Entry[], cause: unknown): void {
   for (const entry of entries) {
     if (!agenda.isOut(entry)) continue;
+    noteUnstored(entry, cause);
     entry.stored = "unread";
     entry.failures++;
     agenda.put(entry, clock.now() + backoffMs(entry.failures));
@@ -120,7 +120,7 @@ async function attemptRound(context: RoundContext, entries: readonly Entry[]): P
   try {
     await runRound(context, entries);
   } catch (cause) {
-    putBack(context, entries);
+    putBack(context, entries, cause);
     if (broker.nc.isClosed()) throw cause;
     report.note("round", "Cannot publish what is due yet", { cause });
     await declareIfGone(broker, cause).catch((error: unknown) =>

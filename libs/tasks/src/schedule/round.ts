@@ -9,6 +9,7 @@ import type { BrokerClock } from "../lead/broker_clock.ts";
 import { middlewareOf } from "../definition/middleware.ts";
 import { MOST_MISSED } from "../definition/recurrence.ts";
 import { nextDue } from "../due/due.ts";
+import { firstDueAfter, rested, tried } from "../due/overdue.ts";
 import type { HookGate } from "../publish/hook_gate.ts";
 import { occurrenceId } from "../broker/occurrence.ts";
 import { inParallel } from "../lead/in_parallel.ts";
@@ -32,6 +33,8 @@ const LONGEST_BACKOFF_MS = 3_000;
 const BATCHES_AT_ONCE = 4;
 /** Greatest number of occurrences that are deleted at the same time. */
 const DROPS_AT_ONCE = 32;
+/** Longest part of an error's text that is kept as the reason why an occurrence has not come, characters. */
+const LONGEST_REASON = 300;
 /** Longest wait of a round for the ledger, ms: before an occurrence is deleted that a worker may have in hand. */
 const LEDGER_MS = 1_000;
 
@@ -71,14 +74,18 @@ function writesFor({ agenda, clock, report }: RoundContext, entries: readonly En
   const now = clock.now();
   return entries.flatMap((entry) => {
     const { planned, stored } = entry;
-    const step = nextStep(planned, stored === "unread" ? undefined : stored, now);
+    const marker = stored === "unread" ? undefined : stored;
+    const step = nextStep(planned, marker, now);
+    const dueAt = firstDueAfter(planned, marker);
     if (step.kind === "rest") {
+      entry.overdue = rested(entry.overdue, dueAt);
       // What was refused is no longer to be written, so the next write goes with the others again.
       entry.failures = 0;
       entry.isAlone = false;
       agenda.put(entry, step.untilAt);
       return [];
     }
+    entry.overdue = step.kind === "publish" ? tried(entry.overdue, dueAt) : undefined;
     if (step.kind === "publish" && step.isCut) {
       const text = `More than ${MOST_MISSED} occurrences of ${planned.key} were missed: the newest ${MOST_MISSED} come, the older ones do not`;
       report.note(`missed ${planned.key}`, text);
@@ -107,6 +114,7 @@ async function withoutBlocked(
   const blocked = await occupancy.look(last);
   return writes.filter(({ entry, step }) => {
     if (step.kind === "restart" || !blocked.has(entry.planned.key)) return true;
+    entry.overdue = undefined;
     agenda.put(entry, clock.now() + BLOCKED_MS);
     return false;
   });
@@ -163,6 +171,7 @@ function noteStored(
       broker.observer.occurrence?.({ task, vo, lagMs: Math.max(0, now - step.dueAt) });
     }
     entry.stored = markerAfter(write, sequence);
+    entry.overdue = undefined;
     entry.failures = 0;
     entry.isAlone = false;
     sequence += step.kind === "publish" ? 2 : 1;
@@ -171,12 +180,27 @@ function noteStored(
   }
 }
 
+function textOf(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).slice(0, LONGEST_REASON);
+}
+
+/** Keeps why the occurrence that is due has not come. */
+function noteWhy(entry: Entry, why: string): void {
+  if (entry.overdue !== undefined) entry.overdue = { ...entry.overdue, why };
+}
+
+/** Keeps that it has not come because NATS has not stored it. */
+export function noteUnstored(entry: Entry, cause: unknown): void {
+  noteWhy(entry, `NATS has not stored its occurrence: ${textOf(cause)}; \`muster doctor\` says what is wrong there`);
+}
+
 /** Nothing was stored, or nobody knows. Has the markers read again: they decide. */
 function refused({ agenda, clock, report }: RoundContext, group: readonly ScheduleWrite[], cause: unknown): void {
   for (const { entry } of group) {
     entry.stored = "unread";
     entry.failures++;
     entry.isAlone = !isSilence(cause);
+    noteUnstored(entry, cause);
     // A first conflict means that another leader was faster, or one schedule of the batch was. What its marker says counts at once.
     const waitMs = isConflict(cause) && entry.failures === 1 ? 0 : backoffMs(entry.failures);
     agenda.put(entry, clock.now() + waitMs);
@@ -197,6 +221,7 @@ async function withoutPaused(
   return group.filter(({ entry, step }) => {
     if (!agenda.isCurrent(entry)) return false;
     if (step.kind === "restart" || !pauses.isPaused(entry.planned)) return true;
+    entry.overdue = undefined;
     agenda.put(entry, clock.now() + PAUSED_MS);
     return false;
   });
@@ -221,7 +246,9 @@ async function throughGate(
     entry.failures++;
     agenda.put(entry, clock.now() + backoffMs(entry.failures));
     const by = gated.kind === "refused" ? middlewareOf(gated.error) : undefined;
-    const text = `${by === undefined ? "A middleware" : `Middleware ${JSON.stringify(by)}`} does not let occurrences of ${key} pass yet; they are tried again`;
+    const name = by === undefined ? "" : ` ${JSON.stringify(by)}`;
+    noteWhy(entry, `middleware${name} does not let its occurrence pass: ${textOf(gated.error)}; mend what that needs`);
+    const text = `Middleware${name} does not let occurrences of ${key} pass yet; they are tried again`;
     report.alarm(`hook ${key}`, text, { cause: gated.error });
     return [];
   });

@@ -4,7 +4,7 @@ import type { AnyTask } from "../definition/task.ts";
 import type { Locks } from "../locks/locks.ts";
 import type { Broker } from "../broker/broker.ts";
 import type { ConfigurationWatch } from "../configuration/configuration_watch.ts";
-import { createAgenda } from "../due/agenda.ts";
+import { type Agenda, createAgenda } from "../due/agenda.ts";
 import { createBell } from "../connection/bell.ts";
 import { openBrokerClock } from "../lead/broker_clock.ts";
 import { type Charges, chargesOf, choreCharge, fixedCharges, REST, whileLed } from "../lead/charges.ts";
@@ -82,6 +82,8 @@ export interface SchedulerOptions {
   onLead?(tasks: readonly string[]): void;
   /** Called with the reason where it cannot lead for now, and with undefined once it can again. */
   onFailure?(reason: string | undefined): void;
+  /** Called with its agenda when it begins to lead, and with undefined when that has ended. */
+  onAgenda?(agenda: Agenda | undefined): void;
 }
 
 /** What the work of a leader needs. Without `charges` it leads everything. */
@@ -129,7 +131,7 @@ async function throwWhenClosed({ nc }: Broker, signal: AbortSignal): Promise<voi
  */
 export async function lead(options: LeadOptions, report: Reporter): Promise<void> {
   const { broker, worker, tasks, configuration, chores = [], signal } = options;
-  const { charges = fixedCharges(chargesOf(options)) } = options;
+  const { charges = fixedCharges(chargesOf(options)), onAgenda = () => {} } = options;
   const [agenda, bell, pauses] = [createAgenda(), createBell(), createPauses(broker)];
   // Workers go by them. They are read here to be stored again where the bucket is lost while no worker runs.
   const queues = createPauseBook(broker, QUEUE_KEYS);
@@ -187,6 +189,9 @@ export async function lead(options: LeadOptions, report: Reporter): Promise<void
   ];
   const gate = createHookGate(options.middleware ?? []);
   const keeping = { broker, worker, tasks, configuration, clock, bell, pauses, report, charges, ledger, left, gate };
+  onAgenda(agenda);
+  using opened = new DisposableStack();
+  opened.defer(() => onAgenda(undefined));
   await together(signal, [
     (until) => throwWhenClosed(broker, until),
     (until) => keepSchedules(keeping, agenda, until),

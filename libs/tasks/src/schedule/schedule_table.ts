@@ -8,6 +8,7 @@ import type { Marker } from "../broker/marker.ts";
 import { readMarkers } from "./read_markers.ts";
 import { findLeaders } from "../lead/leaders.ts";
 import { nextStep } from "../due/next_step.ts";
+import { firstDueAfter } from "../due/overdue.ts";
 import { createOccupancy } from "./occupancy.ts";
 import type { PauseNote } from "../queue/pause_book.ts";
 import { createPauses } from "./pauses.ts";
@@ -32,8 +33,21 @@ export interface ScheduleRow {
   readonly isOccupied: boolean;
   /** The next times, provided that a scheduler leads it; empty where it is off or paused. A first time in the past is about to come. */
   readonly next: readonly Date[];
+  /**
+   * The first time after the last occurrence of which none has come, although nothing holds it up; null: there is none. It is in the past
+   * where the scheduler that leads it does not fire it, where none leads it, and for a moment before each occurrence.
+   */
+  readonly dueSince: Date | null;
   /** Name of the running scheduler that leads it; null: nobody leads it, and nothing fires. */
   readonly leader: string | null;
+}
+
+/** Time from which an occurrence that has not come is more than a delay, ms. */
+const LATE_MS = 10_000;
+
+/** Whether a scheduler leads the schedule and does not fire it. */
+export function doesNotFire({ leader, dueSince }: Pick<ScheduleRow, "leader" | "dueSince">, nowMs: number): boolean {
+  return leader !== null && dueSince !== null && nowMs - dueSince.getTime() >= LATE_MS;
 }
 
 /** Of which schedules, and how far ahead. */
@@ -54,6 +68,11 @@ export function comingTimes(grid: Grid, first: number, times: number): Date[] {
   for (let at = first; at < Number.POSITIVE_INFINITY && coming.length < times; at = nextDue(grid, at))
     coming.push(new Date(at));
   return coming;
+}
+
+/** Whether the last occurrence, which has not ended, holds up the next one. */
+function isHeldUp({ overlap }: PlannedSchedule, isOccupied: boolean): boolean {
+  return isOccupied && overlap === "skip";
 }
 
 function timesOf(
@@ -94,6 +113,8 @@ export async function scheduleTable(broker: Broker, options: TableOptions): Prom
     const state = schedule === undefined ? "off" : pause === undefined ? "on" : "paused";
     const since = marker?.dueAt === undefined ? undefined : new Date(marker.dueAt);
     const next = state === "on" ? timesOf(planned, marker, { now, times, from }) : [];
+    const isDue =
+      state === "on" && !isHeldUp(planned, occupied.has(key)) && nextStep(planned, marker, now).kind === "publish";
     return {
       task,
       vo,
@@ -105,6 +126,7 @@ export async function scheduleTable(broker: Broker, options: TableOptions): Prom
       since,
       isOccupied: occupied.has(key),
       next,
+      dueSince: isDue ? new Date(firstDueAfter(planned, marker)) : null,
       leader: leaders.get(task) ?? null,
     };
   });

@@ -11,6 +11,8 @@ import { LOCKS_STREAM } from "../lease/lock_bucket.ts";
 import { openLocks } from "../locks/locks.ts";
 import type { Broker } from "../broker/broker.ts";
 import { unconfigured, watchConfiguration } from "../configuration/configuration_watch.ts";
+import type { Agenda } from "../due/agenda.ts";
+import { overdueProblems, uselessPlan } from "../due/overdue.ts";
 import { watchPermissions } from "../connection/permission_watch.ts";
 import { watchStorage } from "../broker/watch_storage.ts";
 import type { SweepLedger } from "../sweep/unwanted.ts";
@@ -124,6 +126,7 @@ export async function startScheduler(options: StartSchedulerOptions): Promise<Ru
   let role: SchedulerRole = "standby";
   let leads: readonly string[] = [];
   let failure: string | undefined;
+  let agenda: Agenda | undefined;
   const ended = (async () => {
     const [until, over] = [AbortSignal.any(signals), new AbortController()];
     try {
@@ -140,6 +143,9 @@ export async function startScheduler(options: StartSchedulerOptions): Promise<Ru
         },
         onFailure(text) {
           failure = text;
+        },
+        onAgenda(led) {
+          agenda = led;
         },
       });
       await Promise.race([running, untilStoppedInSilence(broker, until, over.signal)]);
@@ -166,7 +172,8 @@ export async function startScheduler(options: StartSchedulerOptions): Promise<Ru
     },
     problems() {
       const failed = failure === undefined ? [] : [failure];
-      return [...unconfigured(configuration.found), ...failed, ...permissions.problems()];
+      const late = agenda === undefined ? [] : [...overdueProblems(agenda.entries), ...uselessPlan(agenda)];
+      return [...unconfigured(configuration.found), ...failed, ...permissions.problems(), ...late];
     },
     ended,
     stop,

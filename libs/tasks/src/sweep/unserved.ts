@@ -1,6 +1,7 @@
 import type { Broker } from "../broker/broker.ts";
 import { readMarker } from "../broker/marker.ts";
 import { checkTaskName, InvalidNameError } from "../format/names.ts";
+import { parseLongSubject } from "../format/subject.ts";
 import { TASKS } from "../streams/streams.ts";
 import type { Charges } from "../lead/charges.ts";
 import { SWITCHED_OFF } from "../due/planned_schedule.ts";
@@ -11,6 +12,8 @@ export interface UnservedTask {
   readonly task: string;
   /** Number of its schedules that are not switched off, one for each VO. */
   readonly schedules: number;
+  /** The one of them that has not fired for the longest time, as its marker names it; undefined: no marker tells. */
+  readonly longest: { readonly key: string; readonly lastAt: Date } | undefined;
 }
 
 /** Greatest number of markers that are read of one task, and of tasks that are looked at. */
@@ -29,11 +32,31 @@ function isTaskName(name: string): boolean {
   }
 }
 
-/** Number of schedules that are not switched off: read from up to 20 markers, of more all count. */
-async function countOn(broker: Pick<Broker, "jsm">, subjects: readonly string[]): Promise<number> {
-  if (subjects.length > READ) return subjects.length;
-  const markers = await Promise.all(subjects.map((subject) => readMarker(broker, subject)));
-  return markers.filter((marker) => marker !== undefined && marker.schedule !== SWITCHED_OFF).length;
+/** The schedules of a task that are not switched off: read from up to 20 markers, of more all count. */
+async function readOn(
+  broker: Pick<Broker, "jsm">,
+  subjects: readonly string[],
+): Promise<Pick<UnservedTask, "schedules" | "longest">> {
+  const read = subjects.slice(0, READ);
+  const markers = await Promise.all(read.map((subject) => readMarker(broker, subject)));
+  const on = markers.flatMap((marker, index) =>
+    marker === undefined || marker.schedule === SWITCHED_OFF ? [] : [{ subject: read[index] ?? "", ...marker }],
+  );
+  const longest = on.reduce<UnservedTask["longest"]>((before, { subject, dueAt }) => {
+    if (dueAt === undefined || (before !== undefined && before.lastAt.getTime() <= dueAt)) return before;
+    return { key: keyOf(subject), lastAt: new Date(dueAt) };
+  }, undefined);
+  return { schedules: subjects.length > READ ? subjects.length : on.length, longest };
+}
+
+/** `<Task>/<vo>/<instance>`; the subject itself where somebody else wrote it. */
+function keyOf(subject: string): string {
+  try {
+    const { task, vo, last } = parseLongSubject(subject);
+    return `${task}/${vo}/${last}`;
+  } catch {
+    return subject;
+  }
 }
 
 /** The tasks that have markers and are not `led`. Throws when nobody answers. */
@@ -45,8 +68,8 @@ export async function listUnserved(
   const byTask = Map.groupBy(Object.keys(state.subjects ?? {}), (subject) => subject.split(".", 2)[1] ?? "");
   const unserved: UnservedTask[] = [];
   for (const [task, subjects] of [...byTask].filter(([name]) => isTaskName(name) && !isLed(name)).slice(0, LOOKED_AT)) {
-    const schedules = await countOn(broker, subjects);
-    if (schedules > 0) unserved.push({ task, schedules });
+    const found = await readOn(broker, subjects);
+    if (found.schedules > 0) unserved.push({ task, ...found });
   }
   return unserved;
 }
