@@ -1,6 +1,6 @@
 import { startTestServer } from "@muster/ledger/testing";
 import { atLeastOnceFactory, defineLockType, type Lock, noRetry } from "@muster/tasks";
-import { changeConfiguration, type Configuration, listIncidents } from "@muster/tasks/operate";
+import { changeConfiguration, type Configuration, listIncidents, listWorkers } from "@muster/tasks/operate";
 import test from "ava";
 import { once } from "node:events";
 import { createTestDatabase, defineSqlTask } from "../support/database.ts";
@@ -143,6 +143,8 @@ test("a timeout above the longest transaction of the database is told once, kept
     told[0] ?? "",
     /it is 2h, and the database ends every transaction of this worker after 1m; it changes nothing/,
   );
+  const [record] = await listWorkers(muster.broker);
+  t.deepEqual(record?.unusable, told, "its record has it as long as it lasts");
   await until(async () => {
     const incidents = await listIncidents(muster.broker);
     return incidents.some(({ kind, text }) => kind === "configuration" && text === told[0]) ? true : undefined;

@@ -29,6 +29,8 @@ export interface TasksInForceOptions {
 export interface TasksInForce {
   /** Returns the task with what the configuration says of its runs for `vo`; the task itself where it says nothing. */
   of(task: AnyTask, vo: string): AnyTask;
+  /** All timeouts that the configuration gives these tasks and that cannot be in force. */
+  unusable(tasks: readonly AnyTask[]): readonly UnusableTimeout[];
   /** Longest timeout that any of the tasks has for any VO, ms. */
   longestTimeoutMs(tasks: readonly AnyTask[]): number;
 }
@@ -88,8 +90,23 @@ export function createTasksInForce({ configuration, longestMs, onUnusable }: Tas
     };
   }
 
+  function unusableOf({ name: task, effect }: AnyTask): readonly UnusableTimeout[] {
+    const { tasks } = configuration();
+    const all = Object.hasOwn(tasks, task) ? tasks[task] : undefined;
+    if (all === undefined || effect !== "once" || longestMs === undefined) return [];
+    const given = [
+      [undefined, all.timeout] as const,
+      ...Object.entries(all.vos ?? {}).map(([vo, of]) => [vo, of.timeout] as const),
+    ];
+    return given.flatMap(([vo, timeout]) => {
+      const ms = timeout === undefined ? undefined : parseLengthMs(timeout);
+      return timeout === undefined || ms === undefined || ms <= longestMs ? [] : [{ task, vo, timeout, longestMs }];
+    });
+  }
+
   return {
     of,
+    unusable: (tasks) => tasks.flatMap(unusableOf),
     longestTimeoutMs(tasks) {
       const { tasks: settings } = configuration();
       const all = tasks.flatMap((task) => {

@@ -56,6 +56,8 @@ const Shape = z.object({
   draining: z.boolean().optional(),
   /** Why it could not take tasks when it wrote this; absent: it could, or it is an older worker. */
   problems: z.array(z.string()).optional(),
+  /** What the configuration says of its tasks and it cannot do; absent: nothing, or it is an older worker. */
+  unusable: z.array(z.string()).optional(),
   /** Its process. Absent where nobody could tell that it has ended. */
   process: z.object({ place: z.string(), pid: z.number(), startedTicks: z.string() }).optional(),
 });
@@ -75,6 +77,8 @@ export interface ShownWorker extends Pick<WorkerRecord, "name" | "tasks" | "perm
   hands?(): Hands;
   /** Returns why it takes no tasks, one line each. */
   problems?(): readonly string[];
+  /** Returns what the configuration says of its tasks and cannot be in force, one line each. */
+  unusable?(): readonly string[];
 }
 
 /** A worker's record, as long as the worker keeps it. */
@@ -89,14 +93,15 @@ function handsIn(hands: Hands | undefined): Pick<WorkerRecord, "inHand" | "drain
   return { inHand: { running, buffered, waitingForLocks }, ...(draining ? { draining } : {}) };
 }
 
-function problemsIn(problems: readonly string[]): Pick<WorkerRecord, "problems"> {
-  if (problems.length === 0) return {};
-  return { problems: problems.slice(0, MOST_PROBLEMS).map((text) => text.slice(0, LONGEST_PROBLEM)) };
+/** Lines for people, a few of them; nothing where there is none. */
+function linesIn<Name extends "problems" | "unusable">(name: Name, lines: readonly string[] = []) {
+  if (lines.length === 0) return {};
+  return { [name]: lines.slice(0, MOST_PROBLEMS).map((text) => text.slice(0, LONGEST_PROBLEM)) };
 }
 
 /** Shows a worker to operators until disposed of, or for 30 s after its death. No promise rests on it. */
 export function registerWorker(broker: Broker, shown: ShownWorker): Registration {
-  const { newerPayloads, lockLines, hands, problems, ...worker } = shown;
+  const { newerPayloads, lockLines, hands, problems, unusable, ...worker } = shown;
   const started = { host: hostname(), pid: process.pid, startedAt: new Date().toISOString(), version: ownVersion() };
   const record = { ...worker, ...started, process: ownProcess() };
   const subject = `$KV.workers.${escapeToken(worker.name)}`;
@@ -109,7 +114,8 @@ export function registerWorker(broker: Broker, shown: ShownWorker): Registration
     const state = { memory: process.memoryUsage.rss(), lagMs: Math.round(broker.loop.takeWorstLateMs()) };
     const body = JSON.stringify({
       ...{ ...record, ...state, newerPayloads: newerPayloads?.() },
-      ...{ ...waiting, ...handsIn(hands?.()), ...problemsIn(problems?.() ?? []) },
+      ...{ ...waiting, ...handsIn(hands?.()), ...linesIn("problems", problems?.()) },
+      ...linesIn("unusable", unusable?.()),
     });
     // The answer shows whether the broker can store. An idle worker stores nothing else.
     broker.requests.store({ subject, body, headers }).catch((cause: unknown) => {
