@@ -83,6 +83,14 @@ test.serial("what waits is shown a page at a time, and a task is cancelled", asy
   t.like(first.tasks[0], { taskId: "hello-0", payload: '{"name":"n0"}', attempt: 1 });
   const second = await json(`/api/waiting?task=HelloTask&vo=lhcb&after=${first.next}`);
   t.deepEqual([second.tasks.length, second.tasks[0].taskId, second.next], [5, "hello-25", null]);
+  const list = await (await dashboard.get("/tasks?task=HelloTask&vo=lhcb")).text();
+  t.regex(
+    list,
+    /action="\/act\/task\.cancel"[^>]*><input type="hidden" name="id" value="hello-3"><button [^>]*aria-label="Cancel hello-3"/,
+  );
+  t.regex(list, /class="quiet small hint">To cancel a task: <code>muster task cancel &lt;id&gt;<\/code>/);
+  const open = await (await dashboard.get("/task?id=hello-3")).text();
+  t.regex(open, /hint">To cancel it: <code>muster task cancel hello-3<\/code>/);
   t.is((await act("task.cancel", { id: "hello-3", reason: "by mistake" }))[0], 200);
   t.like((await lastRecord())?.detail, { reason: "by mistake", became: "requested" });
 });

@@ -3,6 +3,7 @@ import { type AnyTask, NO_VO } from "@muster/tasks";
 import {
   changeConfiguration,
   type Configuration,
+  instanceProblems,
   pauseSchedule,
   readConfiguration,
   resumeSchedule,
@@ -80,7 +81,9 @@ export const SCHEDULE_ACTIONS: readonly Action[] = [
     return { said: `Triggered ${nameOf(which)} as ${taskId}.${before}`, target: nameOf(which), detail: { taskId } };
   }),
   action("schedule.set", Which.extend({ schedule: text }), async (acting, { schedule, ...which }) => {
-    taskNamed(acting, which.task);
+    const task = taskNamed(acting, which.task);
+    const [problem] = which.instance === "default" ? instanceProblems(task, { schedule }) : [];
+    if (problem !== undefined) throw new RefusedError(problem.message);
     await change(acting, which, {
       ofTask: (now, target) => withSchedule(now, target, schedule),
       ofInstance: (now, target) => withInstance(now, target, { schedule }),

@@ -129,6 +129,17 @@ export function actionButton({ action, text, label, fields, question, mood }: Bu
   return html`<form method="post" action="/act/${action}"${asks}>${hidden}<button class="small ${mood}"${label !== undefined && html` aria-label="${label}"`}>${text}</button></form>`;
 }
 
+/** A word of a command line, quoted where a shell would read it otherwise. */
+function shellWord(text: string): string {
+  return /^[\w./:@%+,=-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
+}
+
+/** How to cancel a task by a command, for who has no button: nobody is signed in. */
+export function cancelHint(taskId: string | undefined): Markup {
+  const command = `muster task cancel ${taskId === undefined ? "<id>" : shellWord(taskId)}`;
+  return html`<p class="quiet small hint">To cancel ${taskId === undefined ? "a task" : "it"}: <code>${command}</code>, or sign in here for a button.</p>`;
+}
+
 /** Links to the pages before and after. */
 export function pager(links: readonly (readonly [text: string, href: string | undefined])[]): Markup {
   const shown = links.filter(([, href]) => href !== undefined);

@@ -38,10 +38,15 @@ export const auditPage: Page = {
                 : html`<span class="small mono">${cut(JSON.stringify(record.detail), DETAIL)}</span>`,
             ],
           })),
-          empty: {
-            title: "Nothing was done by hand",
-            text: "Changes from this dashboard and by the muster command stand here.",
-          },
+          empty: Object.values(filter).some((field) => field !== undefined)
+            ? {
+                title: next === null ? "No record matches" : "None of the records that were looked at matches",
+                text: html`<a href="/audit">Show all</a>`,
+              }
+            : {
+                title: "Nothing was done by hand",
+                text: html`Changes from this dashboard and by the muster command stand here, such as <code>muster queue pause MyPilotTask</code>.`,
+              },
         },
       )}${pager(links)}</div>`,
     };

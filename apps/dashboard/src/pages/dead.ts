@@ -48,7 +48,7 @@ function filterForm({ task, vo, reason, age }: DeadChoice): Markup {
   return html`<form class="row" method="get" action="/dead"><label>Task<input name="task" value="${task}"></label><label>VO<input name="vo" size="12" value="${vo}"></label>${ageSelect(age)}<label class="wide">Reason has<input type="search" name="reason" value="${reason}"></label><button>Filter</button></form>`;
 }
 
-function letterTable({ letters }: DeadPageData, filter: DeadChoice): Markup {
+function letterTable({ letters, next }: DeadPageData, filter: DeadChoice): Markup {
   const isFiltered = Object.values(filter).some((value) => value !== undefined);
   return table({
     caption: "Dead letters, the newest first",
@@ -73,12 +73,15 @@ function letterTable({ letters }: DeadPageData, filter: DeadChoice): Markup {
     })),
     empty: isFiltered
       ? {
-          title: "None of the letters that were looked at matches",
-          text: html`Go on to older ones, or <a href="/dead">show all</a>.`,
+          title: next === null ? "No dead letter matches" : "None of the letters that were looked at matches",
+          text:
+            next === null
+              ? html`<a href="/dead">Show all</a>`
+              : html`Go on to older ones, or <a href="/dead">show all</a>.`,
         }
       : {
           title: "There is no dead letter",
-          text: "A task that was given up would stand here with its payload and the reason.",
+          text: html`A task that was given up would stand here with its payload and the reason. <code>muster dead list</code> shows the same.`,
         },
   });
 }

@@ -52,7 +52,7 @@ export const groupsPage: Page = {
         })),
         empty: {
           title: "There is no group",
-          text: "A task makes one with spawnGroup: its callback runs when all children have ended. Groups show here until a day after that.",
+          text: html`A task makes one with <code>spawnGroup</code>: its callback runs when all children have ended. Groups show here until a day after that. Publish such a task: <code>muster task publish MyParentTask</code>`,
         },
       })}`,
     };

@@ -71,7 +71,10 @@ export const locksPage: Page = {
           })),
           empty:
             wanted === undefined
-              ? { title: "No lock is held", text: "Keys stand here while somebody holds them or waits for them." }
+              ? {
+                  title: "No lock is held",
+                  text: html`Keys stand here while a task holds them or waits for them: those that its definition names, and limits. Limit a task by <code>concurrency</code> or <code>rate</code> in the <a href="/configuration">configuration</a>, or by <code>muster config apply</code>.`,
+                }
               : { title: "No key in use has this", text: html`<a href="${link("/locks")}">Show all</a>` },
         },
       )}${sorted.length > SHOWN && html`<p class="quiet">${counted(sorted.length - SHOWN, "more key")} not shown; narrow them by their key.</p>`}</div>`,

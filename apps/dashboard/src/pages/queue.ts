@@ -1,7 +1,7 @@
 // Tested by apps/dashboard/src/serve/serve_test.ts
 import { ago, count, counted, voText } from "../markup/format.ts";
 import { html, type Markup } from "../markup/html.ts";
-import { actionButton, link, pageHead, table, tag } from "../markup/parts.ts";
+import { actionButton, cancelHint, link, pageHead, table, tag } from "../markup/parts.ts";
 import type { QueueData } from "../read/shapes.ts";
 import type { Page } from "./page.ts";
 
@@ -91,7 +91,7 @@ function queuesTable({ queues }: QueueData): Markup {
       })),
     empty: {
       title: "Nothing waits",
-      text: "Tasks stand here while they wait for a worker, for their time or for a retry, and while they run.",
+      text: html`Tasks stand here while they wait for a worker, for their time or for a retry, and while they run. Publish one: <code>muster task publish MyPilotReportTask</code>`,
     },
   });
 }
@@ -109,7 +109,7 @@ export const queuePage: Page = {
       html`<p class="quiet">${counted(data.queues.length - SHOWN, "more queue")} with less work are not shown; <code>muster queue list</code> has all.</p>`;
     return {
       title: "Queue",
-      main: html`${pageHead("Queue", html`<p class="quiet">${counted(waiting, "task")} wait${waiting === 1 && "s"}</p>`)}<div class="stack">${pausesTable(data)}${queuesTable(data)}${more}</div>`,
+      main: html`${pageHead("Queue", html`<p class="quiet">${counted(waiting, "task")} wait${waiting === 1 && "s"}</p>`)}<div class="stack">${pausesTable(data)}${queuesTable(data)}${more}${data.queues.length > 0 && html`<p class="quiet small">A queue's tasks stand behind its name, each to be cancelled by itself.</p>${cancelHint(undefined)}`}</div>`,
     };
   },
 };

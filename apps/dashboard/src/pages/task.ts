@@ -1,7 +1,7 @@
 // Tested by apps/dashboard/src/serve/serve_test.ts
 import { ago, count, duration, moment, voText } from "../markup/format.ts";
 import { html, type Markup } from "../markup/html.ts";
-import { emptyState, facts, pageHead, table, taskLink } from "../markup/parts.ts";
+import { cancelHint, emptyState, facts, pageHead, table, taskLink } from "../markup/parts.ts";
 import type { TaskData } from "../read/shapes.ts";
 import { type Content, type Page, textIn } from "./page.ts";
 import { moodOf, stepTag } from "./step_tag.ts";
@@ -43,7 +43,7 @@ function timeline({ timeline: steps }: TaskData): Markup {
 <span class="quiet small">${moment(new Date(at)).slice(11)} UTC, ${ago(at)}${tookMs !== null && html` · ${step === "started" ? "waited" : "took"} ${duration(tookMs)}`}</span>
 <br><span class="quiet small">${worker}</span>${reason !== null && html`<br>${reason}`}</li>`,
   );
-  return html`<section class="card"><h2>Steps</h2>${steps.length === 0 ? html`<p class="quiet">No event of it is left. Events are kept for a day.</p>` : html`<ol class="steps">${shown}</ol>`}</section>`;
+  return html`<section class="card"><h2>Steps</h2>${steps.length === 0 ? html`<p class="quiet">No step of it is told: none was taken yet, or more than a day ago. Steps are kept for a day.</p>` : html`<ol class="steps">${shown}</ol>`}</section>`;
 }
 
 function errors({ errors: texts }: TaskData): Markup {
@@ -93,9 +93,9 @@ export const taskPage: Page = {
     const body = isNothing
       ? html`<section class="card flush">${emptyState({
           title: "Nothing is known of a task of this id",
-          text: html`It never was, or it ended longer ago than outcomes are kept. <a href="/tasks">Look at all tasks</a>`,
+          text: html`It never was, or it ended longer ago than outcomes are kept. <code>muster task list</code> lists ids of what waits. <a href="/tasks">Look at all tasks</a>`,
         })}</section>`
-      : html`<div class="two">${factsOf(task)}${timeline(task)}</div>${errors(task)}${result(task)}${children(task)}`;
+      : html`${OPEN.has(task.state) && cancelHint(task.taskId)}<div class="two">${factsOf(task)}${timeline(task)}</div>${errors(task)}${result(task)}${children(task)}`;
     return {
       title: task.task ?? "Task",
       main: html`${pageHead(task.task ?? "Task", html`<p class="mono quiet">${task.taskId}</p>`)}<div class="stack">${cancelForm(task)}${body}

@@ -1,7 +1,7 @@
 // Tested by apps/dashboard/src/serve/serve_test.ts
 import { ago, bytes, cut, duration, voText } from "../markup/format.ts";
 import { html, type Markup } from "../markup/html.ts";
-import { link, pageHead, pager, table, taskLink } from "../markup/parts.ts";
+import { actionButton, cancelHint, link, pageHead, pager, table, taskLink } from "../markup/parts.ts";
 import type { EventsData, WaitingPageData } from "../read/shapes.ts";
 import { numberIn, type Page, type Query, textIn } from "./page.ts";
 import { stepTag } from "./step_tag.ts";
@@ -13,6 +13,7 @@ const PAYLOAD = 90;
 
 function waitingTable({ tasks, next }: WaitingPageData, query: Query): Markup {
   const { task, vo } = query;
+  const isPart = textIn(query, "task") !== undefined && textIn(query, "vo") !== undefined;
   const shown = table({
     caption: "Waiting or running, the oldest first",
     captionShown: "shown",
@@ -22,6 +23,7 @@ function waitingTable({ tasks, next }: WaitingPageData, query: Query): Markup {
       { title: "Stored" },
       { title: "Attempt", kind: "number" },
       { title: "Payload" },
+      { title: "Actions", kind: "act" },
     ],
     rows: tasks.map((each) => ({
       key: String(each.sequence),
@@ -31,18 +33,27 @@ function waitingTable({ tasks, next }: WaitingPageData, query: Query): Markup {
         ago(each.storedAt),
         each.attempt,
         html`<code>${cut(each.payload, PAYLOAD)}</code> <span class="quiet small">${bytes(each.bytes)}</span>`,
+        actionButton({
+          ...{ action: "task.cancel", text: "Cancel", label: `Cancel ${each.taskId}`, fields: { id: each.taskId } },
+          ...{ question: `Cancel ${each.task} ${each.taskId}? If it runs, it is told to stop.`, mood: "danger" },
+        }),
       ],
     })),
-    empty: { title: "Nothing waits", text: "What was published and has not ended stands here." },
+    empty: isPart
+      ? { title: "Nothing of this waits", text: html`<a href="/tasks">Show what waits of all tasks</a>` }
+      : {
+          title: "Nothing waits",
+          text: html`What was published and has not ended stands here. Publish one: <code>muster task publish MyPilotReportTask</code>`,
+        },
   });
   const links = [
     ["From the oldest", query["after"] === undefined ? undefined : link("/tasks", { task, vo })],
     ["Next page", next === null ? undefined : link("/tasks", { task, vo, after: next })],
   ] as const;
-  return html`${shown}${pager(links)}`;
+  return html`${shown}${tasks.length > 0 && cancelHint(undefined)}${pager(links)}`;
 }
 
-function eventsTable({ events }: EventsData): Markup {
+function eventsTable({ events }: EventsData, isFiltered: boolean): Markup {
   return table({
     caption: "Newest steps",
     captionShown: "shown",
@@ -65,10 +76,12 @@ function eventsTable({ events }: EventsData): Markup {
         html`<span class="small">${worker}</span>`,
       ],
     })),
-    empty: {
-      title: "No step was told yet",
-      text: "Steps of tasks show here as they come, since this dashboard was started.",
-    },
+    empty: isFiltered
+      ? { title: "No step of the last ones matches", text: html`<a href="/tasks">Show the steps of all tasks</a>` }
+      : {
+          title: "No step was told yet",
+          text: html`Steps of tasks show here as they come. Publish one: <code>muster task publish MyPilotReportTask</code>`,
+        },
   });
 }
 
@@ -98,7 +111,10 @@ export const tasksPage: Page = {
       html`<p class="quiet">What waits is shown of all tasks: give both a task and a VO to narrow it.</p>`;
     return {
       title: "Tasks",
-      main: html`${pageHead("Tasks", of)}<div class="stack">${search(query)}${part}${waitingTable(waiting, query)}${eventsTable(events)}</div>`,
+      main: html`${pageHead("Tasks", of)}<div class="stack">${search(query)}${part}${waitingTable(waiting, query)}${eventsTable(
+        events,
+        [task, vo, step].some((field) => field !== undefined),
+      )}</div>`,
     };
   },
 };

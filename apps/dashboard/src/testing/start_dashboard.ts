@@ -4,8 +4,11 @@ import type { Database } from "@muster/ledger";
 import { addCe } from "@muster/logic";
 import { startTestServer } from "@muster/logic/testing";
 import { extension } from "@muster/pilot-tasks";
-import { atLeastOnceFactory, every } from "@muster/tasks";
+import { atLeastOnceFactory, connectNats, every, type NatsAccess, openBroker } from "@muster/tasks";
+import { inboxPrefixOf } from "@muster/tasks/operate";
 import { startTestSystem, type TestSystem } from "@muster/tasks/testing";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import * as z from "zod";
 import { type Dashboard, serveDashboard } from "../serve/serve.ts";
 
@@ -58,10 +61,26 @@ export interface TestDashboardOptions {
   /** Default {@linkcode TOKEN}; `none`: nobody may act. */
   readonly token?: "none";
   readonly worker?: "none";
+  /**
+   * `shipped`: the dashboard logs in to NATS as the user `dashboard` of infra/nats, which may only look, and all others as `operator`. Default: one
+   * user who may do all.
+   */
+  readonly users?: "shipped";
 }
 
-async function startSystem(worker: TestDashboardOptions["worker"], natsUrl: string): Promise<TestSystem> {
-  const nats = { url: natsUrl };
+/** The users of infra/nats as a part of a server's configuration. Everybody's password is `x`. */
+async function shippedUsers(): Promise<string> {
+  const file = join(import.meta.dirname, "..", "..", "..", "..", "infra", "nats", "users.conf");
+  const text = await readFile(file, "utf8");
+  return text.replace('include "passwords.conf"', "").replaceAll(/\$PASSWORD_\w+/g, '"x"');
+}
+
+/** How a user of infra/nats logs in. */
+function accessOf(user: "operator" | "dashboard", url: string): NatsAccess {
+  return { url, user, password: "x", inboxPrefix: inboxPrefixOf(user) };
+}
+
+async function startSystem(worker: TestDashboardOptions["worker"], nats: NatsAccess): Promise<TestSystem> {
   return await startTestSystem({
     nats,
     vos: ["lhcb", "vo.cta.in2p3.fr"],
@@ -70,7 +89,7 @@ async function startSystem(worker: TestDashboardOptions["worker"], natsUrl: stri
 }
 
 /** Starts a NATS server, a database with two CEs, a worker of {@linkcode HelloTask}, and the dashboard, in this process. */
-export async function startTestDashboard({ token, worker }: TestDashboardOptions = {}): Promise<TestDashboard> {
+export async function startTestDashboard({ token, worker, users }: TestDashboardOptions = {}): Promise<TestDashboard> {
   await using opened = new AsyncDisposableStack();
   const postgres = opened.use(await startTestServer());
   const database = opened.use(await postgres.open());
@@ -78,12 +97,21 @@ export async function startTestDashboard({ token, worker }: TestDashboardOptions
     await addCe(transaction, { name: "ce01.example.org", capacity: 4, successRate: 1 });
     await addCe(transaction, { name: "ce02.example.org", capacity: 2, successRate: 1, vos: ["lhcb"] });
   });
-  const server = opened.use(await startTestNatsServer());
-  const system = opened.use(await startSystem(worker, server.url));
+  const server = opened.use(await startTestNatsServer(users === undefined ? {} : { moreConfig: await shippedUsers() }));
+  const { url: natsUrl } = server;
+  const system = opened.use(
+    await startSystem(worker, users === undefined ? { url: natsUrl } : accessOf("operator", natsUrl)),
+  );
+  let broker = system.broker;
+  if (users !== undefined) {
+    const nc = await connectNats({ ...accessOf("dashboard", natsUrl), name: "dashboard" });
+    opened.defer(() => nc.close());
+    broker = await openBroker(nc);
+  }
   const own = defineExtension({ name: "hello", tasks: [HelloTask, TickTask] });
   const another = () =>
     serveDashboard({
-      ...{ broker: system.broker, database, composition: composeExtensions([extension, own]) },
+      ...{ broker, database, composition: composeExtensions([extension, own]) },
       ...{ host: "127.0.0.1", port: 0, token: token === "none" ? undefined : TOKEN },
       ...{ names: ["muster.example.org"], version: "0.0.0", everyMs: 100 },
     });
