@@ -1,10 +1,11 @@
 import { type App, runPreparedApp } from "@muster/service";
-import { startScheduler } from "@muster/tasks";
+import { type SchedulerRole, startScheduler } from "@muster/tasks";
 import { createChores } from "./chores/chores.ts";
 import { figuresChore } from "./figures/figures_chore.ts";
 import { queueFigures } from "./figures/queue_figures.ts";
 import type { Composition } from "./extension/compose_extensions.ts";
 import { type ExtensionDefaults, loadExtensions } from "./extension/load_extensions.ts";
+import { insistOnStart } from "./insist_on_start.ts";
 import { openServers } from "./open_servers.ts";
 import { probeProblems } from "./probe_problems.ts";
 
@@ -25,7 +26,7 @@ async function schedule(name: string, app: App, composition: Composition): Promi
     help: "1 while this scheduler leads the task, 0 while another one does or none.",
     labels: ["task"],
   });
-  await using scheduler = await startScheduler({
+  const options = {
     ...{ broker, nats, highestFence, signal, tasks, middleware },
     app: name,
     ledger: database.ledger,
@@ -40,16 +41,18 @@ async function schedule(name: string, app: App, composition: Composition): Promi
         ...composition.figures({ broker, database }),
       ]),
     ],
-    onRole(role) {
+    onRole(role: SchedulerRole) {
       leads.value = role === "leading" ? 1 : 0;
       log.info(role === "leading" ? "leads" : "stands by");
     },
-    onLead(led) {
+    onLead(led: readonly string[]) {
       for (const { name: task } of tasks) leadsTask.of(task).value = led.includes(task) ? 1 : 0;
       health.tell("leads", led);
       log.info({ tasks: led }, "leads these tasks");
     },
-  });
+  };
+  const starting = { check: "scheduler", what: "start the scheduler", start: () => startScheduler(options) };
+  await using scheduler = await insistOnStart(app, broker, starting);
   probeProblems(health, "scheduler", () => scheduler.problems());
   health.started();
   log.info({ scheduler: scheduler.name, tasks: tasks.map((task) => task.name) }, "ready to schedule");

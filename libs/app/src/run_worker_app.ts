@@ -5,6 +5,7 @@ import { chooseTasks } from "./extension/choose_tasks.ts";
 import { type Composition, composeExtensions } from "./extension/compose_extensions.ts";
 import type { Extension } from "./extension/extension.ts";
 import { type ExtensionDefaults, loadExtensions } from "./extension/load_extensions.ts";
+import { insistOnStart } from "./insist_on_start.ts";
 import { openServers } from "./open_servers.ts";
 import { byRun, runLog } from "./run_log.ts";
 import { probeProblems } from "./probe_problems.ts";
@@ -75,17 +76,19 @@ async function work(app: App, { name, tasks, composition, longestTaskMs }: Work)
   const { logLevel, threads: count } = settings;
   const threads = threadsFor(composition, tasks, { name, logLevel, count });
   tellWithoutThread(app, composition, tasks);
-  await using worker = await startWorker({
-    ...{ broker, nats, highestFence, signal },
-    app: name,
-    tasks,
-    ledger: database.ledger,
-    middleware: [...servers.middleware, runLog, ...composition.middleware],
-    deps: composition.deps({ log: byRun((message, fields) => log.info(fields, message)) }),
-    permits: settings.permits,
-    ...(threads && { threads }),
-    drainMs: settings.drainMs,
-  });
+  const start = () =>
+    startWorker({
+      ...{ broker, nats, highestFence, signal },
+      app: name,
+      tasks,
+      ledger: database.ledger,
+      middleware: [...servers.middleware, runLog, ...composition.middleware],
+      deps: composition.deps({ log: byRun((message, fields) => log.info(fields, message)) }),
+      permits: settings.permits,
+      ...(threads && { threads }),
+      drainMs: settings.drainMs,
+    });
+  await using worker = await insistOnStart(app, broker, { check: "worker", what: "start the worker", start });
   hastened.addEventListener("abort", () => worker.hasten(), { once: true });
   probeProblems(health, "worker", () => worker.health().problems);
   showHands(metrics, worker);

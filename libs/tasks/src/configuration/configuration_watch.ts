@@ -2,7 +2,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Broker } from "../broker/broker.ts";
 import { mayPublish } from "../connection/own_rights.ts";
-import { watchKeys } from "../broker/watch_keys.ts";
+import { orRefused, watchKeys } from "../broker/watch_keys.ts";
 import { isConflict } from "../streams/streams.ts";
 import { type Configuration, namesVos } from "./configuration.ts";
 import {
@@ -136,6 +136,8 @@ function createCopies(broker: Broker): (found: FoundConfiguration) => Promise<vo
  * Follows the configuration by a watcher, and also by a reading every 5 s.
  *
  * A revision that cannot be used is reported, and the last good one stays in force. A deleted one is written back.
+ *
+ * Throws `WatchRefusedError` where it cannot be read or watched at first.
  */
 export async function watchConfiguration(
   broker: Broker,
@@ -146,7 +148,7 @@ export async function watchConfiguration(
   const reportProblem = createProblemReport(broker);
   const silence = createSilenceReport(broker, awayMs);
   const copy = createCopies(broker);
-  let found = await findOrRestore(broker, undefined);
+  let found = await orRefused(KEY, findOrRestore(broker, undefined));
   let text = JSON.stringify(found.configuration);
   const tellVos = () => broker.observer.vos?.(Object.keys(found.configuration.vos));
   tellVos();

@@ -1,7 +1,7 @@
 import type { NatsConnection } from "@nats-io/nats-core";
 import { describeForbidden, type ForbiddenError, onForbidden } from "./forbidden.ts";
 import type { Observer } from "./observer.ts";
-import { createReminder } from "./reminder.ts";
+import { createReminder, type Reminder } from "./reminder.ts";
 
 /** Time for which a refused right counts as still refused, ms. Whatever needs the right tries again every few seconds. */
 const RECENT_MS = 15_000;
@@ -19,13 +19,14 @@ export function isDispensable(operation: keyof typeof DISPENSABLE, subject: stri
   return DISPENSABLE[operation].test(subject);
 }
 
-/** The kind of a request to JetStream's API. */
-const API = /^\$JS\.API\.(?:CONSUMER\.(?:MSG\.NEXT|DURABLE\.CREATE|[A-Z]+)|STREAM\.(?:MSG\.)?[A-Z]+|[A-Z]+)/;
+/** The kind of a request to JetStream's API, with the bucket where it is about one: a user may have it for some buckets. */
+const API =
+  /^\$JS\.API\.(?:CONSUMER\.(?:MSG\.NEXT|DURABLE\.CREATE|[A-Z]+)|STREAM\.(?:MSG\.)?[A-Z]+|[A-Z]+)(?:\.KV_[a-z]+)?/;
 /** The random part of an inbox, and what follows. */
 const RANDOM = /\.[A-Za-z0-9]{22}(?:\..*)?$/;
 
 /** The right that an operator grants for `subject`, as wide as it is granted in practice. */
-function rightFor(subject: string): string {
+export function rightFor(subject: string): string {
   const kind = API.exec(subject)?.[0];
   if (kind !== undefined) return kind === subject ? kind : `${kind}.>`;
   if (subject.startsWith("$JS.ACK.")) return "$JS.ACK.>";
@@ -40,24 +41,29 @@ export interface PermissionWatch extends Disposable {
   problems(): readonly string[];
 }
 
+/** What was told of each connection. An app that cannot start yet watches its connection anew at each try. */
+const reminders = new WeakMap<NatsConnection, Reminder>();
+
+function reminderOf(nc: NatsConnection): Reminder {
+  const reminder = reminders.get(nc) ?? createReminder({ most: REMEMBERED });
+  reminders.set(nc, reminder);
+  return reminder;
+}
+
 /** Reports each right that the server refuses on this connection to the observer, at most once a minute, until disposed of. */
 export function watchPermissions(nc: NatsConnection, observer: Pick<Observer, "alarm">): PermissionWatch {
-  const told = new Map<string, { refusedAtMs: number; readonly text: string; readonly isNeeded: boolean }>();
-  const reminder = createReminder({ most: REMEMBERED });
+  const told = new Map<string, { readonly refusedAtMs: number; readonly text: string; readonly isNeeded: boolean }>();
+  const reminder = reminderOf(nc);
 
   function note({ operation, subject, who }: ForbiddenError): void {
     const right = rightFor(subject);
     const key = `${operation} ${right}`;
-    const nowMs = performance.now();
-    const known = told.get(key);
-    if (known !== undefined) known.refusedAtMs = nowMs;
-    if (!reminder.isTime(key)) return;
     const text = describeForbidden({ operation, subject: right }, who);
     told.delete(key);
-    told.set(key, { refusedAtMs: nowMs, text, isNeeded: !isDispensable(operation, subject) });
+    told.set(key, { refusedAtMs: performance.now(), text, isNeeded: !isDispensable(operation, subject) });
     const [oldest] = told.keys();
     if (told.size > REMEMBERED && oldest !== undefined) told.delete(oldest);
-    observer.alarm(text, { operation, subject });
+    if (reminder.isTime(key)) observer.alarm(text, { operation, subject });
   }
 
   const stop = onForbidden(nc, note);

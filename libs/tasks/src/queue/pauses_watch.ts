@@ -1,13 +1,16 @@
 // Tested by libs/tasks/src/queue/queue_pauses_test.ts
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Broker } from "../broker/broker.ts";
-import { watchKeys } from "../broker/watch_keys.ts";
+import { orRefused, type WatchedKeys, watchKeys } from "../broker/watch_keys.ts";
 import { createPauseBook } from "./pause_book.ts";
 import { QUEUE_KEYS } from "./queue_pauses.ts";
 import { keysHolding } from "./queue_target.ts";
 
 /** Time from one look at the pauses to the next, ms, also without word from the watcher. A lost bucket's watcher hears nothing. */
 const LOOK_MS = 10_000;
+
+/** The keys that are watched, and what they hold. */
+const KEYS: WatchedKeys = { bucket: "schedules", key: `${QUEUE_KEYS}>`, what: "the pauses of tasks and VOs" };
 
 /** The present pauses of tasks and VOs, kept up to date until disposed of. */
 export interface PausesWatch extends Disposable {
@@ -21,7 +24,8 @@ export interface PausesWatch extends Disposable {
 /**
  * Follows the pauses by a watcher, and also by a look every 10 s. What was known stays in force while nobody answers.
  *
- * Each process that follows them stores those again that were lost with their bucket, with an alarm.
+ * Each process that follows them stores those again that were lost with their bucket, with an alarm. Throws `WatchRefusedError` where they cannot be
+ * read or watched at first.
  */
 export async function watchQueuePauses(
   broker: Broker,
@@ -80,13 +84,9 @@ export async function watchQueuePauses(
     observer.note("Cannot read the pauses of tasks and VOs for now; those that are known stay in force", { cause });
   }
 
-  await book.refresh();
+  await orRefused(KEYS, book.refresh());
   told = JSON.stringify(book.entries());
-  const watcher = watchKeys(
-    broker,
-    { bucket: "schedules", key: `${QUEUE_KEYS}>`, what: "the pauses of tasks and VOs" },
-    lookSoon,
-  );
+  const watcher = watchKeys(broker, KEYS, lookSoon);
   async function lookAgain(): Promise<void> {
     while (!ended.signal.aborted) {
       // Only our own abort rejects the sleep.

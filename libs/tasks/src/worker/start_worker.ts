@@ -3,15 +3,17 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import type { NatsAccess } from "../access/nats_access.ts";
-import type { NoDeps, TaskOver } from "../definition/task.ts";
+import type { AnyTask, NoDeps, TaskOver } from "../definition/task.ts";
 import type { Ledger } from "../definition/ledger.ts";
 import { joinMiddleware, type Middleware } from "../definition/middleware.ts";
 import { openCancellations } from "../cancel/cancellations.ts";
 import { openKeeper } from "../keeper/keeper.ts";
 import { openLocks } from "../locks/locks.ts";
 import type { Broker } from "../broker/broker.ts";
-import { unconfigured, watchConfiguration } from "../configuration/configuration_watch.ts";
+import { tryWatching } from "../broker/try_watch.ts";
+import { type ConfigurationWatch, unconfigured, watchConfiguration } from "../configuration/configuration_watch.ts";
 import { limitsInForce } from "../configuration/limits_in_force.ts";
+import { createTasksInForce, describeUnusable } from "../configuration/tasks_in_force.ts";
 import { watchPermissions } from "../connection/permission_watch.ts";
 import { watchQueuePauses } from "../queue/pauses_watch.ts";
 import { watchStorage } from "../broker/watch_storage.ts";
@@ -92,6 +94,8 @@ export async function startWorker<Transaction = undefined, Deps = NoDeps>(
   const name = `${app}-${hostname()}-${process.pid}-${randomBytes(3).toString("hex")}`;
   await using opened = new AsyncDisposableStack();
   const permissions = opened.use(watchPermissions(broker.nc, broker.observer));
+  // The locks are watched only while a task waits for one. Whether that may be done is tried now.
+  opened.use(tryWatching(broker, { bucket: "locks", key: ">" }));
   const keeper = opened.use(await openKeeper({ access: nats, name: `${name} keeper`, observer: broker.observer }));
   const configuration = opened.use(await watchConfiguration(broker));
   const limits = limitsInForce(configuration);
@@ -129,12 +133,8 @@ export async function startWorker<Transaction = undefined, Deps = NoDeps>(
       pool,
     ),
   );
-  const goesByVos = tasks.some(({ per }) => per === "vo");
-  const problems = () => [
-    ...worker.health().problems,
-    ...(goesByVos ? unconfigured(configuration.found) : []),
-    ...permissions.problems(),
-  ];
+  const byVos = () => (tasks.some(({ per }) => per === "vo") ? unconfigured(configuration.found) : []);
+  const problems = () => [...worker.health().problems, ...byVos(), ...permissions.problems()];
   void followConnection(broker, worker);
   void handBackAndTell(broker);
   const registration = opened.use(
@@ -145,6 +145,7 @@ export async function startWorker<Transaction = undefined, Deps = NoDeps>(
       lockLines: () => locks.longestLines(),
       hands: () => worker.health(),
       problems,
+      unusable: unusableSettings(configuration, tasks, anyLedger),
     }),
   );
   const drain = () => void running.drain();
@@ -165,6 +166,17 @@ export async function startWorker<Transaction = undefined, Deps = NoDeps>(
       return { ...health, problems: problems(), ...(pool && { threads: pool.counts() }) };
     },
   };
+}
+
+/** Returns what the configuration says of the tasks and cannot be in force in this worker. */
+function unusableSettings(
+  configuration: Pick<ConfigurationWatch, "current">,
+  tasks: readonly AnyTask[],
+  ledger: Ledger<unknown> | undefined,
+): () => readonly string[] {
+  const longestMs = ledger?.transactionTimeoutMs;
+  const inForce = createTasksInForce({ configuration: () => configuration.current, longestMs, onUnusable() {} });
+  return () => inForce.unusable(tasks).map(describeUnusable);
 }
 
 /** The part for tasks in the worker's own thread, and the part for those in threads of their own, where there are any. */
