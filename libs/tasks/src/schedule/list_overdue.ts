@@ -89,8 +89,8 @@ async function stillOverdue(broker: Broker, overdue: OverdueSchedule): Promise<b
 }
 
 /**
- * Lists the schedules that a running scheduler leads and does not fire: those of which their leader says so, also of other applications, and those
- * of `tasks` whose time has passed. Not those that are paused, off or just added, or whose last occurrence still waits or runs.
+ * Lists the schedules that a running scheduler leads and does not fire. Their leader says so, also of those of other applications. Of `tasks` those
+ * are listed as well whose time has passed. Not those that are paused, off or just added, or whose last occurrence still waits or runs.
  *
  * Throws when nobody answers.
  */

@@ -1,3 +1,4 @@
+// Tested by libs/tasks/src/lead/shared_lead_test.ts
 import type { Broker } from "../broker/broker.ts";
 import { readMarker } from "../broker/marker.ts";
 import { checkTaskName, InvalidNameError } from "../format/names.ts";
