@@ -19,19 +19,18 @@ export async function getAvailableCes(
   { vo }: { readonly vo: string },
 ): Promise<readonly AvailableCe[]> {
   const { rows } = await sql<AvailableCe>`
-    select name, capacity - active - requested as "availableSlots"
-    from (
-      select ce.name, ce.capacity,
-        (select count(*) from pilot where pilot.ce_name = ce.name and pilot.status in ('SUBMITTED', 'RUNNING')) as active,
-        (
-          select count(*) from pilot_request request
-          where request.vo = ${vo} and request.ce_name = ce.name
-            and not exists (select from task_outcome outcome where outcome.task_id = request.task_id)
-        ) as requested
-      from compute_element ce
-      where ce.enabled and (ce.vos is null or ${vo} = any (ce.vos))
-    ) ce
-    where capacity > active + requested
-    order by name`.execute(transaction.getKysely());
+    select ce.name, ce.capacity - active.slots - requested.slots as "availableSlots"
+    from compute_element ce
+    -- Each is counted once for a CE. Subqueries in the list of columns would be counted again for the condition.
+    cross join lateral (
+      select count(*) as slots from pilot where pilot.ce_name = ce.name and pilot.status in ('SUBMITTED', 'RUNNING')
+    ) as active
+    cross join lateral (
+      select count(*) as slots from pilot_request request
+      where request.vo = ${vo} and request.ce_name = ce.name
+        and not exists (select from task_outcome outcome where outcome.task_id = request.task_id)
+    ) as requested
+    where ce.enabled and (ce.vos is null or ${vo} = any (ce.vos)) and ce.capacity > active.slots + requested.slots
+    order by ce.name`.execute(transaction.getKysely());
   return rows;
 }

@@ -1,7 +1,7 @@
 import test from "ava";
 import { addCe, disableCe } from "../ces/administer_ces.ts";
 import type { Database } from "@muster/ledger";
-import { outcome, runSql } from "@muster/ledger/testing";
+import { outcome, readsOf, runSql } from "@muster/ledger/testing";
 import { startTestServer } from "../testing/mod.ts";
 import { type AvailableCe, getAvailableCes } from "./available_ces.ts";
 import { dropRequests, listOldRequests, requestPilots } from "./pilot_requests.ts";
@@ -106,4 +106,20 @@ test("a request is old after ten minutes without an outcome, and is dropped by i
     { task_id: "older" },
     { task_id: "young" },
   ]);
+});
+
+test("what is active and what was asked for is counted once for each CE", async (t) => {
+  await using database = await server.open();
+  await database.transaction((to) => addCe(to, { name: "ce01", capacity: 5_000, successRate: 1 }));
+  await runSql(
+    database,
+    `insert into pilot_request (task_id, ce_name, vo) select 'r' || n, 'ce01', 'lhcb' from generate_series(1, 1000) n;
+     analyze pilot_request`,
+  );
+  const { rows } = await readsOf(database, async (to) => {
+    await to.execute("set local enable_seqscan = off");
+    await getAvailableCes(to, { vo: "lhcb" });
+  });
+  // Each request is an entry of an index and a row.
+  t.true(rows >= 1_000 && rows < 3_000, `${rows} rows`);
 });
