@@ -1,7 +1,8 @@
+import { comparingChore } from "@muster/app";
 import { startTestServer } from "@muster/logic/testing";
-import { type NatsFellError, watchFall } from "@muster/tasks/operate";
+import { listIncidents, type NatsFellError, watchFall } from "@muster/tasks/operate";
 import test from "ava";
-import { mkdtemp, rm } from "node:fs/promises";
+import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startApp } from "../apps/app_process.ts";
@@ -33,6 +34,15 @@ async function startRestorable() {
     publish,
     keep: () => whileStopped(() => nats.copyStore(folder)),
     restore: () => whileStopped(() => nats.restoreStore(folder)),
+    restoreOnly: (stream: string) =>
+      whileStopped(async () => {
+        const mixed = join(folder, "mixed");
+        await nats.copyStore(mixed);
+        const of = (store: string) => join(store, "$G", "streams", stream);
+        await rm(of(mixed), { recursive: true });
+        await cp(of(folder), of(mixed), { recursive: true });
+        await nats.restoreStore(mixed);
+      }),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
 }
@@ -72,4 +82,31 @@ test("an app that runs while NATS is restored ends at once, so that nothing it r
   await grid.restore();
   await said;
   t.is((await app.exited).code, 1);
+});
+
+test("where one stream alone is put back, the moment is told that it was put back to, whatever was stored in it since", async (t) => {
+  await using grid = await startRestorable();
+  const { broker } = grid.muster;
+  await using created = await createTestDatabase(server);
+  const chore = comparingChore({ broker, database: created.database });
+  const never = new AbortController().signal;
+  const { seq } = await grid.publish("one");
+  const one = await broker.jsm.streams.getMessage("TASKS", { seq });
+  await chore.run(never);
+  await grid.keep();
+  for (const taskId of ["two", "three"]) await grid.publish(taskId);
+  await chore.run(never);
+  await grid.restoreOnly("TASKS");
+  await grid.publish("four");
+  await chore.run(never);
+  const told = await until(async () => {
+    const restored = (await listIncidents(broker)).filter(({ kind }) => kind === "restored");
+    return restored.length === 0 ? undefined : restored;
+  }, "the incident");
+  const at = one?.time.toISOString().replace(/\.\d+Z$/, "Z");
+  t.true(
+    told[0]?.text.startsWith(`TASKS went back to the state of ${at}, and the rest of NATS did not: `),
+    told[0]?.text,
+  );
+  t.regex(told[0]?.text ?? "", /: at least 1 message of TASKS\. /);
 });

@@ -77,7 +77,7 @@ function examineStreams(streams: readonly StreamState[]): readonly Finding[] {
     ...younger.map(({ name, createdAt }) =>
       warning(
         "streams",
-        `${name} is younger than the others: it was gone, and was declared again at ${createdAt?.toISOString()}`,
+        `${name} is younger than the others: it was gone, and was restored or declared again at ${createdAt?.toISOString()}`,
       ),
     ),
   ];

@@ -120,6 +120,13 @@ test.serial("dead letters are requeued and dropped in exactly the number that wa
     /There are 4 now, and you confirmed 3: nothing was done/,
   );
   t.is((await act("dead.drop", { sequence, count: "1", confirmed: "1" }))[1], "Dropped 1 dead letter.");
+  const gone = " 1 letter was gone: somebody else has requeued or dropped what was chosen.";
+  for (const [name, did] of [
+    ["dead.drop", "Dropped"],
+    ["dead.requeue", "Requeued"],
+  ] as const) {
+    t.is((await act(name, { sequence, count: "1", confirmed: "1" }))[1], `${did} 0 dead letters.${gone}`);
+  }
   t.is((await act("dead.drop", { vo: "cms", count: "3", confirmed: "3" }))[1], "Dropped 3 dead letters.");
   t.is(
     (await act("dead.requeue", { count: "2", confirmed: "2" }))[0],

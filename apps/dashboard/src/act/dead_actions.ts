@@ -1,5 +1,4 @@
 // Tested by apps/dashboard/src/act/act_test.ts
-import type { Broker } from "@muster/tasks";
 import {
   countDeadLetters,
   countToDrop,
@@ -39,37 +38,39 @@ async function checkNumber(found: () => Promise<number> | number, { count, confi
     throw new RefusedError(`There are ${now} now, and you confirmed ${count}: nothing was done. Look again`);
 }
 
-async function requeueChosen(
-  broker: Broker,
-  sequences: readonly number[],
-): Promise<{ done: number; refused: string[] }> {
-  const refused: string[] = [];
-  let done = 0;
-  for (const sequence of sequences) {
-    try {
-      await requeueDeadLetter(broker, await findDeadLetter(broker, sequence));
-      done++;
-    } catch (error) {
-      if (!(error instanceof Error) || !["InvalidNameError", "UnknownDeadLetterError"].includes(error.name))
-        throw error;
-      refused.push(error.message);
-    }
-  }
-  return { done, refused };
+/** What became of letters that were chosen one by one. */
+interface Chosen {
+  readonly done: number;
+  /** Letters that are there no more: somebody else has requeued or dropped them. */
+  readonly gone: number;
+  /** Why others stayed. */
+  readonly refused: readonly string[];
 }
 
-async function dropChosen(broker: Broker, sequences: readonly number[]): Promise<number> {
-  let done = 0;
+/** Does `act` for each letter. One that is gone, and one that cannot be requeued, keeps it from none of the others. */
+async function actOnEach(sequences: readonly number[], act: (sequence: number) => Promise<unknown>): Promise<Chosen> {
+  const refused: string[] = [];
+  let [done, gone] = [0, 0];
   for (const sequence of sequences) {
     try {
-      await dropDeadLetter(broker, sequence);
+      await act(sequence);
       done++;
     } catch (error) {
-      // Somebody else has requeued or dropped it.
-      if (!(error instanceof Error && error.name === "UnknownDeadLetterError")) throw error;
+      if (!(error instanceof Error)) throw error;
+      if (error.name === "UnknownDeadLetterError") gone++;
+      else if (error.name === "InvalidNameError") refused.push(error.message);
+      else throw error;
     }
   }
-  return done;
+  return { done, gone, refused };
+}
+
+/** Says in words what became of them. */
+function sayOf(did: string, { done, gone, refused }: Chosen): string {
+  const stayed = refused.length === 0 ? "" : ` ${counted(refused.length, "letter")} stayed: ${refused[0]}`;
+  const were = gone === 1 ? "letter was" : "letters were";
+  const missed = gone === 0 ? "" : ` ${gone} ${were} gone: somebody else has requeued or dropped what was chosen.`;
+  return `${did} ${counted(done, "dead letter")}.${missed}${stayed}`;
 }
 
 /** Requeue and drop dead letters: those that were chosen, or all that match. */
@@ -79,14 +80,11 @@ export const DEAD_ACTIONS: readonly Action[] = [
     await checkNumber(() => sequence?.length ?? countDeadLetters(broker, deadFilter(which)), which);
     const target = nameOf(which);
     if (sequence !== undefined) {
-      const { done, refused } = await requeueChosen(broker, sequence);
-      const why = refused.length === 0 ? "" : ` ${counted(refused.length, "letter")} stayed: ${refused[0]}`;
-      return {
-        said: `Requeued ${counted(done, "dead letter")}.${why}`,
-        target,
-        detail: { done, stayed: refused.length },
-        to: "/dead",
-      };
+      const chosen = await actOnEach(sequence, async (each) =>
+        requeueDeadLetter(broker, await findDeadLetter(broker, each)),
+      );
+      const detail = { done: chosen.done, stayed: chosen.refused.length, gone: chosen.gone };
+      return { said: sayOf("Requeued", chosen), target, detail, to: "/dead" };
     }
     const { requeued, refused } = await requeueDeadLetters(broker, deadFilter(which), { limit: count });
     const why = refused.length === 0 ? "" : ` ${counted(refused.length, "letter")} stayed: ${refused[0]?.reason}`;
@@ -98,8 +96,9 @@ export const DEAD_ACTIONS: readonly Action[] = [
     const target = nameOf(which);
     if (sequence !== undefined) {
       await checkNumber(() => sequence.length, which);
-      const done = await dropChosen(broker, sequence);
-      return { said: `Dropped ${counted(done, "dead letter")}.`, target, detail: { done }, to: "/dead" };
+      const chosen = await actOnEach(sequence, (each) => dropDeadLetter(broker, each));
+      const detail = { done: chosen.done, gone: chosen.gone };
+      return { said: sayOf("Dropped", chosen), target, detail, to: "/dead" };
     }
     const matching = await countToDrop(broker, deadFilter(which));
     await checkNumber(() => matching.count, which);

@@ -11,6 +11,7 @@ import type { Broker, Chore } from "@muster/tasks";
 import {
   compareStores,
   countStepsSince,
+  dateFall,
   type NatsMarkState,
   type PositionNow,
   type Positions,
@@ -50,11 +51,20 @@ async function look({ broker, database }: ComparedServers): Promise<Seen | undef
   return before?.number === after?.number ? { database: after, nats, positions } : undefined;
 }
 
+/** Says of which moment each fall is, as nearly as it can be known. */
+function dateFalls(
+  { broker }: ComparedServers,
+  seen: Seen,
+  falls: readonly StoreFall[],
+): Promise<readonly StoreFall[]> {
+  return Promise.all(falls.map((fall) => dateFall(broker.jsm, { ...seen, nats: seen.nats.mark }, fall)));
+}
+
 /** Compares the two stores, and changes nothing. Undefined: their marks were changing just then. */
 export async function findFalls(servers: ComparedServers): Promise<readonly StoreFall[] | undefined> {
   const seen = await look(servers);
   if (seen === undefined) return undefined;
-  return compareStores({ ...seen, nats: seen.nats.mark });
+  return dateFalls(servers, seen, compareStores({ ...seen, nats: seen.nats.mark }));
 }
 
 /** What tells a user what a fall cost. */
@@ -121,7 +131,7 @@ export function comparingChore(servers: ComparedServers, { everyMs = COMPARED_MS
       const falls = compareStores({ ...seen, nats: seen.nats.mark });
       looks = falls.length === 0 ? 0 : looks + 1;
       if (looks > 0 && looks < LOOKS_ON_A_CLUSTER && isOnACluster(broker)) return;
-      for (const fall of falls) {
+      for (const fall of await dateFalls(servers, seen, falls)) {
         await mend(servers, fall);
         tellFall(broker, fall, await countFor(servers, fall));
       }

@@ -16,9 +16,11 @@ const PAGE = "see docs/how-to/runbooks/back-up-and-restore.md";
 const shortly = (at: string) => at.replace(/\.\d+Z$/, "Z");
 const counted = (number: number, what: string) => `${number} ${what}${number === 1 ? "" : "s"}`;
 
-/** What messages of a stream are to a reader. */
-function partOf(stream: string): string {
-  return stream.startsWith("KV_") ? `entries of bucket ${stream.slice("KV_".length)}` : `messages of ${stream}`;
+/** A number of messages of a stream, as a reader knows them. */
+function messagesOf(stream: string, number: number): string {
+  const bucket = /^KV_(.+)$/.exec(stream)?.[1];
+  if (bucket === undefined) return `${counted(number, "message")} of ${stream}`;
+  return `${number} ${number === 1 ? "entry" : "entries"} of bucket ${bucket}`;
 }
 
 /** Describes a fall in one line: what is gone, what comes again by itself, and what is left to do. */
@@ -35,10 +37,18 @@ export function describeFall(fall: StoreFall, { ended, dead }: Counted): string 
     const events = `${counted(ended, "task")} done and ${dead} given up, by the events that are kept`;
     return `The database was restored to its state of ${since}, and NATS has gone on since, up to ${until} at least. Outcomes and effects of that time are gone (${events}). Those tasks do not run again, unless the outbox, a child or a retry brings them; then a task without a ledger runs twice. Publish again what must have its effect; ${PAGE}`;
   }
-  const lost = fall.streams.map(({ stream, lost: number }) => `${number} ${partOf(stream)}`).join(", ");
+  const restored = "restored from a backup, or without the newest messages";
+  const streams = fall.streams.map(({ stream }) => stream).join(", ");
+  const head = fall.isWhole
+    ? `NATS went back to its state of ${since}: ${restored}`
+    : `${streams} went back to the state of ${since}, and the rest of NATS did not: ${restored}`;
+  const lost = fall.streams
+    .filter(({ lost: number }) => number > 0)
+    .map(({ stream, lost: number }) => messagesOf(stream, number))
+    .join(", ");
   const what = lost === "" ? "" : `: at least ${lost}`;
   const known = `The ledger has ${counted(ended, "outcome")} since, ${dead} of them of tasks that were given up`;
-  return `NATS went back to its state of ${since}: it was restored from a backup, or lost its newest messages. What it stored from then until ${until} is gone${what}. ${known}; those tasks have no second effect. Their children, and retries, come again by themselves. Tasks without a ledger may run again. Publish again what else was published in that time, and look at configuration and pauses; ${PAGE}`;
+  return `${head}. What was stored there from then until ${until} is gone${what}. ${known}; those tasks have no second effect. Their children, and retries, come again by themselves. Tasks without a ledger may run again. Publish again what else was published in that time, and look at configuration and pauses; ${PAGE}`;
 }
 
 /** Tells a fall by an alarm, and keeps it for `muster doctor`. */

@@ -71,6 +71,8 @@ const TOLD: ReadonlyMap<string, "info" | "warn"> = new Map([
   ["refused", "warn"],
   ["cancelled", "info"],
 ]);
+/** Steps that an alert rule waits for. A counter of them begins at 0, since Prometheus sees no rise in the first value of a series. */
+const ALERTING = ["dead", "refused"];
 /** Upper ends of the buckets, s: from a millisecond to the hour that a large task may take. */
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600, 3600];
 
@@ -110,14 +112,15 @@ function countSteps(metrics: Meters, vos: KnownVos): (step: ObservedStep) => voi
     SECONDS,
   );
   const metersOf = remembered((task) =>
-    remembered((vo) =>
-      remembered((step) => {
+    remembered((vo) => {
+      for (const step of ALERTING) steps.of(task, vo, step);
+      return remembered((step) => {
         const count = steps.of(task, vo, step);
         // Made at the first time that is told: a step without one has no histogram.
         const timer = () => (step === "started" ? latency.of(task, vo) : duration.of(task, vo, step));
         return { count, times: undefined as ReturnType<typeof timer> | undefined, timer };
-      }),
-    ),
+      });
+    }),
   );
   return ({ task, vo, step, tookMs }) => {
     const meters = metersOf(task)(vos.labelOf(vo))(step);
@@ -151,7 +154,11 @@ function countLocks(metrics: Meters): (held: ObservedLocks) => void {
     labels: ["lock_type"],
   });
   const waitOf = remembered((task) => wait.of(task));
-  const holdOf = remembered((lockType) => hold.of(lockType));
+  const holdOf = remembered((lockType) => {
+    // From 0 on, as above.
+    lostLeases.of(lockType);
+    return hold.of(lockType);
+  });
   return ({ task, lockTypes, waitedMs, heldMs, lost }) => {
     waitOf(task).observe(waitedMs / 1_000);
     for (const lockType of lockTypes) holdOf(lockType).observe(heldMs / 1_000);

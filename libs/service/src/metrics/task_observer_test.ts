@@ -35,6 +35,21 @@ test("a task's steps reach the metrics with its VO, and those of VOs that are no
   t.notRegex(text, /atlas|xxx|a\/1|contended.*le=/);
 });
 
+test("what alert rules wait for is counted from 0 on, since Prometheus sees no rise in the first value of a series", (t) => {
+  const { meters, observer } = observed();
+  observer.vos(["lhcb"]);
+  observer.step({ ...about, step: "started", tookMs: 4 });
+  observer.locks({ task: "MyPilotTask", lockTypes: ["my_pilot"], waitedMs: 0, heldMs: 1 });
+  const text = meters.text();
+  for (const line of [
+    'muster_task_steps_total{task="MyPilotTask",vo="lhcb",step="dead"} 0',
+    'muster_task_steps_total{task="MyPilotTask",vo="lhcb",step="refused"} 0',
+    'muster_lock_leases_lost_total{lock_type="my_pilot"} 0',
+  ]) {
+    t.true(text.includes(`${line}\n`), `${line} in\n${text}`);
+  }
+});
+
 test("locks, lost leases, late occurrences and alarms reach the metrics", (t) => {
   const { meters, observer } = observed();
   observer.locks({ task: "MyPilotTask", lockTypes: ["my_pilot", "_task"], waitedMs: 3, heldMs: 20 });

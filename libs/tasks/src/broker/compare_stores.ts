@@ -1,10 +1,10 @@
 // Tested by libs/tasks/src/broker/compare_stores_test.ts
-import { isContinued, type NatsMark, type PositionNow, type Positions } from "./store_mark.ts";
+import { hasFallen, isContinued, type NatsMark, type PositionNow, type Positions } from "./store_mark.ts";
 
-/** A stream that has fewer messages behind it than it had at the last mark. */
+/** A stream that was restored since the last mark, or has fewer messages behind it than it had then. */
 export interface FallenStream {
   readonly stream: string;
-  /** Messages that were stored after the present last one, by the last mark. There may be more of them. */
+  /** Messages that were stored after the present last one, by the last mark. There may be more of them, since others may be stored in their place. */
   readonly lost: number;
 }
 
@@ -13,10 +13,12 @@ export type StoreFall =
   /** NATS was restored to an earlier state, or has lost its newest messages. */
   | {
       readonly kind: "NATS fell";
-      /** The latest moment of which it surely has all, RFC 3339. */
+      /** The latest moment of which it surely has all, RFC 3339; of streams that fell alone {@linkcode dateFall} knows it. */
       readonly since: string;
       /** When it was seen last before that, RFC 3339. */
       readonly until: string;
+      /** Whether the mark of NATS went back too. Otherwise some streams alone did. */
+      readonly isWhole: boolean;
       readonly streams: readonly FallenStream[];
     }
   /** All streams of NATS were created anew. */
@@ -42,16 +44,11 @@ function isSameStream({ database, positions }: StoresSeen, stream: string): bool
 }
 
 function fallenStreams(seen: StoresSeen): readonly FallenStream[] {
-  return Object.entries(seen.database?.positions ?? {}).flatMap(([stream, { lastSequence }]) => {
-    const lost = lastSequence - (seen.positions[stream]?.lastSequence ?? 0);
-    return isSameStream(seen, stream) && lost > 0 ? [{ stream, lost }] : [];
+  return Object.entries(seen.database?.positions ?? {}).flatMap(([stream, was]) => {
+    const now = seen.positions[stream];
+    if (now === undefined || !hasFallen(was, now)) return [];
+    return [{ stream, lost: Math.max(0, was.lastSequence - now.lastSequence) }];
   });
-}
-
-/** The time of the newest message of the streams that fell; where there is none, the time of the mark. */
-function newestOf({ positions }: StoresSeen, fallen: readonly FallenStream[], markedAt: string): string {
-  const times = fallen.map(({ stream }) => Date.parse(positions[stream]?.lastAt ?? "")).filter((time) => time > 0);
-  return times.length === 0 ? markedAt : new Date(Math.min(Math.max(...times), Date.parse(markedAt))).toISOString();
 }
 
 /**
@@ -67,8 +64,13 @@ export function compareStores(seen: StoresSeen): readonly StoreFall[] {
   const streams = fallenStreams(seen);
   const isBehind = nats !== undefined && nats.number < number - 1;
   if (isBehind || streams.length > 0) {
-    const since = isBehind ? nats.at : newestOf(seen, streams, markedAt);
-    falls.push({ kind: "NATS fell", since, until: markedAt, streams });
+    falls.push({
+      kind: "NATS fell",
+      since: isBehind ? nats.at : markedAt,
+      until: markedAt,
+      isWhole: isBehind,
+      streams,
+    });
   } else if (nats === undefined && Object.keys(positions).every((stream) => !isSameStream(seen, stream))) {
     falls.push({ kind: "NATS is new", until: markedAt });
   }

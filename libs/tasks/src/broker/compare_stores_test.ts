@@ -29,14 +29,15 @@ test("two stores that go together have not fallen, whether a process died betwee
 });
 
 test("a lower number tells which of the two stores was restored, and from when to when it lacks something", (t) => {
-  t.deepEqual(compareStores(seen(9, 7)), [{ kind: "NATS fell", since: AT, until: LATER, streams: [] }]);
+  t.deepEqual(compareStores(seen(9, 7)), [{ kind: "NATS fell", since: AT, until: LATER, isWhole: true, streams: [] }]);
   t.deepEqual(compareStores(seen(7, 8)), [{ kind: "the database fell", since: LATER, until: AT }]);
   t.deepEqual(compareStores(seen(undefined, 8)), [{ kind: "the database is new", until: AT }]);
 });
 
 test("a stream with a lower sequence than at the mark has fallen, and one that was declared again has not", (t) => {
   const [fall] = compareStores(seen(7, 7, { tasks: 100, now: 60 }));
-  t.deepEqual(fall, { kind: "NATS fell", since: AT, until: LATER, streams: [{ stream: "TASKS", lost: 40 }] });
+  const streams = [{ stream: "TASKS", lost: 40 }];
+  t.deepEqual(fall, { kind: "NATS fell", since: LATER, until: LATER, isWhole: false, streams });
   const anew = { ...seen(7, 7), positions: { TASKS: stream(3, AT), KV_locks: stream(9) } };
   t.deepEqual(compareStores(anew), []);
 });
@@ -44,6 +45,11 @@ test("a stream with a lower sequence than at the mark has fallen, and one that w
 test("a stream that the server restored from a backup has fallen although it has a new time of creation", (t) => {
   const restored = { ...seen(7, 7), positions: { TASKS: stream(60, LATER), KV_locks: stream(9) } };
   t.like(compareStores(restored), [{ kind: "NATS fell", streams: [{ stream: "TASKS", lost: 40 }] }]);
+});
+
+test("a stream that was restored from a backup has fallen although more was stored in it since than it has lost", (t) => {
+  const restored = { ...seen(7, 7), positions: { TASKS: stream(140, LATER), KV_locks: stream(9) } };
+  t.like(compareStores(restored), [{ kind: "NATS fell", isWhole: false, streams: [{ stream: "TASKS", lost: 0 }] }]);
 });
 
 test("a NATS whose streams are all others than at the mark is new", (t) => {

@@ -38,6 +38,14 @@ export function isContinued(was: StreamPosition, now: PositionNow): boolean {
   return was.createdAt === now.createdAt || isOlder(now.firstAt) || isOlder(now.lastAt);
 }
 
+/**
+ * Whether a stream was restored to an earlier state, or has lost its newest messages. One that was restored has fallen although others may
+ * have stored more in it by now than it has lost.
+ */
+export function hasFallen(was: StreamPosition, now: PositionNow): boolean {
+  return isContinued(was, now) && (now.lastSequence < was.lastSequence || was.createdAt !== now.createdAt);
+}
+
 /** The half of the mark that NATS has. */
 export interface NatsMark {
   readonly number: number;

@@ -2,7 +2,7 @@
 import { onReconnect } from "../connection/reconnects.ts";
 import type { Broker } from "./broker.ts";
 import { isSilence } from "./publish_surely.ts";
-import { isContinued, type PositionNow, type Positions, readPositions } from "./store_mark.ts";
+import { hasFallen, type PositionNow, type Positions, readPositions } from "./store_mark.ts";
 
 /** Time between two looks, ms. */
 const LOOK_MS = 60_000;
@@ -45,7 +45,7 @@ export interface FallWatch extends Disposable {
 function fallenSince(before: Positions, now: Positions<PositionNow>): readonly string[] {
   return Object.entries(now).flatMap(([stream, position]) => {
     const was = before[stream];
-    return was !== undefined && position.lastSequence < was.lastSequence && isContinued(was, position) ? [stream] : [];
+    return was !== undefined && hasFallen(was, position) ? [stream] : [];
   });
 }
 

@@ -1,0 +1,57 @@
+// Tested by libs/tasks/src/broker/date_fall_test.ts
+import type { JetStreamManager } from "@nats-io/jetstream";
+import type { StoreFall, StoresSeen } from "./compare_stores.ts";
+import type { PositionNow } from "./store_mark.ts";
+import { nextMatching } from "./stored_messages.ts";
+
+/** Any subject. */
+const ANY = ">";
+
+/**
+ * When the newest message was stored that is older than `boundMs`; undefined: there is none. Throws when the broker does not answer.
+ *
+ * Sequences rise with time, so the half of them is looked at in which it must be: one request for each halving.
+ */
+async function newestBefore(
+  jsm: JetStreamManager,
+  { stream, position, boundMs }: { readonly stream: string; readonly position: PositionNow; readonly boundMs: number },
+): Promise<number | undefined> {
+  const lastMs = Date.parse(position.lastAt);
+  if (lastMs > 0 && lastMs < boundMs) return lastMs;
+  let low = 1;
+  let high = position.lastSequence;
+  let newestMs: number | undefined;
+  while (low <= high) {
+    const middle = Math.floor((low + high) / 2);
+    const found = await nextMatching(jsm, stream, { from: middle, filter: ANY });
+    if (found === null || found.time.getTime() >= boundMs) {
+      high = middle - 1;
+      continue;
+    }
+    newestMs = found.time.getTime();
+    low = found.seq + 1;
+  }
+  return newestMs;
+}
+
+/**
+ * Says of which moment the streams are that fell, by the newest message that each of them has from before: whoever has started since may
+ * have stored newer ones. Of several the oldest moment counts, and an older mark of NATS. Throws when the broker does not answer.
+ */
+export async function dateFall(
+  jsm: JetStreamManager,
+  { database, positions }: StoresSeen,
+  fall: StoreFall,
+): Promise<StoreFall> {
+  if (fall.kind !== "NATS fell" || database === undefined) return fall;
+  const markedMs = Date.parse(database.markedAt);
+  const moments = fall.streams.map(async ({ stream }) => {
+    const [was, position] = [database.positions[stream], positions[stream]];
+    if (was === undefined || position === undefined) return undefined;
+    // What was stored after the restore is no part of the backup.
+    const bornMs = was.createdAt === position.createdAt ? markedMs : Date.parse(position.createdAt);
+    return newestBefore(jsm, { stream, position, boundMs: Math.min(markedMs, bornMs) });
+  });
+  const known = (await Promise.all(moments)).filter((moment) => moment !== undefined);
+  return { ...fall, since: new Date(Math.min(Date.parse(fall.since), ...known)).toISOString() };
+}
