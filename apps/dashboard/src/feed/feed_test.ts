@@ -3,6 +3,7 @@ import { createHistogram, quantile } from "./histogram.ts";
 import { figureOf, keepSamples, OTHERS } from "./samples.ts";
 import { INTERVAL_MS, INTERVALS, keepSeries } from "./series.ts";
 import { readEvents, type ToldEvent } from "./told_events.ts";
+import { attentionTo } from "../read/read_overview.ts";
 
 const START_MS = Date.parse("2027-01-31T12:00:00Z");
 
@@ -16,12 +17,12 @@ test("steps are counted in the interval in which they come, and half an hour is 
   series.count("dropped", 1);
   series.count("retry", 1);
   t.deepEqual(
-    series.intervals().map(({ done, lost, retried }) => [done, lost, retried]),
+    series.intervals().map(({ done, lost, letters, retried }) => [done, lost, letters, retried]),
     [
-      [2, 0, 0],
-      [0, 0, 0],
-      [0, 0, 0],
-      [0, 2, 1],
+      [2, 0, 0, 0],
+      [0, 0, 0, 0],
+      [0, 0, 0, 0],
+      [0, 2, 1, 1],
     ],
   );
   nowMs += (INTERVALS - 1) * INTERVAL_MS;
@@ -29,6 +30,21 @@ test("steps are counted in the interval in which they come, and half an hour is 
   t.is(series.intervals()[0]?.lost, 2, "the oldest that is kept is half an hour old");
   nowMs += 10 * INTERVALS * INTERVAL_MS;
   t.is(series.intervals().length, 1, "after a long sleep nothing is left");
+});
+
+test("the overview calls a dead letter recent, and no task that was dropped, and never more of them than there are", (t) => {
+  const series = keepSeries(() => START_MS);
+  series.count("dropped", 2_000);
+  const figures = { atMs: START_MS, queues: [], pauses: [], workers: [], ces: undefined, troubles: [] };
+  const said = () => {
+    const letters = series.intervals().reduce((sum, interval) => sum + interval.letters, 0);
+    return attentionTo({ ...figures, deadLetters: 2 }, letters).map(({ text }) => text);
+  };
+  t.true(said().includes("2 dead letters."));
+  series.count("refused", 1);
+  t.true(said().includes("2 dead letters, 1 of them from the last half hour."));
+  series.count("dead", 7);
+  t.true(said().includes("2 dead letters, 2 of them from the last half hour."));
 });
 
 test("steps of the past are counted where they belong, and what is not known whole is forgotten", (t) => {

@@ -1,3 +1,4 @@
+// Tested by apps/dashboard/src/feed/feed_test.ts
 import type { StepName } from "@muster/tasks";
 import { createHistogram, type Histogram } from "./histogram.ts";
 
@@ -16,6 +17,8 @@ export interface Interval {
   readonly retried: number;
   /** Tasks that were given up: dead letters, dropped and refused ones. */
   readonly lost: number;
+  /** Of these, the ones that became dead letters. */
+  readonly letters: number;
   readonly started: number;
   /** From stored to the start. Only some of the starts are measured where there are very many. */
   readonly startLatency: Pick<Histogram, "counts">;
@@ -25,6 +28,7 @@ interface Counting extends Interval {
   done: number;
   retried: number;
   lost: number;
+  letters: number;
   started: number;
   readonly startLatency: Histogram;
 }
@@ -49,11 +53,14 @@ const FIELDS: Readonly<Partial<Record<StepName, "done" | "retried" | "lost" | "s
   refused: "lost",
 };
 
+/** Steps that store a dead letter. */
+const LETTERS: ReadonlySet<StepName> = new Set(["dead", "refused"]);
+
 /** Keeps a series that begins at a time; default now. `now` returns ms since the epoch. */
 export function keepSeries(now: () => number, beginMs = now()): Series {
   const startOf = (ms: number) => Math.floor(ms / INTERVAL_MS) * INTERVAL_MS;
   const empty = (atMs: number): Counting => ({
-    ...{ atMs, done: 0, retried: 0, lost: 0, started: 0 },
+    ...{ atMs, done: 0, retried: 0, lost: 0, letters: 0, started: 0 },
     startLatency: createHistogram(),
   });
   let kept: Counting[] = [empty(startOf(beginMs))];
@@ -84,7 +91,9 @@ export function keepSeries(now: () => number, beginMs = now()): Series {
     count(step, times, atMs = now()) {
       const field = FIELDS[step];
       const interval = field === undefined ? undefined : intervalAt(atMs);
-      if (field !== undefined && interval !== undefined) interval[field] += times;
+      if (field === undefined || interval === undefined) return;
+      interval[field] += times;
+      if (LETTERS.has(step)) interval.letters += times;
     },
     measureStart: (ms, atMs = now()) => intervalAt(atMs)?.startLatency.add(ms),
     forgetBefore(ms) {

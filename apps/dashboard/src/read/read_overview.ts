@@ -29,7 +29,7 @@ function latencyOf(intervals: readonly Interval[]): OverviewData["startLatencyMs
   return p50 == null || p95 == null || p99 == null ? null : { p50, p95, p99 };
 }
 
-function sum(intervals: readonly Interval[], field: "started" | "done" | "retried" | "lost"): number {
+function sum(intervals: readonly Interval[], field: "started" | "done" | "retried" | "lost" | "letters"): number {
   return intervals.reduce((total, interval) => total + interval[field], 0);
 }
 
@@ -78,8 +78,8 @@ function waitingByVo({ waitingByVo: samples }: Feed, points: Points): OverviewDa
   }));
 }
 
-/** What an operator should look at. The worst comes first. */
-export function attentionTo(figures: Figures, lostLately: number): AttentionData[] {
+/** What an operator should look at, the worst first. `lettersLately`: dead letters that were stored in the last half hour. */
+export function attentionTo(figures: Figures, lettersLately: number): AttentionData[] {
   const { troubles, workers, deadLetters, pauses, queues, ces } = figures;
   const found: AttentionData[] = troubles.map(({ server, reason }) => ({
     ...{ level: "bad", text: `${server} does not answer: ${reason}. The figures are older than this.`, href: "/" },
@@ -106,7 +106,9 @@ export function attentionTo(figures: Figures, lostLately: number): AttentionData
     });
   }
   if (deadLetters > 0) {
-    const lately = lostLately > 0 ? `, ${count(lostLately)} of them in the last half hour` : "";
+    // Some of the new ones may have been requeued or dropped by now.
+    const recent = Math.min(deadLetters, lettersLately);
+    const lately = recent > 0 ? `, ${count(recent)} of them from the last half hour` : "";
     found.push({ level: "warn", text: `${counted(deadLetters, "dead letter")}${lately}.`, href: "/dead" });
   }
   if (pauses.length > 0)
@@ -129,7 +131,7 @@ export function readOverview(feed: Feed): OverviewData {
     at: new Date(figures.atMs).toISOString(),
     since: new Date(intervals[0]?.atMs ?? 0).toISOString(),
     troubles: [...figures.troubles],
-    attention: attentionTo(figures, sum(intervals, "lost")),
+    attention: attentionTo(figures, sum(intervals, "letters")),
     waiting: queues.reduce((total, { waiting }) => total + waiting, 0),
     inHand: queues.reduce((total, { inHand }) => total + inHand, 0),
     delayed: queues.reduce((total, { delayed }) => total + delayed, 0),

@@ -35,8 +35,8 @@ async function newestBefore(
 }
 
 /**
- * Says of which moment the streams are that fell, by the newest message that each of them has from before: whoever has started since may
- * have stored newer ones. Of several the oldest moment counts, and an older mark of NATS. Throws when the broker does not answer.
+ * Says of which moment the streams are that fell, by the newest message that each of them has from before. Apps that have started since store
+ * newer ones. Of several the oldest moment counts, and an older mark of NATS. Throws when the broker does not answer.
  */
 export async function dateFall(
   jsm: JetStreamManager,
