@@ -1,9 +1,8 @@
 import { createOutcomeTally, type Database } from "@muster/ledger";
 import type { Broker } from "@muster/tasks";
-import { eventLines } from "@muster/tasks/operate";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Display } from "./display/display.ts";
-import { describeEvent } from "./display/happenings.ts";
+import { describeEvents } from "./display/happenings.ts";
 import { readSnapshot } from "./figures/snapshot.ts";
 
 const READ_EVERY_MS = 1_000;
@@ -20,10 +19,8 @@ export function watchSystem({ broker, database, display }: WatchOptions): AsyncD
   const tally = createOutcomeTally();
   const events = broker.nc.subscribe("events.>", {
     callback(error, message) {
-      for (const line of error === null ? eventLines(message.string()) : []) {
-        const text = describeEvent(line);
-        if (text !== undefined) display.happened({ at: new Date(), text });
-      }
+      for (const text of error === null ? describeEvents(message.string()) : [])
+        display.happened({ at: new Date(), text });
     },
   });
 

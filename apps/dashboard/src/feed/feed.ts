@@ -60,12 +60,15 @@ export async function openFeed({ isWatched, everyMs = WATCHED_MS, ...servers }: 
     Date.now,
   );
   const { broker } = servers;
+  function beginNow(cause: unknown): undefined {
+    broker.observer.note("Cannot read back the events of the last half hour: the charts begin now", { cause });
+  }
   // What was stored until now is read back, and what comes from now on is heard. Meanwhile the latter waits, so that the newest comes last.
   const recent = await recentEvents(broker, {
     since: new Date(beginMs),
     limit: READ_BACK,
     limitBytes: READ_BACK_BYTES,
-  }).catch(() => undefined);
+  }).catch(beginNow);
   let early: RecentMessage[] | undefined = [];
   const subscription = broker.nc.subscribe("events.>", {
     callback(error, { subject, data }) {
@@ -75,8 +78,7 @@ export async function openFeed({ isWatched, everyMs = WATCHED_MS, ...servers }: 
     },
   });
   const hear = ({ subject, data, atMs }: RecentMessage) => events.hear(subject, data, atMs);
-  // Without what was before, the charts begin now.
-  const read = await recent?.read(hear).catch(() => undefined);
+  const read = await recent?.read(hear).catch(beginNow);
   series.forgetBefore(read?.completeSince.getTime() ?? Date.now());
   early.forEach(hear);
   early = undefined;

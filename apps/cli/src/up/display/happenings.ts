@@ -1,3 +1,4 @@
+import { eventLines } from "@muster/tasks/operate";
 import type { Happening } from "./display.ts";
 
 /** Number of happenings that are remembered: more than any terminal shows. */
@@ -39,11 +40,15 @@ function parseObject(text: string): Readonly<Record<string, unknown>> | undefine
 const PASSING: ReadonlySet<string> = new Set(["started", "contended"]);
 
 /**
- * Describes an event, a line of a message in EVENTS; undefined for a step that is not worth a line.
+ * Describes the events in a message of EVENTS, except steps that are not worth a line.
  *
  * Anybody may publish there, so every field is checked. What is not an event is not described.
  */
-export function describeEvent(line: string): string | undefined {
+export function describeEvents(body: string): readonly string[] {
+  return eventLines(body).flatMap((line) => describeEvent(line) ?? []);
+}
+
+function describeEvent(line: string): string | undefined {
   const event = parseObject(line);
   if (event === undefined) return undefined;
   const { attempt, tookMs } = event;

@@ -1,5 +1,5 @@
 import test from "ava";
-import { describeEvent, describeWarning, rememberHappenings } from "./happenings.ts";
+import { describeEvents, describeWarning, rememberHappenings } from "./happenings.ts";
 
 test("an event is told in words", (t) => {
   const event = {
@@ -11,19 +11,25 @@ test("an event is told in words", (t) => {
     reason: "no CE",
     tookMs: 12.4,
   };
-  t.is(describeEvent(JSON.stringify(event)), "MyPilotTask lhcb dead attempt 2 12 ms: no CE");
+  t.deepEqual(describeEvents(JSON.stringify(event)), ["MyPilotTask lhcb dead attempt 2 12 ms: no CE"]);
   const report = { step: "done", task: "MyPilotReportTask", vo: "_", taskId: "1", attempt: 1, tookMs: 3 };
-  t.is(describeEvent(JSON.stringify(report)), "MyPilotReportTask done 3 ms");
+  t.deepEqual(describeEvents(JSON.stringify(report)), ["MyPilotReportTask done 3 ms"]);
+  t.deepEqual(
+    describeEvents([event, "no event", report].map((each) => JSON.stringify(each)).join("\n")),
+    ["MyPilotTask lhcb dead attempt 2 12 ms: no CE", "MyPilotReportTask done 3 ms"],
+    "a busy worker tells several in one message",
+  );
 });
 
 test("the steps between are not told", (t) => {
   const passing = { step: "started", task: "MyPilotTask", vo: "lhcb", taskId: "1", attempt: 1 };
-  t.is(describeEvent(JSON.stringify(passing)), undefined);
-  t.is(describeEvent(JSON.stringify({ ...passing, step: "contended" })), undefined);
+  t.deepEqual(describeEvents(JSON.stringify(passing)), []);
+  t.deepEqual(describeEvents(JSON.stringify({ ...passing, step: "contended" })), []);
 });
 
 test("what anybody may publish as an event does no harm", (t) => {
-  for (const body of ["", "null", "7", "[]", "{", '{"task":1,"vo":{},"step":[]}']) t.is(describeEvent(body), undefined);
+  for (const body of ["", "null", "7", "[]", "{", '{"task":1,"vo":{},"step":[]}'])
+    t.deepEqual(describeEvents(body), []);
 });
 
 test("of an app's log the warnings are told, and what is no log line", (t) => {
