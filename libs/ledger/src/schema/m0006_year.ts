@@ -9,8 +9,7 @@ export class BoundLooks extends Migration {
     this.addSql("create index task_outcome_dead on task_outcome (settled_at) where outcome = 'dead'");
     this.addSql(`
       alter table task_outcome set (
-        autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000,
-        autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 100000,
+        autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 10000,
         autovacuum_analyze_scale_factor = 0.01
       )`);
   }

@@ -48,12 +48,10 @@ export class CountEndedPilots extends Migration {
       "create index pilot_over_capacity on pilot (active_before, capacity_read) where active_before >= capacity_read",
     );
     this.addSql("drop index pilot_by_vo_status");
-    // By default a fifth of the table may be dead rows. Rounds and submissions pass over those of active pilots, so that their cost would grow
-    // with the table.
+    // By default a fifth of the table may be dead rows, two for each pilot that has ended. The first look after each passes over it.
     this.addSql(`
       alter table pilot set (
-        autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000,
-        autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 100000,
+        autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 10000,
         autovacuum_analyze_scale_factor = 0.01
       )`);
   }
