@@ -30,6 +30,9 @@ function connectionOf(session: OneConnection): DatabaseConnection {
   };
 }
 
+/** One for all, since it keeps nothing from one statement to the next, and is large. */
+const COMPILER = new PostgresQueryCompiler();
+
 /**
  * Lets Kysely, and MikroORM on top of it, use one session. The session's owner begins and ends it, and may destroy it.
  *
@@ -58,6 +61,6 @@ export function oneConnection(session: OneConnection): Dialect {
     createAdapter: () => new PostgresAdapter(),
     createDriver: () => driver,
     createIntrospector: (db) => new PostgresIntrospector(db),
-    createQueryCompiler: () => new PostgresQueryCompiler(),
+    createQueryCompiler: () => COMPILER,
   };
 }

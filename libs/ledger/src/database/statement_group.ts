@@ -45,6 +45,22 @@ class SkippedError extends Error {
   }
 }
 
+/** Passes the parsers that `pg` gives to a group on to each of its queries. */
+class GroupTypes {
+  readonly #queries: readonly Answered[];
+  constructor(queries: readonly Answered[]) {
+    this.#queries = queries;
+  }
+
+  get _types(): unknown {
+    return undefined; // so that pg gives them
+  }
+
+  set _types(types: unknown) {
+    for (const { _result } of this.#queries) _result._types = types;
+  }
+}
+
 /**
  * Statements that are sent and answered together. The server runs them in order, each with a snapshot of its own, and skips those after one
  * that fails.
@@ -54,7 +70,7 @@ class SkippedError extends Error {
  * States: filling -> submitted -> over. Only this class writes its fields.
  */
 export class StatementGroup implements Submittable {
-  #queries: Answered[] = [];
+  readonly #queries: Answered[] = [];
   /** Index of the statement whose answer comes next. */
   #at = 0;
   #isSubmitted = false;
@@ -68,7 +84,7 @@ export class StatementGroup implements Submittable {
     return new Promise((resolve, reject) => {
       query.callback = (error, result) => {
         // A query whose values cannot be sent says so while it is submitted. No answer comes for it.
-        if (error !== null && !this.#isSubmitted) this.#queries = this.#queries.filter((each) => each !== query);
+        if (error !== null && !this.#isSubmitted) this.#queries.splice(this.#queries.indexOf(query), 1);
         if (error === null) resolve(result as QueryResult<Row>);
         else reject(error);
       };
@@ -85,7 +101,7 @@ export class StatementGroup implements Submittable {
   }
 
   /** How `pg` gives a query the parsers of its client. */
-  readonly _result = this.#takeTypes();
+  readonly _result = new GroupTypes(this.#queries);
 
   submit(connection: Connection): null {
     // Each query ends with a sync, at which the server answers. Only the last one may.
@@ -144,19 +160,5 @@ export class StatementGroup implements Submittable {
 
   get #current(): Answered | undefined {
     return this.#queries[this.#at];
-  }
-
-  #takeTypes(): { _types: unknown } {
-    const setTypes = (types: unknown) => {
-      for (const { _result } of this.#queries) _result._types = types;
-    };
-    return {
-      get _types() {
-        return undefined;
-      },
-      set _types(types) {
-        setTypes(types);
-      },
-    };
   }
 }
