@@ -1,21 +1,15 @@
-"""Drives DiracX's own task system for the bench, as publisher or worker. The first argument chooses which.
-
-The bench speaks JSON lines over the socket that Node.js opens for a child process.
-"""
+"""Drives DiracX's own task system for the bench, as publisher or worker. The first argument chooses which."""
 
 import asyncio
 import dataclasses
-import json
-import os
-import socket
 import sys
-import time
 
 from diracx.tasks.plumbing.base_task import BaseTask
 from diracx.tasks.plumbing.broker.redis_streams import RedisStreamBroker, stream_name_for
 from diracx.tasks.plumbing.enums import Priority, Size
 from diracx.tasks.plumbing.factory import create_task_bindings
 from diracx.tasks.plumbing.worker.worker import Worker
+from diracx_channel import Starts, now_us, serve
 from redis.asyncio import Redis
 
 NOTE = "a placeholder job of one virtual organisation at one compute element of the grid, some hundred bytes"
@@ -23,31 +17,6 @@ STREAM = stream_name_for(Priority.NORMAL, Size.SMALL)
 # Number of submissions under way at the same time. More were not faster.
 IN_FLIGHT = 100
 LABELS = {"priority": str(Priority.NORMAL), "size": str(Size.SMALL)}
-
-
-def now_us() -> int:
-    return time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
-
-
-class Starts:
-    """Notes the tasks that start in this process."""
-
-    def __init__(self) -> None:
-        self.seen = 0
-        self.first_us = 0
-        self.wanted = -1
-        self.reached = asyncio.Event()
-
-    def next(self, count: int) -> None:
-        self.seen, self.wanted = 0, count
-        self.reached.clear()
-
-    def note(self) -> None:
-        if self.seen == 0:
-            self.first_us = now_us()
-        self.seen += 1
-        if self.seen == self.wanted:
-            self.reached.set()
 
 
 STARTS = Starts()
@@ -130,21 +99,7 @@ async def main() -> None:
     role, url = sys.argv[1:3]
     actor = Publisher(url) if role == "publisher" else Consumer(url)
     await actor.open()
-    channel = socket.socket(fileno=int(os.environ["NODE_CHANNEL_FD"]))
-    reader, writer = await asyncio.open_connection(sock=channel)
-
-    def send(message: dict) -> None:
-        writer.write(json.dumps(message).encode() + b"\n")
-
-    send({"id": 0, "answer": "ready"})
-    while line := await reader.readline():
-        request = json.loads(line)
-        try:
-            answer = await getattr(actor, request["verb"])(request.get("input"))
-            send({"id": request["id"], "answer": answer})
-        except Exception as error:
-            send({"id": request["id"], "error": repr(error)})
-        await writer.drain()
+    await serve(actor)
 
 
 asyncio.run(main())

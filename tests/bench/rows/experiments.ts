@@ -10,6 +10,7 @@ import { idleLatency } from "./idle_latency.ts";
 import { eightWorkers, idleWorker } from "./idle_workers.ts";
 import { mutex } from "./mutex.ts";
 import { pilotsOverNetwork } from "./network.ts";
+import { PILOT_PEER_ROWS, pilotsOnPeers } from "./pilot_peers.ts";
 import { oneCe, tenCes } from "./pilots.ts";
 import { scheduler } from "./scheduler.ts";
 import { bulkOnThree, latencyOnThree, pilotsOnThree } from "./three_nodes.ts";
@@ -32,6 +33,7 @@ const EXPERIMENTS: readonly Experiment[] = [
   { rows: ["mutex"], durability: "lazy", run: mutex },
   { rows: ["one-ce"], durability: "lazy", run: oneCe },
   { rows: ["ten-ces"], durability: "lazy", run: tenCes },
+  { rows: PILOT_PEER_ROWS, durability: "lazy", run: pilotsOnPeers },
   { rows: ["network-pilots"], durability: "lazy", run: pilotsOverNetwork },
   { rows: ["scheduler"], durability: "lazy", run: scheduler },
   { rows: ["idle-cost"], durability: "lazy", run: idleWorker },

@@ -2,7 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Bench } from "../run/bench.ts";
 import { buildWorker } from "../servers/build.ts";
 import { openGrid } from "../run/grid.ts";
-import { residentMb } from "../run/process_figures.ts";
+import { residentMb } from "../servers/process_figures.ts";
 import { median, quantile } from "../report/statistics.ts";
 import type { Grid } from "../run/grid.ts";
 import type { RowReport } from "../report/report.ts";

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { access, readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { BENCH, KEPT } from "./places.ts";
@@ -26,11 +26,9 @@ export async function installDiracx(progress: (line: string) => void): Promise<s
   const folder = join(KEPT, "diracx");
   const python = join(folder, "bin", "python");
   const done = join(folder, "installed");
-  const isInstalled = await access(done).then(
-    () => true,
-    () => false,
-  );
-  if (isInstalled) return python;
+  const requirements = join(PEERS, "diracx_requirements.txt");
+  const wanted = await readFile(requirements, "utf8");
+  if ((await readOrNothing(done)) === wanted) return python;
   const { stdout } = await execute("python3", ["--version"]);
   const [, major, minor] = /(\d+)\.(\d+)/.exec(stdout) ?? [];
   if (Number(major) !== OLDEST_PYTHON[0] || Number(minor) < OLDEST_PYTHON[1]) {
@@ -38,9 +36,8 @@ export async function installDiracx(progress: (line: string) => void): Promise<s
   }
   progress("installing DiracX's diracx-tasks from PyPI; the first time takes half a minute");
   await execute("python3", ["-m", "venv", folder], { timeout: 120_000 });
-  const requirements = join(PEERS, "diracx_requirements.txt");
   const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements];
   await execute(python, pip, { timeout: 300_000 });
-  await execute(python, ["-c", `open(${JSON.stringify(done)}, "w").close()`]);
+  await writeFile(done, wanted);
   return python;
 }

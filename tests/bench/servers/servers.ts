@@ -2,6 +2,7 @@ import { createDatabase, type NatsServer, type Postgres, startNatsServer, startP
 import { mkdtempDisposable } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { treeCpuMs } from "./process_figures.ts";
 import { type Redis, startRedis } from "./redis.ts";
 
 /** Whether acknowledged data is on the disk (`synced`), or may still be only in memory (`lazy`). */
@@ -22,12 +23,20 @@ export interface Servers extends AsyncDisposable {
   redis(durability: Durability): Promise<Redis>;
   /** Creates a database on a PostgreSQL with default settings: each commit is on the disk. */
   database(name: string): Promise<string>;
+  /** CPU time that all nats-servers and PostgreSQL have used so far, ms. */
+  cpuMs(): Promise<{ readonly nats: number; readonly postgres: number }>;
 }
 
 function once<Value>(known: Map<string, Promise<Value>>, key: string, start: () => Promise<Value>): Promise<Value> {
   const found = known.get(key) ?? start();
   known.set(key, found);
   return found;
+}
+
+async function sumOfCpuMs(started: Iterable<Promise<{ readonly pid: number }>>): Promise<number> {
+  const running = await Promise.all(started);
+  const each = await Promise.all(running.map(({ pid }) => treeCpuMs(pid)));
+  return each.reduce((sum, ms) => sum + ms, 0);
 }
 
 /** Makes an empty set of servers. `progress` is called with what takes time. */
@@ -61,6 +70,9 @@ export async function openServers(progress: (line: string) => void): Promise<Ser
         kept.use(await startPostgres({ dataDir: join(folder.path, "postgres"), onProgress: progress })),
       );
       return await createDatabase(server, `${name}_${++databases}`);
+    },
+    async cpuMs() {
+      return { nats: await sumOfCpuMs(natsServers.values()), postgres: await sumOfCpuMs(postgres.values()) };
     },
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };
