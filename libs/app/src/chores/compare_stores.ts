@@ -12,6 +12,7 @@ import {
   compareStores,
   countStepsSince,
   dateFall,
+  holdsWork,
   type NatsMarkState,
   type PositionNow,
   type Positions,
@@ -84,7 +85,7 @@ async function countFor({ broker, database }: ComparedServers, fall: StoreFall):
 async function mend({ broker, database }: ComparedServers, fall: StoreFall): Promise<void> {
   // Which tokens were given out in the time that is gone is known to nobody. The clock is above them.
   await raiseLocks({ ...broker, highestFence: () => database.transaction(getHighestFence) });
-  if (fall.kind !== "NATS fell") return;
+  if (fall.kind !== "NATS fell" || !(fall.isWhole || holdsWork(fall))) return;
   const since = new Date(Date.parse(fall.since) - CLOCKS_MS);
   await database.transaction((transaction) => reopenChildren(transaction, since));
 }

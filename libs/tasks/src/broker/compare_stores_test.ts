@@ -48,8 +48,14 @@ test("a stream that the server restored from a backup has fallen although it has
 });
 
 test("a stream that was restored from a backup has fallen although more was stored in it since than it has lost", (t) => {
-  const restored = { ...seen(7, 7), positions: { TASKS: stream(140, LATER), KV_locks: stream(9) } };
+  const of = (lastAt: string) => ({ TASKS: { ...stream(140, LATER), lastAt }, KV_locks: stream(9) });
+  const restored = { ...seen(7, 7), positions: of("2026-01-01T13:00:00.000Z") };
   t.like(compareStores(restored), [{ kind: "NATS fell", isWhole: false, streams: [{ stream: "TASKS", lost: 0 }] }]);
+  t.deepEqual(
+    compareStores({ ...restored, positions: of(AT) }),
+    [],
+    "as new as the mark, and nothing was stored since",
+  );
 });
 
 test("a NATS whose streams are all others than at the mark is new", (t) => {

@@ -1,9 +1,12 @@
 // Tested by libs/tasks/src/broker/date_fall_test.ts
 import type { JetStreamManager } from "@nats-io/jetstream";
-import type { StoreFall, StoresSeen } from "./compare_stores.ts";
+import { LATER, TASKS } from "../streams/streams.ts";
+import type { FallenStream, StoreFall, StoresSeen } from "./compare_stores.ts";
 import type { PositionNow } from "./store_mark.ts";
 import { nextMatching } from "./stored_messages.ts";
 
+/** Streams in which children and retries wait. */
+const WORK: readonly string[] = [TASKS, LATER];
 /** Any subject. */
 const ANY = ">";
 
@@ -34,9 +37,15 @@ async function newestBefore(
   return newestMs;
 }
 
+/** Whether streams fell that hold children or retries. Others may have been at rest for months, so their newest message says little. */
+export function holdsWork({ streams }: { readonly streams: readonly Pick<FallenStream, "stream">[] }): boolean {
+  return streams.some(({ stream }) => WORK.includes(stream));
+}
+
 /**
  * Says of which moment the streams are that fell, by the newest message that each of them has from before. Apps that have started since store
- * newer ones. Of several the oldest moment counts, and an older mark of NATS. Throws when the broker does not answer.
+ * newer ones. The oldest moment of `TASKS` and `LATER` counts, of others only where these have not fallen, and an older mark of NATS. Throws
+ * when the broker does not answer.
  */
 export async function dateFall(
   jsm: JetStreamManager,
@@ -45,7 +54,8 @@ export async function dateFall(
 ): Promise<StoreFall> {
   if (fall.kind !== "NATS fell" || database === undefined) return fall;
   const markedMs = Date.parse(database.markedAt);
-  const moments = fall.streams.map(async ({ stream }) => {
+  const counting = holdsWork(fall) ? fall.streams.filter(({ stream }) => WORK.includes(stream)) : fall.streams;
+  const moments = counting.map(async ({ stream }) => {
     const [was, position] = [database.positions[stream], positions[stream]];
     if (was === undefined || position === undefined) return undefined;
     // What was stored after the restore is no part of the backup.

@@ -2,7 +2,7 @@ import { jetstreamManager } from "@nats-io/jetstream";
 import { startTestNatsServer } from "@muster/local";
 import test from "ava";
 import { connectNats } from "../connection/connection.ts";
-import { dateFall } from "./date_fall.ts";
+import { dateFall, holdsWork } from "./date_fall.ts";
 
 /** A stream of seven messages, each of another millisecond, of which the second, fourth and fifth were deleted. */
 async function startStream() {
@@ -80,4 +80,22 @@ test("of a stream that was restored from a backup only what is older than its ne
   t.like(await dateFall(jsm, seen, { ...fall, isWhole: true, since: iso(times[0]), streams }), {
     since: iso(times[0]),
   });
+});
+
+test("the moment of TASKS counts, and not that of a bucket that was at rest for long", async (t) => {
+  await using stream = await startStream();
+  const { jsm, times, position } = stream;
+  await jsm.streams.add({ name: "TASKS", subjects: ["tasks.>"] });
+  const { seq } = await jsm.jetstream().publish("tasks.A.lhcb");
+  const stored = await jsm.streams.getMessage("TASKS", { seq });
+  const markedAt = iso((stored?.time.getTime() ?? 0) + 10_000);
+  const tasks = { ...position, lastSequence: 1, lastAt: stored?.time.toISOString() ?? "" };
+  const positions = { S: position, TASKS: tasks };
+  const seen = { database: { number: 7, positions, markedAt }, nats: undefined, positions };
+  const streams = ["S", "TASKS"].map((name) => ({ stream: name, lost: 1 }));
+  const fall = { kind: "NATS fell", since: markedAt, until: markedAt, isWhole: false, streams } as const;
+  t.like(await dateFall(jsm, seen, fall), { since: stored?.time.toISOString() });
+  t.like(await dateFall(jsm, seen, { ...fall, streams: streams.slice(0, 1) }), { since: iso(times[6]) });
+  t.true(holdsWork({ streams }));
+  t.false(holdsWork({ streams: streams.slice(0, 1) }), "a bucket holds no children");
 });

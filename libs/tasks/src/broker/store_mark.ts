@@ -39,11 +39,13 @@ export function isContinued(was: StreamPosition, now: PositionNow): boolean {
 }
 
 /**
- * Whether a stream was restored to an earlier state, or has lost its newest messages. One that was restored has fallen although others may
- * have stored more in it by now than it has lost.
+ * Whether a stream was restored to an earlier state, or has lost its newest messages. Of one that was restored the sequence proves nothing once
+ * more was stored in it: that may be more than it has lost.
  */
 export function hasFallen(was: StreamPosition, now: PositionNow): boolean {
-  return isContinued(was, now) && (now.lastSequence < was.lastSequence || was.createdAt !== now.createdAt);
+  if (!isContinued(was, now)) return false;
+  const hasGoneOn = was.createdAt !== now.createdAt && Date.parse(now.lastAt) >= Date.parse(now.createdAt);
+  return now.lastSequence < was.lastSequence || hasGoneOn;
 }
 
 /** The half of the mark that NATS has. */

@@ -140,7 +140,7 @@ export type { Audited, AuditRecord } from "../audit/audit_record.ts";
 export { type AuditFilter, type AuditPage, listAudit, type StoredAuditRecord } from "../audit/list_audit.ts";
 
 // Notice that NATS or the database was restored to an earlier state.
-export { dateFall } from "../broker/date_fall.ts";
+export { dateFall, holdsWork } from "../broker/date_fall.ts";
 export { compareStores, type FallenStream, type StoreFall, type StoresSeen } from "../broker/compare_stores.ts";
 export {
   type NatsMark,
