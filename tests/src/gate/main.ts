@@ -49,16 +49,18 @@ function show({ name, failed, report }: StepResult): void {
   console.log(failed === 0 ? `# ${name}: good` : `# ${name}: ${failed} failed\n${report}`);
 }
 
-/** Runs the suites on one PostgreSQL server, except the tests that kill their own. */
-async function testOnServers(env: Readonly<Record<string, string>>): Promise<StepResult> {
-  await using postgres = await startSharedTestServer();
+/** Runs the suites with these variables in their environment. */
+async function runSuites(env: Readonly<Record<string, string>>): Promise<StepResult> {
   await writeGroups(ROOT);
   const args = ["--config=gate.config.mjs"];
   const bundle = { [BUNDLE_VARIABLE]: join(ROOT, "infra", "bundle", "dist") };
-  return await runAva(ROOT, { env: { ...env, ...postgres.env, ...bundle }, args, leaveOut: GROUP_IN_TITLE });
+  return await runAva(ROOT, { env: { ...env, ...bundle }, args, leaveOut: GROUP_IN_TITLE });
 }
 
 async function main(): Promise<void> {
+  // The suites run on one PostgreSQL server, except the tests that kill their own. It starts beside the checks.
+  const starting = startSharedTestServer();
+  starting.catch(() => undefined); // it is awaited below
   const provisioned = provision();
   const checks = [
     runCommandStep(ROOT, TYPES),
@@ -74,7 +76,8 @@ async function main(): Promise<void> {
       return result;
     }),
   );
-  const ava = await testOnServers((await provisioned).env);
+  await using postgres = await starting;
+  const ava = await runSuites({ ...(await provisioned).env, ...postgres.env });
   show(ava);
   results.push(ava);
   const sum = (count: "passed" | "failed") => results.reduce((total, result) => total + result[count], 0);

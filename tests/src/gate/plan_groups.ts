@@ -8,7 +8,7 @@ export const GROUPS = join(".muster", "groups");
 /** The name of a group's file as ava writes it before each title, which names the test file itself. */
 export const GROUP_IN_TITLE = /(?<=^(?:ok|not ok|#) .*?)\b\d{3}_\w+_test › /;
 
-/** Files that need a thread of their own: they change its environment, listeners or way to NATS for all that runs there, or they measure. */
+/** Files that need a process of their own: they change its environment, listeners or way to NATS for all that runs there, or they measure. */
 const ALONE = [
   /^tests\/bench\//,
   /^apps\/cli\/src\/up\/processes\/mend_nats_test\.ts$/,
@@ -31,46 +31,69 @@ const SIZES: readonly (readonly [RegExp, number])[] = [
 /** Files that start many processes, the longest first. */
 const HEAVY = [
   /^tests\/src\/docs\/commands_test/,
-  /^tests\/src\/(?:packages|up)\//,
+  /^tests\/src\/(?:packages|up|viewers)\/|^apps\/dashboard\/src\/browser\//,
   /^tests\/src\/(?:chaos|apps|crash)\//,
   /^tests\/src\/(?!docs|worker|cli|access|gate|rules|types)/,
   /^apps\/dashboard\//,
 ];
-/** The others, the longer ones first. What measures comes last. */
-const LIGHT = [
-  /^tests\/src\/docs\//,
-  /^tests\/src\/worker\//,
-  /^tests\/src\/(?:cli|access)\//,
-  /^(?!tests\/bench\/)/,
-  /./,
-];
-const ORDER = [...HEAVY, ...LIGHT];
+/** Files that work for some of their time. */
+const MIDDLING = [/^tests\/src\/(?:docs|gate)\//, /^tests\/src\/worker\//, /^tests\/src\//];
+/** Files that mostly wait for what comes in its time, such as the next occurrence of a schedule. */
+const WAITING = [/^libs\/tasks\/src\/(?:schedule|sweep|later|lead|locks|keeper|run)\//, /^libs\/(?:tasks|ledger)\//];
+/** The rest, which is short. */
+const SHORT = [/^(?!tests\/bench\/)/];
+/** What measures. It comes last, when nothing else runs. */
+const MEASURING = [/./];
+const KINDS = [HEAVY, MIDDLING, WAITING, SHORT, MEASURING];
+
+/** A group's place among all. */
+interface Rank {
+  /** Which of `KINDS`. */
+  readonly kind: number;
+  /** Which pattern of that kind. */
+  readonly order: number;
+}
 
 const isAlone = (file: string) => ALONE.some((pattern) => pattern.test(file));
-const rankOf = (file: string) => ORDER.findIndex((pattern) => pattern.test(file));
 const sizeOf = (file: string) => SIZES.findIndex(([pattern]) => pattern.test(file));
+
+function rankOf(file: string): Rank {
+  const kind = KINDS.findIndex((patterns) => patterns.some((pattern) => pattern.test(file)));
+  return { kind, order: KINDS[kind]?.findIndex((pattern) => pattern.test(file)) ?? 0 };
+}
 
 /** Part of a path whose files load much the same. */
 function neighbourhood(file: string): string {
   return file.split("/").slice(0, 2).join("/");
 }
 
-/** Divides test files into groups that share a thread. A group has files of one library or app only. */
+/**
+ * Divides test files into groups that share a process. A group has files of one library or app only.
+ *
+ * Groups of each kind are spread over the whole run. Heavy ones together would wait for each other's processor time, and waiting ones
+ * together would leave it unused.
+ */
 export function planGroups(files: readonly string[]): readonly (readonly string[])[] {
-  const alike = Map.groupBy(files.toSorted(), (file) =>
-    isAlone(file) ? file : `${neighbourhood(file)} ${sizeOf(file)} ${rankOf(file)}`,
-  );
+  const alike = Map.groupBy(files.toSorted(), (file) => {
+    const { kind, order } = rankOf(file);
+    return isAlone(file) ? file : `${neighbourhood(file)} ${sizeOf(file)} ${kind} ${order}`;
+  });
   const groups = [...alike.values()].flatMap((those) => {
     const most = SIZES[sizeOf(those[0] ?? "")]?.[1] ?? 1;
     const count = Math.ceil(those.length / most);
     return Array.from({ length: count }, (_, index) => those.filter((__, place) => place % count === index));
   });
-  const first = ([file = ""]: readonly string[]) => rankOf(file);
-  const sorted = groups.toSorted((a, b) => first(a) - first(b));
-  const count = sorted.findIndex((group) => first(group) >= HEAVY.length);
-  const [heavy, light] = count < 0 ? [sorted, []] : [sorted.slice(0, count), sorted.slice(count)];
-  // One of these after one of those, since only heavy ones together would wait for each other's processor time.
-  return [...heavy.flatMap((group, place) => [group, ...light.slice(place, place + 1)]), ...light.slice(heavy.length)];
+  const ofKinds = KINDS.map((_, kind) =>
+    groups
+      .map((group) => ({ group, rank: rankOf(group[0] ?? "") }))
+      .filter(({ rank }) => rank.kind === kind)
+      .toSorted((a, b) => a.rank.order - b.rank.order),
+  );
+  // The heaviest of all is the very first, and each kind begins with its longest ones.
+  const placed = ofKinds.flatMap((ofKind, kind) =>
+    ofKind.map(({ group }, index) => ({ group, at: kind === KINDS.length - 1 ? 1 : index / ofKind.length })),
+  );
+  return placed.toSorted((a, b) => a.at - b.at).map(({ group }) => group);
 }
 
 /** The name of a group, by which ava sorts: its place, and its first file. */

@@ -119,7 +119,7 @@ function nameOf(file: string): string {
 }
 
 /**
- * Runs test files in one thread, one after the other, so that what they import is loaded once. Each file behaves as under ava by itself:
+ * Runs test files in one process, one after the other, so that what they import is loaded once. Each file behaves as under ava by itself:
  * its `before` hooks run before its first test, its `after.always` hooks after its last, and its tests beside each other unless they are
  * serial. A test that hangs fails by name, and the others run.
  *

@@ -84,3 +84,12 @@ test("each test file is in one group, and what changes the process or measures i
   t.true(groups.length < 8);
   t.deepEqual(groups.at(-1), [alone[0]], "what measures comes last");
 });
+
+test("groups that wait are spread among those that work", (t) => {
+  const heavy = ["a", "b", "c", "d"].map((name) => `tests/src/apps/${name}_test.ts`);
+  const waiting = Array.from({ length: 12 }, (_, index) => `libs/tasks/src/locks/a${index}_test.ts`);
+  const kinds = planGroups([...heavy, ...waiting]).map(([file = ""]) =>
+    file.startsWith("tests/") ? "works" : "waits",
+  );
+  t.deepEqual(kinds, ["works", "waits", "works", "works", "waits", "works"]);
+});
