@@ -25,6 +25,9 @@ const SHARED_PACKAGES = [
 /** Modules that threads begin with. Their path is worked out beside the module that starts them. */
 const THREADS = ["libs/app/src/thread_main.ts", "libs/service/src/health/thread.ts", "libs/tasks/src/keeper/thread.ts"];
 
+/** What runs one command of the command line, for a process that runs many: those of the tests. */
+const COMMANDS = "apps/cli/src/run_cli.ts";
+
 /** Packages that are asked for by `require` at run time, where they are needed. */
 export const REQUIRED: Readonly<Record<string, string>> = {
   "pino-pretty": "libs/service",
@@ -60,7 +63,8 @@ export function packagesOf(root: string, parent: string): string[] {
 export function listEntries(root: string): readonly Entry[] {
   const mains = packagesOf(root, "apps").map((folder) => join(folder, "src", "main.ts"));
   return [
-    ...[...mains, ...THREADS].map((source): Entry => ({ source, place: placeOf(source), begins: true })),
+    ...[...mains, ...THREADS, COMMANDS].map((source): Entry => ({ source, place: placeOf(source), begins: true })),
+    { source: "infra/bundle/src/programs.ts", place: "share", begins: true },
     ...packagesOf(root, "libs").flatMap((folder) => facesOf(root, folder)),
     ...SHARED_PACKAGES.map((name) => ({ source: name, place: join("shared", name), shared: name })),
   ];

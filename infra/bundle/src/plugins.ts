@@ -53,7 +53,7 @@ export function entriesPlugin(root: string, entries: readonly Entry[]): Plugin {
         if (entry === undefined) throw new Error(`Cannot bundle ${path}: it is no entry`);
         const { source, begins } = entry;
         const from = JSON.stringify(source.endsWith(".ts") ? `./${source}` : source);
-        const contents = begins ? `import "${SHARE}";\nimport ${from};\n` : `export * from ${from};\n`;
+        const contents = `${begins ? `import "${SHARE}";\n` : ""}export * from ${from};\n`;
         return { contents, resolveDir: await folderFor(root, source) };
       });
     },

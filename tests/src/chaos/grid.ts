@@ -1,7 +1,7 @@
 import { addCe } from "@muster/logic";
 import { pilotTasks } from "@muster/pilot-tasks";
 import type { TestServer } from "@muster/ledger/testing";
-import { startProcess, type TestProcess } from "../support/child_process.ts";
+import { startBundled, type TestProcess } from "../support/child_process.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { type Muster, startMuster } from "../support/muster.ts";
 import { startTestNats } from "../support/nats.ts";
@@ -43,7 +43,7 @@ export async function startGrid(
     muster,
     database,
     async startWorker({ ttlMs = 15_000, tasks = pilotTasks.map(({ name }) => name) } = {}) {
-      const worker = await startProcess(WORKER, {
+      const worker = await startBundled(WORKER, {
         NATS_URL: nats.url,
         DATABASE_URL: database.url,
         TTL_MS: String(ttlMs),

@@ -1,6 +1,6 @@
 import type { OutcomeRow } from "@muster/tasks";
 import { setTimeout as pause } from "node:timers/promises";
-import { startProcess, type TestProcess } from "../support/child_process.ts";
+import { startBundled, type TestProcess } from "../support/child_process.ts";
 import type { TestDatabase } from "../support/database.ts";
 import type { Muster } from "../support/muster.ts";
 import { CrowdTask, MemberTask, TotalTask } from "./group_tasks.ts";
@@ -53,7 +53,7 @@ export async function stormGroup(muster: Muster, database: TestDatabase, options
   /** All that were ever started, so that none outlives the storm. */
   const all: TestProcess[] = [];
   const start = async () => {
-    const started = await startProcess(WORKER, env);
+    const started = await startBundled(WORKER, env);
     all.push(started);
     return started;
   };

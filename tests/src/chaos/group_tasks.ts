@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import * as z from "zod";
-import { defineSqlTask, effectOf } from "../support/database.ts";
+import { defineSqlTask, effectOf } from "../support/sql_tasks.ts";
 
 /** A child whose result has a size. */
 export const MemberTask = defineSqlTask({

@@ -1,7 +1,7 @@
 // A worker of a group's tasks in a process of its own. It is killed by group_storm.ts, and ends with the test.
 import { openDatabase } from "@muster/ledger";
 import { connectNats, openBroker, startWorker } from "@muster/tasks";
-import { workerParts } from "../support/database.ts";
+import { workerParts } from "../support/sql_tasks.ts";
 import { CrowdTask, MemberTask, TotalTask } from "./group_tasks.ts";
 import { endWithTest } from "../support/test_child.ts";
 

@@ -1,7 +1,7 @@
 import { defineLockType, noRetry } from "@muster/tasks";
 import { setTimeout as pause } from "node:timers/promises";
 import * as z from "zod";
-import { defineSqlTask, effectOf } from "../support/database.ts";
+import { defineSqlTask, effectOf } from "../support/sql_tasks.ts";
 
 const siteLock = defineLockType("chaos_site");
 

@@ -2,7 +2,7 @@
 import { getHighestFence, openDatabase, type Transaction } from "@muster/ledger";
 import { type PilotDeps, pilotDeps, extension as pilots, pilotTasks } from "@muster/pilot-tasks";
 import { connectNats, openBroker, startWorker } from "@muster/tasks";
-import { type SqlDeps, workerParts } from "../support/database.ts";
+import { type SqlDeps, workerParts } from "../support/sql_tasks.ts";
 import { SiteTask } from "./site_task.ts";
 import { endWithTest } from "../support/test_child.ts";
 

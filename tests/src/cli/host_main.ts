@@ -1,5 +1,5 @@
 // Runs `muster` commands one after the other, each with an environment of its own, for tests that run dozens of them.
-import { join } from "node:path";
+import { appFile } from "../support/built.ts";
 
 /** One command, as a test asks for it. */
 export interface Asked {
@@ -16,8 +16,7 @@ export interface Answered {
   readonly errors: string;
 }
 
-const CLI = join(import.meta.dirname, "..", "..", "..", "apps", "cli", "src", "run_cli.ts");
-const { runCli }: { runCli(args: readonly string[]): Promise<number> } = await import(CLI);
+const { runCli }: { runCli(args: readonly string[]): Promise<number> } = await import(appFile("cli", "run_cli"));
 const ownEnv = { ...process.env };
 
 /** Takes what is written to a stream in place of it. */

@@ -1,5 +1,5 @@
 import test from "ava";
-import { startProcess } from "../support/child_process.ts";
+import { startBundled } from "../support/child_process.ts";
 import { startMuster } from "../support/muster.ts";
 import { ReaderTask, TTL_MS, WriterTask } from "./limited_task.ts";
 
@@ -11,7 +11,7 @@ test("I30: a killed worker's readers free a waiting writer, and its parts of a l
   await using muster = await startMuster();
   // The killed worker's messages come back to nobody while this test lasts.
   await muster.declareConsumer("ReaderTask", "lhcb", LONG_MS);
-  await using worker = await startProcess(WORKER, { NATS_URL: muster.nats.url });
+  await using worker = await startBundled(WORKER, { NATS_URL: muster.nats.url });
   const killed = await Promise.all(
     [LONG_MS, LONG_MS].map((ms) => muster.publish(ReaderTask, { vo: "lhcb", payload: { ms } })),
   );

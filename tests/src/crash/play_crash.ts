@@ -1,5 +1,5 @@
 import type { PublishableTask } from "@muster/tasks";
-import { START_WITHIN_MS, startProcess } from "../support/child_process.ts";
+import { START_WITHIN_MS, startBundled } from "../support/child_process.ts";
 import type { TestDatabase } from "../support/database.ts";
 import type { Muster } from "../support/muster.ts";
 import { within } from "../support/until.ts";
@@ -33,7 +33,7 @@ export async function playCrash(
   // The consumers are there before the worker looks for them, so that the message of a dead worker comes back soon.
   for (const name of names) await muster.declareConsumer(name, VO, ACK_WAIT_MS);
   const { taskId } = await muster.publish(parent, { vo: VO });
-  await using worker = await startProcess(WORKER, {
+  await using worker = await startBundled(WORKER, {
     ...env,
     SCENARIO: String(index),
     NATS_URL: muster.nats.url,

@@ -2,7 +2,7 @@ import { atLeastOnceFactory, type StepName } from "@muster/tasks";
 import test, { type ExecutionContext } from "ava";
 import { once } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
-import { startProcess } from "../support/child_process.ts";
+import { startBundled } from "../support/child_process.ts";
 import type { ToldStep } from "@muster/tasks/testing";
 import { type Muster, startMuster } from "../support/muster.ts";
 import { until } from "../support/until.ts";
@@ -28,7 +28,7 @@ async function restartUntil(muster: Muster, done: Promise<unknown>): Promise<num
   let started = 0;
   while (!isDone) {
     started++;
-    await using worker = await startProcess(WORKER, { NATS_URL: muster.nats.url });
+    await using worker = await startBundled(WORKER, { NATS_URL: muster.nats.url });
     await Promise.race([worker.exited, finished]);
   }
   await finished;

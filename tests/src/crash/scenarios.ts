@@ -8,7 +8,7 @@ import {
   type TaskOver,
 } from "@muster/tasks";
 import * as z from "zod";
-import { defineSqlTask, effectOf, type SqlDeps } from "../support/database.ts";
+import { defineSqlTask, effectOf, type SqlDeps } from "../support/sql_tasks.ts";
 import type { CrashPoint, CrashStep } from "./points.ts";
 
 /** How a scenario's task ends. */

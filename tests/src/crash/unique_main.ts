@@ -1,7 +1,7 @@
 // Publishes a unique task, or runs one, and dies at the point that it is told of. Started by unique_test.ts.
 import { openDatabase } from "@muster/ledger";
 import { connectNats, createPublisher, openBroker, startWorker } from "@muster/tasks";
-import { workerParts } from "../support/database.ts";
+import { workerParts } from "../support/sql_tasks.ts";
 import { fusedConnection } from "./points.ts";
 import { UniqueTask } from "./unique_task.ts";
 import { endWithTest } from "../support/test_child.ts";

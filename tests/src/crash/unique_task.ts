@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { defineSqlTask, effectOf } from "../support/database.ts";
+import { defineSqlTask, effectOf } from "../support/sql_tasks.ts";
 
 /** A task that is published under unique keys by processes that die. */
 export const UniqueTask = defineSqlTask({

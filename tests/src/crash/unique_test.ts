@@ -1,6 +1,6 @@
 import { startTestServer } from "@muster/ledger/testing";
 import test from "ava";
-import { startProcess } from "../support/child_process.ts";
+import { startBundled } from "../support/child_process.ts";
 import { createTestDatabase } from "../support/database.ts";
 import { type Muster, startMuster } from "../support/muster.ts";
 import { within } from "../support/until.ts";
@@ -22,7 +22,7 @@ const POINTS: readonly CrashPoint[] = [
 
 /** Starts a process that dies at its point, and resolves when it is dead. */
 async function die(muster: Muster, point: CrashPoint, env: Record<string, string>): Promise<void> {
-  await using dying = await startProcess(MAIN, { NATS_URL: muster.nats.url, POINT: JSON.stringify(point), ...env });
+  await using dying = await startBundled(MAIN, { NATS_URL: muster.nats.url, POINT: JSON.stringify(point), ...env });
   const { signal } = await within(dying.exited, () => `the end at ${JSON.stringify(point)}`);
   if (signal !== "SIGKILL") throw new Error(`the process did not come to ${JSON.stringify(point)}`);
 }

@@ -1,7 +1,7 @@
 // A worker that runs one scenario and dies at its point. Started by crash_test.ts and group_crash_test.ts.
 import { openDatabase } from "@muster/ledger";
 import { connectNats, openBroker, startWorker } from "@muster/tasks";
-import { workerParts } from "../support/database.ts";
+import { workerParts } from "../support/sql_tasks.ts";
 import { GROUP_POINTS, groupTasksOf } from "./group_scenarios.ts";
 import { fusedConnection, fusedLedger } from "./points.ts";
 import { SCENARIOS, tasksOf } from "./scenarios.ts";

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { defineSqlTask, effectOf } from "../support/database.ts";
+import { defineSqlTask, effectOf } from "../support/sql_tasks.ts";
 
 /** A task that applications publish in their transactions. It writes its effect. */
 export const NoteTask = defineSqlTask({

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import { bundledLibraries } from "./built.ts";
 import { within } from "./until.ts";
 
 /** How a process ended: `code` or `signal` is null. */
@@ -45,9 +46,18 @@ function follow(child: ChildProcess) {
   return { lines, line };
 }
 
+/** Starts a program whose libraries are the bundle's where there is one; see {@linkcode bundledLibraries}. */
+export function startBundled(file: URL, env: Readonly<Record<string, string>>): Promise<TestProcess> {
+  return startProcess(file, env, bundledLibraries());
+}
+
 /** Starts `file` with Node.js. `env` is added to our environment. Its standard error is ours. */
-export async function startProcess(file: URL, env: Readonly<Record<string, string>>): Promise<TestProcess> {
-  const child = spawn(process.execPath, [file.pathname], {
+export async function startProcess(
+  file: URL,
+  env: Readonly<Record<string, string>>,
+  args: readonly string[] = [],
+): Promise<TestProcess> {
+  const child = spawn(process.execPath, [...args, file.pathname], {
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "inherit", "ipc"],
   });

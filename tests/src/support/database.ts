@@ -1,16 +1,8 @@
-import { type Database, type DatabaseOptions, getHighestFence, openDatabase, type Transaction } from "@muster/ledger";
+import { type Database, type DatabaseOptions, openDatabase } from "@muster/ledger";
 import { runSql, type TestServer } from "@muster/ledger/testing";
-import { type DepsInput, taskFactory } from "@muster/tasks";
-import type { TestWorkerOptions } from "./muster.ts";
+import { type WorkerParts, workerParts } from "./sql_tasks.ts";
 
-/** What the database tasks of tests may call. */
-export interface SqlDeps {
-  /** Runs a statement in the run's transaction. */
-  sql(text: string): Promise<unknown>;
-}
-
-/** Defines tasks with the effect "once". */
-export const defineSqlTask = taskFactory<SqlDeps>();
+export { defineSqlTask, effectOf, type SqlDeps, sqlDeps, workerParts } from "./sql_tasks.ts";
 
 /** A migrated database with a table `effect(task_id)`. Tasks of tests write there that they ran. */
 export interface TestDatabase extends AsyncDisposable {
@@ -21,24 +13,7 @@ export interface TestDatabase extends AsyncDisposable {
   /** Number of times that the task had its effect, as committed. */
   effects(taskId: string): Promise<number>;
   /** The options with which a worker runs database tasks. */
-  readonly forWorker: Pick<TestWorkerOptions<Transaction, SqlDeps>, "ledger" | "deps" | "highestFence">;
-}
-
-/** What makes the deps of database tasks, in whatever thread they run. */
-export function sqlDeps({ transaction }: Pick<DepsInput<Transaction>, "transaction">): SqlDeps {
-  return { sql: async (text) => (await transaction()).execute(text) };
-}
-
-/** The statement that writes the effect of a task. */
-export const effectOf = (taskId: string) => `insert into effect values ('${taskId}')`;
-
-/** Returns the options with which a worker runs database tasks on `database`. */
-export function workerParts(database: Database): TestDatabase["forWorker"] {
-  return {
-    ledger: database.ledger,
-    deps: sqlDeps,
-    highestFence: () => database.transaction(getHighestFence),
-  };
+  readonly forWorker: WorkerParts;
 }
 
 /** Creates a database on `server` for one test. */

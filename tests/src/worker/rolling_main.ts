@@ -1,7 +1,7 @@
 // A worker of one version of an application. Started by rolling_test.ts.
 import { openDatabase } from "@muster/ledger";
 import { connectNats, openBroker, startWorker } from "@muster/tasks";
-import { workerParts } from "../support/database.ts";
+import { workerParts } from "../support/sql_tasks.ts";
 import { GreetTaskOne, GreetTaskTwo } from "./rolling_task.ts";
 import { endWithTest } from "../support/test_child.ts";
 

@@ -1,6 +1,6 @@
 import type { RetryPolicy } from "@muster/tasks";
 import * as z from "zod";
-import { defineSqlTask } from "../support/database.ts";
+import { defineSqlTask } from "../support/sql_tasks.ts";
 
 const SIXTY_DAYS_MS = 60 * 86_400_000;
 

@@ -3,7 +3,7 @@ import { deadLetters, requeueDeadLetter } from "@muster/tasks/operate";
 import { headers as newHeaders } from "@nats-io/transport-node";
 import test from "ava";
 import { hash } from "node:crypto";
-import { startProcess, type TestProcess } from "../support/child_process.ts";
+import { startBundled, type TestProcess } from "../support/child_process.ts";
 import { createTestDatabase } from "../support/database.ts";
 import { type Muster, startMuster } from "../support/muster.ts";
 import { within } from "../support/until.ts";
@@ -35,7 +35,7 @@ test("a deployment rolls in both directions: newer workers run, retry and requeu
   await using database = await createTestDatabase(server);
   await database.sql("create table greeting (version int not null, names text not null)");
   const start = (version: 1 | 2): Promise<TestProcess> =>
-    startProcess(new URL("./rolling_main.ts", import.meta.url), {
+    startBundled(new URL("./rolling_main.ts", import.meta.url), {
       ...{ VERSION: String(version), NATS_URL: muster.nats.url, DATABASE_URL: database.url },
     });
   const greetings = async (version: 1 | 2) =>
