@@ -6,7 +6,7 @@ import { jetstreamManager } from "@nats-io/jetstream";
 import test from "ava";
 import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import { copyWorkspace } from "../support/workspace_copy.ts";
 import { until } from "../support/until.ts";
@@ -74,8 +74,13 @@ async function natsUrl(): Promise<string> {
 
 /** What npx finds in a checkout under the name `muster`, see package.json. */
 const NPX_FINDS = "node infra/boot/npx/muster.mjs ";
-/** What that program starts once the workspace is installed. */
-const THAT_STARTS = "node_modules/.bin/node apps/cli/src/main.ts ";
+/** What that program starts once `npm start` has made the bundle: infra/boot/bundle.mjs. */
+const THAT_STARTS = "node_modules/.bin/node infra/bundle/dist/apps/cli/dist/main.js ";
+/** What it starts where a source has changed since. */
+const OR_STARTS = "node_modules/.bin/node apps/cli/src/main.ts ";
+
+/** The tutorial starts Muster anew, so that it comes last and alone. It also changes sources. */
+const ALONE = new Set(["docs/tutorial/README.md"]);
 
 const ofMuster = commands.filter(({ text, notRun }) => notRun === undefined && text.includes("npx muster "));
 
@@ -86,7 +91,8 @@ const ofMuster = commands.filter(({ text, notRun }) => notRun === undefined && t
 function asGiven(command: DocumentedCommand): string {
   if (command === ofMuster[0]) return command.text;
   const isFirst = command === ofMuster.find(({ page }) => page === command.page);
-  return command.text.replace(/\bnpx muster /, isFirst ? NPX_FINDS : THAT_STARTS);
+  if (isFirst) return command.text.replace(/\bnpx muster /, NPX_FINDS);
+  return command.text.replace(/\bnpx muster /, ALONE.has(command.page) ? OR_STARTS : THAT_STARTS);
 }
 
 /** Commands that the tutorial's own test gives to the same files. */
@@ -163,10 +169,18 @@ const BEFORE: Readonly<Record<string, () => Promise<void>>> = {
   "docs/tutorial/README.md": doTutorial,
 };
 
+/** With what the program that npx finds starts a command in this folder. */
+async function commandLineIn(root: string): Promise<string> {
+  const { commandLine } = await import(pathToFileURL(join(ROOT, "infra", "boot", "bundle.mjs")).href);
+  return `node_modules/.bin/node ${relative(root, commandLine(root, { make: false }))} `;
+}
+let onceStarted = "";
+
 test.before(async () => {
   const { noteInstalled } = await import(pathToFileURL(join(copy.root, "infra", "boot", "install.mjs")).href);
   noteInstalled(copy.root);
   await startMuster();
+  onceStarted = await commandLineIn(copy.root);
   giveSideBySide();
 });
 test.after.always(async () => {
@@ -192,8 +206,6 @@ async function givePage(page: string): Promise<string | undefined> {
   return undefined;
 }
 
-/** The tutorial starts Muster anew, so that it comes last and alone. */
-const ALONE = new Set(["docs/tutorial/README.md"]);
 /** Number of pages whose commands run at the same time. `npm start` runs meanwhile and costs CPU, so a shorter time is cheaper. */
 const SIDE_BY_SIDE = 3;
 
@@ -224,17 +236,16 @@ test.serial(
   "SIGTERM to what the documented production command starts drains the app, and leaves no process behind",
   async (t) => {
     const [production = ""] = commands.map(({ text }) => text).filter((text) => text.includes("/dist/main.js"));
-    // `npm start` runs the same bundle.
-    const before = new Set(await processesOf(mark));
-    const app = machine.start(`exec ${production}`, copy.root);
+    // `npm start` runs the same bundle, so what this command starts has a mark of its own.
+    const ownMark = join(mark, "production");
+    const app = machine.start(`MUSTER_TEST_MARK=${ownMark} exec ${production}`, copy.root);
     await app.line("ready for tasks");
-    const isApp = (line: string) => line.includes("dist/main.js") && !before.has(line);
-    t.is((await processesOf(mark)).filter(isApp).length, 1);
+    t.true((await processesOf(ownMark)).some((line) => line.startsWith(`${app.pid} `)));
     process.kill(app.pid, "SIGTERM");
     const { code, said } = await app.ended;
     t.is(code, 0, said);
     t.true(said.includes('"msg":"stopped"'), said);
-    t.deepEqual((await processesOf(mark)).filter(isApp), []);
+    t.deepEqual(await untilNoneLeft(ownMark, 60_000), []);
   },
 );
 
@@ -259,7 +270,9 @@ test("what runs in the place of npx is what npx finds", async (t) => {
   t.is(NPX_FINDS, `node ${bin.muster} `);
   const boot = await readFile(join(ROOT, "infra/boot/run_command.mjs"), "utf8");
   t.true(boot.includes('muster: { program: "node", args: [CLI], builds: false }'));
-  t.true(boot.includes('const CLI = join(ROOT, "apps", "cli", "src", "main.ts")'));
+  t.true(boot.includes("return [commandLine(ROOT, "));
+  t.is(onceStarted, THAT_STARTS);
+  t.is(await commandLineIn(mark), OR_STARTS, "there is no bundle");
 });
 
 test("a command in the running text is one that there is", async (t) => {
