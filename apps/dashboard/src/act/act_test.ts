@@ -42,6 +42,14 @@ test.serial("a queue is paused and resumed, and each is kept with who did it", a
   t.is((await lastRecord())?.action, "queue.resume", "what was refused is not kept");
 });
 
+test.serial("the page after an action shows what was done, without a script that would bring it later", async (t) => {
+  const queue = async () => await (await dashboard.get("/queue")).text();
+  t.is((await act("queue.pause", { task: "HelloTask", vo: "lhcb" }))[0], 200);
+  t.regex(await queue(), /Resume HelloTask of lhcb/);
+  t.is((await act("queue.resume", { task: "HelloTask", vo: "lhcb" }))[0], 200);
+  t.notRegex(await queue(), /Resume HelloTask of lhcb/);
+});
+
 test.serial("a CE is disabled and enabled", async (t) => {
   t.is((await act("ce.disable", { name: "ce01.example.org" }))[0], 200);
   const { ces } = await json("/api/ces");

@@ -20,6 +20,8 @@ export interface Feed extends AsyncDisposable {
   /** Waiting tasks of each VO. */
   readonly waitingByVo: Pick<Samples, "all" | "names">;
   readonly events: Pick<ToldEvents, "newest">;
+  /** Looks at the servers once more. All who ask before that look has begun share it. */
+  lookAnew(): Promise<void>;
   /** Calls `listen` with each event that was read. Returns the function that ends this. */
   onEvent(listen: (event: ToldEvent) => void): () => void;
 }
@@ -88,10 +90,22 @@ export async function openFeed({ isWatched, everyMs = WATCHED_MS, ...servers }: 
     const isFresh = !figures.troubles.some(({ server }) => server === "NATS");
     if (isFresh) waitingByVo.add({ atMs: figures.atMs, figures: byVo(figures) });
   }
-  await look();
-  const looking = repeat({ everyMs: () => (isWatched() ? everyMs : UNWATCHED_MS), work: look });
+  let present = look();
+  let next: Promise<void> | undefined;
+  /** One look at a time, so that no older one overwrites a newer one. */
+  function lookAnew(): Promise<void> {
+    next ??= present.then(() => {
+      next = undefined;
+      present = look();
+      return present;
+    });
+    return next;
+  }
+  await present;
+  const looking = repeat({ everyMs: () => (isWatched() ? everyMs : UNWATCHED_MS), work: lookAnew });
   return {
     figures: () => figures,
+    lookAnew,
     series,
     waitingByVo,
     events,

@@ -1,4 +1,5 @@
 // Tested by apps/dashboard/src/serve/serve_test.ts
+import { setTimeout as pause } from "node:timers/promises";
 import { configurationWarnings, decodeConfiguration, readConfigurationText } from "@muster/app/configuration";
 import type { Context, Hono } from "hono";
 import { listWaiting, listWorkers, planFile } from "@muster/tasks/operate";
@@ -13,6 +14,9 @@ import type { Sources } from "../read/sources.ts";
 import { type Env, type PagesOptions, problemPage, sendPage } from "./answer_pages.ts";
 import { TOO_MANY_GUESSES } from "./guard.ts";
 import { actingOf, bearerSlowly, say, signIn, signOut } from "./visitor.ts";
+
+/** Longest wait for a look at what an action has changed, ms. */
+const LOOKED_MS = 5_000;
 
 /** What forms are carried out with. */
 export interface FormsOptions extends Pick<PagesOptions, "assets" | "token"> {
@@ -88,6 +92,8 @@ async function answerAction(context: Context<Env>, options: FormsOptions): Promi
       { broker, database, composition, who: cleanName(who.name), address },
       await fieldsOf(context),
     );
+    // The page that comes next shows what was done, also to who has no script that would bring it later.
+    await Promise.race([sources.feed.lookAnew(), pause(LOOKED_MS, undefined, { ref: false })]);
     return tell(context, deed, 200);
   } catch (error) {
     return tell(context, { said: problemOf(error) }, 409);
