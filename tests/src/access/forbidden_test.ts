@@ -1,4 +1,5 @@
-import { connectNats, ForbiddenError } from "@muster/tasks";
+import { MyPilotTask } from "@muster/pilot-tasks";
+import { connectNats, createPublisher, ForbiddenError, openBroker } from "@muster/tasks";
 import { jetstreamManager, type StreamInfo } from "@nats-io/jetstream";
 import { headers as newHeaders, type NatsConnection, PermissionViolationError } from "@nats-io/transport-node";
 import test, { type ExecutionContext } from "ava";
@@ -204,6 +205,40 @@ test.serial(
     operator.publish("tasks.MyPilotTask.lhcb", "{}", { reply: "tasks.MyPilotTask.belle2" });
     t.true(
       await until(async () => ((await stored())[0] ? true : undefined), "what the server answered to the operator"),
+    );
+  },
+);
+
+test.serial(
+  "a VO's publisher that states ids of another VO's tasks ahead keeps none of those tasks away",
+  async (t) => {
+    const vo = await as("vo-lhcb");
+    const broker = await openBroker(operator);
+    const publisher = createPublisher(broker);
+    const claim = async (id: string) => {
+      const ids = { "Nats-Msg-Id": id, "Task-Id": `of-lhcb/${id}` };
+      const headers = newHeaders();
+      for (const [name, value] of Object.entries(ids)) headers.set(name, value);
+      const answer = await vo.request("tasks.MyPilotTask.lhcb", "{}", { headers, timeout: 10_000 });
+      t.like(answer.json(), { stream: "TASKS" });
+    };
+    const task = { vo: "belle2", payload: { ceName: "ce01" } };
+    await claim("belle2/1");
+    const { taskId, sequence } = await publisher.publish(MyPilotTask, { ...task, taskId: "belle2/1" });
+    t.is((await jsm.streams.getMessage("TASKS", { seq: sequence }))?.subject, "tasks.MyPilotTask.belle2");
+    // What the library itself repeats is known by the broker as ever, whoever publishes it.
+    t.like(await publisher.publish(MyPilotTask, { ...task, taskId }), { duplicate: true, sequence });
+    const second = createPublisher(await openBroker(await as("operator")));
+    t.like(await second.publish(MyPilotTask, { ...task, taskId }), { duplicate: true, sequence });
+    const many = ["belle2/2", "belle2/3"];
+    for (const id of many) await claim(id);
+    const stored = await publisher.publishMany(
+      MyPilotTask,
+      many.map((id) => ({ ...task, taskId: id })),
+    );
+    t.deepEqual(
+      stored.map(({ duplicate }) => duplicate),
+      [false, false],
     );
   },
 );

@@ -145,7 +145,10 @@ test("what cannot be together, or cannot be read, is refused with the setting's 
   const url = "nats://127.0.0.1:1";
   const empty = join(folder.path, "empty");
   await writeFile(empty, "nothing\n");
+  const lineEnd = join(folder.path, "line_end");
+  await writeFile(lineEnd, "\n");
   const refused: readonly (readonly [NatsAccess, RegExp])[] = [
+    [{ url, user: "ops", passwordFile: lineEnd }, /NATS_PASSWORD_FILE.*line_end.*a file with a password: it is empty/],
     [
       { url: "nats://a:s3cret@h1,nats://b:s3cret@h2" },
       /NATS_URL: it is "nats:\/\/\*\*\*@h1,nats:\/\/\*\*\*@h2", .*different ones/,
@@ -177,6 +180,23 @@ test("what cannot be together, or cannot be read, is refused with the setting's 
     t.regex(error.message, message);
     t.notRegex(`${error.message}${JSON.stringify(error)}${String(error.cause)}`, /s3/, error.message);
   }
+});
+
+test("a password file that is empty while it is being written ends nothing at a reconnect", async (t) => {
+  await using renewed = await temporary();
+  const passwordFile = join(renewed.path, "password");
+  await writeFile(passwordFile, `${PASSWORD}\n\n`);
+  await using nats = await startTestNats({ config: USER_CONFIG });
+  const nc = await connectNats({ url: nats.url, user: "the ops", passwordFile, name: "test" });
+  const again = (async () => {
+    for await (const { type } of nc.status()) if (type === "reconnect") return;
+  })();
+  await writeFile(passwordFile, "");
+  await nats.kill();
+  await nats.start();
+  await within(again, () => "a reconnect with the last good password");
+  t.false(nc.isClosed());
+  await nc.close();
 });
 
 test("credentials that were renewed are read at the next reconnect, and a file that has gone by then ends nothing", async (t) => {

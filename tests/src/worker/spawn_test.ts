@@ -2,6 +2,7 @@ import { startTestServer } from "@muster/ledger/testing";
 import { atLeastOnceFactory, noRetry } from "@muster/tasks";
 import test from "ava";
 import * as z from "zod";
+import { openOldClient } from "../support/old_client.ts";
 import { createTestDatabase, defineSqlTask, effectOf } from "../support/database.ts";
 import { startMuster } from "../support/muster.ts";
 import { until } from "../support/until.ts";
@@ -48,6 +49,25 @@ test("children run after their parent's commit, with its id as theirs and in the
   await muster.event("done", later);
   t.true(Date.now() >= at.getTime());
   for (const taskId of [own, foreign, later]) t.is(await database.effects(taskId), 1);
+});
+
+test("children of one VO run although a publisher of another VO has stated their ids as its own Nats-Msg-Id", async (t) => {
+  const ParentTask = defineSqlTask({
+    name: "ParentTask",
+    per: "vo",
+    execute: ({ spawn }) => [spawn(ChildTask, { number: 1 }, { key: "one" })],
+  });
+  const OtherTask = atLeastOnceFactory()({ name: "OtherTask", per: "vo", execute() {} });
+  await using database = await createTestDatabase(server);
+  await using muster = await startMuster();
+  await using client = await openOldClient(muster.nats.url);
+  const child = "the-parent/one";
+  await client.publish("tasks.OtherTask.atlas", { headers: { "Nats-Msg-Id": child, "Task-Id": "of-atlas" } });
+  await muster.startWorker({ tasks: [ParentTask, ChildTask], ...database.forWorker });
+  await muster.startWorker({ tasks: [OtherTask] });
+  await muster.publish(ParentTask, { vo: "lhcb", taskId: "the-parent" });
+  t.like(await muster.event("done", child), { vo: "lhcb" });
+  await muster.event("done", "of-atlas");
 });
 
 test("a parent has ten thousand children, and each runs", async (t) => {

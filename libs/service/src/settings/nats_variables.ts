@@ -5,6 +5,17 @@ export function isUrl(text: string, protocols: readonly string[]): boolean {
   return protocols.includes(URL.parse(text)?.protocol ?? "");
 }
 
+/** Whether each % in user, password and path of a URL begins a byte. Who uses the URL decodes them. */
+export function isWellEncoded(text: string): boolean {
+  const url = URL.parse(text);
+  try {
+    for (const part of [url?.username, url?.password, url?.pathname]) decodeURIComponent(part ?? "");
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 function isNatsServer(text: string): boolean {
   // The nats command takes a bare host with a port, too.
   return isUrl(text, ["nats:", "tls:", "ws:", "wss:"]) || (!text.includes("://") && URL.canParse(`nats://${text}`));

@@ -1,4 +1,4 @@
-import { redactSetting } from "./redact.ts";
+import { isSecretName, redactSetting } from "./redact.ts";
 import { readNats } from "./nats_settings.ts";
 import type { SettingProblem } from "./setting_problem.ts";
 import { type Settings, Environment } from "./settings.ts";
@@ -41,7 +41,8 @@ export function readSettings(environment: Readonly<Record<string, string | undef
   throw new InvalidSettingsError(
     answer.error.issues.map(({ path, message }) => {
       const setting = String(path[0]);
-      return { setting, value: redactSetting(given[setting] ?? ""), allowed: message };
+      const value = given[setting] ?? "";
+      return { setting, value: isSecretName(setting) ? "***" : redactSetting(value), allowed: message };
     }),
   );
 }

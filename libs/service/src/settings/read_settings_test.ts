@@ -94,6 +94,23 @@ test("a list of extensions or tasks with an empty word, or with one that cannot 
   }
 });
 
+test("a refused setting shows no secret: no token, and no password with characters that should have been encoded", (t) => {
+  for (const [setting, value] of [
+    ["MUSTER_TOKEN", "s3cret"],
+    ["MUSTER_TOKEN", "a s3cret of several words"],
+    ["DATABASE_URL", "postgres://muster:s3cret#1@db/muster"],
+    ["DATABASE_URL", "postgres://muster:s3cret%zz@db/muster"],
+    ["DATABASE_URL", "host=db user=muster password=s3cret"],
+    ["DATABASE_URL", "postgres:muster:s3cret@db/muster"],
+    ["NATS_URL", "nats://muster:s3cret#1@one:4222"],
+    ["NATS_URL", "nats://muster:s3cret?@one:4222"],
+  ] as const) {
+    const error = t.throws(() => readSettings({ [setting]: value }), { instanceOf: InvalidSettingsError });
+    t.regex(error?.message ?? "", new RegExp(setting));
+    t.notRegex(error?.message ?? "", /s3cret/, value);
+  }
+});
+
 test("a refused URL is named without its password", (t) => {
   const error = t.throws(() =>
     readSettings({ DATABASE_URL: "mysql://muster:s3cret@db/muster", NATS_URL: "http://t0ken@b:1" }),

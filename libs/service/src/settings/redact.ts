@@ -32,15 +32,19 @@ export function redactSecrets(text: string): string {
   return redactUrls(text).replace(SECRET_FIELD, '$1"***"');
 }
 
+/** `password=...` of a text such as `host=db password=s3cret`, which libpq takes in place of a URL. */
+const SECRET_WORD = /((?:^|\s)(?:password|sslpassword|token)\s*=\s*)(?:'(?:[^'\\]|\\.)*'?|\S+)/gi;
+/** A URL whose credentials hold nothing that should have been percent-encoded. */
+const WELL_ENCODED = /^[^@]*:\/\/[^@\s/?#"'<>]*@[^@]*$/;
+
 /**
- * Like {@linkcode redactUrls}, for a text that only holds URLs. Also leaves out characters that should have been
+ * Like {@linkcode redactUrls}, for a text that should only hold URLs. Also leaves out characters that should have been
  * percent-encoded.
  */
 export function redactSetting(text: string): string {
   return text
     .split(/,(?=\s*[a-z][a-z0-9+.-]*:\/\/)/i)
-    .map((url) =>
-      /^[^@]*:\/\/[^@/]*@[^@]*$/.test(url) ? redactUrls(url) : url.replace(/^([^:]*:\/\/)?.*@/s, "$1***@"),
-    )
-    .join(",");
+    .map((url) => (WELL_ENCODED.test(url) ? redactUrls(url) : redactUrls(url.replace(/^([^:]*:\/\/)?.*@/s, "$1***@"))))
+    .join(",")
+    .replace(SECRET_WORD, "$1***");
 }

@@ -28,4 +28,9 @@ test("a setting of URLs is shown without what should have been encoded in them",
   t.is(redactSetting("nats://a:p/s,s@one"), "nats://***@one");
   t.is(redactSetting("a:pass@one"), "***@one");
   t.is(redactSetting("80x"), "80x");
+  t.is(redactSetting("postgres://muster:p#ss@db/muster"), "postgres://***@db/muster");
+  t.is(redactSetting("nats://a:p?ss@one,nats://b@two"), "nats://***@one,nats://***@two");
+  t.is(redactSetting("postgres://db/muster?password=s3cret#x@y"), "postgres://***@y");
+  t.is(redactSetting("host=db user=muster password=s3cret"), "host=db user=muster password=***");
+  t.is(redactSetting("password = 's3c\\' ret' host=db"), "password = *** host=db");
 });

@@ -2,7 +2,7 @@
 import { availableParallelism } from "node:os";
 import * as z from "zod";
 import type { NatsSettings } from "./nats_settings.ts";
-import { isUrl, NatsVariables } from "./nats_variables.ts";
+import { isUrl, isWellEncoded, NatsVariables } from "./nats_variables.ts";
 
 /** Levels of the log: a line is written at the chosen level and those after it. */
 export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
@@ -36,7 +36,11 @@ export const Environment = z
     ...NatsVariables.shape,
     DATABASE_URL: z
       .string()
-      .refine((text) => isUrl(text, ["postgres:", "postgresql:"]), "postgres://user:password@host:port/database")
+      .refine(
+        (text) => isUrl(text, ["postgres:", "postgresql:"]) && text.includes("://"),
+        "postgres://user:password@host:port/database",
+      )
+      .refine(isWellEncoded, "a URL whose user, password and database are percent-encoded: a % stands for no byte")
       .optional(),
     MUSTER_DATA_DIR: z.string().optional(),
     LOG_LEVEL: z.enum(LOG_LEVELS, LOG_LEVELS.join(", ")).default("info"),

@@ -65,13 +65,17 @@ function fresh(make: () => Authenticator): Authenticator {
   };
 }
 
-/** Reads the password from its file, without the line's end; none where no file is named. */
+/**
+ * Reads the password from its file, without the ends of lines behind it; none where no file is named. An empty file is being written, or
+ * was made by a mistake: throws {@linkcode NatsAccessError}.
+ */
 function readPassword(access: NatsAccess, file: string | undefined): string {
-  return file === undefined
-    ? ""
-    : readAccessFile(access, "passwordFile", file)
-        .toString("utf8")
-        .replace(/\r?\n$/, "");
+  if (file === undefined) return "";
+  const password = readAccessFile(access, "passwordFile", file)
+    .toString("utf8")
+    .replace(/[\r\n]+$/, "");
+  if (password === "") throw new NatsAccessError(access, "passwordFile", "a file with a password: it is empty");
+  return password;
 }
 
 function waysOf(access: NatsAccess, login: UrlLogin): readonly Way[] {

@@ -18,6 +18,7 @@ import { mayChangeStreams } from "../connection/own_rights.ts";
 import { openOutbox, type Outbox } from "../connection/outbox.ts";
 import { openRequests, type Requests } from "./requests.ts";
 import { createKeepCopies } from "./keep_copies.ts";
+import { createMessageIds, type MessageIds } from "./message_ids.ts";
 import { createSourceRenewal, type SourceRenewal } from "./source_renewal.ts";
 import { type CopiesSeen, copiesWanted, createCopiesSeen } from "../streams/copies.ts";
 import { createDeviationReport } from "../streams/deviations.ts";
@@ -83,6 +84,8 @@ export interface Broker {
   readonly source: SourceRenewal;
   /** The number of copies of each stream, as this process last saw it. */
   readonly copies: CopiesSeen;
+  /** By what the broker tells a repeat of our messages on TASKS and LATER. */
+  readonly messageIds: Pick<MessageIds, "of">;
 }
 
 interface Creation {
@@ -135,6 +138,7 @@ export async function openBareBroker(nc: NatsConnection, options: BareBrokerOpti
 
   const wanted = () => copiesWanted(nc, replicas);
   const copies = createCopiesSeen();
+  const messageIds = createMessageIds();
   const keepCopies = createKeepCopies({ nc, jsm, seen: copies, observer, fewer: fewerCopies, wanted, keep });
 
   async function declare(onCreated = (_what: string) => {}): Promise<void> {
@@ -142,8 +146,12 @@ export async function openBareBroker(nc: NatsConnection, options: BareBrokerOpti
       ...topologyOf(nc),
       copies: wanted(),
       mayChange: () => mayChangeStreams(nc),
-      onFound: keepCopies,
+      async onFound(need, info) {
+        messageIds.note(info);
+        await keepCopies(need, info);
+      },
       async onCreated({ name, bucket }, made) {
+        messageIds.note(made);
         copies.note(made);
         onCreated(bucket === undefined ? name : `bucket ${bucket}`);
         if (bucket === "locks") await options.raiseLocks?.(broker);
@@ -157,6 +165,7 @@ export async function openBareBroker(nc: NatsConnection, options: BareBrokerOpti
     for (const info of found) {
       const need = needs.get(info.config.name);
       if (need === undefined) continue;
+      messageIds.note(info);
       await keepCopies(need, info);
       if (isAsNeeded(need, info.config) || !(await mayChangeStreams(nc))) continue;
       // Another process may have set it back in the meantime. Only one of them reports it.
@@ -184,7 +193,7 @@ export async function openBareBroker(nc: NatsConnection, options: BareBrokerOpti
   const outbox = openOutbox(nc);
   const buckets = {} as Record<BucketName, KV>;
   const broker: Broker = {
-    ...{ nc, js, jsm, briefJsm, buckets, outbox, observer, loop, storage, copies },
+    ...{ nc, js, jsm, briefJsm, buckets, outbox, observer, loop, storage, copies, messageIds },
     requests: openRequests(nc, { timeoutMs: ANSWER_MS, outbox, storage }),
     time: openBrokerTime(briefJsm, "KV_locks"),
     streams: STREAM_NAMES,

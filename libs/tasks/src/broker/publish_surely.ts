@@ -1,6 +1,7 @@
 import type { PubAck } from "@nats-io/jetstream";
 import { type MsgHdrs, NoRespondersError, RequestError, TimeoutError } from "@nats-io/nats-core";
 import { setTimeout as pause } from "node:timers/promises";
+import { MSG_ID, TASK_ID } from "../format/headers.ts";
 import type { Broker } from "./broker.ts";
 
 /** Longest time in which one message is tried under one id, ms. After that its fate is unknown. */
@@ -60,7 +61,7 @@ export async function publishSurely(broker: Broker, { subject, body, headers }: 
       if (!isSilence(error)) throw error;
       if (broker.nc.isClosed() || performance.now() > until) {
         const problems = broker.storage.problems();
-        throw new PublishUnknownError({ subject, id: headers.get("Nats-Msg-Id"), problems }, error);
+        throw new PublishUnknownError({ subject, id: headers.get(TASK_ID) || headers.get(MSG_ID), problems }, error);
       }
       await pause(PAUSE_MS);
       // "No responders" also means a change of leader. Only the stream's own info says that it is gone.

@@ -61,7 +61,7 @@ export async function requeueDeadLetter(broker: Broker, letter: StoredDeadLetter
   const attempt = letter.attempt + 1;
   headers.set(TASK_ID, letter.taskId);
   headers.set(TASK_ATTEMPT, String(attempt));
-  headers.set(MSG_ID, `${letter.taskId}~${attempt}`);
+  headers.set(MSG_ID, broker.messageIds.of(`${letter.taskId}~${attempt}`));
   // Who waits from now on waits for the next attempt's end.
   if (headers.has(TASK_KEEP_RESULT)) await forgetResult(broker, letter.taskId);
   await publishSurely(broker, { subject: taskSubject(address), body: letter.body, headers });

@@ -84,7 +84,7 @@ export function createGroups(broker: Broker): Groups {
       if (stands.why === "failed") {
         await askToCancel(broker, { id, of: "group", reason: "another child of its group has failed" });
       }
-      await publishSurely(broker, messageOf(then, parent));
+      await publishSurely(broker, messageOf(broker, then, parent));
       await createEntry(broker, groupKey(id, "called"), { at: new Date().toISOString() });
     }
     about.isCalled = true;

@@ -21,7 +21,7 @@ export async function publishSpawned(broker: Broker, parentId: string, spawned: 
   const children = spawned.filter(({ callback }) => callback === undefined);
   for (let at = 0; at < children.length; at += IN_FLIGHT) {
     const turn = children.slice(at, at + IN_FLIGHT);
-    await Promise.all(turn.map((child) => publishSurely(broker, messageOf(child, parentId))));
+    await Promise.all(turn.map((child) => publishSurely(broker, messageOf(broker, child, parentId))));
   }
   if (children.length === spawned.length) return;
   const byGroup = Map.groupBy(children, ({ group = "" }) => parseGroupPlace(group)?.group);

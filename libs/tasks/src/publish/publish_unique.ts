@@ -68,14 +68,15 @@ function claimId(taskId: string, revision: number): string {
  * A claim has one message, also where several processes store it: the broker drops repeats by their id, also once the first has fired. So a
  * message that was displaced in LATER is stored again under a claim of its own.
  */
-export function uniqueMessageOf(task: SpawnedTask, claim: UniqueClaim): OutgoingMessage {
+export function uniqueMessageOf(broker: Broker, task: SpawnedTask, claim: UniqueClaim): OutgoingMessage {
   const { startAt } = task;
   // One that has a start goes to LATER also where that has passed, and fires there at once. Else a second one who stores it would be later than
   // the first, choose TASKS, and store it twice.
-  const { subject, body, headers } = startAt === undefined ? messageOf(task) : delayedMessageOf({ ...task, startAt });
+  const { subject, body, headers } =
+    startAt === undefined ? messageOf(broker, task) : delayedMessageOf(broker, { ...task, startAt });
   headers.set(TASK_UNIQUE, uniqueHeader(claim));
   if (startAt === undefined) return { subject, body, headers };
-  headers.set(MSG_ID, claimId(task.taskId, claim.revision));
+  headers.set(MSG_ID, broker.messageIds.of(claimId(task.taskId, claim.revision)));
   return { subject: laterSubject(task, laterTokenOf(claim.key)), body, headers };
 }
 
@@ -130,7 +131,7 @@ async function storeClaimed(
     ...found
   }: FoundUnique & { readonly waiting: WaitingUnique; readonly task: SpawnedTask },
 ): Promise<Stored> {
-  const stored = await store(broker, uniqueMessageOf(task, { key: of.key, revision }));
+  const stored = await store(broker, uniqueMessageOf(broker, task, { key: of.key, revision }));
   const entry = { waiting: waitingAt(waiting, stored), begun, ...markOf(found) };
   // If this fails, another process has helped as well, or a worker has begun it.
   await writeUnique(broker, of, { entry, revision });
@@ -236,7 +237,11 @@ async function place(
 ): Promise<Placed> {
   const { key, vo } = of;
   const { taskId } = task;
-  const stored = await store(broker, uniqueMessageOf(task, { key, revision: claimed.revision }), replaced?.stored);
+  const stored = await store(
+    broker,
+    uniqueMessageOf(broker, task, { key, revision: claimed.revision }),
+    replaced?.stored,
+  );
   const here: Placed = { ...stored, hasEnded: false, noteAt: claimed.revision };
   // In LATER the id is that of the claim, and not of the task.
   if (!stored.duplicate || stored.stream === LATER) return here;
@@ -244,8 +249,8 @@ async function place(
   if (replaced === undefined) return { ...here, hasEnded: true };
   const again = await claimAgain(broker, of, claimed);
   if (again === undefined) return here; // another one has claimed the key, or a worker has begun the task
-  const message = uniqueMessageOf(task, { key, revision: again.revision });
-  message.headers.set(MSG_ID, claimId(taskId, again.revision));
+  const message = uniqueMessageOf(broker, task, { key, revision: again.revision });
+  message.headers.set(MSG_ID, broker.messageIds.of(claimId(taskId, again.revision)));
   return { ...(await store(broker, message)), hasEnded: false, noteAt: again.revision };
 }
 

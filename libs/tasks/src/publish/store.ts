@@ -42,7 +42,7 @@ export function startOfStored({ startAt }: SpawnedTask, isRepeat: boolean): Pick
 
 /** Stores one task. Throws what JetStream refuses, and `PublishUnknownError` after 20 s without an answer. */
 export async function storeOne(broker: Broker, task: SpawnedTask): Promise<Published> {
-  const ack = await publishSurely(broker, messageOf(task));
+  const ack = await publishSurely(broker, messageOf(broker, task));
   const { stream, seq: sequence, duplicate } = ack;
   return { taskId: task.taskId, stream, sequence, duplicate, ...startOfStored(task, duplicate) };
 }
@@ -85,7 +85,7 @@ const storeBatch: StoreGroup = async (broker, group, outcome) => {
   if (!group.every(isOfTasks)) return storeEach(broker, group, outcome);
   let first: number;
   try {
-    const messages = group.map(({ task }) => messageOf(task));
+    const messages = group.map(({ task }) => messageOf(broker, task));
     first = await publishAtomically(broker, messages);
   } catch {
     // The answer does not say which message was refused. Without an answer nobody knows whether all are stored. So each is stored by

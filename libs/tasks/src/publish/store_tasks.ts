@@ -41,8 +41,8 @@ export type Stored =
 
 const STORED: Stored = { kind: "stored" };
 
-function messageFrom({ body, ...task }: WrittenTask): OutgoingMessage {
-  return { ...messageOf({ ...task, payload: {} }), body };
+function messageFrom(broker: Broker, { body, ...task }: WrittenTask): OutgoingMessage {
+  return { ...messageOf(broker, { ...task, payload: {} }), body };
 }
 
 /** Whether the message itself is to blame, so that the same one is refused each time. */
@@ -62,9 +62,9 @@ function judge(error: unknown): Stored {
 }
 
 /** Stores one task, without a second try. */
-async function storeOnce({ requests }: Broker, task: WrittenTask): Promise<Stored> {
+async function storeOnce(broker: Broker, task: WrittenTask): Promise<Stored> {
   try {
-    await requests.store(messageFrom(task));
+    await broker.requests.store(messageFrom(broker, task));
     return STORED;
   } catch (error) {
     return judge(error);
@@ -128,7 +128,10 @@ async function storeAll(broker: Broker, tasks: readonly WrittenTask[]): Promise<
 
   async function storeBatch(batch: readonly number[]): Promise<void> {
     try {
-      await publishAtomically(broker, batch.flatMap((at) => tasks[at] ?? []).map(messageFrom));
+      await publishAtomically(
+        broker,
+        batch.flatMap((at) => tasks[at] ?? []).map((task) => messageFrom(broker, task)),
+      );
       for (const at of batch) stored.set(at, STORED);
     } catch (cause) {
       // Without an answer the next tries would wait as long, one after the other.

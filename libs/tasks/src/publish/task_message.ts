@@ -18,6 +18,7 @@ import {
   TASK_PAYLOAD_VERSION,
   TASK_UNIQUE,
 } from "../format/headers.ts";
+import type { Broker } from "../broker/broker.ts";
 import type { OutgoingMessage } from "../broker/publish_surely.ts";
 import { dueSubject, laterSubject, taskSubject } from "../format/subject.ts";
 
@@ -26,26 +27,33 @@ function atTime(at: Date): string {
   return `@at ${at.toISOString()}`;
 }
 
+/** The broker that a message goes to: it says by what a repeat is told. */
+type Identifying = Pick<Broker, "messageIds">;
+
 /** The message that starts a task at once, or at `startAt` where that lies ahead. */
-export function messageOf(task: SpawnedTask, parent?: string): OutgoingMessage {
+export function messageOf(broker: Identifying, task: SpawnedTask, parent?: string): OutgoingMessage {
   const { startAt } = task;
   const isNow = startAt === undefined || Date.parse(startAt) <= Date.now();
-  if (!isNow) return delayedMessageOf({ ...task, startAt }, parent);
-  return { subject: taskSubject(task), body: JSON.stringify(task.payload), headers: headersOf(task, parent) };
+  if (!isNow) return delayedMessageOf(broker, { ...task, startAt }, parent);
+  return { subject: taskSubject(task), body: JSON.stringify(task.payload), headers: headersOf(broker, task, parent) };
 }
 
 /** The message that starts a task at its time, and at once where that has passed. */
-export function delayedMessageOf(task: SpawnedTask & { readonly startAt: string }, parent?: string): OutgoingMessage {
-  const headers = headersOf(task, parent);
+export function delayedMessageOf(
+  broker: Identifying,
+  task: SpawnedTask & { readonly startAt: string },
+  parent?: string,
+): OutgoingMessage {
+  const headers = headersOf(broker, task, parent);
   headers.set(SCHEDULE, atTime(new Date(task.startAt)));
   headers.set(SCHEDULE_TARGET, dueSubject(task));
   return { subject: laterSubject(task, task.taskId), body: JSON.stringify(task.payload), headers };
 }
 
-function headersOf(task: SpawnedTask, parent: string | undefined): MsgHdrs {
+function headersOf({ messageIds }: Identifying, task: SpawnedTask, parent: string | undefined): MsgHdrs {
   const headers = newHeaders();
   headers.set(TASK_ID, task.taskId);
-  headers.set(MSG_ID, task.taskId);
+  headers.set(MSG_ID, messageIds.of(task.taskId));
   if (parent !== undefined) headers.set(TASK_PARENT, parent);
   if (task.group !== undefined) headers.set(TASK_GROUP, task.group);
   if (task.callback !== undefined) headers.set(TASK_CALLBACK, task.callback.id);

@@ -226,14 +226,17 @@ export async function declareStreams(jsm: JetStreamManager, options: DeclareOpti
   const created: StreamNeed[] = [];
   const deviations: Deviation[] = [];
   for (const need of neededStreams(options)) {
-    const info = await findStream(jsm, need.name);
+    let info = await findStream(jsm, need.name);
     if (info === undefined) {
       if (!(await options.mayChange())) throw new StreamMissingError(need.name);
       const made = await createStream(jsm, need, options.copies);
-      if (made === "taken") continue;
-      created.push(need);
-      await options.onCreated(need, made);
-      continue;
+      if (made !== "taken") {
+        created.push(need);
+        await options.onCreated(need, made);
+        continue;
+      }
+      info = await findStream(jsm, need.name);
+      if (info === undefined) throw new StreamMissingError(need.name); // gone again: the caller looks anew
     }
     const isRight = isAsNeeded(need, info.config) || !(await options.mayChange());
     const deviation = isRight ? undefined : await mendSettings(jsm, need, info);
