@@ -122,11 +122,30 @@ test("a worker that may not hear wakes is told so once for each right, and goes 
   }
 });
 
+test("a worker that may not pull from one VO's lane names it, and goes on with those of the other VOs", async (t) => {
+  const permissions = 'publish: { deny: "$JS.API.CONSUMER.MSG.NEXT.TASKS.GreetTask__atlas" }';
+  await using nats = await startTestNats({ config: usersWith(permissions) });
+  await using muster = await startMuster({ nats, access: ops });
+  const worker = await muster.startWorker({ tasks: [GreetTask], access: u(nats), permits: 1 });
+  const foreign = await muster.publish(GreetTask, { vo: "atlas" });
+  const problem =
+    /^cannot pull from consumer GreetTask__atlas, so these tasks reach nobody; the NATS user .*muster nats-users/;
+  const red = () => worker.health().problems.find((each) => problem.test(each));
+  await until(async () => red(), "a red worker");
+  for (let count = 0; count < 3; count++) {
+    await muster.event("done", (await muster.publish(GreetTask, { vo: "lhcb" })).taskId);
+  }
+  await nats.reload(usersWith("publish: {}"));
+  await muster.event("done", foreign.taskId);
+  await until(async () => (red() === undefined ? true : undefined), "a green worker");
+  t.pass();
+});
+
 /** What a worker cannot do without. */
 const needed: Readonly<Record<string, readonly [permissions: string, problem: RegExp]>> = {
   pull: [
     'publish: { deny: "$JS.API.CONSUMER.MSG.NEXT.>" }',
-    /^Cannot publish to \$JS\.API\.CONSUMER\.MSG\.NEXT\.>: .*user "u"/,
+    /^Cannot publish to \$JS\.API\.CONSUMER\.MSG\.NEXT\.TASKS\.GreetTask__lhcb: .*user "u"/,
   ],
   ack: ['publish: { deny: "$JS.ACK.>" }', /^Cannot publish to \$JS\.ACK\.>: .*user "u"/],
   "listen on its inbox": ['subscribe: { deny: "_INBOX.>" }', /^Cannot listen on _INBOX\.>: .*user "u"/],

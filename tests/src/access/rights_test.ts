@@ -163,6 +163,9 @@ test("an app without a right that it needs is not ready, and /readyz names it", 
     const { status, text } = await app.get("/readyz");
     return status === 503 && text.includes("MSG.NEXT") ? text : undefined;
   }, "a red readiness");
-  t.regex(readiness, /Cannot publish to \$JS\.API\.CONSUMER\.MSG\.NEXT\.>: .*user \\"muster\\" \(NATS_USER\)/);
+  t.regex(
+    readiness,
+    /Cannot publish to \$JS\.API\.CONSUMER\.MSG\.NEXT\.TASKS\.MyPilotReportTask___: .*user \\"muster\\" \(NATS_USER\)/,
+  );
   t.is((await app.get("/healthz")).status, 200, "a restart would not help");
 });

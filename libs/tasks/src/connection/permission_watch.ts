@@ -22,6 +22,8 @@ export function isDispensable(operation: keyof typeof DISPENSABLE, subject: stri
 /** The kind of a request to JetStream's API, with the bucket where it is about one: a user may have it for some buckets. */
 const API =
   /^\$JS\.API\.(?:CONSUMER\.(?:MSG\.NEXT|DURABLE\.CREATE|[A-Z]+)|STREAM\.(?:MSG\.)?[A-Z]+|[A-Z]+)(?:\.KV_[a-z]+)?/;
+/** Pulls from lanes. */
+const PULLS = "$JS.API.CONSUMER.MSG.NEXT.TASKS.";
 /** The random part of an inbox, and what follows. */
 const RANDOM = /\.[A-Za-z0-9]{22}(?:\..*)?$/;
 
@@ -58,7 +60,9 @@ export function watchPermissions(nc: NatsConnection, observer: Pick<Observer, "a
   function note({ operation, subject, who }: ForbiddenError): void {
     const right = rightFor(subject);
     const key = `${operation} ${right}`;
-    const text = describeForbidden({ operation, subject: right }, who);
+    // What pulls from lanes names one of them: the whole kind of request is for nobody but operators.
+    const named = subject.startsWith(PULLS) ? subject : right;
+    const text = describeForbidden({ operation, subject: named }, who);
     told.delete(key);
     told.set(key, { refusedAtMs: performance.now(), text, isNeeded: !isDispensable(operation, subject) });
     const [oldest] = told.keys();

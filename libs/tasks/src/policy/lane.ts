@@ -7,6 +7,8 @@ import type { AnyTask } from "../definition/task.ts";
 const OVERTAKEN_MS = [2, 4, 8];
 /** Rest of a lane whose pull was refused, ms. */
 const REFUSED_REST_MS = 200;
+/** Rest of a lane that our NATS user may not pull from, ms. Each try is a line in the log of nats-server. */
+const FORBIDDEN_REST_MS = 5_000;
 /** Rest of a lane whose consumer could not be created or has no leader, ms. */
 const NOT_CREATED_REST_MS = 1_000;
 /** `madeAtMs` of a consumer whose time of creation is not known. */
@@ -54,7 +56,7 @@ export interface LaneDelivery {
  *   pulling -> resting              nothing was there although a wake had told of a message (`empty`)
  *   standing -> ready, idle         its message has come (`deliver`), or none came in time (`empty`)
  *   pulling, standing -> creating   there is no consumer (`lose`)
- *   pulling, standing -> resting    the pull was refused (`refuse`)
+ *   pulling, standing -> resting    the pull was refused (`refuse`), or our NATS user may not make it (`forbid`)
  *   creating -> ready               the consumer was made (`create`)
  *   creating -> resting             the consumer could not be made, or has no leader (`refuseCreation`)
  *   resting -> ready, idle          the rest is over (`look`)
@@ -162,7 +164,10 @@ export class Lane implements LaneIdentity {
     return this.#seenAtMs;
   }
 
-  /** Why JetStream refused to create its consumer, as last heard; undefined: it did not, or the consumer has been seen since. */
+  /**
+   * Why JetStream refused to create its consumer, or nats-server to let us pull, as last heard; undefined: neither did, or the consumer has
+   * been seen since.
+   */
   get refusal(): string | undefined {
     return this.#refusal;
   }
@@ -311,6 +316,14 @@ export class Lane implements LaneIdentity {
     this.#endPull();
     this.#untilEmpty = true;
     this.#rest(nowMs + REFUSED_REST_MS);
+  }
+
+  /** Our NATS user may not pull from it, so the open pull reached nobody. `refusal` says so, with what to do. */
+  forbid(nowMs: number, refusal: string): void {
+    this.#endPull();
+    this.#untilEmpty = true;
+    this.#refusal = refusal;
+    this.#rest(nowMs + FORBIDDEN_REST_MS);
   }
 
   /** The open pull found no consumer. The caller makes one. */

@@ -156,6 +156,14 @@ export class Lanes {
     this.#ended(lane, asked);
   }
 
+  /** The open pull was refused for lack of a right. What it asked for is free at once for other lanes. */
+  forbidden(lane: Lane, nowMs: number, refusal: string): void {
+    const { asked } = lane;
+    if (this.#standing === lane) this.#hot.cool();
+    lane.forbid(nowMs, refusal);
+    this.#ended(lane, asked);
+  }
+
   /** The lane's open pull will not be answered any more. */
   giveUp(lane: Lane): void {
     const { asked } = lane;

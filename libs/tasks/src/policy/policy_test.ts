@@ -145,6 +145,22 @@ test("a lane cools five seconds after its last message, and at a refusal", (t) =
   t.is(show(pulls(400)), "");
 });
 
+test("a pull that the worker may not make keeps no permit from other lanes, and is tried again after a rest", (t) => {
+  const { policy, lane, pulls } = openPolicy(2);
+  const forbidden = lane("forbidden", "realtime", 5);
+  t.is(show(pulls()), "forbidden: 2");
+  const allowed = lane("allowed", "normal", 1);
+  t.is(show(pulls()), "", "all permits are asked for");
+  policy.lanes.forbidden(forbidden, 0, "no right");
+  t.is(forbidden.refusal, "no right");
+  t.is(show(pulls()), "allowed: 1");
+  policy.lanes.emptied(allowed, 100);
+  t.is(show(pulls(4_999)), "allowed: stands", "the worker is idle for all that it knows");
+  t.is(show(pulls(5_000)), "forbidden: 2");
+  policy.lanes.emptied(forbidden, 5_001);
+  t.is(forbidden.refusal, undefined, "the right was given");
+});
+
 test("an idle worker that finds nothing of what it was woken for stands there, and a busy one looks again in two milliseconds", (t) => {
   const { policy, permits, lane, pulls } = openPolicy(2);
   const woken = lane("woken", "normal", 1);

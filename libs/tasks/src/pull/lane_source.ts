@@ -5,6 +5,7 @@ import { nanos } from "@nats-io/nats-core";
 import type { AnyTask } from "../definition/task.ts";
 import { setTimeout as pause } from "node:timers/promises";
 import { newInbox } from "../connection/connection.ts";
+import { type ForbiddenError, onForbidden } from "../connection/forbidden.ts";
 import { readAckReply } from "../format/delivery.ts";
 import { readHeaders } from "../format/headers.ts";
 import { subscribeLasting } from "../connection/lasting_subscription.ts";
@@ -15,7 +16,7 @@ import type { Pull } from "../policy/policy.ts";
 import { FirstDeliveries } from "./first_deliveries.ts";
 import { KnownLanes } from "./known_lanes.ts";
 import { createLaneConsumer } from "./lane_consumer.ts";
-import { describeRefusals, refusalIn } from "./refused_consumers.ts";
+import { describeRefusals, FORBIDDEN_PULL, refusalIn } from "./refused_consumers.ts";
 import { countWaiting, Surveys } from "./survey.ts";
 import type { HandedBack, TaskSource, TaskSourceOptions } from "./task_source.ts";
 import { type Wake, wakeGroup } from "./wake_group.ts";
@@ -28,6 +29,8 @@ const LAST_ANSWERS_MS = 1_000;
  * cannot cancel it. A message that the server sends to a worker that no longer listens is stuck until its ack wait.
  */
 const STANDS_MS = 500;
+/** Where a pull is asked for; the consumer's name follows. */
+const PULL_SUBJECTS = `$JS.API.CONSUMER.MSG.NEXT.${TASKS}.`;
 
 /**
  * Has one lane for each task name and VO. Opens the pulls that the policy decides on, and reports their results to it. A wake says
@@ -40,6 +43,7 @@ export class LaneSource implements TaskSource {
   readonly #wakes;
   readonly #subscription;
   readonly #firstDeliveries: FirstDeliveries;
+  readonly #stopHearing: () => void;
   #onQuiet: (() => void) | undefined;
   #stopped = false;
   #lastAnswerAtMs = performance.now();
@@ -54,6 +58,7 @@ export class LaneSource implements TaskSource {
     const group = wakeGroup(nc, options.tasks, (wake) => this.#hear(wake));
     this.#wakes = new WakeMembership(group, () => this.#handOnWakes());
     this.#subscription = subscribeLasting(nc, { subject: `${this.#inbox}.*.*` }, (message) => this.#answer(message));
+    this.#stopHearing = onForbidden(nc, (refused) => this.#forbidden(refused));
     this.#surveys.soon();
   }
 
@@ -103,6 +108,7 @@ export class LaneSource implements TaskSource {
       await Promise.race([answered, pause(LAST_ANSWERS_MS, undefined, { ref: false })]);
     }
     this.#subscription[Symbol.dispose]();
+    this.#stopHearing();
   }
 
   announceHandBack(tasks: Iterable<HandedBack>): void {
@@ -115,7 +121,7 @@ export class LaneSource implements TaskSource {
     const { nc, outbox } = this.#options.broker;
     outbox.flush();
     const ends = kind === "standing" ? `"expires":${nanos(STANDS_MS)}` : `"no_wait":true`;
-    nc.publish(`$JS.API.CONSUMER.MSG.NEXT.${TASKS}.${lane.consumer}`, `{"batch":${count},${ends}}`, {
+    nc.publish(PULL_SUBJECTS + lane.consumer, `{"batch":${count},${ends}}`, {
       reply: `${this.#inbox}.${lane.number}.${lane.pullNumber}`,
     });
   }
@@ -139,6 +145,20 @@ export class LaneSource implements TaskSource {
     else if (code === 408 || (code === 404 && lane.state !== "standing")) lanes.emptied(lane, this.#lastAnswerAtMs);
     else lanes.refused(lane, this.#lastAnswerAtMs);
     this.#news();
+  }
+
+  /**
+   * A pull that our NATS user may not make is answered by nobody. Until it counts as lost, it would keep the permits that it has asked for
+   * from all other lanes.
+   */
+  #forbidden({ operation, subject }: ForbiddenError): void {
+    if (operation !== "publish" || !subject.startsWith(PULL_SUBJECTS)) return;
+    const consumer = subject.slice(PULL_SUBJECTS.length);
+    for (const lane of this.#known) {
+      if (lane.consumer !== consumer || (lane.state !== "pulling" && lane.state !== "standing")) continue;
+      this.#options.policy.lanes.forbidden(lane, performance.now(), FORBIDDEN_PULL);
+      this.#news();
+    }
   }
 
   async #create(lane: Lane): Promise<void> {

@@ -5,6 +5,10 @@ import type { Lane } from "../policy/lane.ts";
 const NO_LEADER = 10008;
 /** JetStream's code where a stream has as many consumers as its account, or the stream itself, allows. */
 const TOO_MANY_CONSUMERS = 10026;
+/** Why a lane is not pulled, and what to do, where our NATS user lacks the right. */
+export const FORBIDDEN_PULL =
+  "the NATS user of this process lacks the right; print users.conf with these tasks and VOs (`muster nats-users`), and reload the servers";
+
 /** Greatest number of consumers that are named. The others are counted. */
 const NAMED = 3;
 
@@ -21,7 +25,7 @@ export function refusalIn(error: unknown): string | undefined {
   return `JetStream says: ${error.message}; ${way}`;
 }
 
-/** Says for which lanes JetStream refuses the consumer, one line for each reason. The tasks of these lanes reach nobody. */
+/** Says for which lanes the consumer is refused, or the pull, one line for each reason. The tasks of these lanes reach nobody. */
 export function describeRefusals(lanes: Iterable<Pick<Lane, "consumer" | "refusal" | "isPaused">>): readonly string[] {
   const refused = Array.from(lanes).filter(({ refusal, isPaused }) => refusal !== undefined && !isPaused);
   return Array.from(
@@ -29,7 +33,8 @@ export function describeRefusals(lanes: Iterable<Pick<Lane, "consumer" | "refusa
     ([reason, of]) => {
       const names = of.slice(0, NAMED).map(({ consumer }) => consumer);
       const more = of.length > NAMED ? ` and ${of.length - NAMED} more` : "";
-      return `cannot create consumer${of.length === 1 ? "" : "s"} ${names.join(", ")}${more}, so these tasks reach nobody; ${reason}`;
+      const verb = reason === FORBIDDEN_PULL ? "pull from" : "create";
+      return `cannot ${verb} consumer${of.length === 1 ? "" : "s"} ${names.join(", ")}${more}, so these tasks reach nobody; ${reason}`;
     },
   );
 }

@@ -1,6 +1,6 @@
 import test from "ava";
 import { JetStreamApiError } from "@nats-io/jetstream";
-import { describeRefusals, refusalIn } from "./refused_consumers.ts";
+import { describeRefusals, FORBIDDEN_PULL, refusalIn } from "./refused_consumers.ts";
 
 const lane = (consumer: string, refusal: string | undefined, isPaused = false) => ({ consumer, refusal, isPaused });
 const refused = (err_code: number, description: string) =>
@@ -9,11 +9,12 @@ const refused = (err_code: number, description: string) =>
 test("refused consumers are told in one line for each reason, the first by name; paused ones and those that were made are left out", (t) => {
   const lanes = [
     ...["A__x", "B__x", "C__x", "D__x"].map((name) => lane(name, "full")),
-    ...[lane("E__x", "else"), lane("F__x", "full", true), lane("G__x", undefined)],
+    ...[lane("E__x", "else"), lane("F__x", "full", true), lane("G__x", undefined), lane("H__x", FORBIDDEN_PULL)],
   ];
   t.deepEqual(describeRefusals(lanes), [
     "cannot create consumers A__x, B__x, C__x and 1 more, so these tasks reach nobody; full",
     "cannot create consumer E__x, so these tasks reach nobody; else",
+    `cannot pull from consumer H__x, so these tasks reach nobody; ${FORBIDDEN_PULL}`,
   ]);
 });
 
