@@ -113,7 +113,9 @@ test("each app has a Deployment and a disruption budget that select its own pods
     t.is(spec.template.metadata.labels["app.kubernetes.io/name"], metadata.name);
     t.deepEqual(spec.template.spec.containers[0].args, [metadata.name]);
     const budget = ofKind("PodDisruptionBudget").find((each) => each.metadata.name === metadata.name);
-    t.like(budget, { spec: { maxUnavailable: 1, selector: spec.selector } });
+    t.like(budget, {
+      spec: { maxUnavailable: 1, unhealthyPodEvictionPolicy: "AlwaysAllow", selector: spec.selector },
+    });
   }
 });
 
