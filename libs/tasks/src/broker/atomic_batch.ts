@@ -1,3 +1,4 @@
+import { JetStreamApiError } from "@nats-io/jetstream";
 import { randomUUID } from "node:crypto";
 import type { Broker } from "./broker.ts";
 import { onForbidden } from "../connection/forbidden.ts";
@@ -6,6 +7,13 @@ import { noteFailure } from "../streams/storage.ts";
 
 /** Greatest number of messages in one batch: the server's limit. */
 export const BATCH_LIMIT = 1_000;
+/** JetStream's codes for a batch of which it has no beginning, and for one batch too many. */
+const NOT_TAKEN_UP: readonly number[] = [10176, 10210];
+
+/** Whether the server has not taken up a batch, since it holds as many as it may. Nothing of the batch is stored. */
+export function isBatchNotTakenUp(error: unknown): boolean {
+  return error instanceof JetStreamApiError && NOT_TAKEN_UP.includes(error.code);
+}
 
 /**
  * Stores all of `messages` next to each other, or none. Returns the sequence of the first one. Takes one round trip.

@@ -35,6 +35,7 @@ export const SCHEDULE_TARGET = "Nats-Schedule-Target";
 export const SCHEDULER = "Nats-Scheduler";
 export const EXPECTED_STREAM = "Nats-Expected-Stream";
 export const EXPECTED_LAST_SUBJECT_SEQUENCE = "Nats-Expected-Last-Subject-Sequence";
+export const EXPECTED_LAST_SUBJECT_SEQUENCE_SUBJECT = "Nats-Expected-Last-Subject-Sequence-Subject";
 /** `all` empties the stream before this message, `sub` its subject. */
 export const ROLLUP = "Nats-Rollup";
 export const MESSAGE_TTL = "Nats-TTL";

@@ -4,7 +4,7 @@ import type { Broker } from "../broker/broker.ts";
 import { isSilence } from "../broker/publish_surely.ts";
 import { isConflict, TASKS } from "../streams/streams.ts";
 import type { Agenda, Entry } from "../due/agenda.ts";
-import { BATCH_LIMIT, publishAtomically } from "../broker/atomic_batch.ts";
+import { BATCH_LIMIT, isBatchNotTakenUp, publishAtomically } from "../broker/atomic_batch.ts";
 import type { BrokerClock } from "../lead/broker_clock.ts";
 import { middlewareOf } from "../definition/middleware.ts";
 import { MOST_MISSED } from "../definition/recurrence.ts";
@@ -19,7 +19,9 @@ import { nextStep } from "../due/next_step.ts";
 import { type Occupancy, waitingOf } from "./occupancy.ts";
 import type { Pauses } from "./pauses.ts";
 import type { Reporter } from "../lead/reporter.ts";
+import type { Marker } from "../broker/marker.ts";
 import { markerAfter, messagesOf, type ScheduleWrite } from "./schedule_write.ts";
+import { NO_BATCHES, storeApart } from "./store_apart.ts";
 import { putAway } from "../sweep/put_away.ts";
 import type { SweepLedger } from "../sweep/unwanted.ts";
 
@@ -31,6 +33,8 @@ const FIRST_BACKOFF_MS = 100;
 const LONGEST_BACKOFF_MS = 3_000;
 /** Greatest number of batches under way. The server accepts 50 for a stream, from all publishers together. */
 const BATCHES_AT_ONCE = 4;
+/** Greatest number of occurrences that are stored one by one at the same time. */
+const APART_AT_ONCE = 32;
 /** Greatest number of occurrences that are deleted at the same time. */
 const DROPS_AT_ONCE = 32;
 /** Longest part of an error's text that is kept as the reason why an occurrence has not come, characters. */
@@ -157,26 +161,24 @@ async function dropWaiting(context: RoundContext, { entry: { planned }, step }: 
   else await Promise.race([gone.catch(stays), pause(LEDGER_MS, undefined, { ref: false })]);
 }
 
-function noteStored(
-  { agenda, broker, clock }: RoundContext,
-  group: readonly ScheduleWrite[],
-  firstSequence: number,
-): void {
+function noteOne({ agenda, broker, clock }: RoundContext, { entry, step }: ScheduleWrite, marker: Marker): void {
+  if (step.kind === "publish") {
+    const { task, vo } = entry.planned;
+    broker.observer.occurrence?.({ task, vo, lagMs: Math.max(0, clock.now() - step.dueAt) });
+  }
+  entry.stored = marker;
+  entry.overdue = undefined;
+  entry.failures = 0;
+  entry.isAlone = false;
+  const { schedule, offsetMs } = entry.planned;
+  agenda.put(entry, schedule === undefined ? Number.POSITIVE_INFINITY : nextDue({ schedule, offsetMs }, step.dueAt));
+}
+
+function noteStored(context: RoundContext, group: readonly ScheduleWrite[], firstSequence: number): void {
   let sequence = firstSequence;
-  const now = clock.now();
   for (const write of group) {
-    const { entry, step } = write;
-    if (step.kind === "publish") {
-      const { task, vo } = entry.planned;
-      broker.observer.occurrence?.({ task, vo, lagMs: Math.max(0, now - step.dueAt) });
-    }
-    entry.stored = markerAfter(write, sequence);
-    entry.overdue = undefined;
-    entry.failures = 0;
-    entry.isAlone = false;
-    sequence += step.kind === "publish" ? 2 : 1;
-    const { schedule, offsetMs } = entry.planned;
-    agenda.put(entry, schedule === undefined ? Number.POSITIVE_INFINITY : nextDue({ schedule, offsetMs }, step.dueAt));
+    noteOne(context, write, markerAfter(write, sequence));
+    sequence += write.step.kind === "publish" ? 2 : 1;
   }
 }
 
@@ -255,6 +257,20 @@ async function throughGate(
   return (await Promise.all(passing)).flat();
 }
 
+/** Stores each of a group by itself, where the server takes up no batch. */
+async function publishApart(context: RoundContext, group: readonly ScheduleWrite[], cause: unknown): Promise<void> {
+  context.report.alarm("batches", NO_BATCHES, { cause });
+  await inParallel(group, APART_AT_ONCE, async (write) => {
+    try {
+      noteOne(context, write, await storeApart(context.broker, write));
+    } catch (error) {
+      if (context.broker.nc.isClosed()) throw error;
+      refused(context, [write], error);
+      if (isSilence(error)) throw error;
+    }
+  });
+}
+
 async function publishGroup(context: RoundContext, group: readonly ScheduleWrite[]): Promise<void> {
   const { broker, gate } = context;
   let wanted = await withoutPaused(context, group);
@@ -266,6 +282,7 @@ async function publishGroup(context: RoundContext, group: readonly ScheduleWrite
     firstSequence = await publishAtomically(broker, wanted.flatMap(messagesOf));
   } catch (cause) {
     if (broker.nc.isClosed()) throw cause;
+    if (isBatchNotTakenUp(cause)) return await publishApart(context, wanted, cause);
     refused(context, wanted, cause);
     if (isSilence(cause)) throw cause;
     return;
