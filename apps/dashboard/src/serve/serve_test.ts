@@ -1,3 +1,4 @@
+import { until } from "@muster/tasks/testing";
 import test from "ava";
 import { ROUTES } from "../api/routes.ts";
 import { bodyOf, HelloTask, startTestDashboard, TOKEN } from "../testing/start_dashboard.ts";
@@ -187,9 +188,12 @@ test("without a token the pages show, and say how to set one", async (t) => {
 
 test("a dashboard that starts later knows what happened before, and a session of the one counts at the other", async (t) => {
   await using later = await dashboard.another();
-  const overview = await bodyOf(await fetch(`${later.url}/api/overview`));
-  const done = overview.intervals.reduce((sum: number, each: { readonly done: number }) => sum + each.done, 0);
-  t.true(done >= 1, "the task that ended before");
+  // An interval is shown once it has ended.
+  const overview = await until(async () => {
+    const shown = await bodyOf(await fetch(`${later.url}/api/overview`));
+    const done = shown.intervals.reduce((sum: number, each: { readonly done: number }) => sum + each.done, 0);
+    return done >= 1 ? shown : undefined;
+  }, "the task that ended before");
   t.not(overview.startLatencyMs, null);
   t.true(overview.events.some((event: { readonly taskId: string }) => event.taskId === taskId));
   const headers = { origin: later.url, accept: "application/json", cookie: await dashboard.signIn() };
