@@ -28,6 +28,9 @@ const THREADS = ["libs/app/src/thread_main.ts", "libs/service/src/health/thread.
 /** What runs one command of the command line, for a process that runs many: those of the tests. */
 const COMMANDS = "apps/cli/src/run_cli.ts";
 
+/** Modules that are loaded in a thread which something else began. */
+const PARTS = ["libs/tasks/src/keeper/serve.ts"];
+
 /** Packages that are asked for by `require` at run time, where they are needed. */
 export const REQUIRED: Readonly<Record<string, string>> = {
   "pino-pretty": "libs/service",
@@ -65,6 +68,7 @@ export function listEntries(root: string): readonly Entry[] {
   return [
     ...[...mains, ...THREADS, COMMANDS].map((source): Entry => ({ source, place: placeOf(source), begins: true })),
     { source: "infra/bundle/src/programs.ts", place: "share", begins: true },
+    ...PARTS.map((source): Entry => ({ source, place: placeOf(source) })),
     ...packagesOf(root, "libs").flatMap((folder) => facesOf(root, folder)),
     ...SHARED_PACKAGES.map((name) => ({ source: name, place: join("shared", name), shared: name })),
   ];

@@ -30,6 +30,7 @@ async function schedule(name: string, app: App, composition: Composition): Promi
     ...{ broker, nats, highestFence, signal, tasks, middleware },
     app: name,
     ledger: database.ledger,
+    sharedThread: health.thread,
     chores: [
       ...createChores({ broker, database, log }, { ...composition, middleware, historyMs: settings.historyMs }),
       figuresChore(metrics, [

@@ -82,6 +82,7 @@ async function work(app: App, { name, tasks, composition, longestTaskMs }: Work)
       app: name,
       tasks,
       ledger: database.ledger,
+      sharedThread: health.thread,
       middleware: [...servers.middleware, runLog, ...composition.middleware],
       deps: composition.deps({ log: byRun((message, fields) => log.info(fields, message)) }),
       permits: settings.permits,

@@ -4,6 +4,7 @@
  * @module @muster/service
  */
 export { type Health, type HealthOptions, startHealth } from "./health/health.ts";
+export type { HealthThread, ThreadPart } from "./health/shared_thread.ts";
 export { ListenError } from "./health/listen_error.ts";
 export type { Ask } from "./health/probe.ts";
 export { escapeControls, escapeControlsInLines } from "./logging/escape.ts";

@@ -142,6 +142,7 @@ export {
 export type { Span, SpanStart, Tracing } from "./connection/tracing.ts";
 export { startWorker, type RunningWorker, type WorkerOptions } from "./worker/start_worker.ts";
 export type { WorkerHealth } from "./worker/worker_parts.ts";
+export type { SharedPart, SharedThread } from "./keeper/keeper_thread.ts";
 export type { ThreadCounts, ThreadOptions } from "./thread/thread_pool.ts";
 export { WorkerSpentError } from "./worker/worker.ts";
 export { type Cancellation, CancelledError } from "./cancel/cancellation.ts";

@@ -182,7 +182,8 @@ test("a second signal ends a worker app's drain at once, in good order", async (
     await untilWaiting(database);
     app.kill("SIGTERM");
     await app.line(/"msg":"stopping"/);
-    t.is((await app.get("/readyz")).status, 503);
+    // The line is written just before the health hears of it.
+    await until(async () => ((await app.get("/readyz")).status === 503 ? true : undefined), "an unready app");
     await pause(600); // two demands closer than half a second are one
     app.kill("SIGTERM");
     t.deepEqual(await app.exited, { code: 0, signal: null });

@@ -4,6 +4,7 @@ import type { Log } from "../logging/log.ts";
 import { ListenError } from "./listen_error.ts";
 import type { FromThread, ThreadStart, ToThread } from "./messages.ts";
 import { type Ask, runProbe } from "./probe.ts";
+import { type HealthThread, shareThread } from "./shared_thread.ts";
 import { BEAT_MS } from "./silence.ts";
 import type { CheckState, HealthState } from "./verdict.ts";
 
@@ -11,6 +12,8 @@ import type { CheckState, HealthState } from "./verdict.ts";
 export interface Health extends AsyncDisposable {
   /** `http://127.0.0.1:8080`; under it /healthz, /readyz and /metrics. */
   readonly url: string;
+  /** The thread that answers, for what else must not wait for the event loop. */
+  readonly thread: HealthThread;
   /** Sets a check: a reason makes the app unready, undefined clears it. Cheap where nothing changes. */
   report(check: string, reason: string | undefined): void;
   /** Sets a fact that /readyz shows, e.g. which tasks a scheduler leads. It is no check. */
@@ -143,6 +146,7 @@ export async function startHealth(options: HealthOptions): Promise<Health> {
   const probes: Promise<void>[] = [];
   return {
     url,
+    thread: shareThread(worker),
     report,
     probe(check, ask) {
       report(check, NOT_ASKED);

@@ -1,4 +1,5 @@
 import test from "ava";
+import { once } from "node:events";
 import { createServer } from "node:net";
 import { logInto } from "../logging/log.ts";
 import { type HealthOptions, startHealth } from "./health.ts";
@@ -110,4 +111,31 @@ test("an address this machine does not have is named with its setting", async (t
     instanceOf: ListenError,
     message: /HTTP_HOST/,
   });
+});
+
+const PART = (body: string) =>
+  new URL(`data:text/javascript,${encodeURIComponent(`export async function serve(port, data) { ${body} }`)}`);
+
+test("another module runs in the health's thread, while health is answered, and tells of its end", async (t) => {
+  await using health = await startHealth(options);
+  const echo = PART(
+    "port.postMessage(data.greeting); await new Promise((resolve) => port.once('message', resolve)); port.close();",
+  );
+  const { port, ended } = health.thread.run(echo, { greeting: "hello" });
+  const [heard] = await once(port, "message");
+  t.is(heard, "hello");
+  t.like(await get(`${health.url}/healthz`), { status: 200 });
+  port.postMessage("enough");
+  t.is(await ended, undefined);
+  t.like(await get(`${health.url}/healthz`), { status: 200 });
+});
+
+test("a module that fails in the health's thread says why, and health goes on", async (t) => {
+  await using health = await startHealth(options);
+  const failing = health.thread.run(PART("throw new TypeError('no server')"), {});
+  const error = await failing.ended;
+  t.is(error?.message, "no server");
+  const missing = await health.thread.run(new URL("file:///nowhere/part.js"), {}).ended;
+  t.regex(missing?.message ?? "", /nowhere/);
+  t.like(await get(`${health.url}/healthz`), { status: 200 });
 });

@@ -7,7 +7,8 @@
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { parentPort, workerData } from "node:worker_threads";
-import type { FromThread, ThreadStart, ToThread } from "./messages.ts";
+import type { FromThread, RunPart, ThreadStart, ToThread } from "./messages.ts";
+import { tidyWhileIdle } from "../start/tidy.ts";
 import { BEAT_MS, watchSilence } from "./silence.ts";
 import { liveness, readiness } from "./verdict.ts";
 
@@ -27,12 +28,29 @@ let scrapes: (() => void)[] = [];
 const counter = new Int32Array(beats);
 const look = watchSilence(() => Atomics.load(counter, 0));
 setInterval(() => look(performance.now()), BEAT_MS);
+tidyWhileIdle();
 
 function tell(message: FromThread): void {
   main?.postMessage(message);
 }
 
+/** Runs a part of the app that shares this thread, and tells of its end. */
+async function run({ part, module, port, data }: RunPart): Promise<void> {
+  let error: Error | undefined;
+  try {
+    const { serve } = await import(module);
+    await serve(port, data);
+  } catch (cause) {
+    error = cause instanceof Error ? cause : new Error(String(cause), { cause });
+  }
+  tell({ kind: "partEnded", part, error });
+}
+
 main.on("message", (message: ToThread) => {
+  if (message.kind === "run") {
+    void run(message);
+    return;
+  }
   if (message.kind === "state") {
     state = message.state;
     return;

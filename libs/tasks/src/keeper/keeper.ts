@@ -1,6 +1,3 @@
-import { once } from "node:events";
-import { extname } from "node:path";
-import { Worker } from "node:worker_threads";
 import { type NatsAccess, plainAccess } from "../access/nats_access.ts";
 import type { BooksPort, FromBooks } from "../tally/book_messages.ts";
 import type { LeaseKeeper } from "../lease/lease.ts";
@@ -10,6 +7,7 @@ import { NumberedItems } from "../connection/numbered_items.ts";
 import { type MessagesInHand, openInHand } from "./in_hand.ts";
 import { ACK_WAIT_MS } from "../streams/streams.ts";
 import { Ownership } from "./ownership.ts";
+import { type KeeperThread, type SharedThread, startKeeperThread } from "./keeper_thread.ts";
 import type { FromThread, ThreadSettings, ToThread } from "./thread_messages.ts";
 
 /** Time by which ownership ends before the server's ack wait, ms. */
@@ -22,6 +20,8 @@ export interface KeeperOptions {
   /** Shown in the server's list of connections. */
   readonly name: string;
   readonly observer: Observer;
+  /** The thread to work in; default: one of its own. */
+  readonly thread?: SharedThread | undefined;
   /** Time between two heartbeats of a message, ms; default 5,000. */
   readonly heartbeatMs?: number;
   /** The consumers' ack wait, ms; default 20,000. */
@@ -58,28 +58,33 @@ export async function openKeeper(options: KeeperOptions): Promise<Keeper> {
     windowMs,
     ownership: ownership.shared,
   };
-  // thread.ts when run from source, thread.js when built.
-  const file = new URL(`./thread${extname(import.meta.url)}`, import.meta.url);
-  // The flags of the process are not for its threads. With some of them (--eval, --input-type) a thread could not even start.
-  const thread = new Worker(file, { name: "muster keeper", workerData: settings, execArgv: [] });
-  try {
-    await once(thread, "message"); // the thread's "ready"; its error is thrown here
-  } catch (cause) {
-    // An error from another thread has lost its class.
-    const reason = cause instanceof Object && "message" in cause ? cause.message : cause;
-    throw new Error(`Cannot open the keeper: ${reason}`, { cause });
-  }
+  const thread = startKeeperThread(options.thread, settings);
+  await untilReady(thread);
   return keepThrough(thread, ownership, observer);
 }
 
+/** Waits for the thread's first message, "ready". Throws where the thread ends before. */
+async function untilReady({ listen, ended }: KeeperThread): Promise<void> {
+  const { promise: ready, resolve } = Promise.withResolvers<void>();
+  listen(() => resolve());
+  const failed = ended.then((cause) => {
+    // An error from another thread has lost its class.
+    const reason = cause instanceof Object && "message" in cause ? cause.message : cause;
+    throw new Error(`Cannot open the keeper: ${reason}`, { cause });
+  });
+  // After the start nobody waits for it any more.
+  failed.catch(() => undefined);
+  await Promise.race([ready, failed]);
+}
+
 /** Makes the keeper of `thread`, which has said that it is ready. */
-export function keepThrough(thread: Worker, ownership: Ownership, observer: Observer): Keeper {
+export function keepThrough(thread: KeeperThread, ownership: Ownership, observer: Observer): Keeper {
   const leases = new NumberedItems<{ readonly state: LeaseState; onLost(reason: string): void }>();
   const crashed = new AbortController();
   let hearBooks = (_message: FromBooks) => {};
   let isClosing = false;
 
-  const tell = (message: ToThread) => thread.postMessage(message);
+  const tell = (message: ToThread) => thread.post(message);
 
   function crash(cause: unknown): void {
     if (isClosing || crashed.signal.aborted) return;
@@ -97,15 +102,14 @@ export function keepThrough(thread: Worker, ownership: Ownership, observer: Obse
     hearBooks({ kind: "crashed", reason: "the thread that renews it has crashed" });
   }
 
-  thread.on("message", (message: FromThread) => {
+  thread.listen((message: FromThread) => {
     if (message.kind === "note") observer.note(message.message, message.details);
     if (message.kind === "alarm") observer.alarm(message.message, message.details);
     if (message.kind === "books") hearBooks(message.message);
     if (message.kind !== "lost") return;
     leases.take(message.id)?.onLost(message.reason);
   });
-  thread.on("error", crash);
-  thread.on("exit", (code) => crash(new Error(`Cannot go on: the thread exited with code ${code}`)));
+  void thread.ended.then(crash);
   // The keeper alone must not keep a process alive. An open connection of the process does.
   thread.unref();
 
@@ -136,10 +140,9 @@ export function keepThrough(thread: Worker, ownership: Ownership, observer: Obse
       ownership.end();
       if (crashed.signal.aborted) return;
       thread.ref();
-      const exited = once(thread, "exit");
       tell({ kind: "close" });
-      const ending = setTimeout(() => void thread.terminate(), CLOSE_GRACE_MS);
-      await exited;
+      const ending = setTimeout(() => thread.end(), CLOSE_GRACE_MS);
+      await thread.ended;
       clearTimeout(ending);
     },
   };

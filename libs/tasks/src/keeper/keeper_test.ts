@@ -3,13 +3,14 @@ import { type Msg, nanos } from "@nats-io/nats-core";
 import test from "ava";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { Worker } from "node:worker_threads";
+import { MessageChannel, Worker } from "node:worker_threads";
 import { startTestBroker } from "../locks/_grid_test.ts";
 import { momentNow } from "../lease/clocks.ts";
 import { LeaseState } from "../lease/lease_state.ts";
 import { connectNats } from "../connection/connection.ts";
 import { type Observer, silentObserver } from "../connection/observer.ts";
 import { keepThrough, openKeeper } from "./keeper.ts";
+import { ofWorker, type SharedThread } from "./keeper_thread.ts";
 import { Ownership } from "./ownership.ts";
 
 const server = await startTestBroker();
@@ -153,7 +154,7 @@ test("a crash of the thread raises an alarm, ends ownership and loses every leas
       eval: true,
     },
   );
-  await using keeper = keepThrough(thread, ownership, observer);
+  await using keeper = keepThrough(ofWorker(thread), ownership, observer);
   const crashed = once(keeper.signal, "abort");
   const state = new LeaseState(15_000);
   state.noteWrite(1, momentNow());
@@ -170,6 +171,54 @@ test("a crash of the thread raises an alarm, ends ownership and loses every leas
   t.false(keeper.owns(inHand));
   t.is(alarms.length, 1);
   t.regex(String(keeper.signal.reason), /restart the process/);
+});
+
+/** A thread as that of an app's health, which runs parts. */
+function makeSharedThread(): SharedThread & AsyncDisposable {
+  const worker = new Worker(
+    `require("node:worker_threads").parentPort.on("message", ({ part, module, port, data }) => {
+      const said = (error) => require("node:worker_threads").parentPort.postMessage({ part, error });
+      import(module).then(({ serve }) => serve(port, data)).then(() => said(undefined), said);
+    })`,
+    { eval: true },
+  );
+  let parts = 0;
+  return {
+    run(module, data) {
+      const { port1, port2 } = new MessageChannel();
+      const part = ++parts;
+      const ended = new Promise<Error | undefined>((resolve) => {
+        worker.on("message", (said: { part: number; error: Error | undefined }) => {
+          if (said.part === part) resolve(said.error);
+        });
+      });
+      worker.postMessage({ part, module: module.href, port: port2, data }, [port2]);
+      return { port: port1, ended };
+    },
+    async [Symbol.asyncDispose]() {
+      await worker.terminate();
+    },
+  };
+}
+
+test("in a shared thread messages are kept too, one keeper after another, and the next opens after one that could not", async (t) => {
+  await using shared = makeSharedThread();
+  await using work = await startWork(server.url);
+  const open = (url: string) =>
+    openKeeper({ access: { url }, name: "keeper", observer: silentObserver, thread: shared, ...QUICK });
+  for (const number of [1, 2]) {
+    await using keeper = await open(server.url);
+    const beaten = Promise.withResolvers<void>();
+    const subscription = work.nc.subscribe(`shared.${number}`, { callback: () => beaten.resolve() });
+    await work.nc.flush();
+    const inHand = pulled(`shared.${number}`);
+    keeper.hold([inHand]);
+    await beaten.promise;
+    t.true(keeper.owns(inHand));
+    subscription.unsubscribe();
+    await t.throwsAsync(open("nats://127.0.0.1:1"), { message: /Cannot open the keeper: Cannot connect to NATS/ });
+    t.true(keeper.owns(inHand));
+  }
 });
 
 test("opening fails with the reason where nobody answers", async (t) => {

@@ -7,6 +7,7 @@ import { checkOccurrences } from "../definition/occurrence.ts";
 import { joinMiddleware, type Middleware } from "../definition/middleware.ts";
 import type { AnyTask } from "../definition/task.ts";
 import { openKeeper } from "../keeper/keeper.ts";
+import type { SharedThread } from "../keeper/keeper_thread.ts";
 import { LOCKS_STREAM } from "../lease/lock_bucket.ts";
 import { openLocks } from "../locks/locks.ts";
 import type { Broker } from "../broker/broker.ts";
@@ -45,6 +46,8 @@ export interface StartSchedulerOptions {
   readonly chores?: readonly Chore[];
   /** Runs around each occurrence that it publishes, the first outermost. Default: none. */
   readonly middleware?: readonly Middleware[];
+  /** The thread for the renewals of its session, which the app has for other things too; default: one of its own. */
+  readonly sharedThread?: SharedThread;
   /** Stops the scheduler. */
   readonly signal?: AbortSignal;
   /** Called at the start, and at each change. */
@@ -113,7 +116,9 @@ export async function startScheduler(options: StartSchedulerOptions): Promise<Ru
   const name = `${app}-${hostname()}-${process.pid}-${randomBytes(3).toString("hex")}`;
   await using opened = new AsyncDisposableStack();
   const permissions = opened.use(watchPermissions(broker.nc, broker.observer));
-  const keeper = opened.use(await openKeeper({ access: nats, name: `${name} keeper`, observer: broker.observer }));
+  const keeper = opened.use(
+    await openKeeper({ access: nats, name: `${name} keeper`, observer: broker.observer, thread: options.sharedThread }),
+  );
   const ttlMs = options.leaderTtlMs ?? (await leaderTtlMs(broker));
   const fence = highestFence === undefined ? {} : { highestFence };
   const locks = opened.use(await openLocks({ broker, keeper, worker: name, ttlMs, ...fence }));

@@ -7,7 +7,8 @@ import type { AnyTask, NoDeps, TaskOver } from "../definition/task.ts";
 import type { Ledger } from "../definition/ledger.ts";
 import { joinMiddleware, type Middleware } from "../definition/middleware.ts";
 import { openCancellations } from "../cancel/cancellations.ts";
-import { openKeeper } from "../keeper/keeper.ts";
+import { type Keeper, openKeeper } from "../keeper/keeper.ts";
+import type { SharedThread } from "../keeper/keeper_thread.ts";
 import { openLocks } from "../locks/locks.ts";
 import type { Broker } from "../broker/broker.ts";
 import { tryWatching } from "../broker/try_watch.ts";
@@ -57,6 +58,8 @@ export interface WorkerOptions<Transaction, Deps> {
   readonly drainMs?: number;
   /** Time after which a holder that vanished loses its locks, ms; default 15,000. On a cluster it must not be less than that. */
   readonly lockTtlMs?: number;
+  /** The thread for heartbeats and renewals, which the app has for other things too; default: one of its own. */
+  readonly sharedThread?: SharedThread;
   /** Drains the worker. */
   readonly signal?: AbortSignal;
 }
@@ -89,14 +92,14 @@ const WAITING_ROOM = { perProcess: 10_000, perKey: 1_000 };
 export async function startWorker<Transaction = undefined, Deps = NoDeps>(
   options: WorkerOptions<Transaction, Deps>,
 ): Promise<RunningWorker> {
-  const { broker, nats, app, tasks, ledger, highestFence, permits = 20, drainMs = 20_000, lockTtlMs, signal } = options;
+  const { broker, app, tasks, ledger, highestFence, permits = 20, drainMs = 20_000, lockTtlMs, signal } = options;
   const middleware = joinMiddleware(options.middleware);
   const name = `${app}-${hostname()}-${process.pid}-${randomBytes(3).toString("hex")}`;
   await using opened = new AsyncDisposableStack();
   const permissions = opened.use(watchPermissions(broker.nc, broker.observer));
   // The locks are watched only while a task waits for one. Whether that may be done is tried now.
   opened.use(tryWatching(broker, { bucket: "locks", key: ">" }));
-  const keeper = opened.use(await openKeeper({ access: nats, name: `${name} keeper`, observer: broker.observer }));
+  const keeper = opened.use(await keeperFor(name, options));
   const configuration = opened.use(await watchConfiguration(broker));
   const limits = limitsInForce(configuration);
   const locks = opened.use(
@@ -177,6 +180,14 @@ function unusableSettings(
   const longestMs = ledger?.transactionTimeoutMs;
   const inForce = createTasksInForce({ configuration: () => configuration.current, longestMs, onUnusable() {} });
   return () => inForce.unusable(tasks).map(describeUnusable);
+}
+
+function keeperFor(
+  name: string,
+  { broker, nats, sharedThread }: Pick<WorkerOptions<never, never>, "broker" | "nats" | "sharedThread">,
+): Promise<Keeper> {
+  const { observer } = broker;
+  return openKeeper({ access: nats, name: `${name} keeper`, observer, thread: sharedThread });
 }
 
 /** The part for tasks in the worker's own thread, and the part for those in threads of their own, where there are any. */
