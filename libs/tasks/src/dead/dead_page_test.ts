@@ -9,6 +9,7 @@ import { pageOfDeadLetters } from "./dead_page.ts";
 test("a page of letters of an age holds those that the count of that age counts, and none is read beyond them", async (t) => {
   await using server = await startTestNatsServer();
   const nc = await connectNats({ url: server.url, name: "tester" });
+  t.teardown(() => nc.close());
   const broker = await openBroker(nc, { observer: { alarm() {}, note() {}, step() {} } });
   const { js } = broker;
   /** Stores letters, and returns a time between them and the next ones. */
@@ -45,5 +46,4 @@ test("a page of letters of an age holds those that the count of that age counts,
     [one, two].map(({ letters }) => letters.map(({ sequence }) => sequence)),
     [[9, 8, 7], [6]],
   );
-  await nc.close();
 });
