@@ -8,6 +8,7 @@ import { endedPilots } from "./ended_pilots.ts";
 import { growth } from "./growth.ts";
 import { idleLatency } from "./idle_latency.ts";
 import { eightWorkers, idleWorker } from "./idle_workers.ts";
+import { idleApps, lightProcesses } from "./light.ts";
 import { mutex } from "./mutex.ts";
 import { pilotsOverNetwork } from "./network.ts";
 import { PILOT_PEER_ROWS, pilotsOnPeers } from "./pilot_peers.ts";
@@ -43,6 +44,8 @@ const EXPERIMENTS: readonly Experiment[] = [
   { rows: ["three-nodes-latency"], durability: "lazy", run: latencyOnThree },
   { rows: ["three-nodes-pilots"], durability: "lazy", run: pilotsOnThree },
   { rows: ["ended-pilots"], durability: "lazy", run: endedPilots },
+  { rows: ["idle-app"], durability: "lazy", run: idleApps },
+  { rows: ["light-processes"], durability: "lazy", run: lightProcesses },
   { rows: ["growth"], durability: "lazy", run: growth },
 ];
 

@@ -39,7 +39,7 @@ export interface Ground {
 }
 
 /** The flags of the apps. */
-const APP_FLAGS = [
+export const APP_FLAGS = [
   "--max-semi-space-size=8",
   "--no-allocation-site-pretenuring",
   "--initial-old-space-size=32",
