@@ -70,7 +70,8 @@ export const extension = defineExtension({ name: "far", tasks: [task("NearTask",
   t.deepEqual(await worker.exited, { code: 0, signal: null });
 });
 
-test("a bundle runs in place of the sources until one of the files changes that it is made from", async (t) => {
+// One after the other: the second one writes what the first one copies.
+test.serial("a bundle runs in place of the sources until one of the files changes that it is made from", async (t) => {
   const { commandLine } = await import(pathToFileURL(join(ROOT, "infra", "boot", "bundle.mjs")).href);
   const { files }: { files: string[] } = JSON.parse(await readFile(join(BUNDLE, "made-from.json"), "utf8"));
   for (const file of [
@@ -90,25 +91,28 @@ test("a bundle runs in place of the sources until one of the files changes that 
   t.is(chosen(), "apps/cli/src/main.ts");
 });
 
-test("a newer bundle leaves the files of the one before for a day, however old they are, and then removes them", async (t) => {
-  const chunks = join(BUNDLE, "chunks");
-  const note = join(BUNDLE, "made-from.json");
-  const made = JSON.parse(await readFile(note, "utf8"));
-  const monthAgo = new Date(Date.now() - 30 * 24 * 3_600_000);
-  const names = ["of-the-one-before.js", "of-an-older-one.js"];
-  for (const name of names) {
-    await writeFile(join(chunks, name), "");
-    await utimes(join(chunks, name), monthAgo, monthAgo);
-  }
-  await writeFile(note, JSON.stringify({ ...made, chunks: [...made.chunks, names[0]] }));
-  await makeBundle();
-  const there = await readdir(chunks);
-  t.deepEqual(
-    names.filter((name) => there.includes(name)),
-    ["of-the-one-before.js"],
-  );
-  await rm(join(chunks, "of-the-one-before.js"));
-});
+test.serial(
+  "a newer bundle leaves the files of the one before for a day, however old they are, and then removes them",
+  async (t) => {
+    const chunks = join(BUNDLE, "chunks");
+    const note = join(BUNDLE, "made-from.json");
+    const made = JSON.parse(await readFile(note, "utf8"));
+    const monthAgo = new Date(Date.now() - 30 * 24 * 3_600_000);
+    const names = ["of-the-one-before.js", "of-an-older-one.js"];
+    for (const name of names) {
+      await writeFile(join(chunks, name), "");
+      await utimes(join(chunks, name), monthAgo, monthAgo);
+    }
+    await writeFile(note, JSON.stringify({ ...made, chunks: [...made.chunks, names[0]] }));
+    await makeBundle();
+    const there = await readdir(chunks);
+    t.deepEqual(
+      names.filter((name) => there.includes(name)),
+      ["of-the-one-before.js"],
+    );
+    await rm(join(chunks, "of-the-one-before.js"));
+  },
+);
 
 /** The texts of a file of the bundle and of all that it imports. Chunks of an earlier bundle lie beside them. */
 async function textsFrom(file: string, seen = new Map<string, string>()): Promise<ReadonlyMap<string, string>> {

@@ -94,33 +94,37 @@ const event = (step: string, about: string) => ({
   begins: step === "started",
 });
 
-test("events of one subject that wait for the same flush are one message of several lines with their number, before the acks", async (t) => {
-  await using stack = new AsyncDisposableStack();
-  const nc = await connect();
-  stack.defer(() => nc.close());
-  const heard = nc.subscribe(">", { max: 4 });
-  await nc.flush();
-  const outbox = openOutbox(nc);
-  outbox.tell(event("started", "a"));
-  outbox.send("acks", body("a"));
-  outbox.tell(event("done", "a"));
-  outbox.tell(event("started", "b"));
-  outbox.send("acks", body("b"));
-  outbox.tell(event("started", "c"));
-  outbox.flush();
-  const messages: (readonly string[])[] = [];
-  for await (const message of heard)
-    messages.push([message.subject, message.headers?.get("Event-Count") ?? "", message.string()]);
-  const line = (step: string, about: string) => JSON.stringify({ step, about });
-  t.deepEqual(messages, [
-    ["events.started", "3", [line("started", "a"), line("started", "b"), line("started", "c")].join("\n")],
-    ["events.done", "", line("done", "a")],
-    ["acks", "", "a"],
-    ["acks", "", "b"],
-  ]);
-});
+// Alone: it hears all that is sent to the server.
+test.serial(
+  "events of one subject that wait for the same flush are one message of several lines with their number, before the acks",
+  async (t) => {
+    await using stack = new AsyncDisposableStack();
+    const nc = await connect();
+    stack.defer(() => nc.close());
+    const heard = nc.subscribe(">", { max: 4 });
+    await nc.flush();
+    const outbox = openOutbox(nc);
+    outbox.tell(event("started", "a"));
+    outbox.send("acks", body("a"));
+    outbox.tell(event("done", "a"));
+    outbox.tell(event("started", "b"));
+    outbox.send("acks", body("b"));
+    outbox.tell(event("started", "c"));
+    outbox.flush();
+    const messages: (readonly string[])[] = [];
+    for await (const message of heard)
+      messages.push([message.subject, message.headers?.get("Event-Count") ?? "", message.string()]);
+    const line = (step: string, about: string) => JSON.stringify({ step, about });
+    t.deepEqual(messages, [
+      ["events.started", "3", [line("started", "a"), line("started", "b"), line("started", "c")].join("\n")],
+      ["events.done", "", line("done", "a")],
+      ["acks", "", "a"],
+      ["acks", "", "b"],
+    ]);
+  },
+);
 
-test("one event alone waits for nobody longer than a message does, and is sent without a header", async (t) => {
+test.serial("one event alone waits for nobody longer than a message does, and is sent without a header", async (t) => {
   await using stack = new AsyncDisposableStack();
   const nc = await connect();
   stack.defer(() => nc.close());
