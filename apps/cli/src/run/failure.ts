@@ -1,6 +1,6 @@
 import { escapeControlsInLines, InvalidSettingsError, redactUrls } from "@muster/service";
 import { middlewareOf, NatsAccessError } from "@muster/tasks";
-import { plainProblem } from "@muster/tasks/operate";
+import { plainProblem, plainSilence } from "@muster/tasks/operate";
 import { CommanderError } from "commander";
 import { ZodError } from "zod";
 
@@ -29,7 +29,7 @@ export function describeFailure(error: unknown): string {
   }
   if (error instanceof AggregateError && error.message === "") return error.errors.map(describeFailure).join("; ");
   const by = middlewareOf(error);
-  const message = error instanceof Error ? error.message : String(error);
+  const message = plainSilence(error) ?? (error instanceof Error ? error.message : String(error));
   return redactUrls(by === undefined ? message : `middleware ${JSON.stringify(by)}: ${message}`);
 }
 

@@ -1,4 +1,4 @@
-import { plainProblem } from "@muster/tasks/operate";
+import { plainProblem, plainSilence } from "@muster/tasks/operate";
 import type { Context, Env, Hono } from "hono";
 import { ZodError } from "zod";
 import type { Reads } from "../read/reads.ts";
@@ -20,7 +20,7 @@ export function statusOf(error: unknown): 400 | 404 | 503 {
 export function problemOf(error: unknown): string {
   if (error instanceof ZodError)
     return error.issues.map((issue) => `${issue.path.join(".")}: ${plainProblem(issue)}`).join("; ");
-  return error instanceof Error ? error.message : String(error);
+  return plainSilence(error) ?? (error instanceof Error ? error.message : String(error));
 }
 
 async function answer(context: Context, reads: Reads, route: Route): Promise<Response> {

@@ -1,3 +1,4 @@
+import { problemOf } from "../api/serve_api.ts";
 import { setTimeout as pause } from "node:timers/promises";
 
 /** Greatest number of viewers, and of pages that are watched at the same time. */
@@ -55,7 +56,7 @@ async function messageOf({ page, message }: Watched): Promise<string> {
     return printMessage("page", await page.render());
   } catch (error) {
     // The page says so in its own words, and the next round may succeed. What was sent stays.
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = problemOf(error);
     return message === "" ? printMessage("trouble", reason) : message;
   }
 }

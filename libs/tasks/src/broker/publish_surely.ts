@@ -46,6 +46,13 @@ export function isSilence(error: unknown): boolean {
   );
 }
 
+/** What an operator is told where the broker did not answer, since the client says only "timeout"; undefined: the error is another one. */
+export function plainSilence(error: unknown): string | undefined {
+  if (!isSilence(error)) return undefined;
+  const found = error instanceof TimeoutError ? "it gave no answer in time" : "nobody there takes such requests now";
+  return `Cannot reach JetStream: ${found}; look whether nats-server runs, has JetStream and a leader, and let this login ask: muster doctor`;
+}
+
 /**
  * Publishes until JetStream has answered, with the same bytes and headers each time, for at most 20 s.
  *

@@ -179,6 +179,7 @@ export { listStoredByHand, type StoredByHand } from "../broker/stored_by_hand.ts
 export { measureClock } from "../lead/broker_clock.ts";
 export { checkNatsAccess } from "../connection/connection.ts";
 export { withoutSecrets } from "../access/nats_access.ts";
+export { plainSilence } from "../broker/publish_surely.ts";
 export { tryToStore, watchOtherStores, watchStorage } from "../broker/watch_storage.ts";
 export type { Storage } from "../streams/storage.ts";
 export { isTaskCharge } from "../lead/charges.ts";
