@@ -18,6 +18,19 @@ interface Opened extends AsyncDisposable {
   readonly watcher: Watcher;
 }
 
+/** Asks again where nobody answered: a stream or a lane that is moved has no leader for some seconds. */
+async function patiently<Found>(ask: () => Promise<Found>): Promise<Found> {
+  const asked = async () => {
+    try {
+      return { found: await ask() };
+    } catch (error) {
+      if (error instanceof Error && error.name === "TimeoutError") return undefined;
+      throw error;
+    }
+  };
+  return (await until(asked, "an answer")).found;
+}
+
 async function open(url: string, replicas?: number): Promise<Opened> {
   const watcher = newWatcher();
   const nc = await connectNats({ url, name: "copies test" });
@@ -30,7 +43,7 @@ async function open(url: string, replicas?: number): Promise<Opened> {
 
 /** The numbers of copies that streams have, each once. */
 async function copiesOf({ broker }: Pick<Opened, "broker">): Promise<readonly number[]> {
-  return [...new Set((await inspectStreams(broker.nc)).map(({ copies }) => copies?.number ?? 1))];
+  return [...new Set((await patiently(() => inspectStreams(broker.nc))).map(({ copies }) => copies?.number ?? 1))];
 }
 
 /** What was declared by a Muster that made one copy of all, and had events written to the file a moment later. */
@@ -61,7 +74,7 @@ test("on one server all has one copy, and more than there are servers is refused
 test("on three servers all has three copies, what had one gets them, EVENTS too, and what waited runs", async (t) => {
   await using cluster = await startTestCluster();
   await declareSingles(cluster);
-  await using single = await open(cluster.url, 1);
+  await using single = await patiently(() => open(cluster.url, 1));
   t.deepEqual(await copiesOf(single), [1]);
   // Waits in a lane with one copy, and in LATER, when the copies are added.
   await using muster = await startMuster({ nats: cluster });
@@ -76,7 +89,7 @@ test("on three servers all has three copies, what had one gets them, EVENTS too,
   const worker = await muster.startWorker({ tasks: [QuickTask] });
   await muster.event("done", now.taskId);
   await muster.event("done", later.taskId);
-  const { config } = await worker.broker.jsm.consumers.info("TASKS", LANE);
+  const { config } = await patiently(() => worker.broker.jsm.consumers.info("TASKS", LANE));
   t.falsy(config.mem_storage, "its state is on file");
   // Pulls may find nobody while another copy of the lane begins to lead. Nobody has deleted it then.
   for (let round = 0; round < 3; round++) {
