@@ -3,7 +3,7 @@ import type { RowReport } from "../report/report.ts";
 import { type Bench, CONCURRENCY } from "../run/bench.ts";
 import { type Grid, openGrid } from "../run/grid.ts";
 import { type Overheard, overhear } from "../run/overhear.ts";
-import { cpuMs } from "../servers/process_figures.ts";
+import { cpuMs } from "../../src/support/process_figures.ts";
 import { median, quantile } from "../report/statistics.ts";
 
 const WATCHED_MS = 20_000;

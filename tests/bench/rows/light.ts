@@ -13,7 +13,7 @@ import { median } from "../report/statistics.ts";
 import { startAppProcess } from "../run/app_process.ts";
 import type { Bench } from "../run/bench.ts";
 import { commandCpuMs } from "../run/command_cpu.ts";
-import { residentMb } from "../servers/process_figures.ts";
+import { memoryMb } from "../../src/support/process_figures.ts";
 import { ROOT } from "../servers/places.ts";
 
 const APPS = ["submit-worker", "check-worker", "report-worker", "worker", "scheduler", "dashboard"];
@@ -57,7 +57,7 @@ async function oneRound(env: NodeJS.ProcessEnv, idleMs: number): Promise<readonl
   for (const name of APPS) apps.push({ name, ...opened.use(await startAppProcess(name, env)) });
   await pause(idleMs);
   return await Promise.all(
-    apps.map(async ({ name, pid, readyMs }) => ({ name, readyMs, resident: await residentMb(pid) })),
+    apps.map(async ({ name, pid, readyMs }) => ({ name, readyMs, resident: (await memoryMb(pid)).now })),
   );
 }
 

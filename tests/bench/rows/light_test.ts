@@ -8,7 +8,7 @@ import { until } from "@muster/tasks/testing";
 import test from "ava";
 import { startAppProcess } from "../run/app_process.ts";
 import { commandCpuMs } from "../run/command_cpu.ts";
-import { residentMb } from "../servers/process_figures.ts";
+import { memoryMb } from "../../src/support/process_figures.ts";
 import { ROOT } from "../servers/places.ts";
 
 /** Most that an idle app may have, MB: a tenth above the target. */
@@ -24,7 +24,7 @@ test("an idle worker gives memory back until it has hardly more than 110 MB", as
   await migrate(databaseUrl, { tables: [pilotTables] });
   await using app = await startAppProcess("submit-worker", { NATS_URL: nats.url, DATABASE_URL: databaseUrl });
   const resident = await until(async () => {
-    const now = await residentMb(app.pid);
+    const now = (await memoryMb(app.pid)).now;
     return now < RESIDENT_MB ? now : undefined;
   }, `less than ${RESIDENT_MB} MB`);
   t.log(`${resident.toFixed(0)} MB`);

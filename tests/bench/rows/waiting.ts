@@ -2,7 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Bench } from "../run/bench.ts";
 import { buildWorker } from "../servers/build.ts";
 import { openGrid } from "../run/grid.ts";
-import { residentMb } from "../servers/process_figures.ts";
+import { memoryMb } from "../../src/support/process_figures.ts";
 import { median, quantile } from "../report/statistics.ts";
 import type { Grid } from "../run/grid.ts";
 import type { RowReport } from "../report/report.ts";
@@ -39,7 +39,7 @@ async function memoryUnderLoad(bench: Bench): Promise<readonly number[]> {
   const samples: number[] = [];
   for (let taken = 0; taken < MEMORY_SAMPLES; taken++) {
     await pause(SAMPLE_EVERY_MS);
-    samples.push(await residentMb(worker.pid));
+    samples.push((await memoryMb(worker.pid)).now);
   }
   await worker.ask("heard");
   return samples;

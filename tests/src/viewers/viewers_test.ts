@@ -9,7 +9,8 @@ import { startMuster } from "../support/muster.ts";
 import { sized } from "../support/size.ts";
 import { until } from "../support/until.ts";
 import { storeDeadLetters, storeTasks, tellEvents } from "./fill.ts";
-import { countAsked, cpuMs, memoryMb, watch } from "./watching.ts";
+import { cpuMs, memoryMb } from "../support/process_figures.ts";
+import { countAsked, watch } from "./watching.ts";
 
 const WAITING = sized({ small: 20_000, large: 1_000_000 });
 const DEAD = sized({ small: 4_000, large: 200_000 });
@@ -123,8 +124,8 @@ test.serial(
       if (Math.max(...times) >= OPENS_WITHIN_MS) slow.push(`${path} took ${times.join(", ")} ms`);
     }
     const memory = await memoryMb(dashboard.pid);
-    t.log(`memory of the dashboard: ${memory.now} MB, at most ${memory.most} MB`);
-    t.true(memory.most < MEMORY_MB, `the dashboard held ${memory.most} MB`);
+    t.log(`memory of the dashboard: ${memory.now.toFixed()} MB, at most ${memory.most.toFixed()} MB`);
+    t.true(memory.most < MEMORY_MB, `the dashboard held ${memory.most.toFixed()} MB`);
     // It is counted behind the page, which is the same for a moment.
     const count = async () => {
       const page = await (await fetch(`${dashboard.url}/api/dead?reason=proxy`)).json();
@@ -192,7 +193,7 @@ test.serial(
       t.true(cpu <= 5 * one.cpu + 500, `${cpu} ms of CPU, and ${one.cpu} ms for one viewer`);
     }
     const memory = await memoryMb(dashboard.pid);
-    t.log(`memory of the dashboard: ${memory.now} MB, at most ${memory.most} MB`);
+    t.log(`memory of the dashboard: ${memory.now.toFixed()} MB, at most ${memory.most.toFixed()} MB`);
     asked.end();
   },
 );

@@ -1,25 +1,5 @@
-import { readFile } from "node:fs/promises";
 import type { Broker } from "@muster/tasks";
 import type { TestDatabase } from "../support/database.ts";
-
-/** The kernel's unit of a process's CPU time, ms. */
-const TICK_MS = 10;
-
-/** CPU time that the process has used since its start, with all its threads, ms. */
-export async function cpuMs(pid: number): Promise<number> {
-  const stat = await readFile(`/proc/${pid}/stat`, "utf8");
-  // The name before these fields may hold spaces. It ends at the last parenthesis.
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
-}
-
-/** Memory that the process holds now, and the most that it has held, MB. */
-export async function memoryMb(pid: number): Promise<{ readonly now: number; readonly most: number }> {
-  const status = await readFile(`/proc/${pid}/status`, "utf8");
-  const field = (name: string) =>
-    Math.round(Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(status)?.[1]) / 1_024);
-  return { now: field("VmRSS"), most: field("VmHWM") };
-}
 
 /** A browser that watches a page, as far as a server sees it. */
 export interface Watcher {
