@@ -17,6 +17,14 @@ function below(spans: readonly ReceivedSpan[], { spanId }: ReceivedSpan, name: s
   return spans.filter((span) => span.parentId === spanId && isMeant(span.name));
 }
 
+/** The spans of a trace whose beginning and whose every parent have come; undefined before: each process sends its spans when it likes. */
+function wholeTrace(spans: readonly ReceivedSpan[], traceId: string): ReceivedSpan[] | undefined {
+  const trace = spans.filter((span) => span.traceId === traceId);
+  const ids = new Set(["", ...trace.map(({ spanId }) => spanId)]);
+  const isWhole = trace.some(({ parentId }) => parentId === "") && trace.every(({ parentId }) => ids.has(parentId));
+  return isWhole ? trace : undefined;
+}
+
 /** Metrics that have series only where something goes wrong, or where tasks are medium or large. */
 const SOMETIMES = new Set(["muster_lock_leases_lost_total", "muster_dead_letters", "muster_worker_threads"]);
 
@@ -72,11 +80,7 @@ test("one trace runs from the scheduler's publish over the parent to each child,
     async () => spans.find(({ name, events }) => name === "process tasks.MyPilotTask.{vo}" && events.includes("done")),
     "the span of a pilot task",
   );
-  const trace = await until(async () => {
-    const of = spans.filter(({ traceId }) => traceId === run.traceId);
-    const parent = of.find(({ name }) => name === "process tasks.MySubmitPilotsTask.{vo}");
-    return parent === undefined ? undefined : of;
-  }, "the span of its parent");
+  const trace = await until(async () => wholeTrace(spans, run.traceId), "all spans of its trace");
   const [occurrence] = trace.filter(({ parentId }) => parentId === "");
   if (occurrence === undefined) return t.fail("the trace has no beginning");
   t.like(occurrence, { name: "publish tasks.MySubmitPilotsTask.{vo}", kind: 4, service: "scheduler" });
