@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import type { Transaction } from "@muster/ledger";
+import { answeredRequests } from "./answered_requests.ts";
 
 /** A CE with room for one VO. */
 export interface AvailableCe {
@@ -19,18 +20,20 @@ export async function getAvailableCes(
   { vo }: { readonly vo: string },
 ): Promise<readonly AvailableCe[]> {
   const { rows } = await sql<AvailableCe>`
-    select ce.name, ce.capacity - active.slots - requested.slots as "availableSlots"
-    from compute_element ce
-    -- Each is counted once for a CE. Subqueries in the list of columns would be counted again for the condition.
-    cross join lateral (
-      select count(*) as slots from pilot where pilot.ce_name = ce.name and pilot.status in ('SUBMITTED', 'RUNNING')
-    ) as active
-    cross join lateral (
-      select count(*) as slots from pilot_request request
-      where request.vo = ${vo} and request.ce_name = ce.name
-        and not exists (select from task_outcome outcome where outcome.task_id = request.task_id)
-    ) as requested
-    where ce.enabled and (ce.vos is null or ${vo} = any (ce.vos)) and ce.capacity > active.slots + requested.slots
-    order by ce.name`.execute(transaction.getKysely());
+    with ${answeredRequests(sql`vo = ${vo}`)}, requested as (
+      select ce_name, count(*) as slots from asked
+      where not exists (select from answered where answered.task_id = asked.task_id)
+      group by ce_name
+    ), free as (
+      select ce.name, ce.capacity - active.slots - coalesce(requested.slots, 0) as slots
+      from compute_element ce
+      cross join lateral (
+        select count(*) as slots from pilot where pilot.ce_name = ce.name and pilot.status in ('SUBMITTED', 'RUNNING')
+      ) as active
+      left join requested on requested.ce_name = ce.name
+      where ce.enabled and (ce.vos is null or ${vo} = any (ce.vos))
+    )
+    select name, slots as "availableSlots" from free where slots > 0
+    order by name`.execute(transaction.getKysely());
   return rows;
 }

@@ -2,6 +2,7 @@ import { sql } from "kysely";
 import { asStored } from "../ces/names.ts";
 import type { Transaction } from "@muster/ledger";
 import type { PilotDb } from "../entities/all.ts";
+import { answeredRequests } from "./answered_requests.ts";
 
 /** A pilot that a spawned task is to submit. */
 export interface NewPilotRequest {
@@ -19,9 +20,8 @@ export async function requestPilots(transaction: Transaction, requests: readonly
   if (requests.length === 0) return;
   const vos = [...new Set(requests.map(({ vo }) => vo))];
   await sql`
-    with answered as (
-      delete from pilot_request request
-      where request.vo = any (${vos}) and exists (select from task_outcome outcome where outcome.task_id = request.task_id)
+    with ${answeredRequests(sql`vo = any (${vos}::text[])`)}, forgotten as (
+      delete from pilot_request using answered where pilot_request.task_id = answered.task_id
     )
     insert into pilot_request (task_id, ce_name, vo)
     select * from unnest(
@@ -47,9 +47,9 @@ export async function listOldRequests(
   { after, limit }: { readonly after: string; readonly limit: number },
 ): Promise<readonly PilotRequested[]> {
   const { rows } = await sql<PilotRequested>`
-    select task_id as "taskId", vo from pilot_request request
-    where task_id > ${after} and requested_at < now() - ${LOST_AFTER}::interval
-      and not exists (select from task_outcome outcome where outcome.task_id = request.task_id)
+    with ${answeredRequests(sql`task_id > ${after} and requested_at < now() - ${LOST_AFTER}::interval`)}
+    select task_id as "taskId", vo from asked
+    where not exists (select from answered where answered.task_id = asked.task_id)
     order by task_id
     limit ${limit}`.execute(transaction.getKysely());
   return rows;
