@@ -1,6 +1,6 @@
 import { MikroORM } from "@mikro-orm/postgresql";
 import type { ClientBase } from "pg";
-import { askOnce, CONNECT_TIMEOUT_MS, onOneConnection, type ServerAddress } from "./database/ask_once.ts";
+import { askOnce, connectTimeoutMs, onOneConnection, type ServerAddress } from "./database/ask_once.ts";
 import { Connections } from "./database/connections.ts";
 import { asForbidden } from "./database/failures.ts";
 import { frequent } from "./database/frequent_statements.ts";
@@ -18,7 +18,7 @@ import type { TableSet } from "./schema/table_set.ts";
 
 /** Which database, and how it is used. */
 export interface DatabaseOptions {
-  /** `postgres://user:password@host:port/name`. */
+  /** `postgres://user:password@host:port/name`. With `?connect_timeout=30` a connection is waited for 30 s in place of 5 s. */
   readonly url: string;
   /** Sets of tables beside the ledger's own, whose entities transactions know. Default: none. */
   readonly tables?: readonly TableSet[];
@@ -144,7 +144,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       ...address,
       max: options.poolSize ?? 10,
       idleTimeoutMillis: 30_000,
-      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      connectionTimeoutMillis: connectTimeoutMs(options.url),
       // A session sends some statements without waiting for the answers to those before.
       pipeline: true,
       keepAlive: true,

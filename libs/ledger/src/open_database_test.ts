@@ -1,4 +1,6 @@
 import test from "ava";
+import { once } from "node:events";
+import { createServer, type Socket } from "node:net";
 import { DatabaseGoneError } from "./database/failures.ts";
 import { openDatabase } from "./open_database.ts";
 import { claim, outcome, runSql, startTestServer, untilRow } from "./testing/mod.ts";
@@ -14,6 +16,25 @@ test("a database opens while its server is down, and says so when it is asked", 
   t.is(database.ledger.classify(error), "gone");
   const opened = database.ledger.open(claim("t1"));
   t.like(await opened.commit(outcome("t1")), { kind: "unknown", cause: { name: "DatabaseGoneError" } });
+});
+
+test("a connection is waited for as long as its URL says, which is shorter or longer than otherwise", async (t) => {
+  const sockets: Socket[] = [];
+  const silent = createServer((socket) => void sockets.push(socket)).listen(0, "127.0.0.1");
+  await once(silent, "listening");
+  const address = silent.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
+  const ended: string[] = [];
+  const waits = ["?connect_timeout=600", "", "?connect_timeout=1"].map(async (limit) => {
+    await using database = await openDatabase({ url: `postgres://nobody@127.0.0.1:${port}/nothing${limit}` });
+    t.is(database.ledger.classify(await t.throwsAsync(database.ledger.recall("t1"))), "gone");
+    ended.push(limit);
+  });
+  await Promise.all(waits.slice(1));
+  for (const socket of sockets) socket.destroy();
+  await Promise.all(waits);
+  silent.close();
+  t.deepEqual(ended, ["?connect_timeout=1", "", "?connect_timeout=600"]);
 });
 
 test("an idle connection that the server drops ends nothing, is noted, and is made anew", async (t) => {

@@ -1,8 +1,17 @@
 import { Client, type QueryResultRow } from "pg";
 import { connectFailure } from "./failures.ts";
 
-/** Longest wait for a connection, and for the answer to a question on a connection of its own, ms. */
+/** Longest wait for a connection unless its URL says otherwise, and for the answer to a question on a connection of its own, ms. */
 export const CONNECT_TIMEOUT_MS = 5_000;
+
+/**
+ * Longest wait for a connection that work needs, ms: `connect_timeout` of its URL, in whole seconds as for PostgreSQL's own programs, else 5 s.
+ * A server or a machine under load may need longer. Questions of health go by their own limit.
+ */
+export function connectTimeoutMs(url: string): number {
+  const seconds = new URL(url).searchParams.get("connect_timeout") ?? "";
+  return /^[1-9]\d{0,5}$/.test(seconds) ? Number(seconds) * 1_000 : CONNECT_TIMEOUT_MS;
+}
 
 /** Where a server is and what its connections begin with. */
 export interface ServerAddress {

@@ -1,7 +1,7 @@
 // Tested by libs/ledger/src/outbox/outbox_test.ts
 // Tested by tests/src/outbox/relay_test.ts
 import { Client } from "pg";
-import { CONNECT_TIMEOUT_MS, type ServerAddress } from "../database/ask_once.ts";
+import { CONNECT_TIMEOUT_MS, connectTimeoutMs, type ServerAddress } from "../database/ask_once.ts";
 import { connectFailure, DatabaseGoneError } from "../database/failures.ts";
 import { OUTBOX_CHANNEL } from "./channel.ts";
 
@@ -23,7 +23,7 @@ export async function listenToOutbox(address: ServerAddress): Promise<OutboxList
   let wake = () => {};
   const client = new Client({
     ...address,
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    connectionTimeoutMillis: connectTimeoutMs(address.connectionString),
     query_timeout: CONNECT_TIMEOUT_MS,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,

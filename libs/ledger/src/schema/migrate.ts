@@ -1,7 +1,7 @@
 import { Migrator } from "@mikro-orm/migrations";
 import { MikroORM, type Transaction } from "@mikro-orm/postgresql";
 import type { ClientBase } from "pg";
-import { askOnce, CONNECT_TIMEOUT_MS, type ServerAddress } from "../database/ask_once.ts";
+import { askOnce, connectTimeoutMs, type ServerAddress } from "../database/ask_once.ts";
 import { asForbidden } from "../database/failures.ts";
 import { whoIs } from "../database/refusals.ts";
 import { prepareConnection, requireNewEnough, VERSION_QUERY, type VersionRow } from "../database/server_version.ts";
@@ -45,7 +45,7 @@ function openOrm(url: string, sets: readonly TableSet[], prepare: (client: Clien
       ...addressOf(url),
       max: 1,
       idleTimeoutMillis: 0,
-      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      connectionTimeoutMillis: connectTimeoutMs(url),
       onConnect: prepare,
     },
   });

@@ -80,16 +80,26 @@ function randomName(): string {
   return randomBytes(8).toString("hex");
 }
 
+/** Longest wait of a test for a connection, s: the server may be copying a database for each of twenty tests. */
+const CONNECT_TIMEOUT_S = 120;
+
+/** A URL by which work waits for a connection as long as a busy machine may need. */
+function patient(url: string): string {
+  const patiently = new URL(url);
+  patiently.searchParams.set("connect_timeout", String(CONNECT_TIMEOUT_S));
+  return patiently.href;
+}
+
 function overServer(
   server: Addressed,
   template: string,
   tables: readonly TableSet[],
 ): Pick<TestServer, "createUrl" | "createEmptyUrl" | "open"> {
   const name = () => `test_${randomName()}`;
-  const createUrl = () => createDatabase(server, name(), { template });
+  const createUrl = async () => patient(await createDatabase(server, name(), { template }));
   return {
     createUrl,
-    createEmptyUrl: () => createDatabase(server, name()),
+    createEmptyUrl: async () => patient(await createDatabase(server, name())),
     open: async (options) => openDatabase({ tables, ...options, url: await createUrl() }),
   };
 }
