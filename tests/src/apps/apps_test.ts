@@ -18,6 +18,9 @@ import { startApp } from "./app_process.ts";
 const server = await startTestServer();
 test.after.always(() => server[Symbol.asyncDispose]());
 
+/** Options of an operator who holds a lock in a transaction until an app has done something, which may take the app minutes on a busy machine. */
+const OPERATOR = { idleInTransactionTimeoutMs: 600_000 };
+
 test("an app that is started before its servers waits for them, unready, and for the schema too", async (t) => {
   await using folder = await mkdtempDisposable(join(tmpdir(), "muster-apps-"));
   const port = await findFreePort();
@@ -140,7 +143,7 @@ test("a worker app hands on what its settings and its tasks say: fences, the lon
   await using nats = await startTestNats();
   const databaseUrl = await server.createUrl();
   await using proxy = await startProxy(databaseUrl);
-  await using database = await openDatabase({ url: databaseUrl, tables: [pilotTables] });
+  await using database = await openDatabase({ url: databaseUrl, tables: [pilotTables], ...OPERATOR });
   // A machine whose clock was an hour ahead has given out this token.
   const ahead = (Date.now() + 3_600_000) * 1_000;
   await runSql(database, `insert into lock_fence (key, revision, holder) values ('my_pilot.ce01', ${ahead}, 'x')`);
@@ -170,7 +173,7 @@ test("a worker app hands on what its settings and its tasks say: fences, the lon
 test("a second signal ends a worker app's drain at once, in good order", async (t) => {
   await using nats = await startTestNats();
   const databaseUrl = await server.createUrl();
-  await using database = await openDatabase({ url: databaseUrl, tables: [pilotTables] });
+  await using database = await openDatabase({ url: databaseUrl, tables: [pilotTables], ...OPERATOR });
   const more = { MUSTER_DRAIN_SECONDS: "600" };
   await using app = await startApp("report-worker", { natsUrl: nats.url, databaseUrl, more });
   await app.line(/ready for tasks/);
