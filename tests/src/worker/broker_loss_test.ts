@@ -3,7 +3,8 @@ import { listIncidents } from "@muster/tasks/operate";
 import test from "ava";
 import { setTimeout as pause } from "node:timers/promises";
 import * as z from "zod";
-import { type Muster, startMuster } from "../support/muster.ts";
+import { type Muster, type MusterOptions, startMuster } from "../support/muster.ts";
+import { startTestNats } from "../support/nats.ts";
 import { startTicks } from "../support/ticks.ts";
 import { until } from "../support/until.ts";
 
@@ -21,8 +22,8 @@ const tasks = [QuickTask, FailOnceTask];
 const siteLock = defineLockType("broker_loss_site");
 
 /** A worker that has run tasks of each way in, so that all it needs is there. */
-async function startWarm() {
-  const muster = await startMuster();
+async function startWarm(options: MusterOptions = {}) {
+  const muster = await startMuster(options);
   const worker = await muster.startWorker({ tasks });
   await worksWell(muster);
   return { muster, worker };
@@ -94,9 +95,11 @@ test("I4: after TASKS was created anew its sequences begin again, and tasks stil
 });
 
 test("tasks that wait, are delayed, are retried and run are each done after the server was killed and came back", async (t) => {
-  const { muster, worker } = await startWarm();
+  // What is stored survives the kill: a server that writes lazily may have it in its memory alone.
+  await using nats = await startTestNats({ sync: true });
+  const { muster, worker } = await startWarm({ nats });
   await using _ = muster;
-  // This begins when the server is back, whenever that is. A task that runs while the server is killed may run twice.
+  // Those are due once the server is back. On a machine that takes longer, some may be due while it is killed, and run twice.
   const at = new Date(Date.now() + 15_000);
   await muster.publishMany(
     QuickTask,
@@ -113,6 +116,7 @@ test("tasks that wait, are delayed, are retried and run are each done after the 
   await muster.nats.kill();
   await muster.nats.start();
   await muster.reconnected();
+  const wasBackInTime = Date.now() < at.getTime();
   const backAtMs = performance.now();
   await until(async () => (worker.health().problems.length === 0 ? true : undefined), "a ready worker");
   await muster.settled(); // an event may have been lost with the server, so what is in the streams is what counts
@@ -122,10 +126,9 @@ test("tasks that wait, are delayed, are retried and run are each done after the 
   t.is((await muster.deadLetters()).length, 0);
   for (const delay of delayed) {
     const steps = worker.watcher.steps.filter((step) => step.taskId === delay.taskId);
-    t.deepEqual(
-      steps.map(({ step }) => step),
-      ["started", "done"],
-    );
+    const names = steps.map(({ step }) => step);
+    if (wasBackInTime) t.deepEqual(names, ["started", "done"]);
+    else t.true(names.includes("done"), names.join());
   }
 });
 
