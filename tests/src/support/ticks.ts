@@ -12,21 +12,24 @@ const TICK_MS = 10;
  */
 export interface Ticks extends AsyncDisposable {
   now(): number;
+  /** Number of ticks between two moments of `Date.now()`. */
+  between(fromMs: number, toMs: number): number;
 }
 
 /** Starts a tick clock on an open connection. */
 export function startTicks(nc: NatsConnection): Ticks {
-  let count = 0;
+  const tickedAtMs: number[] = [];
   let isOver = false;
   const ticking = (async () => {
     while (!isOver && !nc.isClosed()) {
       await nc.flush();
       await pause(TICK_MS);
-      count++;
+      tickedAtMs.push(Date.now());
     }
   })();
   return {
-    now: () => count,
+    now: () => tickedAtMs.length,
+    between: (fromMs, toMs) => tickedAtMs.filter((atMs) => atMs > fromMs && atMs <= toMs).length,
     async [Symbol.asyncDispose]() {
       isOver = true;
       await ticking;
