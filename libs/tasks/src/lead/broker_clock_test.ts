@@ -1,4 +1,5 @@
 import test from "ava";
+import { setTimeout as pause } from "node:timers/promises";
 import { every } from "../calendar/schedule.ts";
 import type { Broker } from "../broker/broker.ts";
 import { listen, periodic, startGrid } from "../schedule/_grid_test.ts";
@@ -18,6 +19,25 @@ test("a machine whose clock is off by 2 s is told of once, and once more when it
   t.regex(grid.alarms[1] ?? "", /behind the broker's/);
   t.true(Math.abs(clock.now() - Date.now()) < 10_000, "the broker's time is unmoved");
   t.true(Math.abs((await measureClock(grid.broker, () => Date.now() + 500_000)) - 500_000) < 10_000);
+});
+
+test("an answer that took five seconds moves no schedule and raises no alarm: the broker is asked again", async (t) => {
+  await using grid = await startGrid();
+  const { streams } = grid.broker.jsm;
+  let asked = 0;
+  const slow: typeof streams = Object.assign(Object.create(streams), {
+    async info(...args: Parameters<typeof streams.info>) {
+      const info = await streams.info(...args);
+      if (asked++ === 0) await pause(5_000);
+      return info;
+    },
+  });
+  const broker = { ...grid.broker, jsm: Object.create(grid.broker.jsm, { streams: { value: slow } }) };
+  const clock = await openBrokerClock(broker);
+  t.deepEqual(grid.alarms, []);
+  asked = 0;
+  t.true(Math.abs(await clock.sync()) < 2_000);
+  t.deepEqual(grid.alarms, []);
 });
 
 test.serial("when the broker's own clock jumps, schedules follow it within seconds", async (t) => {
