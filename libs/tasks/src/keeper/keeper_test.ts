@@ -16,12 +16,13 @@ import { Ownership } from "./ownership.ts";
 const server = await startTestBroker();
 test.after.always(() => server[Symbol.asyncDispose]());
 
-const ACK_WAIT_MS = 1_000;
-/** Ownership as for an ack wait of 6.5 s, that is 1.5 s from one heartbeat; the consumers here wait for a second only. */
-const QUICK = { heartbeatMs: 250, ackWaitMs: 6_500 };
+/** Longer than the machine may stand still, which keeps the heartbeats too, ms. */
+const ACK_WAIT_MS = 4_000;
+/** Ownership as for an ack wait of 9 s, that is 4 s from one heartbeat; the consumers here wait for four seconds too. */
+const QUICK = { heartbeatMs: 250, ackWaitMs: 9_000 };
 let streams = 0;
 
-/** A stream with one message, whose consumer waits a second for acks. */
+/** A stream with one message, whose consumer waits some seconds for acks. */
 async function startWork(url: string) {
   const nc = await connectNats({ url, name: "puller" });
   const jsm = await jetstreamManager(nc);
@@ -34,7 +35,7 @@ async function startWork(url: string) {
     const subject = `$JS.API.CONSUMER.MSG.NEXT.${stream}.c`;
     // The message comes under its own subject, which the client's shared inbox would not know.
     const answer = await nc.request(subject, JSON.stringify({ batch: 1, ...options }), {
-      timeout: 12_000,
+      timeout: 40_000,
       noMux: true,
     });
     return answer.headers === undefined ? answer : undefined;
@@ -44,7 +45,7 @@ async function startWork(url: string) {
     /** Returns a message, or undefined if there is none for now. */
     pull: () => pull({ no_wait: true }),
     /** Waits for a message. */
-    pullNext: () => pull({ expires: nanos(10_000) }),
+    pullNext: () => pull({ expires: nanos(30_000) }),
     [Symbol.asyncDispose]: () => nc.close(),
   };
 }
@@ -69,7 +70,7 @@ test.serial(
     const message = await work.pullNext();
     const inHand = pulled(message?.reply);
     keeper.hold([inHand]);
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2 * ACK_WAIT_MS);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1.5 * ACK_WAIT_MS);
     t.true(keeper.owns(inHand), "it reads heartbeats that were sent while it was busy");
     t.is(await work.pull(), undefined);
 
@@ -117,12 +118,12 @@ test("heartbeats stop at the message's time, and a later hold gives it more", as
   const inHand = pulled(message?.reply, 100);
   keeper.hold([inHand]);
   const heldAtMs = performance.now();
-  inHand.untilMs = heldAtMs + 2 * ACK_WAIT_MS;
+  inHand.untilMs = heldAtMs + 1.5 * ACK_WAIT_MS;
   keeper.hold([inHand]);
   const again = await work.pullNext();
   const tookMs = performance.now() - heldAtMs;
   t.is(deliveries(again), 2);
-  t.true(tookMs > 2 * ACK_WAIT_MS, `${tookMs} ms`);
+  t.true(tookMs > 1.5 * ACK_WAIT_MS, `${tookMs} ms`);
 });
 
 test("a restart of the broker ends ownership of what was pulled before it", async (t) => {
