@@ -5,6 +5,9 @@ import { Lanes } from "./lanes.ts";
 import type { Permits } from "./permits.ts";
 import { Rate } from "./rate.ts";
 
+/** Least prefetch of which one place is kept for a more urgent task. */
+const PLACE_FROM = 2;
+
 /** A pull to be opened. */
 export interface Pull {
   readonly lane: Lane;
@@ -38,7 +41,8 @@ export interface PolicyOptions {
  *   for has a permit kept for it, and no task of a lower priority starts on that permit.
  * - VOs take turns by their weights, see `Ring`. They do so in the buffer too.
  * - A lane whose tasks are paused is not pulled and holds nobody back.
- * - A worker has in hand at most its permits and what it consumes in 10 ms.
+ * - A worker has in hand at most its permits and what it consumes in 10 ms. Of the latter one place is kept for a more urgent task, so that
+ *   such a task is in hand when the next permit comes free.
  * - A worker with nothing to do keeps a standing pull open for the lane that was served last.
  */
 export class Policy<T extends Buffered> {
@@ -71,6 +75,11 @@ export class Policy<T extends Buffered> {
     return this.room(nowMs) > this.lanes.asked();
   }
 
+  /** The time in which all permits change hands at the present rate, ms; Infinity: no task has ended lately. */
+  turnMs(nowMs: number): number {
+    return this.#options.permits.usable / this.rate.perMs(nowMs);
+  }
+
   /**
    * Pulls nothing until `looked`, since nobody knows what waits. Otherwise a lane that is known to have work would be served before one
    * of a higher priority whose work is not known yet.
@@ -91,11 +100,18 @@ export class Policy<T extends Buffered> {
     const wish = this.lanes.takeWish();
     if (wish !== undefined && this.#isIdle()) return this.#stand(wish, nowMs);
     const all = this.room(nowMs);
-    const room = all - this.lanes.asked();
-    if (room <= 0) return undefined;
+    let room = all - this.lanes.asked();
+    let places = this.rate.prefetch(nowMs) < PLACE_FROM ? 0 : 1;
     for (const ring of this.lanes.rings) {
+      if (room <= 0) return undefined;
       ring.look(nowMs);
-      if (ring.working === 0) continue;
+      if (ring.working === 0) {
+        if (!ring.isEmpty) {
+          room -= places;
+          places = 0;
+        }
+        continue;
+      }
       if (this.#hasEnough(ring.priority, nowMs)) return undefined;
       this.#lookAgainAtMs = Math.min(this.#lookAgainAtMs, ring.lookAgainAtMs);
       if (ring.next !== undefined) {

@@ -107,6 +107,27 @@ test("what is consumed in 10 ms is pulled ahead, and no pull is made for a task 
   t.is(show(pulls(110)), "a: 21");
 });
 
+test("a worker that is full of less urgent tasks has a place for a more urgent one, so that it is in hand when a permit comes free", (t) => {
+  const { policy, permits, lane, pulls, bring, starts } = openPolicy(10);
+  const low = lane("low", "background", 1_000);
+  const high = lane("high", "realtime", 0);
+  policy.rate.perMs(0);
+  for (let ended = 0; ended < 100; ended++) policy.rate.count();
+  t.is(policy.turnMs(100), 10);
+  t.is(show(pulls(100)), "low: 19", "one of what is consumed in 10 ms is kept");
+  for (let each = 0; each < 19; each++) bring(low, 981, 100);
+  t.is(starts().length, 10);
+  t.is(show(pulls(100)), "");
+  high.wake(5_000);
+  t.is(show(pulls(101)), "high: 1");
+  bring(high, 0, 102);
+  permits.giveBack();
+  t.deepEqual(
+    starts().map(({ lane: { vo } }) => vo),
+    ["high"],
+  );
+});
+
 test("an idle worker stands at the lane that served it twice, and nowhere while it has anything in hand", (t) => {
   const { policy, permits, worker, lane, pulls, bring, starts } = openPolicy(2);
   const hot = lane("hot", "normal", 0);

@@ -42,6 +42,10 @@ export class Ring {
     if (at >= 0) this.#lanes.splice(at, 1);
   }
 
+  get isEmpty(): boolean {
+    return this.#lanes.length === 0;
+  }
+
   /** Number of lanes that had work at the last look, whether a pull was open or not. */
   get working(): number {
     return this.#working;

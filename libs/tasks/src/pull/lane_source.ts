@@ -56,7 +56,10 @@ export class LaneSource implements TaskSource {
     this.#firstDeliveries = new FirstDeliveries(options.broker);
     const { nc } = options.broker;
     const group = wakeGroup(nc, options.tasks, (wake) => this.#hear(wake));
-    this.#wakes = new WakeMembership(group, () => this.#handOnWakes());
+    this.#wakes = new WakeMembership(group, {
+      turnMs: (nowMs) => options.policy.turnMs(nowMs),
+      onLeft: () => this.#handOnWakes(),
+    });
     this.#subscription = subscribeLasting(nc, { subject: `${this.#inbox}.*.*` }, (message) => this.#answer(message));
     this.#stopHearing = onForbidden(nc, (refused) => this.#forbidden(refused));
     this.#surveys.soon();

@@ -6,7 +6,10 @@ import type { Policy } from "../policy/policy.ts";
 import type { ReceivedTask } from "./received_task.ts";
 
 /** The part of the policy that a source asks and reports to. */
-export type PullPolicy = Pick<Policy<Buffered>, "lanes" | "nextPull" | "room" | "hasRoom" | "lookFirst" | "looked">;
+export type PullPolicy = Pick<
+  Policy<Buffered>,
+  "lanes" | "nextPull" | "room" | "hasRoom" | "turnMs" | "lookFirst" | "looked"
+>;
 
 /** What others are told of a task that was handed back. */
 export type HandedBack = Pick<ReceivedTask, "definition" | "vo">;

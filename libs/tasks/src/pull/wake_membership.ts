@@ -1,27 +1,49 @@
+// Tested by libs/tasks/src/pull/wake_membership_test.ts
 import type { WakeGroup } from "./wake_group.ts";
 
-/** Time without room and without an ended task after which a worker leaves the wake group, ms. */
+/** Time without room and without an ended task after which a worker leaves the wake group, ms, unless its tasks are short. */
 const FULL_FOR_MS = 5;
+/** Longest time in which all permits change hands at the present rate, ms, while tasks count as short. */
+const SHORT_MS = 25;
 
-/** Keeps a worker in the wake group while it can act on wakes. It leaves when it is full and its tasks are not short. */
+/** What a membership is told of its worker. */
+export interface WakeMembershipOptions {
+  /** The time in which all permits change hands at the present rate, ms; Infinity: no task has ended lately. */
+  turnMs(nowMs: number): number;
+  /** Called when the worker left for lack of room, so that it can wake others for what it heard of. */
+  onLeft(): void;
+  /** The clock, ms. Default: `performance.now`. */
+  readonly now?: () => number;
+}
+
+/**
+ * Keeps a worker in the wake group while it can act on wakes. It leaves when it is full and its tasks are not short.
+ *
+ * Tasks of one length that began together end together. Between two such ends nothing ends, and the worker is full. If it left each time,
+ * it would miss the wakes of most of the time, and find the tasks by a survey some 50 ms later. So where tasks are short it stays for
+ * two of them.
+ */
 export class WakeMembership {
   readonly #group: WakeGroup;
-  readonly #onLeft: () => void;
+  readonly #options: WakeMembershipOptions;
+  readonly #now: () => number;
   /** When a task last ended. */
-  #movedAtMs = performance.now();
+  #movedAtMs: number;
   #isFull = false;
   #looking: NodeJS.Timeout | undefined;
 
-  /** Joins the group. `onLeft` is called when the worker left for lack of room, so that it can wake others for what it heard of. */
-  constructor(group: WakeGroup, onLeft: () => void) {
+  /** Joins the group. */
+  constructor(group: WakeGroup, options: WakeMembershipOptions) {
     this.#group = group;
-    this.#onLeft = onLeft;
+    this.#options = options;
+    this.#now = options.now ?? (() => performance.now());
+    this.#movedAtMs = this.#now();
     group.join();
   }
 
   /** A task has ended. */
   noteMove(): void {
-    this.#movedAtMs = performance.now();
+    this.#movedAtMs = this.#now();
   }
 
   /** Joins again where there is room again. The worker has then missed the wakes of the time between. */
@@ -54,12 +76,14 @@ export class WakeMembership {
 
   #look(): void {
     if (!this.#isFull || !this.#group.joined) return;
-    // Where tasks are short, room comes back within milliseconds.
-    if (performance.now() - this.#movedAtMs < FULL_FOR_MS) {
+    const nowMs = this.#now();
+    const turnMs = this.#options.turnMs(nowMs);
+    const staysMs = turnMs <= SHORT_MS ? Math.max(FULL_FOR_MS, 2 * turnMs) : FULL_FOR_MS;
+    if (nowMs - this.#movedAtMs < staysMs) {
       this.#lookLater();
     } else {
       this.#group.leave();
-      this.#onLeft();
+      this.#options.onLeft();
     }
   }
 }
