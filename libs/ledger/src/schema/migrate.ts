@@ -8,22 +8,25 @@ import { prepareConnection, requireNewEnough, VERSION_QUERY, type VersionRow } f
 import type { Orm } from "../database/transaction.ts";
 import { withLedger } from "./ledger_tables.ts";
 import { FORMER_LIST, fullName, listOf, type TableSet } from "./table_set.ts";
+import { type Execute, takeTables } from "./take_tables.ts";
 
 /** Key of the migrations' advisory lock in this database: an arbitrary number that nobody else uses. */
 const MIGRATION_LOCK = 7_130_226_051;
-/** Longest wait for another migration, and for tables that are in use, ms. */
-const LOCK_TIMEOUT_MS = 60_000;
+/** Longest wait for tables that are in use, ms. */
+const PATIENCE_MS = 60_000;
 /** Entry of the former list. It tells programs that know only that list that a newer version has migrated. */
 const NEWER = "0004_lists_of_sets";
 
 /**
  * Runs as the first statement of each connection of the migrator's pool, so every statement of the migrator holds the
- * lock.
+ * lock. It waits for another migration as long as that works, which may take minutes.
  *
  * If the process dies, the lock is free when the server has ended its connection. By then its transaction is rolled
  * back.
  */
 async function takeLock(client: ClientBase): Promise<void> {
+  // A login's own limits are meant for small questions, and a migration of a large table takes minutes.
+  await client.query("set lock_timeout = 0; set statement_timeout = 0");
   await client.query("select pg_advisory_lock($1)", [MIGRATION_LOCK]);
 }
 
@@ -33,6 +36,8 @@ export interface MigrateOptions {
   readonly tables?: readonly TableSet[];
   /** Settings of the session, by name, with an operator's decisions about a migration. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Longest wait for tables that are in use, ms. Default: 60,000. */
+  readonly patienceMs?: number;
 }
 
 function openOrm(url: string, sets: readonly TableSet[], prepare: (client: ClientBase) => Promise<void>): Orm {
@@ -55,7 +60,7 @@ function addressOf(url: string): ServerAddress {
   return {
     connectionString: url,
     application_name: "muster migrate",
-    options: `-c lock_timeout=${LOCK_TIMEOUT_MS}`,
+    options: "",
   };
 }
 
@@ -76,9 +81,6 @@ async function openMigrator(orm: Orm, set: TableSet): Promise<Migrator> {
   return migrator;
 }
 
-/** Runs statements in one transaction. `?` stands for a value. */
-type Execute = (text: string, values?: readonly unknown[]) => Promise<readonly Record<string, unknown>[]>;
-
 async function hasFormerList(execute: Execute): Promise<boolean> {
   const [row] = await execute("select to_regclass(?) is not null as there", [FORMER_LIST]);
   return row?.["there"] === true;
@@ -98,6 +100,17 @@ async function takeOver(execute: Execute, sets: readonly TableSet[]): Promise<vo
   }
 }
 
+/** The tables of each set that has something to migrate. */
+async function tablesToMigrate(execute: Execute, sets: readonly TableSet[]): Promise<readonly string[]> {
+  const tables: string[] = [];
+  for (const set of sets) {
+    const applied = new Set((await execute(`select name from ${listOf(set)}`)).map(({ name }) => name));
+    if (set.migrations.every(({ name }) => applied.has(name))) continue;
+    tables.push(...set.entities.map(({ meta }) => meta.tableName));
+  }
+  return tables;
+}
+
 /** Writes to the former list what older programs look for: running ones go on, and none starts anew. */
 async function noteForOlder(execute: Execute, sets: readonly TableSet[]): Promise<void> {
   for (const name of new Set([...sets.flatMap(({ inFormerList = [] }) => inFormerList), NEWER])) {
@@ -115,12 +128,14 @@ async function noteForOlder(execute: Execute, sets: readonly TableSet[]): Promis
  * Any number of processes may call it at once: one works, and the others wait and find nothing left to do. The database
  * itself must exist.
  *
- * Throws `DatabaseGoneError`, `DatabaseTooOldError`, `DatabaseForbiddenError`, and what a migration or the server
+ * Apps may run meanwhile. Whoever uses a table of a set that has something to migrate waits until the end of it.
+ *
+ * Throws `DatabaseGoneError`, `DatabaseTooOldError`, `DatabaseForbiddenError`, `TablesInUseError`, and what a migration or the server
  * reports. Throws `TypeError` for sets that cannot be in one database.
  */
 export async function migrate(
   url: string,
-  { tables = [], settings = {} }: MigrateOptions = {},
+  { tables = [], settings = {}, patienceMs = PATIENCE_MS }: MigrateOptions = {},
 ): Promise<readonly string[]> {
   const sets = withLedger(tables);
   requireNewEnough(await askOnce<VersionRow>(addressOf(url), VERSION_QUERY));
@@ -132,7 +147,9 @@ export async function migrate(
   try {
     const migrators: (readonly [TableSet, Migrator])[] = [];
     for (const set of sets) migrators.push([set, await openMigrator(orm, set)]);
-    return await orm.em.getConnection().transactional((transaction) => migrateAll(orm, migrators, transaction));
+    return await orm.em
+      .getConnection()
+      .transactional((transaction) => migrateAll(orm, migrators, { transaction, patienceMs }));
   } catch (error) {
     const advice = "grant that right, or run `muster migrate` with the login that the database belongs to";
     throw asForbidden(error, `migrate the database as ${whoIs(addressOf(url))}`, advice);
@@ -144,13 +161,14 @@ export async function migrate(
 async function migrateAll(
   orm: Orm,
   migrators: readonly (readonly [TableSet, Migrator])[],
-  transaction: Transaction,
+  { transaction, patienceMs }: { transaction: Transaction; patienceMs: number },
 ): Promise<readonly string[]> {
   const execute: Execute = (text, values = []) =>
     orm.em.getConnection().execute<Record<string, unknown>[]>(text, [...values], "all", transaction);
   const sets = migrators.map(([set]) => set);
   const former = await hasFormerList(execute);
   if (former) await takeOver(execute, sets);
+  await takeTables(execute, await tablesToMigrate(execute, sets), patienceMs);
   const applied: string[] = [];
   for (const [set, migrator] of migrators) {
     for (const { name } of await migrator.up({ transaction })) applied.push(fullName(set, name));
