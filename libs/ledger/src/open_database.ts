@@ -5,7 +5,13 @@ import { Connections } from "./database/connections.ts";
 import { asForbidden } from "./database/failures.ts";
 import { frequent } from "./database/frequent_statements.ts";
 import { whoIs } from "./database/refusals.ts";
-import { prepareConnection, requireNewEnough, VERSION_QUERY, type VersionRow } from "./database/server_version.ts";
+import {
+  DIRECT_OPTION,
+  prepareConnection,
+  requireUsable,
+  VERSION_QUERY,
+  type VersionRow,
+} from "./database/server_version.ts";
 import type { Orm, Transaction } from "./database/transaction.ts";
 import type { DatabaseTracing } from "./database/tracing.ts";
 import { type Ledger, openLedger } from "./ledger/ledger.ts";
@@ -88,7 +94,7 @@ function addressOf(options: DatabaseOptions): ServerAddress {
   return {
     connectionString: url.href,
     application_name: applicationName,
-    options: `${ofUrl} -c idle_in_transaction_session_timeout=${idleInTransactionTimeoutMs}`.trim(),
+    options: `${ofUrl} ${DIRECT_OPTION} -c idle_in_transaction_session_timeout=${idleInTransactionTimeoutMs}`.trim(),
   };
 }
 
@@ -171,7 +177,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     orm,
     ledger: openLedger(connections, { transactionTimeoutMs, check: checkSchema, tracing: options.tracing }),
     transaction: (work) => granted(address, () => inTransaction(connections, work)),
-    ping: async () => requireNewEnough(await askOnce<VersionRow>(address, VERSION_QUERY)),
+    ping: async () => requireUsable(await askOnce<VersionRow>(address, VERSION_QUERY)),
     requireMigrated: () =>
       granted(address, () => connections.use((session) => requireMigrated(queryOn(session), sets))),
     checkSchema,

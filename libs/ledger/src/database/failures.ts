@@ -106,7 +106,7 @@ export function meansGone(error: unknown): boolean {
 
 /** The error to throw where a connection could not be made, or its first question got no answer. */
 export function connectFailure(cause: unknown, address: Addressed): DatabaseGoneError | DatabaseTooOldError {
-  if (cause instanceof DatabaseTooOldError) return cause;
+  if (cause instanceof DatabaseTooOldError || cause instanceof DatabaseGoneError) return cause;
   const state = sqlStateOf(cause);
   const advice = adviceFor(state, address);
   if (state !== undefined && advice !== undefined)

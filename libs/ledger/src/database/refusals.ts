@@ -27,6 +27,10 @@ export interface Advice {
   readonly advice: string;
 }
 
+/** What to do where a pooler stands before the server. */
+export const POOLER_ADVICE =
+  "let DATABASE_URL name PostgreSQL itself and no pooler: each connection begins with its own settings";
+
 /**
  * The advice on a server's refusal of a connection, by its state. Undefined where the server's own text says it best.
  */
@@ -52,6 +56,9 @@ export function adviceFor(state: string | undefined, address: Addressed): Advice
         doing: `use database ${database} at ${place} as ${user}`,
         advice: `let that user in (grant connect on database ...), or name another one in DATABASE_URL`,
       };
+    // Poolers refuse settings at the start of a connection so; PostgreSQL itself does not.
+    case "08P01":
+      return { doing: `use the database at ${place}`, advice: POOLER_ADVICE };
     default:
       return undefined;
   }

@@ -1,21 +1,31 @@
 import type { ClientBase } from "pg";
-import { DatabaseTooOldError } from "./failures.ts";
+import { DatabaseGoneError, DatabaseTooOldError } from "./failures.ts";
+import { POOLER_ADVICE } from "./refusals.ts";
 
 /** The oldest major version of PostgreSQL that Muster is tried with. */
 export const OLDEST_POSTGRES = 14;
 
-/** The first question on a connection: the server's version. */
-export const VERSION_QUERY = "select current_setting('server_version_num')::int as version";
+/** An option of each connection that means nothing to the server. It is there only where nobody between us and the server drops options. */
+export const DIRECT_OPTION = "-c muster.direct=on";
+
+/** The first question on a connection: the server's version, and whether our options have reached it. */
+export const VERSION_QUERY = `select current_setting('server_version_num')::int as version,
+  current_setting('muster.direct', true) as direct`;
 
 export interface VersionRow {
   /** E.g. 180004 for 18.4. */
   readonly version: number;
+  /** `on` where our options have reached the server. */
+  readonly direct: string | null;
 }
 
-/** Throws {@linkcode DatabaseTooOldError}. */
-export function requireNewEnough(rows: readonly VersionRow[]): void {
+/** Throws {@linkcode DatabaseTooOldError}, and {@linkcode DatabaseGoneError} where a pooler has dropped our options. */
+export function requireUsable(rows: readonly VersionRow[]): void {
   const version = rows[0]?.version ?? 0;
   if (version < OLDEST_POSTGRES * 10_000) throw new DatabaseTooOldError(version, OLDEST_POSTGRES);
+  if (rows[0]?.direct === "on") return;
+  const found = "a pooler between us and PostgreSQL has dropped the settings of this connection";
+  throw new DatabaseGoneError("use the database", new Error(found), { advice: POOLER_ADVICE });
 }
 
 /** The limits of a connection that the session enforces itself, because its server has no `transaction_timeout`. */
@@ -45,16 +55,16 @@ export function ownLimitOf(client: ClientBase): OwnLimit | undefined {
  * On an older server it bounds each statement instead, and {@linkcode ownLimitOf} returns the limit. 0 stands for no
  * limit.
  *
- * Throws {@linkcode DatabaseTooOldError}.
+ * Throws as {@linkcode requireUsable} does.
  */
 export async function prepareConnection(client: ClientBase, transactionTimeoutMs: number): Promise<void> {
   const { rows } = await client.query<PreparedRow>(
-    `select current_setting('server_version_num')::int as version,
+    `${VERSION_QUERY},
        (select set_config(name, '${transactionTimeoutMs}', false) from pg_settings where name = 'transaction_timeout')
          is not null as limited,
        (select setting::int from pg_settings where name = 'statement_timeout') as "statementMs"`,
   );
-  requireNewEnough(rows);
+  requireUsable(rows);
   const { limited, statementMs } = rows[0] ?? { limited: true, statementMs: 0 };
   if (limited || transactionTimeoutMs === 0) return;
   ownLimits.set(client, { transactionMs: transactionTimeoutMs, statementMs });

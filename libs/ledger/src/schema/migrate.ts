@@ -4,7 +4,13 @@ import type { ClientBase } from "pg";
 import { askOnce, connectTimeoutMs, type ServerAddress } from "../database/ask_once.ts";
 import { asForbidden } from "../database/failures.ts";
 import { whoIs } from "../database/refusals.ts";
-import { prepareConnection, requireNewEnough, VERSION_QUERY, type VersionRow } from "../database/server_version.ts";
+import {
+  DIRECT_OPTION,
+  prepareConnection,
+  requireUsable,
+  VERSION_QUERY,
+  type VersionRow,
+} from "../database/server_version.ts";
 import type { Orm } from "../database/transaction.ts";
 import { withLedger } from "./ledger_tables.ts";
 import { FORMER_LIST, fullName, listOf, type TableSet } from "./table_set.ts";
@@ -57,10 +63,13 @@ function openOrm(url: string, sets: readonly TableSet[], prepare: (client: Clien
 }
 
 function addressOf(url: string): ServerAddress {
+  const parsed = new URL(url);
+  const ofUrl = parsed.searchParams.get("options") ?? "";
+  parsed.searchParams.delete("options");
   return {
-    connectionString: url,
+    connectionString: parsed.href,
     application_name: "muster migrate",
-    options: "",
+    options: `${ofUrl} ${DIRECT_OPTION}`.trim(),
   };
 }
 
@@ -128,7 +137,7 @@ async function noteForOlder(execute: Execute, sets: readonly TableSet[]): Promis
  * Any number of processes may call it at once: one works, and the others wait and find nothing left to do. The database
  * itself must exist.
  *
- * Apps may run meanwhile. Whoever uses a table of a set that has something to migrate waits until the end of it.
+ * Apps may run meanwhile. A task that uses a table of a set with something to migrate waits until the end of it.
  *
  * Throws `DatabaseGoneError`, `DatabaseTooOldError`, `DatabaseForbiddenError`, `TablesInUseError`, and what a migration or the server
  * reports. Throws `TypeError` for sets that cannot be in one database.
@@ -138,7 +147,7 @@ export async function migrate(
   { tables = [], settings = {}, patienceMs = PATIENCE_MS }: MigrateOptions = {},
 ): Promise<readonly string[]> {
   const sets = withLedger(tables);
-  requireNewEnough(await askOnce<VersionRow>(addressOf(url), VERSION_QUERY));
+  requireUsable(await askOnce<VersionRow>(addressOf(url), VERSION_QUERY));
   const orm = openOrm(url, sets, async (client) => {
     await takeLock(client);
     await prepareConnection(client, 0);
