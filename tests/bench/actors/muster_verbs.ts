@@ -41,6 +41,8 @@ export interface ToldStart {
 export interface MusterWorkerVerbs extends WorkerVerbs {
   /** With `tell` each start is also published at once, as a {@linkcode ToldStart}, so that it is known of a worker that is killed. */
   listen(request: { readonly concurrency: number; readonly tell?: boolean }): Promise<void>;
+  /** Resolves when so many tasks with a publish time have started since `listen`. Else the last one would meet the end of `heard`. */
+  timed(request: { readonly count: number }): Promise<void>;
   drain(request: DrainRequest): Promise<MusterDrained>;
   /** Returns the start of the first task since the last `listen`; undefined: no task has started. */
   firstStart(): Promise<{ readonly atUs: number | undefined }>;

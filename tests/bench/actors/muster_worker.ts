@@ -55,6 +55,7 @@ serve(
       void starts.next(Number.POSITIVE_INFINITY);
       listening = await start(concurrency);
     },
+    timed: ({ count }) => starts.timed(count),
     firstStart: async () => ({ atUs: starts.firstUs() }),
     async heard() {
       await listening?.drain();

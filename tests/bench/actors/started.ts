@@ -7,6 +7,8 @@ export interface Starts {
   note(payload: BenchPayload): void;
   /** Forgets what was noted. Resolves when `count` more tasks have started, with the start of the first. */
   next(count: number): Promise<{ readonly firstUs: number }>;
+  /** Resolves when `count` tasks with a publish time have started since the last `take`. */
+  timed(count: number): Promise<void>;
   /** Start of the first task since then, µs; undefined: no task has started. */
   firstUs(): number | undefined;
   /** Time from publish to start of each task since the last call, ms. Tasks without a publish time are left out. */
@@ -20,10 +22,11 @@ export function countStarts(): Starts {
   let wanted = Number.POSITIVE_INFINITY;
   let reached = Promise.withResolvers<{ readonly firstUs: number }>();
   let latenciesMs: number[] = [];
+  let timed = { wanted: Number.POSITIVE_INFINITY, reached: () => {} };
   return {
     note({ sentAtUs }) {
       const startedUs = sentAtUs > 0 || seen === 0 ? nowUs() : 0;
-      if (sentAtUs > 0) latenciesMs.push((startedUs - sentAtUs) / 1_000);
+      if (sentAtUs > 0 && latenciesMs.push((startedUs - sentAtUs) / 1_000) === timed.wanted) timed.reached();
       if (seen === 0) firstUs = startedUs;
       seen++;
       if (seen === wanted) reached.resolve({ firstUs });
@@ -33,6 +36,12 @@ export function countStarts(): Starts {
       wanted = count;
       reached = Promise.withResolvers();
       return reached.promise;
+    },
+    timed(count) {
+      if (latenciesMs.length >= count) return Promise.resolve();
+      return new Promise((reached) => {
+        timed = { wanted: count, reached };
+      });
     },
     firstUs: () => (seen === 0 ? undefined : firstUs),
     take() {

@@ -86,6 +86,7 @@ export async function lightVo(bench: Bench): Promise<RowReport[]> {
     await publisher.ask("publish", { task: "HeldTask", holdMs: 1, count: HEAVY, vos: ["heavy"] });
     await worker.ask("listen", { concurrency: PERMITS });
     await publisher.ask("trickle", { task: "HeldTask", holdMs: 1, count: sizes.samples, pauseMs: 10, vos: ["light"] });
+    await worker.ask("timed", { count: sizes.samples });
     const latencies = await worker.ask("heard");
     await publisher.ask("purge");
     p50.push(quantile(latencies, 0.5));

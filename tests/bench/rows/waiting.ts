@@ -25,6 +25,7 @@ async function realtimeLatency({ publisher, workers: [worker] }: Grid, samples: 
   await worker.ask("listen", { concurrency: PERMITS });
   await pause(1_000); // the background tasks must hold all permits first
   await publisher.ask("trickle", { task: "RealtimeTask", count: samples, pauseMs: PAUSE_MS });
+  await worker.ask("timed", { count: samples });
   const latencies = await worker.ask("heard");
   return { p50: quantile(latencies, 0.5), p99: quantile(latencies, 0.99) };
 }
@@ -51,12 +52,15 @@ export async function waiting(bench: Bench): Promise<RowReport[]> {
   const idle: Latency[] = [];
   const beside: Latency[] = [];
   await using grid = await openGrid(bench, "waiting");
-  progress("muster: realtime start latency, idle");
-  for (let round = 0; round < sizes.rounds; round++) idle.push(await realtimeLatency(grid, sizes.samples));
+  // An idle grid of its own, so that both are measured in turn: a busy moment of the machine then affects both.
+  await using idleGrid = await openGrid(bench, "not-waiting");
   progress(`muster: publishing ${sizes.waiting} background tasks`);
   await grid.publisher.ask("publish", { task: "HeldTask", holdMs: HOLD_MS, count: sizes.waiting });
-  progress("muster: realtime start latency beside them");
-  for (let round = 0; round < sizes.rounds; round++) beside.push(await realtimeLatency(grid, sizes.samples));
+  progress("muster: realtime start latency, idle and beside them");
+  for (let round = 0; round < sizes.rounds; round++) {
+    idle.push(await realtimeLatency(idleGrid, sizes.samples));
+    beside.push(await realtimeLatency(grid, sizes.samples));
+  }
   progress("muster: memory of a worker that works through them");
   const memory = await memoryUnderLoad(bench);
   await grid.publisher.ask("purge");
@@ -71,7 +75,7 @@ export async function waiting(bench: Bench): Promise<RowReport[]> {
     },
   ]);
   const ratio = (what: "p50" | "p99") =>
-    median(beside.map((latency) => latency[what])) / (2 * median(idle.map((latency) => latency[what])) + HOLD_MS);
+    median(beside.map((latency, round) => latency[what] / (2 * (idle[round]?.[what] ?? Number.NaN) + HOLD_MS)));
   const third = Math.floor(memory.length / 3);
   const count = sizes.waiting.toLocaleString("en");
   return [
