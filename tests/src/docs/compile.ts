@@ -28,7 +28,7 @@ export async function complaintsAbout(files: ReadonlyMap<string, string>): Promi
       await mkdir(dirname(join(folder, name)), { recursive: true });
       await writeFile(join(folder, name), content);
     }
-    const tsc = spawn("tsc", ["-p", "tsconfig.json", "--pretty", "false"], {
+    const tsc = spawn("tsc", ["-p", "tsconfig.json", "--singleThreaded", "--pretty", "false"], {
       cwd: folder,
       stdio: ["ignore", "pipe", "inherit"],
     });

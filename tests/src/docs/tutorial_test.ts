@@ -40,7 +40,7 @@ test("the tutorial's code compiles and passes the linter at each of its steps", 
     // A copy of each step stays beside the file that later steps overwrite. So one run of the type checker sees all steps.
     await writeFile(join(copy.root, file.replace(".ts", `__step_${index}.ts`)), block.text);
   }
-  const types = await run(copy.root, "tsc", "-p", "tsconfig.json", "--pretty", "false");
+  const types = await run(copy.root, "tsc", "-p", "tsconfig.json", "--singleThreaded", "--pretty", "false");
   const ofTutorial = types.said.split("\n").filter((line) => /^(libs\/pilot-tasks|apps|extensions)\//.test(line));
   t.deepEqual(ofTutorial, []);
 

@@ -8,9 +8,12 @@ export const GROUPS = join(".muster", "groups");
 /** The name of a group's file as ava writes it before each title, which names the test file itself. */
 export const GROUP_IN_TITLE = /(?<=^(?:ok|not ok|#) .*?)\b\d{3}_\w+_test › /;
 
+/** Files that compare times, or look at memory and CPU. */
+const MEASURES = /^tests\/bench\/(?:rows\/|run\/small_bench)/;
+
 /** Files that need a process of their own: they change its environment, listeners or way to NATS for all that runs there, or they measure. */
 const ALONE = [
-  /^tests\/bench\//,
+  MEASURES,
   /^apps\/cli\/src\/up\/processes\/mend_nats_test\.ts$/,
   /^infra\/local\/src\/provision\/provision_test\.ts$/,
   /^libs\/tasks\/src\/run\/children_test\.ts$/,
@@ -22,6 +25,7 @@ const SIZES: readonly (readonly [RegExp, number])[] = [
   [/^tests\/src\/docs\/(?:commands|tutorial|reference)_test\.ts$/, 1],
   [/^tests\/src\/(?:docs|gate|rules|types)\//, 6],
   [/^tests\/src\/(?:worker|cli|access)\//, 4],
+  [/^tests\/bench\//, 10],
   [/^tests\/|^apps\/dashboard\/src\/browser\//, 1],
   [/^apps\/dashboard\//, 3],
   [/^libs\/tasks\/src\/(?:schedule|locks|keeper|run)\//, 6],
@@ -39,12 +43,24 @@ const HEAVY = [
 /** Files that work for some of their time. */
 const MIDDLING = [/^tests\/src\/(?:docs|gate)\//, /^tests\/src\/worker\//, /^tests\/src\//];
 /** Files that mostly wait for what comes in its time, such as the next occurrence of a schedule. */
-const WAITING = [/^libs\/tasks\/src\/(?:schedule|sweep|later|lead|locks|keeper|run)\//, /^libs\/(?:tasks|ledger)\//];
+const WAITING = [
+  /^libs\/tasks\/src\/(?:schedule|sweep|later|lead|locks|keeper|run)\//,
+  /^libs\/(?:tasks|ledger|logic)\//,
+];
 /** The rest, which is short. */
-const SHORT = [/^(?!tests\/bench\/)/];
+const SHORT = [/./];
 /** What measures. It comes last, when nothing else runs. */
-const MEASURING = [/./];
-const KINDS = [HEAVY, MIDDLING, WAITING, SHORT, MEASURING];
+const MEASURING = [MEASURES];
+/** A file is of the first kind that it fits. */
+const KINDS = [MEASURING, HEAVY, MIDDLING, WAITING, SHORT];
+/** Over which part of the run each of `KINDS` is spread. What takes long begins early, so that only short ones are left for the end. */
+const SPANS = [
+  [1, 1],
+  [0, 0.7],
+  [0, 0.7],
+  [0, 0.7],
+  [0.3, 1],
+] as const;
 
 /** A group's place among all. */
 interface Rank {
@@ -70,8 +86,8 @@ function neighbourhood(file: string): string {
 /**
  * Divides test files into groups that share a process. A group has files of one library or app only.
  *
- * Groups of each kind are spread over the whole run. Heavy ones together would wait for each other's processor time, and waiting ones
- * together would leave it unused.
+ * Groups of each kind are spread, and short ones come late. Heavy ones together would wait for each other's processor time, and waiting
+ * ones together would leave it unused.
  */
 export function planGroups(files: readonly string[]): readonly (readonly string[])[] {
   const alike = Map.groupBy(files.toSorted(), (file) => {
@@ -90,9 +106,10 @@ export function planGroups(files: readonly string[]): readonly (readonly string[
       .toSorted((a, b) => a.rank.order - b.rank.order),
   );
   // The heaviest of all is the very first, and each kind begins with its longest ones.
-  const placed = ofKinds.flatMap((ofKind, kind) =>
-    ofKind.map(({ group }, index) => ({ group, at: kind === KINDS.length - 1 ? 1 : index / ofKind.length })),
-  );
+  const placed = ofKinds.flatMap((ofKind, kind) => {
+    const [from, to] = SPANS[kind] ?? [0, 1];
+    return ofKind.map(({ group }, index) => ({ group, at: from + ((to - from) * index) / ofKind.length }));
+  });
   return placed.toSorted((a, b) => a.at - b.at).map(({ group }) => group);
 }
 
@@ -119,7 +136,14 @@ export async function writeGroups(root: string): Promise<readonly (readonly stri
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
   for (const [place, group] of groups.entries()) {
-    const lines = ['import "ava";', 'import { runGroup } from "../../tests/src/gate/run_group.ts";', ""];
+    const lines = [
+      'import "ava";',
+      'import { runGroup } from "../../tests/src/gate/run_group.ts";',
+      'import { takeTurn } from "../../tests/src/gate/turns.ts";',
+      "",
+      "await takeTurn();",
+      "",
+    ];
     const call = `await runGroup(${JSON.stringify(group, undefined, 2)});\n`;
     await writeFile(join(folder, nameOf(group, place)), lines.join("\n") + call);
   }

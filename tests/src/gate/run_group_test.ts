@@ -93,3 +93,11 @@ test("groups that wait are spread among those that work", (t) => {
   );
   t.deepEqual(kinds, ["works", "waits", "works", "works", "waits", "works"]);
 });
+
+test("what is short is left for the end, where a long one would keep the run alone", (t) => {
+  const heavy = ["a", "b", "c", "d"].map((name) => `tests/src/apps/${name}_test.ts`);
+  const short = Array.from({ length: 40 }, (_, index) => `libs/service/src/health/a${index}_test.ts`);
+  const groups = planGroups([...heavy, ...short]);
+  t.is(groups[0]?.[0], heavy[0]);
+  t.true(groups.at(-1)?.every((file) => file.startsWith("libs/service/")));
+});
