@@ -9,7 +9,7 @@ export const TURNS_VARIABLE = "MUSTER_TEST_TURNS";
 /** Groups that run beside each other however busy the machine is. */
 const AT_LEAST = 4;
 /** Groups that run beside each other at most. Each takes memory, and so do its servers. Ava starts as many. */
-export const AT_MOST = 8;
+export const AT_MOST = 6;
 /** Share of the processors' time that must be left over before one more group begins. */
 const LEFT_OVER = 0.25;
 /** Time between two looks at the processors, ms: as long as a group loads its code, so that the next look sees what it costs. */
