@@ -8,7 +8,7 @@ import {
   type StreamInfo,
 } from "@nats-io/jetstream";
 import { type KV, Kvm } from "@nats-io/kv";
-import type { NatsConnection } from "@nats-io/nats-core";
+import { type NatsConnection, TimeoutError } from "@nats-io/nats-core";
 import { openJetStream } from "../connection/jetstream_off.ts";
 import { type BrokerTime, openBrokerTime } from "../connection/broker_time.ts";
 import { fairObserver } from "../connection/fair_observer.ts";
@@ -29,6 +29,8 @@ import { declareStreams, isAsNeeded, isStreamGone, mendSettings, type StreamName
 
 export type { BucketName } from "../streams/stream_needs.ts";
 
+/** Number of times that the server is looked for before missing streams are declared. Each is waited for 2 s, and a machine may stand still for one. */
+const MOST_LOOKS = 3;
 /** Longest wait for the acknowledgement of a stored message, ms. */
 const ANSWER_MS = 5_000;
 
@@ -107,6 +109,18 @@ function tellCreated({ created, observer, keep }: Creation): void {
   }
 }
 
+/** Resolves when the server has answered. Looks again where a look had no answer in its time. */
+async function lookFor(briefJsm: JetStreamManager): Promise<void> {
+  for (let looks = 1; ; looks++) {
+    try {
+      await briefJsm.getAccountInfo();
+      return;
+    } catch (error) {
+      if (!(error instanceof TimeoutError) || looks === MOST_LOOKS) throw error;
+    }
+  }
+}
+
 /**
  * Declares missing streams and buckets first, so that nobody publishes before they exist.
  *
@@ -125,7 +139,7 @@ export async function openBareBroker(nc: NatsConnection, options: BareBrokerOpti
    * waited for after the server's return.
    */
   async function lookAndDeclare(): Promise<readonly string[]> {
-    await briefJsm.getAccountInfo();
+    await lookFor(briefJsm);
     const created: string[] = [];
     try {
       await declare((what) => void created.push(what));

@@ -1,5 +1,6 @@
 import { startTestNatsServer } from "@muster/local";
 import test from "ava";
+import { setTimeout as pause } from "node:timers/promises";
 import { connectNats } from "../connection/connection.ts";
 import { silentObserver } from "../connection/observer.ts";
 import { DEAD, LATER } from "../streams/streams.ts";
@@ -28,4 +29,22 @@ test("a stream that was declared again is told of also where a step after that f
   );
   await nc.close();
   await ops.close();
+});
+
+test("a server that stands still for some seconds is looked for again, and what is missing is declared then", async (t) => {
+  await using server = await startTestNatsServer();
+  const nc = await connectNats({ url: server.url, name: "declare test" });
+  const broker = await openBareBroker(nc);
+  await broker.jsm.streams.delete(DEAD);
+  server.kill("SIGSTOP");
+  let isStopped = true;
+  // The first look has its own two seconds.
+  const resumed = pause(3_000).then(() => {
+    server.kill("SIGCONT");
+    isStopped = false;
+  });
+  t.deepEqual(await broker.declareMissing(), [DEAD]);
+  t.false(isStopped);
+  await resumed;
+  await nc.close();
 });
