@@ -30,19 +30,36 @@ async function bareMs(): Promise<number> {
   return performance.now() - startedAt;
 }
 
-test("10,000 schedules due in one second are published in batches, none with a round trip of its own", async (t) => {
-  const baselineMs = await bareMs();
-  await using grid = await startGrid({ vos: Array.from({ length: VO_COUNT }, (_, vo) => `vo${vo}`) });
-  // Late enough for this machine to store the first markers, and still in the minute of the schedule's second.
-  const dueAt = Math.ceil((Date.now() + Math.min(55_000, 6_000 + 8 * baselineMs)) / 1_000) * 1_000;
+/**
+ * Leads schedules that are all due in one second, `waitMs` from now or a minute at most. Resolves just before. Undefined: the machine had not
+ * stored the first marker of each by then.
+ */
+async function leadMany(waitMs: number) {
+  await using opened = new AsyncDisposableStack();
+  const grid = opened.use(await startGrid({ vos: Array.from({ length: VO_COUNT }, (_, vo) => `vo${vo}`) }));
+  // Still in the minute of the schedule's second.
+  const dueAt = Math.ceil((Date.now() + Math.min(55_000, waitMs)) / 1_000) * 1_000;
   const schedule = cron(`${new Date(dueAt).getUTCSeconds()} * * * * *`);
-  await using leader = await grid.lead(
-    Array.from({ length: TASK_COUNT }, (_, task) => periodic(`Task${task}`, schedule)),
+  const leader = opened.use(
+    await grid.lead(Array.from({ length: TASK_COUNT }, (_, task) => periodic(`Task${task}`, schedule))),
   );
   const markers = async () => Object.keys(await countOn(grid, "markers.>")).length;
   while ((await markers()) < COUNT && Date.now() < dueAt - 300) await pause(100);
-  t.is(await markers(), COUNT, "each has its first marker by now");
+  if ((await markers()) < COUNT) return undefined;
   await pause(dueAt - Date.now() - 300);
+  const kept = opened.move();
+  return { grid, leader, dueAt, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+}
+
+test("10,000 schedules due in one second are published in batches, none with a round trip of its own", async (t) => {
+  const baselineMs = await bareMs();
+  // Late enough for this machine to store the first markers; later where it has become slower meanwhile.
+  const waits = [8, 24, 72].map((times) => 6_000 + times * baselineMs);
+  let led: Awaited<ReturnType<typeof leadMany>>;
+  for (const waitMs of waits) led ??= await leadMany(waitMs);
+  if (led === undefined) return t.fail("this machine does not store 10,000 markers in a minute");
+  await using _led = led;
+  const { grid, leader, dueAt } = led;
   const before = leader.broker.nc.stats();
   for (const until = Date.now() + 60_000; Date.now() < until; await pause(50)) {
     if (Object.keys(await countOn(grid, "tasks.>")).length === COUNT) break;
