@@ -1,5 +1,5 @@
 import { startNatsServer } from "@muster/local";
-import type { NatsConnection } from "@nats-io/nats-core";
+import type { Msg, NatsConnection, Subscription } from "@nats-io/nats-core";
 import type { ExecutionContext } from "ava";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -18,6 +18,7 @@ import { type ConfigurationWatch, watchConfiguration } from "../configuration/co
 import { connectNats } from "../connection/connection.ts";
 import { TASK_ID } from "../format/headers.ts";
 import { TASKS } from "../streams/streams.ts";
+import { within } from "../testing/patience.ts";
 import { createReporter } from "../lead/reporter.ts";
 import type { Chore } from "../lead/repeat.ts";
 import { impatient, lead } from "./run_scheduler.ts";
@@ -86,6 +87,19 @@ export function listen(nc: NatsConnection) {
       }
     },
   };
+}
+
+/** What comes on a subscription that has a `max`. Rejects where that many have not come after two minutes. */
+export async function allOn(subscription: Subscription): Promise<readonly Msg[]> {
+  const all: Msg[] = [];
+  const coming = (async () => {
+    for await (const message of subscription) all.push(message);
+    return all;
+  })();
+  return await within(
+    coming,
+    () => `${subscription.getMax()} messages on ${subscription.getSubject()}, of which ${all.length} came,`,
+  );
 }
 
 /** A scheduler that leads because it is told to, on a connection of its own. */

@@ -4,7 +4,7 @@ import { type Configuration, type TaskSettings, withVo } from "../configuration/
 import { every } from "../calendar/schedule.ts";
 import { headersFrom, TASK_ID } from "../format/headers.ts";
 import { TASKS } from "../streams/streams.ts";
-import { assertCounts, type Grid, listen, periodic, recurring, type Seen, startGrid } from "./_grid_test.ts";
+import { allOn, assertCounts, type Grid, listen, periodic, recurring, type Seen, startGrid } from "./_grid_test.ts";
 import { parseMarker, printMarker } from "../broker/marker.ts";
 import { withScheduleSwitched } from "./change_schedule.ts";
 
@@ -94,7 +94,7 @@ test("an instance that was taken away while no scheduler ran is ended by the nex
   await js.publish("tasks.Tick.lhcb", "{}", { headers });
   const dropped = nc.subscribe("events.Tick.lhcb.dropped", { max: 1 });
   const leader = await grid.lead([Tick]);
-  for await (const event of dropped) t.regex(event.string(), /switched off/);
+  for (const event of await allOn(dropped)) t.regex(event.string(), /switched off/);
   for (;;) {
     const stored = await grid.broker.jsm.streams.getMessage(TASKS, { last_by_subj: subject });
     if (stored === null || parseMarker(stored.seq, stored.string()).schedule === "off") break;
@@ -149,7 +149,7 @@ test("an instance is switched off by itself, and with its whole task", async (t)
   await heard.atLeast(1, isOf("default"));
   await grid.configure((now) => withScheduleSwitched(now, { task: "Tick" }, "off"));
   const ids: string[] = [];
-  for await (const event of dropped) ids.push(event.json<{ taskId: string }>().taskId.split("/")[2] ?? "");
+  for (const event of await allOn(dropped)) ids.push(event.json<{ taskId: string }>().taskId.split("/")[2] ?? "");
   t.deepEqual(ids.sort(), ["default", "on"]);
   t.false(heard.seen.some(isOf("off")));
 });

@@ -4,7 +4,7 @@ import { every } from "../calendar/schedule.ts";
 import { withoutVo, withVo } from "../configuration/configuration.ts";
 import { TASKS } from "../streams/streams.ts";
 import type { Middleware } from "../definition/middleware.ts";
-import { assertCounts, type Grid, listen, periodic, recurring, startGrid } from "./_grid_test.ts";
+import { allOn, assertCounts, type Grid, listen, periodic, recurring, startGrid } from "./_grid_test.ts";
 import { withSchedule, withScheduleSwitched } from "./change_schedule.ts";
 import { cron } from "../calendar/schedule.ts";
 import { parseMarker, printMarker } from "../broker/marker.ts";
@@ -164,7 +164,7 @@ test("switched off for one VO, it is off within a second, also what waits; the o
   const [other] = await heard.atLeast(1, ({ of }) => of === "Tick/atlas");
   const events = grid.broker.nc.subscribe("events.Tick.lhcb.dropped", { max: 1 });
   await grid.configure((now) => withScheduleSwitched(now, { task: "Tick", vo: "lhcb" }, "off"));
-  for await (const event of events) t.regex(event.string(), /switched off/);
+  for (const event of await allOn(events)) t.regex(event.string(), /switched off/);
   await assertCounts(t, grid, { on: "tasks.Tick.lhcb", are: {} });
   await grid.finish(other ?? t.fail());
   await heard.atLeast(2, ({ of }) => of === "Tick/atlas");
@@ -192,7 +192,7 @@ test("an added VO has its schedule at once; a removed one loses marker and waiti
   t.is(before, 1);
   // A leader sweeps first of all.
   await using _next = await grid.lead([periodic("Tick", tick)]);
-  for await (const event of dropped) t.regex(event.string(), /was removed/);
+  for (const event of await allOn(dropped)) t.regex(event.string(), /was removed/);
   await pause(100);
   await assertCounts(t, grid, { on: "*.Tick.lhcb.>", are: {} });
   await assertCounts(t, grid, { on: "tasks.Tick.lhcb", are: {} });

@@ -5,7 +5,7 @@ import { changeConfiguration } from "../configuration/change_configuration.ts";
 import { withoutVo, withVo } from "../configuration/configuration.ts";
 import { DEAD_REASON, DEAD_SUBJECT, MSG_ID, SCHEDULE, SCHEDULE_TARGET, TASK_ID } from "../format/headers.ts";
 import { DEAD, LATER, TASKS } from "../streams/streams.ts";
-import { assertCounts, countOn, type Grid, listen, periodic, startGrid } from "../schedule/_grid_test.ts";
+import { allOn, assertCounts, countOn, type Grid, listen, periodic, startGrid } from "../schedule/_grid_test.ts";
 import { openBrokerClock } from "../lead/broker_clock.ts";
 import { fixedCharges, REST_WITH_LEDGER } from "../lead/charges.ts";
 import { createReporter } from "../lead/reporter.ts";
@@ -49,7 +49,7 @@ test("what no worker can ever see or run becomes a dead letter at once, with its
   const badName = await deadLetter(grid, "dead.2bad.lhcb");
   t.regex(badName.header?.get(DEAD_REASON) ?? "", /begins with a letter/);
   t.is(badName.header?.get(DEAD_SUBJECT), "tasks.2bad.lhcb");
-  for await (const event of events) t.is(JSON.parse(event.string()).step, "dead");
+  for (const event of await allOn(events)) t.is(JSON.parse(event.string()).step, "dead");
 
   const letters = await Promise.all([1, 2, 3, 4].map((seq) => grid.broker.jsm.streams.getMessage(DEAD, { seq })));
   const mine = letters.find((letter) => letter?.header?.get(TASK_ID) === "mine");
@@ -86,7 +86,7 @@ test("a removed VO's tasks are dropped with an event each, and leave no dead let
   const events = grid.broker.nc.subscribe("events.PerVo.cms.dropped", { max: 3 });
   await using _leader = await grid.lead([PerVo]);
   const ids: string[] = [];
-  for await (const event of events) ids.push(JSON.parse(event.string()).taskId);
+  for (const event of await allOn(events)) ids.push(JSON.parse(event.string()).taskId);
   t.deepEqual(ids.map((id) => id.replace(/-[0-9]+$/, "")).sort(), ["TASKS-1", "TASKS-2", "TASKS-3"]);
   await pause(100);
   await assertCounts(t, grid, { on: "tasks.>", are: {} });
