@@ -10,6 +10,7 @@ import {
 import { newInbox } from "../connection/connection.ts";
 import { onForbidden } from "../connection/forbidden.ts";
 import type { Outbox } from "../connection/outbox.ts";
+import { publishTogether } from "../connection/publish_together.ts";
 import { NumberedItems } from "../connection/numbered_items.ts";
 import { noteFailure, type Storage } from "../streams/storage.ts";
 
@@ -137,7 +138,8 @@ export function openRequests(nc: NatsConnection, { timeoutMs, outbox, storage }:
     try {
       outbox?.flush();
       listen();
-      nc.publish(subject, body, headers === undefined ? { reply } : { reply, headers });
+      if (typeof body === "string") publishTogether(nc, [{ subject, reply, headers, body }]);
+      else nc.publish(subject, body, headers === undefined ? { reply } : { reply, headers });
     } catch (error) {
       pending.take(number);
       throw error;

@@ -44,9 +44,8 @@ export class JoinedLines {
   }
 
   /** One line after the other. The last one has no line break, so that a single one is only itself. */
-  body(): Uint8Array {
-    // The buffer comes from a pool. The client would allocate one for each text.
-    return Buffer.from(this.#texts.join("\n"));
+  body(): string {
+    return this.#texts.join("\n");
   }
 }
 

@@ -1,8 +1,6 @@
 import test from "ava";
 import { LineJoiner } from "./joined_lines.ts";
 
-const decoder = new TextDecoder();
-
 /** What is sent for steps written as `<step> <id>`: `<step> <id>,<id>` for each message. */
 function sent(steps: readonly string[], padding = ""): string[] {
   const joiner = new LineJoiner();
@@ -10,7 +8,7 @@ function sent(steps: readonly string[], padding = ""): string[] {
     const [step = "", about = ""] = each.split(" ");
     joiner.add({ subject: step, about, text: about + padding, begins: step === "started" });
   }
-  return Array.from(joiner, (joined) => `${joined.subject} ${decoder.decode(joined.body()).split("\n").join(",")}`);
+  return Array.from(joiner, (joined) => `${joined.subject} ${joined.body().split("\n").join(",")}`);
 }
 
 test("lines of one subject travel together, beginnings first", (t) => {

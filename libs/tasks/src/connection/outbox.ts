@@ -1,6 +1,7 @@
-import type { MsgHdrs, NatsConnection } from "@nats-io/nats-core";
+import type { NatsConnection } from "@nats-io/nats-core";
 import { eventHeaders } from "../format/event_lines.ts";
 import { type Line, LineJoiner } from "./joined_lines.ts";
+import { publishTogether, type TextMessage } from "./publish_together.ts";
 
 /** Longest delay of what is in the outbox, so that several share one write, ms. A write to the socket costs more than its content. */
 const COMPANY_MS = 5;
@@ -13,7 +14,7 @@ export interface Outbox {
    * Adds a message. It is sent with the next flush: after at most 5 ms, or when 16 messages and lines wait. Over a closed or draining
    * connection nothing is sent. Messages keep their order.
    */
-  send(subject: string, body: Uint8Array): void;
+  send(subject: string, body: string): void;
   /**
    * Adds an event. It is sent with the next flush too, before the messages. Events of one subject travel as one message where they wait for
    * the same flush (decision 99).
@@ -25,27 +26,22 @@ export interface Outbox {
   whenSent(then: () => void): void;
 }
 
-interface Waiting {
-  readonly subject: string;
-  readonly body: Uint8Array;
-}
-
 /** Opens an empty outbox. */
 export function openOutbox(nc: NatsConnection): Outbox {
   let events = new LineJoiner();
-  let messages: Waiting[] = [];
+  let messages: TextMessage[] = [];
   let waiting = 0;
   let thens: (() => void)[] = [];
   let timer: NodeJS.Timeout | undefined;
 
-  function publish(subject: string, body: Uint8Array, headers?: MsgHdrs): void {
-    nc.publish(subject, body, headers && { headers });
-  }
-
-  function publishAll(told: LineJoiner, sent: readonly Waiting[]): void {
+  function publishAll(told: LineJoiner, sent: readonly TextMessage[]): void {
+    const all: TextMessage[] = [];
+    for (const joined of told) {
+      all.push({ subject: joined.subject, headers: eventHeaders(joined.count), body: joined.body() });
+    }
+    all.push(...sent);
     try {
-      for (const joined of told) publish(joined.subject, joined.body(), eventHeaders(joined.count));
-      for (const { subject, body } of sent) nc.publish(subject, body);
+      publishTogether(nc, all);
     } catch (error) {
       // The connection accepts nothing any more. Nobody waits for these messages, and nobody could catch an error of the timer.
       if (!nc.isClosed() && !nc.isDraining()) throw error;

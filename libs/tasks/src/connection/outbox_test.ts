@@ -9,7 +9,6 @@ const server = opened.use(await startTestNatsServer());
 test.after.always(() => opened.disposeAsync());
 
 const connect = () => connectNats({ url: server.url, name: "outbox test" });
-const body = (text: string) => new TextEncoder().encode(text);
 
 test("what waits goes by itself in a moment, and in order", async (t) => {
   await using stack = new AsyncDisposableStack();
@@ -17,7 +16,7 @@ test("what waits goes by itself in a moment, and in order", async (t) => {
   stack.defer(() => nc.close());
   const heard = nc.subscribe("news", { max: 3 });
   const outbox = openOutbox(nc);
-  for (const text of ["one", "two", "three"]) outbox.send("news", body(text));
+  for (const text of ["one", "two", "three"]) outbox.send("news", text);
   const texts: string[] = [];
   for await (const message of heard) texts.push(message.string());
   t.deepEqual(texts, ["one", "two", "three"]);
@@ -36,7 +35,7 @@ test("a request takes along what waits, before itself", async (t) => {
   });
   const outbox = openOutbox(nc);
   const requests = openRequests(nc, { timeoutMs: 5_000, outbox });
-  outbox.send("questions", body("waiting"));
+  outbox.send("questions", "waiting");
   await requests.ask({ subject: "questions", body: "asked" });
   t.deepEqual(heard, ["waiting", "asked"]);
 });
@@ -45,7 +44,7 @@ test("many are company enough and do not wait", async (t) => {
   const nc = await connect();
   const outbox = openOutbox(nc);
   const before = nc.stats().outMsgs;
-  for (let index = 0; index < 100; index++) outbox.send("many", body("one of them"));
+  for (let index = 0; index < 100; index++) outbox.send("many", "one of them");
   t.true(nc.stats().outMsgs - before > 80);
   await nc.close();
 });
@@ -56,12 +55,12 @@ test("whoever asks when all is sent is told after it was, at once where nothing 
   const told: string[] = [];
   outbox.whenSent(() => told.push("nothing waits"));
   t.deepEqual(told, ["nothing waits"]);
-  outbox.send("questions", body("one"));
+  outbox.send("questions", "one");
   outbox.whenSent(() => told.push(`sent, ${nc.stats().outMsgs} out`));
   t.is(told.length, 1);
   outbox.flush();
   t.deepEqual(told.slice(1), [`sent, ${nc.stats().outMsgs} out`]);
-  outbox.send("questions", body("two"));
+  outbox.send("questions", "two");
   await nc.close();
   await new Promise<void>((resolve) => outbox.whenSent(resolve));
 });
@@ -69,7 +68,7 @@ test("whoever asks when all is sent is told after it was, at once where nothing 
 test("what waits on a connection that is drained is dropped and breaks nothing", async (t) => {
   const nc = await connect();
   const outbox = openOutbox(nc);
-  outbox.send("drained", body("one"));
+  outbox.send("drained", "one");
   const drained = nc.drain();
   const takesMore = () => {
     try {
@@ -105,10 +104,10 @@ test.serial(
     await nc.flush();
     const outbox = openOutbox(nc);
     outbox.tell(event("started", "a"));
-    outbox.send("acks", body("a"));
+    outbox.send("acks", "a");
     outbox.tell(event("done", "a"));
     outbox.tell(event("started", "b"));
-    outbox.send("acks", body("b"));
+    outbox.send("acks", "b");
     outbox.tell(event("started", "c"));
     outbox.flush();
     const messages: (readonly string[])[] = [];

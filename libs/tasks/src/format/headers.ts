@@ -59,11 +59,24 @@ export function headersFrom(entries: Readonly<Record<string, string>>): MsgHdrs 
   return headers;
 }
 
+/** A value that the client would change or refuse. */
+const UNUSUAL_VALUE = /[\r\n]|^\s|\s$/;
+
+/**
+ * Sets a header whose name is one of the constants above. The client checks each name, and looks through all others three times. That is a
+ * tenth of what it takes to publish a task.
+ */
+export function setOwn(headers: MsgHdrs, name: string, value: string): void {
+  const table = tableOf(headers);
+  if (table === undefined || UNUSUAL_VALUE.test(value)) headers.set(name, value);
+  else table.set(name, [value]);
+}
+
 /**
  * The table in which the client keeps the headers of a message. It decodes them once into it. Its interface does not show the table, so
  * undefined is what another client would have.
  */
-function tableOf(headers: MsgHdrs): ReadonlyMap<string, readonly string[]> | undefined {
+function tableOf(headers: MsgHdrs): Map<string, string[]> | undefined {
   return "headers" in headers && headers.headers instanceof Map ? headers.headers : undefined;
 }
 
@@ -79,6 +92,37 @@ export function headerOf(headers: MsgHdrs | undefined, name: string): string {
   return "";
 }
 
+/** Headers of which nothing has to be checked: printable ASCII, a name and a colon in each line. */
+const PLAIN_LINES = /^NATS\/1\.0\r\n(?:[!-9;-~]+:[\t -~]*\r\n)*\r\n$/;
+
+/** The headers of a message as they came. The client keeps them, but its interface does not show them, so others may have undefined. */
+function headerLinesOf(message: object): string | undefined {
+  if (!("_msg" in message) || !("_rdata" in message)) return undefined;
+  const { _msg: line, _rdata: bytes } = message;
+  if (typeof line !== "object" || line === null || !("hdr" in line) || typeof line.hdr !== "number") return undefined;
+  return line.hdr > 0 && bytes instanceof Buffer ? bytes.toString("latin1", 0, line.hdr) : undefined;
+}
+
+/** Reads headers as the client does, in half the time: it looks through all names for each line. Undefined: only the client can tell. */
+function plainHeadersOf(message: object): MsgHdrs | undefined {
+  const lines = headerLinesOf(message);
+  if (lines === undefined || !PLAIN_LINES.test(lines)) return undefined;
+  const headers = newHeaders();
+  const table = tableOf(headers);
+  if (table === undefined) return undefined;
+  for (let at = lines.indexOf("\n") + 1; at < lines.length - 2; ) {
+    const colon = lines.indexOf(":", at);
+    const end = lines.indexOf("\r", colon);
+    const name = lines.slice(at, colon);
+    const value = lines.slice(colon + 1, end).trim();
+    const values = table.get(name);
+    if (values === undefined) table.set(name, [value]);
+    else values.push(value);
+    at = end + 2;
+  }
+  return headers;
+}
+
 /**
  * The headers of a message, or why they cannot be read.
  *
@@ -90,7 +134,7 @@ export function readHeaders(message: { readonly headers?: MsgHdrs | undefined })
   readonly problem?: string;
 } {
   try {
-    return { headers: message.headers };
+    return { headers: plainHeadersOf(message) ?? message.headers };
   } catch (error) {
     return { headers: undefined, problem: oneLine(error instanceof Error ? error.message : String(error)) };
   }

@@ -8,6 +8,7 @@ import {
   MSG_ID,
   SCHEDULE,
   SCHEDULE_TARGET,
+  setOwn,
   TASK_ATTEMPT,
   TASK_CALLBACK,
   TASK_ERRORS,
@@ -52,14 +53,14 @@ export function delayedMessageOf(
 
 function headersOf({ messageIds }: Identifying, task: SpawnedTask, parent: string | undefined): MsgHdrs {
   const headers = newHeaders();
-  headers.set(TASK_ID, task.taskId);
-  headers.set(MSG_ID, messageIds.of(task.taskId));
-  if (parent !== undefined) headers.set(TASK_PARENT, parent);
-  if (task.group !== undefined) headers.set(TASK_GROUP, task.group);
-  if (task.callback !== undefined) headers.set(TASK_CALLBACK, task.callback.id);
-  if (task.payloadVersion !== undefined) headers.set(TASK_PAYLOAD_VERSION, String(task.payloadVersion));
+  setOwn(headers, TASK_ID, task.taskId);
+  setOwn(headers, MSG_ID, messageIds.of(task.taskId));
+  if (parent !== undefined) setOwn(headers, TASK_PARENT, parent);
+  if (task.group !== undefined) setOwn(headers, TASK_GROUP, task.group);
+  if (task.callback !== undefined) setOwn(headers, TASK_CALLBACK, task.callback.id);
+  if (task.payloadVersion !== undefined) setOwn(headers, TASK_PAYLOAD_VERSION, String(task.payloadVersion));
   if (task.headers !== undefined) for (const [name, value] of Object.entries(task.headers)) headers.set(name, value);
-  if (task.keepResultMs !== undefined) headers.set(TASK_KEEP_RESULT, `${task.keepResultMs}ms`);
+  if (task.keepResultMs !== undefined) setOwn(headers, TASK_KEEP_RESULT, `${task.keepResultMs}ms`);
   return headers;
 }
 

@@ -24,7 +24,7 @@ import { endUnique, hasUniqueKey } from "./unique_run.ts";
 /** Number of errors that a message carries to its next attempt. They have a kilobyte each and must fit into the headers that TASKS allows. */
 const MAX_TOLD_ERRORS = 8;
 
-const ACK = new TextEncoder().encode("+ACK");
+const ACK = "+ACK";
 
 /** The parts of a worker that settling needs. */
 export interface SettleContext {
@@ -41,7 +41,7 @@ export interface SettleContext {
 
 /** Tells the server at once what becomes of the message. An ack, in contrast, may wait in the outbox. */
 function answerNow({ broker }: SettleContext, { received }: IdentifiedTask, answer: string): void {
-  broker.outbox.send(received.ack, Buffer.from(answer));
+  broker.outbox.send(received.ack, answer);
   broker.outbox.flush();
 }
 
@@ -94,7 +94,7 @@ export function handBack(context: SettleContext, task: IdentifiedTask, delayMs =
   if (!context.owns(task.received)) return;
   if (delayMs === 0) answerNow(context, task, "-NAK");
   // Not flushed: nobody waits for it, and a crowd sends thousands.
-  else context.broker.outbox.send(task.received.ack, Buffer.from(`-NAK {"delay":${Math.round(delayMs * 1e6)}}`));
+  else context.broker.outbox.send(task.received.ack, `-NAK {"delay":${Math.round(delayMs * 1e6)}}`);
 }
 
 /** Gives up a message that cannot be a task, with the reason. It needs no row, since the decision is the same each time. */
