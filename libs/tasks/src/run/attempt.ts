@@ -229,7 +229,9 @@ export class RunningAttempt implements Listed {
         return endOfAbort(this.#aborted.signal.reason);
       }
       this.#aborted.signal.throwIfAborted();
-      const row = doneRow(this.#input, answer.result, answer.spawned ?? (await children.seal()));
+      const sealed = answer.spawned ?? children.seal();
+      const spawned = sealed instanceof Promise ? await sealed : sealed;
+      const row = doneRow(this.#input, answer.result, spawned);
       for (const lease of leases) lease.checkDeadline();
       const committed = await opened.commit(row);
       if (committed.kind === "unknown") return { kind: "abandoned", error: committed.cause };
@@ -330,7 +332,7 @@ export class RunningAttempt implements Listed {
   }
 
   /** Runs `execute`, and races it against a grace period after the abort. Returns `stuck` when it ignores its signal. */
-  async #execute(children: Children): Promise<Answer | "stuck"> {
+  #execute(children: Children): Promise<Answer | "stuck"> {
     const { definition, payload, vo, taskId, attempt, leases } = this.#input;
     const { signal } = this.#aborted;
     const log = () => this.#log;

@@ -67,15 +67,23 @@ export class Children implements AmbientPublisher {
   }
 
   /**
-   * Returns all children once asynchronous schemas have checked them, and middlewares have let them pass. Throws `PayloadRefusedError`, and
-   * what a middleware throws.
+   * Returns all children once asynchronous schemas have checked them, and middlewares have let them pass. Rejects with
+   * `PayloadRefusedError`, and with what a middleware throws. Returns no promise where there is nothing to wait for.
    */
-  async seal(): Promise<readonly SpawnedTask[]> {
-    for (const check of this.#checks ?? []) {
+  seal(): readonly SpawnedTask[] | Promise<readonly SpawnedTask[]> {
+    return this.#checks === undefined ? this.#all() : this.#whenChecked(this.#checks);
+  }
+
+  #all(): readonly SpawnedTask[] {
+    return this.#spawned === undefined ? NONE : [...this.#spawned.values()];
+  }
+
+  async #whenChecked(checks: readonly Promise<Error | undefined>[]): Promise<readonly SpawnedTask[]> {
+    for (const check of checks) {
       const refusal = await check;
       if (refusal !== undefined) throw refusal;
     }
-    return this.#spawned === undefined ? NONE : [...this.#spawned.values()];
+    return this.#all();
   }
 
   /**

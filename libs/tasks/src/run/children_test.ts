@@ -76,7 +76,7 @@ test("what an asynchronous schema refuses fails the run when it ends, and nothin
   await new Promise((resolve) => setTimeout(resolve, 20)); // the refusal is there, and nobody has asked for it yet
   process.off("unhandledRejection", note);
   t.deepEqual(unhandled, []); // it would have ended the process
-  await t.throwsAsync(children.seal(), { name: "PayloadRefusedError", message: /no such CE/ });
+  await t.throwsAsync(async () => await children.seal(), { name: "PayloadRefusedError", message: /no such CE/ });
 });
 
 test("a bad payload, a missing VO and a payload that is too large in bytes are refused at the call", (t) => {

@@ -174,7 +174,8 @@ async function run(context: RunContext, received: ReceivedTask, waiting: Waiting
   const ledger = definition.effect === "once" ? context.ledger : streamLedgerOf(context, received);
   if (ledger === undefined)
     throw new TypeError(`Cannot run ${definition.name}: its effect is "once" and the worker has no ledger`);
-  const task = await prepare(received, ledger);
+  const prepared = prepare(received, ledger);
+  const task = prepared instanceof Promise ? await prepared : prepared;
   const isCancelled = context.cancellations.find(task.taskId, received.headers) !== undefined;
   const by = context.locks.mayBeFull && !isCancelled ? fullLine(context, task, waiting) : undefined;
   if (by !== undefined) return { kind: "crowded", by };

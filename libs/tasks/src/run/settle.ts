@@ -48,10 +48,10 @@ function answerNow({ broker }: SettleContext, { received }: IdentifiedTask, answ
 /** Publishes one step on `EVENTS`. */
 export function tell(
   { broker, worker }: SettleContext,
-  { received, taskId, attempt }: IdentifiedTask,
+  task: IdentifiedTask,
   step: Pick<Step, "step" | "reason" | "tookMs">,
 ): void {
-  sendEvent(broker, worker, { ...step, ...told({ received, taskId, attempt }) });
+  sendEvent(broker, worker, Object.assign(told(task), step));
 }
 
 /** What every report of a task says of it. */
@@ -79,14 +79,19 @@ async function ack(context: SettleContext, task: PreparedTask, row: OutcomeRow):
     context.broker.outbox.send(task.received.ack, ACK);
   } else {
     // This ack is awaited: a message that came back would find its children forgotten, and spawn others.
-    await context.broker.requests.ask({ subject: task.received.ack, body: "+ACK" });
+    await context.broker.requests.ask({ subject: task.received.ack, body: ACK });
     await context.streamLedger.forget(row);
   }
-  await forgetStarts(context, task);
+  if (hasStarts(task)) await forgetStarts(context, task);
 }
 
-async function forgetStarts({ starts }: SettleContext, { received, taskId }: IdentifiedTask): Promise<void> {
-  if (received.delivery.count > 1) await starts.settled(taskId);
+/** Whether its starts are counted, as they are from its second delivery on. */
+function hasStarts({ received }: IdentifiedTask): boolean {
+  return received.delivery.count > 1;
+}
+
+async function forgetStarts({ starts }: SettleContext, task: IdentifiedTask): Promise<void> {
+  if (hasStarts(task)) await starts.settled(task.taskId);
 }
 
 /** Hands the message back, at once or after a delay. The server then gives it to some worker. Does nothing when it is no longer ours. */
