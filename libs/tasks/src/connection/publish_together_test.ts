@@ -44,6 +44,8 @@ async function heardOf(publish: (nc: NatsConnection) => void) {
   const before = nc.stats();
   publish(nc);
   const counted = nc.stats();
+  // Rejects where the server has ended the connection for what it could not read.
+  await nc.flush();
   const messages: unknown[] = [];
   for await (const { subject, reply, headers, data } of heard) {
     messages.push({ subject, reply, headers: headers && [...headers], data: Buffer.from(data).toString("hex") });
