@@ -28,6 +28,9 @@ const GROUPS: Readonly<Record<string, () => Promise<Command>>> = {
   completion: async () => (await import("./completion/command.ts")).completionCommand(createProgram),
 };
 
+/** Groups whose commands may run before anything of NATS is there. Where one connects all the same, that looks at the files. */
+const DOES_WITHOUT_NATS: ReadonlySet<string> = new Set(["nats-users", "completion"]);
+
 const NOTES = `
 NATS_URL or NATS_CONTEXT and DATABASE_URL say where the servers are. Where they do not, those of a \`muster up\` are used that runs in
 this folder or above, or on the data folder MUSTER_DATA_DIR.
@@ -66,7 +69,7 @@ export async function createProgram(args: readonly string[] = []): Promise<Comma
     .showHelpAfterError("(see --help)")
     .addHelpText("after", NOTES)
     .hook("preAction", (_, command) => openScreen(command.opts()))
-    .hook("preAction", checkSettings);
+    .hook("preAction", () => checkSettings(DOES_WITHOUT_NATS.has(args[0] ?? "") ? "not needed" : "looked at"));
   for (const group of groups) program.addCommand(withFormats(group));
   return throwing(program, args);
 }

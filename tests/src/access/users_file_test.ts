@@ -18,6 +18,21 @@ test("users.conf of infra/nats is what the command in its head prints", async (t
   t.is(file, output);
 });
 
+test("users.conf is printed before the CA exists that the settings name, unless NATS is to be asked for the VOs", async (t) => {
+  const ahead = commandsOn({
+    NATS_URL: "tls://127.0.0.1:1",
+    NATS_CA: "/not/made/ca.crt",
+  });
+  const printed = await ahead.run("nats-users", "--vo", "lhcb");
+  t.is(printed.code, 0, printed.errors);
+  t.regex(printed.output, /user: "?vo-lhcb/);
+  const asks = await ahead.run("nats-users");
+  t.is(asks.code, 2);
+  t.regex(asks.errors, /Cannot use NATS_CA: .*ENOENT.*; name the VOs by --vo/);
+  const lists = await ahead.run("queue", "list");
+  t.is(lists.code, 2, "other commands need what is named");
+});
+
 test("users.conf gives each worker of Muster the tasks that its main file runs", async (t) => {
   const file = await read("infra", "nats", "users.conf");
   const [, command = ""] = /^# npx muster (nats-users .*)$/m.exec(file) ?? [];

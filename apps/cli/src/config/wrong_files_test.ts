@@ -76,7 +76,9 @@ const NOT_YAML: readonly Wrong[] = [
   ["{", "1:2", /./],
   ["}", "1:1", /./],
   ["]", "1:1", /./],
-  // The parser calls itself, and the stack of a process has room for some 800 calls of it.
+  // The parser calls itself, and the stack of a process has room for some 800 to 4,000 calls of it.
+  [`${"- ".repeat(20_000)}x`, "1:1", /: it nests deeper than 32 levels$/],
+  [`${"[{a: ".repeat(10_000)}`, "1:1", /: it nests deeper than 32 levels$/],
   [`${"[".repeat(300)}`, "1:301", /./],
   [`${"[".repeat(500)}${"]".repeat(500)}`, "1:33", /deeper than 32/],
   [`${"{a: ".repeat(500)}${"}".repeat(500)}`, "1:129", /deeper than 32/],

@@ -1,5 +1,5 @@
 // Tested by tests/src/access/users_file_test.ts
-import { InvalidNameError } from "@muster/tasks";
+import { InvalidNameError, NatsAccessError } from "@muster/tasks";
 import { activeVos, type RightsTask, usersFile, type WorkerUser } from "@muster/tasks/operate";
 import { Command, InvalidArgumentError } from "commander";
 import { examples } from "../print/examples.ts";
@@ -38,9 +38,16 @@ function parseVos(text: string, before: readonly string[] = []): readonly string
   return [...before, parseVo(text)];
 }
 
-/** The VOs of the configuration in force. */
-function configuredVos(): Promise<readonly string[]> {
-  return withBroker(async (broker) => activeVos(await readConfigurationAloud(broker)));
+/** The VOs of the configuration in force. Throws `UsageError` where a file to reach NATS with is not there: it may only be made later. */
+async function configuredVos(): Promise<readonly string[]> {
+  try {
+    return await withBroker(async (broker) => activeVos(await readConfigurationAloud(broker)));
+  } catch (error) {
+    if (!(error instanceof NatsAccessError)) throw error;
+    throw new UsageError(
+      `${error.message}; name the VOs by --vo where there is no server yet`,
+    );
+  }
 }
 
 /** Finds tasks by name. Throws `UsageError` where no extension has one. */

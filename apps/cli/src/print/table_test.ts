@@ -38,3 +38,35 @@ test("a table that fits is not cut", (t) => {
   t.is(lines.length, 3);
   t.true(lines[1]?.endsWith("down for an hour"));
 });
+
+test("on a narrow terminal the rows can still be told apart, and columns that do not fit are left out whole", (t) => {
+  const titles = ["TASK", "VO", "PRIORITY", "STATE", "#WAITING", "#IN HAND", "#DELAYED", "#OLDEST", "#PER MIN"];
+  const columns = titles.map((title): Column => {
+    return title.startsWith("#") ? { title: title.slice(1), align: "right" } : { title, align: "left" };
+  });
+  const names = ["MyPilotTask", "MyPilotReportTask", "MySubmitPilotsTask", "MySubmitPilotsCernTask"];
+  const rows = names.flatMap((task) =>
+    ["lhcb", "vo.cta.in2p3.fr", "vo.cta.infn.it"].map((vo) => [
+      task,
+      vo,
+      "normal",
+      "open",
+      "1777",
+      "3",
+      "0",
+      "2s",
+      "356",
+    ]),
+  );
+  for (const width of [80, 60, 50]) {
+    const lines = renderTable(columns, rows, width);
+    t.true(
+      lines.every((line) => Array.from(line).length <= width),
+      lines.join("\n"),
+    );
+    t.is(new Set(lines).size, lines.length, lines.join("\n"));
+    t.regex(lines[0] ?? "", /…$/, `${width}`);
+    t.notRegex(lines[1] ?? "", /[0-9]…/, `${width}`);
+  }
+  t.notRegex(renderTable(columns, rows, 120)[0] ?? "", /…/);
+});

@@ -34,9 +34,16 @@ export async function locateNats(): Promise<NatsAccess> {
   return await locate(readSettings());
 }
 
-/** Throws where a setting is wrong, or a file for NATS or an extension that it names. Asks no server. */
-export async function checkSettings(): Promise<void> {
+/**
+ * Throws where a setting is wrong, or a file for NATS or an extension that it names. Asks no server. `natsFiles` are not looked at for a
+ * command that can do without NATS: they may not be made yet, and `nats-users` is a part of making them.
+ */
+export async function checkSettings(natsFiles: "looked at" | "not needed"): Promise<void> {
   await checkExtensions();
+  if (natsFiles === "not needed") {
+    readSettings();
+    return;
+  }
   try {
     checkNatsAccess(await locateNats());
   } catch (error) {

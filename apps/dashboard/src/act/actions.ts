@@ -1,4 +1,4 @@
-import { mayPublish, recordAudit } from "@muster/tasks/operate";
+import { mayPublishNow, recordAudit } from "@muster/tasks/operate";
 import { type Acting, type Action, type Deed, type Fields, RefusedError } from "./action.ts";
 import { CONFIGURATION_ACTIONS } from "./configuration_actions.ts";
 import { DEAD_ACTIONS } from "./dead_actions.ts";
@@ -23,7 +23,7 @@ export async function act(
 ): Promise<Deed> {
   const { broker, who, address } = acting;
   // Some actions ask PostgreSQL alone. What cannot be kept of who did it is not done.
-  if (!(await mayPublish(broker.nc, `audit.${name}`))) throw new RefusedError(ONLY_LOOKS);
+  if (!(await mayPublishNow(broker.nc, `audit.${name}`))) throw new RefusedError(ONLY_LOOKS);
   const deed = await run(acting, fields);
   const detail = { ...deed.detail, address };
   await recordAudit(broker, { who, from: "dashboard", action: name, target: deed.target, detail });

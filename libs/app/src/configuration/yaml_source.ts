@@ -16,6 +16,8 @@ import {
 /** Greatest depth of a file's objects and lists. */
 const MAX_DEPTH = 32;
 
+const TOO_DEEP = `it nests deeper than ${MAX_DEPTH} levels`;
+
 /** A place in a text, both numbers from 1. */
 export interface Place {
   readonly line: number;
@@ -64,7 +66,7 @@ class Reader {
     }
     if (!isMap(node) && !isSeq(node)) return null;
     this.#checkPlain(node, "an object");
-    if (path.length >= MAX_DEPTH) return this.#refuse(node, `it nests deeper than ${MAX_DEPTH} levels`);
+    if (path.length >= MAX_DEPTH) return this.#refuse(node, TOO_DEEP);
     if (isSeq(node)) return node.items.map((item, index) => this.read(item, [...path, String(index)]));
     const fields: Record<string, unknown> = {};
     for (const pair of node.items) this.#readPair(pair, path, fields);
@@ -167,6 +169,8 @@ export function readYaml(text: string): YamlSource {
     } as const;
     const { errors, contents, directives } = parseDocument(text, options);
     isYaml = errors.length === 0;
+    // Where the stack had no more room for the parser, nothing that it says of the rest is worth reading.
+    if (errors.some(({ code }) => code === "RESOURCE_EXHAUSTION")) throw new RangeError(TOO_DEEP);
     problems.push(...errors.map((error) => problemOf(error, text, lines)));
     if (directives.yaml.explicit === true && directives.yaml.version !== "1.2")
       problems.push({ ...START, text: `it says that it is YAML ${directives.yaml.version}, and Muster reads 1.2` });
@@ -175,7 +179,7 @@ export function readYaml(text: string): YamlSource {
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     isYaml = false;
-    problems.push({ ...START, text: "it nests too deep to be read" });
+    problems.push({ ...START, text: TOO_DEEP });
   }
   const forbidden = findForbidden(text, lines);
 

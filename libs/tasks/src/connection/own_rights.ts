@@ -7,7 +7,7 @@ export const USER_INFO = "$SYS.REQ.USER.INFO";
 /** Longest wait for that answer, ms. */
 const ANSWER_MS = 2_000;
 /** Time for which an answer counts, ms. A server that reads its configuration again tells nobody. */
-const KNOWN_MS = 600_000;
+const KNOWN_MS = 60_000;
 
 /** What a user may publish: subjects with wildcards. Without `allow` it is everything that is not denied. */
 interface Permitted {
@@ -54,7 +54,7 @@ async function ask(nc: NatsConnection): Promise<Permitted> {
 }
 
 /**
- * Whether the server lets this connection's user publish there. Asks the server at most every ten minutes and after a reconnect.
+ * Whether the server lets this connection's user publish there. Asks the server at most every minute and after a reconnect.
  *
  * It is for what a process does only where it may, so that a user with few rights causes no refusals. Returns true where that is not known.
  */
@@ -71,4 +71,14 @@ export async function mayPublish(nc: NatsConnection, subject: string): Promise<b
   const { allow, deny = [] } = await found.permitted;
   const isAllowed = allow === undefined || allow.length === 0 || allow.some((pattern) => isCovered(pattern, subject));
   return isAllowed && !deny.some((pattern) => isCovered(pattern, subject));
+}
+
+/**
+ * Like {@linkcode mayPublish}, for what a person asks for: where the answer that is known says no, the server is asked again. So a right
+ * that was given meanwhile counts at once.
+ */
+export async function mayPublishNow(nc: NatsConnection, subject: string): Promise<boolean> {
+  if (await mayPublish(nc, subject)) return true;
+  known.delete(nc);
+  return await mayPublish(nc, subject);
 }

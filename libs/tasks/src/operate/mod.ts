@@ -156,7 +156,7 @@ export { type FallWatch, type FallWatchOptions, NatsFellError, watchFall } from 
 export { raiseAfterRest, raiseLocks, type RaiseOptions, type RestedOptions } from "../lease/raise.ts";
 export { countStepsSince } from "../follow/count_events.ts";
 // Give the users of NATS their rights.
-export { isCovered, mayPublish } from "../connection/own_rights.ts";
+export { isCovered, mayPublishNow } from "../connection/own_rights.ts";
 export { operatorRights, type Rights, type RightsTask } from "../rights/rights.ts";
 export { inboxPrefixOf, usersFile, type UsersLayout, type WorkerUser } from "../rights/users_file.ts";
 
