@@ -5,12 +5,14 @@
  * any step. Actions of the environment: a lease lapses at any time, a process crashes at any step and what it had lapses later.
  *
  * The search finds a deadlock as an invalid end state. With STARVE two readers of each of two locks come for ever, and a writer wants both:
- * search for that with `cc -DNFAIR=3` and `pan -a -f`.
+ * search for that with `cc -DNFAIR=3` and `pan -a -f`. With LIMIT as well the second is a concurrency limit of one. Two tasks use it by
+ * turns without a pause, so that it is never free when the writer comes to it with the lock. A task in line for it is there until it has it.
  *
  * Mutations (-D...): ANY_ORDER      a task takes its locks in an order of its own
  *                    LATER_KEPT     a lock that was lost is taken again while later ones are kept
  *                    LOSS_UNSEEN    nobody looks at what was kept
  *                    GIVES_BACK     with STARVE: the writer gives all back at each refusal
+ *                    NO_PLACE       with STARVE and LIMIT: the writer has no place in the limit's line by its age
  */
 #ifndef P
 #define P 3
@@ -148,6 +150,9 @@ init {
 byte readers[2];
 bool placed[2], has[2];             /* the writer's place in line, and what it holds */
 bool wrote = false;
+#ifdef LIMIT
+byte turn = 0;                      /* which of two tasks uses the limit */
+#endif
 
 /* Of two readers of one lock the next begins before the last has ended, so that the lock is never free by itself. */
 proctype reader(byte l) {
@@ -157,8 +162,37 @@ proctype reader(byte l) {
   od
 }
 
+#ifdef LIMIT
+/* Tasks that use the limit hand it to one another at once. One in line of before goes first. */
+proctype user(byte me) {
+  do
+  :: atomic {
+       turn == me && readers[1] == 1 ->
+       if
+#ifndef NO_PLACE
+       :: placed[1] -> readers[1] = 0
+       :: !placed[1] -> turn = 1 - me
+#else
+       :: turn = 1 - me
+#endif
+       fi
+     }
+  :: atomic { readers[1] == 0 && !has[1] && !placed[1] -> readers[1] = 1; turn = me }
+  od
+}
+#endif
+
 proctype writes() {
-  byte l = 0;
+  byte l = 0, furthest = 0;
+  bool keeps = true;
+#ifdef LIMIT
+  keeps = false;
+#endif
+#ifdef GIVES_BACK
+#define KEEPS false
+#else
+#define KEEPS keeps
+#endif
 next:
   if
   :: l == 2 -> wrote = true
@@ -167,21 +201,28 @@ next:
        :: atomic { has[l] || readers[l] == 0 -> has[l] = true; placed[l] = false; l++ }
        :: atomic {
             !has[l] && readers[l] > 0 -> placed[l] = true; placed[1 - l] = false;
-#ifdef GIVES_BACK
-            has[0] = false; has[1] = false
-#endif
+            /* It was overtaken: it was refused at an earlier lock than before. */
+            if :: l < furthest -> keeps = true :: else -> furthest = l fi;
+            if :: KEEPS -> skip :: else -> has[0] = false; has[1] = false fi
           };
           readers[l] == 0;
-#ifdef GIVES_BACK
-          l = 0
-#endif
+          if :: KEEPS -> skip :: else -> l = 0 fi
        fi;
        goto next
   fi
 }
 
 init {
-  atomic { run reader(0); run reader(0); run reader(1); run reader(1); run writes() }
+  atomic {
+    run reader(0); run reader(0);
+#ifdef LIMIT
+    readers[1] = 1;
+    run user(0); run user(1);
+#else
+    run reader(1); run reader(1);
+#endif
+    run writes()
+  }
 }
 
 ltl written { <> wrote }

@@ -51,8 +51,8 @@ function waitedFor({ lines }: AllAcquirer, wanted: readonly TallyWanted[], waite
 /** The turns that a request has, in the order in which it took them. */
 type Turns = Map<string, KeptLock>;
 
-function releaseAll(turns: Turns): Promise<unknown> {
-  return Promise.all(Array.from(turns.values(), ({ turn }) => turn.release()));
+function releaseAll(locks: Iterable<KeptLock>): Promise<unknown> {
+  return Promise.all(Array.from(locks, ({ turn }) => turn.release()));
 }
 
 /** Takes the mutexes that are missing. Returns the key of one that others hold. */
@@ -97,8 +97,9 @@ async function takeTallies(
  * Takes all of `locks` or none, in one fixed order: mutexes, read-write locks, concurrency limits, rates, and by key within each. So no
  * two tasks can wait for each other. Where a later one cannot be had, the quota of the earlier ones is given back.
  *
- * A waiter of read-write locks that has waited for some time keeps the locks that it holds, unless it was refused by a limiter: see
- * `KeptLocks`. Mutexes alone are taken as ever. The waiter keeps its place where it was refused. Throws `LockUnknownError`.
+ * A waiter of read-write locks that has waited for some time keeps the locks that it holds. A limiter may be reached for hours, so only
+ * who was overtaken keeps something for that: see `KeptLocks`. Mutexes alone are taken as ever. The waiter keeps its place where it was
+ * refused. Throws `LockUnknownError`.
  */
 export async function acquireAll(all: AllAcquirer, locks: readonly Lock[], request: LockRequest): Promise<LockAnswer> {
   const { acquirer, lines, kept } = all;
@@ -112,13 +113,20 @@ export async function acquireAll(all: AllAcquirer, locks: readonly Lock[], reque
   const waiter = request.waiter ?? { resume() {} };
   const wanted = tallyWants(all, locks);
   const keys = [...new Set(mutexes)].sort();
-  const isPatient = kept.isPatient(waiter) && wanted.some(isReadWrite);
+  const isOvertaken = kept.isOvertaken(waiter);
+  const isPatient = kept.isPatient(waiter) && (isOvertaken || wanted.some(isReadWrite));
   const order = [...keys.map((key) => ({ kind: "mutex", key }) as const), ...wanted.map(({ lock }) => lock)];
   const turns: Turns = new Map();
   const refused = async (by: string, keeps: boolean): Promise<LockAnswer> => {
-    if (keeps) kept.keep(waiter, [...turns.values()], request.waitsUntilMs ?? Number.POSITIVE_INFINITY);
-    else await releaseAll(turns);
-    kept.noteRefused(waiter);
+    kept.noteRefused(
+      waiter,
+      order.findIndex(({ key }) => key === by),
+    );
+    // The quota of a rate is for a task that begins now. It is the last in the order, so the first part is kept all the same.
+    const keepable = [...turns.values()].filter(({ kind }) => keeps && kind !== "rate");
+    const { length } = keepable;
+    if (length > 0) kept.keep(waiter, keepable, request.waitsUntilMs ?? Number.POSITIVE_INFINITY);
+    await releaseAll([...turns.values()].slice(length));
     return { kind: "held", by };
   };
   const refusedByTally = (by: string, keeps: boolean): Promise<LockAnswer> => {
@@ -137,13 +145,14 @@ export async function acquireAll(all: AllAcquirer, locks: readonly Lock[], reque
     const heldMutex = await takeMutexes(all, keys, { turns, isPatient, request });
     if (heldMutex !== undefined) return await refused(heldMutex, isPatient);
     const heldTally = await takeTallies(all, wanted, { turns, request: { ...request, waiter } });
-    // A limit may be reached for hours, so nobody keeps a lock while it waits for that.
-    if (heldTally !== undefined) return await refusedByTally(heldTally.lock.key, isPatient && isReadWrite(heldTally));
+    if (heldTally !== undefined) {
+      return await refusedByTally(heldTally.lock.key, isPatient && (isOvertaken || isReadWrite(heldTally)));
+    }
     lines.forget(waiter); // it may stand in line for a limit that was lifted
     return { kind: "taken", leases: locks.map(({ key }) => turns.get(key)?.turn ?? openGate(key)) };
   } catch (error) {
     lines.forget(waiter);
-    await releaseAll(turns);
+    await releaseAll(turns.values());
     throw error;
   }
 }

@@ -12,10 +12,14 @@ export interface KeptLock {
   readonly turn: Turn;
 }
 
-/** The wait of one waiter. Only `KeptLocks` writes and reads it. */
+/** The wait of one waiter. Only `KeptLocks` writes it. `TallyLines` reads `sinceMs`. */
 export interface KeptState {
   /** When it was first refused, by `performance.now()`. */
   readonly sinceMs: number;
+  /** The last place in the order of its locks at which it was refused. */
+  furthest: number;
+  /** Whether it was refused at an earlier place than before: others came to that lock while it waited for a later one. */
+  isOvertaken: boolean;
   /** In the order in which all tasks take them. */
   locks: readonly KeptLock[];
 }
@@ -34,8 +38,8 @@ function isOurs({ signal, checkDeadline }: Turn): boolean {
  * The locks that tasks keep while they wait for one lock more.
  *
  * A task that gives all back at each refusal may starve, since others come to its first lock while it waits for its second. So a waiter
- * of read-write locks keeps what it holds once it has waited for some time. All locks are taken in one order, and what is kept is always
- * the first part of it. So two tasks can never wait for each other.
+ * of read-write locks keeps what it holds once it has waited for some time. One that was overtaken keeps it for a limiter too. All locks are
+ * taken in one order, and what is kept is always the first part of it. So two tasks can never wait for each other.
  */
 export class KeptLocks {
   readonly #afterMs: number;
@@ -50,14 +54,23 @@ export class KeptLocks {
     return kept !== undefined && performance.now() - kept.sinceMs >= this.#afterMs;
   }
 
-  /** The waiter was refused, and holds nothing. */
-  noteRefused(waiter: Waiter): void {
-    waiter.kept ??= { sinceMs: performance.now(), locks: [] };
+  /**
+   * Whether others came to one of its locks while it waited for a later one. Such a waiter keeps what it holds for a limiter as well:
+   * else one of the two would be taken each time that it comes to the other.
+   */
+  isOvertaken({ kept }: Waiter): boolean {
+    return kept?.isOvertaken === true;
+  }
+
+  /** The waiter was refused at the place `at` in the order of its locks. */
+  noteRefused(waiter: Waiter, at: number): void {
+    waiter.kept ??= { sinceMs: performance.now(), furthest: at, isOvertaken: false, locks: [] };
+    waiter.kept.isOvertaken ||= at < waiter.kept.furthest;
+    waiter.kept.furthest = Math.max(waiter.kept.furthest, at);
   }
 
   /** The waiter was refused, and holds `locks` until it tries again or is forgotten, but no longer than `untilMs` of `performance.now()`. */
   keep(waiter: Waiter, locks: readonly KeptLock[], untilMs: number): void {
-    this.noteRefused(waiter);
     for (const { turn } of locks) turn.renewUntil(untilMs);
     if (waiter.kept !== undefined) waiter.kept.locks = locks;
   }

@@ -68,9 +68,21 @@ test("a waiter is patient once it has waited since its first refusal, and no mor
   const kept = new KeptLocks(0);
   const waiter = { resume() {} };
   t.false(kept.isPatient(waiter));
-  kept.noteRefused(waiter);
+  kept.noteRefused(waiter, 0);
   t.true(kept.isPatient(waiter));
   t.false(new KeptLocks(600_000).isPatient(waiter));
   kept.forget(waiter);
   t.false(kept.isPatient(waiter));
+});
+
+test("a waiter is overtaken once it was refused at an earlier lock than before", (t) => {
+  const kept = new KeptLocks(0);
+  const waiter = { resume() {} };
+  const after = (at: number) => {
+    kept.noteRefused(waiter, at);
+    return kept.isOvertaken(waiter);
+  };
+  t.deepEqual([0, 1, 2, 2, 1, 2].map(after), [false, false, false, false, true, true]);
+  kept.forget(waiter);
+  t.false(kept.isOvertaken(waiter));
 });

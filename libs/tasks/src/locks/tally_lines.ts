@@ -18,6 +18,8 @@ const MOST_TRYING = 256;
 interface Place {
   readonly waiter: Waiter;
   readonly mode: Mode;
+  /** Since when its task waits, here or for another of its locks, by `performance.now()`, ms. */
+  readonly sinceMs: number;
   state: "trying" | "asleep";
   /** The line's `news` with the room that was told with its refusal. Later news may have found it awake. 0: it was not refused yet. */
   refusedAt: number;
@@ -34,6 +36,11 @@ interface Line {
   timer: NodeJS.Timeout | undefined;
 }
 
+/** The index at which `place` enters: a limiter's line is in the order in which its tasks began to wait, any other in order of arrival. */
+function placeFor(places: readonly Place[], { mode, sinceMs }: Place): number {
+  return mode === "one" ? places.findLastIndex((each) => each.sinceMs <= sinceMs) + 1 : places.length;
+}
+
 export interface TallyLinesOptions {
   readonly limits: RoomLimits;
   /** Longest time without news after which a line looks by itself, ms. */
@@ -47,6 +54,9 @@ export interface TallyLinesOptions {
 /**
  * The lines of those who wait for read-write locks and limiters, first come first served. Beside `WaitingRoom`, several of a line may try
  * at a time. How many is told by the tally, as is the time at which more may.
+ *
+ * A task that comes back to a limiter's line has the place that it would have if it had stood there since its first refusal. What it keeps
+ * meanwhile is so kept for a short time, and those who came first are not overtaken.
  */
 export class TallyLines {
   readonly #lines = new Map<string, Line>();
@@ -90,15 +100,15 @@ export class TallyLines {
     });
   }
 
-  /** Puts `waiter` at the end of the line, unless it stands there already. Returns whether it may try. */
+  /** Puts `waiter` at its place in the line, unless it stands there already. Returns whether it may try. */
   lineUp(key: string, mode: Mode, waiter: Waiter): boolean {
     const line = this.#lines.get(key) ?? { places: [], told: new Set(), room: undefined, news: 0, timer: undefined };
     this.#lines.set(key, line);
     let place = line.places.find((each) => each.waiter === waiter);
     if (place === undefined) {
-      place = { waiter, mode, state: "asleep", refusedAt: 0 };
+      place = { waiter, mode, sinceMs: waiter.kept?.sinceMs ?? performance.now(), state: "asleep", refusedAt: 0 };
       this.#asleep++;
-      line.places.push(place);
+      line.places.splice(placeFor(line.places, place), 0, place);
       waiter.tallyKeys ??= new Set();
       waiter.tallyKeys.add(key);
     }

@@ -12,7 +12,7 @@ export interface Waiter {
   keys?: Set<string> | undefined;
   /** The keys of read-write locks and limiters in whose lines it stands. Only `TallyLines` writes and reads them. */
   tallyKeys?: Set<string>;
-  /** Since when it waits, and what it holds meanwhile; undefined: it was not refused yet. Only `KeptLocks` writes and reads it. */
+  /** Since when it waits, and what it holds meanwhile; undefined: it was not refused yet. Only `KeptLocks` writes it. */
   kept?: KeptState | undefined;
 }
 
