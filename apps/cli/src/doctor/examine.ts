@@ -1,7 +1,7 @@
 // Tested by tests/src/cli/doctor_streams_test.ts
 // Tested by tests/src/cli/doctor_locks_test.ts
 import { escapeControls } from "@muster/service";
-import { type Broker, connectNats, openBroker } from "@muster/tasks";
+import { type Broker, connectNats, ForbiddenError, openBroker } from "@muster/tasks";
 import {
   copiesWanted,
   countDeadLetters,
@@ -24,7 +24,7 @@ import { examineLocks, examineWorkerRecords } from "./locks.ts";
 import { bad, type Finding, good, warning } from "./finding.ts";
 import { judgeCopies } from "./copies.ts";
 import { examineConfiguration } from "./configuration.ts";
-import { type Connection, examinePermissions } from "./permissions.ts";
+import { type Connection, examinePermissions, unseen } from "./permissions.ts";
 import { examineOutbox } from "./outbox.ts";
 import { examineOverdue } from "./overdue.ts";
 import { examineOverrides } from "./overrides.ts";
@@ -42,11 +42,19 @@ import { examineConsumers, examineIncidents, examineSettings } from "./settings.
 const YOUNGER_MS = 60_000;
 const REMARKABLE_CLOCK_MS = 2_000;
 
-/** Runs one look. An error that it throws becomes a finding. */
-async function look(about: string, work: () => Promise<readonly Finding[]>): Promise<readonly Finding[]> {
+/** Runs one look. An error that it throws becomes a finding. What the NATS user may not look at is added to `forbidden`, where that is given. */
+async function look(
+  about: string,
+  work: () => Promise<readonly Finding[]>,
+  forbidden?: string[],
+): Promise<readonly Finding[]> {
   try {
     return await work();
   } catch (error) {
+    if (forbidden !== undefined && error instanceof ForbiddenError) {
+      forbidden.push(about);
+      return [];
+    }
     return [bad(about, escapeControls(describeFailure(error)))];
   }
 }
@@ -132,6 +140,7 @@ async function examineJetStream(nc: Connection): Promise<readonly Finding[]> {
   findings.push(...judgeCopies(streams, copiesWanted(nc, ownCopies().replicas)));
   if (streams.some(({ createdAt }) => createdAt === undefined)) return findings;
   const broker = await openBroker(nc, ownCopies());
+  const forbidden: string[] = [];
   for (const [about, work] of Object.entries({
     clock: examineClock,
     storage: examineStorage,
@@ -151,9 +160,9 @@ async function examineJetStream(nc: Connection): Promise<readonly Finding[]> {
     incidents: async () => withoutTold(findings, await examineIncidents(broker)),
     ...((await hasPilots()) ? { pilots: examineGoneVos, CEs: examineVosOfCes } : {}),
   })) {
-    findings.push(...(await look(about, () => work(broker))));
+    findings.push(...(await look(about, () => work(broker), forbidden)));
   }
-  return findings;
+  return [...findings, ...unseen(forbidden)];
 }
 
 /** Looks at everything. Never throws: what cannot be examined becomes a finding. */

@@ -44,9 +44,7 @@ async function configuredVos(): Promise<readonly string[]> {
     return await withBroker(async (broker) => activeVos(await readConfigurationAloud(broker)));
   } catch (error) {
     if (!(error instanceof NatsAccessError)) throw error;
-    throw new UsageError(
-      `${error.message}; name the VOs by --vo where there is no server yet`,
-    );
+    throw new UsageError(`${error.message}; name the VOs by --vo where there is no server yet`);
   }
 }
 
