@@ -74,8 +74,8 @@ export async function mayPublish(nc: NatsConnection, subject: string): Promise<b
 }
 
 /**
- * Like {@linkcode mayPublish}, for what a person asks for: where the answer that is known says no, the server is asked again. So a right
- * that was given meanwhile counts at once.
+ * Whether the server lets this connection's user publish there, for what a person asks for. Where the answer that is known says no, the
+ * server is asked again. So a right that was given meanwhile counts at once. Returns true where that is not known.
  */
 export async function mayPublishNow(nc: NatsConnection, subject: string): Promise<boolean> {
   if (await mayPublish(nc, subject)) return true;
