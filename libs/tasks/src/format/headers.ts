@@ -63,8 +63,8 @@ export function headersFrom(entries: Readonly<Record<string, string>>): MsgHdrs 
 const UNUSUAL_VALUE = /[\r\n]|^\s|\s$/;
 
 /**
- * Sets a header whose name is one of the constants above. The client checks each name, and looks through all others three times. That is a
- * tenth of what it takes to publish a task.
+ * Sets a header whose name is one of the constants above. The client checks each name, and looks through all others three times. For a
+ * task's two headers that takes 0.4 us more.
  */
 export function setOwn(headers: MsgHdrs, name: string, value: string): void {
   const table = tableOf(headers);
