@@ -73,4 +73,4 @@ export { type Database, type DatabaseOptions, openDatabase } from "./open_databa
 export { DatabaseReadOnlyError, SchemaDamagedError } from "./schema/check_schema.ts";
 export { migrate, type MigrateOptions } from "./schema/migrate.ts";
 export { SchemaAheadError, SchemaBehindError } from "./schema/require_migrated.ts";
-export type { NamedMigration, TableRight, TableSet, TablesOf } from "./schema/table_set.ts";
+export type { LargeIndex, NamedMigration, TableRight, TableSet, TablesOf } from "./schema/table_set.ts";

@@ -3,10 +3,10 @@ import { StoreMark } from "../entities/store_mark.ts";
 import { TaskOutbox } from "../entities/task_outbox.ts";
 import { TaskOutcome } from "../entities/task_outcome.ts";
 import { CreateTables } from "./m0001_tables.ts";
-import { KeepRetryMessages } from "./m0003_retry_messages.ts";
+import { KeepRetryMessages, RETRY_INDEXES } from "./m0003_retry_messages.ts";
 import { AddOutbox } from "./m0004_outbox.ts";
 import { AddStoreMark } from "./m0005_store_mark.ts";
-import { BoundLooks } from "./m0006_year.ts";
+import { BoundLooks, YEAR_INDEXES } from "./m0006_year.ts";
 import { checkSets, type TableSet, type TablesOf } from "./table_set.ts";
 
 /** The ledger's own entities. */
@@ -21,10 +21,10 @@ export const ledgerTables: TableSet = {
   entities: ledgerEntities,
   migrations: [
     { name: "0001_tables", class: CreateTables },
-    { name: "0003_retry_messages", class: KeepRetryMessages },
+    { name: "0003_retry_messages", class: KeepRetryMessages, indexes: RETRY_INDEXES },
     { name: "0004_outbox", class: AddOutbox },
     { name: "0005_store_mark", class: AddStoreMark },
-    { name: "0006_year", class: BoundLooks },
+    { name: "0006_year", class: BoundLooks, indexes: YEAR_INDEXES },
   ],
   rights: {
     task_outcome: ["select", "insert", "update"],

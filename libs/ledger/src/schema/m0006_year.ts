@@ -1,4 +1,9 @@
 import { Migration } from "@mikro-orm/migrations";
+import type { LargeIndex } from "./table_set.ts";
+
+export const YEAR_INDEXES: readonly LargeIndex[] = [
+  { name: "task_outcome_dead", table: "task_outcome", of: "(settled_at) where outcome = 'dead'" },
+];
 
 /**
  * Keeps what is asked again and again from growing with the table (decision 100). Adds an index of the tasks that were given up. Vacuuming no
@@ -6,7 +11,6 @@ import { Migration } from "@mikro-orm/migrations";
  */
 export class BoundLooks extends Migration {
   override up(): void {
-    this.addSql("create index task_outcome_dead on task_outcome (settled_at) where outcome = 'dead'");
     this.addSql(`
       alter table task_outcome set (
         autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 10000,

@@ -1,5 +1,6 @@
 import { Migrator } from "@mikro-orm/migrations";
 import { MikroORM, type Transaction } from "@mikro-orm/postgresql";
+import { setTimeout as pause } from "node:timers/promises";
 import type { ClientBase } from "pg";
 import { askOnce, connectTimeoutMs, type ServerAddress } from "../database/ask_once.ts";
 import { asForbidden } from "../database/failures.ts";
@@ -12,12 +13,15 @@ import {
   type VersionRow,
 } from "../database/server_version.ts";
 import type { Orm } from "../database/transaction.ts";
+import { type ExecuteAlone, makeIndex, makeIndexesAhead } from "./indexes_ahead.ts";
 import { withLedger } from "./ledger_tables.ts";
-import { FORMER_LIST, fullName, listOf, type TableSet } from "./table_set.ts";
+import { FORMER_LIST, fullName, type LargeIndex, listOf, type TableSet } from "./table_set.ts";
 import { type Execute, takeTables } from "./take_tables.ts";
 
 /** Key of the migrations' advisory lock in this database: an arbitrary number that nobody else uses. */
 const MIGRATION_LOCK = 7_130_226_051;
+/** Pause between two tries to begin while another migration works, ms. */
+const LOCK_ASKED_EVERY_MS = 100;
 /** Longest wait for tables that are in use, ms. */
 const PATIENCE_MS = 60_000;
 /** Entry of the former list. It tells programs that know only that list that a newer version has migrated. */
@@ -27,13 +31,17 @@ const NEWER = "0004_lists_of_sets";
  * Runs as the first statement of each connection of the migrator's pool, so every statement of the migrator holds the
  * lock. It waits for another migration as long as that works, which may take minutes.
  *
+ * It asks again and again, since a statement that waits has a snapshot. The making of an index would wait for that one, and it for the index.
+ *
  * If the process dies, the lock is free when the server has ended its connection. By then its transaction is rolled
  * back.
  */
 async function takeLock(client: ClientBase): Promise<void> {
   // A login's own limits are meant for small questions, and a migration of a large table takes minutes.
   await client.query("set lock_timeout = 0; set statement_timeout = 0");
-  await client.query("select pg_advisory_lock($1)", [MIGRATION_LOCK]);
+  const ask = "select pg_try_advisory_lock($1) as taken";
+  while (!(await client.query<{ taken: boolean }>(ask, [MIGRATION_LOCK])).rows[0]?.taken)
+    await pause(LOCK_ASKED_EVERY_MS);
 }
 
 /** What is migrated, and by which decisions. */
@@ -132,7 +140,8 @@ async function noteForOlder(execute: Execute, sets: readonly TableSet[]): Promis
 
 /**
  * Brings the tables of all sets up to date, the ledger's first. Returns the names of the migrations that it applied, as
- * `set/migration`. All of them are one transaction.
+ * `set/migration`. All of them are one transaction. Before it, indexes on tables that are there are made one by one, so that nobody who
+ * writes waits for them.
  *
  * Any number of processes may call it at once: one works, and the others wait and find nothing left to do. The database
  * itself must exist.
@@ -156,6 +165,7 @@ export async function migrate(
   try {
     const migrators: (readonly [TableSet, Migrator])[] = [];
     for (const set of sets) migrators.push([set, await openMigrator(orm, set)]);
+    await makeIndexesAhead(executeAlone(orm), await indexesToCome(migrators));
     return await orm.em
       .getConnection()
       .transactional((transaction) => migrateAll(orm, migrators, { transaction, patienceMs }));
@@ -165,6 +175,20 @@ export async function migrate(
   } finally {
     await orm.close();
   }
+}
+
+function executeAlone(orm: Orm): ExecuteAlone {
+  return (text, values = []) => orm.em.getConnection().execute<Record<string, unknown>[]>(text, [...values]);
+}
+
+/** The indexes of all migrations that are not in their set's list. */
+async function indexesToCome(migrators: readonly (readonly [TableSet, Migrator])[]): Promise<readonly LargeIndex[]> {
+  const indexes: LargeIndex[] = [];
+  for (const [{ migrations }, migrator] of migrators) {
+    const pending = new Set((await migrator.getPending()).map(({ name }) => name));
+    for (const migration of migrations) if (pending.has(migration.name)) indexes.push(...(migration.indexes ?? []));
+  }
+  return indexes;
 }
 
 async function migrateAll(
@@ -180,7 +204,10 @@ async function migrateAll(
   await takeTables(execute, await tablesToMigrate(execute, sets), patienceMs);
   const applied: string[] = [];
   for (const [set, migrator] of migrators) {
-    for (const { name } of await migrator.up({ transaction })) applied.push(fullName(set, name));
+    const names = new Set((await migrator.up({ transaction })).map(({ name }) => name));
+    for (const name of names) applied.push(fullName(set, name));
+    for (const { name, indexes = [] } of set.migrations)
+      if (names.has(name)) for (const index of indexes) await execute(makeIndex(index));
   }
   if (former) await noteForOlder(execute, sets);
   return applied;

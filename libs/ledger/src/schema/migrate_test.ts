@@ -3,7 +3,7 @@ import { once } from "node:events";
 import test from "ava";
 import { DatabaseGoneError } from "../database/failures.ts";
 import { openDatabase } from "../open_database.ts";
-import { claim, runSql, startTestServer, untilWaiting } from "../testing/mod.ts";
+import { claim, runSql, startTestServer, untilRow, untilWaiting } from "../testing/mod.ts";
 import { putShelf, shelfTables } from "../testing/shelf_tables.ts";
 import { migrate } from "./migrate.ts";
 import { SchemaAheadError, SchemaBehindError } from "./require_migrated.ts";
@@ -45,7 +45,10 @@ test("an app that is killed while it migrates leaves nothing half-done, and the 
   const app = spawn(process.execPath, ["--input-type=module", "--eval", code, url], { stdio: "ignore" });
   await untilWaiting(database);
   const next = migrate(url);
-  await untilWaiting(database, 2);
+  await untilRow(
+    database,
+    "select from pg_stat_activity where datname = current_database() and application_name = 'muster migrate' having count(*) = 2",
+  );
   app.kill("SIGKILL");
   await once(app, "exit");
   await obstacle.rollback();

@@ -4,9 +4,22 @@ import type { EntitySchema, InferKyselyDB } from "@mikro-orm/postgresql";
 /** A right that an app needs on a table. */
 export type TableRight = "select" | "insert" | "update" | "delete";
 
+/** An index on a table that may be full when its migration comes. */
+export interface LargeIndex {
+  readonly name: string;
+  readonly table: string;
+  /** What stands behind the table in CREATE INDEX. It names columns that the table has had from the start. */
+  readonly of: string;
+}
+
 /** A migration with its name in the list of applied ones. */
 export interface NamedMigration {
   readonly name: string;
+  /**
+   * Indexes that this migration brings. Where their table is there they are made before the migrations' transaction, so that nobody waits for them.
+   * Default: none.
+   */
+  readonly indexes?: readonly LargeIndex[];
   readonly class: new (...args: ConstructorParameters<typeof Migration>) => Migration;
 }
 

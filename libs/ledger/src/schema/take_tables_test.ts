@@ -106,7 +106,10 @@ test("a second migration waits for the first one as long as it takes", async (t)
   const first = migrate(url, { tables });
   await untilTried(database);
   const second = migrate(url, { tables, patienceMs: 0 });
-  await untilRow(database, "select from pg_locks where locktype = 'advisory' and not granted");
+  await untilRow(
+    database,
+    "select from pg_stat_activity where datname = current_database() and application_name = 'muster migrate' and query ~ 'pg_try_advisory_lock'",
+  );
   await run.rollback();
   t.deepEqual([await first, await second].flat(), ["ledger/0006_year", "shelf/0002_labels"]);
 });

@@ -1,5 +1,16 @@
 import { Migration } from "@mikro-orm/migrations";
+import type { LargeIndex } from "@muster/ledger";
 import { COUNT_INSERTED, COUNT_UPDATED } from "../entities/pilot_ended.ts";
+
+export const PILOT_INDEXES: readonly LargeIndex[] = [
+  { name: "pilot_active_by_vo", table: "pilot", of: "(vo, status, ce_name) where status in ('SUBMITTED', 'RUNNING')" },
+  { name: "pilot_ended_by_share", table: "pilot", of: "(vo, ce_name, status, id) where status in ('DONE', 'FAILED')" },
+  {
+    name: "pilot_over_capacity",
+    table: "pilot",
+    of: "(active_before, capacity_read) where active_before >= capacity_read",
+  },
+];
 
 /** Logins that may change pilots may count them, so that running apps go on. */
 const GRANT_AS_PILOT = `
@@ -38,15 +49,6 @@ export class CountEndedPilots extends Migration {
     this.addSql(COUNT_INSERTED);
     this.addSql(GRANT_AS_PILOT);
 
-    this.addSql(
-      "create index pilot_active_by_vo on pilot (vo, status, ce_name) where status in ('SUBMITTED', 'RUNNING')",
-    );
-    this.addSql(
-      "create index pilot_ended_by_share on pilot (vo, ce_name, status, id) where status in ('DONE', 'FAILED')",
-    );
-    this.addSql(
-      "create index pilot_over_capacity on pilot (active_before, capacity_read) where active_before >= capacity_read",
-    );
     this.addSql("drop index pilot_by_vo_status");
     // By default a fifth of the table may be dead rows, two for each pilot that has ended. The first look after each passes over it.
     this.addSql(`

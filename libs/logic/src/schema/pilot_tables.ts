@@ -3,7 +3,7 @@ import { pilotEntities } from "../entities/all.ts";
 import { SUBMIT_PILOT } from "../pilots/submit_pilot.ts";
 import { CreateTables } from "./m0001_tables.ts";
 import { LowerCeNames } from "./m0002_ce_names.ts";
-import { CountEndedPilots } from "./m0003_ended_pilots.ts";
+import { CountEndedPilots, PILOT_INDEXES } from "./m0003_ended_pilots.ts";
 
 /**
  * The tables of CEs and pilots. A list and no search of a folder, so that the build holds it too.
@@ -20,7 +20,7 @@ export const pilotTables: TableSet = {
   migrations: [
     { name: "0001_tables", class: CreateTables },
     { name: "0002_ce_names", class: LowerCeNames },
-    { name: "0003_ended_pilots", class: CountEndedPilots },
+    { name: "0003_ended_pilots", class: CountEndedPilots, indexes: PILOT_INDEXES },
   ],
   rights: {
     pilot: ["select", "insert", "update"],
