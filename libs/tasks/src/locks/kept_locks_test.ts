@@ -31,6 +31,7 @@ test("what is kept is renewed to the end of the wait, and from its next try on t
   const kept = new KeptLocks(0);
   const waiter = { resume() {} };
   const lock = keptLock("exclusive", "a");
+  kept.noteRefused(waiter, 1);
   kept.keep(waiter, [lock], 700);
   t.deepEqual(kept.missing(["a", "b"], waiter), ["b"]);
   t.deepEqual(await kept.takeUp(waiter, [exclusive("a"), exclusive("b")], 900), [lock]);
@@ -50,6 +51,7 @@ test("all behind a lock that was lost, is wanted otherwise or is wanted no more 
   for (const { name, order, second = (lock: Kept) => lock } of cases) {
     const waiter = { resume() {} };
     const locks = [keptLock("exclusive", "a"), second(keptLock("exclusive", "b")), keptLock("exclusive", "c")];
+    kept.noteRefused(waiter, 3);
     kept.keep(waiter, locks, 700);
     t.deepEqual(
       (await kept.takeUp(waiter, order, 900)).map(({ turn }) => turn.key),
