@@ -4,7 +4,7 @@ import { openJetStream } from "../connection/jetstream_off.ts";
 import { isLeaderless, serversOf } from "./copies.ts";
 import type { Difference } from "./settings_check.ts";
 import { neededStreams, type StreamNeed, type Topology, topologyOf } from "./stream_needs.ts";
-import { inspectSettings, isStreamGone, NO_LEADER } from "./streams.ts";
+import { inspectSettings, isStreamGone, NO_LEADER, requireOurs } from "./streams.ts";
 
 /** A copy of a stream that another server than the leader holds. */
 export interface StreamCopy {
@@ -66,7 +66,7 @@ async function openAnyhow(nc: NatsConnection, { servers }: Topology): Promise<Je
   }
 }
 
-/** Looks at all streams that Muster needs, and declares none. Throws when JetStream does not answer. */
+/** Looks at all streams that Muster needs, and declares none. Throws when JetStream does not answer, and {@linkcode ForeignStreamError}. */
 export async function inspectStreams(nc: NatsConnection): Promise<readonly StreamState[]> {
   const topology = topologyOf(nc);
   const jsm = await openAnyhow(nc, topology);
@@ -77,6 +77,7 @@ export async function inspectStreams(nc: NatsConnection): Promise<readonly Strea
       const info = await jsm.streams.info(name);
       if (isLeaderless(info)) return { name, state: "no leader", ...UNKNOWN };
       const { created, state, config } = info;
+      requireOurs(need, config);
       const known = { createdAt: new Date(created), messages: state.messages, bytes: state.bytes };
       return { name, state: "there", ...known, differences: inspectSettings(need, config), copies: copiesOf(info) };
     } catch (error) {

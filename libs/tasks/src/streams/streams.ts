@@ -4,6 +4,7 @@ import { JetStreamApiError, type JetStreamManager, type StreamConfig, type Strea
 import { nanos } from "@nats-io/nats-core";
 import { type Difference, findDifferences, setBack } from "./settings_check.ts";
 import { type CopiesWanted, describeCopies, isTooFewServers } from "./copies.ts";
+import { explainRefusal, ForeignStreamError, isForeign } from "./foreign_stream.ts";
 import { LATER, neededStreams, SOURCE, type StreamNeed, TASKS, type Topology } from "./stream_needs.ts";
 
 export { AUDIT, DEAD, EVENTS, LATER, type StreamName, TASKS } from "./stream_needs.ts";
@@ -91,6 +92,11 @@ export function isAsNeeded(need: StreamNeed, config: Update): boolean {
   return version === SETTINGS_VERSION && findDifferences(need, config).length === 0;
 }
 
+/** Throws {@linkcode ForeignStreamError} for a stream that another application has made. */
+export function requireOurs(need: StreamNeed, config: StreamConfig): void {
+  if (isForeign(need, config, VERSION_KEY)) throw new ForeignStreamError(need.name, config.subjects);
+}
+
 /**
  * Sets back the settings that Muster needs otherwise, and leaves the operator's settings alone. Returns what was wrong.
  *
@@ -102,6 +108,7 @@ export async function mendSettings(
   { config }: Pick<StreamInfo, "config">,
 ): Promise<Deviation | undefined> {
   if (isAsNeeded(need, config)) return undefined;
+  requireOurs(need, config);
   const version = settingsVersionOf(config);
   const differences = findDifferences(need, config);
   // Where the version is missing too, somebody has written the settings anew.
@@ -134,7 +141,7 @@ export async function createStream(
     return await jsm.streams.add({ name, description, num_replicas: atLeast, metadata, ...settings, ...atCreation });
   } catch (error) {
     if (codeOf(error) === STREAM_NAME_TAKEN) return "taken";
-    if (!isTooFewServers(error) || atLeast === 1) throw error;
+    if (!isTooFewServers(error) || atLeast === 1) throw await explainRefusal(jsm, need, error);
     if (by === "default") return await createStream(jsm, need, { atLeast: 1, by });
     const why = error instanceof Error ? error.message : String(error);
     throw new Error(
@@ -221,7 +228,7 @@ export interface DeclareOptions extends Topology {
   onCreated(need: StreamNeed, made: StreamInfo): Promise<void>;
 }
 
-/** Declares missing streams, also those of the buckets, and sets wrong settings of the others back. */
+/** Declares missing streams, also those of the buckets, and sets wrong settings of the others back. Throws {@linkcode ForeignStreamError}. */
 export async function declareStreams(jsm: JetStreamManager, options: DeclareOptions): Promise<Declared> {
   const created: StreamNeed[] = [];
   const deviations: Deviation[] = [];
@@ -238,6 +245,7 @@ export async function declareStreams(jsm: JetStreamManager, options: DeclareOpti
       info = await findStream(jsm, need.name);
       if (info === undefined) throw new StreamMissingError(need.name); // gone again: the caller looks anew
     }
+    requireOurs(need, info.config);
     const isRight = isAsNeeded(need, info.config) || !(await options.mayChange());
     const deviation = isRight ? undefined : await mendSettings(jsm, need, info);
     if (deviation !== undefined) deviations.push(deviation);
