@@ -66,7 +66,7 @@ async function openAnyhow(nc: NatsConnection, { servers }: Topology): Promise<Je
   }
 }
 
-/** Looks at all streams that Muster needs, and declares none. Throws when JetStream does not answer, and {@linkcode ForeignStreamError}. */
+/** Looks at all streams that Muster needs, and declares none. Throws when JetStream does not answer, and `ForeignStreamError`. */
 export async function inspectStreams(nc: NatsConnection): Promise<readonly StreamState[]> {
   const topology = topologyOf(nc);
   const jsm = await openAnyhow(nc, topology);

@@ -228,7 +228,7 @@ export interface DeclareOptions extends Topology {
   onCreated(need: StreamNeed, made: StreamInfo): Promise<void>;
 }
 
-/** Declares missing streams, also those of the buckets, and sets wrong settings of the others back. Throws {@linkcode ForeignStreamError}. */
+/** Declares missing streams, also those of the buckets, and sets wrong settings of the others back. Throws `ForeignStreamError`. */
 export async function declareStreams(jsm: JetStreamManager, options: DeclareOptions): Promise<Declared> {
   const created: StreamNeed[] = [];
   const deviations: Deviation[] = [];
