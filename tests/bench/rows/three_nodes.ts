@@ -28,7 +28,7 @@ export async function bulkOnThree(bench: Bench): Promise<RowReport[]> {
       prefix: "three-nodes-",
       titles: { drain: THREE, publish: THREE },
       durability: DURABILITY,
-      least: { drain: { raw: 0.15 }, publish: { raw: 0.5 } },
+      least: { drain: { raw: 0.5 }, publish: { raw: 0.8 } },
     }),
   );
 }

@@ -25,7 +25,7 @@ import { createDeviationReport } from "../streams/deviations.ts";
 import { type Happened, keepIncident } from "./incidents.ts";
 import { createStorage, type Storage } from "../streams/storage.ts";
 import { BUCKET_NAMES, type BucketName, neededStreams, STREAM_NAMES, topologyOf } from "../streams/stream_needs.ts";
-import { declareStreams, isAsNeeded, isStreamGone, mendSettings, type StreamName } from "../streams/streams.ts";
+import { declareStreams, isAsNeeded, isStreamGone, mendSettings, type StreamName, TASKS } from "../streams/streams.ts";
 
 export type { BucketName } from "../streams/stream_needs.ts";
 
@@ -204,7 +204,7 @@ export async function openBareBroker(nc: NatsConnection, options: BareBrokerOpti
 
   const storage = createStorage(nc, observer, { loop });
   const kvm = new Kvm(nc);
-  const outbox = openOutbox(nc);
+  const outbox = openOutbox(nc, () => copies.of(TASKS) > 1);
   const buckets = {} as Record<BucketName, KV>;
   const broker: Broker = {
     ...{ nc, js, jsm, briefJsm, buckets, outbox, observer, loop, storage, copies, messageIds },

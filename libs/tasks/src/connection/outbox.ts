@@ -7,12 +7,14 @@ import { publishTogether, type TextMessage } from "./publish_together.ts";
 const COMPANY_MS = 5;
 /** Number of waiting messages and lines that go without further delay. Longer waits cost garbage collection, and leave the server idle. */
 const ENOUGH = 16;
+/** The same where several servers agree on each group of acks and events that comes together, which costs more (decision 105). */
+const ENOUGH_REPLICATED = 192;
 
 /** What need not be sent at once over a connection: events and acks. */
 export interface Outbox {
   /**
-   * Adds a message. It is sent with the next flush: after at most 5 ms, or when 16 messages and lines wait. Over a closed or draining
-   * connection nothing is sent. Messages keep their order.
+   * Adds a message. It is sent with the next flush: after at most 5 ms, or when 16 messages and lines wait (192 where TASKS has several
+   * copies). Over a closed or draining connection nothing is sent. Messages keep their order.
    */
   send(subject: string, body: string): void;
   /**
@@ -26,8 +28,8 @@ export interface Outbox {
   whenSent(then: () => void): void;
 }
 
-/** Opens an empty outbox. */
-export function openOutbox(nc: NatsConnection): Outbox {
+/** Opens an empty outbox. `isReplicated` says whether TASKS has several copies now. */
+export function openOutbox(nc: NatsConnection, isReplicated: () => boolean = () => false): Outbox {
   let events = new LineJoiner();
   let messages: TextMessage[] = [];
   let waiting = 0;
@@ -63,7 +65,7 @@ export function openOutbox(nc: NatsConnection): Outbox {
 
   function count(): void {
     waiting++;
-    if (waiting >= ENOUGH) flush();
+    if (waiting >= ENOUGH && (waiting >= ENOUGH_REPLICATED || !isReplicated())) flush();
     else timer ??= setTimeout(flush, COMPANY_MS);
   }
 

@@ -49,6 +49,23 @@ test("many are company enough and do not wait", async (t) => {
   await nc.close();
 });
 
+test("where TASKS has several copies 192 are company enough, from the moment that it has them", async (t) => {
+  await using stack = new AsyncDisposableStack();
+  const nc = await connect();
+  stack.defer(() => nc.close());
+  let copies = 3;
+  const outbox = openOutbox(nc, () => copies > 1);
+  const sentBy = (count: number) => {
+    const before = nc.stats().outMsgs;
+    for (let index = 0; index < count; index++) outbox.send("many", "one of them");
+    return nc.stats().outMsgs - before;
+  };
+  // All in one turn of the event loop, so that no timer sends anything.
+  t.deepEqual([sentBy(191), sentBy(1)], [0, 192]);
+  copies = 1;
+  t.deepEqual([sentBy(15), sentBy(1)], [0, 16]);
+});
+
 test("whoever asks when all is sent is told after it was, at once where nothing waits, and also once the connection is closed", async (t) => {
   const nc = await connect();
   const outbox = openOutbox(nc);

@@ -54,6 +54,7 @@ export class PlayedGrid {
       waiting: () => 0,
       isClosed: () => false,
       weightOf: (vo) => weights.get(vo) ?? 1,
+      isReplicated: () => false,
     });
     this.#delaysMs = play.delaysMs;
     this.#onPull = onPull;

@@ -37,13 +37,14 @@ export function taskOf(lane: Lane): Task {
 /** A policy with `count` permits, and what it is told of the worker. */
 export function openPolicy(count: number, weights: Readonly<Record<string, number>> = {}) {
   const permits = new Permits(count);
-  const worker = { arrived: 0, waiting: 0, isClosed: false };
+  const worker = { arrived: 0, waiting: 0, isClosed: false, isReplicated: false };
   const policy = new Policy<Task>({
     permits,
     arrived: () => worker.arrived,
     waiting: () => worker.waiting,
     isClosed: () => worker.isClosed,
     weightOf: (vo) => weights[vo] ?? 1,
+    isReplicated: () => worker.isReplicated,
   });
   let sequence = 0;
   /** A lane with so many messages waiting. */

@@ -1,9 +1,9 @@
-import type { Priority } from "../definition/traits.ts";
 import { Buffer, type Buffered } from "./buffer.ts";
 import type { Lane } from "./lane.ts";
 import { Lanes } from "./lanes.ts";
 import type { Permits } from "./permits.ts";
 import { Rate } from "./rate.ts";
+import type { Ring } from "./ring.ts";
 
 /** Least prefetch of which one place is kept for a more urgent task. */
 const PLACE_FROM = 2;
@@ -26,7 +26,14 @@ export interface PolicyOptions {
   isClosed(): boolean;
   /** A VO's weight, which is its share of the turns. */
   weightOf(vo: string): number;
+  /** Whether several servers agree on each delivery. Then a pull costs the more the smaller it is, and more is pulled ahead (decision 105). */
+  isReplicated(): boolean;
 }
+
+/** What is pulled ahead where deliveries are replicated, as a multiple of the prefetch elsewhere. */
+const REPLICATED_TIMES = 6;
+/** Most tasks that are pulled ahead for that reason alone. A worker's board of heartbeats has room for twice as many. */
+const REPLICATED_MOST = 500;
 
 /**
  * Decides what a worker pulls, what it starts, and until when there is nothing to decide. It sees only lanes, buffer and permits. It
@@ -41,7 +48,7 @@ export interface PolicyOptions {
  *   for has a permit kept for it, and no task of a lower priority starts on that permit.
  * - VOs take turns by their weights, see `Ring`. They do so in the buffer too.
  * - A lane whose tasks are paused is not pulled and holds nobody back.
- * - A worker has in hand at most its permits and what it consumes in 10 ms. Of the latter one place is kept for a more urgent task, so that
+ * - A worker has in hand at most its permits and what it consumes in 10 ms; in 60 ms where deliveries are replicated. Of the latter one place is kept for a more urgent task, so that
  *   such a task is in hand when the next permit comes free.
  * - A worker with nothing to do keeps a standing pull open for the lane that was served last.
  */
@@ -67,7 +74,7 @@ export class Policy<T extends Buffered> {
   room(nowMs: number): number {
     const { permits, isClosed, arrived } = this.#options;
     if (isClosed()) return 0;
-    return permits.free + this.rate.prefetch(nowMs) - this.buffer.size - arrived();
+    return permits.free + this.#prefetch(nowMs) - this.buffer.size - arrived();
   }
 
   /** Whether the message of a standing pull finds room. There was room when it was opened, but other tasks may have come since. */
@@ -112,7 +119,7 @@ export class Policy<T extends Buffered> {
         }
         continue;
       }
-      if (this.#hasEnough(ring.priority, nowMs)) return undefined;
+      if (this.#hasEnough(ring, nowMs)) return undefined;
       this.#lookAgainAtMs = Math.min(this.#lookAgainAtMs, ring.lookAgainAtMs);
       if (ring.next !== undefined) {
         // Many VOs get small turns. A single VO gets large ones.
@@ -143,9 +150,20 @@ export class Policy<T extends Buffered> {
     return this.#lookAgainAtMs;
   }
 
-  /** Whether enough tasks of this priority or a higher one are in hand. Then a pull waits until it can ask for more than a task or two. */
-  #hasEnough(priority: Priority, nowMs: number): boolean {
-    return this.room(nowMs) < this.rate.prefetch(nowMs) / 2 && this.buffer.holds(priority);
+  /** Tasks to hold ready beyond the free permits. */
+  #prefetch(nowMs: number): number {
+    const usual = this.rate.prefetch(nowMs);
+    if (!this.#options.isReplicated()) return usual;
+    return Math.max(usual, Math.min(usual * REPLICATED_TIMES, REPLICATED_MOST));
+  }
+
+  /**
+   * Whether enough tasks of this priority or a higher one are in hand. Then a pull waits until it can ask for more than a task or two. Where
+   * several lanes have work it waits no longer than without replication, since one of them may have nothing in hand.
+   */
+  #hasEnough({ priority, working }: Ring, nowMs: number): boolean {
+    const prefetch = working === 1 ? this.#prefetch(nowMs) : this.rate.prefetch(nowMs);
+    return this.room(nowMs) < prefetch / 2 && this.buffer.holds(priority);
   }
 
   /** Whether the worker takes tasks, has none in hand and has asked for none. */

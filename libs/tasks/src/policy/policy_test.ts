@@ -128,6 +128,41 @@ test("a worker that is full of less urgent tasks has a place for a more urgent o
   );
 });
 
+test("where deliveries are replicated six times as much is pulled ahead in larger pulls, and no other VO waits longer for its pull", (t) => {
+  const { policy, permits, worker, lane, pulls, bring, starts } = openPolicy(10);
+  worker.isReplicated = true;
+  const heavy = lane("heavy", "normal", 1);
+  policy.rate.perMs(0);
+  for (let ended = 0; ended < 400; ended++) policy.rate.count();
+  heavy.wake(undefined);
+  t.is(show(pulls(100)), "heavy: 250");
+  for (let each = 0; each < 250; each++) bring(heavy, 1_000, 100);
+  t.is(starts().length, 10);
+  const end = (count: number) => {
+    for (let each = 0; each < count; each++) policy.withdraw();
+  };
+  end(100);
+  t.is(show(pulls(110)), "", "room for 100, and 140 ready");
+  end(21);
+  t.is(show(pulls(110)), "heavy: 121");
+  for (let each = 0; each < 121; each++) bring(heavy, 1_000, 110);
+  permits.giveBack();
+  end(20);
+  const light = lane("light", "normal", 0);
+  light.wake(100_000);
+  t.regex(show(pulls(112)), /light: 1/);
+});
+
+test("no more than 500 tasks are pulled ahead because deliveries are replicated", (t) => {
+  const { policy, worker, lane, pulls } = openPolicy(10);
+  worker.isReplicated = true;
+  const only = lane("a", "normal", 1);
+  policy.rate.perMs(0);
+  for (let ended = 0; ended < 2_000; ended++) policy.rate.count();
+  only.wake(undefined);
+  t.is(show(pulls(100)), "a: 510");
+});
+
 test("an idle worker stands at the lane that served it twice, and nowhere while it has anything in hand", (t) => {
   const { policy, permits, worker, lane, pulls, bring, starts } = openPolicy(2);
   const hot = lane("hot", "normal", 0);

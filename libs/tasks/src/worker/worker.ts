@@ -8,6 +8,7 @@ import { ABORT_GRACE_MS, type RunningAttempt } from "../run/attempt.ts";
 import type { Environment } from "../run/environment.ts";
 import { byId } from "../run/identify.ts";
 import { LONGEST_SILENCE_MS } from "../streams/storage.ts";
+import { TASKS } from "../streams/streams.ts";
 import { type RunContext, runTask, type TaskEnd } from "../run/run_task.ts";
 import { Alarm } from "./alarm.ts";
 import { checkLedger } from "./check_ledger.ts";
@@ -99,6 +100,7 @@ export class Worker implements WorkerPart {
       waiting: () => this.#hand.waiting,
       isClosed: () => this.#isClosed,
       weightOf: (vo) => configuration.current.vos[vo]?.weight ?? 1,
+      isReplicated: () => broker.copies.of(TASKS) > 1,
     });
     this.#hand = new Hand({
       parts,
