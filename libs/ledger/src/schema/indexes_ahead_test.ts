@@ -22,7 +22,7 @@ async function openBusy() {
 
 /** Locks that the migration has or waits for on the table that tasks write. */
 const LOCKS = `select distinct mode from pg_locks join pg_stat_activity using (pid)
-  where application_name = 'muster migrate' and relation = 'task_outcome'::regclass`;
+  where application_name = 'muster migrate' and relation = 'task_outcome'::regclass and datname = current_database()`;
 const VALIDITY = "select indisvalid as valid from pg_index where indexrelid = to_regclass('task_outcome_dead')";
 
 test("while an index of a full table is made, tasks go on to record their outcomes", async (t) => {

@@ -36,6 +36,7 @@ select distinct pid, application_name as "application", state, xact_start,
   to_char(xact_start at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as since
 from pg_locks join pg_stat_activity using (pid)
 where relation in (select to_regclass(name) from jsonb_array_elements_text(?::jsonb) name) and granted and pid <> pg_backend_pid()
+  and pg_locks.database = (select oid from pg_database where datname = current_database())
 order by xact_start limit 3`;
 
 function rankOf(table: unknown): number {

@@ -41,13 +41,17 @@ test("a migration waits for a task that writes its tables in another order, and 
   t.deepEqual(await runSql(database, "select name from shelf"), [{ name: "s1" }]);
 });
 
+/** Locks of the table, of all processes that use this database: one of another database may have the same number. */
+const LOCKS = `select from pg_locks join pg_stat_activity using (pid)
+  where relation = 'shelf'::regclass and datname = current_database()`;
+
 class TakeTwice extends Migration {
   override up(): void {
     this.addSql("lock table shelf in share row exclusive mode");
     // Only a reader that wants to write can wait here, if the table was not taken before.
     this.addSql(
-      "do $$ begin while not exists (select from pg_locks where relation = 'shelf'::regclass and not granted) loop" +
-        " exit when not exists (select from pg_locks where relation = 'shelf'::regclass and pid <> pg_backend_pid());" +
+      `do $$ begin while not exists (${LOCKS} and not granted) loop` +
+        ` exit when not exists (${LOCKS} and pid <> pg_backend_pid());` +
         " perform pg_sleep(0.01); end loop; end; $$",
     );
     this.addSql("alter table shelf drop column labels");
@@ -65,11 +69,7 @@ test("a migration that takes a table more strongly later waits for a reader that
   const transaction = await run.transaction();
   await transaction.execute("select from shelf");
   const migrated = migrate(url, { tables: [later] });
-  await untilRow(
-    database,
-    `select from pg_locks join pg_stat_activity using (pid)
-     where application_name = 'muster migrate' and relation = 'shelf'::regclass`,
-  );
+  await untilRow(database, `${LOCKS} and application_name = 'muster migrate'`);
   await transaction.execute(putShelf("s1"));
   await run.commit(outcome("t1"));
   t.deepEqual(await migrated, ["shelf/0003_twice"]);

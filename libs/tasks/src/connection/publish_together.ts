@@ -32,8 +32,15 @@ function isProtocolHandler(found: unknown): found is ProtocolHandler {
   );
 }
 
+/** Whether `publish` is the client's own. Who has put another one before it is to see each message. */
+function isOwnPublish(nc: NatsConnection): boolean {
+  const prototype: unknown = Object.getPrototypeOf(nc);
+  return typeof prototype === "object" && prototype !== null && Reflect.get(prototype, "publish") === nc.publish;
+}
+
 /** Returns the client's handler, where it takes messages now. */
 function handlerOf(nc: NatsConnection): ProtocolHandler | undefined {
+  if (!isOwnPublish(nc)) return undefined;
   const found: unknown = "protocol" in nc ? nc.protocol : undefined;
   return isProtocolHandler(found) && !found.noMorePublishing && !nc.isClosed() ? found : undefined;
 }
@@ -77,7 +84,7 @@ function joinedLinesOf(messages: readonly TextMessage[], maxBytes: number): Line
   return { text, bytes };
 }
 
-/** Lets the client publish each by itself. It is closed or another client, or it has to say what is wrong with one of them. */
+/** Lets the client publish each by itself. It is closed or another client, somebody listens to its `publish`, or it has to say what is wrong with one of them. */
 function publishEach(nc: NatsConnection, messages: readonly TextMessage[]): void {
   for (const { subject, reply, headers, body } of messages) {
     nc.publish(subject, body, {

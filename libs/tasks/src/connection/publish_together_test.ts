@@ -11,11 +11,12 @@ test.after.always(() => opened.disposeAsync());
 
 const connect = () => connectNats({ url: server.url, name: "publish together test" });
 
-/** The same connection where the client shows nothing but its interface. */
-function plain(nc: NatsConnection): NatsConnection {
+/** `nc` in a wrapping that replaces `methods`. */
+function wrapped(nc: NatsConnection, methods: Partial<NatsConnection> = {}): NatsConnection {
   return new Proxy(nc, {
     has: (target, key) => key !== "protocol" && key in target,
     get: (target, key) => {
+      if (Object.hasOwn(methods, key)) return Reflect.get(methods, key);
       const value: unknown = Reflect.get(target, key);
       return typeof value === "function" ? value.bind(target) : value;
     },
@@ -59,13 +60,15 @@ async function heardOf(publish: (nc: NatsConnection) => void) {
 test.serial(
   "messages that go as one piece arrive and count as those that the client publishes one by one",
   async (t) => {
-    const oneByOne = await heardOf((nc) => publishTogether(plain(nc), MESSAGES));
+    const oneByOne = await heardOf((nc) => publishTogether(wrapped(nc), MESSAGES));
     t.is(oneByOne.messages.length, MESSAGES.length);
     t.deepEqual(await heardOf((nc) => publishTogether(nc, MESSAGES)), oneByOne);
     // All but the one with headers of no line.
     const withoutEmpty = MESSAGES.map((message) => (message.subject === "some.empty" ? MESSAGES[0] : message));
     const together = await heardOf((nc) => {
-      nc.publish = () => t.fail("the client publishes one by one");
+      const protocol: unknown = Reflect.get(nc, "protocol");
+      if (typeof protocol !== "object" || protocol === null) throw new Error("the client has no protocol handler");
+      Reflect.set(protocol, "publish", () => t.fail("the client publishes one by one"));
       publishTogether(
         nc,
         withoutEmpty.flatMap((message) => message ?? []),
@@ -74,6 +77,18 @@ test.serial(
     t.is(together.messages.length, MESSAGES.length);
   },
 );
+
+test("who wraps a connection's publish sees each message", async (t) => {
+  const nc = await connect();
+  const seen: string[] = [];
+  const publish = (subject: string) => void seen.push(subject);
+  publishTogether(wrapped(nc, { publish }), MESSAGES);
+  nc.publish = publish;
+  publishTogether(nc, MESSAGES);
+  const subjects = MESSAGES.map(({ subject }) => subject);
+  t.deepEqual(seen, [...subjects, ...subjects]);
+  await nc.close();
+});
 
 test("what cannot be sent is refused as the client refuses it", async (t) => {
   const nc = await connect();
@@ -95,7 +110,7 @@ test("what cannot be sent is refused as the client refuses it", async (t) => {
   };
   for (const message of refusals) {
     t.not(errorOf(nc, message), "none", message.subject);
-    t.is(errorOf(nc, message), errorOf(plain(nc), message));
+    t.is(errorOf(nc, message), errorOf(wrapped(nc), message));
   }
   await nc.close();
   t.regex(errorOf(nc, { subject: "a", body: "" }), /closed/);
