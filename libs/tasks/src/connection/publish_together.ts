@@ -84,6 +84,9 @@ function joinedLinesOf(messages: readonly TextMessage[], maxBytes: number): Line
   return { text, bytes };
 }
 
+/** It gives each text memory of its own. A `Buffer` shares its memory with others, all of which the client sends over a WebSocket. */
+const UTF_8 = new TextEncoder();
+
 /** Lets the client publish each by itself. It is closed or another client, somebody listens to its `publish`, or it has to say what is wrong with one of them. */
 function publishEach(nc: NatsConnection, messages: readonly TextMessage[]): void {
   for (const { subject, reply, headers, body } of messages) {
@@ -109,5 +112,5 @@ export function publishTogether(nc: NatsConnection, messages: readonly TextMessa
   }
   handler.outMsgs += messages.length;
   handler.outBytes += lines.bytes;
-  handler.sendCommand(Buffer.from(lines.text));
+  handler.sendCommand(UTF_8.encode(lines.text));
 }
