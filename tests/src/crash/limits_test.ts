@@ -70,14 +70,16 @@ test("I28 to I30: limits of several VOs and a lock hold while NATS and a worker 
     );
 
   await using worker = await startBundled(WORKER, { NATS_URL: muster.nats.url, RUN_LOG: path });
-  await muster.startWorker({ tasks: [LimitsTask], deps: () => ({ path }), lockTtlMs: TTL_MS });
+  const here = { tasks: [LimitsTask], deps: () => ({ path }), lockTtlMs: TTL_MS };
+  const first = await muster.startWorker(here);
+  await worker.line(/works/);
   await begun(2);
   await muster.nats.kill();
   await muster.nats.start();
   await muster.reconnected();
   await begun(4);
-  // It has a run in hand that does not end by itself.
-  await worker.line(/works/);
+  // So that the worker which is killed has some of these in hand.
+  await first.drain();
   const long = await Promise.all(
     Array.from({ length: 2 * LIMIT }, () =>
       muster.publish(LimitsTask, { vo: "cta", payload: { ms: TTL_MS, side: "neither" } }),
@@ -90,6 +92,8 @@ test("I28 to I30: limits of several VOs and a lock hold while NATS and a worker 
   worker.kill("SIGKILL");
   await worker.exited;
   await appendFile(path, `killed ${worker.pid} - -\n`);
+  await muster.startWorker(here);
+  console.log("killed", performance.now());
   for (const { taskId } of long) await muster.event("done", taskId);
 
   const ofAtlas = (await readRuns(path)).filter(({ what, vo }) => what === "begins" && vo === "atlas");
@@ -98,7 +102,9 @@ test("I28 to I30: limits of several VOs and a lock hold while NATS and a worker 
     ...now,
     tasks: { LimitsTask: { vos: { lhcb: { concurrency: LHCB_LIMIT } } } },
   }));
+  console.log("changed", performance.now());
   await muster.settled();
+  console.log("settled", performance.now());
 
   const last = await Promise.all(
     Array.from({ length: LIMIT + 1 }, () =>

@@ -125,7 +125,10 @@ export async function acquireAll(all: AllAcquirer, locks: readonly Lock[], reque
     // The quota of a rate is for a task that begins now. It is the last in the order, so the first part is kept all the same.
     const keepable = [...turns.values()].filter(({ kind }) => keeps && kind !== "rate");
     const { length } = keepable;
-    if (length > 0) kept.keep(waiter, keepable, request.waitsUntilMs ?? Number.POSITIVE_INFINITY);
+    const untilMs = request.waitsUntilMs ?? Number.POSITIVE_INFINITY;
+    const refuser = order.find(({ key }) => key === by)?.kind;
+    if (length > 0 && (refuser === "rate" || refuser === "concurrency")) kept.keepForLimit(waiter, keepable, untilMs);
+    else if (length > 0) kept.keep(waiter, keepable, untilMs);
     await releaseAll([...turns.values()].slice(length));
     return { kind: "held", by };
   };

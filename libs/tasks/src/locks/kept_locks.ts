@@ -5,6 +5,8 @@ import type { Waiter } from "./waiting_room.ts";
 
 /** Time after its first refusal from which a waiter keeps what it holds while it waits for one lock more, ms. */
 const KEEP_AFTER_MS = 2_000;
+/** Longest time for which locks are kept while their waiter waits for a limit, ms. A limit may be reached for hours. */
+const KEEP_FOR_LIMIT_MS = 5_000;
 
 /** A lock that its waiter holds while it waits for another. */
 export interface KeptLock {
@@ -22,6 +24,16 @@ export interface KeptState {
   isOvertaken: boolean;
   /** In the order in which all tasks take them. */
   locks: readonly KeptLock[];
+  /** Gives `locks` back, where they are kept for a limit. */
+  timer?: NodeJS.Timeout | undefined;
+}
+
+/** When waiters keep what they hold. */
+export interface KeepOptions {
+  /** Time after its first refusal from which a waiter keeps what it holds, ms. Default 2,000. */
+  readonly afterMs?: number | undefined;
+  /** Longest time for which a waiter keeps it for a limit, from each refusal there, ms. Default 5,000. */
+  readonly forLimitMs?: number | undefined;
 }
 
 /** Whether the lease is ours for sure. */
@@ -38,15 +50,18 @@ function isOurs({ signal, checkDeadline }: Turn): boolean {
  * The locks that tasks keep while they wait for one lock more.
  *
  * A task that gives all back at each refusal may starve, since others come to its first lock while it waits for its second. So a waiter
- * of read-write locks keeps what it holds once it has waited for some time. One that was overtaken keeps it for a limiter too. All locks are
+ * of read-write locks keeps what it holds once it has waited for some time. One that was overtaken keeps it for a limiter too, for a
+ * short time. All locks are
  * taken in one order, and what is kept is always the first part of it. So two tasks can never wait for each other.
  */
 export class KeptLocks {
   readonly #afterMs: number;
+  readonly #forLimitMs: number;
   readonly #releases = new Set<Promise<unknown>>();
 
-  constructor(afterMs: number = KEEP_AFTER_MS) {
+  constructor({ afterMs = KEEP_AFTER_MS, forLimitMs = KEEP_FOR_LIMIT_MS }: KeepOptions = {}) {
     this.#afterMs = afterMs;
+    this.#forLimitMs = forLimitMs;
   }
 
   /** Whether the waiter has waited so long that it keeps what it holds. */
@@ -75,6 +90,12 @@ export class KeptLocks {
     if (waiter.kept !== undefined) waiter.kept.locks = locks;
   }
 
+  /** As `keep`, for one that a limit has refused: all is given back after a short time, in which others' turns at a busy limit come to an end. */
+  keepForLimit(waiter: Waiter, locks: readonly KeptLock[], untilMs: number): void {
+    this.keep(waiter, locks, untilMs);
+    if (waiter.kept !== undefined) waiter.kept.timer = setTimeout(() => this.#giveBack(waiter), this.#forLimitMs);
+  }
+
   /**
    * Returns what the waiter has kept, so that its caller holds that now, for a task whose timeout is at `untilMs`. `order`: all that it
    * wants. What is not the first part of that was lost or is out of order: it is given back, and taken again.
@@ -98,10 +119,7 @@ export class KeptLocks {
 
   /** The waiter waits no more. What it has kept is given back. */
   forget(waiter: Waiter): void {
-    for (const { turn } of this.#withdraw(waiter)) {
-      const released = turn.release().finally(() => this.#releases.delete(released));
-      this.#releases.add(released);
-    }
+    this.#giveBack(waiter);
     waiter.kept = undefined;
   }
 
@@ -110,9 +128,17 @@ export class KeptLocks {
     await Promise.all(this.#releases);
   }
 
+  #giveBack(waiter: Waiter): void {
+    for (const { turn } of this.#withdraw(waiter)) {
+      const released = turn.release().finally(() => this.#releases.delete(released));
+      this.#releases.add(released);
+    }
+  }
+
   #withdraw({ kept }: Waiter): readonly KeptLock[] {
     if (kept === undefined) return [];
     const { locks } = kept;
+    clearTimeout(kept.timer);
     kept.locks = [];
     return locks;
   }

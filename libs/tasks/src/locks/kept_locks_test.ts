@@ -28,7 +28,7 @@ function lost(lock: Kept): Kept {
 const exclusive = (key: string): Lock => ({ kind: "exclusive", key });
 
 test("what is kept is renewed to the end of the wait, and from its next try on to the end of its run", async (t) => {
-  const kept = new KeptLocks(0);
+  const kept = new KeptLocks({ afterMs: 0 });
   const waiter = { resume() {} };
   const lock = keptLock("exclusive", "a");
   kept.noteRefused(waiter, 1);
@@ -41,7 +41,7 @@ test("what is kept is renewed to the end of the wait, and from its next try on t
 });
 
 test("all behind a lock that was lost, is wanted otherwise or is wanted no more is given back, so that the one order stands", async (t) => {
-  const kept = new KeptLocks(0);
+  const kept = new KeptLocks({ afterMs: 0 });
   const cases: readonly { name: string; order: readonly Lock[]; second?: (lock: Kept) => Kept }[] = [
     { name: "lost", order: [exclusive("a"), exclusive("b"), exclusive("c")], second: lost },
     { name: "wanted otherwise", order: [exclusive("a"), { kind: "shared", key: "b" }, exclusive("c")] },
@@ -67,18 +67,18 @@ test("all behind a lock that was lost, is wanted otherwise or is wanted no more 
 });
 
 test("a waiter is patient once it has waited since its first refusal, and no more once it was forgotten", (t) => {
-  const kept = new KeptLocks(0);
+  const kept = new KeptLocks({ afterMs: 0 });
   const waiter = { resume() {} };
   t.false(kept.isPatient(waiter));
   kept.noteRefused(waiter, 0);
   t.true(kept.isPatient(waiter));
-  t.false(new KeptLocks(600_000).isPatient(waiter));
+  t.false(new KeptLocks({ afterMs: 600_000 }).isPatient(waiter));
   kept.forget(waiter);
   t.false(kept.isPatient(waiter));
 });
 
 test("a waiter is overtaken once it was refused at an earlier lock than before", (t) => {
-  const kept = new KeptLocks(0);
+  const kept = new KeptLocks({ afterMs: 0 });
   const waiter = { resume() {} };
   const after = (at: number) => {
     kept.noteRefused(waiter, at);

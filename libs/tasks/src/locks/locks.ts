@@ -75,6 +75,8 @@ export interface LocksOptions {
   readonly turns?: Partial<TurnTimes>;
   /** Time after its first refusal from which a waiter of several read-write locks keeps what it holds, ms; default 2,000. */
   readonly keepAfterMs?: number;
+  /** Longest time for which such a waiter keeps it while it waits for a limit, ms; default 5,000. */
+  readonly keepForLimitMs?: number;
   /** Returns the highest fencing token in the database. The bucket is raised above it when it has lost its revisions. */
   readonly highestFence?: () => Promise<number>;
 }
@@ -151,7 +153,7 @@ export async function openLocks(options: LocksOptions): Promise<Locks> {
     sleeps: (key, mode, sleeps) => keeper.books.post({ kind: "line", key, mode, sleeps, worker, ttlMs }),
   });
   const tallies = openTallies({ broker, books: keeper.books, worker, ttlMs, lines, raise });
-  const kept = new KeptLocks(options.keepAfterMs);
+  const kept = new KeptLocks({ afterMs: options.keepAfterMs, forLimitMs: options.keepForLimitMs });
   const all = { acquirer, tallies, lines, kept, limitOf: (limiter: Limiter) => inForce.limitOf(limiter) };
   inForce.onChange(() => lines.wakeAll());
   const watch = openFreedWatch({

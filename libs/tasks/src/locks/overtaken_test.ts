@@ -9,6 +9,8 @@ const server = await startTestBroker();
 test.after.always(() => server[Symbol.asyncDispose]());
 
 const site = defineLockType("overtaken_site");
+/** Longer than any test. */
+const LONG_MS = 600_000;
 
 const letGo = (turns: readonly Turn[]) => Promise.all(turns.map((turn) => turn.release()));
 
@@ -57,7 +59,7 @@ const pairs = [
 
 for (const { title, lock, other, limit } of pairs) {
   test(`I44: ${title} that also waits for a limit keeps the first once it was overtaken`, async (t) => {
-    await using here = await joinGrid(server.url, { worker: "here", keepAfterMs: 0 });
+    await using here = await joinGrid(server.url, { worker: "here", keepAfterMs: 0, keepForLimitMs: LONG_MS });
     await using there = await joinGrid(server.url, { worker: "there", keepAfterMs: 0 });
     let full = await take(there, limit);
     const task = want(here, [limit, lock]);
@@ -75,8 +77,26 @@ for (const { title, lock, other, limit } of pairs) {
   });
 }
 
+test("I44: a limit that stays reached takes the locks from nobody: who keeps them for it gives them back, and has both later", async (t) => {
+  await using here = await joinGrid(server.url, { worker: "here", keepAfterMs: 0, keepForLimitMs: 200 });
+  await using there = await joinGrid(server.url, { worker: "there", keepAfterMs: 0 });
+  const [lock, limit] = [site.mutex("long"), site.concurrency("long", 1)];
+  let full = await take(there, limit);
+  const task = want(here, [limit, lock]);
+  await task.refused(1);
+  const taken = await wait(there, lock);
+  await letGo(full);
+  await task.refused(2);
+  full = await take(there, limit);
+  await letGo(taken);
+  t.is(await task.refused(3), limit.key);
+  await letGo(await wait(there, lock)); // the limit is reached all the time
+  await letGo(full);
+  await letGo(await task.taken);
+});
+
 test("a task that comes back to a limit goes before those who came later", async (t) => {
-  await using here = await joinGrid(server.url, { worker: "here", keepAfterMs: 0 });
+  await using here = await joinGrid(server.url, { worker: "here", keepAfterMs: 0, keepForLimitMs: LONG_MS });
   await using there = await joinGrid(server.url, { worker: "there", keepAfterMs: 0 });
   const [lock, limit] = [site.mutex("age"), site.concurrency("age", 1)];
   let full = await take(there, limit);
@@ -114,7 +134,7 @@ test("a task that a rate refuses keeps its locks once it was overtaken, and give
     count++;
     for (const listener of listeners) listener();
   };
-  await using here = await joinGrid(server.url, { worker: "here", keepAfterMs: 0, limits });
+  await using here = await joinGrid(server.url, { worker: "here", keepAfterMs: 0, keepForLimitMs: LONG_MS, limits });
   await using there = await joinGrid(server.url, { worker: "there", keepAfterMs: 0, limits });
   for (const turn of await take(there, paced)) turn.begin?.();
   const task = want(here, [lock, idle, paced]);
