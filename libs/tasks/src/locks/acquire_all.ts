@@ -111,6 +111,7 @@ export async function acquireAll(all: AllAcquirer, locks: readonly Lock[], reque
     return await acquire(acquirer, mutexes, request);
   }
   const waiter = request.waiter ?? { resume() {} };
+  lines.begins(waiter);
   const wanted = tallyWants(all, locks);
   const keys = [...new Set(mutexes)].sort();
   const isOvertaken = kept.isOvertaken(waiter);

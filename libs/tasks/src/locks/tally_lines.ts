@@ -62,6 +62,8 @@ export class TallyLines {
   readonly #lines = new Map<string, Line>();
   readonly #options: TallyLinesOptions;
   #asleep = 0;
+  /** Number of times that limits have changed. */
+  #changes = 0;
 
   constructor(options: TallyLinesOptions) {
     this.#options = options;
@@ -98,6 +100,11 @@ export class TallyLines {
       const isFull = length >= perKey || this.#asleep >= perProcess;
       return length > 0 && isFull && waiter.tallyKeys?.has(key) !== true;
     });
+  }
+
+  /** A try begins, by the limits that are in force now. */
+  begins(waiter: Waiter): void {
+    waiter.limitsRead = this.#changes;
   }
 
   /** Puts `waiter` at its place in the line, unless it stands there already. Returns whether it may try. */
@@ -155,6 +162,8 @@ export class TallyLines {
     if (line.timer === undefined) this.#setTimer(key, line);
     // Not at once: its caller is still on the way out of its try.
     if (index < MOST_TRYING && line.news > place.refusedAt) setImmediate(() => this.#serve(key));
+    // It was refused by a limit that was in force no more by then, and nobody would tell it: the next news is of that limit.
+    if (waiter.limitsRead !== this.#changes) setImmediate(() => this.#resume(place));
     return true;
   }
 
@@ -187,8 +196,9 @@ export class TallyLines {
     for (const key of this.#lines.keys()) if (this.#isWaitedFor(key)) this.#options.look(key);
   }
 
-  /** All try again, since a limit has changed. */
+  /** All try again, since a limit has changed. Who is in a try of before does so after it. */
   wakeAll(): void {
+    this.#changes++;
     for (const [, line] of this.#lines) for (const place of [...line.places]) this.#resume(place);
   }
 

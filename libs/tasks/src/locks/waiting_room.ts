@@ -12,6 +12,8 @@ export interface Waiter {
   keys?: Set<string> | undefined;
   /** The keys of read-write locks and limiters in whose lines it stands. Only `TallyLines` writes and reads them. */
   tallyKeys?: Set<string>;
+  /** How often limits had changed when its last try began. Only `TallyLines` writes and reads it. */
+  limitsRead?: number;
   /** Since when it waits, and what it holds meanwhile; undefined: it was not refused yet. Only `KeptLocks` writes it. */
   kept?: KeptState | undefined;
 }
