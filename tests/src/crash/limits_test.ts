@@ -93,7 +93,6 @@ test("I28 to I30: limits of several VOs and a lock hold while NATS and a worker 
   await worker.exited;
   await appendFile(path, `killed ${worker.pid} - -\n`);
   await muster.startWorker(here);
-  console.log("killed", performance.now());
   for (const { taskId } of long) await muster.event("done", taskId);
 
   const ofAtlas = (await readRuns(path)).filter(({ what, vo }) => what === "begins" && vo === "atlas");
@@ -102,9 +101,7 @@ test("I28 to I30: limits of several VOs and a lock hold while NATS and a worker 
     ...now,
     tasks: { LimitsTask: { vos: { lhcb: { concurrency: LHCB_LIMIT } } } },
   }));
-  console.log("changed", performance.now());
   await muster.settled();
-  console.log("settled", performance.now());
 
   const last = await Promise.all(
     Array.from({ length: LIMIT + 1 }, () =>
