@@ -40,6 +40,17 @@ function want({ locks }: Party, wanted: readonly Lock[]) {
   };
 }
 
+/** A task here that wants both: the limit let it in when the lock was taken there. Now the limit is reached again, and it waits for the lock. */
+async function overtake(here: Party, there: Party, { lock, limit }: { lock: Lock; limit: Lock }) {
+  const before = await take(there, limit);
+  const task = want(here, [limit, lock]);
+  await task.refused(1);
+  const taken = await wait(there, lock);
+  await letGo(before);
+  await task.refused(2);
+  return { task, taken, full: await take(there, limit) };
+}
+
 /** What a waiter of two is overtaken at: others hold the one whenever it comes to the other. */
 const pairs = [
   { title: "a writer", lock: site.exclusive("rw"), other: site.shared("rw"), limit: site.concurrency("rw", 1) },
@@ -81,13 +92,7 @@ test("I44: a limit that stays reached takes the locks from nobody: who keeps the
   await using here = await joinGrid(server.url, { worker: "here", keepAfterMs: 0, keepForLimitMs: 200 });
   await using there = await joinGrid(server.url, { worker: "there", keepAfterMs: 0 });
   const [lock, limit] = [site.mutex("long"), site.concurrency("long", 1)];
-  let full = await take(there, limit);
-  const task = want(here, [limit, lock]);
-  await task.refused(1);
-  const taken = await wait(there, lock);
-  await letGo(full);
-  await task.refused(2);
-  full = await take(there, limit);
+  const { task, taken, full } = await overtake(here, there, { lock, limit });
   await letGo(taken);
   t.is(await task.refused(3), limit.key);
   await letGo(await wait(there, lock)); // the limit is reached all the time
@@ -99,13 +104,7 @@ test("a task that comes back to a limit goes before those who came later", async
   await using here = await joinGrid(server.url, { worker: "here", keepAfterMs: 0, keepForLimitMs: LONG_MS });
   await using there = await joinGrid(server.url, { worker: "there", keepAfterMs: 0 });
   const [lock, limit] = [site.mutex("age"), site.concurrency("age", 1)];
-  let full = await take(there, limit);
-  const task = want(here, [limit, lock]);
-  await task.refused(1);
-  const taken = await wait(there, lock);
-  await letGo(full);
-  await task.refused(2);
-  full = await take(there, limit);
+  const { task, taken, full } = await overtake(here, there, { lock, limit });
   const later = want(here, [limit]);
   await later.refused(1);
   await letGo(taken);
